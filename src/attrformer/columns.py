@@ -1,0 +1,22 @@
+"""Every column name of the tables that enter and leave the library, written once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+USER: Final = "user_id"
+ITEM: Final = "item_id"
+TIMESTAMP: Final = "timestamp"
+RATING: Final = "rating"
+WEIGHT: Final = "weight"
+
+SOURCE_ITEM: Final = "source_item_id"
+TARGET_ITEM: Final = "target_item_id"
+RELATION: Final = "relation"
+EDGE_RANK: Final = "rank"
+
+SCORE: Final = "score"
+RANK: Final = "rank"
+PART: Final = "part"
+CONTRIBUTION: Final = "contribution"
+HISTORY: Final = "history"

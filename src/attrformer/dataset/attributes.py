@@ -1,0 +1,65 @@
+"""Attributes of users and items: value codes in CSR rows, or one number for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class AttributeKind(str, Enum):
+    """How the values of an attribute are to be read."""
+
+    CATEGORICAL = "categorical"
+    MULTI = "multi"
+    NUMERIC = "numeric"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribute:
+    """One attribute of every user or every item.
+
+    Args:
+        name: the column it came from.
+        kind: how its values are read.
+        offsets: int64 `[n + 1]`, row r owns `codes[offsets[r]:offsets[r + 1]]`.
+        codes: int32, value codes; a missing value is an empty row. Empty rows throughout for numeric and time attributes.
+        vocabulary: the external value of each code, as text; empty for numeric and time attributes.
+        numbers: float64 `[n]`, NaN where missing; `[0]` for categorical and multi-valued attributes. Times are seconds.
+    """
+
+    name: str
+    kind: AttributeKind
+    offsets: NDArray[np.int64]
+    codes: NDArray[np.int32]
+    vocabulary: tuple[str, ...]
+    numbers: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, rows: NDArray[np.int64]) -> Attribute:
+        """The same attribute for the given rows only, in their order; the vocabulary is kept."""
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        codes = self.codes[np.repeat(self.offsets[rows], lengths) + within]
+        numbers = self.numbers[rows] if len(self.numbers) else self.numbers
+        return Attribute(self.name, self.kind, offsets, codes, self.vocabulary, numbers)
+
+    def bucketed(self, buckets: int) -> Attribute:
+        """A numeric or time attribute cut at its quantiles into ordered buckets, as a categorical attribute.
+
+        Args:
+            buckets: the most buckets; fewer where values repeat.
+        """
+        known = ~np.isnan(self.numbers)
+        edges = np.unique(np.quantile(self.numbers[known], np.linspace(0, 1, buckets + 1)[1:-1])) if known.any() else np.empty(0)
+        codes = np.searchsorted(edges, self.numbers[known], side="right").astype(np.int32)
+        offsets = np.concatenate([[0], np.cumsum(known)]).astype(np.int64)
+        bounds = ["", *(f"{edge:g}" for edge in edges), ""]
+        vocabulary = tuple(f"{low}..{high}" for low, high in zip(bounds[:-1], bounds[1:], strict=True))
+        return Attribute(self.name, AttributeKind.CATEGORICAL, offsets, codes, vocabulary, np.empty(0))

@@ -1,0 +1,60 @@
+"""External ids on one side, consecutive codes on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+
+class Ids:
+    """The external ids of users or items, in the order of their codes.
+
+    Args:
+        values: distinct external ids, all integers or all strings; `values[code]` is the id of `code`.
+    """
+
+    def __init__(self, values: pl.Series) -> None:
+        self._values = values.rename("id")
+        self._codes = pl.DataFrame({"id": self._values, "code": np.arange(len(values), dtype=np.int32)})
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ids) and self._values.equals(other._values, check_dtypes=True)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def values(self) -> pl.Series:
+        """The external ids in the order of their codes."""
+        return self._values
+
+    def encode(self, values: pl.Series | Iterable[Any]) -> NDArray[np.int32]:
+        """Codes of external ids, int32 `[n]`; -1 where the id is unknown."""
+        series = values if isinstance(values, pl.Series) else pl.Series("id", list(values))
+        if len(series) == 0:
+            return np.empty(0, dtype=np.int32)
+        try:
+            wanted = series.cast(self._values.dtype, strict=False).rename("id").to_frame()
+        except pl.exceptions.PolarsError:
+            return np.full(len(series), -1, dtype=np.int32)
+        found = wanted.join(self._codes, on="id", how="left", maintain_order="left")["code"]
+        return found.fill_null(-1).cast(pl.Int32).to_numpy().astype(np.int32, copy=True)
+
+    def decode(self, codes: Sequence[int] | NDArray[Any]) -> pl.Series:
+        """External ids of codes `[n]`."""
+        return self._values.gather(np.asarray(codes, dtype=np.int64))
+
+    def to_list(self) -> list[Any]:
+        """The external ids as plain Python values, for JSON."""
+        return self._values.to_list()
+
+    @classmethod
+    def from_list(cls, values: list[Any]) -> Ids:
+        """The inverse of `to_list`."""
+        return cls(pl.Series("id", values))

@@ -1,0 +1,58 @@
+"""Typed errors: each says what is wrong, where it stands, and what to do about it."""
+
+from __future__ import annotations
+
+
+class AttrFormerError(Exception):
+    """Base of every error that the library raises on purpose."""
+
+
+class DataError(AttrFormerError):
+    """A table or file that cannot be used as it is.
+
+    Args:
+        problem: what is wrong, in one sentence without a trailing full stop.
+        fix: what the user can do, in one sentence without a trailing full stop.
+        source: the file or table ("interactions", "items.parquet"), where known.
+        column: the column, where one is to blame.
+        row: the zero-based row, where one is to blame.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        fix: str,
+        source: str | None = None,
+        column: str | None = None,
+        row: int | None = None,
+    ) -> None:
+        self.problem, self.fix = problem, fix
+        self.source, self.column, self.row = source, column, row
+        where = [
+            source,
+            None if column is None else f"column '{column}'",
+            None if row is None else f"row {row}",
+        ]
+        place = ", ".join(part for part in where if part)
+        super().__init__(f"{place + ': ' if place else ''}{problem}. {fix}.")
+
+
+class ConfigurationError(AttrFormerError):
+    """An option that is unknown or has a value that cannot be used; the message names the option."""
+
+
+class NotFittedError(AttrFormerError):
+    """A model that was asked for recommendations before `fit` or `load`."""
+
+
+class UnknownIdError(AttrFormerError):
+    """A user or item id that the model or dataset does not know."""
+
+
+class DownloadError(AttrFormerError):
+    """A file that could not be fetched or whose checksum is wrong."""
+
+
+class CheckpointError(AttrFormerError):
+    """A model or training folder that is incomplete, damaged or from another configuration."""
