@@ -1,0 +1,36 @@
+"""Data: from tables to a dataset, its filters and its splits."""
+
+from __future__ import annotations
+
+from attrformer.dataset.attributes import Attribute, AttributeKind
+from attrformer.dataset.construct import dataset_from_frames
+from attrformer.dataset.dataset import Dataset, Edges
+from attrformer.dataset.filters import core_filter, keep_items, keep_users
+from attrformer.dataset.frames import library_of, native_like, read_table, to_polars
+from attrformer.dataset.ids import Ids
+from attrformer.dataset.sequences import Sequences
+from attrformer.dataset.splits import Split, Targets, leave_one_out, time_split
+from attrformer.dataset.store import load_dataset, save_dataset
+
+__all__ = [
+    "Attribute",
+    "AttributeKind",
+    "Dataset",
+    "Edges",
+    "Ids",
+    "Sequences",
+    "Split",
+    "Targets",
+    "core_filter",
+    "dataset_from_frames",
+    "keep_items",
+    "keep_users",
+    "leave_one_out",
+    "library_of",
+    "load_dataset",
+    "native_like",
+    "read_table",
+    "save_dataset",
+    "time_split",
+    "to_polars",
+]

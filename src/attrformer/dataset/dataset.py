@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.attributes import Attribute
+from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 
@@ -40,6 +43,8 @@ class Dataset:
         user_attributes: by name, one row for each user.
         item_relations: edge tables by relation name.
         item_titles: text shown for each item instead of its id, where the data have one.
+        notes: sentences that say what was inferred and what was left out, for the user to read.
+        frame_library: library of the tables it was made of, in which results come back ("polars", "pandas", "pyarrow").
     """
 
     name: str
@@ -50,6 +55,8 @@ class Dataset:
     user_attributes: dict[str, Attribute] = field(default_factory=dict)
     item_relations: dict[str, Edges] = field(default_factory=dict)
     item_titles: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    frame_library: str = "polars"
 
     @property
     def user_count(self) -> int:
@@ -60,3 +67,65 @@ class Dataset:
     def item_count(self) -> int:
         """Number of items in the catalogue."""
         return len(self.item_ids)
+
+    # The functions below live in files that need this class, hence the imports inside.
+
+    @classmethod
+    def from_frames(
+        cls,
+        interactions: Any,
+        items: Any = None,
+        users: Any = None,
+        item_relations: Any = None,
+        *,
+        name: str = "dataset",
+        columns: Mapping[str, str] | None = None,
+        kinds: Mapping[str, str | AttributeKind] | None = None,
+        catalogue: Literal["interacted", "all"] = "interacted",
+        unknown: Literal["error", "drop"] = "drop",
+    ) -> Dataset:
+        """A dataset from up to four tables; see `attrformer.dataset.construct.dataset_from_frames`."""
+        from attrformer.dataset.construct import dataset_from_frames
+
+        return dataset_from_frames(
+            interactions,
+            items,
+            users,
+            item_relations,
+            name=name,
+            columns=columns,
+            kinds=kinds,
+            catalogue=catalogue,
+            unknown=unknown,
+        )
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path | str,
+        *,
+        name: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        kinds: Mapping[str, str | AttributeKind] | None = None,
+        catalogue: Literal["interacted", "all"] | None = None,
+        unknown: Literal["error", "drop"] = "drop",
+        encoding: str = "utf-8",
+    ) -> Dataset:
+        """A dataset from a folder of tables; see `attrformer.dataset.store.load_dataset`."""
+        from attrformer.dataset.store import load_dataset
+
+        return load_dataset(
+            folder,
+            name=name,
+            columns=columns,
+            kinds=kinds,
+            catalogue=catalogue,
+            unknown=unknown,
+            encoding=encoding,
+        )
+
+    def save(self, folder: Path | str) -> Path:
+        """Writes the dataset as a folder of tables; see `attrformer.dataset.store.save_dataset`."""
+        from attrformer.dataset.store import save_dataset
+
+        return save_dataset(self, folder)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.columns import TIMESTAMP
+from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
+from attrformer.errors import ConfigurationError, DataError
+
+_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,3 +53,161 @@ class Split:
     validation: Targets
     test: Targets
     dropped: tuple[str, ...] = ()
+
+
+def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
+    """Each user's last interaction is the test target, the one before it the validation target, the rest is training.
+
+    The context of the test target includes the validation item. Users with fewer interactions than `minimum` have no
+    target; all they did is training.
+
+    Args:
+        dataset: the data, sequences oldest first.
+        minimum: least interactions of a user with targets, at least 3.
+
+    Raises:
+        DataError: no user has enough interactions.
+        ConfigurationError: `minimum` is below 3.
+    """
+    if minimum < 3:
+        raise ConfigurationError(f"minimum={minimum} leaves contexts without an interaction. Use 3 or more.")
+    sequences = dataset.sequences
+    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
+    enough = sequences.lengths >= minimum
+    users = np.flatnonzero(enough)
+    if not len(users):
+        raise DataError(
+            f"no user has {minimum} interactions, the most is {int(sequences.lengths.max(initial=0))}",
+            fix="Give longer histories or use a time split",
+            source=dataset.name,
+        )
+    last = stops[users] - 1
+    return Split(
+        name="leave-one-out",
+        train=sequences.slices(starts, stops - 2 * enough),
+        validation=Targets(users, sequences.slices(starts[users], last - 1), sequences.items[last - 1]),
+        test=Targets(users, sequences.slices(starts[users], last), sequences.items[last]),
+        dropped=_without_target(dataset, ~enough, f"have fewer than {minimum} interactions and are only trained on"),
+    )
+
+
+def time_split(
+    dataset: Dataset,
+    *,
+    validation: float | int | datetime,
+    test: float | int | datetime,
+    per_user: Literal["all", "first"] = "all",
+) -> Split:
+    """Training before one moment, validation from it to a second moment, test from there on.
+
+    The context of a target is everything that the user did before it, also inside the window. A user's very first
+    interaction has no context and is no target.
+
+    Args:
+        dataset: the data, with times.
+        validation: where validation starts: a share of all interactions (a float between 0 and 1), seconds since 1970
+            (an integer), or a datetime (UTC where it has no zone).
+        test: where test starts, likewise.
+        per_user: "all" interactions of a window are targets (memory grows with their number times the history
+            length), or each user's "first" one.
+
+    Raises:
+        DataError: the data have no times, or a part would be empty.
+        ConfigurationError: the moments are not in order, or an option has an unknown value.
+    """
+    if per_user not in ("all", "first"):
+        raise ConfigurationError(f"per_user='{per_user}' is not known. Use one of: all, first.")
+    sequences = dataset.sequences
+    window = _windows(dataset, validation, test)
+    trained = window == 0
+    parts = {
+        part: _window_targets(dataset, window == index, per_user, part)
+        for index, part in ((1, "validation"), (2, "test"))
+    }
+    idle = np.ones(dataset.user_count, dtype=bool)
+    for targets in parts.values():
+        idle[targets.users] = False
+    lengths = np.bincount(sequences.row_of_position()[trained], minlength=dataset.user_count)
+    return Split(
+        name="time",
+        train=sequences.select(np.flatnonzero(trained), np.concatenate([[0], np.cumsum(lengths)])),
+        validation=parts["validation"],
+        test=parts["test"],
+        dropped=(
+            *_without_target(dataset, idle, "have no target in either window"),
+            *_without_context(dataset, window),
+            *_cold_targets(dataset, trained, parts),
+        ),
+    )
+
+
+def _windows(dataset: Dataset, validation: float | int | datetime, test: float | int | datetime) -> NDArray[np.intp]:
+    """0 for training, 1 for validation, 2 for test, of each interaction."""
+    times = dataset.sequences.times
+    if times is None:
+        raise DataError(
+            "a time split needs times and the data have none",
+            fix=f"Give a column '{TIMESTAMP}' or use leave_one_out",
+            source=dataset.name,
+            column=TIMESTAMP,
+        )
+    begin, middle = _moment(validation, times), _moment(test, times)
+    if begin >= middle:
+        raise ConfigurationError(f"validation starts at {begin}, test at {middle}. Let validation start before test.")
+    window = np.digitize(times, [begin, middle])
+    for part, index in (("training", 0), ("validation", 1), ("test", 2)):
+        if not (window == index).any():
+            raise DataError(f"no interaction is left for {part}", fix="Choose other moments", source=dataset.name)
+    return window
+
+
+def _moment(value: float | int | datetime, times: NDArray[np.int64]) -> int:
+    if isinstance(value, datetime):
+        return math.ceil((value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp())
+    if isinstance(value, bool) or (isinstance(value, float) and not 0 < value < 1):
+        raise ConfigurationError(f"{value} is no share between 0 and 1. Give one, integer seconds or a datetime.")
+    return int(np.quantile(times, value, method="higher")) if isinstance(value, float) else int(value)
+
+
+def _window_targets(dataset: Dataset, inside: NDArray[np.bool_], per_user: str, part: str) -> Targets:
+    sequences = dataset.sequences
+    rows = sequences.row_of_position()
+    positions = np.flatnonzero(inside)
+    if per_user == "first":
+        positions = positions[np.unique(rows[positions], return_index=True)[1]]
+    starts = sequences.offsets[rows[positions]]
+    positions, starts = positions[positions > starts], starts[positions > starts]
+    if not len(positions):
+        raise DataError(
+            f"nobody with an interaction in the {part} window did anything before it",
+            fix="Choose a longer window",
+            source=dataset.name,
+        )
+    return Targets(rows[positions], sequences.slices(starts, positions), sequences.items[positions])
+
+
+def _without_target(dataset: Dataset, users: NDArray[np.bool_], why: str) -> tuple[str, ...]:
+    count = int(users.sum())
+    if not count:
+        return ()
+    names = ", ".join(f"'{name}'" for name in dataset.user_ids.decode(np.flatnonzero(users)[:_NAMED]))
+    return (f"{count:,} of {dataset.user_count:,} users {why}: {names}{', ...' if count > _NAMED else ''}",)
+
+
+def _without_context(dataset: Dataset, window: NDArray[np.intp]) -> tuple[str, ...]:
+    firsts = dataset.sequences.offsets[:-1][dataset.sequences.lengths > 0]
+    count = int((window[firsts] > 0).sum())
+    return (
+        (f"{count:,} first interactions of users lie in a window and have no context to predict from",) if count else ()
+    )
+
+
+def _cold_targets(dataset: Dataset, trained: NDArray[np.bool_], parts: dict[str, Targets]) -> tuple[str, ...]:
+    known = np.zeros(dataset.item_count, dtype=bool)
+    known[dataset.sequences.items[trained]] = True
+    counts = {part: int((~known[targets.items]).sum()) for part, targets in parts.items()}
+    return tuple(
+        f"{count:,} of {len(parts[part]):,} {part} targets are items without a training interaction; they are kept"
+        for part, count in counts.items()
+        if count
+    )

@@ -1,0 +1,45 @@
+# make demo: from an empty clone to a trained model on the embedded sample.
+# make test: from an empty clone to every check that guards a change.
+# PYTHON names the interpreter that .venv is made from, 3.10 to 3.13.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+LOCK := $(if $(findstring Python 3.10,$(shell $(PYTHON) --version)),requirements/lock-3.10.txt,requirements/lock.txt)
+PYTEST_FLAGS ?= -n auto --maxprocesses=4
+
+ifeq ($(origin ATTRFORMER_DATA),undefined)
+ifneq ($(wildcard ../shared/data),)
+export ATTRFORMER_DATA := $(abspath ../shared/data)
+endif
+endif
+
+.PHONY: setup demo test lint format clean
+.DEFAULT_GOAL := setup
+
+setup: $(READY)
+
+$(READY): pyproject.toml $(LOCK)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+demo: setup
+	$(BIN)/attrformer demo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict src
+
+test: lint
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,83 @@
+"""All commands together, and what becomes of their errors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from attrformer.cli import (
+    console,
+    demo,
+    download,
+    evaluate,
+    explain,
+    options,
+    prepare,
+    recommend,
+    report,
+    train,
+)
+from attrformer.errors import AttrFormerError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+COMMANDS = (demo, download, prepare, train, evaluate, recommend, explain, report, options)
+
+
+class Commands(TyperGroup):
+    """Runs a command; errors that the user can mend become one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that was asked for.
+
+        Raises:
+            typer.Exit: code 2 for bad input, 130 when interrupted.
+        """
+        try:
+            return super().invoke(ctx)
+        except AttrFormerError as error:
+            console.complain(str(error))
+        except BrokenPipeError:
+            # The reader of our output (head, less) has seen enough; typer ends quietly then.
+            raise
+        except OSError as error:
+            console.complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        except KeyboardInterrupt:
+            console.say("\nInterrupted. `attrformer train ... --resume` continues a training run where it was saved.")
+            raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(BAD_INPUT)
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Sequential recommendation with attributes as explicit relations.",
+    epilog="Start with: attrformer demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"attrformer {version('attrformer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Sequential recommendation with attributes as explicit relations."""
+
+
+for module in COMMANDS:
+    app.command(module.__name__.rpartition(".")[2])(getattr(module, module.__name__.rpartition(".")[2]))

@@ -1,0 +1,36 @@
+"""Where words go: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def error_console() -> Console:
+    """The console on standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def complain(message: str) -> None:
+    """One red message on standard error, unbroken so that it can be searched for."""
+    typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
+
+
+def say(message: str) -> None:
+    """A message on standard error, so that standard output holds nothing but the result."""
+    typer.echo(message, err=True)
+
+
+def show(renderable: Any) -> None:
+    """A rich table or text on standard output; not squeezed where nobody's terminal limits it."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, highlight=False).print(renderable)

@@ -1,0 +1,47 @@
+"""`attrformer evaluate`."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attrformer.cli import console, runs
+
+
+class Part(str, Enum):
+    """The interactions that are to be predicted."""
+
+    TEST = "test"
+    VALIDATION = "validation"
+
+
+def evaluate(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder that `attrformer train` wrote.", show_default=False)
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", "-d", help="Dataset folder; the one it was trained on by default.", show_default=False),
+    ] = None,
+    part: Annotated[Part, typer.Option("--split", "--part", help="Which interactions to predict.")] = Part.TEST,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Rank the whole catalogue for every user and print the metrics with their confidence intervals.
+
+    Both variants are always given: seen=hidden leaves out what the user already had, seen=ranked ranks every item.
+
+    Example:  attrformer evaluate runs/ml-1m --json > figures.json
+    """
+    model = runs.open_model(run)
+    dataset = runs.open_dataset(runs.data_folder(run, data), model.config)
+    evaluation = model.evaluate(dataset, part=part.value)
+    if part is Part.TEST:
+        runs.write_figures(run, evaluation, model=model)
+    if as_json:
+        typer.echo(json.dumps(evaluation.to_json(), indent=2))
+    else:
+        console.show(evaluation.table())

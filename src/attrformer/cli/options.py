@@ -1,0 +1,46 @@
+"""`attrformer options`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from attrformer.cli import console
+
+
+def options(
+    part: Annotated[
+        str,
+        typer.Argument(
+            metavar="PART", help="Only options whose name starts so, such as `training`.", show_default=False
+        ),
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
+) -> None:
+    """List every configuration option: name, values, default and meaning.
+
+    Set them with `--set name=value`, as often as needed, or in a YAML file given to `--config`.
+
+    Example:  attrformer options training
+    """
+    from attrformer.configuration import describe
+    from attrformer.errors import ConfigurationError
+    from attrformer.recommender import Config
+
+    chosen = [option for option in describe(Config) if option.name.startswith(part)]
+    if not chosen:
+        parts = ", ".join(dict.fromkeys(option.name.partition(".")[0] for option in describe(Config)))
+        raise ConfigurationError(f"No option starts with '{part}'. The parts are {parts}.")
+    if as_json:
+        typer.echo(json.dumps([option._asdict() for option in chosen], indent=2))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("option", "values", "default", "meaning", title_justify="left")
+    for option in chosen:
+        default = "" if option.default is None else json.dumps(option.default)
+        table.add_row(*map(Text, (option.name, option.type, default, option.help)))
+    console.show(table)

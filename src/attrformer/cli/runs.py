@@ -1,0 +1,98 @@
+"""Training folders and dataset folders as the commands name them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrformer.errors import CheckpointError, ConfigurationError
+
+if TYPE_CHECKING:
+    from attrformer.dataset import Dataset
+    from attrformer.evaluation import Evaluation
+    from attrformer.recommender import AttrFormer, Config
+
+CONFIGURATION = "config.json"
+DATA = "data.json"
+
+
+def check_free(run: Path, *, resume: bool) -> None:
+    """Refuses to write over an earlier run.
+
+    Raises:
+        CheckpointError: the folder holds a run that is not to be resumed, or something else.
+    """
+    if resume or not run.exists() or (run.is_dir() and not any(run.iterdir())):
+        return
+    if (run / CONFIGURATION).is_file():
+        raise CheckpointError(f"{run} holds a run already. Continue it with --resume, or name another folder in --out.")
+    raise CheckpointError(f"{run} exists and is no training folder. Name a new folder in --out.")
+
+
+def free_folder(wanted: Path) -> Path:
+    """The folder, or the first of `wanted-2`, `wanted-3`, ... that does not exist yet."""
+    folder, number = wanted, 1
+    while folder.exists():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    return folder
+
+
+def configuration(file: Path | None, settings: Iterable[str], *, resumed: Path | None = None) -> Config:
+    """The configuration of a run: its own where it is resumed, else a file or the defaults, then the settings.
+
+    Args:
+        file: a YAML file of options, or None.
+        settings: texts such as `training.epochs=5`.
+        resumed: the folder of a run that is to be continued.
+
+    Raises:
+        ConfigurationError: an option is unknown or has a value that cannot be used.
+        CheckpointError: the configuration of the resumed run is damaged.
+    """
+    from attrformer.configuration import from_dict, load_yaml, override
+    from attrformer.recommender import Config
+
+    stored = None if resumed is None else resumed / CONFIGURATION
+    if stored is not None and stored.is_file():
+        if file is not None:
+            raise ConfigurationError("A resumed run keeps its options. Leave --config out.")
+        return override(from_dict(Config, _read(stored)), settings)
+    return override(Config() if file is None else load_yaml(Config, file), settings)
+
+
+def remember_data(run: Path, data: Path) -> None:
+    """Writes into the run which dataset folder it was trained on, relative to the run."""
+    path = os.path.relpath(data, run)
+    unfinished = run / f"{DATA}.tmp"
+    unfinished.write_text(json.dumps({"folder": Path(path).as_posix()}) + "\n", encoding="utf-8")
+    os.replace(unfinished, run / DATA)
+
+
+def data_folder(run: Path, given: Path | None) -> Path:
+    """The dataset folder that was given, or the one the run was trained on.
+
+    Raises:
+        CheckpointError: none was given and the run knows none.
+    """
+    if given is not None:
+        return given
+    if not (run / DATA).is_file():
+        raise CheckpointError(f"{run} does not say which data it was trained on. Give the dataset folder in --data.")
+    folder = _read(run / DATA).get("folder")
+    if not isinstance(folder, str):
+        raise CheckpointError(f"{run / DATA} is damaged. Give the dataset folder in --data.")
+    return Path(os.path.normpath(run / folder))
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged ({error}). Train anew into another folder.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} is damaged (not an object). Train anew into another folder.")
+    return content

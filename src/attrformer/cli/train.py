@@ -1,0 +1,46 @@
+"""`attrformer train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attrformer.cli import console, runs
+
+
+def train(
+    data: Annotated[Path, typer.Option("--data", "-d", help="Dataset folder.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the run, new or to be resumed.", show_default=False)
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="An option as name=value; may be repeated.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="YAML file of options.", show_default=False)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Train a model on a dataset folder, then evaluate it.
+
+    The run folder gets the configuration, the metrics of each epoch, checkpoints, the model, its figures on the test
+    interactions and an HTML report. Ctrl-C saves; the same command with `--resume` continues.
+
+    Example:  attrformer train --data data/ml-1m --out runs/ml-1m --set training.epochs=50
+
+    `attrformer options` lists everything that can be set.
+    """
+    from attrformer.recommender import AttrFormer
+
+    runs.check_free(out, resume=resume)
+    options = runs.configuration(config, settings or (), resumed=out if resume else None)
+    dataset = runs.open_dataset(data, options)
+    model = AttrFormer(options).fit(dataset, run=out, resume=resume, progress=not quiet)
+    evaluation = model.evaluate(dataset)
+    runs.write_figures(out, evaluation, model=model, data=data)
+    console.show(evaluation.table())
+    console.say(f"Report: {out / 'report.html'}\nNext: attrformer recommend {out} -k 10")

@@ -1,0 +1,211 @@
+"""Reader of the Amazon 2014 files: JSON reviews, and descriptions of products written as Python literals."""
+
+from __future__ import annotations
+
+import ast
+import html
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from attrformer.columns import EDGE_RANK, ITEM, RATING, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, USER
+from attrformer.dataset.raw.files import RawFiles
+from attrformer.dataset.raw.tables import Tables
+from attrformer.errors import DataError
+
+EDGE_NAMES = ("also_bought", "also_viewed", "bought_together")
+
+_REVIEW_COLUMNS = {"reviewerID": USER, "asin": ITEM, "unixReviewTime": TIMESTAMP, "overall": RATING}
+_REVIEW_SCHEMA: dict[str, pl.DataType] = {
+    "reviewerID": pl.String(),
+    "asin": pl.String(),
+    "unixReviewTime": pl.Int64(),
+    "overall": pl.Float32(),
+}
+_ITEM_SCHEMA: dict[str, pl.DataType] = {
+    ITEM: pl.String(),
+    "title": pl.String(),
+    "brand": pl.String(),
+    "price": pl.Float64(),
+    "categories": pl.List(pl.String()),
+}
+_ASIN = re.compile(rb"""['"]asin['"]\s*:\s*['"]([^'"]*)['"]""")
+# What ast.literal_eval and json.loads raise on hostile or damaged text.
+_UNREADABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+
+
+def read_amazon(files: RawFiles) -> Tables:
+    """Tables of one `reviews_*.json.gz` and the `meta_*.json.gz` of the same category.
+
+    The catalogue is what was reviewed: products of the meta file without a review are passed over, and so are edges
+    from or to them. The rank of an edge counts the edges kept.
+
+    Raises:
+        DataError: a file is missing, or a line cannot be read.
+    """
+    reviews = files.one("reviews_*.json.gz", "reviews_*.json")
+    category = re.sub(r"^reviews_|(_5)?\.json(\.gz)?$", "", reviews)
+    meta = files.one(f"meta_{category}.json.gz", f"meta_{category}.json")
+    interactions = _read_reviews(files, reviews)
+    catalogue = interactions[ITEM].unique()
+    items, edges = _read_meta(files, meta, set(catalogue.to_list()))
+    return Tables(interactions, items=items, item_relations=edges)
+
+
+def _read_reviews(files: RawFiles, name: str) -> pl.DataFrame:
+    """The reviews without their text, in file order."""
+    frames: list[pl.DataFrame] = []
+    lines_before = 0
+    for chunk in files.chunks(name):
+        frames.append(_parse_reviews(chunk, files.label(name), lines_before))
+        lines_before += chunk.count(b"\n")
+    if not sum(frame.height for frame in frames):
+        raise DataError("the file holds no reviews", fix="Fetch it again", source=files.label(name))
+    return pl.concat(frames).rename(_REVIEW_COLUMNS)
+
+
+def _parse_reviews(chunk: bytes, source: str, lines_before: int) -> pl.DataFrame:
+    try:
+        frame = pl.read_ndjson(chunk, schema=_REVIEW_SCHEMA)
+        complete = not sum(frame.null_count().row(0))
+    except pl.exceptions.PolarsError as error:
+        _raise_first_bad_review(chunk, source, lines_before)
+        raise DataError(f"the reviews cannot be read ({error})", fix="Fetch the file again", source=source) from error
+    if not complete:
+        _raise_first_bad_review(chunk, source, lines_before)
+    return frame
+
+
+def _raise_first_bad_review(chunk: bytes, source: str, lines_before: int) -> None:
+    """Raise for the first line that is no review; the reading has failed already."""
+    for number, line in enumerate(chunk.split(b"\n"), start=lines_before + 1):
+        if not line.strip():
+            continue
+        try:
+            review = json.loads(line)
+        except _UNREADABLE as error:
+            raise _bad_line(source, number, f"the line is no JSON object ({error})") from None
+        if not isinstance(review, dict):
+            raise _bad_line(source, number, "the line is no JSON object")
+        for field, kind in _REVIEW_SCHEMA.items():
+            value = review.get(field)
+            right = isinstance(value, str) if kind == pl.String else isinstance(value, int | float)
+            if not right or isinstance(value, bool):
+                raise _bad_line(source, number, f"the value {value!r} is missing or of the wrong type", field)
+
+
+def _read_meta(files: RawFiles, name: str, wanted: set[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Attributes of the wanted products, and the edges among them."""
+    rows: list[dict[str, Any]] = []
+    edges: dict[str, list[Any]] = {SOURCE_ITEM: [], RELATION: [], TARGET_ITEM: []}
+    seen: dict[str, int] = {}
+    for number, product in _products(files, name, wanted):
+        asin = product["asin"]
+        if asin in seen:
+            raise _bad_line(files.label(name), number, f"product '{asin}' stands on line {seen[asin]} already", "asin")
+        seen[asin] = number
+        rows.append(_attributes(product, files.label(name), number))
+        for relation, targets in _related(product, files.label(name), number):
+            edges[SOURCE_ITEM].append(asin)
+            edges[RELATION].append(relation)
+            edges[TARGET_ITEM].append(targets)
+    return pl.DataFrame(rows, schema=_ITEM_SCHEMA), _edge_table(edges, sorted(wanted))
+
+
+def _edge_table(edges: dict[str, list[Any]], wanted: list[str]) -> pl.DataFrame:
+    """One row for each edge that ends at a wanted item; the rank counts from 0 within source and relation."""
+    schema = {SOURCE_ITEM: pl.String(), RELATION: pl.String(), TARGET_ITEM: pl.List(pl.String())}
+    rank = pl.int_range(pl.len(), dtype=pl.Int16).over(SOURCE_ITEM, RELATION).alias(EDGE_RANK)
+    return (
+        pl.DataFrame(edges, schema=schema)
+        .explode(TARGET_ITEM)
+        .filter(pl.col(TARGET_ITEM).is_in(wanted))
+        .unique([SOURCE_ITEM, RELATION, TARGET_ITEM], keep="first", maintain_order=True)
+        .select(SOURCE_ITEM, TARGET_ITEM, RELATION, rank)
+    )
+
+
+def _products(files: RawFiles, name: str, wanted: set[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and product of every line about a wanted product; the others are not parsed, which saves minutes."""
+    codes = {asin.encode("utf-8") for asin in wanted}
+    number = 0
+    with warnings.catch_warnings():
+        # Descriptions hold stray backslashes, which the compiler would warn about line by line.
+        warnings.simplefilter("ignore")
+        for chunk in files.chunks(name):
+            for line in chunk.splitlines():
+                number += 1
+                named = _ASIN.findall(line)
+                if not line.strip() or (named and codes.isdisjoint(named)):
+                    continue
+                product = _parse_product(line, files.label(name), number)
+                if product["asin"] in wanted:
+                    yield number, product
+
+
+def _parse_product(line: bytes, source: str, number: int) -> dict[str, Any]:
+    """One product; literals only, nothing in the file can run."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _bad_line(source, number, f"the line is not UTF-8 ({error.reason} at byte {error.start})") from None
+    try:
+        product = ast.literal_eval(text.strip())
+    except _UNREADABLE:
+        try:
+            product = json.loads(text)
+        except _UNREADABLE as error:
+            raise _bad_line(source, number, f"the line is neither a Python literal nor JSON ({error})") from None
+    if not isinstance(product, dict) or not isinstance(product.get("asin"), str):
+        raise _bad_line(source, number, "the line is no product with an asin", "asin")
+    return product
+
+
+def _attributes(product: dict[str, Any], source: str, number: int) -> dict[str, Any]:
+    """The row of the item table; the first name of every category path is the same for all and is left out."""
+    paths = product.get("categories") or []
+    if not isinstance(paths, list) or not all(isinstance(path, list) for path in paths):
+        raise _bad_line(source, number, "the categories are no list of lists", "categories")
+    price = product.get("price")
+    if price is not None and (isinstance(price, bool) or not isinstance(price, int | float)):
+        raise _bad_line(source, number, f"the price {price!r} is no number", "price")
+    names = [html.unescape(str(name)).strip() for path in paths for name in path[1:]]
+    return {
+        ITEM: product["asin"],
+        "title": _text(product.get("title")),
+        "brand": _text(product.get("brand")),
+        "price": None if price is None else float(price),
+        "categories": list(dict.fromkeys(name for name in names if name)),
+    }
+
+
+def _related(product: dict[str, Any], source: str, number: int) -> Iterator[tuple[str, list[str]]]:
+    """Each known relation of a product and the items it names."""
+    related = product.get("related") or {}
+    if not isinstance(related, dict):
+        raise _bad_line(source, number, "the related products are no dictionary", "related")
+    for relation in EDGE_NAMES:
+        targets = related.get(relation) or []
+        if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
+            raise _bad_line(source, number, f"the products of '{relation}' are no list of names", "related")
+        yield relation, targets
+
+
+def _text(value: object) -> str | None:
+    """A readable text, or None where there is none."""
+    return (html.unescape(str(value)).strip() or None) if value is not None else None
+
+
+def _bad_line(source: str, number: int, problem: str, column: str | None = None) -> DataError:
+    """The error for one line, counted from 1."""
+    return DataError(
+        f"{problem} (line {number} of the file)",
+        fix="Correct or delete the line, or fetch the file again",
+        source=source,
+        column=column,
+        row=number - 1,
+    )

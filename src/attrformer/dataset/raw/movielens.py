@@ -1,0 +1,110 @@
+"""Readers of the MovieLens 100K, 1M and 25M files as GroupLens publishes them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from attrformer.columns import ITEM, RATING, TIMESTAMP, USER
+from attrformer.dataset.raw.delimited import Layout, read_delimited
+from attrformer.dataset.raw.files import RawFiles
+from attrformer.dataset.raw.tables import Tables
+
+TITLE, YEAR, GENRES = "title", "year", "genres"
+
+_WHOLE = pl.Int32()
+_TIMED = {USER: _WHOLE, ITEM: _WHOLE, RATING: pl.Int8(), TIMESTAMP: pl.Int64()}
+
+# In the order of the flags of u.item; the first one marks films without a known genre.
+_FLAGS_100K = [
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+]  # fmt: skip
+
+_RATINGS_100K = Layout(dict(_TIMED), b"\t", encoding="latin-1")
+_USERS_100K = Layout(
+    {USER: _WHOLE, "age": pl.Int16(), "gender": pl.String(), "occupation": pl.String(), "zip_code": pl.String()},
+    b"|",
+    optional=frozenset({"zip_code"}),
+    encoding="latin-1",
+)
+_ITEMS_100K = Layout(
+    {
+        ITEM: _WHOLE,
+        TITLE: pl.String(),
+        "release_date": pl.String(),
+        "video_release_date": pl.String(),
+        "address": pl.String(),
+        **{genre: pl.Int8() for genre in _FLAGS_100K},
+    },
+    b"|",
+    optional=frozenset({"release_date", "video_release_date", "address"}),
+    encoding="latin-1",
+)
+_RATINGS_1M = Layout(dict(_TIMED), b"::", encoding="latin-1")
+_USERS_1M = Layout(
+    {USER: _WHOLE, "gender": pl.String(), "age": pl.Int16(), "occupation": pl.Int16(), "zip_code": pl.String()},
+    b"::",
+    optional=frozenset({"zip_code"}),
+    encoding="latin-1",
+)
+_ITEMS_1M = Layout({ITEM: _WHOLE, TITLE: pl.String(), GENRES: pl.String()}, b"::", encoding="latin-1")
+_RATINGS_25M = Layout({**_TIMED, RATING: pl.Float32()}, b",", header_lines=1)
+_ITEMS_25M = Layout({ITEM: _WHOLE, TITLE: pl.String(), GENRES: pl.String()}, b",", header_lines=1, quoted=True)
+
+
+def read_100k(files: RawFiles) -> Tables:
+    """Tables of `u.data`, `u.item` and `u.user`.
+
+    Raises:
+        DataError: a file is missing or a line cannot be read.
+    """
+    items = _read(files, "u.item", _ITEMS_100K)
+    named = [pl.when(pl.col(genre) == 1).then(pl.lit(genre)) for genre in _FLAGS_100K[1:]]
+    released = pl.col("release_date").str.extract(r"(\d{4})$").cast(pl.Int16)
+    items = items.select(
+        ITEM,
+        TITLE,
+        pl.coalesce(_year(), released).alias(YEAR),
+        pl.concat_list(named).list.drop_nulls().alias(GENRES),
+    )
+    users = _read(files, "u.user", _USERS_100K).select(USER, "gender", "age", "occupation", "zip_code")
+    return Tables(_read(files, "u.data", _RATINGS_100K), items=items, users=users)
+
+
+def read_1m(files: RawFiles) -> Tables:
+    """Tables of `ratings.dat`, `users.dat` and `movies.dat`.
+
+    Raises:
+        DataError: a file is missing or a line cannot be read.
+    """
+    items = _with_genres(_read(files, "movies.dat", _ITEMS_1M))
+    users = _read(files, "users.dat", _USERS_1M)
+    return Tables(_read(files, "ratings.dat", _RATINGS_1M), items=items, users=users)
+
+
+def read_25m(files: RawFiles) -> Tables:
+    """Tables of `ratings.csv` and `movies.csv`, the layout of 25M and of every later release.
+
+    Raises:
+        DataError: a file is missing or a line cannot be read.
+    """
+    items = _with_genres(_read(files, "movies.csv", _ITEMS_25M))
+    return Tables(_read(files, "ratings.csv", _RATINGS_25M), items=items)
+
+
+def _read(files: RawFiles, name: str, layout: Layout) -> pl.DataFrame:
+    frame = read_delimited(files.read(files.one(name)), files.label(name), layout)
+    ordered = [column for column in (USER, ITEM, TIMESTAMP, RATING) if column in frame.columns]
+    return frame.select(*ordered, pl.exclude(ordered))
+
+
+def _year() -> pl.Expr:
+    """The year at the end of a title; of a span of years the first."""
+    return pl.col(TITLE).str.extract(r"\((\d{4})[^()]*\)\s*$").cast(pl.Int16)
+
+
+def _with_genres(items: pl.DataFrame) -> pl.DataFrame:
+    """Split the genres and take the year from the title; a film without genres gets an empty list."""
+    listed = pl.when(pl.col(GENRES) == "(no genres listed)").then(pl.lit("")).otherwise(pl.col(GENRES))
+    split = listed.str.split("|").list.eval(pl.element().filter(pl.element() != ""))
+    return items.select(ITEM, TITLE, _year().alias(YEAR), split.alias(GENRES))

@@ -1,0 +1,166 @@
+"""The plain tables that every reader of raw files returns, and the dataset folder they are written to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from attrformer.columns import ITEM, RELATION, TIMESTAMP, USER
+from attrformer.errors import DataError
+
+TABLE_NAMES = ("interactions", "items", "users", "item_relations")
+_OWN_FILES = frozenset({*(f"{table}.parquet" for table in TABLE_NAMES), "dataset.json"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What the raw files of one data set say, in the canonical column names.
+
+    Args:
+        interactions: user_id, item_id and, where known, timestamp (whole seconds) and rating; each user's oldest first.
+        items: item_id and the attributes of items, or None.
+        users: user_id and the attributes of users, or None.
+        item_relations: source_item_id, target_item_id, relation and rank (0 is the first named), or None.
+    """
+
+    interactions: pl.DataFrame
+    items: pl.DataFrame | None = None
+    users: pl.DataFrame | None = None
+    item_relations: pl.DataFrame | None = None
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """The tables that are there, by name."""
+        every = zip(TABLE_NAMES, (self.interactions, self.items, self.users, self.item_relations), strict=True)
+        return {name: frame for name, frame in every if frame is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class TablesSummary:
+    """How much a set of tables holds.
+
+    Args:
+        rows: number of rows by table name.
+        acting_users: distinct users in the interactions.
+        acted_items: distinct items in the interactions.
+        edges: number of edges by relation name.
+    """
+
+    rows: dict[str, int]
+    acting_users: int
+    acted_items: int
+    edges: dict[str, int]
+
+
+def summarise(tables: Tables) -> TablesSummary:
+    """Count what the tables hold."""
+    relations = tables.item_relations
+    edges = {} if relations is None else dict(relations[RELATION].value_counts(sort=True).rows())
+    return TablesSummary(
+        rows={name: frame.height for name, frame in tables.frames().items()},
+        acting_users=tables.interactions[USER].n_unique(),
+        acted_items=tables.interactions[ITEM].n_unique(),
+        edges=edges,
+    )
+
+
+def chronological(interactions: pl.DataFrame) -> pl.DataFrame:
+    """The interactions by user, oldest first; equal times keep their order, and without times nothing moves."""
+    if TIMESTAMP not in interactions.columns:
+        return interactions
+    return interactions.sort(USER, TIMESTAMP, maintain_order=True)
+
+
+def write_tables(tables: Tables, folder: Path | str, *, overwrite: bool = False) -> Path:
+    """Write a dataset folder of parquet tables; it appears whole or not at all.
+
+    Args:
+        tables: what to write.
+        folder: the dataset folder to create; missing parents are created too.
+        overwrite: replace an earlier dataset folder. A folder that holds anything else is never replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: the folder exists and may not be replaced, or it cannot be written.
+    """
+    folder = Path(folder).expanduser().resolve()
+    check_target(folder, overwrite=overwrite)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        for name, frame in tables.frames().items():
+            frame.write_parquet(temporary / f"{name}.parquet")
+        temporary.chmod(0o777 & ~_umask())
+        _swap(temporary, folder)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def check_target(folder: Path | str, *, overwrite: bool) -> None:
+    """Refuse a target folder that `write_tables` may not write, before any long work is done.
+
+    Raises:
+        DataError: the folder exists and may not be replaced.
+    """
+    folder = Path(folder).expanduser().resolve()
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise DataError("this is a file, not a folder", fix="Name another output folder", source=str(folder))
+    present = sorted(entry.name for entry in folder.iterdir())
+    foreign = [name for name in present if name not in _OWN_FILES]
+    if foreign:
+        raise DataError(
+            f"the output folder holds other files ({', '.join(foreign[:3])}) and is left untouched",
+            fix="Name an output folder that does not exist yet",
+            source=str(folder),
+        )
+    if present and not overwrite:
+        raise DataError(
+            "the output folder already holds a dataset",
+            fix="Name another folder, or ask to overwrite it",
+            source=str(folder),
+        )
+
+
+def _swap(temporary: Path, folder: Path) -> None:
+    """Put the temporary folder in the place of the dataset folder; the earlier one comes back if that fails."""
+    if not folder.exists():
+        os.rename(temporary, folder)
+        return
+    earlier = temporary.with_name(temporary.name + ".earlier")
+    os.rename(folder, earlier)
+    try:
+        os.rename(temporary, folder)
+    except OSError:
+        os.rename(earlier, folder)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _umask() -> int:
+    """The permissions that new folders of this process lack; `mkdtemp` made ours private."""
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _unwritable(folder: Path, error: Exception) -> DataError:
+    """The error for a folder that the file system refuses."""
+    return DataError(
+        f"the dataset folder cannot be written ({error})",
+        fix="Check the permissions and the free space, or name another folder",
+        source=str(folder),
+    )

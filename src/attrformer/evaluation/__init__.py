@@ -1,0 +1,26 @@
+"""Honest figures: full rankings, both seen variants, confidence intervals, the protocol beside them."""
+
+from __future__ import annotations
+
+from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
+from attrformer.evaluation.config import EvaluationConfig
+from attrformer.evaluation.evaluation import Evaluation
+from attrformer.evaluation.evaluator import Scorer, evaluate
+from attrformer.evaluation.protocol import Protocol
+from attrformer.evaluation.ranks import target_ranks, top_items
+from attrformer.evaluation.slices import Slice
+
+__all__ = [
+    "Evaluation",
+    "EvaluationConfig",
+    "Interval",
+    "PairedTest",
+    "Protocol",
+    "Scorer",
+    "Slice",
+    "evaluate",
+    "mean_intervals",
+    "paired_test",
+    "target_ranks",
+    "top_items",
+]

@@ -1,0 +1,192 @@
+"""Full-catalogue evaluation of anything that gives scores."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from attrformer.dataset.sequences import Sequences
+from attrformer.dataset.splits import Targets
+from attrformer.errors import DataError
+from attrformer.evaluation.config import EvaluationConfig
+from attrformer.evaluation.evaluation import Evaluation
+from attrformer.evaluation.protocol import HIDDEN, RANKED, SEEN_VARIANTS, Protocol
+from attrformer.evaluation.ranks import target_ranks, top_items
+
+OnProgress = Callable[[int, int], None]
+
+
+class Scorer(typing.Protocol):
+    """What can be evaluated: a model, or any rule that gives every item a score."""
+
+    def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
+        """Scores of the whole catalogue.
+
+        Args:
+            users: int64 `[b]`, user codes.
+            contexts: `[b]` rows, what each user did before, aligned with `users`.
+
+        Returns:
+            Floating `[b, n_items]` on any device, higher is better.
+        """
+        ...
+
+
+def evaluate(
+    scorer: Scorer,
+    targets: Targets,
+    *,
+    item_count: int,
+    dataset: str,
+    split: str = "leave-one-out",
+    part: str = "test",
+    selection: str = "",
+    cutoffs: tuple[int, ...] = (5, 10, 20),
+    popularity: NDArray[np.integer] | None = None,
+    lists: bool = True,
+    batch: int = 256,
+    seed: int = 0,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    progress: bool | OnProgress = False,
+) -> Evaluation:
+    """Rank the whole catalogue for every target, block by block, in both seen variants.
+
+    Targets are scored in order of context length, longest first, so that blocks hold contexts of like length and
+    memory runs out at the start if at all. One block of scores is in memory at a time.
+
+    Args:
+        scorer: gives the scores; runs without gradients.
+        targets: what is to be predicted, from which context.
+        item_count: items in the catalogue.
+        dataset: name for the protocol line.
+        split: name of the split for the protocol line.
+        part: "validation" or "test", for the protocol line.
+        selection: how settings were chosen, for the protocol line.
+        cutoffs: lengths of the list at which metrics are reported.
+        popularity: `[n_items]`, training interactions of each item, for popularity bias and slices.
+        lists: whether to keep recommended lists, which coverage and popularity bias need.
+        batch: targets scored together.
+        seed: of the bootstrap.
+        resamples: bootstrap resamples.
+        confidence: level of the intervals.
+        progress: True for a progress bar on standard error, or a function of targets done and targets in all.
+
+    Returns:
+        Ranks of every target, in the order of `targets`, and the figures that follow.
+
+    Raises:
+        ConfigurationError: an option has a value that cannot be used.
+        DataError: there are no targets, an item is outside the catalogue, or scores are NaN or of the wrong shape.
+    """
+    config = EvaluationConfig(cutoffs=cutoffs, batch_size=batch, resamples=resamples, confidence=confidence)
+    _check_targets(targets, item_count, popularity)
+    length = max(config.cutoffs) if lists else 0
+    ranks = {seen: np.empty(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
+    recommended = {seen: np.empty((len(targets), length), dtype=np.int32) for seen in SEEN_VARIANTS}
+    with _reporter(progress, len(targets)) as report:
+        for rows in _batches(targets.contexts.lengths, config.batch_size):
+            found = _measure(scorer, targets, rows, item_count, length)
+            for seen in SEEN_VARIANTS:
+                ranks[seen][rows], recommended[seen][rows] = found[seen]
+            report(len(rows))
+    protocol = Protocol(
+        dataset=dataset,
+        users=len(np.unique(targets.users)),
+        targets=len(targets),
+        items=item_count,
+        split=split,
+        part=part,
+        seed=seed,
+        confidence=config.confidence,
+        resamples=config.resamples,
+        selection=selection,
+    )
+    return Evaluation(
+        protocol=protocol,
+        cutoffs=config.cutoffs,
+        users=targets.users.astype(np.int64),
+        items=targets.items.astype(np.int64),
+        history_lengths=targets.contexts.lengths.astype(np.int64),
+        ranks=ranks,
+        lists=recommended if lists else {},
+        popularity=None if popularity is None else popularity.astype(np.int64),
+    )
+
+
+@torch.no_grad()
+def _measure(
+    scorer: Scorer, targets: Targets, rows: NDArray[np.int64], item_count: int, length: int
+) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Ranks `[b]` and recommended lists `[b, length]` of some targets, by seen variant."""
+    contexts = targets.contexts.rows(rows)
+    scores = scorer.score(targets.users[rows], contexts)
+    if scores.shape != (len(rows), item_count) or not scores.is_floating_point():
+        raise DataError(
+            f"the scorer gave {scores.dtype} scores of shape {list(scores.shape)} for {len(rows)} users",
+            fix=f"Return floating scores of shape [{len(rows)}, {item_count}]",
+            source="scores",
+        )
+    wanted = torch.from_numpy(targets.items[rows].astype(np.int64)).to(scores.device)
+    seen_rows = torch.from_numpy(contexts.row_of_position()).to(scores.device)
+    seen_items = torch.from_numpy(contexts.items.astype(np.int64)).to(scores.device)
+    ranks = target_ranks(scores, wanted, seen_rows, seen_items)
+    best = top_items(scores, wanted, seen_rows, seen_items, length) if length else (wanted.new_empty(len(rows), 0),) * 2
+    return {
+        seen: (rank.cpu().numpy(), items.cpu().numpy())
+        for seen, rank, items in zip((HIDDEN, RANKED), ranks, best, strict=True)
+    }
+
+
+def _batches(lengths: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    """Rows in blocks, longest contexts first."""
+    order = np.argsort(-lengths, kind="stable")
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def _check_targets(targets: Targets, item_count: int, popularity: NDArray[np.integer] | None) -> None:
+    """Raise where the targets cannot be ranked in this catalogue."""
+    if not len(targets):
+        raise DataError(
+            "there is no target to evaluate", fix="Choose a split that leaves users with an interaction to predict"
+        )
+    for items, what in ((targets.items, "a target"), (targets.contexts.items, "an item of a context")):
+        if len(items) and not 0 <= int(items.min()) <= int(items.max()) < item_count:
+            raise DataError(
+                f"{what} is outside the catalogue of {item_count} items (codes {items.min()} to {items.max()})",
+                fix="Evaluate with the dataset that the split was made of",
+            )
+    if popularity is not None and len(popularity) != item_count:
+        raise DataError(
+            f"popularity has {len(popularity)} entries for {item_count} items",
+            fix="Give the training interactions of every item of the catalogue",
+        )
+
+
+@contextmanager
+def _reporter(progress: bool | OnProgress, total: int) -> Iterator[Callable[[int], None]]:
+    """A function that is told how many more targets are done."""
+    if progress is False:
+        yield lambda count: None
+    elif progress is True:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("evaluating", total=total)
+            yield lambda count: bar.advance(task, count)
+    else:
+        done = 0
+
+        def forward(count: int) -> None:
+            nonlocal done
+            done += count
+            progress(done, total)
+
+        yield forward

@@ -1,0 +1,156 @@
+"""Measures of a ranking: accuracy from ranks of targets, breadth and popularity from recommended lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attrformer.errors import ConfigurationError
+from attrformer.evaluation.bootstrap import Interval
+
+
+def recall(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Recall@k of each target: 1 where the target is among the first k, else 0 (equal to the hit rate).
+
+    Args:
+        ranks: int64 `[n]`, counted from 1.
+        k: length of the list.
+
+    Returns:
+        float64 `[n]`.
+    """
+    return (ranks <= k).astype(np.float64)
+
+
+def ndcg(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """NDCG@k of each target: 1 / log2(1 + rank) within the first k, else 0; the ideal gain of one relevant item is 1.
+
+    Args:
+        ranks: int64 `[n]`, counted from 1.
+        k: length of the list.
+
+    Returns:
+        float64 `[n]`.
+    """
+    return np.where(ranks <= k, 1.0 / np.log2(1.0 + ranks), 0.0)
+
+
+def mrr(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Reciprocal rank at k of each target: 1 / rank within the first k, else 0.
+
+    Args:
+        ranks: int64 `[n]`, counted from 1.
+        k: length of the list.
+
+    Returns:
+        float64 `[n]`.
+    """
+    return np.where(ranks <= k, 1.0 / ranks, 0.0)
+
+
+RANK_METRICS: Final[dict[str, Callable[[NDArray[np.int64], int], NDArray[np.float64]]]] = {
+    "Recall": recall,
+    "NDCG": ndcg,
+    "MRR": mrr,
+}
+COVERAGE: Final = "Coverage"
+POPULARITY_BIAS: Final = "PopularityBias"
+
+
+def coverage(
+    lists: NDArray[Any],
+    item_count: int,
+    *,
+    users: NDArray[np.int64] | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """Coverage: the share of the catalogue that appears in at least one recommended list.
+
+    It is no mean over users, and a resample of users always covers less than all of them, so its interval is not a
+    bootstrap: it is the normal interval with the jackknife error over users, kept within 0 and 1.
+
+    Args:
+        lists: integer `[n, k]`, item codes; -1 where a list is short.
+        item_count: items in the catalogue.
+        users: int64 `[n]`, who each list belongs to; None where each list has a user of its own.
+        confidence: level of the interval.
+
+    Returns:
+        The share and its interval.
+    """
+    rows = np.arange(len(lists)) if users is None else np.unique(users, return_inverse=True)[1]
+    row_count = int(rows.max()) + 1 if len(rows) else 0
+    pairs = (rows[:, None] * item_count + lists)[lists >= 0]
+    if users is not None:
+        pairs = np.unique(pairs)
+    owners, items = np.divmod(pairs, item_count)
+    times = np.bincount(items, minlength=item_count)
+    value = float((times > 0).sum() / item_count)
+    # What is lost when one user is left out: the items that nobody else was recommended.
+    losses = np.bincount(owners[times[items] == 1], minlength=row_count) / item_count
+    spread = NormalDist().inv_cdf(0.5 + confidence / 2.0) * float(np.sqrt(losses.var() * (row_count - 1)))
+    return Interval(value=value, low=max(0.0, value - spread), high=min(1.0, value + spread))
+
+
+def popularity_percentiles(popularity: NDArray[Any]) -> NDArray[np.float64]:
+    """The place of each item among the catalogue by popularity, between 0 and 1 and 0.5 on average.
+
+    It is the share of items with fewer interactions plus half the share with as many, itself included.
+
+    Args:
+        popularity: `[n_items]`, training interactions of each item.
+
+    Returns:
+        float64 `[n_items]`.
+    """
+    _, inverse, counts = np.unique(popularity, return_inverse=True, return_counts=True)
+    middles = np.cumsum(counts) - counts / 2.0
+    places: NDArray[np.float64] = middles[inverse] / max(len(popularity), 1)
+    return places
+
+
+def popularity_bias(
+    lists: NDArray[Any], targets: NDArray[Any], percentiles: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Popularity bias of each list: how much more popular than the target its items are.
+
+    It is the mean popularity percentile of the recommended items less the percentile of the target, between -1 and
+    1: above 0, items are recommended that are more popular than what people take. An empty list counts as 0.
+
+    Args:
+        lists: integer `[n, k]`, item codes; -1 where a list is short.
+        targets: integer `[n]`, the item to be found.
+        percentiles: float64 `[n_items]`, of `popularity_percentiles`.
+
+    Returns:
+        float64 `[n]`.
+    """
+    present = lists >= 0
+    sizes = present.sum(axis=1)
+    totals = np.where(present, percentiles[lists], 0.0).sum(axis=1)
+    return np.where(sizes > 0, totals / np.maximum(sizes, 1) - percentiles[targets], 0.0)
+
+
+def parse_metric(name: str) -> tuple[str, int]:
+    """The measure and the list length of a name such as `NDCG@20`.
+
+    Args:
+        name: one of Recall, NDCG, MRR, Coverage, PopularityBias, then `@` and a whole number from 1.
+
+    Returns:
+        The measure and k.
+
+    Raises:
+        ConfigurationError: the name is not of that form.
+    """
+    measure, _, length = name.partition("@")
+    known = [*RANK_METRICS, COVERAGE, POPULARITY_BIAS]
+    if measure not in known or not length.isdecimal() or int(length) < 1:
+        raise ConfigurationError(
+            f"Unknown metric '{name}'. Give one of {', '.join(known)} followed by @ and a list length, such as NDCG@20."
+        )
+    return measure, int(length)

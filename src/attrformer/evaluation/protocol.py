@@ -1,0 +1,88 @@
+"""What a figure means: the protocol it was measured under."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from attrformer.errors import DataError
+
+HIDDEN: Final = "hidden"
+RANKED: Final = "ranked"
+SEEN_VARIANTS: Final = (HIDDEN, RANKED)
+SEEN_RULE: Final = (
+    "hidden: items of the context are left out of the ranking, except the target itself; "
+    "ranked: every item of the catalogue is ranked"
+)
+TIE_RULE: Final = "against the model"
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """The conditions of an evaluation, printed beside every figure.
+
+    Args:
+        dataset: name of the dataset.
+        users: distinct users that were evaluated.
+        targets: interactions to be predicted; more than `users` where some users have several.
+        items: items ranked for each target, the whole catalogue.
+        split: name of the split ("leave-one-out", "time").
+        part: which targets ("validation", "test").
+        seed: of the bootstrap.
+        confidence: level of the intervals, between 0 and 1.
+        resamples: bootstrap resamples.
+        seen: what the two variants of seen items mean.
+        ties: how equal scores are counted.
+        selection: how settings were chosen, where that is known.
+    """
+
+    dataset: str
+    users: int
+    targets: int
+    items: int
+    split: str
+    part: str
+    seed: int = 0
+    confidence: float = 0.95
+    resamples: int = 1000
+    seen: str = SEEN_RULE
+    ties: str = TIE_RULE
+    selection: str = ""
+
+    def line(self, seen: str | None = None) -> str:
+        """One line for people.
+
+        Args:
+            seen: "hidden" or "ranked" where the figures beside it are of one variant; None for both.
+        """
+        who = f"{self.users:,} users"
+        if self.targets != self.users:
+            who = f"{self.targets:,} targets of {who}"
+        parts = [
+            self.dataset,
+            who,
+            f"all {self.items:,} items ranked",
+            f"{self.split} {self.part}",
+            f"seen={seen}" if seen else "seen=hidden and seen=ranked",
+            f"ties {self.ties}",
+            f"seed {self.seed}",
+            f"{100 * self.confidence:g} % bootstrap interval, {self.resamples:,} resamples",
+            self.selection,
+        ]
+        return " | ".join(part for part in parts if part)
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Protocol:
+        """The inverse of `to_json`.
+
+        Raises:
+            DataError: a field is missing or unknown.
+        """
+        try:
+            return cls(**fields)
+        except TypeError as error:
+            raise DataError(f"not a protocol ({error})", fix="Evaluate again with this version") from None

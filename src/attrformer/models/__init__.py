@@ -1,0 +1,1 @@
+"""The networks: AttrFormer, then one file for each baseline."""

@@ -1,0 +1,192 @@
+"""The AttrFormer network (SPEC part 3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attrformer.models.config import ModelConfig
+from attrformer.nn.attention import EncoderLayer
+from attrformer.nn.batch import Batch
+from attrformer.nn.evidence import (
+    FeatureEvidence,
+    Gate,
+    IdentityEvidence,
+    LiftEvidence,
+    RelationEvidence,
+    RowEvidence,
+)
+from attrformer.nn.neighbours import NeighbourEvidence
+from attrformer.nn.parts import Part, PartInputs
+from attrformer.nn.positions import PositionRelation
+from attrformer.nn.recency import RecencyProfile, gap_buckets
+from attrformer.relations.build import RelationSet
+from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.positions import GAP_BUCKETS
+
+RECENCY_DECAY = 0.8
+WIDE_RECENCY_DECAY = 0.97
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outputs:
+    """What the network says at the places of a batch, before it meets the catalogue.
+
+    Args:
+        hidden: `[b, t, d]`.
+        table: `[items, d]`.
+        names: of the relation parts.
+        parts: the relation parts and their inputs, in the order of `names`.
+    """
+
+    hidden: Tensor
+    table: Tensor
+    names: list[str]
+    parts: list[tuple[Part, PartInputs]]
+
+
+class ItemTable(nn.Module):
+    """Item representation: the sum of item embedding and attribute embeddings, used at the input and tied at the output.
+
+    Args:
+        items: catalogue size.
+        width: d.
+        features: item attributes; each adds an embedding of its values.
+    """
+
+    def __init__(self, items: int, width: int, features: dict[str, FeatureRelation]) -> None:
+        super().__init__()
+        self.item = nn.Parameter(torch.randn(items, width) * 0.02)
+        self.attribute = nn.ParameterDict(
+            {name: nn.Parameter(torch.randn(len(r.labels), width) * 0.02) for name, r in features.items()}
+        )
+        for name, relation in features.items():
+            self.register_buffer(f"codes_{name}", torch.from_numpy(relation.codes))
+            self.register_buffer(f"weights_{name}", torch.from_numpy(relation.weights))
+
+    def forward(self) -> Tensor:
+        """Representation of every item, `[items, d]`."""
+        table: Tensor = self.item
+        for name, embedding in self.attribute.items():
+            codes, weights = getattr(self, f"codes_{name}"), getattr(self, f"weights_{name}")
+            table = table + F.embedding_bag(codes, embedding, per_sample_weights=weights, mode="sum")
+        return table
+
+
+class AttrFormerNetwork(nn.Module):
+    """Encoder with relation-augmented heads, catalogue evidence for each relation, and position-to-position aggregation.
+
+    Args:
+        relations: the explicit relations of the dataset.
+        config: shape and parts.
+        dropout: resolved dropout rate.
+    """
+
+    def __init__(self, relations: RelationSet, config: ModelConfig, dropout: float) -> None:
+        super().__init__()
+        self.config, self.items = config, relations.items
+        width, length = config.width, config.max_length
+        embedded = relations.features if config.attribute_embeddings else {}
+        self.table = ItemTable(relations.items, width, embedded)
+        self.position = nn.Parameter(torch.randn(length, width) * 0.02)
+        self.gap_count = GAP_BUCKETS if relations.time_gaps else 0
+        self.level_counts = {name: len(edges) + 2 for name, edges in relations.levels.items()}
+        self.relations = nn.ModuleDict(self._relation_modules(relations))
+        self.position_relations = nn.ModuleDict(self._position_relations())
+        neighbours = relations.neighbours
+        if neighbours is not None:
+            codes = {name: torch.from_numpy(user.codes) for name, user in relations.users.items()}
+            counts = {name: len(user.labels) for name, user in relations.users.items()}
+            gate = Gate(width, config.epsilon)
+            self.relations["neighbours"] = NeighbourEvidence(self.items, width, neighbours.horizon, codes, counts, gate)
+        heads = [*self.position_relations, *(name for name, m in self.relations.items() if self._has_pairs(m))]
+        self.head_names = heads if config.relation_heads else []
+        self.layers = nn.ModuleList(
+            EncoderLayer(width, config.heads, self.head_names, length, dropout, config.expansion) for _ in range(config.layers)
+        )
+        self.drop = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(width)
+
+    def _recency(self, decay: float) -> RecencyProfile:
+        profile = RecencyProfile(self.config.max_length, decay, self.gap_count, self.level_counts)
+        return profile if self.config.learned_recency else profile.requires_grad_(False)
+
+    def _relation_modules(self, relations: RelationSet) -> dict[str, nn.Module]:
+        width, epsilon = self.config.width, self.config.epsilon
+        modules: dict[str, nn.Module] = {}
+        for name, rows in relations.rows.items():
+            decay = WIDE_RECENCY_DECAY if name == "wide" else RECENCY_DECAY
+            modules[name] = RowEvidence(rows, Gate(width, epsilon), self._recency(decay))
+        for name, feature in relations.features.items():
+            modules[f"item_{name}"] = FeatureEvidence(feature, self.config.low_rank, Gate(width, epsilon), self._recency(RECENCY_DECAY))
+        for name, user in relations.users.items():
+            modules[f"user_{name}"] = LiftEvidence(user.lift, name, Gate(width, 1.0))
+        if relations.identity:
+            modules["identity"] = IdentityEvidence(self.items, Gate(width, epsilon, signed=True), self._recency(1.0))
+        return modules
+
+    def _position_relations(self) -> dict[str, nn.Module]:
+        modules: dict[str, nn.Module] = {}
+        if self.gap_count:
+            modules["time_gap"] = PositionRelation("time_gap", self.gap_count)
+        for name, count in self.level_counts.items():
+            modules[f"behaviour_{name}"] = PositionRelation(name, count)
+        return modules
+
+    @staticmethod
+    def _has_pairs(module: nn.Module) -> bool:
+        return isinstance(module, (RowEvidence, FeatureEvidence, IdentityEvidence))
+
+    def relation_values(self, batch: Batch) -> dict[str, Tensor]:
+        """R_a(i_t, i_s) of every relation head, `[b, l, l]` each."""
+        length = batch.items.shape[1]
+        gaps = None
+        if batch.times is not None and self.gap_count:
+            everywhere = torch.arange(length, device=batch.items.device).expand(len(batch.items), -1)
+            gaps = gap_buckets(batch.times, everywhere, self.gap_count)
+        values = {}
+        for name in self.head_names:
+            if name in self.position_relations:
+                values[name] = self.position_relations[name](batch, gaps)
+            else:
+                values[name] = self.relations[name].pairs(batch)  # type: ignore[operator]
+        return values
+
+    def encode(self, batch: Batch, table: Tensor) -> Tensor:
+        """Hidden state of every position, `[b, l, d]`.
+
+        Args:
+            batch: histories.
+            table: item representations `[items, d]`.
+        """
+        padded = torch.cat([table, table.new_zeros(1, table.shape[1])])
+        hidden = padded[batch.items] * math.sqrt(self.config.width) + self.position[: batch.items.shape[1]]
+        hidden = self.drop(hidden)
+        values = self.relation_values(batch)
+        for layer in self.layers:
+            hidden = layer(hidden, values)
+        normalised: Tensor = self.norm(hidden)
+        return normalised
+
+    def forward(self, batch: Batch) -> Outputs:
+        """Runs the network on a batch; the logits are made by `nn.objectives` in blocks."""
+        table = self.table()
+        hidden = batch.at_places(self.encode(batch, table))
+        if batch.neighbours is not None and self.config.neighbour_states:
+            hidden = hidden + self.relations["neighbours"].refine(batch, table)  # type: ignore[operator]
+        if not self.config.catalogue_evidence:
+            return Outputs(hidden, table, [], [])
+        gaps = None
+        if batch.times is not None and self.gap_count:
+            gaps = gap_buckets(batch.times, batch.places, self.gap_count)
+        names, parts = [], []
+        for name, module in self.relations.items():
+            assert isinstance(module, RelationEvidence)
+            part, weights = module.part(batch, gaps)
+            parts.append((part, PartInputs(weights, module.gate(hidden), module.gate.inverse_epsilon())))
+            names.append(name)
+        return Outputs(hidden, table, names, parts)

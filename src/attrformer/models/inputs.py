@@ -1,0 +1,95 @@
+"""From histories in compressed rows to the padded batches that the network reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from attrformer.dataset.sequences import Sequences
+from attrformer.nn.batch import Batch, NeighbourBatch
+from attrformer.relations.build import RelationSet
+from attrformer.relations.neighbours import Neighbours, latest_anchors
+from attrformer.relations.positions import level
+
+
+class InputMaker:
+    """Makes batches; the same code serves training, evaluation and recommendation.
+
+    Args:
+        relations: of the model.
+        max_length: latest interactions of a history that are read.
+        device: where batches go.
+    """
+
+    def __init__(self, relations: RelationSet, max_length: int, device: torch.device) -> None:
+        self._relations, self._max_length, self._device = relations, max_length, device
+
+    def latest(
+        self, contexts: Sequences, user_codes: dict[str, NDArray[np.int64]], training_users: NDArray[np.int64]
+    ) -> Batch:
+        """A batch that asks for the item after each history; relations are those for inference.
+
+        Args:
+            contexts: histories, at least one interaction each.
+            user_codes: int64 `[b]` by attribute name.
+            training_users: int64 `[b]`, the training row of each user, -1 for users that were not trained on.
+        """
+        tails = contexts.tail(self._max_length)
+        places = (tails.lengths - 1)[:, None]
+        neighbours = None
+        index = self._relations.neighbours
+        if index is not None:
+            rows = np.arange(len(tails))
+            neighbours = index.search(latest_anchors(tails, rows, tails.lengths, index.anchors), training_users)
+        folds = np.full(len(tails), self._relations.folds, dtype=np.int64)
+        return self.pad(tails, places, folds, user_codes, neighbours)
+
+    def pad(
+        self,
+        sequences: Sequences,
+        places: NDArray[np.int64],
+        folds: NDArray[np.int64],
+        user_codes: dict[str, NDArray[np.int64]],
+        neighbours: Neighbours | None,
+    ) -> Batch:
+        """Pads histories on the right.
+
+        Args:
+            sequences: histories, none longer than `max_length`.
+            places: int64 `[b, t]`.
+            folds: int64 `[b]`.
+            user_codes: int64 `[b]` by attribute name.
+            neighbours: of all places in row order, `[b * t, ...]`, or None.
+        """
+        rows = sequences.row_of_position()
+        columns = np.arange(len(sequences.items)) - sequences.offsets[rows]
+        shape = (len(sequences), int(sequences.lengths.max(initial=1)))
+
+        def padded(values: NDArray[np.int64], filler: int) -> torch.Tensor:
+            out = np.full(shape, filler, dtype=np.int64)
+            out[rows, columns] = values
+            return torch.from_numpy(out)
+
+        relations = self._relations
+        levels = {
+            name: padded(level(sequences.behaviours[name], edges), 0)
+            for name, edges in relations.levels.items()
+            if name in sequences.behaviours
+        }
+        timed = relations.time_gaps and sequences.times is not None
+        found = None
+        if neighbours is not None:
+            parts = (neighbours.users, neighbours.similarity, neighbours.following)
+            users, similarity, following = (torch.from_numpy(part.reshape(*places.shape, *part.shape[1:])) for part in parts)
+            found = NeighbourBatch(users.long(), similarity, following.long())
+        batch = Batch(
+            items=padded(sequences.items.astype(np.int64), relations.items),
+            places=torch.from_numpy(places.astype(np.int64)),
+            folds=torch.from_numpy(folds.astype(np.int64)),
+            users={name: torch.from_numpy(codes.astype(np.int64)) for name, codes in user_codes.items()},
+            times=padded(sequences.times, 0) if timed and sequences.times is not None else None,
+            levels=levels,
+            neighbours=found,
+        )
+        return batch.to(self._device)

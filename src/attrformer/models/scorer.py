@@ -1,0 +1,46 @@
+"""Scores of the whole catalogue for histories, by the same blocks as the training objective."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attrformer.dataset.sequences import Sequences
+from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.models.inputs import InputMaker
+from attrformer.nn.objectives import score_catalogue
+from attrformer.relations.build import RelationSet
+
+
+class CatalogueScorer:
+    """A trained network behind the interface that the evaluation asks for.
+
+    Args:
+        network: the network; put into evaluation mode for each call.
+        relations: its relations.
+        maker: makes its batches.
+        precision: type of the large products.
+    """
+
+    def __init__(
+        self, network: AttrFormerNetwork, relations: RelationSet, maker: InputMaker, precision: torch.dtype = torch.float32
+    ) -> None:
+        self._network, self._relations, self._maker, self._precision = network, relations, maker, precision
+
+    @torch.no_grad()
+    def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
+        """Scores of every item, float32 `[b, items]`.
+
+        Args:
+            users: int64 `[b]`, training users.
+            contexts: their histories, at least one interaction each.
+        """
+        training = self._network.training
+        self._network.eval()
+        codes = {name: user.codes[users] for name, user in self._relations.users.items()}
+        outputs = self._network(self._maker.latest(contexts, codes, users))
+        scores = score_catalogue(outputs.hidden, outputs.table, outputs.parts, precision=self._precision)
+        self._network.train(training)
+        return scores.squeeze(1)

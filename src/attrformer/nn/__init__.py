@@ -1,0 +1,1 @@
+"""Modules and functions that know tensors, not tables."""

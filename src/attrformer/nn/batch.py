@@ -1,0 +1,65 @@
+"""What the network reads: padded histories and the places in them that are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NeighbourBatch:
+    """Similar training users for every place that a batch asks about.
+
+    Args:
+        users: int64 `[b, t, k]`, -1 for none.
+        similarity: float32 `[b, t, k]`.
+        following: int64 `[b, t, k, horizon]`, -1 for none.
+    """
+
+    users: Tensor
+    similarity: Tensor
+    following: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Histories padded on the right, and the positions whose next item is asked for.
+
+    Args:
+        items: int64 `[b, l]`, item codes, `items` (the catalogue size) as padding.
+        places: int64 `[b, t]`, the positions that are asked about.
+        folds: int64 `[b]`, the fold of the relation tables that each row may see.
+        users: int64 `[b]` user attribute codes by attribute name.
+        times: int64 `[b, l]` seconds, or None.
+        levels: int64 `[b, l]` levels of behaviour attributes by name, 0 for missing.
+        neighbours: similar users, or None.
+    """
+
+    items: Tensor
+    places: Tensor
+    folds: Tensor
+    users: dict[str, Tensor] = field(default_factory=dict)
+    times: Tensor | None = None
+    levels: dict[str, Tensor] = field(default_factory=dict)
+    neighbours: NeighbourBatch | None = None
+
+    def at_places(self, values: Tensor) -> Tensor:
+        """Values `[b, l, ...]` at the places that are asked about, `[b, t, ...]`."""
+        rows = torch.arange(len(values), device=values.device).unsqueeze(1)
+        return values[rows, self.places]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        return Batch(**{entry.name: _move(getattr(self, entry.name), device) for entry in fields(self)})
+
+
+def _move(value: object, device: torch.device | str) -> object:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: tensor.to(device) for name, tensor in value.items()}
+    if isinstance(value, NeighbourBatch):
+        return NeighbourBatch(value.users.to(device), value.similarity.to(device), value.following.to(device))
+    return value

@@ -1,0 +1,228 @@
+"""Relations as modules: what each says about earlier positions, and about the whole catalogue.
+
+Every module owns its parameters and reads nothing of another one's, so that what is learned for one attribute gets gradients from
+that attribute alone (SPEC part 2.1).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attrformer.nn.batch import Batch
+from attrformer.nn.parts import EntryPart, FeaturePart, Part, RowPart
+from attrformer.nn.recency import RecencyProfile
+from attrformer.nn.tables import DenseRows, SparseRows
+from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.rows import RowRelation
+
+
+class Gate(nn.Module):
+    """g_a(h_t) and 1 / eps_a of one relation.
+
+    Args:
+        width: of the hidden state.
+        epsilon: eps_a at the start.
+        signed: whether the gate may be negative (identity relation); otherwise it is a softplus.
+    """
+
+    def __init__(self, width: int, epsilon: float, signed: bool = False) -> None:
+        super().__init__()
+        self.signed = signed
+        self.weight = nn.Parameter(torch.zeros(width))
+        self.bias = nn.Parameter(torch.tensor(0.0 if signed else math.log(math.e - 1)))
+        self.log_inverse_epsilon = nn.Parameter(torch.tensor(-math.log(epsilon)))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`[b, t, d]` to `[b, t]`."""
+        raw = hidden @ self.weight + self.bias
+        return raw if self.signed else F.softplus(raw)
+
+    def inverse_epsilon(self) -> Tensor:
+        """1 / eps_a, a positive scalar."""
+        return self.log_inverse_epsilon.exp()
+
+
+class RelationEvidence(nn.Module):
+    """Base of all relation modules: a gate and a recency profile.
+
+    Args:
+        gate: how strongly the relation speaks.
+        recency: beta_a, or None where the history plays no part.
+    """
+
+    def __init__(self, gate: Gate, recency: RecencyProfile | None) -> None:
+        super().__init__()
+        self.gate, self.recency = gate, recency
+
+    def weights(self, batch: Batch, gaps: Tensor | None) -> Tensor:
+        """beta_a at the places of a batch, padding included with its neighbours' value; `[b, t, l]`."""
+        assert self.recency is not None
+        return self.recency(batch, gaps).exp().masked_fill((batch.items == self.padding).unsqueeze(1), 0.0)
+
+    padding: int
+
+    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        """The path to the catalogue and its differentiable weights."""
+        raise NotImplementedError
+
+    def pairs(self, batch: Batch) -> Tensor | None:
+        """log(1 + R_a(i_t, i_s) / eps) for all positions, `[b, l, l]`, or None where positions are not related."""
+        return None
+
+
+class RowEvidence(RelationEvidence):
+    """A relation given as rows over the catalogue (co-occurrence, edges), its values fixed, its reading learned.
+
+    Args:
+        relation: the rows.
+        gate: its gate.
+        recency: its recency profile.
+    """
+
+    def __init__(self, relation: RowRelation, gate: Gate, recency: RecencyProfile) -> None:
+        super().__init__(gate, recency)
+        self.keys, self.folds, self.padding = relation.keys, relation.folds, relation.columns
+        self.columns = relation.columns
+        for name in ("dense", "indices", "values"):
+            block = getattr(relation, name)
+            self.register_buffer(name, None if block is None else torch.from_numpy(block))
+        self.pair_scale = float(gate.inverse_epsilon())
+
+    dense: Tensor | None
+    indices: Tensor | None
+    values: Tensor | None
+
+    @property
+    def table(self) -> DenseRows | SparseRows:
+        """The relation as a tensor table."""
+        if self.dense is not None:
+            return DenseRows(self.dense)
+        assert self.indices is not None and self.values is not None
+        return SparseRows(self.indices, self.values, self.columns)
+
+    def rows(self, batch: Batch) -> Tensor:
+        """The table row of every position, its fold's block included, `[b, l]`."""
+        return batch.folds.clamp_max(self.folds).unsqueeze(1) * self.keys + batch.items.clamp_max(self.keys - 1)
+
+    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        return RowPart(self.table, self.rows(batch)), self.weights(batch, gaps)
+
+    def pairs(self, batch: Batch) -> Tensor:
+        known = batch.items.clamp_max(self.columns - 1)
+        return torch.log1p(self.table.pairs(self.rows(batch), known) * self.pair_scale)
+
+
+class FeatureEvidence(RelationEvidence):
+    """An item attribute, R_a(i, j) = phi_a(i)^T M_a phi_a(j) with M_a = max(0, diag(s_a) + P_a Q_a^T) learned.
+
+    Args:
+        relation: phi_a and the starting diagonal.
+        rank: of P_a and Q_a; 0 for a diagonal M_a.
+        gate: its gate.
+        recency: its recency profile.
+    """
+
+    codes: Tensor
+    slot_weights: Tensor
+    phi_matrix: Tensor | None
+
+    def __init__(self, relation: FeatureRelation, rank: int, gate: Gate, recency: RecencyProfile) -> None:
+        super().__init__(gate, recency)
+        items, values = len(relation.codes), len(relation.labels)
+        self.padding, self.values = items, values
+        empty = torch.zeros(1, relation.codes.shape[1])
+        self.register_buffer("codes", torch.cat([torch.from_numpy(relation.codes), empty.long()]))
+        self.register_buffer("slot_weights", torch.cat([torch.from_numpy(relation.weights), empty]))
+        single = relation.codes.shape[1] == 1
+        matrix = None if single else torch.from_numpy(relation.dense().T.copy())
+        self.register_buffer("phi_matrix", matrix, persistent=False)
+        self.log_diagonal = nn.Parameter(torch.from_numpy(relation.diagonal).clamp_min(1e-4).log())
+        self.left = nn.Parameter(torch.zeros(values, rank)) if rank else None
+        self.right = nn.Parameter(torch.randn(values, rank) / math.sqrt(max(rank, 1)) * 0.3) if rank else None
+        self.pair_scale = float(gate.inverse_epsilon())
+
+    def matrix(self) -> Tensor:
+        """M_a, `[values, values]`, at least 0."""
+        matrix = torch.diag(self.log_diagonal.exp())
+        if self.left is not None and self.right is not None:
+            matrix = matrix + self.left @ self.right.t()
+        # clamp passes the gradient at exactly 0, where the low-rank part starts.
+        return matrix.clamp_min(0.0)
+
+    def phi(self, items: Tensor) -> Tensor:
+        """phi_a of items, padding allowed, `[..., values]`."""
+        out = torch.zeros(*items.shape, self.values, device=items.device)
+        return out.scatter_add_(-1, self.codes[items], self.slot_weights[items])
+
+    def project(self, items: Tensor) -> Tensor:
+        """phi_a(i)^T M_a for items `[b, l]`, `[b, l, values]`."""
+        matrix = self.matrix()
+        codes, weights = self.codes[items], self.slot_weights[items]
+        if codes.shape[-1] == 1:
+            return matrix[codes.squeeze(-1)] * weights
+        return F.embedding_bag(codes.flatten(0, 1), matrix, per_sample_weights=weights.flatten(0, 1), mode="sum").unflatten(
+            0, items.shape
+        )
+
+    def catalogue(self) -> FeaturePart:
+        """Phi_a of the catalogue in the form that is cheapest for it."""
+        if self.phi_matrix is None:
+            return FeaturePart(self.codes[:-1, 0], self.values, self.slot_weights[:-1, 0])
+        return FeaturePart(self.phi_matrix, self.values)
+
+    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        return self.catalogue(), torch.bmm(self.weights(batch, gaps), self.project(batch.items))
+
+    def pairs(self, batch: Batch) -> Tensor:
+        values = torch.bmm(self.project(batch.items), self.phi(batch.items).transpose(1, 2))
+        return torch.log1p(values * self.pair_scale)
+
+
+class LiftEvidence(RelationEvidence):
+    """A user attribute: its value speaks for items by smoothed log-lift.
+
+    Args:
+        relation: lift rows keyed by value.
+        attribute: name under which batches carry the user's value.
+        gate: its gate.
+    """
+
+    def __init__(self, relation: RowRelation, attribute: str, gate: Gate) -> None:
+        super().__init__(gate, None)
+        assert relation.dense is not None
+        self.keys, self.folds, self.attribute = relation.keys, relation.folds, attribute
+        self.register_buffer("dense", torch.from_numpy(relation.dense))
+
+    dense: Tensor
+
+    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        row = batch.folds.clamp_max(self.folds) * self.keys + batch.users[self.attribute]
+        return RowPart(DenseRows(self.dense), row.unsqueeze(1)), self.dense.new_ones(len(row), 1, 1)
+
+
+class IdentityEvidence(RelationEvidence):
+    """R(i, j) = [i = j]; its signed gate says whether people here come back to the same item.
+
+    Args:
+        items: catalogue size.
+        gate: its gate, signed.
+        recency: its recency profile.
+    """
+
+    def __init__(self, items: int, gate: Gate, recency: RecencyProfile) -> None:
+        super().__init__(gate, recency)
+        self.padding = items
+
+    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        items = batch.items.clamp_max(self.padding - 1).unsqueeze(1)
+        return EntryPart(items, self.padding), self.weights(batch, gaps)
+
+    def pairs(self, batch: Batch) -> Tensor:
+        return (batch.items.unsqueeze(2) == batch.items.unsqueeze(1)).float()
+
+
+__all__ = ["FeatureEvidence", "Gate", "IdentityEvidence", "LiftEvidence", "RelationEvidence", "RowEvidence"]

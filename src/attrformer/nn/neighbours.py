@@ -1,0 +1,93 @@
+"""Position-to-position aggregation as a module: what similar users did at the aligned positions (SPEC part 3)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attrformer.nn.batch import Batch, NeighbourBatch
+from attrformer.nn.evidence import Gate, RelationEvidence
+from attrformer.nn.parts import EntryPart, Part
+
+NOTHING = -1e9
+
+
+class NeighbourEvidence(RelationEvidence):
+    """Weighs similar users and reads their aligned positions, into the hidden state and as catalogue evidence.
+
+    The weight of neighbour v is a softmax over neighbours of a learned power of the similarity times the user-attribute relation
+    R_a(u, v), one learned table for each attribute.
+
+    Args:
+        items: catalogue size.
+        width: hidden width d.
+        horizon: aligned positions that are read.
+        user_codes: by attribute name, the value code of every training user, int64 `[users]`.
+        user_values: number of codes of each attribute.
+        gate: its gate.
+    """
+
+    def __init__(
+        self, items: int, width: int, horizon: int, user_codes: dict[str, Tensor], user_values: dict[str, int], gate: Gate
+    ) -> None:
+        super().__init__(gate, None)
+        self.padding = items
+        self.power = nn.Parameter(torch.ones(()))
+        self.step_weight = nn.Parameter(-torch.arange(horizon).float())
+        self.user_relation = nn.ParameterDict({n: nn.Parameter(torch.zeros(c, c)) for n, c in user_values.items()})
+        for name, codes in user_codes.items():
+            self.register_buffer(f"codes_{name}", codes)
+        self.project = nn.Linear(width, width, bias=False)
+        self.norm = nn.LayerNorm(width)
+        nn.init.zeros_(self.project.weight)
+
+    def neighbour_weights(self, batch: Batch, found: NeighbourBatch) -> Tensor:
+        """Softmax weights of neighbours, 0 throughout where there are none.
+
+        Args:
+            batch: user attribute codes.
+            found: neighbours at some positions, `[b, t, k]`.
+
+        Returns:
+            float32 `[b, t, k]`.
+        """
+        there = found.users >= 0
+        logit = self.power * found.similarity.clamp_min(1e-6).log()
+        for name, table in self.user_relation.items():
+            own = batch.users[name].view(-1, *[1] * (found.users.dim() - 1))
+            logit = logit + table[own, self._codes(name)[found.users.clamp_min(0)]]
+        weights = torch.softmax(logit.masked_fill(~there, NOTHING), -1)
+        return weights * there
+
+    def _codes(self, name: str) -> Tensor:
+        codes = getattr(self, f"codes_{name}")
+        assert isinstance(codes, Tensor)
+        return codes
+
+    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        assert batch.neighbours is not None
+        found = batch.neighbours
+        steps = torch.softmax(self.step_weight, 0)
+        weights = self.neighbour_weights(batch, found).unsqueeze(3) * steps * (found.following >= 0)
+        return EntryPart(found.following.clamp_min(0).flatten(2), self.padding), weights.flatten(2)
+
+    def refine(self, batch: Batch, table: Tensor) -> Tensor:
+        """What similar users did next at the aligned position, as an addition to the hidden state.
+
+        Args:
+            batch: with neighbours.
+            table: item representations `[items, d]`.
+
+        Returns:
+            `[b, t, d]`, 0 where there are no neighbours.
+        """
+        assert batch.neighbours is not None
+        following = batch.neighbours.following[..., 0]
+        weights = self.neighbour_weights(batch, batch.neighbours) * (following >= 0)
+        flat = following.clamp_min(0).flatten(0, 1)
+        mean = F.embedding_bag(flat, table, per_sample_weights=weights.flatten(0, 1), mode="sum").unflatten(
+            0, following.shape[:2]
+        )
+        refined: Tensor = self.project(self.norm(mean)) * (weights.sum(2, keepdim=True) > 0)
+        return refined

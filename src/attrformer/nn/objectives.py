@@ -1,0 +1,194 @@
+"""The training objective: cross-entropy to a posterior target over the whole catalogue, fused with the logits.
+
+SPEC part 3, "Posterior target" and "Catalogue evidence".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attrformer.nn.parts import Part, PartInputs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PosteriorTarget:
+    """target_t(j) = (n_j + alpha_0 pi_t(j)) / (sum n + alpha_0), pi_t a mixture of relation evidence, popularity and uniform.
+
+    Args:
+        items: int64 `[b, t, w]`, the next w items of each target position.
+        counts: float32 `[b, t, w]`, the decayed count n of each; 0 where the sequence has ended.
+        strength: alpha_0, at least 0.
+        popularity: float32 `[items]`, the popularity component, summing to one.
+        mixture: weights of relation evidence, popularity and uniform in pi; they sum to one.
+        relation: which part gives the relation component; its weight goes to uniform where it has no evidence.
+    """
+
+    items: Tensor
+    counts: Tensor
+    strength: float
+    popularity: Tensor
+    mixture: tuple[float, float, float]
+    relation: int | None
+
+
+class LogitBlocks:
+    """Walks over blocks of sequences and makes the logits of each, content part and relation parts together.
+
+    Args:
+        hidden: `[b, t, d]`.
+        table: `[items, d]`, the output representation of the catalogue.
+        parts: the relation parts with their inputs.
+        block_elements: about how many logits a block may hold.
+        precision: type of the products (bfloat16 where the device gains from it).
+    """
+
+    def __init__(
+        self,
+        hidden: Tensor,
+        table: Tensor,
+        parts: list[tuple[Part, PartInputs]],
+        block_elements: int,
+        precision: torch.dtype,
+    ) -> None:
+        self.hidden, self.table = hidden.to(precision), table.to(precision)
+        self.parts = parts
+        self._step = max(1, block_elements // max(1, hidden.shape[1] * table.shape[0]))
+
+    def __iter__(self) -> Any:
+        for start in range(0, self.hidden.shape[0], self._step):
+            rows = slice(start, min(start + self._step, self.hidden.shape[0]))
+            blocks = [part.block(rows, inputs.block(rows)) for part, inputs in self.parts]
+            logits = (self.hidden[rows].flatten(0, 1) @ self.table.t()).float().unflatten(0, self.hidden[rows].shape[:2])
+            for block in blocks:
+                block.add_to(logits)
+            yield rows, logits, blocks
+
+
+def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: PosteriorTarget) -> tuple[Tensor, list[Any]]:
+    """Sum of target * logits `[b, t]`, and how to subtract the target from the probabilities."""
+    counts = target.counts[rows]
+    total = counts.sum(2, keepdim=True) + target.strength
+    shares = counts / total.clamp_min(1e-12)
+    items = target.items[rows]
+    value = (logits.gather(2, items) * shares).sum(2)
+    terms: list[Any] = [(items, shares)]
+    if target.strength <= 0:
+        return value, terms
+    prior = target.strength / total.squeeze(2)
+    from_relation, from_popularity, uniform = target.mixture
+    flat = prior * uniform
+    if from_relation > 0 and target.relation is not None:
+        where, distribution = blocks[target.relation].distribution()
+        distribution = distribution * (prior * from_relation).unsqueeze(2)
+        flat = flat + prior * from_relation - distribution.sum(2)
+        at = logits if where is None else logits.gather(2, where)
+        value = value + (at * distribution).sum(2)
+        terms.append((where, distribution))
+    else:
+        flat = flat + prior * from_relation
+    if from_popularity > 0:
+        popular = (prior * from_popularity).unsqueeze(2)
+        value = value + torch.matmul(logits, target.popularity) * popular.squeeze(2)
+        terms.append((None, popular * target.popularity))
+    value = value + logits.mean(2) * flat
+    terms.append((None, (flat / logits.shape[2]).unsqueeze(2)))
+    return value, terms
+
+
+class _FusedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, setup: dict[str, Any], hidden: Tensor, table: Tensor, *flat: Tensor) -> Tensor:
+        inputs = [PartInputs(*flat[k : k + 3]) for k in range(0, len(flat), 3)]
+        target: PosteriorTarget = setup["target"]
+        mask: Tensor = setup["mask"]
+        walk = LogitBlocks(hidden, table, list(zip(setup["parts"], inputs, strict=True)), setup["elements"], setup["precision"])
+        scale = mask / mask.sum().clamp_min(1.0)
+        of_hidden, of_table = torch.zeros_like(hidden), torch.zeros_like(table)
+        of_flat = [torch.zeros_like(tensor) for tensor in flat]
+        needs = ctx.needs_input_grad[3:]
+        loss = hidden.new_zeros(())
+        for rows, logits, blocks in walk:
+            value, terms = _target_terms(rows, logits, blocks, target)
+            peak = logits.amax(2, keepdim=True)
+            gradient = logits.sub_(peak).exp_()
+            total = gradient.sum(2, keepdim=True)
+            loss += ((total.log() + peak).squeeze(2) - value).mul_(scale[rows]).sum()
+            gradient.mul_(scale[rows].unsqueeze(2) / total)
+            for where, share in terms:
+                scaled = share * scale[rows].unsqueeze(2)
+                if where is None:
+                    gradient.sub_(scaled)
+                else:
+                    gradient.scatter_add_(2, where, -scaled)
+            for k, block in enumerate(blocks):
+                of_weights, of_gate, of_inverse = block.gradients(gradient, needs[3 * k])
+                if of_weights is not None:
+                    of_flat[3 * k][rows] = of_weights
+                of_flat[3 * k + 1][rows] = of_gate
+                of_flat[3 * k + 2] += of_inverse
+            low = gradient.flatten(0, 1).to(walk.table.dtype)
+            of_hidden[rows] = (low @ walk.table).to(hidden.dtype).unflatten(0, gradient.shape[:2])
+            of_table += (low.t() @ walk.hidden[rows].flatten(0, 1)).to(table.dtype)
+        ctx.save_for_backward(of_hidden, of_table, *of_flat)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        return (None, *(saved * outputs[0] for saved in ctx.saved_tensors))
+
+
+def fused_cross_entropy(
+    hidden: Tensor,
+    table: Tensor,
+    parts: list[tuple[Part, PartInputs]],
+    target: PosteriorTarget,
+    mask: Tensor,
+    *,
+    block_elements: int = 1 << 20,
+    precision: torch.dtype = torch.float32,
+) -> Tensor:
+    """Mean cross-entropy of the masked targets to their posterior, gradient computed in the forward pass.
+
+    Logits are made for a block of sequences, turned into their own gradient in place and dropped, so that memory depends on
+    `block_elements` and never on targets times items.
+
+    Args:
+        hidden: `[b, t, d]`, the content part's queries.
+        table: `[items, d]`, the output representation of the catalogue.
+        parts: relation parts and their inputs.
+        target: what the upcoming behaviours are.
+        mask: float32 `[b, t]`, 0 for positions that are not targets.
+        block_elements: about how many logits a block may hold; at least one sequence is always taken.
+        precision: type of the matrix products.
+
+    Returns:
+        The loss, a scalar.
+    """
+    setup = {
+        "target": target,
+        "mask": mask,
+        "parts": [part for part, _ in parts],
+        "elements": block_elements,
+        "precision": precision,
+    }
+    flat = [tensor for _, inputs in parts for tensor in (inputs.weights, inputs.gate, inputs.inverse_epsilon)]
+    loss: Tensor = _FusedCrossEntropy.apply(setup, hidden, table, *flat)  # type: ignore[no-untyped-call]
+    return loss
+
+
+@torch.no_grad()
+def score_catalogue(
+    hidden: Tensor,
+    table: Tensor,
+    parts: list[tuple[Part, PartInputs]],
+    *,
+    block_elements: int = 1 << 20,
+    precision: torch.dtype = torch.float32,
+) -> Tensor:
+    """Logits of every item for a few targets, float32 `[b, t, items]`, by the same blocks as the loss."""
+    walk = LogitBlocks(hidden, table, parts, block_elements, precision)
+    return torch.cat([logits for _, logits, _ in walk])

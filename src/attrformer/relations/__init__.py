@@ -1,0 +1,21 @@
+"""Explicit relations: one file a kind, cross-fitting in `folds`."""
+
+from attrformer.relations.build import RelationSet, UserRelation, build_relations
+from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
+from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.neighbours import NeighbourIndex, Neighbours, latest_anchors
+from attrformer.relations.rows import Relation, RowRelation
+
+__all__ = [
+    "CooccurrenceConfig",
+    "FeatureRelation",
+    "NeighbourIndex",
+    "Neighbours",
+    "Relation",
+    "RelationSet",
+    "RelationsConfig",
+    "RowRelation",
+    "UserRelation",
+    "build_relations",
+    "latest_anchors",
+]

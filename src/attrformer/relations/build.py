@@ -1,0 +1,136 @@
+"""All explicit relations of a dataset, made from its tables and its training interactions only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.sequences import Sequences
+from attrformer.errors import ConfigurationError
+from attrformer.relations.config import RelationsConfig
+from attrformer.relations.cooccurrence import cooccurrence_relation
+from attrformer.relations.edges import edge_relation
+from attrformer.relations.folds import assign_folds
+from attrformer.relations.item_attribute import FeatureRelation, item_attribute_relation
+from attrformer.relations.neighbours import NeighbourIndex
+from attrformer.relations.positions import level_edges
+from attrformer.relations.rows import RowRelation
+from attrformer.relations.user_attribute import lift_relation, user_values
+
+RATING_LEVELS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserRelation:
+    """A user attribute: the code of every user, and the lift of every value over the catalogue.
+
+    Args:
+        codes: int64 `[users]`; `len(labels) - 1` means missing.
+        labels: external values, the last one for missing.
+        lift: rows keyed by value.
+    """
+
+    codes: NDArray[np.int64]
+    labels: tuple[str, ...]
+    lift: RowRelation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RelationSet:
+    """Every relation of one fitted model.
+
+    Args:
+        items: catalogue size.
+        folds: number of cross-fitting folds.
+        fold_of_user: int64 `[users]`.
+        rows: relations between items counted or supplied as rows (co-occurrence, edges), by name.
+        features: item attributes, by name.
+        users: user attributes, by name.
+        identity: whether the identity relation is on.
+        neighbours: index of training users, or None.
+        popularity: float32 `[items]`, training interactions of each item.
+        time_gaps: whether positions are related by their time gap.
+        levels: edges of each behaviour attribute's levels, by name.
+    """
+
+    items: int
+    folds: int
+    fold_of_user: NDArray[np.int64]
+    rows: dict[str, RowRelation]
+    features: dict[str, FeatureRelation]
+    users: dict[str, UserRelation]
+    identity: bool
+    neighbours: NeighbourIndex | None
+    popularity: NDArray[np.float32]
+    time_gaps: bool
+    levels: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig, seed: int) -> RelationSet:
+    """Builds every relation that the configuration asks for.
+
+    Args:
+        dataset: attributes and edge tables; its own sequences are not read.
+        train: the training interactions, all that counted relations may see.
+        config: which relations, and how they are counted.
+        seed: of the fold assignment.
+
+    Raises:
+        ConfigurationError: where the configuration names an attribute or edge table that the dataset lacks.
+    """
+    items = dataset.item_count
+    folds = assign_folds(len(train), config.folds, seed)
+    fold_count = int(folds.max()) + 1 if len(folds) else 1
+    top_k = None if items <= config.dense_items else min(config.top_k, items)
+    rows: dict[str, RowRelation] = {}
+    for name, window in (("near", config.near), ("wide", config.wide)):
+        if window.enabled:
+            rows[name] = cooccurrence_relation(name, train, items, folds, window, top_k=top_k)
+    for name in _chosen(config.edges, dataset.item_relations, "relations.edges"):
+        rows[name] = edge_relation(name, dataset.item_relations[name], items, top_k=top_k)
+    features = {}
+    for name in _chosen(config.item_attributes, dataset.item_attributes, "relations.item_attributes"):
+        attribute = dataset.item_attributes[name]
+        relation = item_attribute_relation(attribute, buckets=config.buckets, max_values=config.max_values)
+        if relation is not None:
+            features[name] = relation
+    users = {}
+    for name in _chosen(config.user_attributes, dataset.user_attributes, "relations.user_attributes"):
+        codes, labels = user_values(dataset.user_attributes[name], config.buckets)
+        users[name] = UserRelation(codes, labels, lift_relation(name, train, items, folds, codes, len(labels)))
+    neighbours = None
+    if config.neighbours:
+        neighbours = NeighbourIndex.build(
+            train,
+            items,
+            count=config.neighbour_count,
+            anchors=config.neighbour_anchors,
+            horizon=config.neighbour_horizon,
+            candidates=config.neighbour_candidates,
+        )
+    return RelationSet(
+        items=items,
+        folds=fold_count,
+        fold_of_user=folds,
+        rows=rows,
+        features=features,
+        users=users,
+        identity=config.identity,
+        neighbours=neighbours,
+        popularity=np.bincount(train.items, minlength=items).astype(np.float32),
+        time_gaps=config.behaviours and train.times is not None,
+        levels={n: level_edges(v, RATING_LEVELS) for n, v in train.behaviours.items()} if config.behaviours else {},
+    )
+
+
+def _chosen(names: tuple[str, ...] | None, available: Mapping[str, object], option: str) -> list[str]:
+    if names is None:
+        return list(available)
+    unknown = [name for name in names if name not in available]
+    if unknown:
+        raise ConfigurationError(f"{option} names '{unknown[0]}', which the dataset does not have. It has: {', '.join(available) or 'none'}.")
+    return list(names)

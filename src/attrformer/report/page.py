@@ -1,0 +1,233 @@
+"""The report as one HTML page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from attrformer.evaluation.protocol import Protocol
+from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
+from attrformer.report.run_files import RunFiles, read_run
+from attrformer.report.scale import finite, number
+
+Chart = LineChart | BarChart | HeatMap
+HEADLINE = "NDCG@20"
+VARIANTS = ("seen=hidden", "seen=ranked")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with its charts, tables and remarks.
+
+    Args:
+        title: the heading.
+        note: one or two sentences that say how to read what follows.
+        charts: charts side by side.
+        table: shown in full.
+        missing: what to run where there is nothing to show.
+    """
+
+    title: str
+    note: str = ""
+    charts: tuple[Chart, ...] = ()
+    table: Table | None = None
+    missing: str = ""
+
+
+def write_report(run_folder: Path | str) -> Path:
+    """Writes `report.html` into a training folder: one page that needs nothing else.
+
+    Args:
+        run_folder: what `AttrFormer.fit(run=...)` or `attrformer train --out` wrote.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        CheckpointError: the folder is not a training folder, or one of its files is damaged.
+    """
+    folder = Path(run_folder)
+    page = render(read_run(folder))
+    target, unfinished = folder / "report.html", folder / "report.html.tmp"
+    unfinished.write_text(page, encoding="utf-8")
+    os.replace(unfinished, target)
+    return target
+
+
+def render(run: RunFiles) -> str:
+    """The page of a training folder as text."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("attrformer.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    protocol = run.figures.get("protocol")
+    return environment.get_template("report.html").render(
+        name=run.name,
+        dataset=protocol["dataset"] if protocol else None,
+        protocol=Protocol.from_json(protocol).line() if protocol else None,
+        tiles=list(_tiles(run)),
+        sections=[
+            _metrics_section(run.figures),
+            _curves_section(run.epochs),
+            _slices_section(run.slices),
+            _strengths_section(run.relations.get("strengths", {})),
+            _pairs_section(run.relations.get("pairs", {})),
+            _configuration_section(run.configuration),
+        ],
+    )
+
+
+def _tiles(run: RunFiles) -> Iterator[tuple[str, str]]:
+    for variant in VARIANTS:
+        figure = run.figures.get(variant, {}).get(HEADLINE)
+        if figure:
+            yield f"{HEADLINE}, {variant}", number(figure["value"])
+    if run.epochs:
+        yield "Epochs", str(len(run.epochs))
+        seconds = sum(finite([epoch.get("seconds") for epoch in run.epochs]))
+        yield "Training time", f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+        speeds = finite([epoch.get("targets_per_second") for epoch in run.epochs])
+        if speeds:
+            yield "Targets per second", f"{sum(speeds) / len(speeds):,.0f}"
+
+
+def _metrics_section(figures: Mapping[str, Any]) -> Section:
+    variants = [variant for variant in VARIANTS if figures.get(variant)]
+    if not variants:
+        return Section("Metrics", missing="No figures yet. Run: attrformer evaluate RUN")
+    names = list(dict.fromkeys(name for variant in variants for name in figures[variant]))
+    rows = tuple((name, *(_interval(figures[variant].get(name)) for variant in variants)) for name in names)
+    note = (
+        "Each value stands with its confidence interval. seen=hidden leaves out what the user already had, "
+        "seen=ranked ranks every item."
+    )
+    return Section("Metrics", note, table=Table(("Metric", *variants), rows))
+
+
+def _interval(figure: Mapping[str, float] | None) -> str:
+    if figure is None:
+        return "-"
+    if len(finite([figure.get("low"), figure.get("high")])) < 2:
+        return number(figure["value"])
+    return f"{number(figure['value'])} [{number(figure['low'])}, {number(figure['high'])}]"
+
+
+def _curves_section(epochs: Sequence[Mapping[str, Any]]) -> Section:
+    losses = {"loss": [(epoch["epoch"], epoch.get("loss")) for epoch in epochs]}
+    quality: dict[str, list[tuple[int, float | None]]] = {variant: [] for variant in VARIANTS}
+    for epoch in epochs:
+        for variant in VARIANTS:
+            value = (epoch.get("validation") or {}).get(variant, {}).get(HEADLINE)
+            quality[variant].append((epoch["epoch"], value["value"] if isinstance(value, dict) else value))
+    charts = (
+        line_chart("Training loss", _course("The training loss", losses["loss"]), losses),
+        line_chart(f"Validation {HEADLINE}", _summary(quality), quality, mark_best=True),
+    )
+    drawn = tuple(chart for chart in charts if chart)
+    if not drawn:
+        return Section("Training", missing="No epoch was finished yet. Run: attrformer train ... --resume")
+    return Section("Training", "A ring marks the best epoch of each curve.", charts=drawn)
+
+
+def _course(what: str, points: Sequence[tuple[int, float | None]]) -> str:
+    known = [(x, y) for x, y in points if finite([y])]
+    if not known:
+        return what
+    (first, before), (last, after) = known[0], known[-1]
+    return f"{what} goes from {number(before)} at epoch {first} to {number(after)} at epoch {last}."
+
+
+def _summary(series: Mapping[str, Sequence[tuple[int, float | None]]]) -> str:
+    known = {name: [(x, y) for x, y in points if finite([y])] for name, points in series.items()}
+    return " ".join(_course(f"Validation {HEADLINE} with {name}", points) for name, points in known.items() if points)
+
+
+def _slices_section(slices: Mapping[str, Any]) -> Section:
+    title = "Who it works for"
+    metric = str(slices.get("metric", HEADLINE))
+    charts = [
+        bar_chart(
+            f"{metric} by {name}",
+            f"{metric} for each group of {name}, with confidence intervals.",
+            bins,
+            label_header=name.capitalize(),
+            value_header=metric,
+        )
+        for name, bins in _named_lists(slices)
+    ]
+    drawn = tuple(chart for chart in charts if chart)
+    if not drawn:
+        return Section(title, missing="No figures by group yet. Run: attrformer evaluate RUN")
+    return Section(title, "The thin line on each bar is the confidence interval; few targets make it long.", drawn)
+
+
+def _named_lists(tree: Mapping[str, Any], suffix: str = "") -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Every list of bins in a tree, named by its key and, where it stands deeper, by the keys above it."""
+    for key, value in tree.items():
+        if isinstance(value, list):
+            yield key.replace("_", " ") + suffix, value
+        elif isinstance(value, Mapping):
+            yield from _named_lists(value, f"{suffix}, {key}")
+
+
+def _strengths_section(strengths: Mapping[str, float]) -> Section:
+    ordered = sorted(strengths.items(), key=lambda entry: -entry[1])
+    chart = bar_chart(
+        "Strength of each relation",
+        "How far each relation moves the scores of the catalogue, strongest first.",
+        [{"label": name, "value": value} for name, value in ordered],
+        label_header="Relation",
+        value_header="Strength",
+    )
+    if chart is None:
+        return Section("Relations", missing="This model has no relations, or was not trained to its end.")
+    return Section(
+        "Relations", "Mean gate times the spread of the evidence: how far a relation moves the scores.", (chart,)
+    )
+
+
+def _pairs_section(pairs: Mapping[str, Mapping[str, Any]]) -> Section:
+    charts = [
+        heat_map(
+            attribute,
+            f"Strongest learned pairs of {attribute}: from an earlier item's value (row) to the next item's (column).",
+            [str(name) for name in content["names"]],
+            content["matrix"],
+        )
+        for attribute, content in pairs.items()
+    ]
+    drawn = tuple(chart for chart in charts if chart)
+    if not drawn:
+        return Section("Learned pairs", missing="This model has no attribute with learned pairs.")
+    note = "Rows are what the user had, columns what it speaks for. Colour grows with the square root of the strength."
+    return Section("Learned pairs of each attribute", note, drawn)
+
+
+def _configuration_section(configuration: Mapping[str, Any]) -> Section:
+    rows = tuple(_flat(configuration))
+    note = "Every option of this run; `attrformer options` says what each one does."
+    return Section("Configuration", note, table=Table(("Option", "Value"), rows))
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _value_text(value)
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_value_text, value)) or "none"
+    if value is None or value == {}:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)

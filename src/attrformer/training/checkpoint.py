@@ -1,0 +1,162 @@
+"""Checkpoints: everything that training needs to go on as if it had never stopped, written atomically, without pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from attrformer.errors import CheckpointError
+
+STATE = "state.json"
+TENSORS = "state.safetensors"
+
+
+@dataclass
+class Progress:
+    """How far training has come.
+
+    Args:
+        epoch: the epoch that is running, from 0.
+        batch: batches of it that are done.
+        step: optimizer steps in all.
+        loss_sum: sum of the epoch's batch losses so far.
+        seconds: of the epoch so far.
+        best: best validation figure.
+        best_epoch: when it was reached.
+        finished: whether training has come to its end.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    best: float = -1.0
+    best_epoch: int = -1
+    finished: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON to a temporary name and renames it, so that a reader never sees half a file."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Writes a safetensors file to a temporary name and renames it."""
+    temporary = path.with_name(path.name + ".tmp")
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+    os.replace(temporary, path)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Reads a safetensors file.
+
+    Raises:
+        CheckpointError: where it is missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). Train again, or restore the file from a copy.") from error
+
+
+def parameters_of(network: nn.Module) -> dict[str, Tensor]:
+    """Trainable and frozen parameters by name, without the relation tables, which are rebuilt from the data."""
+    return {name: parameter.data for name, parameter in network.named_parameters()}
+
+
+def set_parameters(network: nn.Module, values: dict[str, Tensor]) -> None:
+    """Copies values into the parameters of a network.
+
+    Raises:
+        CheckpointError: where names or shapes differ.
+    """
+    own = dict(network.named_parameters())
+    if own.keys() != values.keys() or any(own[name].shape != values[name].shape for name in own):
+        raise CheckpointError(
+            "The checkpoint belongs to another configuration or dataset. Start a new run folder, or use the configuration it was made with."
+        )
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(values[name])
+
+
+class CheckpointFolder:
+    """One resumable state of a training run.
+
+    Args:
+        folder: where it lies; made on the first save.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def exists(self) -> bool:
+        """Whether there is a state to go on from."""
+        return (self._folder / STATE).exists()
+
+    def save(
+        self,
+        progress: Progress,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        averaged: dict[str, Tensor],
+        best: dict[str, Tensor],
+    ) -> None:
+        """Writes the whole state; the JSON file, which names the tensors' file, is renamed last."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"parameter/{name}": value for name, value in parameters_of(network).items()}
+        tensors |= {f"averaged/{name}": value for name, value in averaged.items()}
+        tensors |= {f"best/{name}": value for name, value in best.items()}
+        for number, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{number}/{key}": torch.as_tensor(value) for key, value in state.items()}
+        tensors["random"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            tensors["random_cuda"] = torch.cuda.get_rng_state()
+        name = f"{progress.step:08d}.{TENSORS}"
+        write_tensors(self._folder / name, tensors)
+        write_json(self._folder / STATE, {**progress.__dict__, "tensors": name})
+        for other in self._folder.glob(f"*.{TENSORS}"):
+            if other.name != name:
+                other.unlink()
+
+    def load(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> tuple[Progress, dict[str, Tensor], dict[str, Tensor]]:
+        """Puts network, optimizer and random state back; returns progress, averaged and best weights.
+
+        Raises:
+            CheckpointError: where the state is damaged or belongs to another configuration.
+        """
+        path = self._folder / STATE
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            tensors = read_tensors(self._folder / state.pop("tensors"))
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(f"{path} cannot be read ({error}). Start the run again without --resume.") from error
+        groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition("/")
+            if kind in groups:
+                groups[kind][rest] = tensor
+            elif kind == "optimizer":
+                number, _, key = rest.partition("/")
+                moments.setdefault(int(number), {})[key] = tensor
+        set_parameters(network, groups["parameter"])
+        optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+        torch.set_rng_state(tensors["random"])
+        if "random_cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["random_cuda"])
+        return Progress(**state), groups["averaged"], groups["best"]

@@ -1,0 +1,247 @@
+"""The training loop: AdamW, warm-up, early stopping on validation, checkpoints, clean stop on SIGINT."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
+from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
+from attrformer.training.config import TargetConfig, TrainingConfig
+from attrformer.training.examples import Example, Examples
+
+Validate = Callable[[], dict[str, dict[str, float]]]
+SELECTION_METRIC = "NDCG@20"
+
+
+class Watcher(Protocol):
+    """Who looks on while a model trains: a progress bar, a log of metrics."""
+
+    def batch(self, progress: Progress, batches: int, loss: float, targets: int) -> None:
+        """Called after each batch."""
+
+    def epoch(self, line: dict[str, object]) -> None:
+        """Called after each epoch with its line of metrics."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Training was interrupted after its state had been saved."""
+
+
+class Trainer:
+    """Trains one network.
+
+    Args:
+        network: to be trained, on its device.
+        examples: training batches.
+        validate: gives validation figures of the network as it is, by seen variant.
+        popularity: float32 `[items]`, training interactions of each item.
+        training: options of the loop.
+        target: options of the posterior target.
+        precision: type of the large products.
+        checkpoint: where to save the state, or None.
+        watcher: looks on.
+    """
+
+    def __init__(
+        self,
+        network: AttrFormerNetwork,
+        examples: Examples,
+        validate: Validate,
+        popularity: Tensor,
+        training: TrainingConfig,
+        target: TargetConfig,
+        precision: torch.dtype,
+        checkpoint: CheckpointFolder | None,
+        watcher: Watcher,
+    ) -> None:
+        self.network, self.examples, self.validate = network, examples, validate
+        self.training, self.target, self.precision = training, target, precision
+        self.checkpoint, self.watcher = checkpoint, watcher
+        self.popularity = popularity / popularity.sum()
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=training.learning_rate)
+        self.progress = Progress()
+        self.averaged: dict[str, Tensor] = {}
+        self.best: dict[str, Tensor] = {}
+        self._stop = False
+        self._saved = time.monotonic()
+        self._steps_per_epoch = len(examples.batches(0))
+
+    def _groups(self) -> list[dict[str, object]]:
+        decayed, plain, relation = [], [], []
+        for name, parameter in self.network.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            if name.startswith(("relations.", "position_relations.")) and ".project." not in name:
+                relation.append(parameter)
+            elif parameter.dim() >= 2:
+                decayed.append(parameter)
+            else:
+                plain.append(parameter)
+        training = self.training
+        return [
+            {"params": decayed, "weight_decay": training.weight_decay, "factor": 1.0},
+            {"params": plain, "weight_decay": 0.0, "factor": 1.0},
+            {"params": relation, "weight_decay": 0.0, "factor": training.relation_rate},
+        ]
+
+    def fit(self, resume: bool = False) -> None:
+        """Trains until the epochs or the patience run out; the network ends with its best weights.
+
+        Args:
+            resume: go on from the checkpoint where there is one.
+
+        Raises:
+            Stopped: after SIGINT, once the state has been saved.
+            CheckpointError: where the checkpoint cannot be used.
+        """
+        if resume and self.checkpoint is not None and self.checkpoint.exists():
+            self.progress, self.averaged, self.best = self.checkpoint.load(self.network, self.optimizer)
+        with self._interruptible():
+            while not self.progress.finished:
+                self._epoch()
+        if self.best:
+            set_parameters(self.network, self.best)
+
+    def _epoch(self) -> None:
+        progress = self.progress
+        self.network.train()
+        targets = 0
+        for number, count, example in self.examples.epoch(progress.epoch, progress.batch):
+            start = time.perf_counter()
+            loss = self._step(example)
+            progress.batch, progress.step = number + 1, progress.step + 1
+            progress.loss_sum += loss
+            progress.seconds += time.perf_counter() - start
+            targets = int(example.mask.sum())
+            self.watcher.batch(progress, count, loss, targets)
+            if self._stop or time.monotonic() - self._saved > 60 * self.training.checkpoint_minutes:
+                self._save()
+            if self._stop:
+                raise Stopped
+        self._finish_epoch()
+
+    def _finish_epoch(self) -> None:
+        progress, training = self.progress, self.training
+        line: dict[str, object] = {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "loss": progress.loss_sum / max(progress.batch, 1),
+            "seconds": round(progress.seconds, 3),
+            "targets_per_second": round(self.examples.target_count / max(progress.seconds, 1e-9), 1),
+            "learning_rate": self._rate(progress.step),
+        }
+        last = progress.epoch + 1 >= training.epochs
+        if last or (progress.epoch + 1) % training.evaluate_every == 0:
+            figures = self._validated()
+            line["validation"] = figures
+            value = self._selected(figures)
+            if value > progress.best:
+                progress.best, progress.best_epoch = value, progress.epoch
+                self.best = {n: v.clone() for n, v in (self.averaged or parameters_of(self.network)).items()}
+        self.watcher.epoch(line)
+        stale = progress.epoch - progress.best_epoch >= training.patience * training.evaluate_every
+        progress.finished = last or stale
+        progress.epoch, progress.batch, progress.loss_sum, progress.seconds = progress.epoch + 1, 0, 0.0, 0.0
+        self._save()
+
+    def _selected(self, figures: dict[str, dict[str, float]]) -> float:
+        if self.training.select_on == "mean":
+            return (figures["seen=hidden"][SELECTION_METRIC] + figures["seen=ranked"][SELECTION_METRIC]) / 2
+        return figures[self.training.select_on][SELECTION_METRIC]
+
+    def _validated(self) -> dict[str, dict[str, float]]:
+        if not self.averaged:
+            return self.validate()
+        own = {name: value.clone() for name, value in parameters_of(self.network).items()}
+        set_parameters(self.network, self.averaged)
+        try:
+            return self.validate()
+        finally:
+            set_parameters(self.network, own)
+
+    def _step(self, example: Example) -> float:
+        rate = self._rate(self.progress.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(example)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip)
+        self.optimizer.step()
+        self._average()
+        return float(loss)
+
+    def loss(self, example: Example) -> Tensor:
+        """Cross-entropy to the posterior target of one batch."""
+        outputs = self.network(example.batch)
+        target = self.target
+        mixture = (target.relation, target.popularity, target.uniform)
+        total = sum(mixture) or 1.0
+        posterior = PosteriorTarget(
+            items=example.items,
+            counts=example.counts,
+            strength=target.strength,
+            popularity=self.popularity,
+            mixture=(mixture[0] / total, mixture[1] / total, mixture[2] / total),
+            relation=0 if outputs.parts else None,
+        )
+        return fused_cross_entropy(
+            outputs.hidden,
+            outputs.table,
+            outputs.parts,
+            posterior,
+            example.mask,
+            block_elements=self.training.block_elements,
+            precision=self.precision,
+        )
+
+    def _rate(self, step: int) -> float:
+        training = self.training
+        rate = training.learning_rate * min(1.0, (step + 1) / max(training.warm_up, 1))
+        if training.schedule == "cosine":
+            done = min(1.0, step / max(1, training.epochs * self._steps_per_epoch))
+            rate *= 0.5 * (1 + math.cos(math.pi * done)) * 0.99 + 0.01
+        return rate
+
+    def _average(self) -> None:
+        decay = self.training.average
+        if decay <= 0:
+            return
+        current = parameters_of(self.network)
+        if not self.averaged:
+            self.averaged = {name: value.clone() for name, value in current.items()}
+            return
+        # Early on the average follows closely, so that it does not remember the random start.
+        decay = min(decay, self.progress.step / (self.progress.step + 10))
+        torch._foreach_lerp_(list(self.averaged.values()), list(current.values()), 1 - decay)
+
+    def _save(self) -> None:
+        if self.checkpoint is not None:
+            self.checkpoint.save(self.progress, self.network, self.optimizer, self.averaged, self.best)
+        self._saved = time.monotonic()
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            self._stop = True
+
+        try:
+            before = signal.signal(signal.SIGINT, on_signal)
+        except ValueError:
+            # Not in the main thread: whoever owns it handles the signal.
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

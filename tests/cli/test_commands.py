@@ -1,0 +1,159 @@
+"""The commands that need no model: help, errors, download, prepare, report."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from attrformer.cli import app as application
+from attrformer.cli.app import app
+from attrformer.dataset import download as downloads
+from attrformer.dataset.download import Source, SourceFile
+
+NAMES = ("demo", "download", "prepare", "train", "evaluate", "recommend", "explain", "report", "options")
+
+
+@pytest.fixture
+def runner() -> CliRunner:
+    return CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
+
+
+def test_help_names_every_command(runner: CliRunner) -> None:
+    result = runner.invoke(app, ["--help"])
+    assert result.exit_code == 0
+    commands = result.stdout.partition("Commands")[2]
+    assert re.findall(r"^\W*([a-z]+) {2,}\S", commands, re.MULTILINE) == list(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_teaches_with_an_example(runner: CliRunner, name: str) -> None:
+    result = runner.invoke(app, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"attrformer {name}" in result.stdout
+
+
+def test_help_needs_neither_torch_nor_polars() -> None:
+    code = (
+        "import sys, attrformer.cli.app; "
+        "print([name for name in ('torch', 'polars', 'numpy', 'scipy', 'jinja2') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_error_is_one_message_on_standard_error_without_a_trace(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "attrformer.cli", "report", str(tmp_path / "absent")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr == (
+        f"Error: {tmp_path / 'absent'} is not a folder. Give the folder that `attrformer train --out` wrote.\n"
+    )
+
+
+def test_interruption_says_how_to_go_on(runner: CliRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(run: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("attrformer.report.write_report", interrupted)
+    result = runner.invoke(app, ["report", str(tmp_path)])
+    assert result.exit_code == 130
+    assert "--resume" in result.stderr
+
+
+def test_a_system_error_names_its_file(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "report.html.tmp").mkdir()
+    result = runner.invoke(app, ["report", str(tmp_path)])
+    assert result.exit_code == application.BAD_INPUT
+    assert result.stderr == f"Error: Is a directory: {tmp_path / 'report.html.tmp'}\n"
+
+
+def test_report_prints_where_it_lies(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    result = runner.invoke(app, ["report", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'report.html'}\n")
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "served").mkdir()
+    handler = partial(Quiet, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as listener:
+        thread = threading.Thread(target=listener.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.server_address[1]}/"
+        listener.shutdown()
+        thread.join()
+
+
+def test_download_shows_the_terms_and_prints_the_file(
+    runner: CliRunner, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"not quite an archive"
+    (tmp_path / "served" / "tiny.zip").write_bytes(content)
+    file = SourceFile("tiny.zip", hashlib.md5(content).hexdigest())
+    source = Source("tiny", "A tiny set", (file,), server, "Only for tests.", "http://example.org/terms")
+    monkeypatch.setitem(downloads.SOURCES, "tiny", source)
+    result = runner.invoke(app, ["download", "tiny", "--out", str(tmp_path / "raw"), "--yes"])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"{tmp_path / 'raw' / 'tiny.zip'}\n"
+    assert "Only for tests." in result.stderr and "http://example.org/terms" in result.stderr
+    assert (tmp_path / "raw" / "tiny.zip").read_bytes() == content
+
+
+def test_download_fetches_nothing_before_the_terms_are_accepted(runner: CliRunner, server: str, tmp_path: Path) -> None:
+    result = runner.invoke(app, ["download", "ml-1m", "--out", str(tmp_path / "raw"), "--url", server])
+    assert result.exit_code == 2
+    assert "give --yes" in result.stderr
+    assert not (tmp_path / "raw").exists()
+
+
+def test_download_of_an_unknown_name_lists_those_there_are(runner: CliRunner) -> None:
+    result = runner.invoke(app, ["download", "ml-2m", "--yes"])
+    assert result.exit_code == 2
+    assert "ml-100k, ml-1m, ml-25m, beauty, toys" in result.stderr
+
+
+def test_prepare_writes_a_dataset_folder_and_says_what_comes_next(runner: CliRunner, tmp_path: Path) -> None:
+    raw = tmp_path / "toy"
+    raw.mkdir()
+    (raw / "toy.inter").write_text("user_id:token\titem_id:token\ttimestamp:float\nu1\ti1\t5\nu1\ti2\t7\n")
+    out = tmp_path / "data"
+    result = runner.invoke(app, ["prepare", str(raw), "--out", str(out)])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f"{out}\n"
+    assert "Read as recbole: 2 interactions" in result.stderr
+    assert f"attrformer train --data {out}" in result.stderr
+    assert pl.read_parquet(out / "interactions.parquet")["item_id"].to_list() == ["i1", "i2"]
+    again = runner.invoke(app, ["prepare", str(raw), "--out", str(out)])
+    assert again.exit_code == 2
+    assert runner.invoke(app, ["prepare", str(raw), "--out", str(out), "--overwrite"]).exit_code == 0
+
+
+def test_prepare_of_an_unknown_format(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "notes.txt").write_text(json.dumps({}))
+    arguments = ["prepare", str(tmp_path / "raw"), "--out", str(tmp_path / "out")]
+    assert runner.invoke(app, arguments).exit_code == 2
+    result = runner.invoke(app, [*arguments, "--format", "excel"])
+    assert result.exit_code == 2
+    assert "'excel'" in result.stderr and "recbole" in result.stderr

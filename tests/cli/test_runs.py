@@ -1,0 +1,53 @@
+"""Which folders may be written, and which data belong to a run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from attrformer.cli.runs import check_free, data_folder, free_folder, remember_data
+from attrformer.errors import CheckpointError
+
+
+def test_only_new_or_empty_folders_are_free(tmp_path: Path) -> None:
+    check_free(tmp_path / "new", resume=False)
+    check_free(tmp_path, resume=False)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match="no training folder"):
+        check_free(tmp_path, resume=False)
+    with pytest.raises(CheckpointError, match="no training folder"):
+        check_free(tmp_path / "notes.txt", resume=False)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="--resume"):
+        check_free(tmp_path, resume=False)
+    check_free(tmp_path, resume=True)
+
+
+def test_free_folder_counts_on(tmp_path: Path) -> None:
+    found = []
+    for _ in range(3):
+        found.append(free_folder(tmp_path / "demo"))
+        found[-1].mkdir()
+    assert [folder.name for folder in found] == ["demo", "demo-2", "demo-3"]
+
+
+def test_a_run_finds_its_data_again_after_both_were_moved(tmp_path: Path) -> None:
+    run, data = tmp_path / "a" / "runs" / "x", tmp_path / "a" / "data" / "shop"
+    run.mkdir(parents=True)
+    data.mkdir(parents=True)
+    remember_data(run, data)
+    assert data_folder(run, None) == data
+    assert data_folder(run, tmp_path) == tmp_path
+    shutil.move(tmp_path / "a", tmp_path / "b")
+    assert data_folder(tmp_path / "b" / "runs" / "x", None) == tmp_path / "b" / "data" / "shop"
+
+
+def test_a_run_without_data_asks_for_them(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="--data"):
+        data_folder(tmp_path, None)
+    for content in ("{", "[]", '{"folder": 3}'):
+        (tmp_path / "data.json").write_text(content)
+        with pytest.raises(CheckpointError, match="damaged"):
+            data_folder(tmp_path, None)

@@ -1,0 +1,44 @@
+"""What every test may count on: one thread each, fixed seeds, and the folder of real data where there is one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+# Both libraries read these once, when first imported; with one test process a core, more threads only get in the way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("POLARS_MAX_THREADS", "2")
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("repository", deadline=None, derandomize=True, database=None)
+settings.load_profile("repository")
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder of real data that ATTRFORMER_DATA names; the test is skipped where there is none."""
+    value = os.environ.get("ATTRFORMER_DATA")
+    if not value:
+        pytest.skip("needs real data: set ATTRFORMER_DATA to the folder that holds beauty, toys, ml-1m and raw")
+    root = Path(value)
+    if not root.is_dir():
+        pytest.skip(f"needs real data: ATTRFORMER_DATA is {value}, which is not a folder")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def fixed_torch_state() -> Iterator[None]:
+    """Every test starts from the same torch seed and leaves the global switches as it found them."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)

@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attrformer.dataset import Attribute, AttributeKind, Dataset
+from attrformer.errors import ConfigurationError, DataError
+
+LOG = pl.DataFrame(
+    {
+        "user_id": ["bob", "ann", "bob", "ann", "bob"],
+        "item_id": [7, 3, 5, 7, 3],
+        "timestamp": [30, 10, 20, 10, 30],
+        "rating": [4.0, None, 2.0, 5.0, 1.0],
+        "channel": ["web", "web", "app", "app", "web"],
+    }
+)
+ITEMS = pl.DataFrame(
+    {
+        "item_id": [5, 7, 9],
+        "title": ["Five", None, "Nine"],
+        "brand": ["x", "", "y"],
+        "tags": [["b", "a", "b"], [None, "c"], []],
+        "price": [1.5, None, 3.0],
+        "released": [date(1970, 1, 2), None, date(1970, 1, 3)],
+    }
+)
+USERS = pl.DataFrame({"user_id": ["ann", "bob"], "age": [18, 25], "gender": ["F", "M"]})
+EDGES = pl.DataFrame(
+    {
+        "source_item_id": [3, 3, 5, 3, 3],
+        "target_item_id": [5, 7, 3, 9, 5],
+        "relation": ["bought", "bought", "viewed", "bought", "bought"],
+        "rank": [3, 0, 0, 1, 0],
+    }
+)
+
+
+def values_of(attribute: Attribute) -> list[list[str]]:
+    ends = zip(attribute.offsets[:-1], attribute.offsets[1:], strict=True)
+    return [[attribute.vocabulary[code] for code in attribute.codes[start:stop]] for start, stop in ends]
+
+
+def items_with(column: list[Any], **options: Any) -> Dataset:
+    ids = list(range(len(column)))
+    log = pl.DataFrame({"user_id": ["u"] * len(ids), "item_id": ids})
+    return Dataset.from_frames(log, pl.DataFrame({"item_id": ids, "value": column}, strict=False), **options)
+
+
+def test_sequences_are_sorted_by_user_and_time_and_ties_keep_the_order_of_the_rows() -> None:
+    dataset = Dataset.from_frames(LOG, name="shop")
+    assert dataset.name == "shop"
+    assert dataset.user_ids.to_list() == ["ann", "bob"]
+    assert dataset.item_ids.to_list() == [3, 5, 7]
+    assert dataset.sequences.offsets.tolist() == [0, 2, 5]
+    assert dataset.item_ids.decode(dataset.sequences.items).to_list() == [3, 7, 5, 7, 3]
+    assert dataset.sequences.times is not None
+    assert dataset.sequences.times.tolist() == [10, 10, 20, 30, 30]
+    assert list(dataset.sequences.behaviours) == ["rating"]
+    np.testing.assert_array_equal(dataset.sequences.behaviours["rating"], np.float32([np.nan, 5, 2, 4, 1]))
+    assert dataset.notes == ("interactions: column 'channel' is not used, a behaviour attribute has to be a number",)
+
+
+def test_without_times_the_order_of_the_rows_counts() -> None:
+    dataset = Dataset.from_frames(LOG.drop("timestamp", "channel"))
+    assert dataset.sequences.times is None
+    assert dataset.item_ids.decode(dataset.sequences.items).to_list() == [3, 7, 7, 5, 3]
+    assert dataset.notes == ("interactions: no column 'timestamp', the order of the rows counts",)
+
+
+def test_times_within_one_second_still_order() -> None:
+    log = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "timestamp": [1406851200700, 1406851200300]})
+    dataset = Dataset.from_frames(log)
+    assert dataset.item_ids.decode(dataset.sequences.items).to_list() == [2, 1]
+
+
+@pytest.mark.parametrize("library", ["pandas", "pyarrow"])
+def test_every_frame_library_gives_the_same_dataset(library: str) -> None:
+    def convert(frame: pl.DataFrame) -> Any:
+        return pd.DataFrame(frame.to_dict(as_series=False)) if library == "pandas" else frame.to_arrow()
+
+    expected = Dataset.from_frames(LOG, ITEMS, USERS, EDGES)
+    dataset = Dataset.from_frames(*map(convert, (LOG, ITEMS, USERS, EDGES)))
+    assert (expected.frame_library, dataset.frame_library) == ("polars", library)
+    assert dataset.user_ids == expected.user_ids and dataset.item_ids == expected.item_ids
+    assert dataset.sequences.items.tolist() == expected.sequences.items.tolist()
+    assert dataset.item_titles == expected.item_titles
+    for name in ("brand", "tags"):
+        assert values_of(dataset.item_attributes[name]) == values_of(expected.item_attributes[name])
+    np.testing.assert_array_equal(dataset.item_attributes["price"].numbers, expected.item_attributes["price"].numbers)
+
+
+def test_attributes_stand_in_the_order_of_the_catalogue_with_gaps_where_nothing_is_known() -> None:
+    dataset = Dataset.from_frames(
+        LOG, ITEMS.with_columns(brand=pl.Series(["x", "", "y"])), kinds={"brand": "categorical"}
+    )
+    brand, tags = dataset.item_attributes["brand"], dataset.item_attributes["tags"]
+    assert brand.kind is AttributeKind.CATEGORICAL and values_of(brand) == [[], ["x"], []]
+    assert tags.kind is AttributeKind.MULTI and values_of(tags) == [[], ["a", "b"], ["c"]]
+    assert brand.codes.dtype == np.int32 and brand.offsets.dtype == np.int64
+    np.testing.assert_array_equal(dataset.item_attributes["price"].numbers, [np.nan, 1.5, np.nan])
+    np.testing.assert_array_equal(dataset.item_attributes["released"].numbers, [np.nan, 86400, np.nan])
+    assert dataset.item_titles == ("3", "Five", "7")
+    assert "title" not in dataset.item_attributes
+    assert "items: 1 rows about ids without interactions are left out (e.g. '9')" in dataset.notes
+    assert "items: 1 of 3 ids have no row, their attributes are missing" in dataset.notes
+
+
+def test_the_whole_items_table_can_be_the_catalogue() -> None:
+    dataset = Dataset.from_frames(LOG, ITEMS, catalogue="all")
+    assert dataset.item_ids.to_list() == [3, 5, 7, 9]
+    assert dataset.item_ids.decode(dataset.sequences.items).to_list() == [3, 7, 5, 7, 3]
+    assert values_of(dataset.item_attributes["brand"]) == [[], ["x"], [], ["y"]]
+    assert dataset.item_titles == ("3", "Five", "7", "Nine")
+
+
+def test_catalogue_of_integers_and_text_becomes_text() -> None:
+    dataset = Dataset.from_frames(LOG, pl.DataFrame({"item_id": ["5", "new"]}), catalogue="all")
+    assert dataset.item_ids.to_list() == ["3", "5", "7", "new"]
+    assert dataset.item_ids.decode(dataset.sequences.items).to_list() == ["3", "7", "5", "7", "3"]
+
+
+def test_user_attributes() -> None:
+    dataset = Dataset.from_frames(LOG, users=USERS, kinds={"age": "categorical"})
+    assert values_of(dataset.user_attributes["age"]) == [["18"], ["25"]]
+    assert values_of(dataset.user_attributes["gender"]) == [["F"], ["M"]]
+
+
+def test_edges_by_relation_once_each_and_within_the_catalogue() -> None:
+    dataset = Dataset.from_frames(LOG, item_relations=EDGES)
+    assert list(dataset.item_relations) == ["bought", "viewed"]
+    bought = dataset.item_relations["bought"]
+    assert (bought.source.tolist(), bought.target.tolist()) == ([0, 0], [1, 2])
+    assert bought.weight.tolist() == [1.0, 1.0]
+    assert (bought.source.dtype, bought.weight.dtype) == (np.int32, np.float32)
+    assert dataset.notes[-2:] == (
+        "item_relations: 1 rows about ids without interactions are left out (e.g. '9')",
+        "item_relations: 2 of 5 edges are repeated or lead out of the catalogue",
+    )
+
+
+def test_edge_weights_come_from_weight_or_rank_or_are_one() -> None:
+    edges = EDGES.head(1)
+    assert Dataset.from_frames(LOG, item_relations=edges).item_relations["bought"].weight.tolist() == [0.5]
+    weighted = edges.with_columns(weight=2.5)
+    assert Dataset.from_frames(LOG, item_relations=weighted).item_relations["bought"].weight.tolist() == [2.5]
+    assert Dataset.from_frames(LOG, item_relations=edges.drop("rank")).item_relations["bought"].weight.tolist() == [1]
+
+
+def test_columns_can_be_mapped() -> None:
+    theirs = {"user_id": "uid", "item_id": "movieId", "timestamp": "when"}
+    log = LOG.rename({ours: theirs[ours] for ours in theirs})
+    dataset = Dataset.from_frames(log, ITEMS.rename({"item_id": "movieId"}), columns=theirs)
+    assert dataset.item_ids.decode(dataset.sequences.items).to_list() == [3, 7, 5, 7, 3]
+    assert dataset.item_titles == ("3", "Five", "7")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["a", "a", "b", "b"], AttributeKind.CATEGORICAL),
+        ([True, False, None, True], AttributeKind.CATEGORICAL),
+        ([1, 1, 2, 2], AttributeKind.CATEGORICAL),
+        ([1, 2, 3, 4], AttributeKind.NUMERIC),
+        ([i // 2 for i in range(200)], AttributeKind.NUMERIC),
+        ([0.5, 0.5, 1.5, 1.5], AttributeKind.NUMERIC),
+        ([["a"], ["b"], [], None], AttributeKind.MULTI),
+        ([[1], [2], [], None], AttributeKind.MULTI),
+        (["a|b", "a", "b", None], AttributeKind.MULTI),
+        ([date(2020, 1, 1), date(2020, 1, 2), None, None], AttributeKind.TIME),
+    ],
+)
+def test_kinds_are_inferred_and_said(values: list[Any], kind: AttributeKind) -> None:
+    dataset = items_with(values)
+    assert dataset.item_attributes["value"].kind is kind
+    assert dataset.notes[-1].startswith(f"items: column 'value' is read as {kind.value}")
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([f"title {i}" for i in range(30)], "30 different texts in 30 rows look like free text or ids"),
+        (["a", "a", "a"], "its value is the same everywhere"),
+        ([1.0, 1.0, 1.0], "its value is the same everywhere"),
+        ([["a"], ["a"]], "its value is the same everywhere"),
+        ([None, None], "it is empty"),
+        ([[0.1, 0.2], [0.3, 0.4]], "lists of Float64 are not supported"),
+        ([{"a": 1}, {"a": 2}], "are not supported"),
+    ],
+)
+def test_columns_that_say_nothing_are_left_out_with_the_reason(values: list[Any], reason: str) -> None:
+    dataset = items_with(values)
+    assert dataset.item_attributes == {}
+    assert reason in dataset.notes[-1] and "column 'value' is not used" in dataset.notes[-1]
+
+
+def test_a_declared_kind_always_counts() -> None:
+    titles = [f"title {i}" for i in range(30)]
+    assert len(items_with(titles, kinds={"value": "categorical"}).item_attributes["value"].vocabulary) == 30
+    assert items_with(["a", "a"], kinds={"value": "categorical"}).item_attributes["value"].vocabulary == ("a",)
+    assert values_of(items_with(["b|a", "c"], kinds={"value": "multi"}).item_attributes["value"]) == [["a", "b"], ["c"]]
+    assert items_with(["1", "2.5"], kinds={"value": "numeric"}).item_attributes["value"].numbers.tolist() == [1, 2.5]
+    times = items_with(["1970-01-02", "1970-01-03T00:00:01Z"], kinds={"value": AttributeKind.TIME})
+    assert times.item_attributes["value"].numbers.tolist() == [86400, 172801]
+
+
+def test_integer_values_stand_in_the_order_of_numbers() -> None:
+    attribute = items_with([10, 9, 9, 10, 100, 100]).item_attributes["value"]
+    assert attribute.vocabulary == ("9", "10", "100")
+    assert values_of(attribute) == [["10"], ["9"], ["9"], ["10"], ["100"], ["100"]]
+
+
+def test_a_kind_can_be_declared_for_one_of_two_tables() -> None:
+    dataset = Dataset.from_frames(
+        LOG,
+        pl.DataFrame({"item_id": [3, 5, 7], "age": [1, 2, 3]}),
+        pl.DataFrame({"user_id": ["ann", "bob"], "age": [1, 2]}),
+        kinds={"users.age": "categorical"},
+    )
+    assert dataset.user_attributes["age"].kind is AttributeKind.CATEGORICAL
+    assert dataset.item_attributes["age"].kind is AttributeKind.NUMERIC
+
+
+def row(frame: pl.DataFrame, index: int, **values: Any) -> pl.DataFrame:
+    """The frame with some values of one row replaced."""
+    changed = frame.to_dicts()
+    changed[index].update(values)
+    return pl.DataFrame(changed, infer_schema_length=None, strict=False)
+
+
+BAD = [
+    (
+        {"interactions": LOG.drop("item_id")},
+        r"^interactions, column 'item_id': the column is missing \(present: user_id, ",
+    ),
+    ({"items": ITEMS.drop("item_id")}, r"^items, column 'item_id': the column is missing"),
+    ({"users": USERS.drop("user_id")}, r"^users, column 'user_id': the column is missing"),
+    ({"item_relations": EDGES.drop("relation")}, r"^item_relations, column 'relation': the column is missing"),
+    ({"interactions": row(LOG, 2, user_id=None)}, r"^interactions, column 'user_id', row 2: the id is null"),
+    ({"items": row(ITEMS, 1, item_id=None)}, r"^items, column 'item_id', row 1: the id is null"),
+    (
+        {"item_relations": row(EDGES, 4, target_item_id=None)},
+        r"^item_relations, column 'target_item_id', row 4: the id is",
+    ),
+    ({"interactions": LOG.with_columns(item_id=pl.lit(1.5))}, r"column 'item_id', row 0: 1.5 is not a whole number"),
+    (
+        {"interactions": LOG.with_columns(item_id=pl.lit(True))},
+        r"column 'item_id': values of type Boolean cannot be ids",
+    ),
+    ({"interactions": LOG.with_columns(timestamp=pl.lit("soon"))}, r"column 'timestamp', row 0: 'soon' is not a time"),
+    ({"interactions": row(LOG, 3, timestamp=None)}, r"^interactions, column 'timestamp', row 3: the time is missing"),
+    ({"interactions": row(LOG, 3, rating=float("inf"))}, r"column 'rating', row 3: the number is not finite \(inf\)"),
+    ({"interactions": LOG.clear()}, r"^interactions: the table has no rows"),
+    ({"items": row(ITEMS, 2, item_id=5)}, r"^items, column 'item_id', row 2: '5' has more than one row\. Keep one row"),
+    ({"users": row(USERS, 1, user_id="ann")}, r"^users, column 'user_id', row 1: 'ann' has more than one row"),
+    ({"items": row(ITEMS, 0, price=float("inf"))}, r"^items, column 'price', row 0: the number is not finite"),
+    ({"items": ITEMS, "kinds": {"brand": "numeric"}}, r"^items, column 'brand', row 0: 'x' is not a number"),
+    ({"items": ITEMS, "kinds": {"brand": "time"}}, r"^items, column 'brand', row 0: 'x' is not a time"),
+    ({"items": ITEMS, "unknown": "error"}, r"^items, column 'item_id', row 2: '9' is not in the data.*catalogue='all'"),
+    (
+        {"users": row(USERS, 1, user_id="eve"), "unknown": "error"},
+        r"^users, column 'user_id', row 1: 'eve' never acted",
+    ),
+    ({"item_relations": EDGES, "unknown": "error"}, r"column 'target_item_id', row 3: '9' is not in the data"),
+    (
+        {"items": pl.DataFrame({"item_id": ["a"]})},
+        r"^items, column 'item_id', row 0: no row is about an id of the inter",
+    ),
+    ({"item_relations": row(EDGES, 1, rank=-1)}, r"^item_relations, column 'rank', row 1: -1 is not a rank"),
+    (
+        {"item_relations": EDGES.with_columns(weight=0.0)},
+        r"column 'weight', row 0: 0.0 is not a weight\. Give a positive",
+    ),
+    (
+        {"columns": {"user_id": "uid"}, "interactions": LOG.drop("user_id")},
+        r"column 'uid': no table has the column that is",
+    ),
+    (
+        {"columns": {"user_id": "channel"}},
+        r"column 'channel': the table has a column 'user_id' and 'channel' is mapped",
+    ),
+    ({"kinds": {"colour": "multi"}}, r"column 'colour': a kind is declared for 'colour', and no such column"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[message[:60] for _, message in BAD])
+def test_bad_tables_are_refused_with_place_and_fix(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        Dataset.from_frames(**{"interactions": LOG, **arguments})
+    assert caught.value.fix
+    assert str(caught.value).endswith(f"{caught.value.fix}.")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"catalogue": "some"}, "catalogue='some' is not known"),
+        ({"unknown": "ignore"}, "unknown='ignore' is not known"),
+        ({"items": ITEMS, "kinds": {"brand": "colour"}}, r"kinds\['brand'\]='colour' is not known"),
+    ],
+)
+def test_unknown_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Dataset.from_frames(LOG, **options)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(-5, 5)), min_size=1, max_size=50))
+def test_histories_are_those_of_a_plain_stable_sort(events: list[tuple[int, int, int]]) -> None:
+    dataset = Dataset.from_frames(pl.DataFrame(events, schema=["user_id", "item_id", "timestamp"], orient="row"))
+    assert dataset.user_ids.to_list() == sorted({user for user, _, _ in events})
+    for index, user in enumerate(dataset.user_ids.to_list()):
+        own = sorted((event for event in events if event[0] == user), key=lambda event: event[2])
+        assert dataset.item_ids.decode(dataset.sequences.row(index)).to_list() == [item for _, item, _ in own]

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attrformer.dataset.times import read_times
+from attrformer.errors import DataError
+
+SECONDS = [978300019, 1406851200]
+
+
+def read(values: pl.Series) -> list[float]:
+    return read_times(values.alias("timestamp"), source="interactions")[0].tolist()
+
+
+@pytest.mark.parametrize("factor", [1, 10**3, 10**6, 10**9])
+def test_units_of_integers_are_told_by_their_size(factor: int) -> None:
+    assert read(pl.Series([second * factor for second in SECONDS])) == SECONDS
+    assert read(pl.Series([str(second * factor) for second in SECONDS])) == SECONDS
+    assert read(pl.Series([float(second * factor) for second in SECONDS])) == SECONDS
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_datetimes_of_every_unit_and_zone(unit: str) -> None:
+    moments = pl.Series([datetime.fromtimestamp(second, timezone.utc) for second in SECONDS]).dt.cast_time_unit(unit)
+    assert read(moments) == SECONDS
+    assert read(moments.dt.convert_time_zone("Asia/Tokyo")) == SECONDS
+    assert read(moments.dt.replace_time_zone(None)) == SECONDS
+
+
+def test_dates_are_midnight() -> None:
+    assert read(pl.Series([date(1970, 1, 2), date(2014, 8, 1)])) == [86400, 1406851200]
+
+
+def test_iso_text_in_all_its_forms_within_one_column() -> None:
+    forms = [
+        "2014-08-01",
+        "2014-08-01T00:00:00",
+        "2014-08-01 00:00",
+        "2014-08-01T00:00:00.25Z",
+        "2014-08-01T02:00:00+02:00",
+    ]
+    assert read(pl.Series(forms)) == [1406851200] * 5
+
+
+@given(st.lists(st.datetimes(datetime(1901, 1, 1), datetime(2200, 1, 1)), min_size=1))
+def test_iso_text_and_datetimes_agree(moments: list[datetime]) -> None:
+    expected = [(moment - datetime(1970, 1, 1)) // timedelta(seconds=1) for moment in moments]
+    assert read(pl.Series(moments)) == expected
+    assert read(pl.Series([moment.isoformat() for moment in moments])) == expected
+
+
+def test_order_keeps_what_seconds_lose() -> None:
+    seconds, order = read_times(pl.Series("t", [1406851200700, 1406851200300]), source="interactions")
+    assert seconds.tolist() == [1406851200, 1406851200]
+    assert np.argsort(order).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            ["2014-08-01", "yesterday"],
+            r"interactions, column 'timestamp', row 1: 'yesterday' is not a time\. Use integers",
+        ),
+        ([1, None], r"row 1: the time is missing"),
+        ([None, None], r"row 0: the time is missing"),
+        ([1.0, float("inf")], r"row 1: the time is not finite"),
+        ([1.0, float("nan")], r"row 1: '?nan'? is not a time"),
+        ([True, False], r"values of type Boolean are not times"),
+    ],
+)
+def test_what_is_no_time_is_refused_with_its_row(values: list[object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_times(pl.Series("timestamp", values), source="interactions")
+
+
+def test_missing_times_can_be_allowed() -> None:
+    assert np.isnan(read_times(pl.Series("t", ["2014-08-01", None]), source="items", missing=True)[0][1])

@@ -1,0 +1,290 @@
+"""The HTML report: everything of a training folder is in it, nothing from elsewhere, and nothing unescaped."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attrformer.errors import CheckpointError
+from attrformer.report import write_report
+
+HOSTILE = "<script>alert('x')</script> & \"quoted\""
+VOID = {"meta", "line", "rect", "circle", "path", "stop"}
+
+
+class Page(HTMLParser):
+    """Collects the elements of a page and checks that they are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.tables: list[list[list[str]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+        if self.open and self.open[-1] in ("td", "th"):
+            self.tables[-1][-1][-1] += data
+
+    def count(self, tag: str, **attributes: str) -> int:
+        return sum(name == tag and attributes.items() <= found.items() for name, found in self.elements)
+
+
+def interval(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+
+def epoch(number: int, loss: float, hidden: float) -> dict[str, Any]:
+    quality = {"seen=hidden": {"NDCG@20": hidden}, "seen=ranked": {"NDCG@20": hidden - 0.005}}
+    return {
+        "epoch": number,
+        "step": number * 10,
+        "loss": loss,
+        "seconds": 30.0,
+        "targets_per_second": 1000.0 * number,
+        "learning_rate": 0.001,
+        "validation": quality,
+    }
+
+
+CONFIGURATION = {"seed": 7, "training": {"epochs": 3, "compile": False, "betas": [0.9, 0.999]}, "relations": {}}
+EPOCHS = [epoch(1, 8.5, 0.02), epoch(2, 7.25, 0.06), epoch(3, 7.0, 0.05)]
+FIGURES = {
+    "protocol": {
+        "dataset": "small-shop",
+        "users": 1234,
+        "targets": 1234,
+        "items": 5678,
+        "split": "leave-one-out",
+        "part": "test",
+    },
+    "seen=hidden": {"Recall@20": interval(0.14), "NDCG@20": interval(0.0712)},
+    "seen=ranked": {"Recall@20": interval(0.13), "NDCG@20": interval(0.0634)},
+}
+SLICES = {
+    "metric": "NDCG@20",
+    "history_length": [{"label": "1 to 4", "count": 1500, "value": 0.05, "low": 0.04, "high": 0.06}],
+    "item_popularity": [
+        {"label": "0", "count": 20, "value": 0.0, "low": 0.0, "high": 0.0},
+        {"label": "1 to 9", "count": 80, "value": 0.08, "low": 0.05, "high": 0.11},
+    ],
+}
+RELATIONS = {
+    "strengths": {"brand": 0.25, "identity": 0.5},
+    "pairs": {"brand": {"names": ["North", "South"], "matrix": [[1.0, 0.25], [-0.5, 0.0]]}},
+}
+
+
+def write_run(folder: Path, **files: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(files.get("config", CONFIGURATION)))
+    lines = [json.dumps(line) + "\n" for line in files.get("metrics", EPOCHS)]
+    (folder / "metrics.jsonl").write_text("".join(lines))
+    for name, content in (("figures", FIGURES), ("slices", SLICES), ("relations", RELATIONS)):
+        (folder / f"{name}.json").write_text(json.dumps(files.get(name, content)))
+    return folder
+
+
+def read(folder: Path) -> tuple[str, Page]:
+    text = write_report(folder).read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run-1")
+
+
+def test_page_is_one_file_that_asks_for_nothing_else(run: Path) -> None:
+    text, page = read(run)
+    assert write_report(run) == run / "report.html"
+    assert not list(run.glob("*.tmp"))
+    assert not re.search(r"(src|href)=|https?://|@import|url\((?!#)", text)
+    assert {tag for tag, _ in page.elements}.isdisjoint({"script", "link", "img", "iframe", "object"})
+    assert "prefers-color-scheme: dark" in text
+    assert page.count("meta", name="viewport") == 1
+
+
+def test_metrics_stand_with_their_intervals_and_protocol(run: Path) -> None:
+    text, page = read(run)
+    assert page.tables[0] == [
+        ["Metric", "seen=hidden", "seen=ranked"],
+        ["Recall@20", "0.1400 [0.1300, 0.1500]", "0.1300 [0.1200, 0.1400]"],
+        ["NDCG@20", "0.0712 [0.0612, 0.0812]", "0.0634 [0.0534, 0.0734]"],
+    ]
+    assert "small-shop | 1,234 users | all 5,678 items ranked | leave-one-out test" in text
+    assert "ties against the model" in text
+
+
+def test_headline_tiles(run: Path) -> None:
+    text, _ = read(run)
+    tiles = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text)
+    assert tiles == [
+        ("NDCG@20, seen=hidden", "0.0712"),
+        ("NDCG@20, seen=ranked", "0.0634"),
+        ("Epochs", "3"),
+        ("Training time", "1.5 min"),
+        ("Targets per second", "2,000"),
+    ]
+
+
+def test_every_chart_has_title_description_and_table(run: Path) -> None:
+    _, page = read(run)
+    charts = [attributes for tag, attributes in page.elements if tag == "svg"]
+    identifiers = [attributes.get("id") for _, attributes in page.elements if attributes.get("id")]
+    assert len(charts) == 6
+    assert len(identifiers) == len(set(identifiers))
+    for chart in charts:
+        assert chart["role"] == "img"
+        assert set(str(chart["aria-labelledby"]).split()) <= set(identifiers)
+    assert page.count("details") == page.count("figure") == 6
+    assert page.count("desc") == 6
+
+
+def test_tables_beside_the_charts_hold_their_values(run: Path) -> None:
+    _, page = read(run)
+    assert page.tables[1:-1] == [
+        [["Epoch", "loss"], ["1", "8.5000"], ["2", "7.2500"], ["3", "7.0000"]],
+        [
+            ["Epoch", "seen=hidden", "seen=ranked"],
+            ["1", "0.0200", "0.0150"],
+            ["2", "0.0600", "0.0550"],
+            ["3", "0.0500", "0.0450"],
+        ],
+        [["History length", "NDCG@20", "Low", "High", "Count"], ["1 to 4", "0.0500", "0.0400", "0.0600", "1,500"]],
+        [
+            ["Item popularity", "NDCG@20", "Low", "High", "Count"],
+            ["0", "0.0000", "0.0000", "0.0000", "20"],
+            ["1 to 9", "0.0800", "0.0500", "0.1100", "80"],
+        ],
+        [["Relation", "Strength"], ["identity", "0.5000"], ["brand", "0.2500"]],
+        [["From / to", "North", "South"], ["North", "1.0000", "0.2500"], ["South", "-0.5000", "0.0000"]],
+    ]
+
+
+def test_configuration_is_listed_with_dotted_names(run: Path) -> None:
+    _, page = read(run)
+    assert page.tables[-1] == [
+        ["Option", "Value"],
+        ["seed", "7"],
+        ["training.epochs", "3"],
+        ["training.compile", "false"],
+        ["training.betas", "0.9, 0.999"],
+        ["relations", "none"],
+    ]
+
+
+def test_the_best_epoch_of_each_validation_curve_has_a_ring(run: Path) -> None:
+    text, page = read(run)
+    rings = [attributes for tag, attributes in page.elements if attributes.get("class") == "ring"]
+    assert len(rings) == 2
+    best = re.search(r'cx="([\d.]+)" cy="([\d.]+)" r="2.5"><title>seen=hidden, epoch 2: 0.0600', text)
+    assert best is not None
+    assert (rings[0]["cx"], rings[0]["cy"]) == best.groups()
+
+
+def test_heat_map_colours_follow_the_square_root_and_the_sign(run: Path) -> None:
+    _, page = read(run)
+    cells = [
+        (attributes["class"], float(attributes["fill-opacity"] or "nan"))
+        for _, attributes in page.elements
+        if "fill-opacity" in attributes
+    ]
+    assert cells == [("positive", 1.0), ("positive", 0.5), ("negative", 0.707), ("positive", 0.0)]
+
+
+def test_everything_from_outside_is_escaped(tmp_path: Path) -> None:
+    folder = write_run(
+        tmp_path / "run-2",
+        config={HOSTILE: {HOSTILE: HOSTILE}},
+        figures={
+            "protocol": FIGURES["protocol"] | {"dataset": HOSTILE},
+            "seen=hidden": {HOSTILE: interval(0.1)},
+        },
+        slices={"metric": HOSTILE, HOSTILE: [{"label": HOSTILE, "count": 1, "value": 0.5}]},
+        relations={
+            "strengths": {HOSTILE: 1.0},
+            "pairs": {HOSTILE: {"names": [HOSTILE], "matrix": [[1.0]]}},
+        },
+    )
+    text, page = read(folder)
+    assert "<script" not in text
+    assert page.count("script") == 0
+    assert all(
+        "alert" not in str(value) for _, found in page.elements for key, value in found.items() if key[:2] == "on"
+    )
+    assert sum(HOSTILE in words for words in page.words) >= 8
+
+
+def test_an_unfinished_run_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    text, page = read(tmp_path)
+    assert page.count("svg") == 0
+    assert "No figures yet. Run: attrformer evaluate RUN" in text
+    assert "No epoch was finished yet" in text
+
+
+def test_values_that_cannot_be_drawn_leave_a_gap(tmp_path: Path) -> None:
+    broken = epoch(2, float("nan"), 0.0) | {"validation": None}
+    _, page = read(write_run(tmp_path / "run", metrics=[EPOCHS[0], broken, EPOCHS[2]]))
+    assert page.tables[1] == [["Epoch", "loss"], ["1", "8.5000"], ["3", "7.0000"]]
+    assert "nan" not in " ".join(str(found.get("d")) for tag, found in page.elements if tag == "path")
+
+
+def test_one_epoch_is_enough_for_a_chart(tmp_path: Path) -> None:
+    _, page = read(write_run(tmp_path / "run", metrics=EPOCHS[:1]))
+    assert page.tables[1] == [["Epoch", "loss"], ["1", "8.5000"]]
+
+
+def test_half_a_last_line_of_a_killed_run_is_left_out(run: Path) -> None:
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 4, "lo')
+    _, page = read(run)
+    assert [row[0] for row in page.tables[1]] == ["Epoch", "1", "2", "3"]
+
+
+def test_damaged_line_inside_is_an_error_with_its_number(run: Path) -> None:
+    (run / "metrics.jsonl").write_text('{"epoch": 1}\nnonsense\n{"epoch": 3}\n')
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl is damaged \(line 2"):
+        write_report(run)
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_damaged_file_is_an_error_that_names_it(run: Path, content: str) -> None:
+    (run / "figures.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"figures\.json is damaged"):
+        write_report(run)
+
+
+def test_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"holds no config\.json.*attrformer train"):
+        write_report(tmp_path)
+    with pytest.raises(CheckpointError, match="is not a folder"):
+        write_report(tmp_path / "absent")
