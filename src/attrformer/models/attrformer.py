@@ -187,6 +187,6 @@ class AttrFormerNetwork(nn.Module):
         for name, module in self.relations.items():
             assert isinstance(module, RelationEvidence)
             part, weights = module.part(batch, gaps)
-            parts.append((part, PartInputs(weights, module.gate(hidden), module.gate.inverse_epsilon())))
+            parts.append((part, PartInputs(weights * module.gate.inverse_epsilon(), module.gate(hidden))))
             names.append(name)
         return Outputs(hidden, table, names, parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from attrformer.nn.batch import Batch
 from attrformer.nn.parts import EntryPart, FeaturePart, Part, RowPart
 from attrformer.nn.recency import RecencyProfile
-from attrformer.nn.tables import DenseRows, SparseRows
+from attrformer.nn.tables import DenseRows, FeatureGroups, SparseRows
 from attrformer.relations.item_attribute import FeatureRelation
 from attrformer.relations.rows import RowRelation
 
@@ -90,7 +91,7 @@ class RowEvidence(RelationEvidence):
         for name in ("dense", "indices", "values"):
             block = getattr(relation, name)
             self.register_buffer(name, None if block is None else torch.from_numpy(block))
-        self.pair_scale = float(gate.inverse_epsilon())
+        self.pair_scale = float(gate.inverse_epsilon().detach())
 
     dense: Tensor | None
     indices: Tensor | None
@@ -117,7 +118,9 @@ class RowEvidence(RelationEvidence):
 
 
 class FeatureEvidence(RelationEvidence):
-    """An item attribute, R_a(i, j) = phi_a(i)^T M_a phi_a(j) with M_a = max(0, diag(s_a) + P_a Q_a^T) learned.
+    """An item attribute, R_a(i, j) = phi_a(i)^T M_a phi_a(j) with M_a = diag(s_a) + P_a Q_a^T learned.
+
+    The negative part of phi_a(i)^T M_a is cut off, so that R_a is at least 0.
 
     Args:
         relation: phi_a and the starting diagonal.
@@ -128,7 +131,8 @@ class FeatureEvidence(RelationEvidence):
 
     codes: Tensor
     slot_weights: Tensor
-    phi_matrix: Tensor | None
+    of_item: Tensor
+    features: Tensor | None
 
     def __init__(self, relation: FeatureRelation, rank: int, gate: Gate, recency: RecencyProfile) -> None:
         super().__init__(gate, recency)
@@ -137,20 +141,19 @@ class FeatureEvidence(RelationEvidence):
         empty = torch.zeros(1, relation.codes.shape[1])
         self.register_buffer("codes", torch.cat([torch.from_numpy(relation.codes), empty.long()]))
         self.register_buffer("slot_weights", torch.cat([torch.from_numpy(relation.weights), empty]))
-        single = relation.codes.shape[1] == 1
-        matrix = None if single else torch.from_numpy(relation.dense().T.copy())
-        self.register_buffer("phi_matrix", matrix, persistent=False)
+        of_item, features = _group(relation)
+        self.register_buffer("of_item", of_item, persistent=False)
+        self.register_buffer("features", features, persistent=False)
         self.log_diagonal = nn.Parameter(torch.from_numpy(relation.diagonal).clamp_min(1e-4).log())
         self.left = nn.Parameter(torch.zeros(values, rank)) if rank else None
         self.right = nn.Parameter(torch.randn(values, rank) / math.sqrt(max(rank, 1)) * 0.3) if rank else None
-        self.pair_scale = float(gate.inverse_epsilon())
+        self.pair_scale = float(gate.inverse_epsilon().detach())
 
     def matrix(self) -> Tensor:
-        """M_a, `[values, values]`, at least 0."""
+        """M_a with its negative part cut off, `[values, values]`, for people to look at."""
         matrix = torch.diag(self.log_diagonal.exp())
         if self.left is not None and self.right is not None:
             matrix = matrix + self.left @ self.right.t()
-        # clamp passes the gradient at exactly 0, where the low-rank part starts.
         return matrix.clamp_min(0.0)
 
     def phi(self, items: Tensor) -> Tensor:
@@ -159,27 +162,43 @@ class FeatureEvidence(RelationEvidence):
         return out.scatter_add_(-1, self.codes[items], self.slot_weights[items])
 
     def project(self, items: Tensor) -> Tensor:
-        """phi_a(i)^T M_a for items `[b, l]`, `[b, l, values]`."""
-        matrix = self.matrix()
-        codes, weights = self.codes[items], self.slot_weights[items]
-        if codes.shape[-1] == 1:
-            return matrix[codes.squeeze(-1)] * weights
-        return F.embedding_bag(codes.flatten(0, 1), matrix, per_sample_weights=weights.flatten(0, 1), mode="sum").unflatten(
-            0, items.shape
-        )
-
-    def catalogue(self) -> FeaturePart:
-        """Phi_a of the catalogue in the form that is cheapest for it."""
-        if self.phi_matrix is None:
-            return FeaturePart(self.codes[:-1, 0], self.values, self.slot_weights[:-1, 0])
-        return FeaturePart(self.phi_matrix, self.values)
+        """max(0, phi_a(i)^T M_a) for items `[b, l]`, `[b, l, values]`; M_a itself is never built."""
+        codes, weights = self.codes[items].flatten(0, 1), self.slot_weights[items].flatten(0, 1)
+        if self.left is not None and self.right is not None:
+            out = F.embedding_bag(codes, self.left, per_sample_weights=weights, mode="sum") @ self.right.t()
+        else:
+            out = torch.zeros(len(codes), self.values, device=items.device)
+        out = out.scatter_add(1, codes, self.log_diagonal.exp()[codes] * weights)
+        # clamp passes the gradient at exactly 0, where the low-rank part starts.
+        return out.clamp_min(0.0).unflatten(0, items.shape)
 
     def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
-        return self.catalogue(), torch.bmm(self.weights(batch, gaps), self.project(batch.items))
+        groups = FeatureGroups(self.of_item, self.features, self.values)
+        return FeaturePart(groups), torch.bmm(self.weights(batch, gaps), self.project(batch.items))
 
     def pairs(self, batch: Batch) -> Tensor:
-        values = torch.bmm(self.project(batch.items), self.phi(batch.items).transpose(1, 2))
+        projected, codes = self.project(batch.items), self.codes[batch.items]
+        if codes.shape[2] == 1:
+            index = codes.transpose(1, 2).expand(-1, codes.shape[1], -1)
+            values = projected.gather(2, index) * self.slot_weights[batch.items].transpose(1, 2)
+        else:
+            values = torch.bmm(projected, self.phi(batch.items).transpose(1, 2))
         return torch.log1p(values * self.pair_scale)
+
+
+def _group(relation: FeatureRelation) -> tuple[Tensor, Tensor | None]:
+    """Group of each item and phi_a of each group; see `FeatureGroups`."""
+    values = len(relation.labels)
+    if relation.codes.shape[1] == 1:
+        known = torch.from_numpy(relation.weights[:, 0] > 0)
+        return torch.where(known, torch.from_numpy(relation.codes[:, 0]), values), None
+    order = np.argsort(np.where(relation.weights > 0, relation.codes, values), axis=1)
+    codes, weights = np.take_along_axis(relation.codes, order, 1), np.take_along_axis(relation.weights, order, 1)
+    keys = np.where(weights > 0, codes, -1)
+    _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    features = np.zeros((values, len(first)), dtype=np.float32)
+    np.add.at(features, (codes[first], np.arange(len(first))[:, None]), weights[first])
+    return torch.from_numpy(group.reshape(-1).astype(np.int64)), torch.from_numpy(features)
 
 
 class LiftEvidence(RelationEvidence):

@@ -84,7 +84,7 @@ def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: Poster
     if from_relation > 0 and target.relation is not None:
         where, distribution = blocks[target.relation].distribution()
         distribution = distribution * (prior * from_relation).unsqueeze(2)
-        flat = flat + prior * from_relation - distribution.sum(2)
+        flat = flat + prior * from_relation * (distribution.sum(2) <= 0)
         at = logits if where is None else logits.gather(2, where)
         value = value + (at * distribution).sum(2)
         terms.append((where, distribution))
@@ -94,15 +94,16 @@ def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: Poster
         popular = (prior * from_popularity).unsqueeze(2)
         value = value + torch.matmul(logits, target.popularity) * popular.squeeze(2)
         terms.append((None, popular * target.popularity))
-    value = value + logits.mean(2) * flat
-    terms.append((None, (flat / logits.shape[2]).unsqueeze(2)))
+    if bool((flat > 0).any()):
+        value = value + logits.mean(2) * flat
+        terms.append((None, (flat / logits.shape[2]).unsqueeze(2)))
     return value, terms
 
 
 class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, setup: dict[str, Any], hidden: Tensor, table: Tensor, *flat: Tensor) -> Tensor:
-        inputs = [PartInputs(*flat[k : k + 3]) for k in range(0, len(flat), 3)]
+        inputs = [PartInputs(*flat[k : k + 2]) for k in range(0, len(flat), 2)]
         target: PosteriorTarget = setup["target"]
         mask: Tensor = setup["mask"]
         walk = LogitBlocks(hidden, table, list(zip(setup["parts"], inputs, strict=True)), setup["elements"], setup["precision"])
@@ -125,14 +126,17 @@ class _FusedCrossEntropy(torch.autograd.Function):
                 else:
                     gradient.scatter_add_(2, where, -scaled)
             for k, block in enumerate(blocks):
-                of_weights, of_gate, of_inverse = block.gradients(gradient, needs[3 * k])
+                of_weights, of_gate = block.gradients(gradient, needs[2 * k])
                 if of_weights is not None:
-                    of_flat[3 * k][rows] = of_weights
-                of_flat[3 * k + 1][rows] = of_gate
-                of_flat[3 * k + 2] += of_inverse
+                    shared = flat[2 * k].shape[1] == 1
+                    of_flat[2 * k][rows] = of_weights.sum(1, keepdim=True) if shared else of_weights
+                of_flat[2 * k + 1][rows] = of_gate
             low = gradient.flatten(0, 1).to(walk.table.dtype)
             of_hidden[rows] = (low @ walk.table).to(hidden.dtype).unflatten(0, gradient.shape[:2])
-            of_table += (low.t() @ walk.hidden[rows].flatten(0, 1)).to(table.dtype)
+            if low.dtype == table.dtype:
+                of_table.addmm_(low.t(), walk.hidden[rows].flatten(0, 1))
+            else:
+                of_table += (low.t() @ walk.hidden[rows].flatten(0, 1)).to(table.dtype)
         ctx.save_for_backward(of_hidden, of_table, *of_flat)
         return loss
 
@@ -175,7 +179,7 @@ def fused_cross_entropy(
         "elements": block_elements,
         "precision": precision,
     }
-    flat = [tensor for _, inputs in parts for tensor in (inputs.weights, inputs.gate, inputs.inverse_epsilon)]
+    flat = [tensor for _, inputs in parts for tensor in (inputs.weights, inputs.gate)]
     loss: Tensor = _FusedCrossEntropy.apply(setup, hidden, table, *flat)  # type: ignore[no-untyped-call]
     return loss
 

@@ -1,19 +1,20 @@
 """What one relation adds to the logits of a block of targets, and the gradient of that.
 
-Every part computes catalogue evidence `e_a(t, j)` (SPEC part 3) and adds `g_a(t) * log(1 + e_a(t, j) / eps_a)` to the logits.
-The formulas are written by hand because a block must never be kept for a later backward pass: the fused objective asks for the
-gradient at once. The plain counterpart, by automatic differentiation, stands in the tests.
+Every part computes catalogue evidence `e_a(t, j)` (SPEC part 3) and adds `g_a(t) * log(1 + e_a(t, j) / eps_a)` to the logits; the division by
+eps_a is already in the weights it is given. The formulas are written by hand because a block must never be kept for a later
+backward pass: the fused objective asks for the gradient at once. The plain counterpart, by automatic differentiation, stands in the tests.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from attrformer.nn.tables import DenseRows, SparseRows
+from attrformer.nn.tables import DenseRows, FeatureGroups, SparseRows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,18 +22,16 @@ class PartInputs:
     """The differentiable inputs of one part.
 
     Args:
-        weights: `[b, t, s]`, what the history says; `[b, 1, s]` where it is the same for every target.
+        weights: `[b, t, s]`, what the history says, divided by eps_a; `[b, 1, s]` where it is the same for every target.
         gate: `[b, t]`, g_a(h_t).
-        inverse_epsilon: scalar, 1 / eps_a.
     """
 
     weights: Tensor
     gate: Tensor
-    inverse_epsilon: Tensor
 
     def block(self, rows: slice) -> PartInputs:
         """The same inputs for some sequences only."""
-        return PartInputs(self.weights[rows], self.gate[rows], self.inverse_epsilon)
+        return PartInputs(self.weights[rows], self.gate[rows])
 
 
 class Block(Protocol):
@@ -41,11 +40,11 @@ class Block(Protocol):
     def add_to(self, logits: Tensor) -> None:
         """Adds the part to logits `[b, t, items]` in place."""
 
-    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor, Tensor]:
-        """Gradients of weights, gate and inverse epsilon from that of the logits."""
+    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        """Gradients of weights and gate from that of the logits, which is left as it is."""
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
-        """The evidence scaled to sum to one, as (items or None when dense, values)."""
+        """The evidence scaled to sum to one (to zero where there is none), as (items, or None when dense, and values)."""
 
 
 class Part(Protocol):
@@ -55,70 +54,117 @@ class Part(Protocol):
         """Evidence for the sequences in `rows`; `inputs` are already cut to them."""
 
 
-class DenseBlock:
-    """Evidence held as `[b, t, items]` (t may be 1)."""
+WeightGradient = Callable[[Tensor], Tensor]
 
-    def __init__(self, evidence: Tensor, inputs: PartInputs, weight_gradient: WeightGradient) -> None:
-        self._evidence, self._inputs, self._weight_gradient = evidence, inputs, weight_gradient
-        self._scaled = evidence * inputs.inverse_epsilon + 1.0
+
+class DenseBlock:
+    """Evidence over columns that may be the catalogue itself, or groups of items that share their evidence.
+
+    Args:
+        evidence: `[b, t, columns]` (t may be 1), scaled by 1 / eps; owned by the block from here on.
+        gate: `[b, t]`.
+        weight_gradient: carries the gradient of the evidence back to the weights.
+        spread: adds values `[b, t, columns]` to logits `[b, t, items]`; None where the columns are the items.
+        gather: its transpose, from `[b, t, items]` to `[b, t, columns]`.
+    """
+
+    def __init__(
+        self,
+        evidence: Tensor,
+        gate: Tensor,
+        weight_gradient: WeightGradient,
+        spread: Callable[[Tensor, Tensor], None] | None = None,
+        gather: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self._scaled = evidence.add_(1.0)
         self._log = torch.log(self._scaled)
+        self._gate, self._weight_gradient = gate.unsqueeze(2), weight_gradient
+        self._spread, self._gather = spread, gather
 
     def add_to(self, logits: Tensor) -> None:
-        logits.addcmul_(self._log, self._inputs.gate.unsqueeze(2))
+        if self._spread is None:
+            logits.addcmul_(self._log, self._gate)
+        else:
+            self._spread(logits, self._log * self._gate)
 
-    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor, Tensor]:
-        gate, inverse = self._inputs.gate.unsqueeze(2), self._inputs.inverse_epsilon
+    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        if self._gather is not None:
+            gradient = self._gather(gradient)
         if self._log.shape[1] == 1 and gradient.shape[1] != 1:
             of_gate = torch.bmm(gradient, self._log.transpose(1, 2)).squeeze(2)
-            of_log = torch.bmm(gate.transpose(1, 2), gradient)
-        else:
-            of_gate = torch.linalg.vecdot(gradient, self._log)
-            of_log = gradient * gate
-        of_scaled = of_log.div_(self._scaled)
-        of_inverse = torch.dot(of_scaled.flatten(), self._evidence.flatten())
-        of_weights = self._weight_gradient(of_scaled.mul_(inverse)) if needs_weights else None
-        return of_weights, of_gate, of_inverse
+            if not needs_weights:
+                return None, of_gate
+            summed = torch.bmm(self._gate.transpose(1, 2), gradient)
+            return self._weight_gradient(summed.div_(self._scaled)), of_gate
+        of_gate = torch.linalg.vecdot(gradient, self._log)
+        # The gate is applied after the product with the table, where there is less to multiply.
+        of_weights = self._weight_gradient(gradient / self._scaled) * self._gate if needs_weights else None
+        return of_weights, of_gate
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
-        return None, self._evidence / self._evidence.sum(2, keepdim=True).clamp_min(1e-12)
+        evidence = self._scaled - 1.0
+        if self._gather is not None:
+            raise NotImplementedError("evidence over groups of items has no distribution over items")
+        return None, evidence / evidence.sum(2, keepdim=True).clamp_min(1e-12)
 
 
-class WeightGradient(Protocol):
-    """Carries the gradient of evidence back to the weights it was made from."""
-
-    def __call__(self, gradient: Tensor) -> Tensor: ...
-
-
-class SparseBlock:
+class EntryBlock:
     """Evidence held as a list of (item, weight) entries for each target; an item may appear in several entries.
 
     Entries of one item share its logarithm in proportion to their weight, so that their sum is exact.
     """
 
-    def __init__(self, items: Tensor, entries: Tensor, inputs: PartInputs, weight_gradient: WeightGradient, columns: int) -> None:
-        self._items, self._inputs, self._weight_gradient = items, inputs, weight_gradient
+    def __init__(self, items: Tensor, entries: Tensor, gate: Tensor, weight_gradient: WeightGradient, columns: int) -> None:
+        self._items, self._gate, self._weight_gradient = items, gate.unsqueeze(2), weight_gradient
         total = torch.zeros(*entries.shape[:2], columns, device=entries.device)
         total.scatter_add_(2, items, entries)
-        self._evidence = total.gather(2, items)
-        self._share = torch.where(self._evidence > 0, entries / self._evidence, 0.0)
-        self._entries = entries
-        self._log = torch.log1p(self._evidence * inputs.inverse_epsilon)
+        evidence = total.gather(2, items)
+        self._share = entries / evidence.clamp_min(1e-30)
+        self._entries, self._scaled = entries, evidence.add_(1.0)
+        self._log = torch.log(self._scaled)
 
     def add_to(self, logits: Tensor) -> None:
-        logits.scatter_add_(2, self._items, self._log * self._share * self._inputs.gate.unsqueeze(2))
+        logits.scatter_add_(2, self._items, self._log * self._share * self._gate)
 
-    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor, Tensor]:
+    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
         at_entries = gradient.gather(2, self._items)
         of_gate = torch.linalg.vecdot(at_entries, self._log * self._share)
-        inverse = self._inputs.inverse_epsilon
-        of_scaled = at_entries.mul_(self._inputs.gate.unsqueeze(2)).div_(1.0 + self._evidence * inverse)
-        # Sum over distinct items of d * e equals the sum over entries of d * entry.
-        of_inverse = torch.dot(of_scaled.flatten(), self._entries.flatten())
-        of_weights = self._weight_gradient(of_scaled.mul_(inverse)) if needs_weights else None
-        return of_weights, of_gate, of_inverse
+        of_weights = self._weight_gradient(at_entries.div_(self._scaled)) * self._gate if needs_weights else None
+        return of_weights, of_gate
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
         return self._items, self._entries / self._entries.sum(2, keepdim=True).clamp_min(1e-12)
+
+
+class UnionBlock:
+    """Evidence over the union of the items that the rows of one sequence name, each item once.
+
+    Args:
+        columns: int64 `[b, u]`, the items; unused places repeat item 0 and have no evidence.
+        rows: float32 `[b, s, u]`, the rows of the relation over these items.
+        inputs: weights `[b, t, s]` and gate.
+    """
+
+    def __init__(self, columns: Tensor, rows: Tensor, inputs: PartInputs) -> None:
+        self._columns = columns.unsqueeze(1).expand(-1, inputs.gate.shape[1], -1)
+        weights = inputs.weights.expand(-1, inputs.gate.shape[1], -1)
+        self._dense = DenseBlock(
+            torch.bmm(weights, rows),
+            inputs.gate,
+            lambda gradient: torch.bmm(gradient, rows.transpose(1, 2)),
+            spread=lambda logits, values: _void(logits.scatter_add_(2, self._columns, values)),
+            gather=lambda gradient: gradient.gather(2, self._columns),
+        )
+        self._evidence = torch.bmm(weights, rows)
+
+    def add_to(self, logits: Tensor) -> None:
+        self._dense.add_to(logits)
+
+    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        return self._dense.gradients(gradient, needs_weights)
+
+    def distribution(self) -> tuple[Tensor | None, Tensor]:
+        return self._columns, self._evidence / self._evidence.sum(2, keepdim=True).clamp_min(1e-12)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,14 +181,15 @@ class RowPart:
 
     def block(self, rows: slice, inputs: PartInputs) -> Block:
         named = self.rows[rows]
-        table = self.table
-        if isinstance(table, DenseRows):
-            evidence = table.evidence(inputs.weights, named)
-            return DenseBlock(evidence, inputs, lambda gradient: table.weight_gradient(gradient, named))
-        weights = inputs.weights.expand(-1, inputs.gate.shape[1], -1)
-        items, entries = table.entries(weights, named)
-        shared = inputs.weights.shape[1] == 1
-        return SparseBlock(items, entries, inputs, lambda g: _unshare(table.weight_gradient(g, named), shared), table.columns)
+        if isinstance(self.table, SparseRows):
+            return UnionBlock(*self.table.union(named), inputs)
+        gathered = self.table.values[named]
+        evidence = torch.bmm(inputs.weights.to(gathered.dtype), gathered).float()
+
+        def weight_gradient(gradient: Tensor) -> Tensor:
+            return torch.bmm(gradient.to(gathered.dtype), gathered.transpose(1, 2)).float()
+
+        return DenseBlock(evidence, inputs.gate, weight_gradient)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +197,7 @@ class EntryPart:
     """Evidence as a list of items for each target, its weights given by the caller.
 
     Args:
-        items: int64 `[b, t, e]`.
+        items: int64 `[b, t, e]`; t may be 1.
         columns: number of items.
     """
 
@@ -158,42 +205,40 @@ class EntryPart:
     columns: int
 
     def block(self, rows: slice, inputs: PartInputs) -> Block:
-        weights = inputs.weights.expand(-1, inputs.gate.shape[1], -1)
-        items = self.items[rows].expand(-1, inputs.gate.shape[1], -1)
-        shared = inputs.weights.shape[1] == 1
-        return SparseBlock(items, weights.contiguous(), inputs, lambda g: _unshare(g, shared), self.columns)
+        targets = inputs.gate.shape[1]
+        items = self.items[rows].expand(-1, targets, -1)
+        entries = inputs.weights.expand(-1, targets, -1)
+        return EntryBlock(items, entries, inputs.gate, lambda gradient: gradient, self.columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeaturePart:
     """Evidence as the product of a profile in an attribute's feature space and the features of every item.
 
+    Items with the same values share their evidence, so all is computed once for each group of such items.
+
     Args:
-        features: Phi_a as `[values, items]`, or int64 `[items]` codes where every item has at most one value
-            (then `known` tells which items have one).
-        values: number of attribute values.
-        known: float32 `[items]` or None.
+        groups: the distinct feature vectors of the catalogue.
     """
 
-    features: Tensor
-    values: int
-    known: Tensor | None = None
+    groups: FeatureGroups
 
     def block(self, rows: slice, inputs: PartInputs) -> Block:
-        profile = inputs.weights
-        flat = profile.flatten(0, 1)
-        if self.known is None:
-            evidence = (flat @ self.features).unflatten(0, profile.shape[:2])
-            return DenseBlock(evidence, inputs, lambda g: (g.flatten(0, 1) @ self.features.t()).unflatten(0, g.shape[:2]))
-        evidence = flat.index_select(1, self.features).mul_(self.known).unflatten(0, profile.shape[:2])
-        return DenseBlock(evidence, inputs, self._profile_gradient)
+        groups = self.groups
 
-    def _profile_gradient(self, gradient: Tensor) -> Tensor:
-        assert self.known is not None
-        flat = (gradient * self.known).flatten(0, 1)
-        out = torch.zeros(flat.shape[0], self.values, device=flat.device)
-        return out.index_add_(1, self.features, flat).unflatten(0, gradient.shape[:2])
+        def spread(logits: Tensor, values: Tensor) -> None:
+            logits.add_(values.flatten(0, 1).index_select(1, groups.of_item).view_as(logits))
+
+        def gather(gradient: Tensor) -> Tensor:
+            flat = gradient.flatten(0, 1)
+            out = torch.zeros(len(flat), groups.count, device=flat.device)
+            return out.index_add_(1, groups.of_item, flat).unflatten(0, gradient.shape[:2])
+
+        def weight_gradient(gradient: Tensor) -> Tensor:
+            return groups.to_values(gradient)
+
+        return DenseBlock(groups.from_values(inputs.weights), inputs.gate, weight_gradient, spread, gather)
 
 
-def _unshare(gradient: Tensor, shared: bool) -> Tensor:
-    return gradient.sum(1, keepdim=True) if shared else gradient
+def _void(value: object) -> None:
+    del value

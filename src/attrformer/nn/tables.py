@@ -18,24 +18,6 @@ class DenseRows:
 
     values: Tensor
 
-    def evidence(self, weights: Tensor, rows: Tensor) -> Tensor:
-        """`e(t, j) = sum_s weights(t, s) values[rows(s), j]`.
-
-        Args:
-            weights: `[b, t, s]`.
-            rows: int64 `[b, s]`.
-
-        Returns:
-            float32 `[b, t, items]`.
-        """
-        gathered = self.values[rows]
-        return torch.bmm(weights.to(gathered.dtype), gathered).float()
-
-    def weight_gradient(self, gradient: Tensor, rows: Tensor) -> Tensor:
-        """Gradient of `evidence` with respect to its weights, `[b, t, s]`."""
-        gathered = self.values[rows]
-        return torch.bmm(gradient.to(gathered.dtype), gathered.transpose(1, 2)).float()
-
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Values at `rows [b, t]` x `items [b, s]`, float32 `[b, t, s]`."""
         return self.values[rows.unsqueeze(2), items.unsqueeze(1)].float()
@@ -46,7 +28,7 @@ class SparseRows:
     """The k largest entries of each row of a relation, columns ascending within a row.
 
     Args:
-        indices: int32 `[rows, k]`, item codes; unused entries hold value 0.
+        indices: int32 `[rows, k]`, item codes, ascending; unused places come first and hold item 0, value 0.
         values: float32 `[rows, k]`, at least 0.
         columns: number of items.
     """
@@ -55,58 +37,67 @@ class SparseRows:
     values: Tensor
     columns: int
 
-    def entries(self, weights: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Items that the rows name and what each weighs.
+    def union(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The items that some rows name, each once, and the rows over just these items.
 
         Args:
-            weights: `[b, t, s]`.
             rows: int64 `[b, s]`.
 
         Returns:
-            int64 items `[b, t, s * k]` and float32 weights of the same shape; an item may appear several times.
+            int64 items `[b, u]`, unused places holding item 0 without values, and float32 `[b, s, u]`.
         """
-        items = self.indices[rows].long().flatten(1).unsqueeze(1).expand(-1, weights.shape[1], -1)
-        return items, (weights.unsqueeze(3) * self.values[rows].unsqueeze(1)).flatten(2)
-
-    def weight_gradient(self, gradient: Tensor, rows: Tensor) -> Tensor:
-        """Gradient with respect to the weights from that of the entries, `[b, t, s]`."""
-        values = self.values[rows]
-        split = gradient.unflatten(2, values.shape[1:])
-        return torch.einsum("btsk,bsk->bts", split, values)
+        batch, length = rows.shape
+        named = self.indices[rows].flatten(1)
+        ordered, order = named.sort(1)
+        # A place is new where the item differs from the one before it; the running count numbers the distinct items.
+        new = torch.ones_like(ordered, dtype=torch.bool)
+        new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+        number = new.long().cumsum_(1).sub_(1)
+        count = int(number[:, -1].max()) + 1
+        items = torch.zeros(batch, count, dtype=torch.long, device=rows.device)
+        items.scatter_(1, number, ordered.long())
+        local = torch.empty_like(number).scatter_(1, order, number).unflatten(1, (length, -1))
+        dense = torch.zeros(batch, length, count, device=rows.device)
+        return items, dense.scatter_add_(2, local, self.values[rows])
 
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Values at `rows [b, t]` x `items [b, s]`, float32 `[b, t, s]`; 0 where an entry was not kept."""
-        keys, values = self._sorted_entries()
-        wanted = rows.unsqueeze(2) * self.columns + items.unsqueeze(1)
-        place = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
-        return torch.where(keys[place] == wanted, values[place], 0.0)
-
-    def _sorted_entries(self) -> tuple[Tensor, Tensor]:
-        rows = torch.arange(len(self.indices), device=self.indices.device).unsqueeze(1)
-        return (rows * self.columns + self.indices).flatten(), self.values.flatten()
+        named = self.indices[rows].flatten(0, 1)
+        wanted = items.unsqueeze(1).expand(-1, rows.shape[1], -1).flatten(0, 1).to(named.dtype)
+        # The last of equal columns is the kept entry; unused places of column 0 come before it.
+        place = torch.searchsorted(named, wanted, right=True).sub_(1).clamp_min_(0)
+        values = self.values[rows].flatten(0, 1).gather(1, place)
+        return torch.where(named.gather(1, place) == wanted, values, 0.0).unflatten(0, rows.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Features:
-    """phi_a of every item in slots: up to m value codes with their weights.
+class FeatureGroups:
+    """phi_a of the catalogue, items with equal values taken together.
 
     Args:
-        codes: int64 `[items, m]`; unused slots hold code 0 with weight 0.
-        weights: float32 `[items, m]`.
+        of_item: int64 `[items]`, the group of each item.
+        features: `[values, groups]`, phi_a of each group; None where every item has at most one value, so that group g is value g
+            with weight 1 and the last group holds the items without a value.
         values: number of attribute values.
     """
 
-    codes: Tensor
-    weights: Tensor
+    of_item: Tensor
+    features: Tensor | None
     values: int
 
-    def dense(self, items: Tensor) -> Tensor:
-        """phi_a of the given items, float32 `[..., values]`."""
-        out = torch.zeros(*items.shape, self.values, device=items.device)
-        return out.scatter_add_(-1, self.codes[items], self.weights[items])
+    @property
+    def count(self) -> int:
+        """Number of groups."""
+        return self.values + 1 if self.features is None else self.features.shape[1]
 
-    def matrix(self) -> Tensor:
-        """Phi_a as `[values, items]`."""
-        out = torch.zeros(self.values, len(self.codes), device=self.codes.device)
-        items = torch.arange(len(self.codes), device=self.codes.device).unsqueeze(1).expand_as(self.codes)
-        return out.index_put_((self.codes.flatten(), items.flatten()), self.weights.flatten(), accumulate=True)
+    def from_values(self, profile: Tensor) -> Tensor:
+        """`profile(t) . phi_a(group)`, from `[b, t, values]` to `[b, t, groups]`."""
+        if self.features is None:
+            return torch.cat([profile, profile.new_zeros(*profile.shape[:2], 1)], 2)
+        return (profile.flatten(0, 1) @ self.features).unflatten(0, profile.shape[:2])
+
+    def to_values(self, gradient: Tensor) -> Tensor:
+        """The transpose of `from_values`."""
+        if self.features is None:
+            return gradient[:, :, : self.values]
+        return (gradient.flatten(0, 1) @ self.features.t()).unflatten(0, gradient.shape[:2])

@@ -33,7 +33,7 @@ class RowRelation:
         folds: blocks of cross-fitting; block `folds` is the one for inference, counted on all training users.
         columns: number of items.
         dense: float32 `[(folds + 1) * keys, columns]`, or None.
-        indices: int32 `[(folds + 1) * keys, k]`, columns of the kept entries in ascending order, or None.
+        indices: int32 `[(folds + 1) * keys, k]`, columns of the kept entries in ascending order, unused places first, or None.
         values: float32, same shape, 0 in unused places, or None.
     """
 
@@ -75,7 +75,7 @@ def keep_top(matrix: sparse.csr_array, k: int) -> tuple[NDArray[np.int32], NDArr
         k: entries to keep.
 
     Returns:
-        int32 indices and float32 values, both `[rows, k]`; unused places hold column 0, value 0.
+        int32 indices and float32 values, both `[rows, k]`; unused places come first and hold column 0, value 0.
     """
     matrix = sparse.csr_array(matrix)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
@@ -84,7 +84,8 @@ def keep_top(matrix: sparse.csr_array, k: int) -> tuple[NDArray[np.int32], NDArr
     order, rows = order[place < k], rows[place < k]
     order = order[np.lexsort((matrix.indices[order], rows))]
     counts = np.bincount(rows, minlength=matrix.shape[0])
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    # Unused places come first: column 0, value 0 keeps each row sorted.
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts), counts) + k
     indices = np.zeros((matrix.shape[0], k), dtype=np.int32)
     values = np.zeros((matrix.shape[0], k), dtype=np.float32)
     indices[rows, within] = matrix.indices[order]

@@ -1,0 +1,103 @@
+"""All options of a run in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from attrformer.configuration import to_dict
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.filters import core_filter
+from attrformer.dataset.splits import Split, leave_one_out, time_split
+from attrformer.errors import ConfigurationError
+from attrformer.evaluation.config import EvaluationConfig
+from attrformer.models.config import ModelConfig
+from attrformer.relations.config import RelationsConfig
+from attrformer.training.config import TargetConfig, TrainingConfig
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What becomes of a dataset before a model sees it.
+
+    Raises:
+        ConfigurationError: an option has a value that cannot be used.
+    """
+
+    core: int | None = field(
+        default=None, metadata={"help": "least interactions of every user and item (k-core filter); null: no filter"}
+    )
+    split: Literal["leave-one-out", "time"] = field(
+        default="leave-one-out", metadata={"help": "how training, validation and test are told apart"}
+    )
+    validation_from: float = field(
+        default=0.8, metadata={"help": "time split: share of all interactions before the validation window"}
+    )
+    test_from: float = field(
+        default=0.9, metadata={"help": "time split: share of all interactions before the test window"}
+    )
+    catalogue: Literal["interacted", "all"] | None = field(
+        default=None,
+        metadata={
+            "help": "items of a dataset folder that can be recommended: those somebody acted on, or all of the items "
+            "table; null: as the folder says"
+        },
+    )
+
+    def __post_init__(self) -> None:
+        if self.core is not None and self.core < 1:
+            raise ConfigurationError(f"core is {self.core}. Give 1 or more, or null for no filter.")
+        if not 0.0 < self.validation_from < self.test_from < 1.0:
+            raise ConfigurationError(
+                f"validation_from is {self.validation_from} and test_from {self.test_from}. "
+                "Give shares between 0 and 1, validation before test."
+            )
+
+    def filtered(self, dataset: Dataset) -> Dataset:
+        """The dataset after the k-core filter; one that was filtered already stays as it is.
+
+        Raises:
+            DataError: nothing is left.
+        """
+        return dataset if self.core is None else core_filter(dataset, self.core)
+
+    def split_of(self, dataset: Dataset) -> Split:
+        """The split that the options ask for.
+
+        Raises:
+            DataError: the data cannot be split so.
+        """
+        if self.split == "time":
+            return time_split(dataset, validation=self.validation_from, test=self.test_from)
+        return leave_one_out(dataset)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every option of AttrFormer, from the data to the evaluation."""
+
+    seed: int = field(default=0, metadata={"help": "of weights, order, folds, samples and bootstrap"})
+    data: DataConfig = field(default_factory=DataConfig)
+    relations: RelationsConfig = field(default_factory=RelationsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    target: TargetConfig = field(default_factory=TargetConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+def changed_options(before: dict[str, Any], after: Config) -> list[str]:
+    """Dotted names of the options that differ, in the order of declaration.
+
+    Args:
+        before: a configuration as plain values.
+        after: the configuration to compare with it.
+    """
+    old, new = _flat(before), _flat(to_dict(after))
+    return [name for name in dict.fromkeys((*new, *old)) if old.get(name, None) != new.get(name, None)]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat

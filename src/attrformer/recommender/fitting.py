@@ -1,0 +1,203 @@
+"""From a dataset to a fitted model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.splits import Split, Targets
+from attrformer.errors import DataError
+from attrformer.evaluation.evaluator import evaluate
+from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.models.inputs import InputMaker
+from attrformer.models.scorer import CatalogueScorer
+from attrformer.recommender.config import Config
+from attrformer.recommender.fitted import Fitted, Knowledge, for_inference
+from attrformer.recommender.progress import TrainingWatcher
+from attrformer.recommender.run_folder import RunFolder
+from attrformer.recommender.strengths import relation_strengths
+from attrformer.relations.build import RelationSet, build_relations
+from attrformer.training.checkpoint import parameters_of
+from attrformer.training.device import choose_device, choose_precision
+from attrformer.training.examples import Examples
+from attrformer.training.trainer import SELECTION_METRIC, Trainer
+
+SHORT_HISTORIES = 30
+"""Mean training interactions of a user below which dropout is strong, where the options leave it open."""
+
+STRENGTH_CONTEXTS = 512
+"""Validation contexts over which the strength of relations is measured."""
+
+SELECTION_CUTOFF = int(SELECTION_METRIC.partition("@")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One call of `AttrFormer.fit`, ready to run.
+
+    Args:
+        config: all options.
+        dataset: the filtered data.
+        split: of the data.
+        run: where the run is kept, or None.
+        resume: whether the run's checkpoint is gone on from.
+        shown: whether progress is shown.
+    """
+
+    config: Config
+    dataset: Dataset
+    split: Split
+    run: RunFolder | None
+    resume: bool
+    shown: bool
+
+    def __call__(self) -> Fitted:
+        """Trains; the result has the weights of the best epoch.
+
+        Raises:
+            DataError: there is nothing to train on.
+            ConfigurationError: an option names what the data lack, or the run has other options.
+            CheckpointError: the run cannot be resumed.
+            Stopped: after an interrupt, once the state has been saved.
+        """
+        config, split = self.config, self.split
+        device = choose_device(config.training.device)
+        settled = self._settle(device)
+        with _numerics(config.training.threads, device, config.seed):
+            relations = build_relations(self.dataset, split.train, config.relations, config.seed)
+            network = AttrFormerNetwork(relations, config.model, settled["dropout"]).to(device)
+            precision = torch.bfloat16 if settled["precision"] == "bfloat16" else torch.float32
+            trainer = self._train(network, relations, precision, device)
+            return self._fitted(network, relations, settled, trainer, device)
+
+    def _settle(self, device: torch.device) -> dict[str, Any]:
+        lengths = self.split.train.lengths
+        if int(lengths.max(initial=0)) < 2:
+            raise DataError(
+                "no user has two training interactions, so there is nothing to learn from",
+                fix="Give longer histories or another split",
+                source=self.dataset.name,
+            )
+        dropout = self.config.model.dropout
+        if dropout is None:
+            dropout = 0.5 if float(lengths.mean()) < SHORT_HISTORIES else 0.2
+        precision = choose_precision(self.config.training.precision, device)
+        settled = {
+            "dropout": dropout,
+            "precision": "bfloat16" if precision == torch.bfloat16 else "float32",
+            "data": fingerprint(self.dataset, self.split),
+        }
+        # A resumed run goes on as it began, also where timing both precisions turns out otherwise today.
+        return settled if self.run is None else self.run.open(self.config, settled, resume=self.resume)
+
+    def _train(
+        self, network: AttrFormerNetwork, relations: RelationSet, precision: torch.dtype, device: torch.device
+    ) -> Trainer:
+        config = self.config
+        maker = InputMaker(relations, config.model.max_length, device)
+        examples = Examples(
+            self.split.train, relations, maker, config.model.max_length, config.training, config.target, config.seed
+        )
+        scorer = CatalogueScorer(network, relations, maker, precision)
+        sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)
+        cutoffs = (*config.evaluation.cutoffs, SELECTION_CUTOFF)
+
+        def validate() -> dict[str, dict[str, float]]:
+            return evaluate(
+                scorer,
+                sample,
+                item_count=self.dataset.item_count,
+                dataset=self.dataset.name,
+                cutoffs=cutoffs,
+                lists=False,
+                batch=config.evaluation.batch_size,
+            ).values()
+
+        with TrainingWatcher(config.training.epochs, self.run, self.shown) as watcher:
+            trainer = Trainer(
+                network,
+                examples,
+                validate,
+                torch.from_numpy(relations.popularity).to(device),
+                config.training,
+                config.target,
+                precision,
+                None if self.run is None else self.run.checkpoint,
+                watcher,
+            )
+            trainer.fit(resume=self.resume)
+        return trainer
+
+    def _fitted(
+        self,
+        network: AttrFormerNetwork,
+        relations: RelationSet,
+        settled: dict[str, Any],
+        trainer: Trainer,
+        device: torch.device,
+    ) -> Fitted:
+        config, dataset = self.config, self.dataset
+        edges = tuple(name for name in dataset.item_relations if name in relations.rows)
+        knowledge = Knowledge(
+            dataset=dataset.name,
+            user_ids=dataset.user_ids,
+            item_ids=dataset.item_ids,
+            titles=dataset.item_titles,
+            histories=dataset.sequences,
+            frame_library=dataset.frame_library,
+            edges=edges,
+            dropout=settled["dropout"],
+            precision=settled["precision"],
+            selection=f"best epoch by validation {SELECTION_METRIC} ({config.training.select_on}): "
+            f"{trainer.progress.best_epoch + 1} | item_relations used: {', '.join(edges) or 'none'}",
+        )
+        fitted = Fitted(config.model, for_inference(relations), parameters_of(network), knowledge, device)
+        sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
+        fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
+        return fitted
+
+
+def sample_targets(targets: Targets, count: int, seed: int) -> Targets:
+    """At most `count` of the targets, the same for the same seed, in their order."""
+    if len(targets) <= count:
+        return targets
+    rows = np.sort(np.random.default_rng(seed).permutation(len(targets))[:count])
+    return Targets(targets.users[rows], targets.contexts.rows(rows), targets.items[rows])
+
+
+def fingerprint(dataset: Dataset, split: Split) -> str:
+    """A short text that differs where ids, training interactions or validation targets differ."""
+    digest = hashlib.sha256()
+    for ids in (dataset.user_ids, dataset.item_ids):
+        digest.update(repr((len(ids), str(ids.values.dtype))).encode())
+        digest.update("\n".join(ids.values.cast(pl.String)).encode())
+    arrays = [split.train.offsets, split.train.items, split.validation.users, split.validation.items]
+    arrays += [] if split.train.times is None else [split.train.times]
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _numerics(threads: int | None, device: torch.device, seed: int) -> Iterator[None]:
+    """Threads, seed and deterministic kernels for the time of training; the caller's are put back."""
+    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            if threads is not None:
+                torch.set_num_threads(threads)
+            if device.type == "cpu":
+                torch.use_deterministic_algorithms(True)
+            torch.manual_seed(seed)
+            yield
+        finally:
+            torch.set_num_threads(before)
+            torch.use_deterministic_algorithms(deterministic)

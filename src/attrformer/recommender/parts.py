@@ -1,0 +1,71 @@
+"""A score taken apart: the content part and one part for each relation, and what in the history each part points at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from attrformer.models.attrformer import AttrFormerNetwork, Outputs
+from attrformer.nn.batch import Batch
+from attrformer.nn.evidence import FeatureEvidence, IdentityEvidence, RelationEvidence, RowEvidence
+from attrformer.nn.recency import gap_buckets
+
+CONTENT = "content"
+
+
+@torch.no_grad()
+def part_scores(outputs: Outputs, precision: torch.dtype) -> Iterator[tuple[str, Tensor]]:
+    """What each part adds to the scores of the catalogue, one part in memory at a time; their sum is the score.
+
+    Args:
+        outputs: of the network, for one place in each history.
+        precision: type of the large products, as in scoring.
+
+    Yields:
+        Name of the part and float32 `[b, items]`.
+    """
+    hidden = outputs.hidden.squeeze(1)
+    yield CONTENT, (hidden.to(precision) @ outputs.table.to(precision).t()).float()
+    for name, (part, inputs) in zip(outputs.names, outputs.parts, strict=True):
+        scores = hidden.new_zeros(len(hidden), 1, len(outputs.table), dtype=torch.float32)
+        everyone = slice(0, len(hidden))
+        part.block(everyone, inputs.block(everyone)).add_to(scores)
+        yield name, scores.squeeze(1)
+
+
+@torch.no_grad()
+def loudest_positions(network: AttrFormerNetwork, batch: Batch, items: Tensor) -> dict[str, Tensor]:
+    """The position of the history that speaks loudest for an item, in each relation that reads the history.
+
+    Args:
+        network: the network.
+        batch: histories, one place each.
+        items: int64 `[b, n]`, item codes.
+
+    Returns:
+        int64 `[b, n]` positions by relation, -1 where no position says anything.
+    """
+    gaps = None
+    if batch.times is not None and network.gap_count:
+        gaps = gap_buckets(batch.times, batch.places, network.gap_count)
+    found = {}
+    for name, module in network.relations.items():
+        assert isinstance(module, RelationEvidence)
+        values = _relation_values(module, batch, items)
+        if values is not None:
+            voice, position = (values * module.weights(batch, gaps).transpose(1, 2)).max(dim=1)
+            found[name] = torch.where(voice > 0, position, -1)
+    return found
+
+
+def _relation_values(module: RelationEvidence, batch: Batch, items: Tensor) -> Tensor | None:
+    """R_a(i_s, j) for positions s and items j, `[b, l, n]`; None where the history plays no part."""
+    if isinstance(module, RowEvidence):
+        return module.table.pairs(module.rows(batch), items)
+    if isinstance(module, FeatureEvidence):
+        return torch.bmm(module.project(batch.items), module.phi(items).transpose(1, 2))
+    if isinstance(module, IdentityEvidence):
+        return (batch.items.unsqueeze(2) == items.unsqueeze(1)).float()
+    return None

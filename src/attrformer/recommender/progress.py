@@ -1,0 +1,87 @@
+"""Who looks on while a model trains: a progress bar, and the run folder's log."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from attrformer.recommender.run_folder import RunFolder
+from attrformer.training import checkpoint
+
+_SHOWN = "NDCG@20"
+
+
+class TrainingWatcher:
+    """Shows progress on standard error and keeps the metrics of each epoch.
+
+    Args:
+        epochs: most epochs of the run.
+        run: gets a line for each epoch, or None.
+        shown: whether there is a progress bar.
+    """
+
+    def __init__(self, epochs: int, run: RunFolder | None, shown: bool) -> None:
+        self._epochs, self._run = epochs, run
+        self._console = Console(stderr=True, quiet=not shown)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not shown,
+        )
+        self._task = self._bar.add_task("preparing", total=None, figures="")
+        self._best: float | None = None
+        self._loss = 0.0
+        self._clock, self._seen, self._speed = time.monotonic(), 0, 0.0
+
+    def __enter__(self) -> TrainingWatcher:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def batch(self, progress: checkpoint.Progress, batches: int, loss: float, targets: int) -> None:
+        """Moves the bar.
+
+        Args:
+            progress: of the training.
+            batches: of this epoch.
+            loss: of the batch.
+            targets: in the batch.
+        """
+        now = time.monotonic()
+        self._seen += targets
+        if now - self._clock > 1.0:
+            self._speed, self._clock, self._seen = self._seen / (now - self._clock), now, 0
+        self._loss = progress.loss_sum / progress.batch
+        best = "" if progress.best < 0 else f" | best {_SHOWN} {progress.best:.4f} (epoch {progress.best_epoch + 1})"
+        self._bar.update(
+            self._task,
+            description=f"epoch {progress.epoch + 1}/{self._epochs}",
+            total=batches,
+            completed=progress.batch,
+            figures=f"loss {self._loss:.4f} | {self._speed:,.0f} targets/s{best}",
+        )
+
+    def epoch(self, line: dict[str, Any]) -> None:
+        """Prints and keeps the metrics of an epoch."""
+        if self._run is not None:
+            self._run.add_epoch(line)
+        figures = "".join(
+            f" | {variant} {_SHOWN} {values[_SHOWN]:.4f}" for variant, values in line.get("validation", {}).items()
+        )
+        self._console.print(
+            f"epoch {line['epoch'] + 1}/{self._epochs} | loss {line['loss']:.4f}{figures} | {line['seconds']:.1f} s",
+            highlight=False,
+        )

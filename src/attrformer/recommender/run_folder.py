@@ -1,0 +1,126 @@
+"""The folder of a training run: options, metrics by epoch, checkpoint, model and figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from attrformer.configuration import to_dict
+from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.evaluation.evaluation import HEADLINE, Evaluation
+from attrformer.evaluation.slices import Slice
+from attrformer.recommender.config import Config, changed_options
+from attrformer.training.checkpoint import CheckpointFolder, write_json
+
+CONFIGURATION: Final = "config.json"
+SETTLED: Final = "run.json"
+METRICS: Final = "metrics.jsonl"
+MODEL: Final = "model"
+
+# More epochs continue the same path; every other option would make another one.
+_MAY_CHANGE: Final = frozenset({"training.epochs"})
+
+
+class RunFolder:
+    """One training run on disk.
+
+    Args:
+        folder: where it lies; made when the run is opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checkpoint = CheckpointFolder(folder / "checkpoint")
+
+    @property
+    def model(self) -> Path:
+        """Where the finished model is saved."""
+        return self.folder / MODEL
+
+    def open(self, config: Config, settled: dict[str, Any], *, resume: bool) -> dict[str, Any]:
+        """Claims the folder for a run, new or resumed.
+
+        Args:
+            config: options of the run.
+            settled: what the options leave to be found out ("precision", "dropout") and the fingerprint of the data.
+            resume: whether a run that lies here is to be continued.
+
+        Returns:
+            What is settled, as it was when the run began.
+
+        Raises:
+            ConfigurationError: a run lies here and is not to be resumed, or has other options.
+            CheckpointError: the run that lies here was made with other data, or is damaged.
+        """
+        if not (self.folder / CONFIGURATION).exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / SETTLED, settled)
+            write_json(self.folder / CONFIGURATION, to_dict(config))
+            return settled
+        if not resume:
+            raise ConfigurationError(
+                f"{self.folder} holds a run already. Resume it (resume=True, --resume) or give another folder."
+            )
+        changed = [
+            name for name in changed_options(_read(self.folder / CONFIGURATION), config) if name not in _MAY_CHANGE
+        ]
+        if changed:
+            raise ConfigurationError(
+                f"The run in {self.folder} has other values of {', '.join(changed)}. "
+                "Resume it with its own options, or give another folder."
+            )
+        before = _read(self.folder / SETTLED)
+        if before.get("data") != settled["data"]:
+            raise CheckpointError(
+                f"The run in {self.folder} was made with other data. Resume it with the same dataset and split, "
+                "or give another folder."
+            )
+        write_json(self.folder / CONFIGURATION, to_dict(config))
+        return before
+
+    def add_epoch(self, line: dict[str, object]) -> None:
+        """Adds the metrics of an epoch; lines of this epoch and later ones, left by an interrupted run, are replaced."""
+        path = self.folder / METRICS
+        kept = [old for old in _lines(path) if json.loads(old)["epoch"] < line["epoch"]]
+        unfinished = path.with_name(f"{path.name}.tmp")
+        unfinished.write_text("".join(f"{text}\n" for text in (*kept, json.dumps(line))), encoding="utf-8")
+        unfinished.replace(path)
+
+    def add_evaluation(self, evaluation: Evaluation) -> None:
+        """Writes `figures.json` and `slices.json`."""
+        slices: dict[str, Any] = {"metric": HEADLINE, "history_length": _bins(evaluation.by_history_length(HEADLINE))}
+        if evaluation.popularity is not None:
+            slices["item_popularity"] = _bins(evaluation.by_item_popularity(HEADLINE))
+        write_json(self.folder / "figures.json", evaluation.to_json())
+        write_json(self.folder / "slices.json", slices)
+
+    def add_relations(self, strengths: dict[str, float], pairs: dict[str, tuple[list[str], Any]]) -> None:
+        """Writes `relations.json`.
+
+        Args:
+            strengths: strength of each relation.
+            pairs: names `[n]` and learned matrix `[n, n]` of each attribute.
+        """
+        matrices = {name: {"names": names, "matrix": matrix.tolist()} for name, (names, matrix) in pairs.items()}
+        write_json(self.folder / "relations.json", {"strengths": strengths, "pairs": matrices})
+
+
+def _bins(slices: list[Slice]) -> list[dict[str, Any]]:
+    return [{"label": part.label, "count": part.targets} | part.interval.to_json() for part in slices]
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). Start a new run in another folder.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} is damaged (not an object). Start a new run in another folder.")
+    return content

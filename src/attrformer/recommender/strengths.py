@@ -1,0 +1,106 @@
+"""What a model has learned about its relations: how loudly each speaks, and which values go together."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from attrformer.dataset.sequences import Sequences
+from attrformer.errors import ConfigurationError
+from attrformer.nn.evidence import FeatureEvidence
+from attrformer.nn.neighbours import NeighbourEvidence
+from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.parts import part_scores
+
+_BATCH = 128
+
+
+def relation_strengths(fitted: Fitted, users: NDArray[np.int64], contexts: Sequences) -> dict[str, float]:
+    """How much each relation tells items apart: |g_a(h)| times the spread over the catalogue of log(1 + e_a / eps_a).
+
+    Args:
+        fitted: the model.
+        users: int64 `[n]`, user codes.
+        contexts: their histories.
+
+    Returns:
+        The mean over the histories, by relation, the strongest first.
+    """
+    totals: dict[str, float] = {}
+    for start in range(0, len(users), _BATCH):
+        rows = np.arange(start, min(start + _BATCH, len(users)))
+        _, outputs = fitted.outputs(users[rows], contexts.rows(rows))
+        for name, scores in part_scores(outputs, fitted.precision):
+            # The gate is the same for all items of a history, so the spread of the product is the product.
+            totals[name] = totals.get(name, 0.0) + float(scores.std(dim=1, correction=0).double().sum())
+    means = {name: total / max(len(users), 1) for name, total in totals.items() if name != "content"}
+    return dict(sorted(means.items(), key=lambda entry: -entry[1]))
+
+
+def pair_attributes(fitted: Fitted) -> list[str]:
+    """Attributes whose pairs of values have a learned strength, by the names that `strongest_pairs` takes."""
+    items, users = list(fitted.relations.features), list(_user_tables(fitted))
+    both = set(items) & set(users)
+    return [f"item_{n}" if n in both else n for n in items] + [f"user_{n}" if n in both else n for n in users]
+
+
+def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[str], NDArray[np.float32]]:
+    """The values of an attribute with the strongest learned pairs, and the learned relation among them.
+
+    For an item attribute that is M_a: row a, column b says how much an item with value a in the history speaks for items
+    with value b. For a user attribute it is how much a similar user with value b counts for a user with value a.
+    Pairs are ordered by that strength times the root of both values' frequency (training interactions, or users), since
+    what is learned about a value hardly anybody meets moves no ranking; values are taken from the top pairs on.
+
+    Args:
+        fitted: the model.
+        attribute: its name; "item_age" and "user_age" tell two of one name apart.
+        count: most values to show.
+
+    Returns:
+        Names of values `[n]` and the matrix `[n, n]`, in the order in which they were taken.
+
+    Raises:
+        ConfigurationError: the model has learned no pairs for the attribute.
+    """
+    labels, matrix, frequency = _learned(fitted, attribute)
+    root = np.sqrt(frequency)
+    weight = matrix * root[:, None] * root
+    # The best `count` values stand in the best count^2 pairs at the latest.
+    pairs = np.argsort(-weight, axis=None, kind="stable")[: count * count]
+    values = np.stack(np.unravel_index(pairs, weight.shape), axis=1).ravel()
+    chosen = values[np.sort(np.unique(values, return_index=True)[1])][:count]
+    return [labels[value] for value in chosen], matrix[np.ix_(chosen, chosen)]
+
+
+def _learned(fitted: Fitted, attribute: str) -> tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.float64]]:
+    """Labels, learned matrix and frequency of the values of an attribute."""
+    relations, users = fitted.relations, _user_tables(fitted)
+    of_item = attribute if attribute in relations.features else attribute.removeprefix("item_")
+    if of_item in relations.features:
+        feature = relations.features[of_item]
+        module = fitted.network.relations[f"item_{of_item}"]
+        assert isinstance(module, FeatureEvidence)
+        frequency = np.zeros(len(feature.labels))
+        np.add.at(frequency, feature.codes, (feature.weights > 0) * relations.popularity[:, None])
+        return feature.labels, module.matrix().detach().cpu().numpy(), frequency
+    of_user = attribute if attribute in users else attribute.removeprefix("user_")
+    if of_user in users:
+        user = relations.users[of_user]
+        # The last code stands for a missing value, which is nobody's pair.
+        known = len(user.labels) - 1
+        frequency = np.bincount(user.codes, minlength=known + 1)[:known].astype(np.float64)
+        return user.labels[:known], users[of_user].exp().cpu().numpy()[:known, :known], frequency
+    raise ConfigurationError(
+        f"No pairs are learned for '{attribute}'. Ask for one of: {', '.join(pair_attributes(fitted)) or 'none'}."
+    )
+
+
+def _user_tables(fitted: Fitted) -> dict[str, torch.Tensor]:
+    """log R_a(u, v) of each user attribute that weighs similar users."""
+    if "neighbours" not in fitted.network.relations:
+        return {}
+    module = fitted.network.relations["neighbours"]
+    assert isinstance(module, NeighbourEvidence)
+    return {name: table.detach() for name, table in module.user_relation.items()}
