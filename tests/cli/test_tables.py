@@ -8,31 +8,29 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from attrformer.cli.tables import check_target, deliver, read_histories, user_ids, with_reasons
+from attrformer.cli.tables import check_target, deliver, latest, read_histories, split_ids, with_reasons
+from attrformer.dataset import Dataset
 from attrformer.errors import ConfigurationError, DataError
 
 
 def test_ids_from_repeated_and_comma_separated_options() -> None:
-    assert user_ids(["1, 2", "x y", "3,"]) == ["1", "2", "x y", "3"]
-    assert user_ids([]) is None
-    assert user_ids(None) is None
+    assert split_ids(["1, 2", "x y", "3,"]) == ["1", "2", "x y", "3"]
+    assert split_ids([]) is None
+    assert split_ids(None) is None
 
 
 def test_an_option_without_an_id_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="No id is given"):
-        user_ids([" ,"])
+        split_ids([" ,"])
 
 
-def test_histories_from_a_table_keep_row_order(tmp_path: Path) -> None:
-    path = tmp_path / "histories.csv"
-    path.write_text("user_id,item_id\nb,3\na,1\nb,2\na,9\n")
-    assert read_histories(path) == {"b": [3, 2], "a": [1, 9]}
-
-
-def test_histories_from_a_table_with_times_are_sorted(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"user_id": [1, 1, 2, 1], "item_id": ["c", "a", "z", "b"], "timestamp": [30, 10, 20, 20]})
+def test_histories_from_a_table_stay_a_table(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": [1, 1, 2], "item_id": ["c", "a", "z"], "timestamp": [30, 10, 20]})
     frame.write_parquet(tmp_path / "histories.parquet")
-    assert read_histories(tmp_path / "histories.parquet") == {1: ["a", "b", "c"], 2: ["z"]}
+    found = read_histories(tmp_path / "histories.parquet")
+    assert isinstance(found, pl.DataFrame)
+    assert_frame_equal(found, frame)
+    assert read_histories(None) is None
 
 
 @pytest.mark.parametrize("text", ['{"u": ["a", 2], "v": []}', '[["a"], ["b", "c"]]'])
@@ -46,7 +44,6 @@ def test_histories_from_json(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.csv", "user,item_id\n1,2\n", "column 'user_id': the column is missing"),
         ("a.json", "{", "cannot be read"),
         ("a.json", '{"u": "abc"}', "something else than lists"),
         ("a.json", "3", "something else than lists"),
@@ -86,24 +83,41 @@ def test_unknown_ending_is_refused_before_the_work() -> None:
     check_target(None)
 
 
+PARTS = pl.DataFrame(
+    {
+        "user_id": [2] * 6 + [1],
+        "item_id": ["x"] * 5 + ["y", "z"],
+        "score": [1.0] * 5 + [0.5, 0.25],
+        "rank": [1] * 5 + [2, 1],
+        "part": ["a", "b", "c", "d", "e", "a", "a"],
+        "contribution": [0.1, -2.0, 0.5, 0.02, 1.0, 0.5, 0.25],
+        "history": [None, "y", None, "z", "z", None, None],
+    }
+)
+
+
 def test_reasons_name_the_strongest_parts_first_and_keep_the_order_of_items() -> None:
-    parts = pl.DataFrame(
-        {
-            "user_id": [2] * 6 + [1],
-            "item_id": ["x"] * 5 + ["y", "z"],
-            "score": [1.0] * 5 + [0.5, 0.25],
-            "rank": [1] * 5 + [2, 1],
-            "part": ["a", "b", "c", "d", "e", "a", "a"],
-            "contribution": [0.1, -2.0, 0.5, 0.02, 1.0, 0.5, 0.25],
-        }
-    )
     expected = pl.DataFrame(
         {
             "user_id": [2, 2, 1],
             "rank": [1, 2, 1],
             "item_id": ["x", "y", "z"],
             "score": [1.0, 0.5, 0.25],
-            "reasons": ["b -2.0, e +1.0, c +0.5, a +0.1", "a +0.5", "a +0.25"],
+            "reasons": ["b -2.0 (y), e +1.0 (z), c +0.5", "a +0.5", "a +0.25"],
         }
     )
-    assert_frame_equal(with_reasons(parts), expected)
+    assert_frame_equal(with_reasons(PARTS), expected)
+
+
+def test_reasons_use_titles_where_items_have_them() -> None:
+    titles = pl.DataFrame({"item_id": ["x", "y", "z"], "title": ["Axe", "Yarn", "Zip"]})
+    found = with_reasons(PARTS, titles)
+    assert found["title"].to_list() == ["Axe", "Yarn", "Zip"]
+    assert found["reasons"][0] == "b -2.0 (Yarn), e +1.0 (Zip), c +0.5"
+
+
+def test_latest_items_of_a_user_come_latest_first() -> None:
+    interactions = pl.DataFrame({"user_id": ["u"] * 7, "item_id": list("abcdefg"), "timestamp": range(7)})
+    items = pl.DataFrame({"item_id": list("abcdefg"), "title": list("ABCDEFG")})
+    dataset = Dataset.from_frames(interactions, items=items)
+    assert latest(dataset, 0).rows() == [("g", "G"), ("f", "F"), ("e", "E"), ("d", "D"), ("c", "C")]

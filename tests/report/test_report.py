@@ -64,7 +64,7 @@ def interval(value: float) -> dict[str, float]:
 def epoch(number: int, loss: float, hidden: float) -> dict[str, Any]:
     quality = {"seen=hidden": {"NDCG@20": hidden}, "seen=ranked": {"NDCG@20": hidden - 0.005}}
     return {
-        "epoch": number,
+        "epoch": number - 1,
         "step": number * 10,
         "loss": loss,
         "seconds": 30.0,
@@ -265,13 +265,13 @@ def test_one_epoch_is_enough_for_a_chart(tmp_path: Path) -> None:
 
 def test_half_a_last_line_of_a_killed_run_is_left_out(run: Path) -> None:
     with (run / "metrics.jsonl").open("a") as file:
-        file.write('{"epoch": 4, "lo')
+        file.write('{"epoch": 3, "lo')
     _, page = read(run)
     assert [row[0] for row in page.tables[1]] == ["Epoch", "1", "2", "3"]
 
 
 def test_damaged_line_inside_is_an_error_with_its_number(run: Path) -> None:
-    (run / "metrics.jsonl").write_text('{"epoch": 1}\nnonsense\n{"epoch": 3}\n')
+    (run / "metrics.jsonl").write_text('{"epoch": 0}\nnonsense\n{"epoch": 2}\n')
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl is damaged \(line 2"):
         write_report(run)
 

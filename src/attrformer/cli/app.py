@@ -45,7 +45,8 @@ class Commands(TyperGroup):
         except OSError as error:
             console.complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         except KeyboardInterrupt:
-            console.say("\nInterrupted. `attrformer train ... --resume` continues a training run where it was saved.")
+            hint = " The same command with --resume continues." if ctx.invoked_subcommand == "train" else ""
+            console.say(f"\nInterrupted.{hint}")
             raise typer.Exit(INTERRUPTED) from None
         raise typer.Exit(BAD_INPUT)
 

@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from attrformer.cli import console, runs, tables
+from attrformer.columns import USER
+
+SHOWN_USER = 0
 
 
 def demo(
@@ -29,17 +32,19 @@ def demo(
     """
     from attrformer.dataset.sample import sample_dataset
     from attrformer.recommender import AttrFormer
+    from attrformer.report import write_report
 
     run = runs.free_folder(out)
-    dataset = sample_dataset()
     options = runs.configuration(None, settings or ())
-    console.say(f"A shop of {dataset.user_count:,} users and {dataset.item_count:,} items. Training into {run}")
+    dataset = sample_dataset()
+    console.say(f"A shop of {dataset.user_count:,} users and {dataset.item_count:,} items. The run goes to {run}")
     model = AttrFormer(options).fit(dataset, run=run, progress=not quiet)
-    evaluation = model.evaluate(dataset)
-    page = runs.record(run, model, evaluation)
-    console.show(evaluation.table())
-    user = dataset.user_ids.to_list()[0]
-    console.show(tables.table(tables.history(dataset, user), f"What {user} had last"))
-    reasons = tables.with_reasons(model.explain([user], k=10))
-    console.show(tables.table(tables.with_titles(reasons, dataset), f"Ten recommendations for {user}"))
+    page = write_report(run)
+    if model.evaluation is not None:
+        console.show(model.evaluation.table())
+    user = dataset.user_ids.to_list()[SHOWN_USER]
+    console.show(tables.table(tables.latest(dataset, SHOWN_USER), f"What {user} bought last"))
+    titles = tables.titles_of(dataset.item_ids, dataset.item_titles)
+    reasons = tables.with_reasons(model.explain([user], k=10), titles)
+    console.show(tables.table(reasons.drop(USER), f"Ten recommendations for {user}, each score a sum of its reasons"))
     console.say(f"Report: {page}")

@@ -36,11 +36,15 @@ def evaluate(
 
     Example:  attrformer evaluate runs/ml-1m --json > figures.json
     """
+    from attrformer.recommender.run_folder import RunFolder
+    from attrformer.report import write_report
+
     model = runs.open_model(run)
     dataset = runs.open_dataset(runs.data_folder(run, data), model.config)
     evaluation = model.evaluate(dataset, part=part.value)
     if part is Part.TEST:
-        runs.write_figures(run, evaluation, model=model)
+        RunFolder(run).add_evaluation(evaluation)
+        write_report(run)
     if as_json:
         typer.echo(json.dumps(evaluation.to_json(), indent=2))
     else:

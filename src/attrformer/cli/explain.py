@@ -40,15 +40,19 @@ def explain(
 
     Example:  attrformer explain runs/ml-1m --users 1 -k 3
     """
+    from attrformer.dataset import to_polars
+
     tables.check_target(out)
     model = runs.open_model(run)
-    frame = model.explain(
-        tables.user_ids(users),
+    found = model.explain(
+        tables.split_ids(users),
         tables.read_histories(histories),
-        items=tables.user_ids(items),
+        items=tables.split_ids(items),
         k=k,
         hide_seen=not seen,
     )
+    frame = to_polars(found)
     if out is None:
-        frame = tables.with_reasons(frame)
+        known = model.fitted.knowledge
+        frame = tables.with_reasons(frame, tables.titles_of(known.item_ids, known.titles))
     tables.deliver(frame, out)

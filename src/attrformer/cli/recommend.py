@@ -38,7 +38,9 @@ def recommend(
 
     For new users:  attrformer recommend runs/ml-1m --histories new-users.csv --out answers.parquet
     """
+    from attrformer.dataset import to_polars
+
     tables.check_target(out)
     model = runs.open_model(run)
-    frame = model.recommend(tables.user_ids(users), tables.read_histories(histories), k=k, hide_seen=not seen)
-    tables.deliver(frame, out)
+    found = model.recommend(tables.split_ids(users), tables.read_histories(histories), k=k, hide_seen=not seen)
+    tables.deliver(to_polars(found), out)

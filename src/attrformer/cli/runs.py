@@ -12,10 +12,10 @@ from attrformer.errors import CheckpointError, ConfigurationError
 
 if TYPE_CHECKING:
     from attrformer.dataset import Dataset
-    from attrformer.evaluation import Evaluation
     from attrformer.recommender import AttrFormer, Config
 
 CONFIGURATION = "config.json"
+MODEL = "model"
 DATA = "data.json"
 
 
@@ -62,6 +62,34 @@ def configuration(file: Path | None, settings: Iterable[str], *, resumed: Path |
             raise ConfigurationError("A resumed run keeps its options. Leave --config out.")
         return override(from_dict(Config, _read(stored)), settings)
     return override(Config() if file is None else load_yaml(Config, file), settings)
+
+
+def open_dataset(folder: Path, config: Config) -> Dataset:
+    """The dataset in a folder, with the catalogue that the options ask for.
+
+    Raises:
+        DataError: the folder cannot be used.
+    """
+    from attrformer.dataset import Dataset
+
+    return Dataset.load(folder, catalogue=config.data.catalogue)
+
+
+def open_model(run: Path) -> AttrFormer:
+    """The model of a run.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    from attrformer.recommender import AttrFormer
+
+    if (run / CONFIGURATION).is_file() and not (run / MODEL).exists():
+        raise CheckpointError(
+            f"The run in {run} is not finished. Continue it: attrformer train ... --out {run} --resume"
+        )
+    if not run.is_dir():
+        raise CheckpointError(f"{run} is not a folder. Give the folder that `attrformer train --out` wrote.")
+    return AttrFormer.load(run / MODEL)
 
 
 def remember_data(run: Path, data: Path) -> None:

@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from attrformer.cli import console
-from attrformer.columns import CONTRIBUTION, ITEM, PART, RANK, SCORE, TIMESTAMP, USER
+from attrformer.columns import CONTRIBUTION, HISTORY, ITEM, PART, RANK, SCORE, USER
 from attrformer.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from attrformer.dataset import Dataset, Ids
+
 ROWS_SHOWN = 100
-PARTS_SHOWN = 4
+PARTS_SHOWN = 3
+LATEST_SHOWN = 5
+TITLE = "title"
 REASONS = "reasons"
 
 
-def user_ids(given: Sequence[str] | None) -> list[str] | None:
+def split_ids(given: Sequence[str] | None) -> list[str] | None:
     """Ids from repeated options, each one or several separated by commas; None where there are none.
 
     Raises:
@@ -37,34 +41,22 @@ def user_ids(given: Sequence[str] | None) -> list[str] | None:
     return ids
 
 
-def read_histories(path: Path | None) -> dict[Any, list[Any]] | list[list[Any]] | None:
-    """Histories by user from a csv or parquet table or a JSON file, oldest first; None for no file.
+def read_histories(path: Path | None) -> pl.DataFrame | dict[str, list[Any]] | list[list[Any]] | None:
+    """Histories as `AttrFormer.recommend` takes them, from a csv or parquet table or a JSON file; None for no file.
 
     Raises:
-        DataError: the file cannot be read or lacks what it needs.
+        DataError: the file cannot be read.
     """
     if path is None:
         return None
     if path.suffix.lower() == ".json":
         return _read_json(path)
-    from attrformer.dataset.frames import read_table
+    from attrformer.dataset import read_table
 
-    frame = read_table(path)
-    for column in (USER, ITEM):
-        if column not in frame.columns:
-            raise DataError(
-                "the column is missing",
-                fix=f"Give a table with {USER} and {ITEM}, oldest first or with {TIMESTAMP}",
-                source=str(path),
-                column=column,
-            )
-    if TIMESTAMP in frame.columns:
-        frame = frame.sort(TIMESTAMP, maintain_order=True)
-    grouped = frame.group_by(USER, maintain_order=True).agg(ITEM)
-    return dict(zip(grouped[USER].to_list(), grouped[ITEM].to_list(), strict=True))
+    return read_table(path)
 
 
-def _read_json(path: Path) -> dict[Any, list[Any]] | list[list[Any]]:
+def _read_json(path: Path) -> dict[str, list[Any]] | list[list[Any]]:
     fix = 'Write {"user": ["item", ...], ...} or [["item", ...], ...]'
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -129,18 +121,48 @@ def table(frame: pl.DataFrame, title: str | None = None) -> Any:
     return shown
 
 
-def with_reasons(parts: pl.DataFrame) -> pl.DataFrame:
-    """One row for each recommended item, its strongest parts as text.
+def titles_of(ids: Ids, titles: Sequence[str] | None) -> pl.DataFrame | None:
+    """A table of item_id and title, or None where items have no titles."""
+    import polars as pl
+
+    return None if titles is None else pl.DataFrame({ITEM: ids.values, TITLE: titles})
+
+
+def latest(dataset: Dataset, user: int) -> pl.DataFrame:
+    """The last few items of a user, the latest first: item_id and, where items have titles, title.
+
+    Args:
+        dataset: the data.
+        user: the code of the user.
+    """
+    codes = dataset.sequences.row(user)[::-1][:LATEST_SHOWN]
+    frame = dataset.item_ids.decode(codes).rename(ITEM).to_frame()
+    titles = titles_of(dataset.item_ids, dataset.item_titles)
+    return frame if titles is None else frame.join(titles, on=ITEM, how="left", maintain_order="left")
+
+
+def with_reasons(parts: pl.DataFrame, titles: pl.DataFrame | None = None) -> pl.DataFrame:
+    """One row for each recommended item, the strongest parts of its score as text.
 
     Args:
         parts: what `AttrFormer.explain` gives: a row for each part of each score.
+        titles: item_id and title, where items have titles.
 
     Returns:
-        user_id, rank, item_id, score, reasons.
+        user_id, rank, item_id (title), score, reasons.
     """
     import polars as pl
 
+    named = parts.with_columns(pl.col(HISTORY).cast(pl.String).alias(TITLE))
+    if titles is not None:
+        named = parts.join(titles, left_on=HISTORY, right_on=ITEM, how="left", maintain_order="left")
     signed = pl.when(pl.col(CONTRIBUTION) < 0).then(pl.lit("")).otherwise(pl.lit("+"))
-    reason = pl.format("{} {}{}", PART, signed, pl.col(CONTRIBUTION).round(2))
+    source = pl.when(pl.col(TITLE).is_null()).then(pl.lit("")).otherwise(pl.format(" ({})", TITLE))
+    reason = pl.format("{} {}{}{}", PART, signed, pl.col(CONTRIBUTION).round(2), source)
     strongest = reason.sort_by(pl.col(CONTRIBUTION).abs(), descending=True).head(PARTS_SHOWN)
-    return parts.group_by(USER, RANK, ITEM, SCORE, maintain_order=True).agg(strongest.str.join(", ").alias(REASONS))
+    keys = (USER, RANK, ITEM, SCORE)
+    reasons = named.group_by(keys, maintain_order=True).agg(strongest.str.join(", ").alias(REASONS))
+    if titles is None:
+        return reasons
+    titled = reasons.join(titles, on=ITEM, how="left", maintain_order="left")
+    return titled.select(USER, RANK, ITEM, TITLE, SCORE, REASONS)

@@ -35,12 +35,14 @@ def train(
     `attrformer options` lists everything that can be set.
     """
     from attrformer.recommender import AttrFormer
+    from attrformer.report import write_report
 
     runs.check_free(out, resume=resume)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)
     dataset = runs.open_dataset(data, options)
     model = AttrFormer(options).fit(dataset, run=out, resume=resume, progress=not quiet)
-    evaluation = model.evaluate(dataset)
-    runs.write_figures(out, evaluation, model=model, data=data)
-    console.show(evaluation.table())
-    console.say(f"Report: {out / 'report.html'}\nNext: attrformer recommend {out} -k 10")
+    runs.remember_data(out, data)
+    page = write_report(out)
+    if model.evaluation is not None:
+        console.show(model.evaluation.table())
+    console.say(f"Report: {page}\nNext: attrformer recommend {out} -k 10")

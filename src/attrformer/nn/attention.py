@@ -20,14 +20,13 @@ class RelationAugmentedAttention(nn.Module):
         heads: ordinary heads; each is `width / heads` wide, and so are the relation heads.
         relations: names of the relation heads.
         length: longest sequence.
-        dropout: of attention weights.
     """
 
     bins: Tensor
 
-    def __init__(self, width: int, heads: int, relations: list[str], length: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, relations: list[str], length: int) -> None:
         super().__init__()
-        self.heads, self.relations, self.dropout = heads, relations, dropout
+        self.heads, self.relations = heads, relations
         self.head_width = width // heads
         count = heads + len(relations)
         self.query_key = nn.Linear(width, 2 * width)
@@ -64,17 +63,14 @@ class RelationAugmentedAttention(nn.Module):
         Returns:
             `[b, l, d]`.
         """
-        dropout = self.dropout if self.training else 0.0
         values = self.value(hidden).unflatten(2, (-1, self.head_width)).transpose(1, 2)
         query, key = self.query_key(hidden).unflatten(2, (2 * self.heads, self.head_width)).transpose(1, 2).chunk(2, 1)
-        mixed = [F.scaled_dot_product_attention(query, key, values[:, : self.heads], dropout_p=dropout, is_causal=True)]
+        mixed = [F.scaled_dot_product_attention(query, key, values[:, : self.heads], is_causal=True)]
         if self.relations:
             bias = torch.stack([self.relation_bias(name, relation_values[name]) for name in self.relations], 1)
             # A query of zeros leaves the additive bias as the only logit.
             nothing = torch.zeros_like(values[:, self.heads :, :, :1])
-            mixed.append(
-                F.scaled_dot_product_attention(nothing, nothing, values[:, self.heads :], attn_mask=bias, dropout_p=dropout)
-            )
+            mixed.append(F.scaled_dot_product_attention(nothing, nothing, values[:, self.heads :], attn_mask=bias))
         merged: Tensor = self.output(torch.cat(mixed, 1).transpose(1, 2).flatten(2))
         return merged
 
@@ -87,14 +83,14 @@ class EncoderLayer(nn.Module):
         heads: ordinary heads.
         relations: names of the relation heads.
         length: longest sequence.
-        dropout: everywhere.
+        dropout: of what attention and feed-forward add.
         expansion: inner width of the feed-forward part over `width`.
     """
 
     def __init__(self, width: int, heads: int, relations: list[str], length: int, dropout: float, expansion: int) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = RelationAugmentedAttention(width, heads, relations, length, dropout)
+        self.attention = RelationAugmentedAttention(width, heads, relations, length)
         self.feed_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(
             nn.Linear(width, expansion * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(expansion * width, width)

@@ -102,7 +102,10 @@ class Fitted:
 
     def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
         """Scores of every item, float32 `[b, items]`; arguments as for `outputs`."""
-        outputs = self.outputs(users, contexts)[1]
+        return self.scores_of(self.outputs(users, contexts)[1])
+
+    def scores_of(self, outputs: Outputs) -> Tensor:
+        """Scores of every item for what the network said, float32 `[b, items]`."""
         scores = score_catalogue(outputs.hidden, outputs.table, outputs.parts, precision=self.precision)
         return scores.squeeze(1)
 
@@ -127,4 +130,3 @@ def for_inference(relations: RelationSet) -> RelationSet:
         users=users,
         neighbours=index,
     )
-

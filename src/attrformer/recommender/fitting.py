@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import Split, Targets
@@ -35,6 +36,12 @@ SHORT_HISTORIES = 30
 
 STRENGTH_CONTEXTS = 512
 """Validation contexts over which the strength of relations is measured."""
+
+_SELECTED: Final = {
+    "mean": "mean of seen=hidden and seen=ranked",
+    "seen=hidden": "seen=hidden",
+    "seen=ranked": "seen=ranked",
+}
 
 SELECTION_CUTOFF = int(SELECTION_METRIC.partition("@")[2])
 
@@ -74,6 +81,8 @@ class Fit:
         with _numerics(config.training.threads, device, config.seed):
             relations = build_relations(self.dataset, split.train, config.relations, config.seed)
             network = AttrFormerNetwork(relations, config.model, settled["dropout"]).to(device)
+            if self.run is not None:
+                self.run.claim(config, settled)
             precision = torch.bfloat16 if settled["precision"] == "bfloat16" else torch.float32
             trainer = self._train(network, relations, precision, device)
             return self._fitted(network, relations, settled, trainer, device)
@@ -96,7 +105,7 @@ class Fit:
             "data": fingerprint(self.dataset, self.split),
         }
         # A resumed run goes on as it began, also where timing both precisions turns out otherwise today.
-        return settled if self.run is None else self.run.open(self.config, settled, resume=self.resume)
+        return settled if self.run is None else self.run.settle(self.config, settled, resume=self.resume)
 
     def _train(
         self, network: AttrFormerNetwork, relations: RelationSet, precision: torch.dtype, device: torch.device
@@ -156,8 +165,8 @@ class Fit:
             edges=edges,
             dropout=settled["dropout"],
             precision=settled["precision"],
-            selection=f"best epoch by validation {SELECTION_METRIC} ({config.training.select_on}): "
-            f"{trainer.progress.best_epoch + 1} | item_relations used: {', '.join(edges) or 'none'}",
+            selection=f"best epoch by validation {SELECTION_METRIC} ({_SELECTED[config.training.select_on]}) | "
+            f"item_relations as relations: {', '.join(edges) or 'none'}",
         )
         fitted = Fitted(config.model, for_inference(relations), parameters_of(network), knowledge, device)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
@@ -174,13 +183,25 @@ def sample_targets(targets: Targets, count: int, seed: int) -> Targets:
 
 
 def fingerprint(dataset: Dataset, split: Split) -> str:
-    """A short text that differs where ids, training interactions or validation targets differ."""
+    """A short text that differs where anything differs that training reads."""
     digest = hashlib.sha256()
     for ids in (dataset.user_ids, dataset.item_ids):
         digest.update(repr((len(ids), str(ids.values.dtype))).encode())
         digest.update("\n".join(ids.values.cast(pl.String)).encode())
-    arrays = [split.train.offsets, split.train.items, split.validation.users, split.validation.items]
+    arrays: list[NDArray[Any]] = [
+        split.train.offsets,
+        split.train.items,
+        split.validation.users,
+        split.validation.items,
+    ]
     arrays += [] if split.train.times is None else [split.train.times]
+    arrays += split.train.behaviours.values()
+    for attribute in (*dataset.item_attributes.values(), *dataset.user_attributes.values()):
+        digest.update(repr((attribute.name, attribute.kind.value, attribute.vocabulary)).encode())
+        arrays += [attribute.offsets, attribute.codes, attribute.numbers]
+    for name, edges in dataset.item_relations.items():
+        digest.update(name.encode())
+        arrays += [edges.source, edges.target, edges.weight]
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
@@ -190,14 +211,18 @@ def fingerprint(dataset: Dataset, split: Split) -> str:
 def _numerics(threads: int | None, device: torch.device, seed: int) -> Iterator[None]:
     """Threads, seed and deterministic kernels for the time of training; the caller's are put back."""
     before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
             if threads is not None:
                 torch.set_num_threads(threads)
             if device.type == "cpu":
+                # Gradients of embeddings are otherwise summed in whatever order the threads come.
                 torch.use_deterministic_algorithms(True)
+                torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             torch.manual_seed(seed)
             yield
         finally:
             torch.set_num_threads(before)
             torch.use_deterministic_algorithms(deterministic)
+            torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]

@@ -84,4 +84,5 @@ class TrainingWatcher:
         self._console.print(
             f"epoch {line['epoch'] + 1}/{self._epochs} | loss {line['loss']:.4f}{figures} | {line['seconds']:.1f} s",
             highlight=False,
+            soft_wrap=True,
         )

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.columns import TIMESTAMP
+from attrformer.columns import USER
 from attrformer.dataset.construct import dataset_from_frames
 from attrformer.dataset.frames import library_of
 from attrformer.dataset.ids import Ids
@@ -45,7 +45,8 @@ def read_request(fitted: Fitted, users: Any, histories: Any) -> Request:
         fitted: the model.
         users: external ids of known users (or one id), or None.
         histories: a mapping of user id to item ids, a list of lists of item ids, or a table with `user_id`, `item_id`
-            and what else the training interactions had; None for known users. Ids of known users bring their attributes.
+            and what else the training interactions had; None for known users. Ids of known users bring their
+            attributes, and leave these users out of those who are similar.
 
     Raises:
         ConfigurationError: both are given.
@@ -57,10 +58,10 @@ def read_request(fitted: Fitted, users: Any, histories: Any) -> Request:
     if histories is None:
         return _of_known(fitted, users)
     if isinstance(histories, Mapping):
-        names = pl.Series("user_id", list(histories.keys()))
+        names = _series(histories.keys(), USER)
         return _of_lists(fitted, names, list(histories.values()), _codes(fitted, names))
     if isinstance(histories, (list, tuple)):
-        names = pl.Series("user_id", np.arange(len(histories)))
+        names = pl.Series(USER, np.arange(len(histories)))
         return _of_lists(fitted, names, list(histories), np.full(len(histories), -1, dtype=np.int64))
     return _of_table(fitted, histories)
 
@@ -71,8 +72,20 @@ def item_codes(fitted: Fitted, items: Any, what: str) -> NDArray[np.int64]:
     Raises:
         UnknownIdError: some are not in the catalogue; the message names them.
     """
-    values = _series(items, what)
-    return _known(fitted.knowledge.item_ids, values, what, "the catalogue of this model")
+    return _known(fitted.knowledge.item_ids, _series(items, what), what, "the catalogue of this model")
+
+
+def chosen_items(fitted: Fitted, items: Any, what: str) -> NDArray[np.int64]:
+    """Codes of the items that an answer is restricted to, distinct, in the order of the catalogue.
+
+    Raises:
+        UnknownIdError: some are not in the catalogue; the message names them.
+        ConfigurationError: there are none.
+    """
+    codes = np.unique(item_codes(fitted, items, what))
+    if not len(codes):
+        raise ConfigurationError(f"{what} is empty. Give at least one item id, or None.")
+    return codes
 
 
 def _of_known(fitted: Fitted, users: Any) -> Request:
@@ -81,7 +94,7 @@ def _of_known(fitted: Fitted, users: Any) -> Request:
         codes = np.flatnonzero(knowledge.histories.lengths > 0)
     else:
         codes = _known(knowledge.user_ids, _series(users, "users"), "users", "the users of this model")
-    names = knowledge.user_ids.decode(codes).rename("user_id")
+    names = knowledge.user_ids.decode(codes).rename(USER)
     contexts = knowledge.histories.rows(codes)
     _refuse_empty(names, contexts)
     return Request(names, codes.astype(np.int64), contexts, knowledge.frame_library)
@@ -108,7 +121,7 @@ def _of_table(fitted: Fitted, table: Any) -> Request:
     given = dataset_from_frames(table, name="histories")
     codes = item_codes(fitted, given.item_ids.values, "histories").astype(np.int32)
     contexts = _with_levels(fitted, replace(given.sequences, items=codes[given.sequences.items]))
-    names = given.user_ids.values.rename("user_id")
+    names = given.user_ids.values.rename(USER)
     return Request(names, _codes(fitted, names), contexts, library_of(table))
 
 
@@ -155,6 +168,3 @@ def _refuse_empty(names: pl.Series, contexts: Sequences) -> None:
             fix="Give each at least one interaction, or leave out who has none",
             source="histories",
         )
-
-
-__all__ = ["TIMESTAMP", "Request", "item_codes", "read_request"]

@@ -38,8 +38,8 @@ class RunFolder:
         """Where the finished model is saved."""
         return self.folder / MODEL
 
-    def open(self, config: Config, settled: dict[str, Any], *, resume: bool) -> dict[str, Any]:
-        """Claims the folder for a run, new or resumed.
+    def settle(self, config: Config, settled: dict[str, Any], *, resume: bool) -> dict[str, Any]:
+        """Checks that a run may be written here, before anything costly is done.
 
         Args:
             config: options of the run.
@@ -47,16 +47,13 @@ class RunFolder:
             resume: whether a run that lies here is to be continued.
 
         Returns:
-            What is settled, as it was when the run began.
+            What is settled; where a run is resumed, as it was when that began.
 
         Raises:
             ConfigurationError: a run lies here and is not to be resumed, or has other options.
             CheckpointError: the run that lies here was made with other data, or is damaged.
         """
         if not (self.folder / CONFIGURATION).exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(self.folder / SETTLED, settled)
-            write_json(self.folder / CONFIGURATION, to_dict(config))
             return settled
         if not resume:
             raise ConfigurationError(
@@ -76,11 +73,16 @@ class RunFolder:
                 f"The run in {self.folder} was made with other data. Resume it with the same dataset and split, "
                 "or give another folder."
             )
-        write_json(self.folder / CONFIGURATION, to_dict(config))
         return before
 
+    def claim(self, config: Config, settled: dict[str, Any]) -> None:
+        """Writes the options, which makes the folder that of a run."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / SETTLED, settled)
+        write_json(self.folder / CONFIGURATION, to_dict(config))
+
     def add_epoch(self, line: dict[str, object]) -> None:
-        """Adds the metrics of an epoch; lines of this epoch and later ones, left by an interrupted run, are replaced."""
+        """Adds the metrics of an epoch, in place of its line and later ones that an interrupted run may have left."""
         path = self.folder / METRICS
         kept = [old for old in _lines(path) if json.loads(old)["epoch"] < line["epoch"]]
         unfinished = path.with_name(f"{path.name}.tmp")

@@ -13,6 +13,9 @@ from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import part_scores
 
+SMALLEST = 0.01
+"""Learned pairs weaker than this share of the strongest are taken for noise."""
+
 _BATCH = 128
 
 
@@ -48,10 +51,11 @@ def pair_attributes(fitted: Fitted) -> list[str]:
 def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[str], NDArray[np.float32]]:
     """The values of an attribute with the strongest learned pairs, and the learned relation among them.
 
-    For an item attribute that is M_a: row a, column b says how much an item with value a in the history speaks for items
-    with value b. For a user attribute it is how much a similar user with value b counts for a user with value a.
-    Pairs are ordered by that strength times the root of both values' frequency (training interactions, or users), since
-    what is learned about a value hardly anybody meets moves no ranking; values are taken from the top pairs on.
+    For an item attribute that is M_a: row a, column b says how much an item with value a in the history speaks for
+    items with value b. For a user attribute it is how much a similar user with value b counts for a user with value a.
+    Pairs are ordered by that strength times the root of both values' frequency (training interactions, or users): what
+    is learned about a value that hardly anybody meets moves no ranking. Values are taken from the top pairs on, pairs of
+    two different values before those of a value with itself.
 
     Args:
         fitted: the model.
@@ -67,9 +71,10 @@ def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[st
     labels, matrix, frequency = _learned(fitted, attribute)
     root = np.sqrt(frequency)
     weight = matrix * root[:, None] * root
-    # The best `count` values stand in the best count^2 pairs at the latest.
-    pairs = np.argsort(-weight, axis=None, kind="stable")[: count * count]
-    values = np.stack(np.unravel_index(pairs, weight.shape), axis=1).ravel()
+    telling = (matrix > SMALLEST * matrix.max(initial=0.0)) & ~np.eye(len(matrix), dtype=bool)
+    # Pairs of two values first: that a value goes with itself is where learning started.
+    order = np.lexsort((-weight.ravel(), ~telling.ravel()))[: count * count]
+    values = np.stack(np.unravel_index(order, weight.shape), axis=1).ravel()
     chosen = values[np.sort(np.unique(values, return_index=True)[1])][:count]
     return [labels[value] for value in chosen], matrix[np.ix_(chosen, chosen)]
 
@@ -98,7 +103,7 @@ def _learned(fitted: Fitted, attribute: str) -> tuple[tuple[str, ...], NDArray[n
 
 
 def _user_tables(fitted: Fitted) -> dict[str, torch.Tensor]:
-    """log R_a(u, v) of each user attribute that weighs similar users."""
+    """Logarithm of R_a(u, v) of each user attribute that weighs similar users."""
     if "neighbours" not in fitted.network.relations:
         return {}
     module = fitted.network.relations["neighbours"]

@@ -121,12 +121,13 @@ def _interval(figure: Mapping[str, float] | None) -> str:
 
 
 def _curves_section(epochs: Sequence[Mapping[str, Any]]) -> Section:
-    losses = {"loss": [(epoch["epoch"], epoch.get("loss")) for epoch in epochs]}
+    # The log counts epochs from zero, people from one.
+    losses = {"loss": [(epoch["epoch"] + 1, epoch.get("loss")) for epoch in epochs]}
     quality: dict[str, list[tuple[int, float | None]]] = {variant: [] for variant in VARIANTS}
     for epoch in epochs:
         for variant in VARIANTS:
             value = (epoch.get("validation") or {}).get(variant, {}).get(HEADLINE)
-            quality[variant].append((epoch["epoch"], value["value"] if isinstance(value, dict) else value))
+            quality[variant].append((epoch["epoch"] + 1, value["value"] if isinstance(value, dict) else value))
     charts = (
         line_chart("Training loss", _course("The training loss", losses["loss"]), losses),
         line_chart(f"Validation {HEADLINE}", _summary(quality), quality, mark_best=True),

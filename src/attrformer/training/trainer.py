@@ -18,6 +18,7 @@ from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
 from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.examples import Example, Examples
+from attrformer.training.memory import keep_freed_memory
 
 Validate = Callable[[], dict[str, dict[str, float]]]
 SELECTION_METRIC = "NDCG@20"
@@ -104,6 +105,7 @@ class Trainer:
             Stopped: after SIGINT, once the state has been saved.
             CheckpointError: where the checkpoint cannot be used.
         """
+        keep_freed_memory()
         if resume and self.checkpoint is not None and self.checkpoint.exists():
             self.progress, self.averaged, self.best = self.checkpoint.load(self.network, self.optimizer)
         with self._interruptible():

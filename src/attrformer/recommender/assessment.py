@@ -1,0 +1,77 @@
+"""Evaluation of a fitted model on a dataset that may have been loaded anew."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.sequences import Sequences
+from attrformer.dataset.splits import Split
+from attrformer.errors import ConfigurationError, DataError
+from attrformer.evaluation.evaluation import Evaluation
+from attrformer.evaluation.evaluator import evaluate
+from attrformer.recommender.config import Config
+from attrformer.recommender.fitted import Fitted
+
+
+def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part: str) -> Evaluation:
+    """Ranks the whole catalogue for the targets of a split.
+
+    Args:
+        fitted: the model.
+        config: its options.
+        dataset: with the same catalogue; users the model does not know are answered as newcomers.
+        split: of the dataset.
+        part: "test" or "validation".
+
+    Raises:
+        ConfigurationError: the part is unknown.
+        DataError: the dataset has another catalogue.
+    """
+    if part not in ("validation", "test"):
+        raise ConfigurationError(f"Unknown part '{part}'. Use one of: validation, test.")
+    scorer = _TranslatingScorer(fitted, dataset)
+    return evaluate(
+        scorer,
+        split.test if part == "test" else split.validation,
+        item_count=dataset.item_count,
+        dataset=dataset.name,
+        split=split.name,
+        part=part,
+        selection=fitted.knowledge.selection,
+        cutoffs=config.evaluation.cutoffs,
+        popularity=np.bincount(split.train.items, minlength=dataset.item_count),
+        batch=config.evaluation.batch_size,
+        seed=config.seed,
+        resamples=config.evaluation.resamples,
+        confidence=config.evaluation.confidence,
+    )
+
+
+class _TranslatingScorer:
+    """The model behind the codes of another dataset."""
+
+    def __init__(self, fitted: Fitted, dataset: Dataset) -> None:
+        self._fitted = fitted
+        own = fitted.knowledge.item_ids
+        self._items = own.encode(dataset.item_ids.values)
+        self._users = fitted.knowledge.user_ids.encode(dataset.user_ids.values).astype(np.int64)
+        unknown = np.flatnonzero(self._items < 0)
+        if len(unknown) or len(own) != dataset.item_count:
+            example = f", '{dataset.item_ids.values[int(unknown[0])]}' is not among them" if len(unknown) else ""
+            raise DataError(
+                f"the catalogue has {dataset.item_count:,} items, the model was fitted on {len(own):,}{example}",
+                fix="Evaluate on the data that the model was fitted on, filtered in the same way",
+                source=dataset.name,
+            )
+        same = np.array_equal(self._items, np.arange(len(own)))
+        self._columns = None if same else torch.from_numpy(self._items.astype(np.int64)).to(fitted.device)
+
+    def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
+        """Scores `[b, items]`, rows and columns in the order of the dataset."""
+        translated = Sequences(contexts.offsets, self._items[contexts.items], contexts.times, contexts.behaviours)
+        scores = self._fitted.score(self._users[users], translated)
+        return scores if self._columns is None else scores[:, self._columns]

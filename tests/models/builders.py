@@ -1,0 +1,123 @@
+"""Small networks and their batches, for the tests of network and training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.sequences import Sequences
+from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.models.config import ModelConfig
+from attrformer.models.inputs import InputMaker
+from attrformer.models.scorer import CatalogueScorer
+from attrformer.nn.batch import Batch
+from attrformer.nn.objectives import score_catalogue
+from attrformer.nn.parts import Part, PartInputs
+from attrformer.nn.recency import gap_buckets
+from attrformer.relations.build import RelationSet
+from attrformer.relations.neighbours import latest_anchors
+from attrformer.training.config import TargetConfig, TrainingConfig
+from attrformer.training.examples import Example, Examples
+
+CPU = torch.device("cpu")
+LENGTH = 12
+SMALL = ModelConfig(width=16, layers=2, heads=2, max_length=LENGTH, dropout=0.0, low_rank=2)
+
+
+def network_of(relations: RelationSet, *, shaken: bool = True, **options: Any) -> AttrFormerNetwork:
+    """A network, its parameters moved off their start so that every path carries something."""
+    torch.manual_seed(0)
+    config = replace(SMALL, **options)
+    network = AttrFormerNetwork(relations, config, config.dropout or 0.0)
+    return shake(network) if shaken else network
+
+
+def shake(network: AttrFormerNetwork) -> AttrFormerNetwork:
+    """Adds noise to every parameter."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return network
+
+
+def maker_of(relations: RelationSet, length: int = LENGTH) -> InputMaker:
+    return InputMaker(relations, length, CPU)
+
+
+def scorer_of(network: AttrFormerNetwork, relations: RelationSet) -> CatalogueScorer:
+    return CatalogueScorer(network, relations, maker_of(relations))
+
+
+def everywhere(relations: RelationSet, contexts: Sequences, users: list[int]) -> Batch:
+    """A batch as inference makes it, asking about every position of each history."""
+    lengths = contexts.lengths
+    places = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
+    rows = np.repeat(np.arange(len(contexts)), places.shape[1])
+    owners = np.array(users, dtype=np.int64)
+    index = relations.neighbours
+    found = None
+    if index is not None:
+        found = index.search(latest_anchors(contexts, rows, places.ravel() + 1, index.anchors), owners[rows])
+    codes = {name: user.codes[owners] for name, user in relations.users.items()}
+    folds = np.full(len(contexts), relations.folds, dtype=np.int64)
+    return maker_of(relations, int(lengths.max())).pad(contexts, places, folds, codes, found)
+
+
+def examples_of(
+    data: Dataset,
+    relations: RelationSet,
+    *,
+    train: Sequences | None = None,
+    length: int = LENGTH,
+    seed: int = 0,
+    training: TrainingConfig | None = None,
+    target: TargetConfig | None = None,
+) -> Examples:
+    return Examples(
+        data.sequences if train is None else train,
+        relations,
+        maker_of(relations, length),
+        length,
+        training or TrainingConfig(batch_targets=128),
+        target or TargetConfig(),
+        seed,
+    )
+
+
+def example_of(data: Dataset, relations: RelationSet, **options: Any) -> Example:
+    """The first batch of training."""
+    return next(iter(examples_of(data, relations, **options).epoch(0)))[2]
+
+
+def gaps_of(network: AttrFormerNetwork, batch: Batch) -> Tensor | None:
+    if batch.times is None or not network.gap_count:
+        return None
+    return gap_buckets(batch.times, batch.places, network.gap_count)
+
+
+def contribution(part: Part, inputs: PartInputs, items: int) -> Tensor:
+    """What one relation adds to the logits, `[b, t, items]`."""
+    return score_catalogue(torch.zeros(*inputs.gate.shape, 1), torch.zeros(items, 1), [(part, inputs)])
+
+
+def contributions(network: AttrFormerNetwork, batch: Batch) -> dict[str, Tensor]:
+    """What each relation adds to the logits, by name."""
+    outputs = network(batch)
+    pairs = zip(outputs.names, outputs.parts, strict=True)
+    return {name: contribution(part, inputs, network.items) for name, (part, inputs) in pairs}
+
+
+def touched(module: nn.Module, value: Tensor) -> set[str]:
+    """Names of the parameters that get a gradient from a value."""
+    named = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    generator = torch.Generator().manual_seed(2)
+    # Random weights, since a plain sum of a softmax has no gradient.
+    total = (value * torch.rand(value.shape, generator=generator)).sum()
+    grads = torch.autograd.grad(total, list(named.values()), allow_unused=True, retain_graph=True)
+    return {name for name, grad in zip(named, grads, strict=True) if grad is not None and bool(grad.abs().sum() > 0)}

@@ -1,0 +1,101 @@
+"""What is learned for one relation gets gradients from that relation alone (SPEC part 2)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tests.models.builders import everywhere, example_of, gaps_of, network_of, touched
+from tests.relations.builders import relations_of, shop
+
+from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.nn.attention import EncoderLayer
+from attrformer.nn.batch import Batch
+from attrformer.nn.evidence import RelationEvidence
+from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
+from attrformer.nn.parts import PartInputs
+
+NAMES = ["near", "wide", "also", "item_brand", "item_tags", "item_price", "user_region", "identity", "neighbours"]
+HEADS = ["near", "wide", "also", "item_brand", "item_tags", "item_price", "identity", "time_gap", "behaviour_rating"]
+
+
+@pytest.fixture(scope="module")
+def setting() -> tuple[AttrFormerNetwork, Batch]:
+    data = shop()
+    relations = relations_of(data)
+    return network_of(relations), everywhere(relations, data.sequences.rows(torch.arange(8).numpy()), list(range(8)))
+
+
+def module_of(network: AttrFormerNetwork, name: str) -> RelationEvidence:
+    module = network.relations[name]
+    assert isinstance(module, RelationEvidence)
+    return module
+
+
+def test_the_names_are_complete(setting: tuple[AttrFormerNetwork, Batch]) -> None:
+    network, _ = setting
+    assert sorted(network.relations) == sorted(NAMES)
+    assert sorted(network.head_names) == sorted(HEADS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_catalogue_evidence_reaches_its_own_parameters_only(name: str, setting: tuple[AttrFormerNetwork, Batch]) -> None:
+    network, batch = setting
+    _, weights = module_of(network, name).part(batch, gaps_of(network, batch))
+    if name == "user_region":
+        # Its lift is counted; all it learns is its gate.
+        assert not weights.requires_grad
+        return
+    reached = touched(network, weights)
+    assert reached and all(parameter.startswith(f"relations.{name}.") for parameter in reached)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gate_reaches_its_own_parameters_only(name: str, setting: tuple[AttrFormerNetwork, Batch]) -> None:
+    network, _ = setting
+    gate = module_of(network, name).gate
+    hidden = torch.randn(3, 2, network.config.width)
+    assert touched(network, gate(hidden)) == {f"relations.{name}.gate.weight", f"relations.{name}.gate.bias"}
+    assert touched(network, gate.inverse_epsilon()) == {f"relations.{name}.gate.log_inverse_epsilon"}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_attention_weights_of_a_relation_head_reach_its_own_parameters_only(
+    name: str, setting: tuple[AttrFormerNetwork, Batch]
+) -> None:
+    network, batch = setting
+    values = network.relation_values(batch)[name]
+    own = (f"relations.{name}.", f"position_relations.{name}.")
+    if values.requires_grad:
+        assert all(parameter.startswith(own) for parameter in touched(network, values))
+    for number, layer in enumerate(network.layers):
+        assert isinstance(layer, EncoderLayer)
+        weights = torch.softmax(layer.attention.relation_bias(name, values), -1)
+        heads = {f"layers.{number}.attention.{kind}.{name}" for kind in ("temperature", "position_bias")}
+        reached = touched(network, weights)
+        assert heads <= reached
+        assert all(parameter in heads or parameter.startswith(own) for parameter in reached)
+
+
+@pytest.mark.parametrize("name", ["item_brand", "item_tags", "item_price"])
+def test_attribute_parameters_are_reached_by_their_own_head(name: str, setting: tuple[AttrFormerNetwork, Batch]) -> None:
+    network, batch = setting
+    reached = touched(network, network.relation_values(batch)[name])
+    assert {f"relations.{name}.{part}" for part in ("log_diagonal", "left", "right")} <= reached
+
+
+def test_without_the_content_part_the_loss_of_one_relation_moves_that_relation_alone() -> None:
+    data = shop()
+    relations = relations_of(data)
+    network = network_of(relations)
+    example = example_of(data, relations)
+    outputs = network(example.batch)
+    hidden, table = outputs.hidden.detach(), outputs.table.detach()
+    popularity = torch.full((30,), 1 / 30)
+    target = PosteriorTarget(example.items, example.counts, 0.1, popularity, (0.0, 1.0, 0.0), None)
+    for name, module in network.relations.items():
+        assert isinstance(module, RelationEvidence)
+        part, weights = module.part(example.batch, gaps_of(network, example.batch))
+        inputs = PartInputs(weights * module.gate.inverse_epsilon(), module.gate(hidden))
+        loss = fused_cross_entropy(hidden, table, [(part, inputs)], target, example.mask)
+        reached = touched(network, loss)
+        assert reached and all(parameter.startswith(f"relations.{name}.") for parameter in reached), name

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from attrformer.nn.attention import EncoderLayer, RelationAugmentedAttention
+from attrformer.nn.recency import distance_bins
+
+WIDTH, HEADS, LENGTH, NAMES = 8, 2, 6, ["near", "brand"]
+
+
+def attention(names: list[str]) -> RelationAugmentedAttention:
+    module = EncoderLayer(WIDTH, HEADS, names, LENGTH, 0.0, 2).attention
+    with torch.no_grad():
+        for name in names:
+            module.temperature[name].fill_(0.7)
+            module.position_bias[name].normal_()
+    return module
+
+
+def values_of(batch: int = 3) -> dict[str, Tensor]:
+    return {name: torch.rand(batch, LENGTH, LENGTH) for name in NAMES}
+
+
+def relation_weights(module: RelationAugmentedAttention, name: str, values: Tensor) -> Tensor:
+    """Softmax over earlier positions of temperature times value plus the bias of the distance, by loops."""
+    bins, _ = distance_bins(LENGTH)
+    out = torch.zeros_like(values)
+    for t in range(LENGTH):
+        bias = torch.stack([module.position_bias[name][bins[t - s]] for s in range(t + 1)])
+        out[:, t, : t + 1] = torch.softmax(values[:, t, : t + 1] * module.temperature[name] + bias, 1)
+    return out
+
+
+def plain(module: RelationAugmentedAttention, hidden: Tensor, relations: dict[str, Tensor]) -> Tensor:
+    """The same attention head by head."""
+    width = WIDTH // HEADS
+    value = module.value(hidden)
+    later = torch.ones(LENGTH, LENGTH).triu(1).bool()
+    mixed = []
+    for head in range(HEADS):
+        query, key = module.query_key(hidden)[..., head * 2 * width : (head + 1) * 2 * width].split(width, 2)
+        score = (query @ key.transpose(1, 2) / math.sqrt(width)).masked_fill(later, -torch.inf)
+        mixed.append(torch.softmax(score, 2) @ value[..., head * width : (head + 1) * width])
+    for number, name in enumerate(module.relations, start=HEADS):
+        weights = relation_weights(module, name, relations[name])
+        mixed.append(weights @ value[..., number * width : (number + 1) * width])
+    return module.output(torch.cat(mixed, 2))
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[:1], []])
+def test_equals_attention_head_by_head(names: list[str]) -> None:
+    module, hidden, values = attention(names), torch.randn(3, LENGTH, WIDTH), values_of()
+    torch.testing.assert_close(module(hidden, values), plain(module, hidden, values), rtol=1e-5, atol=1e-5)
+
+
+def test_relation_bias_forbids_later_positions() -> None:
+    module = attention(NAMES)
+    weights = torch.softmax(module.relation_bias("near", values_of()["near"]), 2)
+    assert not weights.triu(1).any()
+    torch.testing.assert_close(weights.sum(2), torch.ones(3, LENGTH))
+
+
+def test_the_output_before_a_change_stays_as_it_was() -> None:
+    layer = EncoderLayer(WIDTH, HEADS, NAMES, LENGTH, 0.0, 2)
+    hidden, values = torch.randn(3, LENGTH, WIDTH), values_of()
+    before = layer(hidden, values)
+    changed, other = hidden.clone(), {name: value.clone() for name, value in values.items()}
+    changed[:, 3:] += 1.0
+    for value in other.values():
+        value[:, 3:] += 1.0
+        value[:, :, 3:] += 1.0
+    after = layer(changed, other)
+    torch.testing.assert_close(after[:, :3], before[:, :3], rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(after[:, 3:], before[:, 3:], atol=1e-2)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import torch
+
+from attrformer.nn.batch import Batch
+from attrformer.nn.positions import PositionRelation
+
+BATCH = Batch(
+    torch.zeros(2, 3, dtype=torch.long),
+    torch.zeros(2, 1, dtype=torch.long),
+    torch.zeros(2, dtype=torch.long),
+    levels={"rating": torch.tensor([[0, 2, 1], [1, 1, 1]])},
+)
+
+
+def relation(name: str) -> PositionRelation:
+    module = PositionRelation(name, 3)
+    with torch.no_grad():
+        module.value.copy_(torch.tensor([1.0, 2.0, 3.0]))
+    return module
+
+
+def test_a_level_counts_by_the_earlier_position() -> None:
+    found = relation("rating")(BATCH, None)
+    torch.testing.assert_close(found[0], torch.tensor([[1.0, 3.0, 2.0]]).expand(3, 3))
+    torch.testing.assert_close(found[1], torch.full((3, 3), 2.0))
+
+
+def test_a_time_gap_counts_by_its_bucket() -> None:
+    gaps = torch.tensor([[[0, 1, 2], [2, 1, 0], [1, 1, 1]]] * 2)
+    torch.testing.assert_close(relation("time_gap")(BATCH, gaps)[0], gaps[0] + 1.0)
+
+
+def test_without_times_all_positions_are_alike() -> None:
+    assert not relation("time_gap")(BATCH, None).any()
