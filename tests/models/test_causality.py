@@ -32,7 +32,9 @@ def with_other_future(contexts: Sequences, start: int) -> Sequences:
     """Other items, times and ratings from a position on."""
     rng = np.random.default_rng(6)
     late = np.arange(len(contexts.items)) % LENGTH >= start
-    items = np.where(late, (contexts.items + rng.integers(1, DATA.item_count, len(late))) % DATA.item_count, contexts.items)
+    items = np.where(
+        late, (contexts.items + rng.integers(1, DATA.item_count, len(late))) % DATA.item_count, contexts.items
+    )
     assert contexts.times is not None
     rating = contexts.behaviours["rating"]
     return replace(

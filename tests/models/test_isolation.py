@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from tests.models.builders import everywhere, example_of, gaps_of, network_of, touched
@@ -14,15 +15,15 @@ from attrformer.nn.evidence import RelationEvidence
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.parts import PartInputs
 
-NAMES = ["near", "wide", "also", "item_brand", "item_tags", "item_price", "user_region", "identity", "neighbours"]
-HEADS = ["near", "wide", "also", "item_brand", "item_tags", "item_price", "identity", "time_gap", "behaviour_rating"]
+NAMES = ["near", "wide", "edge_also", "item_brand", "item_tags", "item_price", "user_region", "identity", "neighbours"]
+HEADS = ["near", "wide", "edge_also", "item_brand", "item_tags", "item_price", "identity", "time_gap", "behaviour_rating"]
 
 
 @pytest.fixture(scope="module")
 def setting() -> tuple[AttrFormerNetwork, Batch]:
     data = shop()
     relations = relations_of(data)
-    return network_of(relations), everywhere(relations, data.sequences.rows(torch.arange(8).numpy()), list(range(8)))
+    return network_of(relations), everywhere(relations, data.sequences.rows(np.arange(8)), list(range(8)))
 
 
 def module_of(network: AttrFormerNetwork, name: str) -> RelationEvidence:
@@ -38,7 +39,9 @@ def test_the_names_are_complete(setting: tuple[AttrFormerNetwork, Batch]) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_catalogue_evidence_reaches_its_own_parameters_only(name: str, setting: tuple[AttrFormerNetwork, Batch]) -> None:
+def test_catalogue_evidence_reaches_its_own_parameters_only(
+    name: str, setting: tuple[AttrFormerNetwork, Batch]
+) -> None:
     network, batch = setting
     _, weights = module_of(network, name).part(batch, gaps_of(network, batch))
     if name == "user_region":
@@ -77,7 +80,9 @@ def test_attention_weights_of_a_relation_head_reach_its_own_parameters_only(
 
 
 @pytest.mark.parametrize("name", ["item_brand", "item_tags", "item_price"])
-def test_attribute_parameters_are_reached_by_their_own_head(name: str, setting: tuple[AttrFormerNetwork, Batch]) -> None:
+def test_attribute_parameters_are_reached_by_their_own_head(
+    name: str, setting: tuple[AttrFormerNetwork, Batch]
+) -> None:
     network, batch = setting
     reached = touched(network, network.relation_values(batch)[name])
     assert {f"relations.{name}.{part}" for part in ("log_diagonal", "left", "right")} <= reached

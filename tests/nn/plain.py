@@ -1,4 +1,4 @@
-"""The objective written plainly: dense logits, an explicit target vector, gradients by automatic differentiation, double precision."""
+"""The objective written plainly: dense logits, explicit targets, automatic differentiation, double precision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from attrformer.relations.rows import RowRelation
 def rows_of(relation: RowRelation, keys: list[int], fold: int) -> Tensor:
     """R(key, j) for some keys as one fold sees it; 0 for keys beyond the table (padding)."""
     block = min(fold, relation.folds)
-    rows = [torch.from_numpy(relation.row(min(key, relation.keys - 1), block)).double() * (key < relation.keys) for key in keys]
+    rows = [
+        torch.from_numpy(relation.row(min(key, relation.keys - 1), block)).double() * (key < relation.keys)
+        for key in keys
+    ]
     return torch.stack(rows)
 
 
@@ -49,7 +52,11 @@ def posterior(target: PosteriorTarget, items: int, relation_evidence: Tensor | N
     for b in range(batch):
         for t in range(places):
             prior = from_popularity * target.popularity.double() + from_uniform / items
-            spoken = torch.zeros(items) if relation_evidence is None else relation_evidence[b, min(t, relation_evidence.shape[1] - 1)]
+            spoken = (
+                torch.zeros(items)
+                if relation_evidence is None
+                else relation_evidence[b, min(t, relation_evidence.shape[1] - 1)]
+            )
             total = float(spoken.sum())
             prior = prior + from_relation * (spoken / total if total > 0 else torch.full((items,), 1 / items))
             counts = torch.zeros(items, dtype=torch.float64)

@@ -42,7 +42,7 @@ def plain(module: RelationAugmentedAttention, hidden: Tensor, relations: dict[st
     later = torch.ones(LENGTH, LENGTH).triu(1).bool()
     mixed = []
     for head in range(HEADS):
-        query, key = module.query_key(hidden)[..., head * 2 * width : (head + 1) * 2 * width].split(width, 2)
+        query, key = (module.query_key(hidden).split(width, 2)[at] for at in (head, HEADS + head))
         score = (query @ key.transpose(1, 2) / math.sqrt(width)).masked_fill(later, -torch.inf)
         mixed.append(torch.softmax(score, 2) @ value[..., head * width : (head + 1) * width])
     for number, name in enumerate(module.relations, start=HEADS):

@@ -19,7 +19,7 @@ DATA = shop()
 EPSILON = ModelConfig().epsilon
 USERS = list(range(6))
 START_GATE = 1.0
-DECAYS = {"near": RECENCY_DECAY, "wide": WIDE_RECENCY_DECAY, "also": RECENCY_DECAY}
+DECAYS = {"near": RECENCY_DECAY, "wide": WIDE_RECENCY_DECAY, "edge_also": RECENCY_DECAY}
 DECAYS |= {name: RECENCY_DECAY for name in ("item_brand", "item_tags", "item_price")}
 
 
@@ -47,7 +47,9 @@ def test_before_learning_evidence_is_the_decayed_sum_of_relation_rows(name: str)
 def test_user_evidence_is_the_log_lift_of_the_users_value() -> None:
     relations = relations_of(DATA)
     network = network_of(relations, shaken=False).eval()
-    found = contributions(network, everywhere(relations, DATA.sequences.rows(np.arange(8)), list(range(8))))["user_region"]
+    found = contributions(network, everywhere(relations, DATA.sequences.rows(np.arange(8)), list(range(8))))[
+        "user_region"
+    ]
     region = relations.users["region"]
     for user in range(8):
         expected = np.log1p(region.lift.row(int(region.codes[user])))

@@ -40,7 +40,7 @@ def test_weights_are_a_softmax_over_similarity_and_user_relation(
     assert found is not None
     weights = module.neighbour_weights(batch, found)
     codes = relations_of(DATA).users["region"].codes
-    table = module.user_relation["region"]
+    (table,) = module.user_relation.values()
     for user in range(8):
         for place in range(found.users.shape[1]):
             others = [int(other) for other in found.users[user, place] if other >= 0]
@@ -53,7 +53,9 @@ def test_weights_are_a_softmax_over_similarity_and_user_relation(
             assert not weights[user, place, len(others) :].any()
 
 
-def test_evidence_is_about_what_neighbours_did_next(setting: tuple[AttrFormerNetwork, NeighbourEvidence, Batch]) -> None:
+def test_evidence_is_about_what_neighbours_did_next(
+    setting: tuple[AttrFormerNetwork, NeighbourEvidence, Batch],
+) -> None:
     network, _, batch = setting
     values = contributions(network, batch)["neighbours"]
     assert batch.neighbours is not None
@@ -68,6 +70,7 @@ def test_without_neighbours_nothing_is_said(setting: tuple[AttrFormerNetwork, Ne
     alone = without_neighbours(batch, 3)
     table = network.table()
     assert not contributions(network, alone)["neighbours"][3].any()
+    assert alone.neighbours is not None and not module.neighbour_weights(alone, alone.neighbours)[3].any()
     assert not module.refine(alone, table)[3].any()
     assert module.refine(batch, table)[3].any()
     torch.testing.assert_close(module.refine(alone, table)[4], module.refine(batch, table)[4])
@@ -84,7 +87,9 @@ def test_the_hidden_state_is_refined_by_the_mean_of_what_followed(
     found = module.refine(batch, table)
     for user, place in [(0, 1), (2, 2), (5, 0)]:
         mean = torch.zeros(table.shape[1])
-        for weight, item in zip(weights[user, place], batch.neighbours.following[user, place, :, 0].tolist(), strict=True):
+        for weight, item in zip(
+            weights[user, place], batch.neighbours.following[user, place, :, 0].tolist(), strict=True
+        ):
             if item >= 0:
                 mean = mean + weight * table[item]
         torch.testing.assert_close(found[user, place], module.project(module.norm(mean)), rtol=1e-4, atol=1e-5)

@@ -21,7 +21,7 @@ from attrformer.training.config import TargetConfig
 from attrformer.training.examples import Example
 
 ITEMS = 30
-NAMES = ["near", "wide", "also", "item_brand", "item_tags", "item_price", "user_region", "identity", "neighbours"]
+NAMES = ["near", "wide", "edge_also", "item_brand", "item_tags", "item_price", "user_region", "identity", "neighbours"]
 SETTINGS = {"dense": {}, "sparse": {"dense_items": 0, "top_k": 7}}
 
 
@@ -85,7 +85,9 @@ def leaves_of(setting: Setting, names: list[str], shared: bool) -> Leaves:
     return Leaves(leaf(hidden), leaf(outputs.table), names, [found[name][0] for name in names], weights, gates)
 
 
-def target_of(setting: Setting, relation: int | None, mixture: tuple[float, float, float], strength: float) -> PosteriorTarget:
+def target_of(
+    setting: Setting, relation: int | None, mixture: tuple[float, float, float], strength: float
+) -> PosteriorTarget:
     popularity = torch.from_numpy(setting.relations.popularity + 1)
     example = setting.example
     return PosteriorTarget(example.items, example.counts, strength, popularity / popularity.sum(), mixture, relation)
@@ -133,7 +135,9 @@ def test_without_parts_fused_equals_plain(setting: Setting) -> None:
     compare(setting, leaves, target_of(setting, None, (0.0, 0.5, 0.5), 0.3), setting.example.mask, 500)
 
 
-@pytest.mark.parametrize("relation", ["near", "wide", "also", "user_region", "identity", "neighbours", "item_brand", "item_tags"])
+@pytest.mark.parametrize(
+    "relation", ["near", "wide", "edge_also", "user_region", "identity", "neighbours", "item_brand", "item_tags"]
+)
 def test_every_relation_can_give_the_prior(relation: str, setting: Setting) -> None:
     leaves = leaves_of(setting, ["near", relation] if relation != "near" else ["near"], False)
     target = target_of(setting, leaves.names.index(relation), (1.0, 0.0, 0.0), 0.5)
@@ -145,7 +149,9 @@ def test_every_relation_can_give_the_prior(relation: str, setting: Setting) -> N
     st.sampled_from([0.0, 0.15, 2.0]),
     st.integers(0, 99),
 )
-def test_any_mask_and_mixture_fused_equals_plain(mixture: tuple[float, float, float], strength: float, seed: int) -> None:
+def test_any_mask_and_mixture_fused_equals_plain(
+    mixture: tuple[float, float, float], strength: float, seed: int
+) -> None:
     generator = torch.Generator().manual_seed(seed)
     fixed = shared_setting()
     drawn = (torch.rand(fixed.example.mask.shape, generator=generator) < 0.5).float() * fixed.example.mask
@@ -158,7 +164,9 @@ def test_masked_places_have_no_gradient(setting: Setting) -> None:
     leaves = leaves_of(setting, NAMES, False)
     mask = setting.example.mask.clone()
     mask[:, 1::2] = 0.0
-    loss = fused_cross_entropy(leaves.hidden, leaves.table, leaves.pairs(), target_of(setting, 0, (1.0, 0.0, 0.0), 0.1), mask)
+    loss = fused_cross_entropy(
+        leaves.hidden, leaves.table, leaves.pairs(), target_of(setting, 0, (1.0, 0.0, 0.0), 0.1), mask
+    )
     gradients = leaves.gradients(loss)
     assert gradients["hidden"][mask == 1].abs().sum() > 0
     for name in ("hidden", *(f"gate {name}" for name in NAMES)):
@@ -168,7 +176,10 @@ def test_masked_places_have_no_gradient(setting: Setting) -> None:
 def test_the_gradient_scales_with_what_comes_from_above() -> None:
     leaves = leaves_of(shared_setting(), ["near"], False)
     target = target_of(shared_setting(), 0, (1.0, 0.0, 0.0), 0.1)
-    losses = [fused_cross_entropy(leaves.hidden, leaves.table, leaves.pairs(), target, shared_setting().example.mask) for _ in range(2)]
+    losses = [
+        fused_cross_entropy(leaves.hidden, leaves.table, leaves.pairs(), target, shared_setting().example.mask)
+        for _ in range(2)
+    ]
     once, more = leaves.gradients(losses[0]), leaves.gradients(losses[1] * 2.5)
     for name, gradient in once.items():
         torch.testing.assert_close(more[name], gradient * 2.5)
@@ -212,7 +223,9 @@ def one_place(values: list[float], target: PosteriorTarget, parts: list[tuple[Pa
 def hand_target(strength: float, mixture: tuple[float, float, float], relation: int | None = None) -> PosteriorTarget:
     """Next comes item 2, then item 1 with half the count."""
     popularity = torch.tensor([0.4, 0.3, 0.2, 0.1])
-    return PosteriorTarget(torch.tensor([[[2, 1]]]), torch.tensor([[[1.0, 0.5]]]), strength, popularity, mixture, relation)
+    return PosteriorTarget(
+        torch.tensor([[[2, 1]]]), torch.tensor([[[1.0, 0.5]]]), strength, popularity, mixture, relation
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,7 +262,11 @@ def test_relation_evidence_in_the_prior_by_hand() -> None:
 def test_window_one_without_prior_is_cross_entropy() -> None:
     leaves = leaves_of(shared_setting(), NAMES, False)
     example = shared_setting().example
-    target = replace(target_of(shared_setting(), 0, (1.0, 0.0, 0.0), 0.0), items=example.items[..., :1], counts=example.counts[..., :1])
+    target = replace(
+        target_of(shared_setting(), 0, (1.0, 0.0, 0.0), 0.0),
+        items=example.items[..., :1],
+        counts=example.counts[..., :1],
+    )
     values = score_catalogue(leaves.hidden, leaves.table, leaves.pairs())
     there = example.mask == 1
     expected = torch.nn.functional.cross_entropy(values[there], example.items[..., 0][there])

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
+from tests.models.builders import network_of
+from tests.relations.builders import relations_of, shop
 
 from attrformer.nn.batch import Batch
 from attrformer.nn.positions import PositionRelation
@@ -14,14 +18,16 @@ BATCH = Batch(
 
 
 def relation(name: str) -> PositionRelation:
-    module = PositionRelation(name, 3)
+    """The relation of a behaviour as a network of a dataset with times and ratings has it."""
+    module = network_of(relations_of(shop())).position_relations[name]
+    assert isinstance(module, PositionRelation)
     with torch.no_grad():
-        module.value.copy_(torch.tensor([1.0, 2.0, 3.0]))
+        module.value[:3] = torch.tensor([1.0, 2.0, 3.0])
     return module
 
 
 def test_a_level_counts_by_the_earlier_position() -> None:
-    found = relation("rating")(BATCH, None)
+    found = relation("behaviour_rating")(BATCH, None)
     torch.testing.assert_close(found[0], torch.tensor([[1.0, 3.0, 2.0]]).expand(3, 3))
     torch.testing.assert_close(found[1], torch.full((3, 3), 2.0))
 
@@ -33,3 +39,7 @@ def test_a_time_gap_counts_by_its_bucket() -> None:
 
 def test_without_times_all_positions_are_alike() -> None:
     assert not relation("time_gap")(BATCH, None).any()
+
+
+def test_without_levels_all_positions_are_alike() -> None:
+    assert not relation("behaviour_rating")(replace(BATCH, levels={}), None).any()

@@ -15,7 +15,7 @@ from attrformer.relations.build import RelationSet
 from attrformer.training.examples import Example
 
 DATA = shop()
-ROWS = ["near", "wide", "also"]
+ROWS = ["near", "wide", "edge_also"]
 
 
 def build(top_k: int | None) -> tuple[RelationSet, AttrFormerNetwork]:

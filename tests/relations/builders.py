@@ -68,7 +68,9 @@ def categorical(name: str, values: Sequence[str | None]) -> Attribute:
 def numeric(name: str, values: Sequence[float]) -> Attribute:
     """A number for each row, NaN where missing."""
     offsets = np.zeros(len(values) + 1, dtype=np.int64)
-    return Attribute(name, AttributeKind.NUMERIC, offsets, np.empty(0, np.int32), (), np.array(values, dtype=np.float64))
+    return Attribute(
+        name, AttributeKind.NUMERIC, offsets, np.empty(0, np.int32), (), np.array(values, dtype=np.float64)
+    )
 
 
 def edges(triples: Sequence[tuple[int, int, float]]) -> Edges:

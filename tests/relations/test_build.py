@@ -68,7 +68,7 @@ def test_relations_are_the_same_for_the_same_seed() -> None:
 
 def test_every_kind_of_relation_is_there() -> None:
     relations = relations_of(shop())
-    assert list(relations.rows) == ["near", "wide", "also"]
+    assert list(relations.rows) == ["near", "wide", "edge_also"]
     assert set(relations.features) == {"brand", "tags", "price"}
     assert list(relations.users) == ["region"]
     assert relations.identity and relations.time_gaps and relations.neighbours is not None
@@ -90,7 +90,11 @@ def test_a_dataset_without_attributes_and_times_has_its_behaviour_relations() ->
 
 @pytest.mark.parametrize(
     ("option", "where"),
-    [("item_attributes", "relations.item_attributes"), ("user_attributes", "relations.user_attributes"), ("edges", "relations.edges")],
+    [
+        ("item_attributes", "relations.item_attributes"),
+        ("user_attributes", "relations.user_attributes"),
+        ("edges", "relations.edges"),
+    ],
 )
 def test_an_unknown_name_is_refused_by_name(option: str, where: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"{where}.*colour"):
@@ -155,7 +159,9 @@ def test_changing_the_own_history_changes_no_row_of_the_own_fold() -> None:
     fold = int(first.fold_of_user[0])
     for name in ("near", "wide"):
         for item in range(10):
-            np.testing.assert_allclose(first.rows[name].row(item, fold), second.rows[name].row(item, fold), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(
+                first.rows[name].row(item, fold), second.rows[name].row(item, fold), rtol=1e-5, atol=1e-7
+            )
     for value in range(3):
         rows = [relations.users["group"].lift.row(value, fold) for relations in (first, second)]
         np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5)

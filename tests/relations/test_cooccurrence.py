@@ -56,7 +56,9 @@ def test_counts_of_one_history_by_hand() -> None:
 
 def test_value_by_hand() -> None:
     config = CooccurrenceConfig(window=1, backward=0.0, alpha=0.3)
-    relation = cooccurrence_relation("near", sequences([[0, 1], [0, 1], [0, 2]]), 3, np.zeros(3, np.int64), config, top_k=None)
+    relation = cooccurrence_relation(
+        "near", sequences([[0, 1], [0, 1], [0, 2]]), 3, np.zeros(3, np.int64), config, top_k=None
+    )
     expected = [0.0, 2 / (3**0.7 * 2**0.3), 1 / (3**0.7 * 1**0.3)]
     np.testing.assert_allclose(relation.row(0), expected, rtol=1e-6)
     assert not relation.row(1).any()

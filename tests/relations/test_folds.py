@@ -21,7 +21,11 @@ def test_folds_depend_on_the_seed_and_on_nothing_else() -> None:
 
 
 def test_each_block_leaves_its_fold_out_and_the_last_holds_everyone() -> None:
-    counts = [np.array([[1.0, 0.0]], np.float32), np.array([[2.0, 0.0]], np.float32), np.array([[0.0, 5.0]], np.float32)]
+    counts = [
+        np.array([[1.0, 0.0]], np.float32),
+        np.array([[2.0, 0.0]], np.float32),
+        np.array([[0.0, 5.0]], np.float32),
+    ]
     found = without_each_fold(counts, lambda total: total * 10)
     np.testing.assert_array_equal(found, [[20, 50], [10, 50], [30, 0], [30, 50]])
 

@@ -76,7 +76,7 @@ def epoch(number: int, loss: float, hidden: float) -> dict[str, Any]:
 
 CONFIGURATION = {"seed": 7, "training": {"epochs": 3, "compile": False, "betas": [0.9, 0.999]}, "relations": {}}
 EPOCHS = [epoch(1, 8.5, 0.02), epoch(2, 7.25, 0.06), epoch(3, 7.0, 0.05)]
-FIGURES = {
+FIGURES: dict[str, Any] = {
     "protocol": {
         "dataset": "small-shop",
         "users": 1234,
@@ -218,6 +218,15 @@ def test_heat_map_colours_follow_the_square_root_and_the_sign(run: Path) -> None
         if "fill-opacity" in attributes
     ]
     assert cells == [("positive", 1.0), ("positive", 0.5), ("negative", 0.707), ("positive", 0.0)]
+
+
+def test_long_names_are_cut_to_what_tells_them_apart(tmp_path: Path) -> None:
+    names = ["Kitchen > Coffee makers", "Outdoor > Tents", "A name without any steps"]
+    pairs = {"category": {"names": names, "matrix": [[1.0] * 3] * 3}}
+    text, _ = read(write_run(tmp_path / "run", relations={"strengths": {}, "pairs": pairs}))
+    labels = re.findall(r'class="pair" x=.*?>(.*?)<title>(.*?)</title>', text)
+    assert [short for short, _ in labels] == ["Coffee makers", "Outdoor &gt; Tents", "A name without…"]
+    assert [full.replace("&gt;", ">") for _, full in labels] == names
 
 
 def test_everything_from_outside_is_escaped(tmp_path: Path) -> None:

@@ -46,5 +46,5 @@ def demo(
     console.show(tables.table(tables.latest(dataset, SHOWN_USER), f"What {user} bought last"))
     titles = tables.titles_of(dataset.item_ids, dataset.item_titles)
     reasons = tables.with_reasons(model.explain([user], k=10), titles)
-    console.show(tables.table(reasons.drop(USER), f"Ten recommendations for {user}, each score a sum of its reasons"))
+    console.show(tables.table(reasons.drop(USER), f"Ten recommendations for {user}, strongest reasons first"))
     console.say(f"Report: {page}")

@@ -57,7 +57,11 @@ class Attribute:
             buckets: the most buckets; fewer where values repeat.
         """
         known = ~np.isnan(self.numbers)
-        edges = np.unique(np.quantile(self.numbers[known], np.linspace(0, 1, buckets + 1)[1:-1])) if known.any() else np.empty(0)
+        edges = (
+            np.unique(np.quantile(self.numbers[known], np.linspace(0, 1, buckets + 1)[1:-1]))
+            if known.any()
+            else np.empty(0)
+        )
         codes = np.searchsorted(edges, self.numbers[known], side="right").astype(np.int32)
         offsets = np.concatenate([[0], np.cumsum(known)]).astype(np.int64)
         bounds = ["", *(f"{edge:g}" for edge in edges), ""]

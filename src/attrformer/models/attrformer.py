@@ -26,6 +26,7 @@ from attrformer.nn.positions import PositionRelation
 from attrformer.nn.recency import RecencyProfile, gap_buckets
 from attrformer.relations.build import RelationSet
 from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.naming import relation_name
 from attrformer.relations.positions import GAP_BUCKETS
 
 RECENCY_DECAY = 0.8
@@ -62,11 +63,14 @@ class ItemTable(nn.Module):
         super().__init__()
         self.item = nn.Parameter(torch.randn(items, width) * 0.02)
         self.attribute = nn.ParameterDict(
-            {name: nn.Parameter(torch.randn(len(r.labels), width) * 0.02) for name, r in features.items()}
+            {
+                relation_name("item", name): nn.Parameter(torch.randn(len(r.labels), width) * 0.02)
+                for name, r in features.items()
+            }
         )
         for name, relation in features.items():
-            self.register_buffer(f"codes_{name}", torch.from_numpy(relation.codes))
-            self.register_buffer(f"weights_{name}", torch.from_numpy(relation.weights))
+            self.register_buffer(f"codes_{relation_name('item', name)}", torch.from_numpy(relation.codes))
+            self.register_buffer(f"weights_{relation_name('item', name)}", torch.from_numpy(relation.weights))
 
     def forward(self) -> Tensor:
         """Representation of every item, `[items, d]`."""
@@ -106,7 +110,8 @@ class AttrFormerNetwork(nn.Module):
         heads = [*self.position_relations, *(name for name, m in self.relations.items() if self._has_pairs(m))]
         self.head_names = heads if config.relation_heads else []
         self.layers = nn.ModuleList(
-            EncoderLayer(width, config.heads, self.head_names, length, dropout, config.expansion) for _ in range(config.layers)
+            EncoderLayer(width, config.heads, self.head_names, length, dropout, config.expansion)
+            for _ in range(config.layers)
         )
         self.drop = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width)
@@ -122,9 +127,11 @@ class AttrFormerNetwork(nn.Module):
             decay = WIDE_RECENCY_DECAY if name == "wide" else RECENCY_DECAY
             modules[name] = RowEvidence(rows, Gate(width, epsilon), self._recency(decay))
         for name, feature in relations.features.items():
-            modules[f"item_{name}"] = FeatureEvidence(feature, self.config.low_rank, Gate(width, epsilon), self._recency(RECENCY_DECAY))
+            modules[relation_name("item", name)] = FeatureEvidence(
+                feature, self.config.low_rank, Gate(width, epsilon), self._recency(RECENCY_DECAY)
+            )
         for name, user in relations.users.items():
-            modules[f"user_{name}"] = LiftEvidence(user.lift, name, Gate(width, 1.0))
+            modules[relation_name("user", name)] = LiftEvidence(user.lift, name, Gate(width, 1.0))
         if relations.identity:
             modules["identity"] = IdentityEvidence(self.items, Gate(width, epsilon, signed=True), self._recency(1.0))
         return modules
@@ -132,9 +139,9 @@ class AttrFormerNetwork(nn.Module):
     def _position_relations(self) -> dict[str, nn.Module]:
         modules: dict[str, nn.Module] = {}
         if self.gap_count:
-            modules["time_gap"] = PositionRelation("time_gap", self.gap_count)
+            modules["time_gap"] = PositionRelation(None, self.gap_count)
         for name, count in self.level_counts.items():
-            modules[f"behaviour_{name}"] = PositionRelation(name, count)
+            modules[relation_name("behaviour", name)] = PositionRelation(name, count)
         return modules
 
     @staticmethod

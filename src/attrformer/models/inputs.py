@@ -81,7 +81,9 @@ class InputMaker:
         found = None
         if neighbours is not None:
             parts = (neighbours.users, neighbours.similarity, neighbours.following)
-            users, similarity, following = (torch.from_numpy(part.reshape(*places.shape, *part.shape[1:])) for part in parts)
+            users, similarity, following = (
+                torch.from_numpy(part.reshape(*places.shape, *part.shape[1:])) for part in parts
+            )
             found = NeighbourBatch(users.long(), similarity, following.long())
         batch = Batch(
             items=padded(sequences.items.astype(np.int64), relations.items),

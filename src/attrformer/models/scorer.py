@@ -25,7 +25,11 @@ class CatalogueScorer:
     """
 
     def __init__(
-        self, network: AttrFormerNetwork, relations: RelationSet, maker: InputMaker, precision: torch.dtype = torch.float32
+        self,
+        network: AttrFormerNetwork,
+        relations: RelationSet,
+        maker: InputMaker,
+        precision: torch.dtype = torch.float32,
     ) -> None:
         self._network, self._relations, self._maker, self._precision = network, relations, maker, precision
 

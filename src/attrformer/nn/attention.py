@@ -87,7 +87,9 @@ class EncoderLayer(nn.Module):
         expansion: inner width of the feed-forward part over `width`.
     """
 
-    def __init__(self, width: int, heads: int, relations: list[str], length: int, dropout: float, expansion: int) -> None:
+    def __init__(
+        self, width: int, heads: int, relations: list[str], length: int, dropout: float, expansion: int
+    ) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
         self.attention = RelationAugmentedAttention(width, heads, relations, length)

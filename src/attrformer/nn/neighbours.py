@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.evidence import Gate, RelationEvidence
 from attrformer.nn.parts import EntryPart, Part
+from attrformer.relations.naming import relation_name
 
 NOTHING = -1e9
 
@@ -29,15 +30,23 @@ class NeighbourEvidence(RelationEvidence):
     """
 
     def __init__(
-        self, items: int, width: int, horizon: int, user_codes: dict[str, Tensor], user_values: dict[str, int], gate: Gate
+        self,
+        items: int,
+        width: int,
+        horizon: int,
+        user_codes: dict[str, Tensor],
+        user_values: dict[str, int],
+        gate: Gate,
     ) -> None:
         super().__init__(gate, None)
         self.padding = items
         self.power = nn.Parameter(torch.ones(()))
         self.step_weight = nn.Parameter(-torch.arange(horizon).float())
-        self.user_relation = nn.ParameterDict({n: nn.Parameter(torch.zeros(c, c)) for n, c in user_values.items()})
+        self.attributes = list(user_values)
+        tables = {relation_name("user", n): nn.Parameter(torch.zeros(c, c)) for n, c in user_values.items()}
+        self.user_relation = nn.ParameterDict(tables)
         for name, codes in user_codes.items():
-            self.register_buffer(f"codes_{name}", codes)
+            self.register_buffer(f"codes_{relation_name('user', name)}", codes)
         self.project = nn.Linear(width, width, bias=False)
         self.norm = nn.LayerNorm(width)
         nn.init.zeros_(self.project.weight)
@@ -54,14 +63,20 @@ class NeighbourEvidence(RelationEvidence):
         """
         there = found.users >= 0
         logit = self.power * found.similarity.clamp_min(1e-6).log()
-        for name, table in self.user_relation.items():
+        for name in self.attributes:
+            table = self.relation_of_users(name)
             own = batch.users[name].view(-1, *[1] * (found.users.dim() - 1))
             logit = logit + table[own, self._codes(name)[found.users.clamp_min(0)]]
         weights = torch.softmax(logit.masked_fill(~there, NOTHING), -1)
         return weights * there
 
+    def relation_of_users(self, name: str) -> Tensor:
+        """Logarithm of R_a(u, v) by value codes of the user attribute `name`, `[values, values]`."""
+        table: Tensor = self.user_relation[relation_name("user", name)]
+        return table
+
     def _codes(self, name: str) -> Tensor:
-        codes = getattr(self, f"codes_{name}")
+        codes = getattr(self, f"codes_{relation_name('user', name)}")
         assert isinstance(codes, Tensor)
         return codes
 

@@ -62,7 +62,9 @@ class LogitBlocks:
         for start in range(0, self.hidden.shape[0], self._step):
             rows = slice(start, min(start + self._step, self.hidden.shape[0]))
             blocks = [part.block(rows, inputs.block(rows)) for part, inputs in self.parts]
-            logits = (self.hidden[rows].flatten(0, 1) @ self.table.t()).float().unflatten(0, self.hidden[rows].shape[:2])
+            logits = (
+                (self.hidden[rows].flatten(0, 1) @ self.table.t()).float().unflatten(0, self.hidden[rows].shape[:2])
+            )
             for block in blocks:
                 block.add_to(logits)
             yield rows, logits, blocks
@@ -106,7 +108,9 @@ class _FusedCrossEntropy(torch.autograd.Function):
         inputs = [PartInputs(*flat[k : k + 2]) for k in range(0, len(flat), 2)]
         target: PosteriorTarget = setup["target"]
         mask: Tensor = setup["mask"]
-        walk = LogitBlocks(hidden, table, list(zip(setup["parts"], inputs, strict=True)), setup["elements"], setup["precision"])
+        walk = LogitBlocks(
+            hidden, table, list(zip(setup["parts"], inputs, strict=True)), setup["elements"], setup["precision"]
+        )
         scale = mask / mask.sum().clamp_min(1.0)
         of_hidden, of_table = torch.zeros_like(hidden), torch.zeros_like(table)
         of_flat = [torch.zeros_like(tensor) for tensor in flat]

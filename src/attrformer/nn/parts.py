@@ -66,6 +66,7 @@ class DenseBlock:
         weight_gradient: carries the gradient of the evidence back to the weights.
         spread: adds values `[b, t, columns]` to logits `[b, t, items]`; None where the columns are the items.
         gather: its transpose, from `[b, t, items]` to `[b, t, columns]`.
+        items: catalogue size, where the columns are not the items.
     """
 
     def __init__(
@@ -75,11 +76,12 @@ class DenseBlock:
         weight_gradient: WeightGradient,
         spread: Callable[[Tensor, Tensor], None] | None = None,
         gather: Callable[[Tensor], Tensor] | None = None,
+        items: int = 0,
     ) -> None:
         self._scaled = evidence.add_(1.0)
         self._log = torch.log(self._scaled)
         self._gate, self._weight_gradient = gate.unsqueeze(2), weight_gradient
-        self._spread, self._gather = spread, gather
+        self._spread, self._gather, self._items = spread, gather, items
 
     def add_to(self, logits: Tensor) -> None:
         if self._spread is None:
@@ -103,8 +105,10 @@ class DenseBlock:
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
         evidence = self._scaled - 1.0
-        if self._gather is not None:
-            raise NotImplementedError("evidence over groups of items has no distribution over items")
+        if self._spread is not None:
+            of_items = evidence.new_zeros(*evidence.shape[:2], self._items)
+            self._spread(of_items, evidence)
+            evidence = of_items
         return None, evidence / evidence.sum(2, keepdim=True).clamp_min(1e-12)
 
 
@@ -114,7 +118,9 @@ class EntryBlock:
     Entries of one item share its logarithm in proportion to their weight, so that their sum is exact.
     """
 
-    def __init__(self, items: Tensor, entries: Tensor, gate: Tensor, weight_gradient: WeightGradient, columns: int) -> None:
+    def __init__(
+        self, items: Tensor, entries: Tensor, gate: Tensor, weight_gradient: WeightGradient, columns: int
+    ) -> None:
         self._items, self._gate, self._weight_gradient = items, gate.unsqueeze(2), weight_gradient
         total = torch.zeros(*entries.shape[:2], columns, device=entries.device)
         total.scatter_add_(2, items, entries)
@@ -237,7 +243,9 @@ class FeaturePart:
         def weight_gradient(gradient: Tensor) -> Tensor:
             return groups.to_values(gradient)
 
-        return DenseBlock(groups.from_values(inputs.weights), inputs.gate, weight_gradient, spread, gather)
+        return DenseBlock(
+            groups.from_values(inputs.weights), inputs.gate, weight_gradient, spread, gather, len(groups.of_item)
+        )
 
 
 def _void(value: object) -> None:

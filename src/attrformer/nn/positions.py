@@ -16,7 +16,7 @@ class PositionRelation(nn.Module):
         buckets: number of buckets.
     """
 
-    def __init__(self, name: str, buckets: int) -> None:
+    def __init__(self, name: str | None, buckets: int) -> None:
         super().__init__()
         self.name = name
         self.value = nn.Parameter(torch.zeros(buckets))
@@ -29,8 +29,10 @@ class PositionRelation(nn.Module):
             gaps: int64 `[b, l, l]` buckets of the time between positions.
         """
         length = batch.items.shape[1]
-        if self.name == "time_gap":
+        if self.name is None:
             if gaps is None:
                 return self.value.new_zeros(len(batch.items), length, length)
             return self.value[gaps]
+        if self.name not in batch.levels:
+            return self.value.new_zeros(len(batch.items), length, length)
         return self.value[batch.levels[self.name]].unsqueeze(1).expand(-1, length, -1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch
+from attrformer.relations.naming import relation_name
 
 SINGLE_STEPS = 12
 """Distances up to here have a parameter each; longer ones share one for each half doubling."""
@@ -48,10 +49,12 @@ class RecencyProfile(nn.Module):
         mean = torch.zeros(count).scatter_reduce_(0, bins, torch.arange(length).float(), "mean", include_self=False)
         self.by_distance = nn.Parameter(mean * math.log(decay))
         self.by_gap = nn.Parameter(torch.zeros(gap_bucket_count)) if gap_bucket_count else None
-        self.by_level = nn.ParameterDict({name: nn.Parameter(torch.zeros(n)) for name, n in level_counts.items()})
+        self.levels = list(level_counts)
+        tables = {relation_name("behaviour", name): nn.Parameter(torch.zeros(n)) for name, n in level_counts.items()}
+        self.by_level = nn.ParameterDict(tables)
 
     def forward(self, batch: Batch, gaps: Tensor | None) -> Tensor:
-        """log beta at the places of a batch, -inf for positions after the place.
+        """Log beta at the places of a batch, -inf for positions after the place.
 
         Args:
             batch: histories and places.
@@ -65,7 +68,7 @@ class RecencyProfile(nn.Module):
         profile = self.by_distance[self.bins[distance.clamp_min(0)]]
         if self.by_gap is not None and gaps is not None:
             profile = profile + self.by_gap[gaps]
-        for name, table in self.by_level.items():
+        for name in self.levels:
             if name in batch.levels:
-                profile = profile + table[batch.levels[name]].unsqueeze(1)
+                profile = profile + self.by_level[relation_name("behaviour", name)][batch.levels[name]].unsqueeze(1)
         return profile.masked_fill(distance < 0, -torch.inf)

@@ -26,6 +26,7 @@ from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import RunFolder
 from attrformer.recommender.strengths import relation_strengths
 from attrformer.relations.build import RelationSet, build_relations
+from attrformer.relations.naming import relation_name
 from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision
 from attrformer.training.examples import Examples
@@ -154,7 +155,7 @@ class Fit:
         device: torch.device,
     ) -> Fitted:
         config, dataset = self.config, self.dataset
-        edges = tuple(name for name in dataset.item_relations if name in relations.rows)
+        edges = tuple(name for name in dataset.item_relations if relation_name("edge", name) in relations.rows)
         knowledge = Knowledge(
             dataset=dataset.name,
             user_ids=dataset.user_ids,

@@ -129,8 +129,8 @@ class AttrFormer:
         Args:
             users: external ids of users the model was fitted on; everyone where neither users nor histories are given.
             histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
-                or a table with `user_id`, `item_id` and what else the training interactions had. Ids of known users bring
-                their attributes.
+                or a table with `user_id`, `item_id` and what else the training interactions had. Ids of known users
+                bring their attributes.
             k: items for each user; fewer come back where fewer are left.
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
@@ -208,8 +208,8 @@ class AttrFormer:
 
         For an item attribute the relation is M_a: row a, column b says how much an item with value a in the history
         speaks for items with value b. For a user attribute it says how much a similar user with value b counts for a
-        user with value a. Pairs are ordered by strength times the root of both values' frequency, pairs of two different
-        values first.
+        user with value a. Pairs are ordered by strength times the root of both values' frequency, pairs of two
+        different values first.
 
         Args:
             attribute: its name; "item_age" and "user_age" tell two of one name apart.

@@ -12,6 +12,7 @@ from attrformer.nn.evidence import FeatureEvidence
 from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import part_scores
+from attrformer.relations.naming import relation_name
 
 SMALLEST = 0.01
 """Learned pairs weaker than this share of the strongest are taken for noise."""
@@ -54,8 +55,8 @@ def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[st
     For an item attribute that is M_a: row a, column b says how much an item with value a in the history speaks for
     items with value b. For a user attribute it is how much a similar user with value b counts for a user with value a.
     Pairs are ordered by that strength times the root of both values' frequency (training interactions, or users): what
-    is learned about a value that hardly anybody meets moves no ranking. Values are taken from the top pairs on, pairs of
-    two different values before those of a value with itself.
+    is learned about a value that hardly anybody meets moves no ranking. Values are taken from the top pairs on, pairs
+    of two different values before those of a value with itself.
 
     Args:
         fitted: the model.
@@ -85,7 +86,7 @@ def _learned(fitted: Fitted, attribute: str) -> tuple[tuple[str, ...], NDArray[n
     of_item = attribute if attribute in relations.features else attribute.removeprefix("item_")
     if of_item in relations.features:
         feature = relations.features[of_item]
-        module = fitted.network.relations[f"item_{of_item}"]
+        module = fitted.network.relations[relation_name("item", of_item)]
         assert isinstance(module, FeatureEvidence)
         frequency = np.zeros(len(feature.labels))
         np.add.at(frequency, feature.codes, (feature.weights > 0) * relations.popularity[:, None])
@@ -108,4 +109,4 @@ def _user_tables(fitted: Fitted) -> dict[str, torch.Tensor]:
         return {}
     module = fitted.network.relations["neighbours"]
     assert isinstance(module, NeighbourEvidence)
-    return {name: table.detach() for name, table in module.user_relation.items()}
+    return {name: module.relation_of_users(name).detach() for name in module.attributes}

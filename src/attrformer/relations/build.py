@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
-from attrformer.relations.config import RelationsConfig
+from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.cooccurrence import cooccurrence_relation
 from attrformer.relations.edges import edge_relation
 from attrformer.relations.folds import assign_folds
 from attrformer.relations.item_attribute import FeatureRelation, item_attribute_relation
+from attrformer.relations.naming import relation_name
 from attrformer.relations.neighbours import NeighbourIndex
 from attrformer.relations.positions import level_edges
 from attrformer.relations.rows import RowRelation
 from attrformer.relations.user_attribute import lift_relation, user_values
 
 RATING_LEVELS = 5
+
+LONG_HISTORIES = 20
+"""Mean training interactions of a user from which a wide window is used where the options leave it open."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,10 +92,11 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
     top_k = None if items <= config.dense_items else min(config.top_k, items)
     rows: dict[str, RowRelation] = {}
     for name, window in (("near", config.near), ("wide", config.wide)):
-        if window.enabled:
+        if _wanted(window, train):
             rows[name] = cooccurrence_relation(name, train, items, folds, window, top_k=top_k)
     for name in _chosen(config.edges, dataset.item_relations, "relations.edges"):
-        rows[name] = edge_relation(name, dataset.item_relations[name], items, top_k=top_k)
+        key = relation_name("edge", name)
+        rows[key] = edge_relation(key, dataset.item_relations[name], items, top_k=top_k)
     features = {}
     for name in _chosen(config.item_attributes, dataset.item_attributes, "relations.item_attributes"):
         attribute = dataset.item_attributes[name]
@@ -127,10 +132,19 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
     )
 
 
+def _wanted(window: CooccurrenceConfig, train: Sequences) -> bool:
+    if window.enabled is None:
+        # In short histories a wide window sees the same pairs as a narrow one, at twice the cost.
+        return len(train.items) >= LONG_HISTORIES * max(len(train), 1)
+    return window.enabled
+
+
 def _chosen(names: tuple[str, ...] | None, available: Mapping[str, object], option: str) -> list[str]:
     if names is None:
         return list(available)
     unknown = [name for name in names if name not in available]
     if unknown:
-        raise ConfigurationError(f"{option} names '{unknown[0]}', which the dataset does not have. It has: {', '.join(available) or 'none'}.")
+        raise ConfigurationError(
+            f"{option} names '{unknown[0]}', which the dataset does not have. It has: {', '.join(available) or 'none'}."
+        )
     return list(names)

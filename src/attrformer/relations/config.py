@@ -9,11 +9,19 @@ from dataclasses import dataclass, field
 class CooccurrenceConfig:
     """One windowed, distance-decayed co-occurrence of items in the training sequences."""
 
-    enabled: bool = field(default=True, metadata={"help": "whether this relation is used"})
+    enabled: bool | None = field(
+        default=True, metadata={"help": "whether this relation is used; null: where histories are long"}
+    )
     window: int = field(default=10, metadata={"help": "largest distance between two interactions that count as a pair"})
-    decay: float = field(default=0.8, metadata={"help": "weight of a pair falls by this factor for each step of distance"})
-    backward: float = field(default=0.5, metadata={"help": "weight of pairs read backward in time, relative to forward"})
-    alpha: float = field(default=0.3, metadata={"help": "C(i,j) / (deg(i)^(1-alpha) pop(j)^alpha): 0 keeps popular targets strong"})
+    decay: float = field(
+        default=0.8, metadata={"help": "weight of a pair falls by this factor for each step of distance"}
+    )
+    backward: float = field(
+        default=0.5, metadata={"help": "weight of pairs read backward in time, relative to forward"}
+    )
+    alpha: float = field(
+        default=0.3, metadata={"help": "C(i,j) / (deg(i)^(1-alpha) pop(j)^alpha): 0 keeps popular targets strong"}
+    )
 
 
 @dataclass(frozen=True)
@@ -21,19 +29,37 @@ class RelationsConfig:
     """Which explicit relations exist and how they are counted."""
 
     folds: int = field(default=5, metadata={"help": "user folds of cross-fitting; 1 turns it off (ablation only)"})
-    dense_items: int = field(default=6000, metadata={"help": "catalogues up to this size keep whole relation rows, larger ones the top k"})
+    dense_items: int = field(
+        default=6000, metadata={"help": "catalogues up to this size keep whole relation rows, larger ones the top k"}
+    )
     top_k: int = field(default=128, metadata={"help": "entries kept for each relation row of a large catalogue"})
     near: CooccurrenceConfig = field(default_factory=CooccurrenceConfig)
-    wide: CooccurrenceConfig = field(default_factory=lambda: CooccurrenceConfig(window=50, decay=0.97, backward=1.0))
-    item_attributes: tuple[str, ...] | None = field(default=None, metadata={"help": "item attributes that become relations; null: all"})
-    user_attributes: tuple[str, ...] | None = field(default=None, metadata={"help": "user attributes that become relations; null: all"})
-    edges: tuple[str, ...] | None = field(default=None, metadata={"help": "edge tables that become relations; null: all, []: none"})
+    wide: CooccurrenceConfig = field(
+        default_factory=lambda: CooccurrenceConfig(enabled=None, window=50, decay=0.97, backward=1.0)
+    )
+    item_attributes: tuple[str, ...] | None = field(
+        default=None, metadata={"help": "item attributes that become relations; null: all"}
+    )
+    user_attributes: tuple[str, ...] | None = field(
+        default=None, metadata={"help": "user attributes that become relations; null: all"}
+    )
+    edges: tuple[str, ...] | None = field(
+        default=None, metadata={"help": "edge tables that become relations; null: all, []: none"}
+    )
     behaviours: bool = field(default=True, metadata={"help": "relations of positions by time gap and rating"})
     identity: bool = field(default=True, metadata={"help": "the identity relation: do people come back to an item"})
-    neighbours: bool = field(default=True, metadata={"help": "position-to-position aggregation over similar training users"})
+    neighbours: bool = field(
+        default=True, metadata={"help": "position-to-position aggregation over similar training users"}
+    )
     neighbour_count: int = field(default=32, metadata={"help": "similar users aggregated for each position"})
-    neighbour_anchors: int = field(default=4, metadata={"help": "latest items of a context that a similar user may share"})
+    neighbour_anchors: int = field(
+        default=4, metadata={"help": "latest items of a context that a similar user may share"}
+    )
     neighbour_horizon: int = field(default=2, metadata={"help": "aligned positions read after the last shared item"})
-    neighbour_candidates: int = field(default=64, metadata={"help": "most training users looked at for each anchor item, an even sample"})
+    neighbour_candidates: int = field(
+        default=64, metadata={"help": "most training users looked at for each anchor item, an even sample"}
+    )
     buckets: int = field(default=20, metadata={"help": "buckets of a numeric attribute"})
-    max_values: int = field(default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"})
+    max_values: int = field(
+        default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
+    )

@@ -86,9 +86,14 @@ def cooccurrence_relation(
     fold_count = int(folds.max()) + 1 if len(folds) else 1
     owner_fold = folds[train.row_of_position()]
     counts = [count_pairs(train, folds == fold, items, config) for fold in range(fold_count)]
-    popularity = [np.bincount(train.items[owner_fold == f], minlength=items).astype(np.float32) for f in range(fold_count)]
+    popularity = [
+        np.bincount(train.items[owner_fold == f], minlength=items).astype(np.float32) for f in range(fold_count)
+    ]
     all_counts, all_popularity = sum(counts[1:], counts[0]), sum(popularity[1:], popularity[0])
-    blocks = [(all_counts - own, all_popularity - own_popularity) for own, own_popularity in zip(counts, popularity, strict=True)]
+    blocks = [
+        (all_counts - own, all_popularity - own_popularity)
+        for own, own_popularity in zip(counts, popularity, strict=True)
+    ]
     if fold_count == 1:
         blocks = [(all_counts, all_popularity)]
     tables = [normalise(sparse.csr_array(c), p, config.alpha) for c, p in [*blocks, (all_counts, all_popularity)]]
@@ -104,5 +109,3 @@ def _positive(table: sparse.csr_array) -> sparse.csr_array:
     table.data[table.data < 1e-7] = 0.0
     table.eliminate_zeros()
     return table
-
-

@@ -22,7 +22,9 @@ def assign_folds(users: int, folds: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(users).astype(np.int64) % folds
 
 
-def without_each_fold(counts: list[NDArray[np.float32]], finish: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> NDArray[np.float32]:
+def without_each_fold(
+    counts: list[NDArray[np.float32]], finish: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
     """Relation tables for every fold of examples, and one for inference.
 
     Args:

@@ -55,7 +55,9 @@ class NeighbourIndex:
     horizon: int
 
     @classmethod
-    def build(cls, train: Sequences, items: int, *, count: int, anchors: int, horizon: int, candidates: int) -> NeighbourIndex:
+    def build(
+        cls, train: Sequences, items: int, *, count: int, anchors: int, horizon: int, candidates: int
+    ) -> NeighbourIndex:
         """Indexes training sequences.
 
         Args:
@@ -129,6 +131,7 @@ class NeighbourIndex:
         order = np.argsort((pair * self.anchors + slot) * (_POSITION_BITS + 1) + (_POSITION_BITS - late))
         pair, position, weight = pair[order], position[order], weight[order]
         first = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]]))
+        weight[1:][(pair[1:] == pair[:-1]) & (slot[order][1:] == slot[order][:-1])] = 0.0
         score = np.add.reduceat(weight, first)
         pair, position = pair[first], position[first]
         context, owner = pair // len(self.train), pair % len(self.train)
@@ -148,7 +151,9 @@ class NeighbourIndex:
         return Neighbours(users, similarity, following)
 
 
-def latest_anchors(contexts: Sequences, rows: NDArray[np.int64], ends: NDArray[np.int64], anchors: int) -> NDArray[np.int64]:
+def latest_anchors(
+    contexts: Sequences, rows: NDArray[np.int64], ends: NDArray[np.int64], anchors: int
+) -> NDArray[np.int64]:
     """The latest distinct-position items before an end position, most recent first.
 
     Args:

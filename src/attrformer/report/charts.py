@@ -10,6 +10,7 @@ from typing import Any
 from attrformer.report.scale import Scale, Tick, finite, number, round_values, shorten
 
 WIDTH = 480
+PAIR_LABEL = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,7 @@ def heat_map(title: str, description: str, names: Sequence[str], matrix: Sequenc
         left=left,
         top=top,
         side=side,
-        labels=tuple((shorten(name, 15), name) for name in names),
+        labels=tuple((_pair_label(name), name) for name in names),
         cells=cells,
         largest=number(largest),
         has_negative=any(cell.negative for cell in cells),
@@ -255,3 +256,8 @@ def heat_map(title: str, description: str, names: Sequence[str], matrix: Sequenc
             tuple((name, *map(number, values)) for name, values in zip(names, matrix, strict=True)),
         ),
     )
+
+
+def _pair_label(name: str) -> str:
+    """A name that fits beside a heat map; of a long path of categories only its last step."""
+    return name if len(name) <= PAIR_LABEL else shorten(name.rpartition(" > ")[2], PAIR_LABEL)

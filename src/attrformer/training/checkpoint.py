@@ -68,7 +68,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}). Train again, or restore the file from a copy.") from error
+        raise CheckpointError(
+            f"{path} cannot be read ({error}). Train again, or restore the file from a copy."
+        ) from error
 
 
 def parameters_of(network: nn.Module) -> dict[str, Tensor]:
@@ -143,7 +145,8 @@ class CheckpointFolder:
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
             tensors = read_tensors(self._folder / state.pop("tensors"))
-        except (OSError, ValueError, KeyError) as error:
+            progress, random = Progress(**state), tensors["random"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} cannot be read ({error}). Start the run again without --resume.") from error
         groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}}
         moments: dict[int, dict[str, Tensor]] = {}
@@ -156,7 +159,7 @@ class CheckpointFolder:
                 moments.setdefault(int(number), {})[key] = tensor
         set_parameters(network, groups["parameter"])
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-        torch.set_rng_state(tensors["random"])
+        torch.set_rng_state(random)
         if "random_cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random_cuda"])
-        return Progress(**state), groups["averaged"], groups["best"]
+        return progress, groups["averaged"], groups["best"]

@@ -11,8 +11,12 @@ class TargetConfig:
     """The posterior target (SPEC part 3): what counts as upcoming, and the Dirichlet prior."""
 
     window: int = field(default=1, metadata={"help": "w, upcoming interactions that count"})
-    decay: float = field(default=0.5, metadata={"help": "count of each further upcoming interaction, relative to the one before"})
-    strength: float = field(default=0.15, metadata={"help": "alpha_0, strength of the prior; 0 with window 1 is plain cross-entropy"})
+    decay: float = field(
+        default=0.5, metadata={"help": "count of each further upcoming interaction, relative to the one before"}
+    )
+    strength: float = field(
+        default=0.15, metadata={"help": "alpha_0, strength of the prior; 0 with window 1 is plain cross-entropy"}
+    )
     relation: float = field(default=1.0, metadata={"help": "share of relation evidence in the prior mean"})
     popularity: float = field(default=0.0, metadata={"help": "share of popularity in the prior mean"})
     uniform: float = field(default=0.0, metadata={"help": "share of the uniform distribution in the prior mean"})
@@ -23,23 +27,37 @@ class TrainingConfig:
     """The training loop."""
 
     epochs: int = field(default=40, metadata={"help": "most passes over the training sequences"})
-    patience: int = field(default=4, metadata={"help": "evaluations without a better validation NDCG@20 before stopping"})
+    patience: int = field(
+        default=4, metadata={"help": "evaluations without a better validation NDCG@20 before stopping"}
+    )
     evaluate_every: int = field(default=1, metadata={"help": "epochs between evaluations on validation"})
-    validation_users: int = field(default=10000, metadata={"help": "most validation targets looked at during training, a fixed sample"})
+    validation_users: int = field(
+        default=10000, metadata={"help": "most validation targets looked at during training, a fixed sample"}
+    )
     select_on: Literal["seen=hidden", "seen=ranked", "mean"] = field(
         default="mean", metadata={"help": "which variant of validation NDCG@20 selects the best epoch"}
     )
     batch_targets: int = field(default=1024, metadata={"help": "target positions in a batch"})
-    sequence_targets: int = field(default=64, metadata={"help": "most target positions of one sequence in one epoch, drawn anew each epoch"})
+    sequence_targets: int = field(
+        default=64, metadata={"help": "most target positions of one sequence in one epoch, drawn anew each epoch"}
+    )
     learning_rate: float = field(default=1e-3, metadata={"help": "of AdamW, after warm-up"})
-    relation_rate: float = field(default=3.0, metadata={"help": "learning rate of gates, recency and relation parameters, in learning rates"})
+    relation_rate: float = field(
+        default=3.0, metadata={"help": "learning rate of gates, recency and relation parameters, in learning rates"}
+    )
     weight_decay: float = field(default=0.01, metadata={"help": "of weight matrices"})
     warm_up: int = field(default=100, metadata={"help": "steps until the full learning rate"})
-    schedule: Literal["constant", "cosine"] = field(default="constant", metadata={"help": "learning rate after warm-up"})
+    schedule: Literal["constant", "cosine"] = field(
+        default="constant", metadata={"help": "learning rate after warm-up"}
+    )
     clip: float = field(default=5.0, metadata={"help": "largest gradient norm"})
-    average: float = field(default=0.0, metadata={"help": "decay of the moving average of weights that is evaluated and saved; 0: off"})
+    average: float = field(
+        default=0.998, metadata={"help": "decay of the moving average of weights that is evaluated and saved; 0: off"}
+    )
     block_elements: int = field(default=1 << 20, metadata={"help": "logits made at a time"})
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda, cuda:1, mps"})
-    precision: Literal["auto", "float32", "bfloat16"] = field(default="auto", metadata={"help": "type of the large products"})
+    precision: Literal["auto", "float32", "bfloat16"] = field(
+        default="auto", metadata={"help": "type of the large products"}
+    )
     threads: int | None = field(default=None, metadata={"help": "CPU threads; null: all cores"})
     checkpoint_minutes: float = field(default=5.0, metadata={"help": "minutes between checkpoints within an epoch"})

@@ -26,7 +26,9 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigurationError(f"training.device is '{name}', which cannot be used here. Try 'auto' or 'cpu'.") from error
+        raise ConfigurationError(
+            f"training.device is '{name}', which cannot be used here. Try 'auto' or 'cpu'."
+        ) from error
     return device
 
 

@@ -105,7 +105,12 @@ class Examples:
         batch = self._maker.pad(sequences, places, folds, codes, self._neighbours(absolute.ravel()))
         items, counts = self._upcoming(absolute, users)
         device = batch.items.device
-        return Example(batch, torch.from_numpy(items).to(device), torch.from_numpy(counts).to(device), torch.from_numpy(mask).to(device))
+        return Example(
+            batch,
+            torch.from_numpy(items).to(device),
+            torch.from_numpy(counts).to(device),
+            torch.from_numpy(mask).to(device),
+        )
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[tuple[int, int, Example]]:
         """The batches of an epoch as (number, of how many, example), from batch `skip` on."""
@@ -113,19 +118,27 @@ class Examples:
         for number in range(skip, len(groups)):
             yield number, len(groups), self.make(epoch, number, groups[number])
 
-    def _places(self, lengths: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _places(
+        self, lengths: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         widest = int(lengths.max())
         wanted = min(widest, self._training.sequence_targets)
         key = rng.random((len(lengths), widest))
         key[np.arange(widest) >= lengths[:, None]] = 2.0
-        chosen = np.argpartition(key, wanted - 1, axis=1)[:, :wanted] if wanted < widest else np.tile(np.arange(widest), (len(key), 1))
+        chosen = (
+            np.argpartition(key, wanted - 1, axis=1)[:, :wanted]
+            if wanted < widest
+            else np.tile(np.arange(widest), (len(key), 1))
+        )
         there = np.take_along_axis(key, chosen, 1) < 2.0
         chosen = np.where(there, chosen, widest)
         chosen.sort(axis=1)
         mask = (chosen < widest).astype(np.float32)
         return np.minimum(chosen, lengths[:, None] - 1), mask
 
-    def _upcoming(self, absolute: NDArray[np.int64], users: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _upcoming(
+        self, absolute: NDArray[np.int64], users: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         steps = 1 + np.arange(self._target.window)
         after = absolute[:, :, None] + steps
         inside = after < self._train.offsets[users + 1][:, None, None]
@@ -138,7 +151,9 @@ class Examples:
             return None
         if self._cache is None:
             return self._search(absolute)
-        return Neighbours(self._cache.users[absolute], self._cache.similarity[absolute], self._cache.following[absolute])
+        return Neighbours(
+            self._cache.users[absolute], self._cache.similarity[absolute], self._cache.following[absolute]
+        )
 
     def _search(self, absolute: NDArray[np.int64]) -> Neighbours:
         index = self._relations.neighbours

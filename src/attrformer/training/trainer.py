@@ -108,6 +108,8 @@ class Trainer:
         keep_freed_memory()
         if resume and self.checkpoint is not None and self.checkpoint.exists():
             self.progress, self.averaged, self.best = self.checkpoint.load(self.network, self.optimizer)
+            # More epochs or patience than before reopen a run that had come to its end.
+            self.progress.finished = self._finished(self.progress.epoch)
         with self._interruptible():
             while not self.progress.finished:
                 self._epoch()
@@ -151,10 +153,13 @@ class Trainer:
                 progress.best, progress.best_epoch = value, progress.epoch
                 self.best = {n: v.clone() for n, v in (self.averaged or parameters_of(self.network)).items()}
         self.watcher.epoch(line)
-        stale = progress.epoch - progress.best_epoch >= training.patience * training.evaluate_every
-        progress.finished = last or stale
+        progress.finished = self._finished(progress.epoch + 1)
         progress.epoch, progress.batch, progress.loss_sum, progress.seconds = progress.epoch + 1, 0, 0.0, 0.0
         self._save()
+
+    def _finished(self, epochs: int) -> bool:
+        stale = epochs - 1 - self.progress.best_epoch >= self.training.patience * self.training.evaluate_every
+        return epochs >= self.training.epochs or stale
 
     def _selected(self, figures: dict[str, dict[str, float]]) -> float:
         if self.training.select_on == "mean":
@@ -181,7 +186,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip)
         self.optimizer.step()
         self._average()
-        return float(loss)
+        return loss.item()
 
     def loss(self, example: Example) -> Tensor:
         """Cross-entropy to the posterior target of one batch."""
@@ -225,7 +230,8 @@ class Trainer:
             return
         # Early on the average follows closely, so that it does not remember the random start.
         decay = min(decay, self.progress.step / (self.progress.step + 10))
-        torch._foreach_lerp_(list(self.averaged.values()), list(current.values()), 1 - decay)
+        # A resumed average comes in another order.
+        torch._foreach_lerp_([self.averaged[name] for name in current], list(current.values()), 1 - decay)
 
     def _save(self) -> None:
         if self.checkpoint is not None:

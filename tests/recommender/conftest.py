@@ -1,0 +1,46 @@
+"""A small shop and one model fitted on it, shared by the tests of the recommender."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from attrformer.configuration import override
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.sample import make_sample
+from attrformer.recommender import AttrFormer, Config
+
+SMALL = (
+    "model.width=16",
+    "model.layers=1",
+    "training.epochs=2",
+    "training.batch_targets=256",
+    "training.threads=1",
+    "evaluation.resamples=20",
+    "training.precision=float32",
+)
+
+
+def small_config(*more: str) -> Config:
+    return override(Config(), [*SMALL, *more])
+
+
+def small_dataset(users: int = 150, items: int = 120, seed: int = 0) -> Dataset:
+    sample = make_sample(seed, users=users, items=items)
+    return Dataset.from_frames(sample.interactions, sample.items, sample.users, name="shop", catalogue="all")
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    return small_dataset()
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("recommender") / "run"
+
+
+@pytest.fixture(scope="session")
+def model(dataset: Dataset, run: Path) -> AttrFormer:
+    return AttrFormer(small_config()).fit(dataset, run=run, progress=False)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from attrformer.configuration import describe, from_dict, override, to_dict
+from attrformer.dataset.dataset import Dataset
+from attrformer.errors import ConfigurationError
+from attrformer.recommender import Config, DataConfig
+from attrformer.recommender.config import changed_options
+
+
+def test_options_survive_json() -> None:
+    config = override(Config(), ["data.core=5", "relations.edges=[]", "model.dropout=0.3", "data.catalogue=all"])
+    assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_every_option_has_help() -> None:
+    options = describe(Config)
+    assert [option.name for option in options if not option.help] == []
+    assert {option.name.partition(".")[0] for option in options} == {
+        "seed",
+        "data",
+        "relations",
+        "model",
+        "target",
+        "training",
+        "evaluation",
+    }
+
+
+def test_changed_options_are_named_in_order() -> None:
+    before = to_dict(Config())
+    after = override(Config(), ["training.epochs=3", "seed=4", "relations.near.window=2", "relations.edges=[a]"])
+    assert changed_options(before, after) == ["seed", "relations.near.window", "relations.edges", "training.epochs"]
+    assert changed_options(before, Config()) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("data.core=0", "core is 0. Give 1 or more"),
+        ("data.validation_from=0.95", "validation before test"),
+        ("data.test_from=1.0", "shares between 0 and 1"),
+    ],
+)
+def test_values_that_cannot_be(setting: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        override(Config(), [setting])
+
+
+def test_splits_and_filters(dataset: Dataset) -> None:
+    assert DataConfig().filtered(dataset) is dataset
+    assert DataConfig(core=6).filtered(dataset).item_count < dataset.item_count
+    assert DataConfig().split_of(dataset).name == "leave-one-out"
+    split = DataConfig(split="time", validation_from=0.5, test_from=0.75).split_of(dataset)
+    assert split.name == "time"
+    assert len(split.train.items) == pytest.approx(0.5 * len(dataset.sequences.items), rel=0.02)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import attrformer
+from attrformer.dataset.attributes import Attribute
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.filters import keep_items
+from attrformer.dataset.ids import Ids
+from attrformer.dataset.splits import leave_one_out
+from attrformer.errors import ConfigurationError, DataError, NotFittedError
+from attrformer.recommender import AttrFormer
+
+
+def reversed_catalogue(dataset: Dataset) -> Dataset:
+    """The same data, items and users coded from the other end."""
+    users, items = np.arange(dataset.user_count)[::-1], np.arange(dataset.item_count)[::-1]
+    sequences = dataset.sequences.rows(users)
+    flipped = (dataset.item_count - 1 - sequences.items).astype(np.int32)
+
+    def take(attributes: dict[str, Attribute], rows: np.ndarray) -> dict[str, Attribute]:
+        return {name: attribute.take(rows) for name, attribute in attributes.items()}
+
+    return replace(
+        dataset,
+        user_ids=Ids(dataset.user_ids.decode(users)),
+        item_ids=Ids(dataset.item_ids.decode(items)),
+        sequences=replace(sequences, items=flipped),
+        item_attributes=take(dataset.item_attributes, items),
+        user_attributes=take(dataset.user_attributes, users),
+        item_titles=None,
+    )
+
+
+def test_an_import_does_not_wait_for_torch() -> None:
+    code = "import sys, attrformer; attrformer.__version__; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(Path("src").resolve())})
+
+
+def test_the_package_gives_what_it_names() -> None:
+    for name in attrformer.__all__:
+        assert getattr(attrformer, name) is not None
+    assert attrformer.AttrFormer is AttrFormer
+    assert set(attrformer.__all__) <= set(dir(attrformer))
+    with pytest.raises(AttributeError, match="attrformer' has no attribute 'Transformer"):
+        _ = attrformer.Transformer
+
+
+def test_an_unfitted_model_says_so() -> None:
+    for call in (AttrFormer().recommend, AttrFormer().explain, AttrFormer().relation_strengths):
+        with pytest.raises(NotFittedError, match="fit"):
+            call()
+
+
+def test_evaluation_states_its_protocol(model: AttrFormer, dataset: Dataset) -> None:
+    evaluation = model.evaluate(dataset)
+    line = evaluation.protocol.line()
+    assert "shop | 150 users | all 120 items ranked | leave-one-out test" in line
+    assert "best epoch by validation NDCG@20 (mean of seen=hidden and seen=ranked)" in line
+    assert "item_relations as relations: none" in line
+    assert model.evaluate(dataset, part="validation").protocol.part == "validation"
+
+
+def test_evaluation_repeats_what_fit_measured(model: AttrFormer, dataset: Dataset) -> None:
+    assert model.evaluation is not None
+    assert model.evaluate(dataset).to_json() == model.evaluation.to_json() == model.fitted.knowledge.figures
+
+
+def test_evaluation_survives_saving(model: AttrFormer, dataset: Dataset, tmp_path: Path) -> None:
+    model.save(tmp_path / "model")
+    before, after = model.evaluate(dataset), AttrFormer.load(tmp_path / "model", device="cpu").evaluate(dataset)
+    for seen in ("hidden", "ranked"):
+        np.testing.assert_array_equal(before.ranks[seen], after.ranks[seen])
+        np.testing.assert_array_equal(before.lists[seen], after.lists[seen])
+
+
+def test_evaluation_goes_by_external_ids(model: AttrFormer, dataset: Dataset) -> None:
+    there, back = model.evaluate(dataset), model.evaluate(reversed_catalogue(dataset))
+    np.testing.assert_array_equal(there.ranks["hidden"], back.ranks["hidden"][::-1])
+    np.testing.assert_array_equal(there.items, dataset.item_count - 1 - back.items[::-1])
+
+
+def test_evaluation_of_a_given_split(model: AttrFormer, dataset: Dataset) -> None:
+    split = leave_one_out(dataset, minimum=10)
+    assert model.evaluate(dataset, split=split).protocol.users == len(split.test) < dataset.user_count
+
+
+def test_another_catalogue_is_refused(model: AttrFormer, dataset: Dataset) -> None:
+    fewer = keep_items(dataset, dataset.item_ids.to_list()[:-1])
+    with pytest.raises(DataError, match="catalogue has 119 items, the model was fitted on 120"):
+        model.evaluate(fewer)
+    renamed = replace(dataset, item_ids=Ids.from_list([f"other-{n}" for n in range(dataset.item_count)]))
+    with pytest.raises(DataError, match="'other-0' is not among them"):
+        model.evaluate(renamed)
+
+
+def test_an_unknown_part_is_refused(model: AttrFormer, dataset: Dataset) -> None:
+    with pytest.raises(ConfigurationError, match="Unknown part 'train'"):
+        model.evaluate(dataset, part="train")
