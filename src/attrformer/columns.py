@@ -9,6 +9,7 @@ ITEM: Final = "item_id"
 TIMESTAMP: Final = "timestamp"
 RATING: Final = "rating"
 WEIGHT: Final = "weight"
+TITLE: Final = "title"
 
 SOURCE_ITEM: Final = "source_item_id"
 TARGET_ITEM: Final = "target_item_id"

@@ -176,15 +176,9 @@ def _member(kind: Any, key: str, prefix: str) -> Any:
 
 def _check_names(cls: Any, names: Iterable[Any], prefix: str) -> None:
     known = [field.name for field in dataclasses.fields(cls) if field.init]
-    for name in names:
-        if name in known:
-            continue
-        near = difflib.get_close_matches(str(name), known, n=3)
-        advice = (
-            f"Did you mean {' or '.join(prefix + match for match in near)}?"
-            if near
-            else f"Known here: {', '.join(known)}."
-        )
+    for name in [name for name in names if name not in known]:
+        near = " or ".join(prefix + match for match in difflib.get_close_matches(str(name), known, n=3))
+        advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
         raise ConfigurationError(f"Unknown option '{prefix}{name}'. {advice}")
 
 
@@ -218,16 +212,13 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
         if any(value == choice and type(value) is type(choice) for choice in arguments):
             return value
         near = difflib.get_close_matches(str(value), [str(choice) for choice in arguments], n=1)
-        raise _wrong(
-            name, f"one of {', '.join(map(str, arguments))}", value, f" Did you mean {near[0]}?" if near else ""
-        )
+        advice = f" Did you mean {near[0]}?" if near else ""
+        raise _wrong(name, f"one of {', '.join(map(str, arguments))}", value, advice)
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [arguments[0]] * len(value) if arguments[-1:] == (Ellipsis,) else list(arguments)
         if len(kinds) == len(value):
-            return tuple(
-                _convert(inner, item, f"{name}[{index}]")
-                for index, (inner, item) in enumerate(zip(kinds, value, strict=True))
-            )
+            numbered = enumerate(zip(kinds, value, strict=True))
+            return tuple(_convert(inner, item, f"{name}[{index}]") for index, (inner, item) in numbered)
     if origin is dict and isinstance(value, Mapping):
         return {_key(key, name): _convert(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(kind):
@@ -300,9 +291,8 @@ def _describe(cls: Any, prefix: str, defaults: Any) -> Iterable[Option]:
         yield Option(name, _type_text(kind), _plain(default), str(field.metadata.get("help", "")))
         for option in _alternatives(kind):
             if dataclasses.is_dataclass(option):
-                yield from _describe(
-                    option, f"{name}.", default if isinstance(default, typing.cast(type, option)) else None
-                )
+                inner = default if isinstance(default, typing.cast(type, option)) else None
+                yield from _describe(option, f"{name}.", inner)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

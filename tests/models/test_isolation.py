@@ -16,7 +16,17 @@ from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.parts import PartInputs
 
 NAMES = ["near", "wide", "edge_also", "item_brand", "item_tags", "item_price", "user_region", "identity", "neighbours"]
-HEADS = ["near", "wide", "edge_also", "item_brand", "item_tags", "item_price", "identity", "time_gap", "behaviour_rating"]
+HEADS = [
+    "near",
+    "wide",
+    "edge_also",
+    "item_brand",
+    "item_tags",
+    "item_price",
+    "identity",
+    "time_gap",
+    "behaviour_rating",
+]
 
 
 @pytest.fixture(scope="module")

@@ -46,8 +46,16 @@ def test_gap_buckets_by_doubling() -> None:
     assert gap_buckets(times, torch.tensor([[6]]), GAP_BUCKETS).max() == GAP_BUCKETS - 1
 
 
+@given(st.lists(st.integers(-(2**33), 2**33), min_size=1, max_size=20))
+def test_gap_buckets_are_the_whole_logarithm(gaps: list[int]) -> None:
+    near = [gap + step for gap in (2**k for k in range(34)) for step in (-1, 0, 1)]
+    times = torch.tensor([[0, *(-gap for gap in (*gaps, *near))]])
+    expected = [0 if gap <= 0 else min(max(gap.bit_length() - 1, 1), GAP_BUCKETS - 1) for gap in (0, *gaps, *near)]
+    assert gap_buckets(times, torch.tensor([[0]]), GAP_BUCKETS)[0, 0].tolist() == expected
+
+
 def test_large_gaps_keep_their_bucket() -> None:
-    # Doubles hold every second exactly; single precision would round up across the boundary.
+    # Single precision would round up across the boundary.
     gap = 2**23 - 1
     found = gap_buckets(torch.tensor([[0, gap, gap + 1]]), torch.tensor([[1, 2]]), GAP_BUCKETS)
     assert found[0, :, 0].tolist() == [22, 23]

@@ -136,7 +136,8 @@ def test_bare_interactions_are_enough(tmp_path: Path) -> None:
     table = pl.DataFrame({"user_id": rows, "item_id": source.sequences.items})
     dataset = Dataset.from_frames(table)
     model = AttrFormer(small_config("training.epochs=1")).fit(dataset, progress=False)
-    assert set(model.relation_strengths()) == {"near", "wide", "identity", "neighbours"}
+    # Histories are too short for the wide window.
+    assert set(model.relation_strengths()) == {"near", "identity", "neighbours"}
     assert model.pair_attributes() == []
     model.save(tmp_path)
     assert AttrFormer.load(tmp_path, device="cpu").recommend(k=3).equals(model.recommend(k=3))
@@ -176,7 +177,7 @@ def test_ratings_and_edge_tables(dataset: Dataset, tmp_path: Path) -> None:
     edges = pl.DataFrame({"source_item_id": ids[:-1], "target_item_id": ids[1:], "relation": "also_bought"})
     rated = Dataset.from_frames(interactions, item_relations=edges)
     model = AttrFormer(small_config("training.epochs=1", "relations.dense_items=50")).fit(rated, progress=False)
-    assert "also_bought" in model.relation_strengths()
+    assert "edge_also_bought" in model.relation_strengths()
     assert "item_relations as relations: also_bought" in model.evaluate(rated).protocol.line()
     model.save(tmp_path)
     loaded = AttrFormer.load(tmp_path, device="cpu")

@@ -20,7 +20,8 @@ from tests.relations.builders import (
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import leave_one_out
 from attrformer.errors import ConfigurationError
-from attrformer.relations.build import RelationSet, build_relations
+from attrformer.relations.build import LONG_HISTORIES, RelationSet, build_relations
+from attrformer.relations.config import RelationsConfig
 from attrformer.relations.neighbours import latest_anchors
 
 
@@ -86,6 +87,13 @@ def test_a_dataset_without_attributes_and_times_has_its_behaviour_relations() ->
     relations = relations_of(dataset(sequences(walks(10, 8, 0)), 8))
     assert list(relations.rows) == ["near", "wide"]
     assert not relations.features and not relations.users and not relations.levels and not relations.time_gaps
+
+
+@pytest.mark.parametrize(("length", "names"), [(LONG_HISTORIES - 1, ["near"]), (LONG_HISTORIES, ["near", "wide"])])
+def test_the_wide_window_is_left_out_of_short_histories_unless_asked_for(length: int, names: list[str]) -> None:
+    train = sequences([[place % 8 for place in range(length)]] * 4)
+    built = build_relations(dataset(train, 8), train, RelationsConfig(), seed=0)
+    assert list(built.rows) == names
 
 
 @pytest.mark.parametrize(

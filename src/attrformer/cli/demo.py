@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from attrformer.cli import console, runs, tables
+from attrformer.cli.arguments import Quiet, Settings
 from attrformer.columns import USER
 
 SHOWN_USER = 0
@@ -17,11 +18,8 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the run; numbered where it exists already.")
     ] = Path("runs/demo"),
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", "-s", help="An option as name=value; may be repeated.", show_default=False),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    settings: Settings = None,
+    quiet: Quiet = False,
 ) -> None:
     """Train on a small made-up shop and show what comes out of it.
 

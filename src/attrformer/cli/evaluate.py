@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from attrformer.cli import console, runs
+from attrformer.cli.arguments import Run
 
 
 class Part(str, Enum):
@@ -20,9 +21,7 @@ class Part(str, Enum):
 
 
 def evaluate(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder that `attrformer train` wrote.", show_default=False)
-    ],
+    run: Run,
     data: Annotated[
         Path | None,
         typer.Option("--data", "-d", help="Dataset folder; the one it was trained on by default.", show_default=False),

@@ -8,16 +8,12 @@ from typing import Annotated
 import typer
 
 from attrformer.cli import runs, tables
+from attrformer.cli.arguments import Run, Users
 
 
 def explain(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder that `attrformer train` wrote.", show_default=False)
-    ],
-    users: Annotated[
-        list[str] | None,
-        typer.Option("--users", "-u", help="User ids, separated by commas; everyone by default.", show_default=False),
-    ] = None,
+    run: Run,
+    users: Users = None,
     histories: Annotated[
         Path | None,
         typer.Option(help="Histories, as for `attrformer recommend`.", show_default=False),

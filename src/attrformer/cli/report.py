@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
+from attrformer.cli.arguments import Run
 
-def report(
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder that `attrformer train` wrote.", show_default=False)
-    ],
-) -> None:
+
+def report(run: Run) -> None:
     """Write the HTML report of a run again and print where it lies.
 
     Works while the run is still training, too: the report shows the epochs so far.

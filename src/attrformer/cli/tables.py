@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from attrformer.cli import console
-from attrformer.columns import CONTRIBUTION, HISTORY, ITEM, PART, RANK, SCORE, USER
+from attrformer.columns import CONTRIBUTION, HISTORY, ITEM, PART, RANK, SCORE, TITLE, USER
 from attrformer.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 100
 PARTS_SHOWN = 3
 LATEST_SHOWN = 5
-TITLE = "title"
 REASONS = "reasons"
 
 

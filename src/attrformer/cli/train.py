@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from attrformer.cli import console, runs
+from attrformer.cli.arguments import Quiet, Settings
 
 
 def train(
@@ -15,15 +16,12 @@ def train(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the run, new or to be resumed.", show_default=False)
     ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", "-s", help="An option as name=value; may be repeated.", show_default=False),
-    ] = None,
+    settings: Settings = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="YAML file of options.", show_default=False)
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a model on a dataset folder, then evaluate it.
 

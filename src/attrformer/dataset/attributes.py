@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ class Attribute:
         name: the column it came from.
         kind: how its values are read.
         offsets: int64 `[n + 1]`, row r owns `codes[offsets[r]:offsets[r + 1]]`.
-        codes: int32, value codes; a missing value is an empty row. Empty rows throughout for numeric and time attributes.
+        codes: int32, value codes; a missing value is an empty row. Empty throughout for numeric and time attributes.
         vocabulary: the external value of each code, as text; empty for numeric and time attributes.
         numbers: float64 `[n]`, NaN where missing; `[0]` for categorical and multi-valued attributes. Times are seconds.
     """
@@ -65,5 +66,5 @@ class Attribute:
         codes = np.searchsorted(edges, self.numbers[known], side="right").astype(np.int32)
         offsets = np.concatenate([[0], np.cumsum(known)]).astype(np.int64)
         bounds = ["", *(f"{edge:g}" for edge in edges), ""]
-        vocabulary = tuple(f"{low}..{high}" for low, high in zip(bounds[:-1], bounds[1:], strict=True))
+        vocabulary = tuple(f"{low}..{high}" for low, high in pairwise(bounds))
         return Attribute(self.name, AttributeKind.CATEGORICAL, offsets, codes, vocabulary, np.empty(0))

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.columns import ITEM, TIMESTAMP, USER
+from attrformer.columns import ITEM, TIMESTAMP, TITLE, USER
 from attrformer.dataset.attribute_columns import attributes_of
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.dataset import Dataset
@@ -19,7 +19,6 @@ from attrformer.dataset.frames import library_of
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.tables import (
-    TITLE,
     Table,
     id_column,
     number_column,

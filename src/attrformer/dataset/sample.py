@@ -42,7 +42,6 @@ REGION: Final = "region"
 BRAND: Final = "brand"
 CATEGORY: Final = "category"
 PRICE: Final = "price"
-TITLE: Final = "title"
 SOURCE_CATEGORY: Final = "source_category"
 TARGET_CATEGORY: Final = "target_category"
 
@@ -163,7 +162,7 @@ def _item_table(generator: np.random.Generator, shop: Shop) -> pl.DataFrame:
     return pl.DataFrame(
         {
             columns.ITEM: _ids("item", count),
-            TITLE: item_titles(_pick(names, shop.brand), shop.category, generator.random(count)),
+            columns.TITLE: item_titles(_pick(names, shop.brand), shop.category, generator.random(count)),
             BRAND: _pick(names, shop.brand),
             CATEGORY: paths.gather(shop.category),
             PRICE: np.round(middle * np.exp(0.5 * normal), 2),

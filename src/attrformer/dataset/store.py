@@ -12,13 +12,13 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from attrformer.columns import ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, USER, WEIGHT
+from attrformer.columns import ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.construct import TABLE_NAMES, dataset_of_tables
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.frames import read_table
 from attrformer.dataset.ids import Ids
-from attrformer.dataset.tables import TITLE, open_table
+from attrformer.dataset.tables import open_table
 from attrformer.errors import DataError
 
 DESCRIPTION: Final = "dataset.json"

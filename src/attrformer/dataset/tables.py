@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from attrformer.columns import ITEM, USER
 from attrformer.dataset.frames import to_polars
 from attrformer.errors import DataError
-
-TITLE: Final = "title"
 
 
 @dataclass(frozen=True, slots=True)

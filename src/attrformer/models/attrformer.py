@@ -51,7 +51,7 @@ class Outputs:
 
 
 class ItemTable(nn.Module):
-    """Item representation: the sum of item embedding and attribute embeddings, used at the input and tied at the output.
+    """Item representation: item embedding plus attribute embeddings, used at the input and tied at the output.
 
     Args:
         items: catalogue size.
@@ -82,7 +82,7 @@ class ItemTable(nn.Module):
 
 
 class AttrFormerNetwork(nn.Module):
-    """Encoder with relation-augmented heads, catalogue evidence for each relation, and position-to-position aggregation.
+    """Encoder with relation-augmented heads, catalogue evidence of each relation, position-to-position aggregation.
 
     Args:
         relations: the explicit relations of the dataset.

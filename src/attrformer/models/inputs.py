@@ -78,13 +78,6 @@ class InputMaker:
             if name in sequences.behaviours
         }
         timed = relations.time_gaps and sequences.times is not None
-        found = None
-        if neighbours is not None:
-            parts = (neighbours.users, neighbours.similarity, neighbours.following)
-            users, similarity, following = (
-                torch.from_numpy(part.reshape(*places.shape, *part.shape[1:])) for part in parts
-            )
-            found = NeighbourBatch(users.long(), similarity, following.long())
         batch = Batch(
             items=padded(sequences.items.astype(np.int64), relations.items),
             places=torch.from_numpy(places.astype(np.int64)),
@@ -92,6 +85,12 @@ class InputMaker:
             users={name: torch.from_numpy(codes.astype(np.int64)) for name, codes in user_codes.items()},
             times=padded(sequences.times, 0) if timed and sequences.times is not None else None,
             levels=levels,
-            neighbours=found,
+            neighbours=None if neighbours is None else _neighbour_batch(neighbours, places.shape),
         )
         return batch.to(self._device)
+
+
+def _neighbour_batch(neighbours: Neighbours, shape: tuple[int, ...]) -> NeighbourBatch:
+    parts = (neighbours.users, neighbours.similarity, neighbours.following)
+    users, similarity, following = (torch.from_numpy(part.reshape(*shape, *part.shape[1:])) for part in parts)
+    return NeighbourBatch(users.long(), similarity, following.long())

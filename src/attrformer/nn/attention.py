@@ -51,7 +51,8 @@ class RelationAugmentedAttention(nn.Module):
         position = torch.arange(length, device=values.device)
         distance = position.unsqueeze(1) - position
         bias = self.position_bias[name][self.bins[distance.clamp_min(0)]]
-        return (values * self.temperature[name] + bias).masked_fill(distance < 0, -torch.inf)
+        logits: Tensor = values * self.temperature[name] + bias
+        return logits.masked_fill(distance < 0, -torch.inf)
 
     def forward(self, hidden: Tensor, relation_values: dict[str, Tensor]) -> Tensor:
         """Mixes positions.

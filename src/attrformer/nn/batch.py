@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -21,6 +21,10 @@ class NeighbourBatch:
     users: Tensor
     similarity: Tensor
     following: Tensor
+
+    def to(self, device: torch.device | str) -> NeighbourBatch:
+        """The same neighbours on another device."""
+        return NeighbourBatch(self.users.to(device), self.similarity.to(device), self.following.to(device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,14 +56,12 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        return Batch(**{entry.name: _move(getattr(self, entry.name), device) for entry in fields(self)})
-
-
-def _move(value: object, device: torch.device | str) -> object:
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, dict):
-        return {name: tensor.to(device) for name, tensor in value.items()}
-    if isinstance(value, NeighbourBatch):
-        return NeighbourBatch(value.users.to(device), value.similarity.to(device), value.following.to(device))
-    return value
+        return Batch(
+            items=self.items.to(device),
+            places=self.places.to(device),
+            folds=self.folds.to(device),
+            users={name: codes.to(device) for name, codes in self.users.items()},
+            times=None if self.times is None else self.times.to(device),
+            levels={name: levels.to(device) for name, levels in self.levels.items()},
+            neighbours=None if self.neighbours is None else self.neighbours.to(device),
+        )

@@ -1,7 +1,7 @@
 """Relations as modules: what each says about earlier positions, and about the whole catalogue.
 
-Every module owns its parameters and reads nothing of another one's, so that what is learned for one attribute gets gradients from
-that attribute alone (SPEC part 2.1).
+Every module owns its parameters and reads nothing of another one's, so that what is learned for one attribute gets
+gradients from that attribute alone (SPEC part 2.1).
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class RelationEvidence(nn.Module):
     def weights(self, batch: Batch, gaps: Tensor | None) -> Tensor:
         """beta_a at the places of a batch, padding included with its neighbours' value; `[b, t, l]`."""
         assert self.recency is not None
-        return self.recency(batch, gaps).exp().masked_fill((batch.items == self.padding).unsqueeze(1), 0.0)
+        profile: Tensor = self.recency(batch, gaps)
+        return profile.exp().masked_fill((batch.items == self.padding).unsqueeze(1), 0.0)
 
     padding: int
 
@@ -110,9 +111,11 @@ class RowEvidence(RelationEvidence):
         return batch.folds.clamp_max(self.folds).unsqueeze(1) * self.keys + batch.items.clamp_max(self.keys - 1)
 
     def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        """The rows of the positions, weighted by recency."""
         return RowPart(self.table, self.rows(batch)), self.weights(batch, gaps)
 
     def pairs(self, batch: Batch) -> Tensor:
+        """log(1 + R_a(i_t, i_s) / eps) from the rows, eps as it started, `[b, l, l]`."""
         known = batch.items.clamp_max(self.columns - 1)
         return torch.log1p(self.table.pairs(self.rows(batch), known) * self.pair_scale)
 
@@ -170,13 +173,15 @@ class FeatureEvidence(RelationEvidence):
             out = torch.zeros(len(codes), self.values, device=items.device)
         out = out.scatter_add(1, codes, self.log_diagonal.exp()[codes] * weights)
         # clamp passes the gradient at exactly 0, where the low-rank part starts.
-        return out.clamp_min(0.0).unflatten(0, items.shape)
+        return out.clamp_min(0.0).view(*items.shape, self.values)
 
     def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        """The profile of the history in the attribute's feature space."""
         groups = FeatureGroups(self.of_item, self.features, self.values)
         return FeaturePart(groups), torch.bmm(self.weights(batch, gaps), self.project(batch.items))
 
     def pairs(self, batch: Batch) -> Tensor:
+        """log(1 + R_a(i_t, i_s) / eps) from the features, eps as it started, `[b, l, l]`."""
         projected, codes = self.project(batch.items), self.codes[batch.items]
         if codes.shape[2] == 1:
             index = codes.transpose(1, 2).expand(-1, codes.shape[1], -1)
@@ -219,6 +224,7 @@ class LiftEvidence(RelationEvidence):
     dense: Tensor
 
     def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        """The row of the user's value, with weight 1."""
         row = batch.folds.clamp_max(self.folds) * self.keys + batch.users[self.attribute]
         return RowPart(DenseRows(self.dense), row.unsqueeze(1)), self.dense.new_ones(len(row), 1, 1)
 
@@ -237,10 +243,12 @@ class IdentityEvidence(RelationEvidence):
         self.padding = items
 
     def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        """The items of the history, weighted by recency."""
         items = batch.items.clamp_max(self.padding - 1).unsqueeze(1)
         return EntryPart(items, self.padding), self.weights(batch, gaps)
 
     def pairs(self, batch: Batch) -> Tensor:
+        """[i_t = i_s], `[b, l, l]`."""
         return (batch.items.unsqueeze(2) == batch.items.unsqueeze(1)).float()
 
 

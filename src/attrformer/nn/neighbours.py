@@ -17,8 +17,8 @@ NOTHING = -1e9
 class NeighbourEvidence(RelationEvidence):
     """Weighs similar users and reads their aligned positions, into the hidden state and as catalogue evidence.
 
-    The weight of neighbour v is a softmax over neighbours of a learned power of the similarity times the user-attribute relation
-    R_a(u, v), one learned table for each attribute.
+    The weight of neighbour v is a softmax over neighbours of a learned power of the similarity times the user-attribute
+    relation R_a(u, v), one learned table for each attribute.
 
     Args:
         items: catalogue size.
@@ -81,6 +81,7 @@ class NeighbourEvidence(RelationEvidence):
         return codes
 
     def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+        """What neighbours did after the aligned position, weighted by neighbour and step."""
         assert batch.neighbours is not None
         found = batch.neighbours
         steps = torch.softmax(self.step_weight, 0)
@@ -101,8 +102,7 @@ class NeighbourEvidence(RelationEvidence):
         following = batch.neighbours.following[..., 0]
         weights = self.neighbour_weights(batch, batch.neighbours) * (following >= 0)
         flat = following.clamp_min(0).flatten(0, 1)
-        mean = F.embedding_bag(flat, table, per_sample_weights=weights.flatten(0, 1), mode="sum").unflatten(
-            0, following.shape[:2]
-        )
+        total = F.embedding_bag(flat, table, per_sample_weights=weights.flatten(0, 1), mode="sum")
+        mean = total.view(*following.shape[:2], table.shape[1])
         refined: Tensor = self.project(self.norm(mean)) * (weights.sum(2, keepdim=True) > 0)
         return refined

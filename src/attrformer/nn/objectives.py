@@ -16,7 +16,9 @@ from attrformer.nn.parts import Part, PartInputs
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PosteriorTarget:
-    """target_t(j) = (n_j + alpha_0 pi_t(j)) / (sum n + alpha_0), pi_t a mixture of relation evidence, popularity and uniform.
+    """target_t(j) = (n_j + alpha_0 pi_t(j)) / (sum n + alpha_0).
+
+    pi_t is a mixture of relation evidence, popularity and uniform.
 
     Args:
         items: int64 `[b, t, w]`, the next w items of each target position.
@@ -62,9 +64,9 @@ class LogitBlocks:
         for start in range(0, self.hidden.shape[0], self._step):
             rows = slice(start, min(start + self._step, self.hidden.shape[0]))
             blocks = [part.block(rows, inputs.block(rows)) for part, inputs in self.parts]
-            logits = (
-                (self.hidden[rows].flatten(0, 1) @ self.table.t()).float().unflatten(0, self.hidden[rows].shape[:2])
-            )
+            hidden = self.hidden[rows]
+            flat = (hidden.flatten(0, 1) @ self.table.t()).float()
+            logits = flat.view(*hidden.shape[:2], len(self.table))
             for block in blocks:
                 block.add_to(logits)
             yield rows, logits, blocks
@@ -136,7 +138,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
                     of_flat[2 * k][rows] = of_weights.sum(1, keepdim=True) if shared else of_weights
                 of_flat[2 * k + 1][rows] = of_gate
             low = gradient.flatten(0, 1).to(walk.table.dtype)
-            of_hidden[rows] = (low @ walk.table).to(hidden.dtype).unflatten(0, gradient.shape[:2])
+            of_hidden[rows] = (low @ walk.table).to(hidden.dtype).view_as(of_hidden[rows])
             if low.dtype == table.dtype:
                 of_table.addmm_(low.t(), walk.hidden[rows].flatten(0, 1))
             else:
@@ -161,8 +163,8 @@ def fused_cross_entropy(
 ) -> Tensor:
     """Mean cross-entropy of the masked targets to their posterior, gradient computed in the forward pass.
 
-    Logits are made for a block of sequences, turned into their own gradient in place and dropped, so that memory depends on
-    `block_elements` and never on targets times items.
+    Logits are made for a block of sequences, turned into their own gradient in place and dropped, so that memory
+    depends on `block_elements` and never on targets times items.
 
     Args:
         hidden: `[b, t, d]`, the content part's queries.

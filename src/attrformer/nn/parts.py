@@ -1,8 +1,9 @@
 """What one relation adds to the logits of a block of targets, and the gradient of that.
 
-Every part computes catalogue evidence `e_a(t, j)` (SPEC part 3) and adds `g_a(t) * log(1 + e_a(t, j) / eps_a)` to the logits; the division by
-eps_a is already in the weights it is given. The formulas are written by hand because a block must never be kept for a later
-backward pass: the fused objective asks for the gradient at once. The plain counterpart, by automatic differentiation, stands in the tests.
+Every part computes catalogue evidence `e_a(t, j)` (SPEC part 3) and adds `g_a(t) * log(1 + e_a(t, j) / eps_a)` to the
+logits; the division by eps_a is already in the weights it is given. The formulas are written by hand because a block
+must never be kept for a later backward pass: the fused objective asks for the gradient at once. The plain counterpart,
+by automatic differentiation, stands in the tests.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class PartInputs:
     """The differentiable inputs of one part.
 
     Args:
-        weights: `[b, t, s]`, what the history says, divided by eps_a; `[b, 1, s]` where it is the same for every target.
+        weights: `[b, t, s]`, what the history says, divided by eps_a; `[b, 1, s]` where all targets share it.
         gate: `[b, t]`, g_a(h_t).
     """
 
@@ -44,7 +45,7 @@ class Block(Protocol):
         """Gradients of weights and gate from that of the logits, which is left as it is."""
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
-        """The evidence scaled to sum to one (to zero where there is none), as (items, or None when dense, and values)."""
+        """Evidence scaled to sum to one (zero where there is none): items, or None when dense, and values."""
 
 
 class Part(Protocol):
@@ -84,12 +85,14 @@ class DenseBlock:
         self._spread, self._gather, self._items = spread, gather, items
 
     def add_to(self, logits: Tensor) -> None:
+        """Adds gate times log evidence to logits `[b, t, items]` in place."""
         if self._spread is None:
             logits.addcmul_(self._log, self._gate)
         else:
             self._spread(logits, self._log * self._gate)
 
     def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        """Gradients of weights (None where not needed) and gate; `gradient` is left as it is."""
         if self._gather is not None:
             gradient = self._gather(gradient)
         if self._log.shape[1] == 1 and gradient.shape[1] != 1:
@@ -104,6 +107,7 @@ class DenseBlock:
         return of_weights, of_gate
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
+        """Items (None: the whole catalogue) and their evidence, scaled to sum to one or zero."""
         evidence = self._scaled - 1.0
         if self._spread is not None:
             of_items = evidence.new_zeros(*evidence.shape[:2], self._items)
@@ -130,15 +134,18 @@ class EntryBlock:
         self._log = torch.log(self._scaled)
 
     def add_to(self, logits: Tensor) -> None:
+        """Adds gate times log evidence to logits `[b, t, items]` in place."""
         logits.scatter_add_(2, self._items, self._log * self._share * self._gate)
 
     def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        """Gradients of weights (None where not needed) and gate; `gradient` is left as it is."""
         at_entries = gradient.gather(2, self._items)
         of_gate = torch.linalg.vecdot(at_entries, self._log * self._share)
         of_weights = self._weight_gradient(at_entries.div_(self._scaled)) * self._gate if needs_weights else None
         return of_weights, of_gate
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
+        """Items (None: the whole catalogue) and their evidence, scaled to sum to one or zero."""
         return self._items, self._entries / self._entries.sum(2, keepdim=True).clamp_min(1e-12)
 
 
@@ -164,12 +171,15 @@ class UnionBlock:
         self._evidence = torch.bmm(weights, rows)
 
     def add_to(self, logits: Tensor) -> None:
+        """Adds gate times log evidence to logits `[b, t, items]` in place."""
         self._dense.add_to(logits)
 
     def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        """Gradients of weights (None where not needed) and gate; `gradient` is left as it is."""
         return self._dense.gradients(gradient, needs_weights)
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
+        """Items (None: the whole catalogue) and their evidence, scaled to sum to one or zero."""
         return self._columns, self._evidence / self._evidence.sum(2, keepdim=True).clamp_min(1e-12)
 
 
@@ -186,6 +196,7 @@ class RowPart:
     rows: Tensor
 
     def block(self, rows: slice, inputs: PartInputs) -> Block:
+        """Rows of the positions over the catalogue, or over the items they name."""
         named = self.rows[rows]
         if isinstance(self.table, SparseRows):
             return UnionBlock(*self.table.union(named), inputs)
@@ -211,6 +222,7 @@ class EntryPart:
     columns: int
 
     def block(self, rows: slice, inputs: PartInputs) -> Block:
+        """The entries of some sequences, for every target."""
         targets = inputs.gate.shape[1]
         items = self.items[rows].expand(-1, targets, -1)
         entries = inputs.weights.expand(-1, targets, -1)
@@ -230,6 +242,7 @@ class FeaturePart:
     groups: FeatureGroups
 
     def block(self, rows: slice, inputs: PartInputs) -> Block:
+        """Evidence for each group of equal items."""
         groups = self.groups
 
         def spread(logits: Tensor, values: Tensor) -> None:
@@ -238,7 +251,7 @@ class FeaturePart:
         def gather(gradient: Tensor) -> Tensor:
             flat = gradient.flatten(0, 1)
             out = torch.zeros(len(flat), groups.count, device=flat.device)
-            return out.index_add_(1, groups.of_item, flat).unflatten(0, gradient.shape[:2])
+            return out.index_add_(1, groups.of_item, flat).view(*gradient.shape[:2], groups.count)
 
         def weight_gradient(gradient: Tensor) -> Tensor:
             return groups.to_values(gradient)

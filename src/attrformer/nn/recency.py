@@ -23,15 +23,19 @@ def distance_bins(length: int) -> tuple[Tensor, int]:
 
 
 def gap_buckets(times: Tensor, places: Tensor, buckets: int) -> Tensor:
-    """Bucket of the time between the places `[b, t]` and every position `[b, l]`, int64 `[b, t, l]`."""
+    """Bucket of the time between the places `[b, t]` and every position `[b, l]`, int64 `[b, t, l]`.
+
+    Bucket 0 is no gap or a later position, 1 is up to 3 seconds, and k is from 2^k seconds on, `buckets - 1` at most.
+    """
     rows = torch.arange(len(times), device=times.device).unsqueeze(1)
-    gaps = (times[rows, places].unsqueeze(2) - times.unsqueeze(1)).clamp_min(0)
-    doubling = torch.log2(gaps.clamp_min(1).double()).floor().long().clamp(1, buckets - 1)
-    return torch.where(gaps > 0, doubling, 0)
+    gaps = times[rows, places].unsqueeze(2) - times.unsqueeze(1)
+    # Whole numbers, because single precision rounds across a boundary and not every device has double precision.
+    edges = torch.tensor([1, *(1 << k for k in range(2, buckets))], device=times.device)
+    return torch.bucketize(gaps, edges, right=True)
 
 
 class RecencyProfile(nn.Module):
-    """log beta_a(t, s), a sum of learned terms for distance, time gap and behaviour levels (SPEC part 3, "Catalogue evidence").
+    """log beta_a(t, s), a sum of learned terms for distance, time gap and behaviour levels (SPEC part 3).
 
     Args:
         length: longest history.

@@ -56,7 +56,7 @@ class SparseRows:
         count = int(number[:, -1].max()) + 1
         items = torch.zeros(batch, count, dtype=torch.long, device=rows.device)
         items.scatter_(1, number, ordered.long())
-        local = torch.empty_like(number).scatter_(1, order, number).unflatten(1, (length, -1))
+        local = torch.empty_like(number).scatter_(1, order, number).view(batch, length, self.indices.shape[1])
         dense = torch.zeros(batch, length, count, device=rows.device)
         return items, dense.scatter_add_(2, local, self.values[rows])
 
@@ -67,7 +67,7 @@ class SparseRows:
         # The last of equal columns is the kept entry; unused places of column 0 come before it.
         place = torch.searchsorted(named, wanted, right=True).sub_(1).clamp_min_(0)
         values = self.values[rows].flatten(0, 1).gather(1, place)
-        return torch.where(named.gather(1, place) == wanted, values, 0.0).unflatten(0, rows.shape)
+        return torch.where(named.gather(1, place) == wanted, values, 0.0).view(*rows.shape, items.shape[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +76,8 @@ class FeatureGroups:
 
     Args:
         of_item: int64 `[items]`, the group of each item.
-        features: `[values, groups]`, phi_a of each group; None where every item has at most one value, so that group g is value g
-            with weight 1 and the last group holds the items without a value.
+        features: `[values, groups]`, phi_a of each group; None where every item has at most one value, so that group g
+            is value g with weight 1 and the last group holds the items without a value.
         values: number of attribute values.
     """
 
@@ -94,10 +94,10 @@ class FeatureGroups:
         """`profile(t) . phi_a(group)`, from `[b, t, values]` to `[b, t, groups]`."""
         if self.features is None:
             return torch.cat([profile, profile.new_zeros(*profile.shape[:2], 1)], 2)
-        return (profile.flatten(0, 1) @ self.features).unflatten(0, profile.shape[:2])
+        return (profile.flatten(0, 1) @ self.features).view(*profile.shape[:2], self.count)
 
     def to_values(self, gradient: Tensor) -> Tensor:
         """The transpose of `from_values`."""
         if self.features is None:
             return gradient[:, :, : self.values]
-        return (gradient.flatten(0, 1) @ self.features.t()).unflatten(0, gradient.shape[:2])
+        return (gradient.flatten(0, 1) @ self.features.t()).view(*gradient.shape[:2], self.values)

@@ -89,14 +89,7 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
     items = dataset.item_count
     folds = assign_folds(len(train), config.folds, seed)
     fold_count = int(folds.max()) + 1 if len(folds) else 1
-    top_k = None if items <= config.dense_items else min(config.top_k, items)
-    rows: dict[str, RowRelation] = {}
-    for name, window in (("near", config.near), ("wide", config.wide)):
-        if _wanted(window, train):
-            rows[name] = cooccurrence_relation(name, train, items, folds, window, top_k=top_k)
-    for name in _chosen(config.edges, dataset.item_relations, "relations.edges"):
-        key = relation_name("edge", name)
-        rows[key] = edge_relation(key, dataset.item_relations[name], items, top_k=top_k)
+    rows = _row_relations(dataset, train, config, folds)
     features = {}
     for name in _chosen(config.item_attributes, dataset.item_attributes, "relations.item_attributes"):
         attribute = dataset.item_attributes[name]
@@ -130,6 +123,22 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
         time_gaps=config.behaviours and train.times is not None,
         levels={n: level_edges(v, RATING_LEVELS) for n, v in train.behaviours.items()} if config.behaviours else {},
     )
+
+
+def _row_relations(
+    dataset: Dataset, train: Sequences, config: RelationsConfig, folds: NDArray[np.int64]
+) -> dict[str, RowRelation]:
+    """Co-occurrence and edge tables, by name."""
+    items = dataset.item_count
+    top_k = None if items <= config.dense_items else min(config.top_k, items)
+    rows: dict[str, RowRelation] = {}
+    for name, window in (("near", config.near), ("wide", config.wide)):
+        if _wanted(window, train):
+            rows[name] = cooccurrence_relation(name, train, items, folds, window, top_k=top_k)
+    for name in _chosen(config.edges, dataset.item_relations, "relations.edges"):
+        key = relation_name("edge", name)
+        rows[key] = edge_relation(key, dataset.item_relations[name], items, top_k=top_k)
+    return rows
 
 
 def _wanted(window: CooccurrenceConfig, train: Sequences) -> bool:

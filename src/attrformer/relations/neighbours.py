@@ -1,4 +1,4 @@
-"""Position-to-position aggregation: training users with a similar pattern, aligned at the last shared item (SPEC part 3)."""
+"""Position-to-position aggregation: users with a similar pattern, aligned at the last shared item (SPEC part 3)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Neighbours:
     Args:
         users: int32 `[n, k]`, -1 where there are fewer than k.
         similarity: float32 `[n, k]`, 0 where there are fewer.
-        following: int32 `[n, k, horizon]`, what each did right after the aligned position, -1 past the end of the sequence.
+        following: int32 `[n, k, horizon]`, what each did right after the aligned position, -1 past the sequence's end.
     """
 
     users: NDArray[np.int32]
@@ -38,7 +38,7 @@ class NeighbourIndex:
 
     Args:
         train: training sequences.
-        positions: int64, absolute positions grouped by item, an even sample of at most about `candidates` for each item.
+        positions: int64, absolute positions grouped by item, an even sample of about `candidates` at most for each.
         starts: int64 `[items + 1]`, cuts `positions` by item.
         idf: float32 `[items]`.
         count: neighbours kept.
@@ -82,8 +82,8 @@ class NeighbourIndex:
     def search(self, anchors: NDArray[np.int64], users: NDArray[np.int64]) -> Neighbours:
         """Finds the most similar training users of each context; what one context gets never depends on the others.
 
-        Similarity is the sum over shared anchors of idf(i) * 0.8^steps back, divided by the root of the neighbour's length. The alignment is at
-        the most recent shared anchor.
+        Similarity is the sum over shared anchors of idf(i) * 0.8^steps back, divided by the root of the neighbour's
+        length. The alignment is at the most recent shared anchor.
 
         Args:
             anchors: int64 `[n, anchors]`, latest items of each context, most recent first, -1 for none.
@@ -125,7 +125,7 @@ class NeighbourIndex:
         following = np.full((n, self.count, self.horizon), -1, dtype=np.int32)
         if len(context) == 0:
             return Neighbours(users, similarity, following)
-        # Of several shared anchors the most recent one comes first in its (context, neighbour) group and gives the alignment.
+        # Of several shared anchors the most recent one comes first in its (context, neighbour) group: the alignment.
         pair = context * len(self.train) + owner
         late = np.minimum(position - self.train.offsets[owner], _POSITION_BITS)
         order = np.argsort((pair * self.anchors + slot) * (_POSITION_BITS + 1) + (_POSITION_BITS - late))

@@ -6,20 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GAP_BUCKETS = 24
-"""Buckets of a time gap: one for no gap, then one for each doubling from 4 seconds on."""
-
-
-def gap_bucket(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Bucket of a time gap, 0 for none, one more for each doubling.
-
-    Args:
-        seconds: gaps, at least 0, any shape.
-
-    Returns:
-        int64, same shape, below `GAP_BUCKETS`.
-    """
-    safe = np.maximum(seconds, 1).astype(np.float64)
-    return np.where(seconds <= 0, 0, np.clip(np.floor(np.log2(safe)), 1, GAP_BUCKETS - 1)).astype(np.int64)
+"""Buckets of a time gap: one for no gap, one for up to 3 seconds, then one for each doubling from 4 seconds on."""
 
 
 def level_edges(values: NDArray[np.float32], levels: int) -> NDArray[np.float32]:

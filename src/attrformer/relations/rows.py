@@ -33,7 +33,7 @@ class RowRelation:
         folds: blocks of cross-fitting; block `folds` is the one for inference, counted on all training users.
         columns: number of items.
         dense: float32 `[(folds + 1) * keys, columns]`, or None.
-        indices: int32 `[(folds + 1) * keys, k]`, columns of the kept entries in ascending order, unused places first, or None.
+        indices: int32 `[(folds + 1) * keys, k]`, columns of the kept entries, ascending, unused places first, or None.
         values: float32, same shape, 0 in unused places, or None.
     """
 
@@ -54,7 +54,8 @@ class RowRelation:
         """
         at = (self.folds if fold is None else fold) * self.keys + key
         if self.dense is not None:
-            return self.dense[at]
+            whole: NDArray[np.float32] = self.dense[at]
+            return whole
         assert self.indices is not None and self.values is not None
         out = np.zeros(self.columns, dtype=np.float32)
         np.add.at(out, self.indices[at], self.values[at])

@@ -39,8 +39,8 @@ def lift_relation(
 ) -> RowRelation:
     """How much more often people with a value act on an item than everybody does.
 
-    R(value, j) = (n(value, j) + s q(j)) / ((n(value) + s) q(j)) with q(j) the smoothed share of item j; 1 means "like everybody".
-    A missing value relates to nothing: its row is 0.
+    R(value, j) = (n(value, j) + s q(j)) / ((n(value) + s) q(j)) with q(j) the smoothed share of item j; 1 means "like
+    everybody". A missing value relates to nothing: its row is 0.
 
     Args:
         name: of the relation.
@@ -62,8 +62,8 @@ def lift_relation(
     def finish(count: NDArray[np.float32]) -> NDArray[np.float32]:
         share = (count.sum(0) + 1.0) / (count.sum() + items)
         smoothed = (count + SMOOTHING * share * items * 0.01) / (count.sum(1, keepdims=True) + SMOOTHING * items * 0.01)
-        lift = smoothed / share
+        lift: NDArray[np.float32] = (smoothed / share).astype(np.float32)
         lift[-1] = 0.0
-        return lift.astype(np.float32)
+        return lift
 
     return RowRelation(name, values, fold_count, items, dense=without_each_fold(counts, finish))

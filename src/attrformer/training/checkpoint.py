@@ -1,4 +1,4 @@
-"""Checkpoints: everything that training needs to go on as if it had never stopped, written atomically, without pickle."""
+"""Checkpoints: all that training needs to go on as if it had never stopped, written atomically, without pickle."""
 
 from __future__ import annotations
 
@@ -87,7 +87,8 @@ def set_parameters(network: nn.Module, values: dict[str, Tensor]) -> None:
     own = dict(network.named_parameters())
     if own.keys() != values.keys() or any(own[name].shape != values[name].shape for name in own):
         raise CheckpointError(
-            "The checkpoint belongs to another configuration or dataset. Start a new run folder, or use the configuration it was made with."
+            "The checkpoint belongs to another configuration or dataset. Start a new run folder, or use the "
+            "configuration it was made with."
         )
     with torch.no_grad():
         for name, parameter in own.items():

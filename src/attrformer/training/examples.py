@@ -167,7 +167,7 @@ class Examples:
 
 
 def _windows(train: Sequences, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Users and absolute half-open ranges of input positions, cut from the end of each sequence; every position is in one range."""
+    """Users and absolute half-open ranges of inputs, cut from the end of each sequence; each position is in one."""
     inputs = np.maximum(train.lengths - 1, 0)
     pieces = -(-inputs // length)
     users = np.repeat(np.arange(len(train)), pieces)

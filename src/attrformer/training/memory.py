@@ -13,8 +13,9 @@ M_MMAP_THRESHOLD = -3
 def keep_freed_memory() -> bool:
     """Tells the C library to reuse freed blocks instead of returning them to the system.
 
-    Each block of logits is a few megabytes and lives for milliseconds; by default glibc maps and unmaps it every time, and the page
-    faults take a quarter of a training step (docs/lab-notes.md). Does nothing where the C library is another one.
+    Each block of logits is a few megabytes and lives for milliseconds; by default glibc maps and unmaps it every time,
+    and the page faults take a quarter of a training step (docs/lab-notes.md). Does nothing where the C library is
+    another one.
 
     Returns:
         Whether the setting was taken.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from attrformer.columns import ITEM, RATING, TIMESTAMP, USER
+from attrformer.columns import ITEM, RATING, TIMESTAMP, TITLE, USER
 from attrformer.dataset.raw.delimited import Layout, read_delimited
 from attrformer.dataset.raw.files import RawFiles
 from attrformer.dataset.raw.tables import Tables
 
-TITLE, YEAR, GENRES = "title", "year", "genres"
+YEAR, GENRES = "year", "genres"
 
 _WHOLE = pl.Int32()
 _TIMED = {USER: _WHOLE, ITEM: _WHOLE, RATING: pl.Int8(), TIMESTAMP: pl.Int64()}
