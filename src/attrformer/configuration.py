@@ -198,8 +198,10 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
     values = {key: _convert(hints[key], value, f"{prefix}{key}") for key, value in mapping.items()}
     try:
         return cls(**values)
-    except (ValueError, ConfigurationError) as error:
-        # A part knows its options but not where it stands.
+    except ConfigurationError as error:
+        # A part names its option first but does not know where it stands itself.
+        raise ConfigurationError(f"{prefix}{error}") from error
+    except ValueError as error:
         raise ConfigurationError(f"{prefix.rstrip('.')}: {error}" if prefix else str(error)) from error
 
 

@@ -56,3 +56,19 @@ class DownloadError(AttrFormerError):
 
 class CheckpointError(AttrFormerError):
     """A model or training folder that is incomplete, damaged or from another configuration."""
+
+
+def require(holds: bool, option: str, value: object, allowed: str) -> None:
+    """Raises where an option has a value that cannot be used.
+
+    Args:
+        holds: whether the value can be used.
+        option: its name within its part of the configuration.
+        value: what was given.
+        allowed: what can be given, such as "1 or more".
+
+    Raises:
+        ConfigurationError: where it does not hold.
+    """
+    if not holds:
+        raise ConfigurationError(f"{option} is {value}. Give {allowed}.")

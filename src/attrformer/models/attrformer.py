@@ -164,25 +164,27 @@ class AttrFormerNetwork(nn.Module):
         return values
 
     def encode(self, batch: Batch, table: Tensor) -> Tensor:
-        """Hidden state of every position, `[b, l, d]`.
+        """Hidden state at the places of a batch, `[b, t, d]`.
 
         Args:
             batch: histories.
             table: item representations `[items, d]`.
         """
         padded = torch.cat([table, table.new_zeros(1, table.shape[1])])
-        hidden = padded[batch.items] * math.sqrt(self.config.width) + self.position[: batch.items.shape[1]]
-        hidden = self.drop(hidden)
+        embedded = F.embedding(batch.items, padded) * math.sqrt(self.config.width)
+        hidden = self.drop(embedded + self.position[: batch.items.shape[1]])
         values = self.relation_values(batch)
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             hidden = layer(hidden, values)
-        normalised: Tensor = self.norm(hidden)
+        # Nothing reads the last layer anywhere but at the places.
+        asked = {name: batch.at_places(value) for name, value in values.items()}
+        normalised: Tensor = self.norm(self.layers[-1](hidden, asked, batch.places))
         return normalised
 
     def forward(self, batch: Batch) -> Outputs:
         """Runs the network on a batch; the logits are made by `nn.objectives` in blocks."""
         table = self.table()
-        hidden = batch.at_places(self.encode(batch, table))
+        hidden = self.encode(batch, table)
         if batch.neighbours is not None and self.config.neighbour_states:
             hidden = hidden + self.relations["neighbours"].refine(batch, table)  # type: ignore[operator]
         if not self.config.catalogue_evidence:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from attrformer.errors import require
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -32,3 +34,13 @@ class ModelConfig:
         default=8, metadata={"help": "rank of the learned off-diagonal part of M_a; 0: diagonal only"}
     )
     epsilon: float = field(default=0.03, metadata={"help": "eps_a of catalogue evidence at the start"})
+
+    def __post_init__(self) -> None:
+        for name in ("width", "layers", "heads", "expansion", "max_length"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        require(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
+        require(
+            self.dropout is None or 0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1, or null"
+        )
+        require(self.low_rank >= 0, "low_rank", self.low_rank, "0 or more")
+        require(self.epsilon > 0, "epsilon", self.epsilon, "a number above 0")

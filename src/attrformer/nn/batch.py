@@ -8,6 +8,12 @@ import torch
 from torch import Tensor
 
 
+def at_places(values: Tensor, places: Tensor) -> Tensor:
+    """Values `[b, l, ...]` at the places `[b, t]`, `[b, t, ...]`."""
+    rows = torch.arange(len(values), device=values.device).unsqueeze(1)
+    return values[rows, places]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NeighbourBatch:
     """Similar training users for every place that a batch asks about.
@@ -51,8 +57,7 @@ class Batch:
 
     def at_places(self, values: Tensor) -> Tensor:
         """Values `[b, l, ...]` at the places that are asked about, `[b, t, ...]`."""
-        rows = torch.arange(len(values), device=values.device).unsqueeze(1)
-        return values[rows, self.places]
+        return at_places(values, self.places)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from attrformer.errors import require
+
 
 @dataclass(frozen=True)
 class CooccurrenceConfig:
@@ -22,6 +24,12 @@ class CooccurrenceConfig:
     alpha: float = field(
         default=0.3, metadata={"help": "C(i,j) / (deg(i)^(1-alpha) pop(j)^alpha): 0 keeps popular targets strong"}
     )
+
+    def __post_init__(self) -> None:
+        require(self.window >= 1, "window", self.window, "1 or more")
+        require(0 < self.decay <= 1, "decay", self.decay, "a number above 0, at most 1")
+        require(self.backward >= 0, "backward", self.backward, "0 or more")
+        require(0 <= self.alpha <= 1, "alpha", self.alpha, "a number from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -63,3 +71,10 @@ class RelationsConfig:
     max_values: int = field(
         default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
     )
+
+    def __post_init__(self) -> None:
+        least = {"dense_items": 0, "buckets": 2}
+        counts = ("folds", "dense_items", "top_k", "buckets", "max_values")
+        for name in (*counts, *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
+            value, lowest = getattr(self, name), least.get(name, 1)
+            require(value >= lowest, name, value, f"{lowest} or more")

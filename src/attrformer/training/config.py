@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from attrformer.errors import require
+
 
 @dataclass(frozen=True)
 class TargetConfig:
@@ -20,6 +22,12 @@ class TargetConfig:
     relation: float = field(default=1.0, metadata={"help": "share of relation evidence in the prior mean"})
     popularity: float = field(default=0.0, metadata={"help": "share of popularity in the prior mean"})
     uniform: float = field(default=0.0, metadata={"help": "share of the uniform distribution in the prior mean"})
+
+    def __post_init__(self) -> None:
+        require(self.window >= 1, "window", self.window, "1 or more")
+        require(0 < self.decay <= 1, "decay", self.decay, "a number above 0, at most 1")
+        for name in ("strength", "relation", "popularity", "uniform"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
 
 
 @dataclass(frozen=True)
@@ -61,3 +69,14 @@ class TrainingConfig:
     )
     threads: int | None = field(default=None, metadata={"help": "CPU threads; null: all cores"})
     checkpoint_minutes: float = field(default=5.0, metadata={"help": "minutes between checkpoints within an epoch"})
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "evaluate_every", "validation_users", "batch_targets", "sequence_targets"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        for name in ("learning_rate", "relation_rate", "clip", "checkpoint_minutes"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
+        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
+        require(self.warm_up >= 0, "warm_up", self.warm_up, "0 or more")
+        require(0 <= self.average < 1, "average", self.average, "0 or more and below 1")
+        require(self.block_elements >= 1, "block_elements", self.block_elements, "1 or more")
+        require(self.threads is None or self.threads >= 1, "threads", self.threads, "1 or more, or null")
