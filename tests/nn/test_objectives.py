@@ -130,9 +130,12 @@ def test_all_parts_fused_equal_plain_at_every_block_size(elements: int, setting:
     compare(setting, leaves, target_of(setting, 0, (0.6, 0.3, 0.1), 0.3), setting.example.mask, elements)
 
 
-def test_without_parts_fused_equals_plain(setting: Setting) -> None:
+@pytest.mark.parametrize("strength", [0.0, 0.3])
+def test_without_parts_fused_equals_plain(strength: float, setting: Setting) -> None:
     leaves = leaves_of(setting, [], False)
-    compare(setting, leaves, target_of(setting, None, (0.0, 0.5, 0.5), 0.3), setting.example.mask, 500)
+    mask = setting.example.mask.clone()
+    mask[:, 1::3] = 0.0
+    compare(setting, leaves, target_of(setting, None, (0.0, 0.5, 0.5), strength), mask, 500)
 
 
 @pytest.mark.parametrize(

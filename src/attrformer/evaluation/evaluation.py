@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.table import Table
 
 from attrformer.errors import ConfigurationError, DataError
@@ -184,6 +186,12 @@ class Evaluation:
         for name in self.names:
             table.add_row(name, *(str(self.metric(name, seen)) for seen in SEEN_VARIANTS))
         return table
+
+    def __str__(self) -> str:
+        """The table as plain text."""
+        text = io.StringIO()
+        Console(file=text, width=120, color_system=None).print(self.table())
+        return text.getvalue()
 
     def save(self, path: Path | str) -> None:
         """Write ranks, lists and protocol to a safetensors file, for later comparisons.

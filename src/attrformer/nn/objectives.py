@@ -57,19 +57,55 @@ class LogitBlocks:
         precision: torch.dtype,
     ) -> None:
         self.hidden, self.table = hidden.to(precision), table.to(precision)
+        # The product with a transposed view takes a fifth longer.
+        self._columns = self.table.t().contiguous()
         self.parts = parts
         self._step = max(1, block_elements // max(1, hidden.shape[1] * table.shape[0]))
 
     def __iter__(self) -> Any:
         for start in range(0, self.hidden.shape[0], self._step):
             rows = slice(start, min(start + self._step, self.hidden.shape[0]))
-            blocks = [part.block(rows, inputs.block(rows)) for part, inputs in self.parts]
-            hidden = self.hidden[rows]
-            flat = (hidden.flatten(0, 1) @ self.table.t()).float()
-            logits = flat.view(*hidden.shape[:2], len(self.table))
-            for block in blocks:
-                block.add_to(logits)
-            yield rows, logits, blocks
+            # No name here keeps a block, so that the next one finds its memory free and still in the cache.
+            yield rows, *self._block(rows)
+
+    def _block(self, rows: slice) -> tuple[Tensor, list[Any]]:
+        blocks = [part.block(rows, inputs.block(rows)) for part, inputs in self.parts]
+        hidden = self.hidden[rows]
+        flat = (hidden.flatten(0, 1) @ self._columns).float()
+        logits = flat.view(*hidden.shape[:2], len(self.table))
+        for block in blocks:
+            block.add_to(logits)
+        return logits, blocks
+
+    def add_gradients(
+        self, rows: slice, gradient: Tensor, of_hidden: Tensor, of_table: Tensor, factor: Tensor | None = None
+    ) -> None:
+        """Carries the gradient of a block of logits, times `factor` `[b, t, 1]`, back to hidden state and table."""
+        low, hidden = gradient.flatten(0, 1).to(self.table.dtype), self.hidden[rows].flatten(0, 1)
+        back = (low @ self.table).to(of_hidden.dtype)
+        if factor is not None:
+            back.mul_(factor.flatten(0, 1))
+            hidden = (hidden * factor.flatten(0, 1)).to(low.dtype)
+        of_hidden[rows] = back.view_as(of_hidden[rows])
+        if low.dtype == of_table.dtype:
+            of_table.addmm_(low.t(), hidden)
+        else:
+            of_table += (low.t() @ hidden).to(of_table.dtype)
+
+    def subtract_items(self, rows: slice, items: Tensor, shares: Tensor, of_hidden: Tensor, of_table: Tensor) -> None:
+        """Takes shares `[b, t, w]` of items out of the gradient of the logits, row by row of the table."""
+        shares = shares.unsqueeze(3)
+        of_hidden[rows] -= (shares * self.table[items]).sum(2)
+        of_table.index_add_(0, items.flatten(), (self.hidden[rows].unsqueeze(2) * -shares).flatten(0, 2))
+
+
+def _subtract_target(gradient: Tensor, terms: list[Any], scale: Tensor) -> None:
+    for where, share in terms:
+        scaled = share * scale.unsqueeze(2)
+        if where is None:
+            gradient.sub_(scaled)
+        else:
+            gradient.scatter_add_(2, where, -scaled)
 
 
 def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: PosteriorTarget) -> tuple[Tensor, list[Any]]:
@@ -124,25 +160,23 @@ class _FusedCrossEntropy(torch.autograd.Function):
             gradient = logits.sub_(peak).exp_()
             total = gradient.sum(2, keepdim=True)
             loss += ((total.log() + peak).squeeze(2) - value).mul_(scale[rows]).sum()
-            gradient.mul_(scale[rows].unsqueeze(2) / total)
-            for where, share in terms:
-                scaled = share * scale[rows].unsqueeze(2)
-                if where is None:
-                    gradient.sub_(scaled)
-                else:
-                    gradient.scatter_add_(2, where, -scaled)
-            for k, block in enumerate(blocks):
-                of_weights, of_gate = block.gradients(gradient, needs[2 * k])
-                if of_weights is not None:
-                    shared = flat[2 * k].shape[1] == 1
-                    of_flat[2 * k][rows] = of_weights.sum(1, keepdim=True) if shared else of_weights
-                of_flat[2 * k + 1][rows] = of_gate
-            low = gradient.flatten(0, 1).to(walk.table.dtype)
-            of_hidden[rows] = (low @ walk.table).to(hidden.dtype).view_as(of_hidden[rows])
-            if low.dtype == table.dtype:
-                of_table.addmm_(low.t(), walk.hidden[rows].flatten(0, 1))
+            factor = scale[rows].unsqueeze(2) / total
+            if blocks or target.strength > 0:
+                gradient.mul_(factor)
+                _subtract_target(gradient, terms, scale[rows])
+                for k, block in enumerate(blocks):
+                    of_weights, of_gate = block.gradients(gradient, needs[2 * k])
+                    if of_weights is not None:
+                        shared = flat[2 * k].shape[1] == 1
+                        of_flat[2 * k][rows] = of_weights.sum(1, keepdim=True) if shared else of_weights
+                    of_flat[2 * k + 1][rows] = of_gate
+                walk.add_gradients(rows, gradient, of_hidden, of_table)
             else:
-                of_table += (low.t() @ walk.hidden[rows].flatten(0, 1)).to(table.dtype)
+                # Nobody else asks for the probabilities: their scale and the target items wait for the products.
+                walk.add_gradients(rows, gradient, of_hidden, of_table, factor)
+                items, shares = terms[0]
+                walk.subtract_items(rows, items, shares * scale[rows].unsqueeze(2), of_hidden, of_table)
+            del logits, gradient, blocks, terms
         ctx.save_for_backward(of_hidden, of_table, *of_flat)
         return loss
 

@@ -1,0 +1,96 @@
+"""Every benchmark runs at a tiny size, in a process of its own, and gives figures that can be true."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import attrformer
+from attrformer.configuration import override
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.sample import make_sample
+from attrformer.recommender import AttrFormer, Config
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(name: str, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(Path(attrformer.__file__).parents[1])}
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def figures(name: str, *arguments: object) -> dict[str, Any]:
+    found = json.loads(run(name, *arguments, "--json").stdout)
+    assert set(found["hardware"]) == {"cpu", "cores", "threads", "torch", "commit"}
+    assert isinstance(found, dict)
+    return found
+
+
+def assert_times(seconds: dict[str, float]) -> None:
+    assert 0 < seconds["best"] <= seconds["median"] < 60
+
+
+def test_fused_loss() -> None:
+    sizes = ("--targets=240", "--places=4", "--items=3000", "--width=8", "--repeats=2", "--precision=float32")
+    found = figures("fused_loss", *sizes, "--block-elements", 24000)
+    assert found["precision"] == "float32"
+    for allocation, runs in found["seconds"].items():
+        assert list(runs) == ["plain", "fused, 24,000 logits at a time"]
+        for seconds in runs.values():
+            assert_times(seconds)
+        ratio = found["ratio"][allocation]["fused, 24,000 logits at a time"]["best"]
+        assert ratio == pytest.approx(runs["plain"]["best"] / runs["fused, 24,000 logits at a time"]["best"])
+    if sys.platform != "win32":
+        plain, fused = found["peak_bytes"]["plain"], found["peak_bytes"]["fused"]
+        assert list(plain) == list(fused) == ["240", "480", "960"]
+        # Plain holds at least logits and their gradient; 2 MiB are 17 of the 80 blocks of fused logits.
+        assert plain["960"] > 2 * 960 * 3000 * 4 - (1 << 20)
+        assert fused["960"] < plain["960"] / 3
+
+
+def test_fused_loss_refuses_targets_that_make_no_sequences() -> None:
+    assert "no multiple of --places" in run("fused_loss", "--targets=7", "--places=3", code=2).stderr
+
+
+def test_evaluation_speed(tmp_path: Path) -> None:
+    sample = make_sample(users=60, items=50, brands=6)
+    dataset = Dataset.from_frames(sample.interactions, sample.items, sample.users, name="shop")
+    dataset.save(tmp_path / "data")
+    settings = ("model.width=8", "model.layers=1", "training.epochs=1", "training.threads=1", "evaluation.resamples=5")
+    AttrFormer(override(Config(), settings)).fit(dataset, run=tmp_path / "run", progress=False)
+    found = figures("evaluation_speed", tmp_path / "run", "--data", tmp_path / "data")
+    assert (found["targets"], found["items"]) == (60, dataset.item_count)
+    assert_times(found["seconds"])
+    assert found["users_per_second"]["best"] == pytest.approx(60 / found["seconds"]["best"])
+    shown = run("evaluation_speed", tmp_path / "run", "--data", tmp_path / "data").stdout.splitlines()
+    assert "1 threads | torch" in shown[0] and "leave-one-out" in shown[1] and "users/s" in shown[2]
+    missing = run("evaluation_speed", tmp_path / "none", "--data", tmp_path / "data", code=2).stderr
+    assert "Traceback" not in missing and str(tmp_path / "none") in missing
+
+
+def test_raw_to_dataset(tmp_path: Path) -> None:
+    ratings = [f"{user}::{item}::5::{978300000 + user + item}" for user in (1, 2) for item in (1, 2, 3)]
+    files = {
+        "ratings.dat": ratings,
+        "users.dat": ["1::F::1::10::48067", "2::M::25::16::70072"],
+        "movies.dat": ["1::First (1995)::Drama", "2::Second (1996)::Comedy|Drama", "3::Third (1997)::Comedy"],
+    }
+    with zipfile.ZipFile(tmp_path / "ml-1m.zip", "w") as archive:
+        for name, lines in files.items():
+            archive.writestr(f"ml-1m/{name}", "\n".join(lines) + "\n")
+    found = figures("raw_to_dataset", tmp_path / "ml-1m.zip", "--repeats=1")
+    assert (found["interactions"], found["users"], found["items"]) == (6, 2, 3)
+    assert list(found["seconds"]) == ["read", "dataset", "both", "split"]
+    for seconds in found["seconds"].values():
+        assert_times(seconds)
+    assert "Traceback" not in run("raw_to_dataset", tmp_path / "none.zip", code=2).stderr

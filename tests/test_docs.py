@@ -1,0 +1,177 @@
+"""What the README and the documents promise is there: links, commands, options, configurations and the snippet."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import typer.main
+from typer.core import TyperGroup
+from typer.testing import CliRunner
+
+from attrformer.cli.app import app
+from attrformer.configuration import describe, load_yaml, override, to_dict
+from attrformer.dataset.sample import make_sample
+from attrformer.recommender import Config
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in DOCUMENTS}
+PLACEHOLDER = "a.b=c"
+
+
+def blocks(text: str, language: str = r"\w*") -> list[str]:
+    """The fenced blocks of a document in one language, or in any."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def command_lines(program: str) -> list[tuple[str, list[str]]]:
+    """The lines of fenced blocks that begin with a program: the document, and the words after the program."""
+    found = []
+    for name, text in TEXT.items():
+        for block in blocks(text):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.startswith(f"{program} "):
+                    found.append((name, shlex.split(line, comments=True)[1:]))
+    return found
+
+
+def commands() -> dict[str, Any]:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    return group.commands
+
+
+def ids(lines: list[tuple[str, list[str]]]) -> list[str]:
+    return [f"{name}: {' '.join(words)}" for name, words in lines]
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_relative_links_lead_somewhere(name: str) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", TEXT[name])
+    relative = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
+    assert [target for target in relative if not (ROOT / name).parent.joinpath(target).exists()] == []
+
+
+def test_the_readme_links_to_its_documents() -> None:
+    assert {"docs/architecture.md", "docs/benchmarks.md"} <= set(re.findall(r"\]\(([^)\s]+)\)", TEXT["README.md"]))
+
+
+SHOWN = command_lines("attrformer")
+
+
+def test_the_readme_shows_the_way_from_download_to_explanation() -> None:
+    shown = [words[0] for name, words in SHOWN if name == "README.md"]
+    assert shown == ["download", "prepare", "train", "evaluate", "recommend", "explain", "options"]
+
+
+@pytest.mark.parametrize(("name", "words"), SHOWN, ids=ids(SHOWN))
+def test_every_command_that_is_shown_can_be_given(name: str, words: list[str]) -> None:
+    # Parses as the command line does, and runs nothing.
+    commands()[words[0]].make_context(words[0], words[1:])
+    help_text = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, [words[0], "--help"])
+    assert help_text.exit_code == 0
+    for option in (word for word in words if word.startswith("-")):
+        assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", help_text.stdout), option
+    for file in (word for word in words if word.endswith(".yaml")):
+        assert (ROOT / file).is_file(), file
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_commands_within_sentences_exist(name: str) -> None:
+    prose = re.sub(r"^```.*?^```", "", TEXT[name], flags=re.MULTILINE | re.DOTALL)
+    for span in re.findall(r"`attrformer ([^`]+)`", prose):
+        command, *rest = span.split()
+        assert command in commands(), span
+        known = {option for parameter in commands()[command].params for option in parameter.opts}
+        assert {word for word in rest if word.startswith("-")} <= known, span
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_settings_that_are_named_exist(name: str) -> None:
+    settings = re.findall(r"(?:--set|-s) ([\w.]+=[^\s`]+)", TEXT[name])
+    override(Config(), [setting for setting in settings if setting != PLACEHOLDER])
+    parts = "|".join({option.name.partition(".")[0] for option in describe(Config)} - {"seed"})
+    options = {option.name for option in describe(Config)}
+    for option in re.findall(rf"`((?:{parts})\.[\w.]+)`", TEXT[name]):
+        # A file of the source has a name of the same form.
+        assert option.endswith(".py") or any(f"{known}.".startswith(f"{option}.") for known in options), option
+
+
+def test_make_targets_that_are_shown_exist() -> None:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    shown = re.findall(r"(?:^|`)make (\w+)", "\n".join([*blocks(TEXT["README.md"]), TEXT["README.md"]]), re.MULTILINE)
+    assert {"demo", "test", "setup"} <= set(shown) <= set(targets)
+
+
+def test_scripts_that_are_shown_exist() -> None:
+    for name, words in command_lines("python"):
+        if words and words[0].endswith(".py"):
+            script = ROOT / words[0]
+            assert script.is_file(), f"{name} shows {words[0]}"
+            options = [word.partition("=")[0] for word in words[1:] if word.startswith("--")]
+            source = script.read_text(encoding="utf-8")
+            assert [option for option in options if f'"{option}"' not in source] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_configurations_load(path: Path) -> None:
+    config = load_yaml(Config, path)
+    assert isinstance(config, Config)
+    assert to_dict(config) != to_dict(Config())
+
+
+def test_there_are_configurations() -> None:
+    assert {path.name for path in (ROOT / "configs").glob("*.yaml")} >= {"beauty.yaml", "toys.yaml", "ml-1m.yaml"}
+
+
+@pytest.fixture
+def tables() -> dict[str, pl.DataFrame]:
+    """A tiny shop under the names that the snippet of the README uses: users u1, u2, ..., items i1, i2, ..."""
+    sample = make_sample(users=40, items=40, brands=4, interactions_per_user=6)
+
+    def renamed(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(
+            pl.col(column).str.replace(r"^(.)\D*0*", "$1") for column in ("user_id", "item_id") if column in frame
+        )
+
+    frames = (sample.interactions, sample.items, sample.users)
+    return dict(zip(("interactions", "items", "users"), map(renamed, frames), strict=True))
+
+
+def test_the_snippet_of_the_readme_runs(
+    tables: dict[str, pl.DataFrame],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (snippet,) = blocks(TEXT["README.md"], "python")
+    assert {"i7", "i3"} <= set(tables["items"]["item_id"]) and {"u1", "u2"} <= set(tables["users"]["user_id"])
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, Any] = dict(tables)
+    values: dict[str, Any] = {}
+    for statement in ast.parse(snippet).body:
+        source = ast.unparse(statement)
+        if isinstance(statement, ast.Expr):
+            values[source] = eval(source, namespace)
+        else:
+            exec(source, namespace)
+    frames = {source: value for source, value in values.items() if isinstance(value, pl.DataFrame)}
+    promised = [line.split("  # ") for line in snippet.splitlines() if "# user_id" in line]
+    assert len(frames) >= 3 and promised
+    for line, columns in promised:
+        assert frames[ast.unparse(ast.parse(line.strip()))].columns == columns.strip().split(", ")
+    for source, frame in frames.items():
+        asked = int(re.findall(r"k=(\d+)", source)[0])
+        assert frame["rank"].max() == asked, source
+    # What it writes can be read without it.
+    assert (tmp_path / "runs" / "first" / "config.json").is_file()
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+    printed = capsys.readouterr().out
+    assert "NDCG@20" in printed and "seen=hidden" in printed and "seen=ranked" in printed
