@@ -17,7 +17,7 @@ from torch import Tensor
 from attrformer.nn.objectives import PosteriorTarget
 from attrformer.training.checkpoint import Progress, parameters_of
 from attrformer.training.config import TargetConfig
-from attrformer.training.trainer import Stopped
+from attrformer.training.trainer import Stopped, average_decay
 
 DATA = shop()
 
@@ -136,3 +136,8 @@ def test_a_trained_network_scores_every_item() -> None:
     users = np.arange(5)
     scores = scorer_of(trainer.network, relations).score(users, DATA.sequences.rows(users))
     assert scores.shape == (5, DATA.item_count) and bool(scores.isfinite().all())
+
+
+def test_the_average_spans_more_batches_where_epochs_are_long() -> None:
+    assert [average_decay(None, batches) for batches in (1, 300, 301)] == [0.998, 0.998, 0.999]
+    assert [average_decay(wanted, 1000) for wanted in (0.0, 0.5)] == [0.0, 0.5]

@@ -59,8 +59,12 @@ class TrainingConfig:
         default="constant", metadata={"help": "learning rate after warm-up"}
     )
     clip: float = field(default=5.0, metadata={"help": "largest gradient norm"})
-    average: float = field(
-        default=0.998, metadata={"help": "decay of the moving average of weights that is evaluated and saved; 0: off"}
+    average: float | None = field(
+        default=None,
+        metadata={
+            "help": "decay of the moving average of weights that is evaluated and saved; 0: off; null: 0.998, or 0.999 "
+            "where an epoch has more than 300 batches"
+        },
     )
     block_elements: int = field(default=1 << 20, metadata={"help": "logits made at a time"})
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda, cuda:1, mps"})
@@ -77,6 +81,8 @@ class TrainingConfig:
             require(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
         require(self.warm_up >= 0, "warm_up", self.warm_up, "0 or more")
-        require(0 <= self.average < 1, "average", self.average, "0 or more and below 1")
+        require(
+            self.average is None or 0 <= self.average < 1, "average", self.average, "0 or more and below 1, or null"
+        )
         require(self.block_elements >= 1, "block_elements", self.block_elements, "1 or more")
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "1 or more, or null")

@@ -22,6 +22,7 @@ from attrformer.training.memory import keep_freed_memory
 
 Validate = Callable[[], dict[str, dict[str, float]]]
 SELECTION_METRIC = "NDCG@20"
+LONG_EPOCH = 300
 
 
 class Watcher(Protocol):
@@ -32,6 +33,19 @@ class Watcher(Protocol):
 
     def epoch(self, line: dict[str, object]) -> None:
         """Called after each epoch with its line of metrics."""
+
+
+def average_decay(wanted: float | None, batches: int) -> float:
+    """Decay of the moving average of weights.
+
+    Args:
+        wanted: what the options say; None leaves it to the length of an epoch.
+        batches: of one epoch.
+    """
+    if wanted is not None:
+        return wanted
+    # The average is to span a few epochs: 500 batches, or 1,000 where epochs are long.
+    return 0.999 if batches > LONG_EPOCH else 0.998
 
 
 class Stopped(KeyboardInterrupt):
@@ -76,6 +90,7 @@ class Trainer:
         self._stop = False
         self._saved = time.monotonic()
         self._steps_per_epoch = len(examples.batches(0))
+        self.average = average_decay(training.average, self._steps_per_epoch)
 
     def _groups(self) -> list[dict[str, object]]:
         decayed, plain, relation = [], [], []
@@ -221,7 +236,7 @@ class Trainer:
         return rate
 
     def _average(self) -> None:
-        decay = self.training.average
+        decay = self.average
         if decay <= 0:
             return
         current = parameters_of(self.network)
