@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from attrformer.nn.parts import Part, PartInputs
+from attrformer.nn.workers import each_share
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,12 +64,17 @@ class LogitBlocks:
         self._step = max(1, block_elements // max(1, hidden.shape[1] * table.shape[0]))
 
     def __iter__(self) -> Any:
-        for start in range(0, self.hidden.shape[0], self._step):
-            rows = slice(start, min(start + self._step, self.hidden.shape[0]))
+        for rows in self.rows():
             # No name here keeps a block, so that the next one finds its memory free and still in the cache.
-            yield rows, *self._block(rows)
+            yield rows, *self.block(rows)
 
-    def _block(self, rows: slice) -> tuple[Tensor, list[Any]]:
+    def rows(self) -> list[slice]:
+        """The sequences of each block."""
+        count = self.hidden.shape[0]
+        return [slice(start, min(start + self._step, count)) for start in range(0, count, self._step)]
+
+    def block(self, rows: slice) -> tuple[Tensor, list[Any]]:
+        """The logits of a block, `[b, t, items]`, and the relation parts in it."""
         blocks = [part.block(rows, inputs.block(rows)) for part, inputs in self.parts]
         hidden = self.hidden[rows]
         flat = (hidden.flatten(0, 1) @ self._columns).float()
@@ -140,44 +146,75 @@ def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: Poster
     return value, terms
 
 
+class _FusedPass:
+    """One forward pass that also makes all gradients, block by block."""
+
+    def __init__(
+        self, setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tensor, ...], needs: tuple[bool, ...]
+    ) -> None:
+        inputs = [PartInputs(*flat[k : k + 2]) for k in range(0, len(flat), 2)]
+        parts = list(zip(setup["parts"], inputs, strict=True))
+        self.walk = LogitBlocks(hidden, table, parts, setup["elements"], setup["precision"])
+        self.target: PosteriorTarget = setup["target"]
+        self.needs = needs
+        self.scale = setup["mask"] / setup["mask"].sum().clamp_min(1.0)
+        self.of_hidden = torch.zeros_like(hidden)
+        self.of_flat = [torch.zeros_like(tensor) for tensor in flat]
+        self.table = table
+
+    def run(self) -> tuple[Tensor, Tensor]:
+        """The loss and the gradient of the table; the other gradients lie in `of_hidden` and `of_flat`."""
+        rows = self.walk.rows()
+        results = each_share(self._share, rows, self.table.device)
+        loss, of_table = results[0]
+        for other_loss, other_table in results[1:]:
+            loss, of_table = loss + other_loss, of_table.add_(other_table)
+        return loss, of_table
+
+    @torch.no_grad()
+    def _share(self, share: list[slice]) -> tuple[Tensor, Tensor]:
+        of_table = torch.zeros_like(self.table)
+        loss = of_table.new_zeros(())
+        for rows in share:
+            loss += self._block(rows, of_table)
+        return loss, of_table
+
+    def _block(self, rows: slice, of_table: Tensor) -> Tensor:
+        logits, blocks = self.walk.block(rows)
+        scale = self.scale[rows]
+        value, terms = _target_terms(rows, logits, blocks, self.target)
+        peak = logits.amax(2, keepdim=True)
+        gradient = logits.sub_(peak).exp_()
+        total = gradient.sum(2, keepdim=True)
+        loss = ((total.log() + peak).squeeze(2) - value).mul_(scale).sum()
+        factor = scale.unsqueeze(2) / total
+        if blocks or self.target.strength > 0:
+            gradient.mul_(factor)
+            _subtract_target(gradient, terms, scale)
+            self._part_gradients(rows, gradient, blocks)
+            self.walk.add_gradients(rows, gradient, self.of_hidden, of_table)
+        else:
+            # Nobody else asks for the probabilities: their scale and the target items wait for the products.
+            self.walk.add_gradients(rows, gradient, self.of_hidden, of_table, factor)
+            items, shares = terms[0]
+            self.walk.subtract_items(rows, items, shares * scale.unsqueeze(2), self.of_hidden, of_table)
+        return loss
+
+    def _part_gradients(self, rows: slice, gradient: Tensor, blocks: list[Any]) -> None:
+        for k, block in enumerate(blocks):
+            of_weights, of_gate = block.gradients(gradient, self.needs[2 * k])
+            if of_weights is not None:
+                shared = self.of_flat[2 * k].shape[1] == 1
+                self.of_flat[2 * k][rows] = of_weights.sum(1, keepdim=True) if shared else of_weights
+            self.of_flat[2 * k + 1][rows] = of_gate
+
+
 class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, setup: dict[str, Any], hidden: Tensor, table: Tensor, *flat: Tensor) -> Tensor:
-        inputs = [PartInputs(*flat[k : k + 2]) for k in range(0, len(flat), 2)]
-        target: PosteriorTarget = setup["target"]
-        mask: Tensor = setup["mask"]
-        walk = LogitBlocks(
-            hidden, table, list(zip(setup["parts"], inputs, strict=True)), setup["elements"], setup["precision"]
-        )
-        scale = mask / mask.sum().clamp_min(1.0)
-        of_hidden, of_table = torch.zeros_like(hidden), torch.zeros_like(table)
-        of_flat = [torch.zeros_like(tensor) for tensor in flat]
-        needs = ctx.needs_input_grad[3:]
-        loss = hidden.new_zeros(())
-        for rows, logits, blocks in walk:
-            value, terms = _target_terms(rows, logits, blocks, target)
-            peak = logits.amax(2, keepdim=True)
-            gradient = logits.sub_(peak).exp_()
-            total = gradient.sum(2, keepdim=True)
-            loss += ((total.log() + peak).squeeze(2) - value).mul_(scale[rows]).sum()
-            factor = scale[rows].unsqueeze(2) / total
-            if blocks or target.strength > 0:
-                gradient.mul_(factor)
-                _subtract_target(gradient, terms, scale[rows])
-                for k, block in enumerate(blocks):
-                    of_weights, of_gate = block.gradients(gradient, needs[2 * k])
-                    if of_weights is not None:
-                        shared = flat[2 * k].shape[1] == 1
-                        of_flat[2 * k][rows] = of_weights.sum(1, keepdim=True) if shared else of_weights
-                    of_flat[2 * k + 1][rows] = of_gate
-                walk.add_gradients(rows, gradient, of_hidden, of_table)
-            else:
-                # Nobody else asks for the probabilities: their scale and the target items wait for the products.
-                walk.add_gradients(rows, gradient, of_hidden, of_table, factor)
-                items, shares = terms[0]
-                walk.subtract_items(rows, items, shares * scale[rows].unsqueeze(2), of_hidden, of_table)
-            del logits, gradient, blocks, terms
-        ctx.save_for_backward(of_hidden, of_table, *of_flat)
+        work = _FusedPass(setup, hidden, table, flat, ctx.needs_input_grad[3:])
+        loss, of_table = work.run()
+        ctx.save_for_backward(work.of_hidden, of_table, *work.of_flat)
         return loss
 
     @staticmethod
