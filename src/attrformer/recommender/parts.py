@@ -27,7 +27,7 @@ def part_scores(outputs: Outputs, precision: torch.dtype) -> Iterator[tuple[str,
         Name of the part and float32 `[b, items]`.
     """
     hidden = outputs.hidden.squeeze(1)
-    yield CONTENT, (hidden.to(precision) @ outputs.table.to(precision).t()).float()
+    yield CONTENT, (hidden.to(precision) @ outputs.table.to(precision).t().contiguous()).float()
     for name, (part, inputs) in zip(outputs.names, outputs.parts, strict=True):
         scores = hidden.new_zeros(len(hidden), 1, len(outputs.table), dtype=torch.float32)
         everyone = slice(0, len(hidden))
