@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 
 def main() -> None:
     """Runs the command line and exits."""
+    # Read once, when torch is first imported. Threads that spin while they wait for one another make training twenty
+    # times slower as soon as another process wants a core (docs/lab-notes.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from attrformer.cli.app import app
 
     app()
