@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 
 from attrformer.errors import ConfigurationError
@@ -35,25 +33,17 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """The type of the large products: bfloat16 where the device gains from it.
 
+    The choice depends on the hardware alone, never on a timing, so that the same seed gives the same model again.
+
     Args:
         name: "auto", "float32" or "bfloat16".
-        device: where they run. On a CPU, "auto" times both, since processors differ widely.
+        device: where they run. On a CPU, "auto" takes bfloat16 only where it has matrix units for it (AMX); with vector
+            instructions alone it is faster on some processors and slower on others (docs/lab-notes.md).
     """
     if name != "auto":
         return torch.bfloat16 if name == "bfloat16" else torch.float32
     if device.type == "cuda":
         return torch.bfloat16
-    if device.type != "cpu":
-        return torch.float32
-    seconds = {kind: _time_product(kind) for kind in (torch.float32, torch.bfloat16)}
-    return torch.bfloat16 if seconds[torch.bfloat16] < 0.6 * seconds[torch.float32] else torch.float32
-
-
-def _time_product(kind: torch.dtype) -> float:
-    left, right = torch.ones(256, 64, dtype=kind), torch.ones(64, 4096, dtype=kind)
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        left @ right
-        best = min(best, time.perf_counter() - start)
-    return best
+    # Older releases of torch do not tell what a CPU can do.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return torch.bfloat16 if device.type == "cpu" and capabilities.get("amx_bf16") else torch.float32
