@@ -84,6 +84,11 @@ class DenseBlock:
         self._gate, self._weight_gradient = gate.unsqueeze(2), weight_gradient
         self._spread, self._gather, self._items = spread, gather, items
 
+    @property
+    def evidence(self) -> Tensor:
+        """The evidence over the columns, scaled by 1 / eps."""
+        return self._scaled - 1.0
+
     def add_to(self, logits: Tensor) -> None:
         """Adds gate times log evidence to logits `[b, t, items]` in place."""
         if self._spread is None:
@@ -108,7 +113,7 @@ class DenseBlock:
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
         """Items (None: the whole catalogue) and their evidence, scaled to sum to one or zero."""
-        evidence = self._scaled - 1.0
+        evidence = self.evidence
         if self._spread is not None:
             of_items = evidence.new_zeros(*evidence.shape[:2], self._items)
             self._spread(of_items, evidence)
@@ -168,7 +173,6 @@ class UnionBlock:
             spread=lambda logits, values: _void(logits.scatter_add_(2, self._columns, values)),
             gather=lambda gradient: gradient.gather(2, self._columns),
         )
-        self._evidence = torch.bmm(weights, rows)
 
     def add_to(self, logits: Tensor) -> None:
         """Adds gate times log evidence to logits `[b, t, items]` in place."""
@@ -180,7 +184,8 @@ class UnionBlock:
 
     def distribution(self) -> tuple[Tensor | None, Tensor]:
         """Items (None: the whole catalogue) and their evidence, scaled to sum to one or zero."""
-        return self._columns, self._evidence / self._evidence.sum(2, keepdim=True).clamp_min(1e-12)
+        evidence = self._dense.evidence
+        return self._columns, evidence / evidence.sum(2, keepdim=True).clamp_min(1e-12)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from attrformer.errors import ConfigurationError
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.cooccurrence import cooccurrence_relation
 from attrformer.relations.edges import edge_relation
-from attrformer.relations.folds import assign_folds
+from attrformer.relations.folds import assign_folds, fold_count
 from attrformer.relations.item_attribute import FeatureRelation, item_attribute_relation
 from attrformer.relations.naming import relation_name
 from attrformer.relations.neighbours import NeighbourIndex
@@ -88,7 +88,6 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
     """
     items = dataset.item_count
     folds = assign_folds(len(train), config.folds, seed)
-    fold_count = int(folds.max()) + 1 if len(folds) else 1
     rows = _row_relations(dataset, train, config, folds)
     features = {}
     for name in _chosen(config.item_attributes, dataset.item_attributes, "relations.item_attributes"):
@@ -112,7 +111,7 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
         )
     return RelationSet(
         items=items,
-        folds=fold_count,
+        folds=fold_count(folds),
         fold_of_user=folds,
         rows=rows,
         features=features,

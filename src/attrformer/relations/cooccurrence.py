@@ -8,6 +8,7 @@ from scipy import sparse
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.relations.config import CooccurrenceConfig
+from attrformer.relations.folds import fold_count, without_each_fold
 from attrformer.relations.rows import RowRelation, keep_top
 
 
@@ -83,25 +84,19 @@ def cooccurrence_relation(
         config: how pairs are counted.
         top_k: entries kept for each row; None keeps whole rows.
     """
-    fold_count = int(folds.max()) + 1 if len(folds) else 1
     owner_fold = folds[train.row_of_position()]
-    counts = [count_pairs(train, folds == fold, items, config) for fold in range(fold_count)]
-    popularity = [
-        np.bincount(train.items[owner_fold == f], minlength=items).astype(np.float32) for f in range(fold_count)
+    used = range(fold_count(folds))
+    counts = without_each_fold([count_pairs(train, folds == fold, items, config) for fold in used])
+    popularity = without_each_fold([np.bincount(train.items[owner_fold == f], minlength=items) for f in used])
+    tables = [
+        normalise(sparse.csr_array(pairs), seen.astype(np.float32), config.alpha)
+        for pairs, seen in zip(counts, popularity, strict=True)
     ]
-    all_counts, all_popularity = sum(counts[1:], counts[0]), sum(popularity[1:], popularity[0])
-    blocks = [
-        (all_counts - own, all_popularity - own_popularity)
-        for own, own_popularity in zip(counts, popularity, strict=True)
-    ]
-    if fold_count == 1:
-        blocks = [(all_counts, all_popularity)]
-    tables = [normalise(sparse.csr_array(c), p, config.alpha) for c, p in [*blocks, (all_counts, all_popularity)]]
     if top_k is None:
-        return RowRelation(name, items, fold_count, items, dense=np.concatenate([t.toarray() for t in tables]))
+        return RowRelation(name, items, len(used), items, dense=np.concatenate([t.toarray() for t in tables]))
     tops = [keep_top(_positive(table), top_k) for table in tables]
     indices, values = np.concatenate([i for i, _ in tops]), np.concatenate([v for _, v in tops])
-    return RowRelation(name, items, fold_count, items, indices=indices, values=values)
+    return RowRelation(name, items, len(used), items, indices=indices, values=values)
 
 
 def _positive(table: sparse.csr_array) -> sparse.csr_array:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Counts = TypeVar("Counts", bound=Any)
 
 
 def assign_folds(users: int, folds: int, seed: int) -> NDArray[np.int64]:
@@ -22,22 +24,22 @@ def assign_folds(users: int, folds: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).permutation(users).astype(np.int64) % folds
 
 
-def without_each_fold(
-    counts: list[NDArray[np.float32]], finish: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Relation tables for every fold of examples, and one for inference.
+def without_each_fold(counts: list[Counts]) -> list[Counts]:
+    """Counts for the examples of every fold, and for inference.
 
     Args:
-        counts: what each fold of users contributes, additive, one array of equal shape for each fold.
-        finish: turns counts into relation values.
+        counts: what each fold of users contributes; anything that can be added and subtracted.
 
     Returns:
-        The finished tables stacked: block f was counted on all users but fold f, the last block on all users.
-        With a single fold cross-fitting is off and both blocks are counted on everyone.
+        Entry f was counted on all users but fold f, the last entry on all users. With a single fold cross-fitting is
+        off and both entries are counted on everyone.
     """
-    total = counts[0].copy()
-    for other in counts[1:]:
-        total += other
+    total = sum(counts[1:], counts[0])
     if len(counts) == 1:
-        return np.concatenate([finish(total), finish(total)])
-    return np.concatenate([*(finish(total - own) for own in counts), finish(total)])
+        return [total, total]
+    return [*(total - own for own in counts), total]
+
+
+def fold_count(folds: NDArray[np.int64]) -> int:
+    """How many folds the users are split into, at least 1."""
+    return int(folds.max()) + 1 if len(folds) else 1

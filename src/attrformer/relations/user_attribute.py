@@ -8,7 +8,7 @@ from scipy import sparse
 
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.sequences import Sequences
-from attrformer.relations.folds import without_each_fold
+from attrformer.relations.folds import fold_count, without_each_fold
 from attrformer.relations.rows import RowRelation
 
 SMOOTHING = 10.0
@@ -50,10 +50,9 @@ def lift_relation(
         codes: value of each user, the last code (`values - 1`) meaning missing.
         values: number of codes, missing included.
     """
-    fold_count = int(folds.max()) + 1 if len(folds) else 1
     owner = train.row_of_position()
     counts = []
-    for fold in range(fold_count):
+    for fold in range(fold_count(folds)):
         used = folds[owner] == fold
         pair = (codes[owner[used]], train.items[used])
         ones = np.ones(int(used.sum()), dtype=np.float32)
@@ -66,4 +65,5 @@ def lift_relation(
         lift[-1] = 0.0
         return lift
 
-    return RowRelation(name, values, fold_count, items, dense=without_each_fold(counts, finish))
+    tables = [finish(count) for count in without_each_fold(counts)]
+    return RowRelation(name, values, len(counts), items, dense=np.concatenate(tables))
