@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,6 @@ class Progress:
     best: float = -1.0
     best_epoch: int = -1
     finished: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -134,15 +134,13 @@ class Trainer:
     def _epoch(self) -> None:
         progress = self.progress
         self.network.train()
-        targets = 0
         for number, count, example in self.examples.epoch(progress.epoch, progress.batch):
             start = time.perf_counter()
             loss = self._step(example)
             progress.batch, progress.step = number + 1, progress.step + 1
             progress.loss_sum += loss
             progress.seconds += time.perf_counter() - start
-            targets = int(example.mask.sum())
-            self.watcher.batch(progress, count, loss, targets)
+            self.watcher.batch(progress, count, loss, int(example.mask.sum()))
             if self._stop or time.monotonic() - self._saved > 60 * self.training.checkpoint_minutes:
                 self._save()
             if self._stop:
