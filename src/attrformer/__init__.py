@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from attrformer.evaluation import Evaluation
-    from attrformer.recommender import AttrFormer, Config
+    from attrformer.recommender import AttrFormer, Config, Recommender
 
 try:
     __version__ = version("attrformer")
@@ -37,6 +37,7 @@ _HOMES = {
     "DownloadError": "attrformer.errors",
     "Evaluation": "attrformer.evaluation",
     "NotFittedError": "attrformer.errors",
+    "Recommender": "attrformer.recommender",
     "UnknownIdError": "attrformer.errors",
     "core_filter": "attrformer.dataset",
     "leave_one_out": "attrformer.dataset",
@@ -54,6 +55,7 @@ __all__ = [
     "DownloadError",
     "Evaluation",
     "NotFittedError",
+    "Recommender",
     "UnknownIdError",
     "__version__",
     "core_filter",

@@ -18,6 +18,9 @@ from attrformer.errors import ConfigurationError
 
 C = TypeVar("C")
 
+VARIANT = "name"
+"""Field that tells the dataclasses of a union apart."""
+
 
 class Option(NamedTuple):
     """One configuration option, as `describe` lists it.
@@ -88,7 +91,8 @@ def override(config: C, assignments: Iterable[str]) -> C:
         ConfigurationError: an assignment without `=`, an unknown option, or a value that does not fit.
     """
     tree = to_dict(config)
-    for assignment in assignments:
+    # Which variant of a part is meant comes first, since its other options depend on it.
+    for assignment in sorted(assignments, key=lambda text: not text.partition("=")[0].strip().endswith(f".{VARIANT}")):
         name, equals, text = assignment.partition("=")
         keys = name.strip().split(".")
         if not equals or not all(keys):
@@ -120,9 +124,29 @@ def load_yaml(cls: type[C], path: Path | str) -> C:
         raise ConfigurationError(f"{path}: {error}") from error
 
 
-def describe(cls: type[Any]) -> list[Option]:
-    """Every option of a configuration dataclass, parts expanded, in the order of declaration."""
-    return list(_describe(cls, "", None))
+def describe(cls: type[Any], variants: Mapping[str, str] | None = None) -> list[Option]:
+    """Every option of a configuration dataclass, parts expanded, in the order of declaration.
+
+    Args:
+        cls: the configuration dataclass.
+        variants: which variant of a part to expand, by the name of the part; its default where not named.
+
+    Raises:
+        ConfigurationError: a part has no such variant.
+    """
+    return list(_describe(cls, "", None, variants or {}))
+
+
+def variants_of(kind: Any) -> dict[str, Any]:
+    """The dataclasses of a union by the value of their field `name`; empty where that does not tell them apart."""
+    found = {}
+    options = [option for option in _alternatives(kind) if option is not type(None)]
+    for option in options:
+        hint = typing.get_type_hints(option).get(VARIANT) if dataclasses.is_dataclass(option) else None
+        if len(options) < 2 or typing.get_origin(hint) is not Literal:
+            return {}
+        found[typing.get_args(hint)[0]] = option
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -152,11 +176,28 @@ def _set(tree: dict[str, Any], kind: Any, keys: Sequence[str], value: Any) -> No
         if not isinstance(node.get(key), dict):
             node[key] = {}
         node = node[key]
+        if variants_of(kind):
+            if f"{prefix}{VARIANT}" == ".".join(keys) and node.get(VARIANT) != value:
+                # Options of one variant mean nothing to another.
+                node.clear()
+                node[VARIANT] = value
+            kind = _variant(kind, node, prefix)
     leaf = _member(kind, keys[-1], prefix)
     if dataclasses.is_dataclass(leaf):
         names = ", ".join(f"{prefix}{keys[-1]}.{field.name}" for field in dataclasses.fields(leaf))
         raise ConfigurationError(f"'{prefix}{keys[-1]}' is a part, not an option. Set one of its options: {names}.")
     node[keys[-1]] = value
+
+
+def _variant(kind: Any, mapping: Mapping[str, Any], prefix: str) -> Any:
+    """The dataclass that a mapping of options is for, the first of the union where it does not say."""
+    variants = variants_of(kind)
+    name = mapping.get(VARIANT, next(iter(variants)))
+    if name not in variants:
+        near = difflib.get_close_matches(str(name), list(variants), n=1)
+        advice = f" Did you mean {near[0]}?" if near else ""
+        raise _wrong(f"{prefix}{VARIANT}", f"one of {', '.join(variants)}", name, advice)
+    return variants[name]
 
 
 def _member(kind: Any, key: str, prefix: str) -> Any:
@@ -235,6 +276,8 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
 
 
 def _convert_union(kind: Any, value: Any, name: str) -> Any:
+    if isinstance(value, Mapping) and variants_of(kind):
+        return _build(_variant(kind, value, f"{name}."), value, f"{name}.")
     problems = []
     for option in _alternatives(kind):
         if (value is None) != (option is type(None)):
@@ -280,21 +323,31 @@ def _type_text(kind: Any) -> str:
     return "text" if kind is str else str(getattr(kind, "__name__", kind))
 
 
-def _describe(cls: Any, prefix: str, defaults: Any) -> Iterable[Option]:
+def _describe(cls: Any, prefix: str, defaults: Any, variants: Mapping[str, str]) -> Iterable[Option]:
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         if not field.init:
             continue
         kind, name = hints[field.name], f"{prefix}{field.name}"
         default = _default(field) if defaults is None else getattr(defaults, field.name)
+        known = variants_of(kind)
+        if known:
+            chosen = _variant(kind, {VARIANT: variants[name]}, f"{name}.") if name in variants else type(default)
+            names = Option(
+                f"{name}.{VARIANT}", " | ".join(known), default.name, "which one; the options below are its own"
+            )
+            inner = default if isinstance(default, chosen) else None
+            yield names
+            yield from (o for o in _describe(chosen, f"{name}.", inner, variants) if o.name != names.name)
+            continue
         if dataclasses.is_dataclass(kind):
-            yield from _describe(kind, f"{name}.", None if default is dataclasses.MISSING else default)
+            yield from _describe(kind, f"{name}.", None if default is dataclasses.MISSING else default, variants)
             continue
         yield Option(name, _type_text(kind), _plain(default), str(field.metadata.get("help", "")))
         for option in _alternatives(kind):
             if dataclasses.is_dataclass(option):
                 inner = default if isinstance(default, typing.cast(type, option)) else None
-                yield from _describe(option, f"{name}.", inner)
+                yield from _describe(option, f"{name}.", inner, variants)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

@@ -11,22 +11,21 @@ from torch import Tensor, nn
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
-from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.models.config import ModelConfig
+from attrformer.models.attrformer import AttrFormerConfig, AttrFormerNetwork
 from attrformer.models.inputs import InputMaker
 from attrformer.models.scorer import CatalogueScorer
-from attrformer.nn.batch import Batch
+from attrformer.nn.batch import Batch, Example
 from attrformer.nn.objectives import score_catalogue
 from attrformer.nn.parts import Part, PartInputs
 from attrformer.nn.recency import gap_buckets
 from attrformer.relations.build import RelationSet
 from attrformer.relations.neighbours import latest_anchors
 from attrformer.training.config import TargetConfig, TrainingConfig
-from attrformer.training.examples import Example, Examples
+from attrformer.training.examples import Examples
 
 CPU = torch.device("cpu")
 LENGTH = 12
-SMALL = ModelConfig(width=16, layers=2, heads=2, max_length=LENGTH, dropout=0.0, low_rank=2)
+SMALL = AttrFormerConfig(width=16, layers=2, heads=2, max_length=LENGTH, dropout=0.0, low_rank=2)
 
 
 def network_of(relations: RelationSet, *, shaken: bool = True, **options: Any) -> AttrFormerNetwork:

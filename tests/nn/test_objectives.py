@@ -14,11 +14,11 @@ from tests.relations.builders import relations_of, shop
 from torch import Tensor
 
 from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.nn.batch import Example
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
 from attrformer.nn.parts import Part, PartInputs
 from attrformer.relations.build import RelationSet
 from attrformer.training.config import TargetConfig
-from attrformer.training.examples import Example
 
 ITEMS = 30
 NAMES = ["near", "wide", "edge_also", "item_brand", "item_tags", "item_price", "user_region", "identity", "neighbours"]

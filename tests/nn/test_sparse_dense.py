@@ -9,10 +9,10 @@ from tests.relations.builders import relations_of, shop
 from torch import Tensor
 
 from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.nn.batch import Example
 from attrformer.nn.evidence import RowEvidence
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
 from attrformer.relations.build import RelationSet
-from attrformer.training.examples import Example
 
 DATA = shop()
 ROWS = ["near", "wide", "edge_also"]

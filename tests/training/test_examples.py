@@ -10,8 +10,9 @@ from tests.models.builders import examples_of
 from tests.relations.builders import dataset, relations_of, sequences, shop, walks
 
 from attrformer.dataset.dataset import Dataset
+from attrformer.nn.batch import Example
 from attrformer.training.config import TargetConfig, TrainingConfig
-from attrformer.training.examples import Example, Examples
+from attrformer.training.examples import Examples
 
 
 def distinct(lengths: list[int]) -> Dataset:

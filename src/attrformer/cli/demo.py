@@ -29,14 +29,14 @@ def demo(
     Example:  attrformer demo --set training.epochs=5
     """
     from attrformer.dataset.sample import sample_dataset
-    from attrformer.recommender import AttrFormer
+    from attrformer.recommender import Recommender
     from attrformer.report import write_report
 
     run = runs.free_folder(out)
     options = runs.configuration(None, settings or ())
     dataset = sample_dataset()
     console.say(f"A shop of {dataset.user_count:,} users and {dataset.item_count:,} items. The run goes to {run}")
-    model = AttrFormer(options).fit(dataset, run=run, progress=not quiet)
+    model = Recommender(options).fit(dataset, run=run, progress=not quiet)
     page = write_report(run)
     if model.evaluation is not None:
         console.show(model.evaluation.table())

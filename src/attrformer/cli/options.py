@@ -17,6 +17,9 @@ def options(
             metavar="PART", help="Only options whose name starts so, such as `training`.", show_default=False
         ),
     ] = "",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Whose options `model.` lists, such as `sasrec`.")
+    ] = "attrformer",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead of a table.")] = False,
 ) -> None:
     """List every configuration option: name, values, default and meaning.
@@ -29,9 +32,10 @@ def options(
     from attrformer.errors import ConfigurationError
     from attrformer.recommender import Config
 
-    chosen = [option for option in describe(Config) if option.name.startswith(part)]
+    known = describe(Config, {"model": model})
+    chosen = [option for option in known if option.name.startswith(part)]
     if not chosen:
-        parts = ", ".join(dict.fromkeys(option.name.partition(".")[0] for option in describe(Config)))
+        parts = ", ".join(dict.fromkeys(option.name.partition(".")[0] for option in known))
         raise ConfigurationError(f"No option starts with '{part}'. The parts are {parts}.")
     if as_json:
         typer.echo(json.dumps([option._asdict() for option in chosen], indent=2))

@@ -12,7 +12,7 @@ from attrformer.errors import CheckpointError, ConfigurationError
 
 if TYPE_CHECKING:
     from attrformer.dataset import Dataset
-    from attrformer.recommender import AttrFormer, Config
+    from attrformer.recommender import Config, Recommender
 
 CONFIGURATION = "config.json"
 MODEL = "model"
@@ -75,13 +75,13 @@ def open_dataset(folder: Path, config: Config) -> Dataset:
     return Dataset.load(folder, catalogue=config.data.catalogue)
 
 
-def open_model(run: Path) -> AttrFormer:
+def open_model(run: Path) -> Recommender:
     """The model of a run.
 
     Raises:
         CheckpointError: there is none, or it is damaged.
     """
-    from attrformer.recommender import AttrFormer
+    from attrformer.recommender import Recommender
 
     if (run / CONFIGURATION).is_file() and not (run / MODEL).exists():
         raise CheckpointError(
@@ -89,7 +89,7 @@ def open_model(run: Path) -> AttrFormer:
         )
     if not run.is_dir():
         raise CheckpointError(f"{run} is not a folder. Give the folder that `attrformer train --out` wrote.")
-    return AttrFormer.load(run / MODEL)
+    return Recommender.load(run / MODEL)
 
 
 def remember_data(run: Path, data: Path) -> None:

@@ -32,13 +32,13 @@ def train(
 
     `attrformer options` lists everything that can be set.
     """
-    from attrformer.recommender import AttrFormer
+    from attrformer.recommender import Recommender
     from attrformer.report import write_report
 
     runs.check_free(out, resume=resume)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)
     dataset = runs.open_dataset(data, options)
-    model = AttrFormer(options).fit(dataset, run=out, resume=resume, progress=not quiet)
+    model = Recommender(options).fit(dataset, run=out, resume=resume, progress=not quiet)
     runs.remember_data(out, data)
     page = write_report(out)
     if model.evaluation is not None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attrformer.models.config import ModelConfig
+from attrformer.errors import require
+from attrformer.models.config import EncoderConfig
+from attrformer.models.network import Network
 from attrformer.nn.attention import EncoderLayer
-from attrformer.nn.batch import Batch
+from attrformer.nn.batch import Batch, Example
 from attrformer.nn.evidence import (
     FeatureEvidence,
     Gate,
@@ -21,10 +24,12 @@ from attrformer.nn.evidence import (
     RowEvidence,
 )
 from attrformer.nn.neighbours import NeighbourEvidence
-from attrformer.nn.parts import Part, PartInputs
+from attrformer.nn.objective import Objective, Outputs
+from attrformer.nn.parts import PartInputs
 from attrformer.nn.positions import PositionRelation
 from attrformer.nn.recency import RecencyProfile, gap_buckets
 from attrformer.relations.build import RelationSet
+from attrformer.relations.config import RelationsConfig
 from attrformer.relations.item_attribute import FeatureRelation
 from attrformer.relations.naming import relation_name
 from attrformer.relations.positions import GAP_BUCKETS
@@ -33,21 +38,33 @@ RECENCY_DECAY = 0.8
 WIDE_RECENCY_DECAY = 0.97
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outputs:
-    """What the network says at the places of a batch, before it meets the catalogue.
+@dataclass(frozen=True)
+class AttrFormerConfig(EncoderConfig):
+    """Shape and parts of AttrFormer; every part can be switched off for an ablation."""
 
-    Args:
-        hidden: `[b, t, d]`.
-        table: `[items, d]`.
-        names: of the relation parts.
-        parts: the relation parts and their inputs, in the order of `names`.
-    """
+    name: Literal["attrformer"] = "attrformer"
+    relation_heads: bool = field(default=True, metadata={"help": "relation-augmented attention heads"})
+    catalogue_evidence: bool = field(default=True, metadata={"help": "relations speak to the whole catalogue"})
+    neighbour_states: bool = field(
+        default=True, metadata={"help": "similar users' aligned positions refine the hidden state"}
+    )
+    attribute_embeddings: bool = field(
+        default=True, metadata={"help": "item representation is item plus attribute embeddings"}
+    )
+    learned_recency: bool = field(default=True, metadata={"help": "the recency profile of each relation is learned"})
+    low_rank: int = field(
+        default=8, metadata={"help": "rank of the learned off-diagonal part of M_a; 0: diagonal only"}
+    )
+    epsilon: float = field(default=0.03, metadata={"help": "eps_a of catalogue evidence at the start"})
 
-    hidden: Tensor
-    table: Tensor
-    names: list[str]
-    parts: list[tuple[Part, PartInputs]]
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.low_rank >= 0, "low_rank", self.low_rank, "0 or more")
+        require(self.epsilon > 0, "epsilon", self.epsilon, "a number above 0")
+
+    def reads(self, relations: RelationsConfig) -> RelationsConfig:
+        """Every relation that the options ask for."""
+        return relations
 
 
 class ItemTable(nn.Module):
@@ -81,7 +98,7 @@ class ItemTable(nn.Module):
         return table
 
 
-class AttrFormerNetwork(nn.Module):
+class AttrFormerNetwork(Network):
     """Encoder with relation-augmented heads, catalogue evidence of each relation, position-to-position aggregation.
 
     Args:
@@ -90,7 +107,7 @@ class AttrFormerNetwork(nn.Module):
         dropout: resolved dropout rate.
     """
 
-    def __init__(self, relations: RelationSet, config: ModelConfig, dropout: float) -> None:
+    def __init__(self, relations: RelationSet, config: AttrFormerConfig, dropout: float) -> None:
         super().__init__()
         self.config, self.items = config, relations.items
         width, length = config.width, config.max_length
@@ -188,7 +205,7 @@ class AttrFormerNetwork(nn.Module):
         if batch.neighbours is not None and self.config.neighbour_states:
             hidden = hidden + self.relations["neighbours"].refine(batch, table)  # type: ignore[operator]
         if not self.config.catalogue_evidence:
-            return Outputs(hidden, table, [], [])
+            return Outputs(hidden, table)
         gaps = None
         if batch.times is not None and self.gap_count:
             gaps = gap_buckets(batch.times, batch.places, self.gap_count)
@@ -199,3 +216,12 @@ class AttrFormerNetwork(nn.Module):
             parts.append((part, PartInputs(weights * module.gate.inverse_epsilon(), module.gate(hidden))))
             names.append(name)
         return Outputs(hidden, table, names, parts)
+
+    def loss(self, example: Example, objective: Objective) -> Tensor:
+        """Cross-entropy to the posterior target of one batch."""
+        return objective.posterior(self(example.batch), example)
+
+    @staticmethod
+    def is_relation_parameter(name: str) -> bool:
+        """Gates, recency profiles and relation parameters."""
+        return name.startswith(("relations.", "position_relations.")) and ".project." not in name

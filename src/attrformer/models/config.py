@@ -1,46 +1,91 @@
-"""Options of the AttrFormer network; every part of it can be switched off for an ablation."""
+"""Options that networks share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from attrformer.errors import require
+from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
+
+SHORT_HISTORIES = 30
+"""Mean training interactions of a user below which dropout is strong, where the options leave it open."""
+
+
+def only(
+    relations: RelationsConfig, *, near: bool = False, items: bool = False, behaviours: bool = False
+) -> RelationsConfig:
+    """The relations of some options that a network reads, and no others.
+
+    Args:
+        relations: the options.
+        near: whether `near` is read.
+        items: whether item attributes are read.
+        behaviours: whether times and ratings are read.
+    """
+    off = CooccurrenceConfig(enabled=False)
+    return replace(
+        relations,
+        near=relations.near if near else off,
+        wide=off,
+        item_attributes=relations.item_attributes if items else (),
+        user_attributes=(),
+        edges=(),
+        behaviours=relations.behaviours and behaviours,
+        identity=False,
+        neighbours=False,
+    )
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Shape and parts of the network."""
+    """What every model has; `name` tells the models apart.
+
+    A network that is not causal is taught by histories that end right before their target (`PREFIXES`); one that
+    contrasts histories with the same next item is given such partners (`PARTNERS`).
+    """
+
+    PREFIXES: ClassVar[bool] = False
+    PARTNERS: ClassVar[bool] = False
+
+    name: str = ""
+    max_length: int = field(default=200, metadata={"help": "latest interactions of a history that are read"})
+
+    def __post_init__(self) -> None:
+        require(self.max_length >= 1, "max_length", self.max_length, "1 or more")
+
+    def reads(self, relations: RelationsConfig) -> RelationsConfig:
+        """The relations that this model reads, of those that the options ask for."""
+        return only(relations)
+
+    def dropout_rate(self, mean_length: float) -> float:
+        """The dropout rate of training, for histories of this mean length."""
+        return 0.0
+
+
+@dataclass(frozen=True)
+class EncoderConfig(ModelConfig):
+    """What networks that are trained have in common."""
 
     width: int = field(default=64, metadata={"help": "hidden width d"})
     layers: int = field(default=2, metadata={"help": "encoder layers"})
-    heads: int = field(
-        default=2, metadata={"help": "ordinary attention heads of each layer, beside one for each relation"}
-    )
+    heads: int = field(default=2, metadata={"help": "ordinary attention heads of each layer"})
     expansion: int = field(default=2, metadata={"help": "inner width of the feed-forward part, in widths"})
-    max_length: int = field(default=200, metadata={"help": "latest interactions of a history that are read"})
     dropout: float | None = field(
         default=None, metadata={"help": "dropout; null: 0.5 for short histories, 0.2 for long ones"}
     )
-    relation_heads: bool = field(default=True, metadata={"help": "relation-augmented attention heads"})
-    catalogue_evidence: bool = field(default=True, metadata={"help": "relations speak to the whole catalogue"})
-    neighbour_states: bool = field(
-        default=True, metadata={"help": "similar users' aligned positions refine the hidden state"}
-    )
-    attribute_embeddings: bool = field(
-        default=True, metadata={"help": "item representation is item plus attribute embeddings"}
-    )
-    learned_recency: bool = field(default=True, metadata={"help": "the recency profile of each relation is learned"})
-    low_rank: int = field(
-        default=8, metadata={"help": "rank of the learned off-diagonal part of M_a; 0: diagonal only"}
-    )
-    epsilon: float = field(default=0.03, metadata={"help": "eps_a of catalogue evidence at the start"})
 
     def __post_init__(self) -> None:
-        for name in ("width", "layers", "heads", "expansion", "max_length"):
+        super().__post_init__()
+        for name in ("width", "layers", "heads", "expansion"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         require(self.width % self.heads == 0, "width", self.width, f"a multiple of heads ({self.heads})")
         require(
             self.dropout is None or 0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1, or null"
         )
-        require(self.low_rank >= 0, "low_rank", self.low_rank, "0 or more")
-        require(self.epsilon > 0, "epsilon", self.epsilon, "a number above 0")
+
+    def dropout_rate(self, mean_length: float) -> float:
+        """What the options say, or a rate by the mean length of training histories."""
+        if self.dropout is not None:
+            return self.dropout
+        return 0.5 if mean_length < SHORT_HISTORIES else 0.2

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.dataset.sequences import Sequences
-from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.inputs import InputMaker
+from attrformer.models.network import Network
 from attrformer.nn.objectives import score_catalogue
 from attrformer.relations.build import RelationSet
 
@@ -21,17 +21,10 @@ class CatalogueScorer:
         network: the network; put into evaluation mode for each call.
         relations: its relations.
         maker: makes its batches.
-        precision: type of the large products.
     """
 
-    def __init__(
-        self,
-        network: AttrFormerNetwork,
-        relations: RelationSet,
-        maker: InputMaker,
-        precision: torch.dtype = torch.float32,
-    ) -> None:
-        self._network, self._relations, self._maker, self._precision = network, relations, maker, precision
+    def __init__(self, network: Network, relations: RelationSet, maker: InputMaker) -> None:
+        self._network, self._relations, self._maker = network, relations, maker
 
     @torch.no_grad()
     def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
@@ -45,6 +38,6 @@ class CatalogueScorer:
         self._network.eval()
         codes = {name: user.codes[users] for name, user in self._relations.users.items()}
         outputs = self._network(self._maker.latest(contexts, codes, users))
-        scores = score_catalogue(outputs.hidden, outputs.table, outputs.parts, precision=self._precision)
+        scores = score_catalogue(outputs.hidden, outputs.table, outputs.parts)
         self._network.train(training)
         return scores.squeeze(1)

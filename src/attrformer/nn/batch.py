@@ -70,3 +70,25 @@ class Batch:
             levels={name: levels.to(device) for name, levels in self.levels.items()},
             neighbours=None if self.neighbours is None else self.neighbours.to(device),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One training batch: what the network reads, and what came next.
+
+    Args:
+        batch: what the network reads.
+        items: int64 `[b, t, w]`, upcoming items.
+        counts: float32 `[b, t, w]`, their decayed counts.
+        mask: float32 `[b, t]`, 0 for places that only pad.
+        final: int64 `[b]`, the item right after the last position of each row.
+        partners: another history of training before the same `final` item for each row (its own where there is no
+            other), asked about at its end; None where the network wants none.
+    """
+
+    batch: Batch
+    items: Tensor
+    counts: Tensor
+    mask: Tensor
+    final: Tensor
+    partners: Batch | None = None

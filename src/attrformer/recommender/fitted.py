@@ -12,10 +12,11 @@ from torch import Tensor
 
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
-from attrformer.models.attrformer import AttrFormerNetwork, Outputs
 from attrformer.models.config import ModelConfig
 from attrformer.models.inputs import InputMaker
+from attrformer.models.registry import build_network
 from attrformer.nn.batch import Batch
+from attrformer.nn.objective import Outputs
 from attrformer.nn.objectives import score_catalogue
 from attrformer.relations.build import RelationSet, UserRelation
 from attrformer.training.checkpoint import set_parameters
@@ -34,7 +35,7 @@ class Knowledge:
         frame_library: library in which results come back.
         edges: names of the edge tables that became relations.
         dropout: rate that training used.
-        precision: "float32" or "bfloat16", type of the large products.
+        precision: "float32" or "bfloat16", type of the large products of training.
         selection: how the weights were chosen, for the protocol line.
         strengths: strength of each relation.
         figures: figures on the test part as `Evaluation.to_json` gives them; empty where not measured.
@@ -79,9 +80,10 @@ class Fitted:
         self.config, self.relations, self.knowledge, self.device = config, relations, knowledge, device
         # Fresh weights are drawn only to be overwritten; the caller's random state is none of their business.
         with torch.random.fork_rng(devices=[]):
-            self.network = AttrFormerNetwork(relations, config, knowledge.dropout).to(device).eval()
+            self.network = build_network(relations, config, knowledge.dropout).to(device).eval()
         set_parameters(self.network, parameters)
-        self.precision = torch.bfloat16 if knowledge.precision == "bfloat16" else torch.float32
+        # Whatever training used: scores rounded to bfloat16 tie, and each tie is a wrong order.
+        self.precision = torch.float32
         self._maker = InputMaker(relations, config.max_length, device)
 
     @torch.no_grad()

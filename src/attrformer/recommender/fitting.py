@@ -17,8 +17,9 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import Split, Targets
 from attrformer.errors import DataError
 from attrformer.evaluation.evaluator import evaluate
-from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.inputs import InputMaker
+from attrformer.models.network import Network
+from attrformer.models.registry import build_network
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted, Knowledge, for_inference
@@ -31,9 +32,6 @@ from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision
 from attrformer.training.examples import Examples
 from attrformer.training.trainer import SELECTION_METRIC, Trainer
-
-SHORT_HISTORIES = 30
-"""Mean training interactions of a user below which dropout is strong, where the options leave it open."""
 
 STRENGTH_CONTEXTS = 512
 """Validation contexts over which the strength of relations is measured."""
@@ -80,8 +78,9 @@ class Fit:
         device = choose_device(config.training.device)
         settled = self._settle(device)
         with _numerics(config.training.threads, device, config.seed):
-            relations = build_relations(self.dataset, split.train, config.relations, config.seed)
-            network = AttrFormerNetwork(relations, config.model, settled["dropout"]).to(device)
+            read = config.model.reads(config.relations)
+            relations = build_relations(self.dataset, split.train, read, config.seed)
+            network = build_network(relations, config.model, settled["dropout"]).to(device)
             if self.run is not None:
                 self.run.claim(config, settled)
             precision = torch.bfloat16 if settled["precision"] == "bfloat16" else torch.float32
@@ -96,27 +95,30 @@ class Fit:
                 fix="Give longer histories or another split",
                 source=self.dataset.name,
             )
-        dropout = self.config.model.dropout
-        if dropout is None:
-            dropout = 0.5 if float(lengths.mean()) < SHORT_HISTORIES else 0.2
         precision = choose_precision(self.config.training.precision, device)
         settled = {
-            "dropout": dropout,
+            "dropout": self.config.model.dropout_rate(float(lengths.mean())),
             "precision": "bfloat16" if precision == torch.bfloat16 else "float32",
             "data": fingerprint(self.dataset, self.split),
         }
         # A resumed run goes on as it began, also where timing both precisions turns out otherwise today.
         return settled if self.run is None else self.run.settle(self.config, settled, resume=self.resume)
 
-    def _train(
-        self, network: AttrFormerNetwork, relations: RelationSet, precision: torch.dtype, device: torch.device
-    ) -> Trainer:
+    def _train(self, network: Network, relations: RelationSet, precision: torch.dtype, device: torch.device) -> Trainer:
         config = self.config
         maker = InputMaker(relations, config.model.max_length, device)
         examples = Examples(
-            self.split.train, relations, maker, config.model.max_length, config.training, config.target, config.seed
+            self.split.train,
+            relations,
+            maker,
+            config.model.max_length,
+            config.training,
+            config.target,
+            config.seed,
+            prefixes=config.model.PREFIXES,
+            partners=config.model.PARTNERS,
         )
-        scorer = CatalogueScorer(network, relations, maker, precision)
+        scorer = CatalogueScorer(network, relations, maker)
         sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)
         cutoffs = (*config.evaluation.cutoffs, SELECTION_CUTOFF)
 
@@ -148,7 +150,7 @@ class Fit:
 
     def _fitted(
         self,
-        network: AttrFormerNetwork,
+        network: Network,
         relations: RelationSet,
         settled: dict[str, Any],
         trainer: Trainer,

@@ -1,9 +1,9 @@
-"""AttrFormer as its users meet it."""
+"""The recommender as its users meet it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -12,6 +12,7 @@ from attrformer.dataset.frames import native_like
 from attrformer.dataset.splits import Split
 from attrformer.errors import ConfigurationError, NotFittedError
 from attrformer.evaluation.evaluation import Evaluation
+from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.recommender import ranking
 from attrformer.recommender.assessment import assess
 from attrformer.recommender.config import Config
@@ -23,9 +24,12 @@ from attrformer.recommender.storage import load_model, save_model
 from attrformer.recommender.strengths import pair_attributes, strongest_pairs
 from attrformer.training.device import choose_device
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class AttrFormer:
-    """Sequential recommendation with attributes as explicit relations.
+
+class Recommender:
+    """Any model of the library: the options say which; AttrFormer where they say nothing.
 
     Args:
         config: all options; the defaults where None.
@@ -44,7 +48,7 @@ class AttrFormer:
             NotFittedError: before `fit` or `load`.
         """
         if self._fitted is None:
-            raise NotFittedError("The model is not fitted. Call fit(dataset), or AttrFormer.load(folder).")
+            raise NotFittedError(f"The model is not fitted. Call fit(dataset), or {type(self).__name__}.load(folder).")
         return self._fitted
 
     def fit(
@@ -55,7 +59,7 @@ class AttrFormer:
         run: Path | str | None = None,
         resume: bool = False,
         progress: bool = True,
-    ) -> AttrFormer:
+    ) -> Self:
         """Trains on a dataset; the weights of the best epoch on validation are kept.
 
         Args:
@@ -236,7 +240,7 @@ class AttrFormer:
         save_model(self.fitted, self.config, Path(folder))
 
     @classmethod
-    def load(cls, folder: Path | str, *, device: str = "auto") -> AttrFormer:
+    def load(cls, folder: Path | str, *, device: str = "auto") -> Self:
         """Reads a saved model; it gives the same answers bit for bit on the same kind of machine.
 
         Args:
@@ -251,3 +255,21 @@ class AttrFormer:
         model = cls(config)
         model._fitted = fitted
         return model
+
+
+class AttrFormer(Recommender):
+    """Sequential recommendation with attributes as explicit relations.
+
+    Args:
+        config: all options; the defaults where None.
+
+    Raises:
+        ConfigurationError: the options are those of another model.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        super().__init__(config)
+        if not isinstance(self.config.model, AttrFormerConfig):
+            raise ConfigurationError(
+                f"The options are those of '{self.config.model.name}'. Use Recommender in place of AttrFormer."
+            )

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from attrformer.models.attrformer import AttrFormerNetwork, Outputs
+from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.models.network import Network
 from attrformer.nn.batch import Batch
 from attrformer.nn.evidence import FeatureEvidence, IdentityEvidence, RelationEvidence, RowEvidence
+from attrformer.nn.objective import Outputs
 from attrformer.nn.recency import gap_buckets
 
 CONTENT = "content"
@@ -36,7 +38,7 @@ def part_scores(outputs: Outputs, precision: torch.dtype) -> Iterator[tuple[str,
 
 
 @torch.no_grad()
-def loudest_positions(network: AttrFormerNetwork, batch: Batch, items: Tensor) -> dict[str, Tensor]:
+def loudest_positions(network: Network, batch: Batch, items: Tensor) -> dict[str, Tensor]:
     """The position of the history that speaks loudest for an item, in each relation that reads the history.
 
     Args:
@@ -47,6 +49,8 @@ def loudest_positions(network: AttrFormerNetwork, batch: Batch, items: Tensor) -
     Returns:
         int64 `[b, n]` positions by relation, -1 where no position says anything.
     """
+    if not isinstance(network, AttrFormerNetwork):
+        return {}
     gaps = None
     if batch.times is not None and network.gap_count:
         gaps = gap_buckets(batch.times, batch.places, network.gap_count)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
+from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.evidence import FeatureEvidence
 from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.recommender.fitted import Fitted
@@ -44,6 +45,8 @@ def relation_strengths(fitted: Fitted, users: NDArray[np.int64], contexts: Seque
 
 def pair_attributes(fitted: Fitted) -> list[str]:
     """Attributes whose pairs of values have a learned strength, by the names that `strongest_pairs` takes."""
+    if not isinstance(fitted.network, AttrFormerNetwork):
+        return []
     items, users = list(fitted.relations.features), list(_user_tables(fitted))
     both = set(items) & set(users)
     return [f"item_{n}" if n in both else n for n in items] + [f"user_{n}" if n in both else n for n in users]
@@ -83,10 +86,11 @@ def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[st
 def _learned(fitted: Fitted, attribute: str) -> tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.float64]]:
     """Labels, learned matrix and frequency of the values of an attribute."""
     relations, users = fitted.relations, _user_tables(fitted)
+    network = fitted.network
     of_item = attribute if attribute in relations.features else attribute.removeprefix("item_")
-    if of_item in relations.features:
+    if of_item in relations.features and isinstance(network, AttrFormerNetwork):
         feature = relations.features[of_item]
-        module = fitted.network.relations[relation_name("item", of_item)]
+        module = network.relations[relation_name("item", of_item)]
         assert isinstance(module, FeatureEvidence)
         frequency = np.zeros(len(feature.labels))
         np.add.at(frequency, feature.codes, (feature.weights > 0) * relations.popularity[:, None])
@@ -105,8 +109,9 @@ def _learned(fitted: Fitted, attribute: str) -> tuple[tuple[str, ...], NDArray[n
 
 def _user_tables(fitted: Fitted) -> dict[str, torch.Tensor]:
     """Logarithm of R_a(u, v) of each user attribute that weighs similar users."""
-    if "neighbours" not in fitted.network.relations:
+    network = fitted.network
+    if not isinstance(network, AttrFormerNetwork) or "neighbours" not in network.relations:
         return {}
-    module = fitted.network.relations["neighbours"]
+    module = network.relations["neighbours"]
     assert isinstance(module, NeighbourEvidence)
     return {name: module.relation_of_users(name).detach() for name in module.attributes}

@@ -29,6 +29,12 @@ class TargetConfig:
         for name in ("strength", "relation", "popularity", "uniform"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
 
+    @property
+    def mixture(self) -> tuple[float, float, float]:
+        """Shares of relation evidence, popularity and uniform in the prior mean, summing to one."""
+        total = (self.relation + self.popularity + self.uniform) or 1.0
+        return self.relation / total, self.popularity / total, self.uniform / total
+
 
 @dataclass(frozen=True)
 class TrainingConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.models.inputs import InputMaker
-from attrformer.nn.batch import Batch
+from attrformer.nn.batch import Batch, Example
 from attrformer.relations.build import RelationSet
 from attrformer.relations.neighbours import Neighbours, latest_anchors
 from attrformer.training.config import TargetConfig, TrainingConfig
@@ -20,23 +19,6 @@ CACHED_NEIGHBOURS = 4_000_000
 """Training positions up to which all neighbours are searched once; beyond, they are searched batch by batch."""
 
 BATCH_POSITIONS = 16_384
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Example:
-    """One training batch.
-
-    Args:
-        batch: what the network reads.
-        items: int64 `[b, t, w]`, upcoming items.
-        counts: float32 `[b, t, w]`, their decayed counts.
-        mask: float32 `[b, t]`, 0 for places that only pad.
-    """
-
-    batch: Batch
-    items: torch.Tensor
-    counts: torch.Tensor
-    mask: torch.Tensor
 
 
 class Examples:
@@ -50,6 +32,9 @@ class Examples:
         training: batch sizes.
         target: how upcoming interactions count.
         seed: of order and sampling.
+        prefixes: every target has a history of its own that ends right before it, for networks that are not causal;
+            at most `sequence_targets` of each user are drawn for an epoch.
+        partners: examples bring another history before the same final item.
     """
 
     def __init__(
@@ -61,30 +46,40 @@ class Examples:
         training: TrainingConfig,
         target: TargetConfig,
         seed: int,
+        *,
+        prefixes: bool = False,
+        partners: bool = False,
     ) -> None:
         self._train, self._relations, self._maker = train, relations, maker
         self._training, self._target, self._seed = training, target, seed
-        self._users, self._starts, self._stops = _windows(train, max_length)
+        self._prefixes, self._max_length = prefixes, max_length
+        self._users, self._starts, self._stops = (_prefixes if prefixes else _windows)(train, max_length)
+        self._followers = _Followers(train) if partners else None
         self._cache = self._search_all() if relations.neighbours and len(train.items) <= CACHED_NEIGHBOURS else None
 
     @property
     def target_count(self) -> int:
         """Target positions of one epoch."""
+        if self._prefixes:
+            drawn = np.minimum(np.bincount(self._users, minlength=1), self._training.sequence_targets)
+            return int(drawn.sum())
         return int(np.minimum(self._stops - self._starts, self._training.sequence_targets).sum())
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Window numbers of each batch of an epoch; windows of similar length share a batch."""
         rng = np.random.default_rng([self._seed, epoch])
-        lengths = self._stops - self._starts
+        chosen = self._drawn_prefixes(epoch) if self._prefixes else np.arange(len(self._users))
+        lengths = (self._stops - self._starts)[chosen]
         order = np.argsort(lengths * (1.0 + 0.1 * rng.random(len(lengths))) + rng.random(len(lengths)), kind="stable")
-        places = np.minimum(lengths[order], self._training.sequence_targets)
+        lengths, order = lengths[order], chosen[order]
+        places = np.ones_like(lengths) if self._prefixes else np.minimum(lengths, self._training.sequence_targets)
         cuts, start, widest, longest = [], 0, 0, 0
         for here in range(len(order)):
-            widest, longest = max(widest, int(places[here])), max(longest, int(lengths[order[here]]))
+            widest, longest = max(widest, int(places[here])), max(longest, int(lengths[here]))
             size = here - start + 1
             if size > 1 and (size * widest > self._training.batch_targets or size * longest > BATCH_POSITIONS):
                 cuts.append(here)
-                start, widest, longest = here, int(places[here]), int(lengths[order[here]])
+                start, widest, longest = here, int(places[here]), int(lengths[here])
         groups = np.split(order, cuts)
         return [groups[k] for k in rng.permutation(len(groups))]
 
@@ -97,7 +92,11 @@ class Examples:
             windows: from `batches`.
         """
         users, starts, stops = self._users[windows], self._starts[windows], self._stops[windows]
-        places, mask = self._places(stops - starts, np.random.default_rng([self._seed, epoch, number]))
+        rng = np.random.default_rng([self._seed, epoch, number])
+        if self._prefixes:
+            places, mask = (stops - starts - 1)[:, None], np.ones((len(windows), 1), dtype=np.float32)
+        else:
+            places, mask = self._places(stops - starts, rng)
         sequences = self._train.slices(starts, stops)
         absolute = starts[:, None] + places
         codes = {name: user.codes[users] for name, user in self._relations.users.items()}
@@ -110,6 +109,8 @@ class Examples:
             torch.from_numpy(items).to(device),
             torch.from_numpy(counts).to(device),
             torch.from_numpy(mask).to(device),
+            torch.from_numpy(self._train.items[stops].astype(np.int64)).to(device),
+            None if self._followers is None else self._partners(self._followers.draw(stops, rng)),
         )
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[tuple[int, int, Example]]:
@@ -146,6 +147,25 @@ class Examples:
         counts = (self._target.decay ** (steps - 1.0) * inside).astype(np.float32)
         return items, counts
 
+    def _drawn_prefixes(self, epoch: int) -> NDArray[np.int64]:
+        """At most `sequence_targets` prefixes of each user, drawn anew for each epoch."""
+        rng = np.random.default_rng([self._seed, epoch, 1])
+        shuffled = np.lexsort((rng.random(len(self._users)), self._users))
+        counts = np.bincount(self._users, minlength=1)
+        rank = np.arange(len(shuffled)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.sort(shuffled[rank < self._training.sequence_targets])
+
+    def _partners(self, stops: NDArray[np.int64]) -> Batch:
+        """The histories that end right before the given absolute positions."""
+        users = np.searchsorted(self._train.offsets, stops, side="right") - 1
+        starts = np.maximum(stops - self._max_length, self._train.offsets[users])
+        codes = {name: user.codes[users] for name, user in self._relations.users.items()}
+        folds = self._relations.fold_of_user[users] % max(self._relations.folds, 1)
+        places = (stops - starts - 1)[:, None]
+        return self._maker.pad(
+            self._train.slices(starts, stops), places, folds, codes, self._neighbours((stops - 1).ravel())
+        )
+
     def _neighbours(self, absolute: NDArray[np.int64]) -> Neighbours | None:
         if self._relations.neighbours is None:
             return None
@@ -174,3 +194,38 @@ def _windows(train: Sequences, length: int) -> tuple[NDArray[np.int64], NDArray[
     back = np.arange(len(users)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     stops = train.offsets[users] + inputs[users] - back * length
     return users, np.maximum(stops - length, train.offsets[users]), stops
+
+
+def _prefixes(train: Sequences, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Users and absolute half-open ranges of inputs, one for each target."""
+    owner = train.row_of_position()
+    stops = np.flatnonzero(np.arange(len(owner)) > train.offsets[owner])
+    users = owner[stops]
+    return users, np.maximum(stops - length, train.offsets[users]), stops
+
+
+class _Followers:
+    """Positions of training that can be predicted, by item.
+
+    Args:
+        train: training sequences.
+    """
+
+    def __init__(self, train: Sequences) -> None:
+        owner = train.row_of_position()
+        targets = np.flatnonzero(np.arange(len(owner)) > train.offsets[owner])
+        self._items = train.items
+        self._positions = targets[np.argsort(train.items[targets], kind="stable")]
+        counts = np.bincount(train.items[targets], minlength=int(train.items.max(initial=0)) + 1)
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self._rank = np.zeros(len(owner), dtype=np.int64)
+        self._rank[self._positions] = np.arange(len(targets)) - np.repeat(self._starts[:-1], counts)
+
+    def draw(self, positions: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """For each position another one with the same item, evenly drawn; itself where there is no other."""
+        items = self._items[positions]
+        starts, others = self._starts[items], self._starts[items + 1] - self._starts[items] - 1
+        drawn = (rng.random(len(items)) * others).astype(np.int64)
+        drawn += (drawn >= self._rank[positions]) & (others > 0)
+        found: NDArray[np.int64] = self._positions[starts + drawn]
+        return found

@@ -13,11 +13,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
+from attrformer.models.network import Network
+from attrformer.nn.batch import Example
+from attrformer.nn.objective import Objective
 from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
 from attrformer.training.config import TargetConfig, TrainingConfig
-from attrformer.training.examples import Example, Examples
+from attrformer.training.examples import Examples
 from attrformer.training.memory import keep_freed_memory
 
 Validate = Callable[[], dict[str, dict[str, float]]]
@@ -69,7 +70,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: AttrFormerNetwork,
+        network: Network,
         examples: Examples,
         validate: Validate,
         popularity: Tensor,
@@ -80,13 +81,15 @@ class Trainer:
         watcher: Watcher,
     ) -> None:
         self.network, self.examples, self.validate = network, examples, validate
-        self.training, self.target, self.precision = training, target, precision
-        self.checkpoint, self.watcher = checkpoint, watcher
-        self.popularity = popularity / popularity.sum()
+        self.training, self.checkpoint, self.watcher = training, checkpoint, watcher
+        self.objective = Objective(
+            popularity / popularity.sum(), target.strength, target.mixture, training.block_elements, precision
+        )
         self.optimizer = torch.optim.AdamW(self._groups(), lr=training.learning_rate)
         self.progress = Progress()
         self.averaged: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
+        self._learns = any(group["params"] for group in self.optimizer.param_groups)
         self._stop = False
         self._saved = time.monotonic()
         self._steps_per_epoch = len(examples.batches(0))
@@ -97,7 +100,7 @@ class Trainer:
         for name, parameter in self.network.named_parameters():
             if not parameter.requires_grad:
                 continue
-            if name.startswith(("relations.", "position_relations.")) and ".project." not in name:
+            if self.network.is_relation_parameter(name):
                 relation.append(parameter)
             elif parameter.dim() >= 2:
                 decayed.append(parameter)
@@ -127,7 +130,10 @@ class Trainer:
             self.progress.finished = self._finished(self.progress.epoch)
         with self._interruptible():
             while not self.progress.finished:
-                self._epoch()
+                if self._learns:
+                    self._epoch()
+                else:
+                    self._finish_epoch()
         if self.best:
             set_parameters(self.network, self.best)
 
@@ -157,7 +163,7 @@ class Trainer:
             "targets_per_second": round(self.examples.target_count / max(progress.seconds, 1e-9), 1),
             "learning_rate": self._rate(progress.step),
         }
-        last = progress.epoch + 1 >= training.epochs
+        last = progress.epoch + 1 >= training.epochs or not self._learns
         if last or (progress.epoch + 1) % training.evaluate_every == 0:
             figures = self._validated()
             line["validation"] = figures
@@ -172,7 +178,7 @@ class Trainer:
 
     def _finished(self, epochs: int) -> bool:
         stale = epochs - 1 - self.progress.best_epoch >= self.training.patience * self.training.evaluate_every
-        return epochs >= self.training.epochs or stale
+        return epochs >= self.training.epochs or stale or (epochs > 0 and not self._learns)
 
     def _selected(self, figures: dict[str, dict[str, float]]) -> float:
         if self.training.select_on == "mean":
@@ -202,28 +208,8 @@ class Trainer:
         return loss.item()
 
     def loss(self, example: Example) -> Tensor:
-        """Cross-entropy to the posterior target of one batch."""
-        outputs = self.network(example.batch)
-        target = self.target
-        mixture = (target.relation, target.popularity, target.uniform)
-        total = sum(mixture) or 1.0
-        posterior = PosteriorTarget(
-            items=example.items,
-            counts=example.counts,
-            strength=target.strength,
-            popularity=self.popularity,
-            mixture=(mixture[0] / total, mixture[1] / total, mixture[2] / total),
-            relation=0 if outputs.parts else None,
-        )
-        return fused_cross_entropy(
-            outputs.hidden,
-            outputs.table,
-            outputs.parts,
-            posterior,
-            example.mask,
-            block_elements=self.training.block_elements,
-            precision=self.precision,
-        )
+        """The loss of one batch, as the network defines it."""
+        return self.network.loss(example, self.objective)
 
     def _rate(self, step: int) -> float:
         training = self.training
