@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.recommender.conftest import SMALL, small_config
 
 import attrformer
+from attrformer.configuration import override
 from attrformer.dataset.attributes import Attribute
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.filters import keep_items
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.splits import leave_one_out
 from attrformer.errors import ConfigurationError, DataError, NotFittedError
-from attrformer.recommender import AttrFormer
+from attrformer.recommender import AttrFormer, Config, Recommender
 
 
 def reversed_catalogue(dataset: Dataset) -> Dataset:
@@ -103,3 +105,22 @@ def test_another_catalogue_is_refused(model: AttrFormer, dataset: Dataset) -> No
 def test_an_unknown_part_is_refused(model: AttrFormer, dataset: Dataset) -> None:
     with pytest.raises(ConfigurationError, match="Unknown part 'train'"):
         model.evaluate(dataset, part="train")
+
+
+def test_attrformer_refuses_the_options_of_another_model() -> None:
+    with pytest.raises(ConfigurationError, match="Use Recommender in place of AttrFormer"):
+        AttrFormer(small_config("model.name=sasrec"))
+
+
+def test_any_model_is_fitted_saved_and_loaded_by_the_same_calls(dataset: Dataset, tmp_path: Path) -> None:
+    options = [text for text in SMALL if not text.startswith("model.")]
+    config = override(Config(), [*options, "model.name=sasrec", "model.width=16", "model.layers=1"])
+    model = Recommender(config).fit(dataset, run=tmp_path / "run", progress=False)
+    loaded = Recommender.load(tmp_path / "run" / "model")
+    assert loaded.config == config
+    assert loaded.recommend(k=5).equals(model.recommend(k=5))
+    explained = loaded.explain(k=2)
+    assert set(explained["part"]) == {"content"}
+    assert explained["contribution"].to_list() == pytest.approx(explained["score"].to_list(), abs=1e-5)
+    assert model.evaluation is not None
+    assert model.relation_strengths() == {} and model.pair_attributes() == []

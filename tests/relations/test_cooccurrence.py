@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import sparse
 from tests.relations.builders import sequences
 
+from attrformer.relations import cooccurrence
 from attrformer.relations.config import CooccurrenceConfig
-from attrformer.relations.cooccurrence import cooccurrence_relation, count_pairs
+from attrformer.relations.cooccurrence import PairCounts, cooccurrence_relation
 from attrformer.relations.rows import RowRelation
 
 ITEMS = 6
@@ -48,7 +50,9 @@ def table(relation: RowRelation, fold: int | None) -> NDArray[np.float32]:
 
 def test_counts_of_one_history_by_hand() -> None:
     config = CooccurrenceConfig(window=2, decay=0.5, backward=0.25)
-    counts = count_pairs(sequences([[0, 1, 2, 0]]), np.array([True]), 3, config).toarray()
+    (block,) = PairCounts(sequences([[0, 1, 2, 0]]), 3, np.zeros(1, np.int64), config).blocks()
+    counts = block[1].toarray()
+    assert block[0] == slice(0, 3)
     # Forward: 0-1, 1-2, 2-0 at one step; 0-2, 1-0 at two; 0-0 at three is out of the window.
     forward = np.array([[0, 1, 0.5], [0.5, 0, 1], [1, 0, 0]])
     np.testing.assert_allclose(counts, forward + 0.25 * forward.T)
@@ -92,6 +96,30 @@ def test_top_k_keeps_the_largest_values_of_each_row(rows: list[list[int]], confi
             assert (kept > 0).sum() == min(k, (full > 0).sum())
             np.testing.assert_allclose(kept[kept > 0], full[kept > 0], rtol=1e-5)
             np.testing.assert_allclose(np.sort(kept)[::-1][:k], np.sort(full)[::-1][:k], rtol=1e-5)
+
+
+@given(histories, options, st.integers(1, 40))
+def test_counting_some_items_at_a_time_changes_nothing(
+    rows: list[list[int]], config: CooccurrenceConfig, pairs: int
+) -> None:
+    folds = np.arange(len(rows), dtype=np.int64) % 2
+    with pytest.MonkeyPatch.context() as patch:
+        found = []
+        for most in (cooccurrence.BLOCK_PAIRS, pairs):
+            patch.setattr(cooccurrence, "BLOCK_PAIRS", most)
+            blocks = list(PairCounts(sequences(rows), ITEMS, folds, config).blocks())
+            assert [item for covered, _ in blocks for item in range(covered.start, covered.stop)] == [*range(ITEMS)]
+            found.append(cooccurrence_relation("near", sequences(rows), ITEMS, folds, config, top_k=3))
+    np.testing.assert_array_equal(found[0].indices, found[1].indices)
+    np.testing.assert_array_equal(found[0].values, found[1].values)
+
+
+def test_the_cut_of_long_rows_keeps_ties_for_the_exact_one() -> None:
+    table = np.array([[5, 1, 3, 3, 3, 0], [0] * 6, [1, 1, 1, 1, 1, 1], [0, 2, 0, 0, 0, 0], [6, 5, 4, 3, 2, 1]])
+    kept = cooccurrence.largest(sparse.csr_array(table.astype(np.float32)), 2).toarray()
+    np.testing.assert_array_equal(
+        kept, [[5, 0, 3, 3, 3, 0], [0] * 6, [1, 1, 1, 1, 1, 1], [0, 2, 0, 0, 0, 0], [6, 5, 0, 0, 0, 0]]
+    )
 
 
 @pytest.mark.parametrize("rows", [[[]], [[], [1]]])

@@ -42,6 +42,7 @@ MODEL: dict[str, dict[str, Any]] = {
         "attribute_embeddings": False,
     },
     "dropout": {"dropout": 0.3},
+    "mixed head": {"mixed_head": True},
 }
 RELATIONS: dict[str, dict[str, Any]] = {
     "no identity": {"identity": False},

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from attrformer.cli import (
+    benchmark,
     console,
     demo,
     download,
@@ -82,3 +83,5 @@ def about(
 
 for module in COMMANDS:
     app.command(module.__name__.rpartition(".")[2])(getattr(module, module.__name__.rpartition(".")[2]))
+
+app.add_typer(benchmark.benchmark, name="benchmark")

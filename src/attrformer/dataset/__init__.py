@@ -7,6 +7,7 @@ from attrformer.dataset.construct import dataset_from_frames
 from attrformer.dataset.dataset import Dataset, Edges
 from attrformer.dataset.filters import core_filter, keep_items, keep_users
 from attrformer.dataset.frames import library_of, native_like, read_table, to_polars
+from attrformer.dataset.held_out import held_out_items
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, Targets, leave_one_out, time_split
@@ -23,6 +24,7 @@ __all__ = [
     "Targets",
     "core_filter",
     "dataset_from_frames",
+    "held_out_items",
     "keep_items",
     "keep_users",
     "leave_one_out",

@@ -41,11 +41,12 @@ class Split:
     """Training sequences and the targets of validation and test.
 
     Args:
-        name: what the protocol line calls it ("leave-one-out", "time").
+        name: what the protocol line calls it ("leave-one-out", "time", "held-out-items").
         train: one row for each user of the dataset (possibly empty), training interactions only.
         validation: targets on which settings are chosen.
         test: targets that are reported, their contexts include validation interactions.
         dropped: sentences that say what was left out, for the user to read.
+        held_out: int64, codes of the items that were kept out of training on purpose; None where none were.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Split:
     validation: Targets
     test: Targets
     dropped: tuple[str, ...] = ()
+    held_out: NDArray[np.int64] | None = None
 
 
 def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
@@ -87,7 +89,9 @@ def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
         train=sequences.slices(starts, stops - 2 * enough),
         validation=Targets(users, sequences.slices(starts[users], last - 1), sequences.items[last - 1]),
         test=Targets(users, sequences.slices(starts[users], last), sequences.items[last]),
-        dropped=_without_target(dataset, ~enough, f"have fewer than {minimum} interactions and are only trained on"),
+        dropped=told_users(
+            dataset, np.flatnonzero(~enough), f"have fewer than {minimum} interactions and are only trained on"
+        ),
     )
 
 
@@ -134,7 +138,7 @@ def time_split(
         validation=parts["validation"],
         test=parts["test"],
         dropped=(
-            *_without_target(dataset, idle, "have no target in either window"),
+            *told_users(dataset, np.flatnonzero(idle), "have no target in either window"),
             *_without_context(dataset, window),
             *_cold_targets(dataset, trained, parts),
         ),
@@ -186,11 +190,18 @@ def _window_targets(dataset: Dataset, inside: NDArray[np.bool_], per_user: str, 
     return Targets(rows[positions], sequences.slices(starts, positions), sequences.items[positions])
 
 
-def _without_target(dataset: Dataset, users: NDArray[np.bool_], why: str) -> tuple[str, ...]:
-    count = int(users.sum())
+def told_users(dataset: Dataset, users: NDArray[np.int64], why: str) -> tuple[str, ...]:
+    """A sentence about some users for `Split.dropped`, the first of them by name; none where there are none.
+
+    Args:
+        dataset: their data.
+        users: their codes.
+        why: what to say of them, the end of a sentence.
+    """
+    count = len(users)
     if not count:
         return ()
-    names = ", ".join(f"'{name}'" for name in dataset.user_ids.decode(np.flatnonzero(users)[:_NAMED]))
+    names = ", ".join(f"'{name}'" for name in dataset.user_ids.decode(users[:_NAMED]))
     return (f"{count:,} of {dataset.user_count:,} users {why}: {names}{', ...' if count > _NAMED else ''}",)
 
 

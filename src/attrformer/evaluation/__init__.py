@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
+from attrformer.evaluation.candidates import AmongCandidates, evaluate_among
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import Scorer, evaluate
@@ -11,6 +12,7 @@ from attrformer.evaluation.ranks import target_ranks, top_items
 from attrformer.evaluation.slices import Slice
 
 __all__ = [
+    "AmongCandidates",
     "Evaluation",
     "EvaluationConfig",
     "Interval",
@@ -19,6 +21,7 @@ __all__ = [
     "Scorer",
     "Slice",
     "evaluate",
+    "evaluate_among",
     "mean_intervals",
     "paired_test",
     "target_ranks",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -36,6 +36,7 @@ from attrformer.relations.positions import GAP_BUCKETS
 
 RECENCY_DECAY = 0.8
 WIDE_RECENCY_DECAY = 0.97
+MIXED = "mixed"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class AttrFormerConfig(EncoderConfig):
 
     name: Literal["attrformer"] = "attrformer"
     relation_heads: bool = field(default=True, metadata={"help": "relation-augmented attention heads"})
+    mixed_head: bool = field(
+        default=False,
+        metadata={"help": "one head that reads the sum of all relations in place of a head for each (ablation only)"},
+    )
     catalogue_evidence: bool = field(default=True, metadata={"help": "relations speak to the whole catalogue"})
     neighbour_states: bool = field(
         default=True, metadata={"help": "similar users' aligned positions refine the hidden state"}
@@ -63,8 +68,8 @@ class AttrFormerConfig(EncoderConfig):
         require(self.epsilon > 0, "epsilon", self.epsilon, "a number above 0")
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
-        """Every relation that the options ask for."""
-        return relations
+        """Every relation that the options ask for; similar users where there is to be at least one."""
+        return replace(relations, neighbours=relations.neighbours and relations.neighbour_count > 0)
 
 
 class ItemTable(nn.Module):
@@ -126,8 +131,12 @@ class AttrFormerNetwork(Network):
             self.relations["neighbours"] = NeighbourEvidence(self.items, width, neighbours.horizon, codes, counts, gate)
         heads = [*self.position_relations, *(name for name, m in self.relations.items() if self._has_pairs(m))]
         self.head_names = heads if config.relation_heads else []
+        # What the paper warns of, kept to show why: sources that share a head share its gradients.
+        mixed = config.mixed_head and bool(self.head_names)
+        self.mixing = nn.ParameterDict({name: nn.Parameter(torch.ones(())) for name in self.head_names if mixed})
+        relation_heads = [MIXED] if mixed else self.head_names
         self.layers = nn.ModuleList(
-            EncoderLayer(width, config.heads, self.head_names, length, dropout, config.expansion)
+            EncoderLayer(width, config.heads, relation_heads, length, dropout, config.expansion)
             for _ in range(config.layers)
         )
         self.drop = nn.Dropout(dropout)
@@ -166,7 +175,7 @@ class AttrFormerNetwork(Network):
         return isinstance(module, (RowEvidence, FeatureEvidence, IdentityEvidence))
 
     def relation_values(self, batch: Batch) -> dict[str, Tensor]:
-        """R_a(i_t, i_s) of every relation head, `[b, l, l]` each."""
+        """What every relation head reads, R_a(i_t, i_s) of its relation or the weighted sum of all, `[b, l, l]`."""
         length = batch.items.shape[1]
         gaps = None
         if batch.times is not None and self.gap_count:
@@ -178,6 +187,8 @@ class AttrFormerNetwork(Network):
                 values[name] = self.position_relations[name](batch, gaps)
             else:
                 values[name] = self.relations[name].pairs(batch)  # type: ignore[operator]
+        if self.mixing:
+            return {MIXED: torch.stack([values[name] * weight for name, weight in self.mixing.items()]).sum(0)}
         return values
 
     def encode(self, batch: Batch, table: Tensor) -> Tensor:
@@ -224,4 +235,4 @@ class AttrFormerNetwork(Network):
     @staticmethod
     def is_relation_parameter(name: str) -> bool:
         """Gates, recency profiles and relation parameters."""
-        return name.startswith(("relations.", "position_relations.")) and ".project." not in name
+        return name.startswith(("relations.", "position_relations.", "mixing.")) and ".project." not in name

@@ -43,7 +43,7 @@ class InputMaker:
             rows = np.arange(len(tails))
             neighbours = index.search(latest_anchors(tails, rows, tails.lengths, index.anchors), training_users)
         folds = np.full(len(tails), self._relations.folds, dtype=np.int64)
-        return self.pad(tails, places, folds, user_codes, neighbours)
+        return self.pad(tails, places, folds, user_codes, neighbours, training_users)
 
     def pad(
         self,
@@ -52,6 +52,7 @@ class InputMaker:
         folds: NDArray[np.int64],
         user_codes: dict[str, NDArray[np.int64]],
         neighbours: Neighbours | None,
+        owners: NDArray[np.int64] | None = None,
     ) -> Batch:
         """Pads histories on the right.
 
@@ -61,6 +62,7 @@ class InputMaker:
             folds: int64 `[b]`.
             user_codes: int64 `[b]` by attribute name.
             neighbours: of all places in row order, `[b * t, ...]`, or None.
+            owners: int64 `[b]`, training row of each history's user, -1 for none; None in training.
         """
         rows = sequences.row_of_position()
         columns = np.arange(len(sequences.items)) - sequences.offsets[rows]
@@ -86,6 +88,7 @@ class InputMaker:
             times=padded(sequences.times, 0) if timed and sequences.times is not None else None,
             levels=levels,
             neighbours=None if neighbours is None else _neighbour_batch(neighbours, places.shape),
+            owners=None if owners is None else torch.from_numpy(owners.astype(np.int64)),
         )
         return batch.to(self._device)
 

@@ -45,6 +45,8 @@ class Batch:
         times: int64 `[b, l]` seconds, or None.
         levels: int64 `[b, l]` levels of behaviour attributes by name, 0 for missing.
         neighbours: similar users, or None.
+        owners: int64 `[b]`, the training user whom each history belongs to, -1 for people that were not trained on;
+            None in training.
     """
 
     items: Tensor
@@ -54,6 +56,7 @@ class Batch:
     times: Tensor | None = None
     levels: dict[str, Tensor] = field(default_factory=dict)
     neighbours: NeighbourBatch | None = None
+    owners: Tensor | None = None
 
     def at_places(self, values: Tensor) -> Tensor:
         """Values `[b, l, ...]` at the places that are asked about, `[b, t, ...]`."""
@@ -69,6 +72,7 @@ class Batch:
             times=None if self.times is None else self.times.to(device),
             levels={name: levels.to(device) for name, levels in self.levels.items()},
             neighbours=None if self.neighbours is None else self.neighbours.to(device),
+            owners=None if self.owners is None else self.owners.to(device),
         )
 
 

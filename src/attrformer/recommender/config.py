@@ -8,8 +8,9 @@ from typing import Any, Literal
 from attrformer.configuration import to_dict
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.filters import core_filter
+from attrformer.dataset.held_out import held_out_items
 from attrformer.dataset.splits import Split, leave_one_out, time_split
-from attrformer.errors import ConfigurationError
+from attrformer.errors import ConfigurationError, require
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.models.registry import ModelOptions
@@ -28,7 +29,7 @@ class DataConfig:
     core: int | None = field(
         default=None, metadata={"help": "least interactions of every user and item (k-core filter); null: no filter"}
     )
-    split: Literal["leave-one-out", "time"] = field(
+    split: Literal["leave-one-out", "time", "held-out-items"] = field(
         default="leave-one-out", metadata={"help": "how training, validation and test are told apart"}
     )
     validation_from: float = field(
@@ -36,6 +37,12 @@ class DataConfig:
     )
     test_from: float = field(
         default=0.9, metadata={"help": "time split: share of all interactions before the test window"}
+    )
+    held_out: float = field(
+        default=0.1,
+        metadata={
+            "help": "held-out-items: share of items that training never sees, half for validation, half for test"
+        },
     )
     catalogue: Literal["interacted", "all"] | None = field(
         default=None,
@@ -53,6 +60,7 @@ class DataConfig:
                 f"validation_from is {self.validation_from} and test_from {self.test_from}. "
                 "Give shares between 0 and 1, validation before test."
             )
+        require(0.0 < self.held_out < 1.0, "held_out", self.held_out, "a share between 0 and 1")
 
     def filtered(self, dataset: Dataset) -> Dataset:
         """The dataset after the k-core filter; one that was filtered already stays as it is.
@@ -70,6 +78,9 @@ class DataConfig:
         """
         if self.split == "time":
             return time_split(dataset, validation=self.validation_from, test=self.test_from)
+        if self.split == "held-out-items":
+            # Whatever the seed of the run, the same items are held out, so that runs can be compared.
+            return held_out_items(dataset, self.held_out)
         return leave_one_out(dataset)
 
 

@@ -59,7 +59,7 @@ class RelationsConfig:
     neighbours: bool = field(
         default=True, metadata={"help": "position-to-position aggregation over similar training users"}
     )
-    neighbour_count: int = field(default=32, metadata={"help": "similar users aggregated for each position"})
+    neighbour_count: int = field(default=32, metadata={"help": "similar users aggregated for each position; 0: none"})
     neighbour_anchors: int = field(
         default=4, metadata={"help": "latest items of a context that a similar user may share"}
     )
@@ -73,7 +73,7 @@ class RelationsConfig:
     )
 
     def __post_init__(self) -> None:
-        least = {"dense_items": 0, "buckets": 2}
+        least = {"dense_items": 0, "buckets": 2, "neighbour_count": 0}
         counts = ("folds", "dense_items", "top_k", "buckets", "max_values")
         for name in (*counts, *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)

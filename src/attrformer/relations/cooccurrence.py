@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -11,58 +13,86 @@ from attrformer.relations.config import CooccurrenceConfig
 from attrformer.relations.folds import fold_count, without_each_fold
 from attrformer.relations.rows import RowRelation, keep_top
 
+BLOCK_PAIRS = 1 << 22
+"""Pairs counted at a time, which bounds the memory of counting; the pairs of one item are never parted."""
 
-def count_pairs(train: Sequences, users: NDArray[np.bool_], items: int, config: CooccurrenceConfig) -> sparse.csr_array:
-    """Windowed, distance-decayed co-occurrence counts, forward plus weakened backward.
+
+class PairCounts:
+    """Windowed, distance-decayed co-occurrence counts, forward plus weakened backward, some rows at a time.
+
+    Nothing of size items x items is ever built: all pairs around one item are found together, so that its row is
+    complete in each fold, and can be normalised and cut, before the next item is looked at.
 
     Args:
         train: training sequences.
-        users: which rows count, bool `[users]`.
         items: catalogue size.
+        folds: fold of each user, int64 `[users]`.
         config: window, decay and backward weight.
-
-    Returns:
-        `[items, items]`, entry (i, j) the weight of j seen near i.
     """
-    owner = train.row_of_position()
-    used = users[owner]
-    codes, owner = train.items[used].astype(np.int64), owner[used]
-    total = sparse.csr_array((items, items), dtype=np.float32)
-    pending_keys: list[NDArray[np.int64]] = []
-    pending_weights: list[NDArray[np.float32]] = []
-    for distance in range(1, min(config.window, max(len(codes) - 1, 0)) + 1):
-        same = owner[distance:] == owner[:-distance]
-        if not same.any():
-            break
-        pending_keys.append(codes[:-distance][same] * items + codes[distance:][same])
-        pending_weights.append(np.full(len(pending_keys[-1]), config.decay ** (distance - 1), dtype=np.float32))
-        if sum(map(len, pending_keys)) > 8_000_000:
-            total = total + _sum_keys(pending_keys, pending_weights, items)
-            pending_keys, pending_weights = [], []
-    if pending_keys:
-        total = total + _sum_keys(pending_keys, pending_weights, items)
-    return sparse.csr_array(total + config.backward * total.T)
 
+    def __init__(self, train: Sequences, items: int, folds: NDArray[np.int64], config: CooccurrenceConfig) -> None:
+        self._train, self._items, self._folds = train, items, fold_count(folds)
+        steps = np.arange(1, config.window + 1)
+        forward = config.decay ** (steps - 1.0)
+        self._steps = np.concatenate([steps, -steps]) if config.backward else steps
+        self._weights = np.concatenate([forward, config.backward * forward]) if config.backward else forward
+        # Positions by item, those of one item by fold: each run of positions is a row of one fold.
+        run = train.items * np.int64(self._folds) + np.repeat(folds, train.lengths)
+        self._positions = np.argsort(run, kind="stable")
+        self._runs = np.concatenate([[0], np.cumsum(np.bincount(run, minlength=items * self._folds))])
 
-def _sum_keys(keys: list[NDArray[np.int64]], weights: list[NDArray[np.float32]], items: int) -> sparse.csr_array:
-    joined = np.concatenate(keys)
-    values = np.concatenate(weights)
-    return sparse.coo_array((values, (joined // items, joined % items)), shape=(items, items)).tocsr()
+    def blocks(self) -> Iterator[tuple[slice, sparse.csr_array]]:
+        """Consecutive ranges of items and their counts.
+
+        Yields:
+            The items, and `[their number * folds, items]`: row `r * folds + f`, column j is the weight of j seen near
+            the r-th of them by the users of fold f.
+        """
+        ends = self._runs[self._folds :: self._folds]
+        first = 0
+        while first < self._items:
+            before = self._runs[first * self._folds]
+            last = int(np.searchsorted(ends, before + BLOCK_PAIRS // len(self._steps), side="right"))
+            last = min(max(last, first + 1), self._items)
+            yield slice(first, last), self._count(first * self._folds, last * self._folds)
+            first = last
+
+    def _count(self, first: int, last: int) -> sparse.csr_array:
+        """The runs from `first` to `last`, as rows."""
+        runs = self._runs[first : last + 1]
+        positions = self._positions[runs[0] : runs[-1]]
+        offsets = self._train.offsets
+        owner = np.searchsorted(offsets, positions, side="right") - 1
+        near = positions[:, None] + self._steps
+        inside = (near >= offsets[owner][:, None]) & (near < offsets[owner + 1][:, None])
+        around = sparse.csr_array(
+            (
+                np.broadcast_to(self._weights.astype(np.float32), near.shape)[inside],
+                self._train.items[near[inside]],
+                np.concatenate([[0], np.cumsum(inside.sum(axis=1))]),
+            ),
+            shape=(len(positions), self._items),
+        )
+        together = sparse.csr_array(
+            (np.ones(len(positions), dtype=np.float32), np.arange(len(positions)), runs - runs[0]),
+            shape=(last - first, len(positions)),
+        )
+        return sparse.csr_array(together @ around)
 
 
 def normalise(counts: sparse.csr_array, popularity: NDArray[np.float32], alpha: float) -> sparse.csr_array:
     """C(i, j) / (deg(i)^(1-alpha) pop(j)^alpha).
 
     Args:
-        counts: C, `[items, items]`.
+        counts: C, `[rows, items]`.
         popularity: pop(j), interactions of each item.
         alpha: how much popular targets are held back.
     """
     degree = np.asarray(counts.sum(axis=1)).ravel()
     left = np.where(degree > 0, degree, 1.0) ** -(1.0 - alpha)
     right = np.maximum(popularity, 1.0) ** -alpha
-    scaled = sparse.diags_array(left) @ counts @ sparse.diags_array(right)
-    return sparse.csr_array(scaled.astype(np.float32))
+    scaled = counts.data * np.repeat(left, np.diff(counts.indptr)) * right[counts.indices]
+    return sparse.csr_array((scaled.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
 
 
 def cooccurrence_relation(
@@ -84,23 +114,55 @@ def cooccurrence_relation(
         config: how pairs are counted.
         top_k: entries kept for each row; None keeps whole rows.
     """
-    owner_fold = folds[train.row_of_position()]
-    used = range(fold_count(folds))
-    counts = without_each_fold([count_pairs(train, folds == fold, items, config) for fold in used])
-    popularity = without_each_fold([np.bincount(train.items[owner_fold == f], minlength=items) for f in used])
-    tables = [
-        normalise(sparse.csr_array(pairs), seen.astype(np.float32), config.alpha)
-        for pairs, seen in zip(counts, popularity, strict=True)
-    ]
-    if top_k is None:
-        return RowRelation(name, items, len(used), items, dense=np.concatenate([t.toarray() for t in tables]))
-    tops = [keep_top(_positive(table), top_k) for table in tables]
-    indices, values = np.concatenate([i for i, _ in tops]), np.concatenate([v for _, v in tops])
-    return RowRelation(name, items, len(used), items, indices=indices, values=values)
+    count = fold_count(folds)
+    owner_fold = np.repeat(folds, train.lengths)
+    own = [np.bincount(train.items[owner_fold == fold], minlength=items) for fold in range(count)]
+    popularity = [seen.astype(np.float32) for seen in without_each_fold(own)]
+    width = items if top_k is None else top_k
+    values = np.zeros((count + 1, items, width), dtype=np.float32)
+    indices = None if top_k is None else np.zeros((count + 1, items, width), dtype=np.int32)
+    for rows, counts in PairCounts(train, items, folds, config).blocks():
+        for fold, seen in enumerate(popularity):
+            table = normalise(_without_fold(counts, fold, count), seen, config.alpha)
+            if indices is None:
+                values[fold, rows] = table.toarray()
+            else:
+                indices[fold, rows], values[fold, rows] = keep_top(largest(table, width), width)
+    flat = values.reshape(-1, width)
+    if indices is None:
+        return RowRelation(name, items, count, items, dense=flat)
+    return RowRelation(name, items, count, items, indices=indices.reshape(-1, width), values=flat)
 
 
-def _positive(table: sparse.csr_array) -> sparse.csr_array:
-    # Subtracting a fold leaves rounding residue where nothing is left.
-    table.data[table.data < 1e-7] = 0.0
-    table.eliminate_zeros()
-    return table
+def _without_fold(counts: sparse.csr_array, fold: int, folds: int) -> sparse.csr_array:
+    """Rows of all folds but one, added up for each item; of all folds where that fold is not one of several."""
+    others = np.array([other for other in range(folds) if other != fold or folds == 1])
+    items = counts.shape[0] // folds
+    # Adding up the others, in place of subtracting the one, leaves no rounding where nothing is left.
+    chosen = sparse.csr_array(
+        (
+            np.ones(items * len(others), dtype=np.float32),
+            (np.arange(items)[:, None] * folds + others).ravel(),
+            np.arange(items + 1) * len(others),
+        ),
+        shape=(items, counts.shape[0]),
+    )
+    return sparse.csr_array(chosen @ counts)
+
+
+def largest(table: sparse.csr_array, k: int) -> sparse.csr_array:
+    """The entries of each row that are not below its k-th largest, more than k of them where several equal that.
+
+    Args:
+        table: `[rows, columns]`.
+        k: entries that are to be kept of each row in the end.
+    """
+    # Sorting whole rows, as the exact cut does, would take most of the time where rows are long.
+    kept = np.ones(table.nnz, dtype=bool)
+    bounds = table.indptr
+    for row in np.flatnonzero(np.diff(bounds) > k):
+        values = table.data[bounds[row] : bounds[row + 1]]
+        kept[bounds[row] : bounds[row + 1]] = values >= np.partition(values, len(values) - k)[len(values) - k]
+    lengths = np.add.reduceat(np.append(kept, False), bounds[:-1], dtype=np.int64) * (np.diff(bounds) > 0)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return sparse.csr_array((table.data[kept], table.indices[kept], starts), shape=table.shape)

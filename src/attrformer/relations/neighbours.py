@@ -41,7 +41,7 @@ class NeighbourIndex:
         positions: int64, absolute positions grouped by item, an even sample of about `candidates` at most for each.
         starts: int64 `[items + 1]`, cuts `positions` by item.
         idf: float32 `[items]`.
-        count: neighbours kept.
+        count: neighbours kept; with 0 the search finds nobody, for networks that read `train` in their own way.
         anchors: latest items of a context that may be shared.
         horizon: aligned positions read after the last shared item.
     """
@@ -89,6 +89,8 @@ class NeighbourIndex:
             anchors: int64 `[n, anchors]`, latest items of each context, most recent first, -1 for none.
             users: int64 `[n]`, the training user that each context belongs to and that is left out, -1 for none.
         """
+        if self.count == 0:
+            return self._nobody(len(anchors))
         blocks = [slice(start, start + _BLOCK) for start in range(0, max(len(anchors), 1), _BLOCK)]
         found = [self._search_block(anchors[block], users[block]) for block in blocks]
         return Neighbours(
@@ -120,11 +122,9 @@ class NeighbourIndex:
         position: NDArray[np.int64],
         weight: NDArray[np.float32],
     ) -> Neighbours:
-        users = np.full((n, self.count), -1, dtype=np.int32)
-        similarity = np.zeros((n, self.count), dtype=np.float32)
-        following = np.full((n, self.count, self.horizon), -1, dtype=np.int32)
+        found = self._nobody(n)
         if len(context) == 0:
-            return Neighbours(users, similarity, following)
+            return found
         # Of several shared anchors the most recent one comes first in its (context, neighbour) group: the alignment.
         pair = context * len(self.train) + owner
         late = np.minimum(position - self.train.offsets[owner], _POSITION_BITS)
@@ -142,13 +142,21 @@ class NeighbourIndex:
         place = np.arange(len(context)) - np.repeat(np.cumsum(counts) - counts, counts)
         top = place < self.count
         context, owner, position, score, place = context[top], owner[top], position[top], score[top], place[top]
-        users[context, place] = owner
-        similarity[context, place] = score
+        found.users[context, place] = owner
+        found.similarity[context, place] = score
         for step in range(self.horizon):
             after = position + 1 + step
             inside = after < self.train.offsets[owner + 1]
-            following[context[inside], place[inside], step] = self.train.items[after[inside]]
-        return Neighbours(users, similarity, following)
+            found.following[context[inside], place[inside], step] = self.train.items[after[inside]]
+        return found
+
+    def _nobody(self, n: int) -> Neighbours:
+        """The answer for contexts that have no neighbours."""
+        return Neighbours(
+            np.full((n, self.count), -1, dtype=np.int32),
+            np.zeros((n, self.count), dtype=np.float32),
+            np.full((n, self.count, self.horizon), -1, dtype=np.int32),
+        )
 
 
 def latest_anchors(

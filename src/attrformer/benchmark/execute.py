@@ -1,0 +1,206 @@
+"""One run in a process of its own: `python -m attrformer.benchmark.execute RUN_FOLDER`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from attrformer.benchmark.environment import MIB, hardware, peak_memory
+from attrformer.benchmark.files import read_lines, read_object
+from attrformer.benchmark.ranks import save_ranks
+from attrformer.configuration import from_dict, to_dict
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.splits import Split
+from attrformer.errors import AttrFormerError
+from attrformer.evaluation.evaluation import HEADLINE, Evaluation
+from attrformer.evaluation.protocol import SEEN_VARIANTS
+from attrformer.evaluation.slices import Slice
+from attrformer.recommender import Config, Recommender
+from attrformer.training.checkpoint import write_json
+
+JOB: Final = "job.json"
+LINE: Final = "line.json"
+RANKS: Final = "ranks.npz"
+CONFIGURATION: Final = "config.json"
+SESSIONS: Final = "sessions.json"
+FAILED, STOPPED = 1, 130
+DIGITS = 6
+
+
+class _Timed(Recommender):
+    """A recommender that knows how long its evaluations took."""
+
+    seconds: float = 0.0
+
+    def evaluate(self, dataset: Dataset, *, split: Split | None = None, part: str = "test") -> Evaluation:
+        start = time.perf_counter()
+        try:
+            return super().evaluate(dataset, split=split, part=part)
+        finally:
+            self.seconds = time.perf_counter() - start
+
+
+def execute(folder: Path, *, progress: bool = True) -> None:
+    """Carries out the run that `job.json` in its folder describes, and writes `line.json` and `ranks.npz` there.
+
+    Args:
+        folder: of the run; an interrupted one is gone on with.
+        progress: whether each epoch is told on standard error.
+
+    Raises:
+        AttrFormerError: the data or options cannot be used.
+        KeyboardInterrupt: after an interrupt, once the state has been saved.
+    """
+    job = read_object(folder / JOB)
+    resume = (folder / CONFIGURATION).is_file()
+    # A resumed run keeps its threads, so that it goes on bit for bit.
+    config = from_dict(Config, read_object(folder / CONFIGURATION) if resume else job["configuration"])
+    dataset = config.data.filtered(Dataset.load(job["data"], name=job["dataset"], catalogue=config.data.catalogue))
+    split = config.data.split_of(dataset)
+    if job["part"] == "validation":
+        # A trial is judged on validation; what it does not hold it cannot look at.
+        split = replace(split, test=split.validation)
+    model = _Timed(config)
+    with _session(folder, str(job["commit"])) as sessions:
+        model.fit(dataset, split=split, run=folder, resume=resume, progress=progress)
+        evaluation, evaluated = model.evaluation, model.seconds
+        assert evaluation is not None
+        sessions[-1]["evaluation"] = evaluated
+    validation = evaluation if job["part"] == "validation" else model.evaluate(dataset, split=split, part="validation")
+    if job["part"] == "test":
+        save_ranks(evaluation, folder / RANKS)
+    line = {key: job[key] for key in ("key", "plan", "row", "title", "group", "dataset", "seed")} | job["notes"]
+    line |= {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commits": sorted({session["commit"] for session in sessions}),
+        "changed": job["changed"],
+        "selected": _selected(folder),
+        "validation": _figures(validation),
+    }
+    if job["part"] == "validation":
+        # As training selects: the mean of both variants.
+        line["protocol"] = evaluation.protocol.line()
+        line["value"] = sum(evaluation.value(HEADLINE, seen) for seen in SEEN_VARIANTS) / len(SEEN_VARIANTS)
+    else:
+        line |= described(evaluation)
+    line |= {"cost": _cost(folder, model, sessions, evaluated), "hardware": _hardware(model)}
+    line |= {"configuration": to_dict(config)}
+    write_json(folder / LINE, _rounded(line))
+
+
+@contextmanager
+def _session(folder: Path, commit: str) -> Iterator[list[dict[str, Any]]]:
+    """Keeps how long each sitting of a run took; one that was killed stays without its seconds."""
+    path = folder / SESSIONS
+    sessions: list[dict[str, Any]] = read_object(path)["sessions"] if path.is_file() else []
+    sessions.append({"commit": commit, "seconds": None})
+    write_json(path, {"sessions": sessions})
+    start = time.perf_counter()
+    try:
+        yield sessions
+    finally:
+        sessions[-1]["seconds"] = time.perf_counter() - start
+        write_json(path, {"sessions": sessions})
+
+
+def _selected(folder: Path) -> dict[str, Any]:
+    """The epoch whose weights were kept, with the validation figures that training saw; empty for untrained models."""
+    epochs = [line for line in read_lines(folder / "metrics.jsonl") if line.get("validation")]
+    if not epochs:
+        return {}
+    select_on = read_object(folder / CONFIGURATION)["training"]["select_on"]
+    variants = [f"seen={seen}" for seen in SEEN_VARIANTS] if select_on == "mean" else [select_on]
+
+    def judged(line: dict[str, Any]) -> float:
+        return sum(float(line["validation"][variant][HEADLINE]) for variant in variants) / len(variants)
+
+    best = max(epochs, key=judged)
+    return {"epoch": best["epoch"] + 1, "value": judged(best), "select_on": select_on, "figures": best["validation"]}
+
+
+def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated: float) -> dict[str, Any]:
+    epochs = read_lines(folder / "metrics.jsonl")
+    optimising = sum(float(line["seconds"]) for line in epochs)
+    spent = [session["seconds"] for session in sessions]
+    device = model.fitted.device
+    return {
+        # A sitting that was killed left no time of its own; then only the lower bound is known.
+        "training_seconds": sum(filter(None, spent)) - evaluated,
+        "complete": None not in spent,
+        "sittings": len(spent),
+        "optimising_seconds": optimising,
+        "seconds_per_epoch": optimising / len(epochs) if epochs else 0.0,
+        "evaluation_seconds": evaluated,
+        "epochs": len(epochs),
+        "peak_memory_mib": peak_memory(),
+        "peak_accelerator_mib": torch.cuda.max_memory_allocated(device) / MIB if device.type == "cuda" else None,
+        "parameters": sum(value.numel() for value in model.fitted.network.parameters() if value.requires_grad),
+    }
+
+
+def _hardware(model: _Timed) -> dict[str, Any]:
+    threads = model.config.training.threads
+    return hardware(torch.get_num_threads() if threads is None else threads, str(model.fitted.device))
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    return {name: value for name, value in evaluation.to_json().items() if name != "protocol"}
+
+
+def described(evaluation: Evaluation) -> dict[str, Any]:
+    """What a line holds of an evaluation on test: the protocol, every figure, and slices of the headline figure."""
+    return {
+        "protocol": evaluation.protocol.line(),
+        "test": _figures(evaluation),
+        "slices": _slices(evaluation),
+    }
+
+
+def _slices(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        f"seen={seen}": {
+            "history_length": [_slice(part) for part in evaluation.by_history_length(HEADLINE, seen)],
+            "item_popularity": [_slice(part) for part in evaluation.by_item_popularity(HEADLINE, seen)],
+        }
+        for seen in SEEN_VARIANTS
+    }
+
+
+def _slice(part: Slice) -> dict[str, Any]:
+    return {"label": part.label, "targets": part.targets} | part.interval.to_json()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, DIGITS) if abs(value) >= 1e-3 else float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def main() -> None:
+    """Runs the folder that the command line names; exits with 1 after an error, with 130 when interrupted."""
+    # A background process may have inherited that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        execute(Path(sys.argv[1]))
+    except AttrFormerError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+
+
+if __name__ == "__main__":
+    main()

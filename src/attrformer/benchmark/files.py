@@ -1,0 +1,105 @@
+"""Files that several processes share: claims on run folders, and JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from attrformer.errors import CheckpointError, ConfigurationError
+
+LOCK: Final = "benchmark.lock"
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[int | None]:
+    """Holds a folder for this process and the children that inherit the descriptor.
+
+    The system gives the lock back when the last of them ends, however it ends, so no claim outlives its owner.
+
+    Args:
+        folder: made where needed.
+
+    Yields:
+        The descriptor to be passed to a child, or None where somebody else holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = _file_locks()
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            lock.flock(descriptor, lock.LOCK_EX | lock.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    """Adds one JSON line, whole, whoever else adds lines at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = _file_locks()
+    with path.open("a+b") as file:
+        lock.flock(file, lock.LOCK_EX)
+        file.seek(0, os.SEEK_END)
+        # Half a line of a writer that was killed stays a line of its own.
+        if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
+            file.write(b"\n")
+        file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file, none where there is no file; half a line of a killed writer is left out.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    if not path.exists():
+        return []
+    try:
+        texts = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). Restore it from a copy.") from error
+    found: list[dict[str, Any]] = []
+    for text in texts:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict):
+            found.append(line)
+    return found
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). Remove its folder and run the plan again.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds no object. Remove its folder and run the plan again.")
+    return content
+
+
+def _file_locks() -> Any:
+    try:
+        import fcntl
+    except ImportError as error:
+        raise ConfigurationError(
+            "Plans need file locks of a kind that this system lacks. Run them on Linux or macOS."
+        ) from error
+    return fcntl

@@ -1,0 +1,137 @@
+"""The configuration of one run of a plan, and what tells two runs apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from attrformer.benchmark.plan import Chosen, Plan, Row, Settings
+from attrformer.configuration import from_dict, load_yaml, override, to_dict
+from attrformer.errors import ConfigurationError
+from attrformer.recommender import Config
+
+MACHINE: Final = frozenset({"training.threads", "training.device", "training.checkpoint_minutes"})
+"""Options that say how a run is computed, not what is computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line changes in every run.
+
+    Args:
+        settings: texts such as `training.epochs=1`, strongest of all.
+        threads: CPU threads; None leaves them to the plan.
+    """
+
+    settings: tuple[str, ...] = ()
+    threads: int | None = None
+
+
+def chosen_file(plan: Plan, row: str, source: str) -> Path:
+    """Where the options lie that a search chose for a row on a dataset."""
+    return Path(plan.chosen) / source / f"{row}.yaml"
+
+
+def chosen_options(plan: Plan, row: str, source: str) -> Settings:
+    """The options that a search chose for a row on a dataset; none where there was no search."""
+    file = chosen_file(plan, row, source)
+    return load_yaml(Chosen, file).set if file.is_file() else {}
+
+
+def configuration(
+    plan: Plan,
+    row: Row,
+    source: str,
+    seed: int,
+    overrides: Overrides | None = None,
+    tried: Settings | None = None,
+) -> Config:
+    """The configuration of a run: of the data, of the row, of the row on the data, chosen, of the command line.
+
+    Later ones win. A row that is like another starts from what was chosen for that one, so that it differs in its own
+    options alone.
+
+    Args:
+        plan: the plan.
+        row: the row.
+        source: name of the dataset.
+        seed: of the run.
+        overrides: of the command line; None for none.
+        tried: options of a trial, which take the place of the chosen ones; None for those.
+
+    Raises:
+        ConfigurationError: an option is unknown or has a value that cannot be used.
+    """
+    own: list[Settings] = [row.set, row.on.get(source, {})]
+    if tried is not None:
+        own.append(tried)
+    elif row.like is not None:
+        own.insert(0, chosen_options(plan, row.like, source))
+    else:
+        own.append(chosen_options(plan, row.name, source))
+    layers: list[Settings] = [plan.data[source].set, *own, {"seed": seed}]
+    overrides = overrides or Overrides()
+    try:
+        config = from_dict(Config, nested(layers))
+        config = override(config, overrides.settings)
+        return config if overrides.threads is None else override(config, [f"training.threads={overrides.threads}"])
+    except ConfigurationError as error:
+        raise ConfigurationError(f"Row '{row.name}' on '{source}': {error}") from error
+
+
+def nested(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Options by dotted name as nested mappings; later layers win.
+
+    Raises:
+        ConfigurationError: an option is named both as a value and as a part.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged |= layer
+    tree: dict[str, Any] = {}
+    for name, value in merged.items():
+        *parts, last = name.split(".")
+        node = tree
+        for part in parts:
+            node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise ConfigurationError(f"'{name}' is set, and '{part}' as a value too. Set one of them.")
+        node[last] = value
+    return tree
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as options by dotted name."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        dotted = f"{prefix}{name}"
+        found |= flat(value, f"{dotted}.") if isinstance(value, Mapping) and value else {dotted: value}
+    return found
+
+
+def fingerprint(config: Config) -> str:
+    """Eight letters that differ where two configurations would train or measure something else."""
+    told = {name: value for name, value in flat(to_dict(config)).items() if name not in MACHINE}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def is_same(stored: Mapping[str, Any], config: Config) -> bool:
+    """Whether a run with a stored configuration was the run that a configuration asks for.
+
+    Options that came into the library after the stored run count as equal while they have their defaults.
+
+    Args:
+        stored: as `to_dict` gave it then.
+        config: asked for now.
+    """
+    before, now = flat(stored), flat(to_dict(config))
+    defaults = flat(to_dict(from_dict(Config, {"model": {"name": config.model.name}})))
+    return all(
+        before[name] == value if name in before else value == defaults.get(name)
+        for name, value in now.items()
+        if name not in MACHINE
+    )

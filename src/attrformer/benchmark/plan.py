@@ -1,0 +1,152 @@
+"""A plan: models by data sets by seeds, as a YAML file says it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from attrformer.configuration import load_yaml
+from attrformer.errors import ConfigurationError, require
+
+Scalar = bool | int | float | str | None
+Value = Scalar | tuple[Scalar, ...]
+Settings = dict[str, Value]
+
+DATA_ROOT: Final = "ATTRFORMER_DATA"
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers that a search may try; whole ones where both ends are whole."""
+
+    low: int | float
+    high: int | float
+    log: bool = field(default=False, metadata={"help": "whether the logarithm is drawn evenly"})
+
+    def __post_init__(self) -> None:
+        require(self.low < self.high, "low", self.low, f"a number below high ({self.high})")
+        require(not self.log or self.low > 0, "low", self.low, "a number above 0, since the range is logarithmic")
+
+
+Space = dict[str, Range | tuple[Scalar, ...]]
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A dataset folder and the options that every model gets on it."""
+
+    folder: str = field(metadata={"help": "dataset folder; ${NAME} stands for an environment variable"})
+    set: Settings = field(default_factory=dict, metadata={"help": "options by dotted name"})
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model with its options, one row of a table."""
+
+    name: str = field(metadata={"help": "short name, part of file names"})
+    title: str = field(default="", metadata={"help": "what tables call it; the name where left out"})
+    group: Literal["paper", "ours", "reference", "ablation", "length"] = field(
+        default="reference", metadata={"help": "which tables it belongs to"}
+    )
+    set: Settings = field(default_factory=dict, metadata={"help": "options by dotted name"})
+    on: dict[str, Settings] = field(default_factory=dict, metadata={"help": "further options on one dataset"})
+    only: tuple[str, ...] | None = field(default=None, metadata={"help": "datasets it is run on; null: all"})
+    seeds: tuple[int, ...] | None = field(default=None, metadata={"help": "its seeds; null: those of the plan"})
+    like: str | None = field(
+        default=None, metadata={"help": "row whose chosen options it starts from; its own options win over them"}
+    )
+    space: Space = field(default_factory=dict, metadata={"help": "what a search may try, by dotted name"})
+
+    def __post_init__(self) -> None:
+        _check_name("name", self.name)
+        require(all(self.space.values()), "space", "without values", "a range or a list for each option")
+
+    @property
+    def label(self) -> str:
+        """The title, or the name where there is none."""
+        return self.title or self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run, and where it is kept. Paths are relative to the working directory."""
+
+    data: dict[str, DataSource]
+    rows: tuple[Row, ...]
+    name: str = field(default="", metadata={"help": "of the plan; the name of its file where left out"})
+    results: str = field(default="benchmarks/results/leaderboard.jsonl", metadata={"help": "a line for each run"})
+    trials_file: str = field(default="benchmarks/results/trials.jsonl", metadata={"help": "a line for each trial"})
+    runs: str = field(default="runs/benchmark", metadata={"help": "folder of run folders"})
+    chosen: str = field(default="benchmarks/chosen", metadata={"help": "folder of options that a search chose"})
+    seeds: tuple[int, ...] = field(default=(0,), metadata={"help": "seeds of every row"})
+    trials: int = field(default=4, metadata={"help": "trials of a search, the same number for every row"})
+
+    def __post_init__(self) -> None:
+        require(self.trials >= 1, "trials", self.trials, "1 or more")
+        for name in self.data:
+            _check_name("data", name)
+        names = [row.name for row in self.rows]
+        for name in names:
+            require(names.count(name) == 1, "rows", f"naming '{name}' twice", "every row a name of its own")
+        for row in self.rows:
+            for source in (*(row.only or ()), *row.on):
+                known = ", ".join(self.data)
+                require(source in self.data, f"rows: '{row.name}'", f"on unknown data '{source}'", f"one of {known}")
+
+    def runs_on(self, row: Row, source: str) -> bool:
+        """Whether a row is run on a dataset."""
+        return row.only is None or source in row.only
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Options that a search chose for one row on one dataset."""
+
+    set: Settings = field(default_factory=dict, metadata={"help": "options by dotted name"})
+
+
+def load_plan(path: Path | str) -> Plan:
+    """Reads a plan.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or says something that cannot be used.
+    """
+    plan = load_yaml(Plan, path)
+    return plan if plan.name else replace(plan, name=Path(path).stem)
+
+
+def data_folder(source: DataSource, root: Path | None = None) -> Path:
+    """The folder of a dataset.
+
+    Args:
+        source: as the plan says it.
+        root: stands for `${ATTRFORMER_DATA}`; the environment variable where None.
+
+    Raises:
+        ConfigurationError: the environment variable is not set, or there is no such folder.
+    """
+    known = os.environ | ({} if root is None else {DATA_ROOT: str(root)})
+    missing = [name for name in re.findall(r"\$\{(\w+)\}", source.folder) if name not in known]
+    if missing:
+        advice = "or give --data-root FOLDER" if missing[0] == DATA_ROOT else "and run the plan again"
+        raise ConfigurationError(
+            f"The plan names the folder {source.folder}, and {missing[0]} is not set. Set it to the folder that holds "
+            f"the data, {advice}."
+        )
+    folder = Path(re.sub(r"\$\{(\w+)\}", lambda match: known[match[1]], source.folder))
+    if not folder.is_dir():
+        raise ConfigurationError(f"The plan names the dataset folder {folder}, which does not exist. Correct the plan.")
+    return folder
+
+
+def _check_name(option: str, name: str) -> None:
+    require(
+        _NAME.fullmatch(name) is not None,
+        option,
+        f"'{name}'",
+        "small letters, digits, - and _, since files are named after it",
+    )

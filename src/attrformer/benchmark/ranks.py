@@ -1,0 +1,111 @@
+"""Ranks of every target in a small file, for paired tests long after the model is gone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attrformer.errors import CheckpointError, DataError
+from attrformer.evaluation import metrics
+from attrformer.evaluation.evaluation import Evaluation
+from attrformer.evaluation.protocol import HIDDEN, RANKED, Protocol
+
+_FORMAT: Final = "attrformer-ranks-1"
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """Ranks of every target in both seen variants.
+
+    Args:
+        protocol: the conditions they were measured under.
+        targets: digest of users and items, equal where two models were asked for the same.
+        ranks: int64 `[n]` for "hidden" and "ranked", counted from 1.
+        users: int64 `[n]`, who each target belongs to; None where each has a user of its own.
+    """
+
+    protocol: Protocol
+    targets: str
+    ranks: dict[str, NDArray[np.int64]]
+    users: NDArray[np.int64] | None = None
+
+    def per_target(self, name: str, seen: str) -> NDArray[np.float64]:
+        """A metric of ranks such as `NDCG@20` for each target, float64 `[n]`.
+
+        Args:
+            name: the metric.
+            seen: "hidden" or "ranked".
+        """
+        measure, length = metrics.parse_metric(name)
+        return metrics.RANK_METRICS[measure](self.ranks[seen], length)
+
+
+def save_ranks(evaluation: Evaluation, path: Path) -> None:
+    """Writes the ranks of an evaluation.
+
+    Args:
+        evaluation: what to keep of.
+        path: the file, replaced as a whole where it exists; its folder is made where needed.
+    """
+    hidden, ranked = evaluation.ranks[HIDDEN], evaluation.ranks[RANKED]
+    arrays = {
+        "hidden": _small(hidden),
+        # Items of the history that stand above the target: small numbers, which compress well.
+        "above": _small(ranked - hidden),
+    }
+    if evaluation.protocol.users != len(evaluation.users):
+        arrays["users"] = _small(evaluation.users)
+    header = {
+        "format": _FORMAT,
+        "protocol": evaluation.protocol.to_json(),
+        "targets": digest(evaluation.users, evaluation.items),
+    }
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.tmp")
+    with unfinished.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+    os.replace(unfinished, path)
+
+
+def load_ranks(path: Path) -> Ranks:
+    """Reads what `save_ranks` wrote.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or holds something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(file["header"].tobytes())
+            hidden, above = file["hidden"].astype(np.int64), file["above"].astype(np.int64)
+            users = file["users"].astype(np.int64) if "users" in file else None
+        if header["format"] != _FORMAT:
+            raise ValueError("another format")
+        protocol = Protocol.from_json(header["protocol"])
+        return Ranks(protocol, header["targets"], {HIDDEN: hidden, RANKED: hidden + above}, users)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, DataError) as error:
+        raise CheckpointError(f"The ranks {path} cannot be read ({error}). Run that row of the plan again.") from error
+
+
+def digest(users: NDArray[np.int64], items: NDArray[np.int64]) -> str:
+    """Sixteen letters that tell whether two evaluations have the same targets.
+
+    Args:
+        users: int64 `[n]`.
+        items: int64 `[n]`.
+    """
+    both = np.stack([users.astype(np.int64), items.astype(np.int64)])
+    return hashlib.sha256(np.ascontiguousarray(both).tobytes()).hexdigest()[:16]
+
+
+def _small(values: NDArray[Any]) -> NDArray[Any]:
+    """Whole numbers from 0 in the smallest type that holds them."""
+    return values.astype(np.min_scalar_type(int(values.max(initial=0))))

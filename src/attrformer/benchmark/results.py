@@ -1,0 +1,168 @@
+"""What plans left behind: a result for each row and dataset, over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attrformer.benchmark.files import read_lines
+from attrformer.benchmark.options import MACHINE, flat
+from attrformer.benchmark.ranks import Ranks, load_ranks
+from attrformer.errors import CheckpointError
+from attrformer.evaluation.bootstrap import Interval, mean_intervals
+
+MAIN: Final = ("paper", "ours", "reference")
+EVALUATIONS: Final = "evaluations"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One row on one dataset.
+
+    Args:
+        lines: one JSON line for each seed, in the order of seeds.
+        folder: of the files of ranks.
+    """
+
+    lines: tuple[dict[str, Any], ...]
+    folder: Path
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The line of the first seed."""
+        return self.lines[0]
+
+    @property
+    def row(self) -> str:
+        """Name of the row."""
+        return str(self.line["row"])
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return str(self.line["title"])
+
+    @property
+    def group(self) -> str:
+        """Which tables it belongs to."""
+        return str(self.line["group"])
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return str(self.line["dataset"])
+
+    @property
+    def selected(self) -> float:
+        """The mean over seeds of the validation figure that training selected on; 0 for models that do not train."""
+        return float(np.mean([line["selected"].get("value", 0.0) for line in self.lines]))
+
+    def cost(self, name: str) -> float:
+        """A cost such as `training_seconds`, the mean over seeds."""
+        return float(np.mean([line["cost"][name] for line in self.lines]))
+
+    def values(self, name: str, seen: str) -> list[float]:
+        """A figure of each seed."""
+        return [float(line["test"][f"seen={seen}"][name]["value"]) for line in self.lines]
+
+    def figure(self, name: str, seen: str) -> Interval:
+        """A figure with its interval over users, of the mean over seeds where there are several."""
+        if len(self.lines) == 1 or self.ranks is None:
+            stored = self.line["test"][f"seen={seen}"][name]
+            return Interval(stored["value"], stored["low"], stored["high"])
+        protocol = self.ranks[0].protocol
+        (interval,) = mean_intervals(
+            self.per_target(name, seen),
+            users=self.ranks[0].users,
+            resamples=protocol.resamples,
+            confidence=protocol.confidence,
+        )
+        return interval
+
+    @cached_property
+    def ranks(self) -> tuple[Ranks, ...] | None:
+        """The ranks of each seed; None where they are missing or not of the same targets."""
+        try:
+            found = tuple(load_ranks(self.folder / f"{line['key']}.npz") for line in self.lines)
+        except CheckpointError:
+            return None
+        return found if len({ranks.targets for ranks in found}) == 1 else None
+
+    def per_target(self, name: str, seen: str) -> NDArray[np.float64]:
+        """A metric of ranks for each target, the mean over seeds, float64 `[n]`.
+
+        Raises:
+            CheckpointError: the ranks are missing.
+        """
+        if self.ranks is None:
+            raise CheckpointError(f"The ranks of {self.row} on {self.dataset} are missing. Run it with --again.")
+        mean: NDArray[np.float64] = np.mean([ranks.per_target(name, seen) for ranks in self.ranks], axis=0)
+        return mean
+
+    def comparable(self, other: Result) -> bool:
+        """Whether both have ranks of the same targets."""
+        own, others = self.ranks, other.ranks
+        return own is not None and others is not None and own[0].targets == others[0].targets
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """All results.
+
+    Args:
+        results: one for each row and dataset.
+        trials: lines of searches.
+    """
+
+    results: tuple[Result, ...]
+    trials: tuple[dict[str, Any], ...] = ()
+
+    def on(self, dataset: str, groups: Iterable[str] = MAIN) -> list[Result]:
+        """The results on a dataset in some groups."""
+        groups = tuple(groups)
+        return [result for result in self.results if result.dataset == dataset and result.group in groups]
+
+    def own(self, dataset: str) -> Result | None:
+        """The model that is compared with all others: of the group `ours` the one that validation prefers."""
+        return max(self.on(dataset, ("ours",)), key=lambda result: result.selected, default=None)
+
+    def rival(self, dataset: str, name: str, seen: str, groups: Iterable[str] = ("paper",)) -> Result | None:
+        """The best result of some groups by its own test figure, the hardest one to compare with."""
+        return max(self.on(dataset, groups), key=lambda result: result.figure(name, seen).value, default=None)
+
+
+def load_board(folder: Path) -> Board:
+    """Reads every file of JSON lines in a folder.
+
+    Of several lines of one row, dataset and seed the latest counts, and of other seeds only those with its options.
+
+    Args:
+        folder: where plans leave their results.
+
+    Raises:
+        CheckpointError: a file cannot be read, or there is no result.
+    """
+    lines = [line for path in sorted(folder.glob("*.jsonl")) for line in read_lines(path) if "configuration" in line]
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for line in sorted((line for line in lines if "test" in line), key=lambda line: str(line["date"])):
+        found.setdefault((line["dataset"], line["row"]), []).append(line)
+    if not found:
+        raise CheckpointError(f"{folder} holds no results. Run a plan: attrformer benchmark PLAN.yaml")
+    results = tuple(Result(_of_one_kind(group), folder / EVALUATIONS) for group in found.values())
+    return Board(results, tuple(line for line in lines if "trial" in line))
+
+
+def _of_one_kind(lines: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """The latest line of each seed, of those that have the options of the very latest line."""
+    seeds = {line["seed"]: line for line in lines if _options(line) == _options(lines[-1])}
+    return tuple(seeds[seed] for seed in sorted(seeds))
+
+
+def _options(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flat(line["configuration"]).items() if name not in {"seed", *MACHINE}}

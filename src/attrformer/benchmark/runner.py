@@ -1,0 +1,202 @@
+"""Carries out the runs of a plan, one after the other, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import attrformer
+from attrformer.benchmark import environment, execute, options
+from attrformer.benchmark.files import LOCK, append_line, claim, read_lines, read_object
+from attrformer.benchmark.jobs import Job
+from attrformer.configuration import to_dict
+from attrformer.training.checkpoint import write_json
+
+LOG: Final = "log.txt"
+EVALUATIONS: Final = "evaluations"
+DONE, BEFORE, ELSEWHERE, FAILED = "done", "done before", "being run by another process", "failed"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Carries out jobs.
+
+    Args:
+        results: file of JSON lines; ranks go to the folder `evaluations` beside it.
+        unimportant: files and folders whose changes do not make the source dirty.
+        allow_dirty: whether source with changes may run.
+        threads: CPU threads of a run; None leaves them to the run.
+        again: whether finished jobs are run again.
+        say: where to tell what happens.
+    """
+
+    results: Path
+    unimportant: tuple[Path, ...] = ()
+    allow_dirty: bool = False
+    threads: int | None = None
+    again: bool = False
+    say: Say = field(default=print)
+
+    def __call__(self, jobs: Sequence[Job]) -> dict[str, list[Job]]:
+        """Carries out the jobs; one that fails does not end the others.
+
+        Returns:
+            The jobs by what became of them.
+
+        Raises:
+            ConfigurationError: the source has changes.
+            KeyboardInterrupt: after an interrupt, once the job that was running has saved its state.
+        """
+        outcomes: dict[str, list[Job]] = {DONE: [], BEFORE: [], ELSEWHERE: [], FAILED: []}
+        with stoppable():
+            for number, job in enumerate(jobs, start=1):
+                outcome = self.one(job, f"[{number}/{len(jobs)}] {job}")
+                outcomes[outcome].append(job)
+        return outcomes
+
+    def one(self, job: Job, title: str) -> str:
+        """Carries out one job; returns what became of it."""
+        if self.finished(job) is not None and not self.again:
+            return BEFORE
+        commit = environment.commit(self.unimportant)
+        if not self.allow_dirty:
+            environment.check_clean(commit)
+        with claim(job.folder) as descriptor:
+            if descriptor is None:
+                self.say(f"{title}: {ELSEWHERE}")
+                return ELSEWHERE
+            # Another process may have come to its end while this one looked.
+            if not self.again and self.finished(job) is not None:
+                return BEFORE
+            if self.again:
+                _empty(job.folder)
+            if not (job.folder / execute.LINE).is_file():
+                self.say(f"{title}: {job.folder}")
+                write_json(job.folder / execute.JOB, _description(job, commit))
+                code = self._child(job, descriptor)
+                if code != 0:
+                    self.say(f"{title}: {FAILED}, see {job.folder / LOG}")
+                    return FAILED
+            self._keep(job)
+        self.say(f"{title}: {DONE}")
+        return DONE
+
+    def finished(self, job: Job) -> dict[str, Any] | None:
+        """The line of a job that came to its end, the latest where there are several."""
+        asked = {"row": job.row.name, "dataset": job.source, "seed": job.seed}
+        lines = [line for line in read_lines(self.results) if all(line.get(key) == asked[key] for key in asked)]
+        return next((line for line in reversed(lines) if options.is_same(line["configuration"], job.config)), None)
+
+    def _child(self, job: Job, descriptor: int) -> int:
+        home = str(Path(attrformer.__file__).resolve().parents[1])
+        known = os.environ.get("PYTHONPATH")
+        changes = {"PYTHONPATH": home if not known else os.pathsep.join([home, known])}
+        if self.threads is not None:
+            changes["OMP_NUM_THREADS"] = str(self.threads)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "attrformer.benchmark.execute", str(job.folder)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=os.environ | changes,
+            pass_fds=(descriptor,),
+            # An interrupt of the terminal reaches the plan alone, which hands it on once.
+            start_new_session=True,
+        )
+        reader = threading.Thread(target=self._listen, args=(child, job.folder / LOG), daemon=True)
+        reader.start()
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            self.say("Interrupted; the run saves its state.")
+            child.send_signal(signal.SIGINT)
+            try:
+                child.wait()
+            except KeyboardInterrupt:
+                child.kill()
+            raise
+        reader.join()
+        return code
+
+    def _listen(self, child: subprocess.Popen[str], log: Path) -> None:
+        assert child.stdout is not None
+        with log.open("a", encoding="utf-8") as file:
+            for text in child.stdout:
+                file.write(text)
+                file.flush()
+                if text.strip():
+                    self.say(f"  {text.rstrip()}")
+
+    def _keep(self, job: Job) -> None:
+        line = read_object(job.folder / execute.LINE)
+        ranks = job.folder / execute.RANKS
+        if ranks.is_file():
+            kept = self.results.parent / EVALUATIONS / f"{job.key}.npz"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = kept.with_name(f"{kept.name}.tmp")
+            shutil.copyfile(ranks, unfinished)
+            os.replace(unfinished, kept)
+        append_line(self.results, line)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Lets both an interrupt and a request to end raise KeyboardInterrupt, also in a background process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in before:
+            signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def last_words(folder: Path, count: int = 1) -> str:
+    """The last lines that a run wrote, to tell why it failed."""
+    if not (folder / LOG).is_file():
+        return ""
+    with (folder / LOG).open(encoding="utf-8", errors="replace") as file:
+        return "\n".join(deque((line.rstrip() for line in file if line.strip()), maxlen=count))
+
+
+def _description(job: Job, commit: environment.Commit) -> dict[str, Any]:
+    return {
+        "key": job.key,
+        "plan": job.plan,
+        "row": job.row.name,
+        "title": job.row.label,
+        "group": job.row.group,
+        "dataset": job.source,
+        "data": str(job.data),
+        "seed": job.seed,
+        "part": job.part,
+        "notes": dict(job.notes),
+        "commit": commit.name,
+        "changed": list(commit.changed),
+        "configuration": to_dict(job.config),
+    }
+
+
+def _empty(folder: Path) -> None:
+    """Removes what an earlier run left, but for the lock that is held."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()

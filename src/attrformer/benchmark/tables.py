@@ -1,0 +1,225 @@
+"""Results as Markdown tables, each with its command, commits, machine and protocol."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from attrformer.benchmark.contrasts import Contrast, contrasts
+from attrformer.benchmark.paper import PaperTable
+from attrformer.benchmark.results import Board, Result
+from attrformer.benchmark.wording import NOTHING, commits, duration, interval, markdown, p_value, percent, with_caption
+from attrformer.evaluation.bootstrap import Interval
+from attrformer.evaluation.evaluation import HEADLINE
+from attrformer.evaluation.protocol import HIDDEN, RANKED, SEEN_VARIANTS
+
+RECALL: Final = "Recall@20"
+
+
+class Tables:
+    """The tables that a document can ask for.
+
+    Args:
+        board: all results.
+        paper: the published figures.
+    """
+
+    def __init__(self, board: Board, paper: PaperTable) -> None:
+        self.board, self.paper = board, paper
+
+    def leaderboard(self, dataset: str, sort: str = HIDDEN) -> str:
+        """Every model on a dataset, the best first.
+
+        Args:
+            dataset: its name.
+            sort: the seen variant whose NDCG@20 orders the rows.
+        """
+        found = sorted(self.board.on(dataset), key=lambda result: -result.figure(HEADLINE, sort).value)
+        header = (
+            "model",
+            *(f"{HEADLINE} `seen={seen}`" for seen in SEEN_VARIANTS),
+            f"{RECALL} hidden / ranked",
+            f"paper's {HEADLINE}",
+            "ours / paper's, hidden / ranked",
+            "seeds",
+            "epochs, best",
+            "parameters",
+            "training",
+            "peak memory",
+            "commit",
+        )
+        return with_caption(header, [self._entry(result) for result in found], found)
+
+    def _entry(self, result: Result) -> tuple[str, ...]:
+        published = self.paper.figure(result.dataset, result.row, HEADLINE)
+        values = [result.figure(HEADLINE, seen).value for seen in SEEN_VARIANTS]
+        title = f"**{result.title}**" if result.group == "ours" else result.title
+        epochs = result.line["selected"].get("epoch")
+        return (
+            title,
+            *(_spread(result, seen) for seen in SEEN_VARIANTS),
+            " / ".join(f"{result.figure(RECALL, seen).value:.4f}" for seen in SEEN_VARIANTS),
+            "-" if published is None else f"{published:.4f}",
+            "-" if published is None else " / ".join(f"{value / published:.2f}" for value in values),
+            str(len(result.lines)),
+            "-" if epochs is None else f"{result.line['cost']['epochs']}, {epochs}",
+            f"{result.cost('parameters'):,.0f}",
+            duration(result.cost("training_seconds")),
+            f"{result.cost('peak_memory_mib'):,.0f} MiB",
+            ", ".join(commits([result])),
+        )
+
+    def significance(self, dataset: str) -> str:
+        """The model of this project against every other one: relative gain and paired bootstrap test."""
+        own = self.board.own(dataset)
+        if own is None:
+            return NOTHING
+        others = [result for result in self.board.on(dataset) if result.row != own.row]
+        others.sort(key=lambda result: -result.figure(HEADLINE, HIDDEN).value)
+        found = contrasts(own, others, HEADLINE)
+        header = ("against", *(text for seen in SEEN_VARIANTS for text in (f"gain `seen={seen}`", "p")))
+        rows = [
+            (other.title, *(text for seen in SEEN_VARIANTS for text in _gain_cells(found.get((other.row, seen)))))
+            for other in others
+        ]
+        if not rows:
+            return NOTHING
+        return "\n\n".join([*self._best(dataset, found), markdown(header, rows)])
+
+    def _best(self, dataset: str, found: dict[tuple[str, str], Contrast]) -> list[str]:
+        """A sentence for each seen variant: against the best of the paper's baselines."""
+        own = self.board.own(dataset)
+        sentences = []
+        for seen in SEEN_VARIANTS:
+            rival = self.board.rival(dataset, HEADLINE, seen)
+            contrast = None if rival is None else found.get((rival.row, seen))
+            if own is None or rival is None or contrast is None:
+                continue
+            sentences.append(
+                f"{HEADLINE} `seen={seen}` of {own.title} relative to {rival.title}, the best of the paper's baselines "
+                f"here: {percent(contrast.gain)}, p {p_value(contrast.p_value)}."
+            )
+        published = self.paper.gain(dataset, "attrformer", HEADLINE)
+        if sentences and published is not None:
+            sentences.append(f"In the paper's own table it is {100 * published:+.1f} % above its best baseline.")
+        return [" ".join(sentences)] if sentences else []
+
+    def ablations(self, dataset: str) -> str:
+        """What is lost when a part of the model is taken away."""
+        full = self.board.own(dataset)
+        parts = self.board.on(dataset, ("ablation",))
+        if full is None or not parts:
+            return NOTHING
+        found = contrasts(full, parts, HEADLINE)
+        parts.sort(key=lambda part: part.figure(HEADLINE, HIDDEN).value)
+        header = (
+            "model",
+            *(text for seen in SEEN_VARIANTS for text in (f"{HEADLINE} `seen={seen}`", "difference", "p")),
+            "training",
+        )
+        rows = [(f"**{full.title}**", *_plain_cells(full), duration(full.cost("training_seconds")))]
+        for part in parts:
+            cells = [
+                text
+                for seen in SEEN_VARIANTS
+                for text in (_spread(part, seen), *_loss_cells(found.get((part.row, seen))))
+            ]
+            rows.append((part.title, *cells, duration(part.cost("training_seconds"))))
+        return with_caption(header, rows, [full, *parts])
+
+    def slices(self, dataset: str, seen: str = HIDDEN) -> str:
+        """The model of this project and the best of the paper's baselines by history length and item popularity."""
+        own, rival = self.board.own(dataset), self.board.rival(dataset, HEADLINE, seen)
+        if own is None or rival is None:
+            return NOTHING
+        tables = []
+        for kind, title in (("history_length", "history length"), ("item_popularity", "item popularity")):
+            pairs = _matching(own, rival, kind, seen)
+            header = (title, "targets", f"{own.title}, {HEADLINE} `seen={seen}`", rival.title, "gain")
+            rows = [
+                (first["label"], f"{first['targets']:,}", interval(first), interval(second), _ratio(first, second))
+                for first, second in pairs
+            ]
+            tables.append(markdown(header, rows))
+        return "\n\n".join(tables)
+
+    def lengths(self, dataset: str) -> str:
+        """Accuracy and cost by how much of a history is read."""
+        found = self.board.on(dataset, ("length",))
+        header = (
+            "model",
+            *(f"{HEADLINE} `seen={seen}`" for seen in SEEN_VARIANTS),
+            "seconds per epoch",
+            "evaluation",
+            "peak memory",
+        )
+        rows = [
+            (
+                result.title,
+                *(_spread(result, seen) for seen in SEEN_VARIANTS),
+                f"{result.cost('seconds_per_epoch'):.1f}",
+                duration(result.cost("evaluation_seconds")),
+                f"{result.cost('peak_memory_mib'):,.0f} MiB",
+            )
+            for result in found
+        ]
+        return with_caption(header, rows, found)
+
+    def tuning(self, dataset: str) -> str:
+        """What a search tried and chose, on validation alone."""
+        by_row: dict[str, dict[int, dict[str, Any]]] = {}
+        for line in self.board.trials:
+            if line["dataset"] == dataset:
+                by_row.setdefault(line["title"], {})[line["trial"]] = line
+        header = ("model", "trials", f"defaults, validation {HEADLINE}", "best", "options chosen")
+        rows = []
+        for title, trials in by_row.items():
+            lines = [trials[number] for number in sorted(trials)]
+            first, best = lines[0], max(lines, key=lambda line: float(line["value"]))
+            options = ", ".join(f"`{name}={value}`" for name, value in best["options"].items())
+            rows.append(
+                (title, str(len(lines)), f"{first['value']:.4f}", f"{best['value']:.4f}", options or "defaults")
+            )
+        return markdown(header, rows) if rows else NOTHING
+
+    def functions(self) -> dict[str, Any]:
+        """Every table by the name that documents call it."""
+        names = ("leaderboard", "significance", "ablations", "slices", "lengths", "tuning")
+        return {name: getattr(self, name) for name in names}
+
+
+def _spread(result: Result, seen: str) -> str:
+    """NDCG@20 with its interval, and its standard deviation over seeds where there are several."""
+    values = result.values(HEADLINE, seen)
+    figure = result.figure(HEADLINE, seen)
+    if len(values) == 1:
+        return str(figure)
+    return f"{figure.value:.4f} ± {np.std(values, ddof=1):.4f} [{figure.low:.4f}, {figure.high:.4f}]"
+
+
+def _gain_cells(contrast: Contrast | None) -> tuple[str, str]:
+    return ("-", "-") if contrast is None else (percent(contrast.gain), p_value(contrast.p_value))
+
+
+def _plain_cells(result: Result) -> list[str]:
+    return [text for seen in (HIDDEN, RANKED) for text in (_spread(result, seen), "", "")]
+
+
+def _loss_cells(contrast: Contrast | None) -> tuple[str, str]:
+    if contrast is None:
+        return "-", "-"
+    lost = Interval(-contrast.difference.value, -contrast.difference.high, -contrast.difference.low)
+    return f"{lost.value:+.4f} [{lost.low:+.4f}, {lost.high:+.4f}]", p_value(contrast.p_value)
+
+
+def _matching(own: Result, rival: Result, kind: str, seen: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Groups of both results, of the first seed, that hold the same targets."""
+    firsts, seconds = (result.line["slices"][f"seen={seen}"][kind] for result in (own, rival))
+    theirs = {(part["label"], part["targets"]): part for part in seconds}
+    found = ((part, theirs.get((part["label"], part["targets"]))) for part in firsts)
+    return [(first, second) for first, second in found if second is not None]
+
+
+def _ratio(first: dict[str, Any], second: dict[str, Any]) -> str:
+    return "-" if not second["value"] else f"{100 * (first['value'] / second['value'] - 1):+.0f} %"

@@ -1,0 +1,128 @@
+"""Searches for the options of each row on each dataset, judged on validation alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from attrformer.benchmark import search
+from attrformer.benchmark.files import claim, read_lines
+from attrformer.benchmark.jobs import Job
+from attrformer.benchmark.options import Overrides, chosen_file, configuration, fingerprint, flat, is_same
+from attrformer.benchmark.plan import Plan, Row, Settings, data_folder
+from attrformer.benchmark.runner import ELSEWHERE, FAILED, Runner, stoppable
+from attrformer.evaluation.evaluation import HEADLINE
+from attrformer.recommender import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Tuner:
+    """Carries out searches; each trial is a line of the runner's file, and a finished one is not repeated.
+
+    Args:
+        plan: the plan.
+        runner: carries out the trials.
+        overrides: of the command line.
+        root: folder of the data, in place of the environment variable.
+    """
+
+    plan: Plan
+    runner: Runner
+    overrides: Overrides
+    root: Path | None = None
+
+    def __call__(self, pairs: Iterable[tuple[Row, str]]) -> list[Job]:
+        """Searches for each pair of a row with a space and a dataset, the same number of trials for all.
+
+        Returns:
+            The trials that failed; each ends the search of its row on its dataset.
+
+        Raises:
+            ConfigurationError: the source has changes, or Optuna is not installed.
+            KeyboardInterrupt: after an interrupt, once the trial that was running has saved its state.
+        """
+        search.load_optuna()
+        failed = []
+        with stoppable():
+            for row, source in pairs:
+                if row.space:
+                    failed += self._search(row, source)
+        return failed
+
+    def _search(self, row: Row, source: str) -> list[Job]:
+        """One search; gives back the trial that failed, where one did."""
+        with claim(Path(self.plan.runs) / "trials" / source / row.name) as descriptor:
+            if descriptor is None:
+                self.runner.say(f"{row.name} on {source}: {ELSEWHERE}")
+                return []
+            for number in range(self.plan.trials):
+                lines = self.trials(row, source)
+                if number in lines:
+                    continue
+                job = self._trial(row, source, number, lines)
+                if job is None:
+                    self.runner.say(f"{row.name} on {source}: nothing new is left to be tried")
+                    break
+                title = f"{row.name} on {source}, trial {number + 1} of {self.plan.trials} {dict(job.notes['options'])}"
+                if self.runner.one(job, title) == FAILED:
+                    return [job]
+            self._choose(row, source)
+        return []
+
+    def trials(self, row: Row, source: str) -> dict[int, dict[str, Any]]:
+        """The lines of the trials so far, by number; those of other options than the plan has now do not count."""
+        lines = (line for line in read_lines(self.runner.results) if "trial" in line)
+        return {
+            line["trial"]: line
+            for line in lines
+            if line["row"] == row.name and line["dataset"] == source and self._still_holds(row, source, line)
+        }
+
+    def _still_holds(self, row: Row, source: str, line: dict[str, Any]) -> bool:
+        return is_same(line["configuration"], self._configuration(row, source, line["options"]))
+
+    def _configuration(self, row: Row, source: str, options: Settings) -> Config:
+        return configuration(self.plan, row, source, self._seed(row), self.overrides, options)
+
+    def _seed(self, row: Row) -> int:
+        return (row.seeds or self.plan.seeds)[0]
+
+    def _trial(self, row: Row, source: str, number: int, lines: dict[int, dict[str, Any]]) -> Job | None:
+        options: Settings | None = {}
+        if number > 0:
+            # The first trial is of the defaults, so that a search never ends below them.
+            options = search.suggest(row.space, [_told(row, line) for line in lines.values()], number)
+        if options is None:
+            return None
+        config = self._configuration(row, source, options)
+        folder = Path(self.plan.runs) / "trials" / source / row.name / fingerprint(config)
+        data = data_folder(self.plan.data[source], self.root)
+        notes = {"trial": number, "options": options}
+        return Job(self.plan.name, row, source, data, self._seed(row), config, folder, "validation", notes)
+
+    def _choose(self, row: Row, source: str) -> None:
+        """Writes the options of the best trial, the first of equal ones."""
+        lines = self.trials(row, source)
+        best = max(sorted(lines), key=lambda number: float(lines[number]["value"]))
+        file = chosen_file(self.plan, row.name, source)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = (
+            f"# {row.label} on {source}: trial {best + 1} of {len(lines)} of `attrformer benchmark tune`, plan "
+            f"{self.plan.name}.\n# Validation {HEADLINE}, mean of both seen variants: {lines[best]['value']:.4f}; "
+            f"defaults {lines[min(lines)]['value']:.4f}.\n"
+        )
+        unfinished = file.with_name(f"{file.name}.tmp")
+        unfinished.write_text(text + yaml.safe_dump({"set": lines[best]["options"]}), encoding="utf-8")
+        os.replace(unfinished, file)
+        self.runner.say(f"{row.name} on {source}: trial {best + 1} is the best, {file}")
+
+
+def _told(row: Row, line: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """The values that a trial had for the options of the space, and its figure."""
+    values = flat(line["configuration"])
+    return {name: line["options"].get(name, values.get(name)) for name in row.space}, float(line["value"])

@@ -1,0 +1,90 @@
+"""How figures, costs and their circumstances read in Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from attrformer.benchmark.results import Result
+from attrformer.evaluation.bootstrap import Interval
+
+NOTHING: Final = "*No results yet.*"
+PLANS: Final = "benchmarks/plans"
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def percent(gain: Interval) -> str:
+    """A relative gain with its interval."""
+    if not np.isfinite([gain.value, gain.low, gain.high]).all():
+        return "-"
+    return f"{100 * gain.value:+.1f} % [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+
+
+def p_value(value: float) -> str:
+    """A p-value with as many digits as the resamples allow."""
+    return f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def interval(part: dict[str, Any]) -> str:
+    """A stored figure with its interval."""
+    return str(Interval(part["value"], part["low"], part["high"]))
+
+
+def caption(results: Sequence[Result]) -> str:
+    """Where the figures of a table come from: command, commits, machine, protocol."""
+    lines = [line for result in results for line in result.lines]
+    plans = _distinct(f"`attrformer benchmark {PLANS}/{line['plan']}.yaml`" for line in lines)
+    # The seed stands in the middle of a protocol line; everything else is the same for all seeds.
+    protocols = _distinct(re.sub(r" \| seed \d+", "", line["protocol"]) for line in lines)
+    machines = _distinct(_machine(line["hardware"]) for line in lines)
+    seeds = _distinct(str(seed) for seed in sorted({line["seed"] for line in lines}))
+    return "  \n".join(
+        [
+            f"Command: {'; '.join(plans)}. Commits: {', '.join(commits(results))}.",
+            f"Hardware: {'; '.join(machines)}.",
+            f"Protocol: {'; '.join(protocols)}. Seeds: {', '.join(seeds)}.",
+        ]
+    )
+
+
+def with_caption(header: Sequence[str], rows: Sequence[Sequence[str]], results: Sequence[Result]) -> str:
+    """A table and where its figures come from, or that there are none yet."""
+    return f"{markdown(header, rows)}\n\n{caption(results)}" if rows else NOTHING
+
+
+def _machine(hardware: dict[str, Any]) -> str:
+    threads = f"{hardware['threads']} thread{'s' if hardware['threads'] > 1 else ''} used"
+    accelerator = hardware["accelerator"] or "no accelerator"
+    return (
+        f"{hardware['cpu']}, {hardware['cores']} cores, {threads}, {hardware['memory_gib']} GiB, {accelerator}, "
+        f"torch {hardware['torch']}, Python {hardware['python']}"
+    )
+
+
+def commits(results: Iterable[Result]) -> list[str]:
+    """The commits that results were made at, with a mark where the source had changes."""
+    return _distinct(
+        name + (" with changes" if line["changed"] else "")
+        for result in results
+        for line in result.lines
+        for name in line["commits"]
+    )
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))

@@ -1,0 +1,92 @@
+"""Parts of encoders that add first and normalise then, in the manner of BERT, which several networks share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attrformer.nn.attention import look_back
+from attrformer.nn.dropout import Dropout
+
+INITIAL_DEVIATION = 0.02
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights of linear maps from a normal distribution of deviation 0.02, their biases zero; for `Module.apply`."""
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def split_heads(values: Tensor, heads: int) -> Tensor:
+    """`[b, l, d]` to `[b, heads, l, d / heads]`."""
+    return values.reshape(*values.shape[:2], heads, -1).transpose(1, 2)
+
+
+def merge_heads(values: Tensor) -> Tensor:
+    """The inverse of `split_heads`."""
+    return values.transpose(1, 2).flatten(2)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None, dropout: float) -> Tensor:
+    """Scaled dot-product attention.
+
+    Args:
+        query: `[b, heads, t, c]`.
+        key: `[b, heads, l, c]`.
+        value: `[b, heads, l, c]`.
+        seen: bool, broadcast to `[b, heads, t, l]`, what each query sees; None for all.
+        dropout: of the attention weights; 0 outside of training.
+
+    Returns:
+        `[b, heads, t, c]`.
+    """
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
+
+
+def seen_before(places: Tensor | None, length: int, device: torch.device) -> Tensor:
+    """What a causal query sees: bool `[b, 1, t, l]` for places `[b, t]`, `[l, l]` for all positions (None)."""
+    earlier = look_back(places, length, device) >= 0
+    return earlier if places is None else earlier.unsqueeze(1)
+
+
+class AddAndNormalise(nn.Module):
+    """LayerNorm(x + Dropout(y)).
+
+    Args:
+        width: d.
+        dropout: of what is added.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.drop = Dropout(dropout)
+
+    def forward(self, hidden: Tensor, added: Tensor) -> Tensor:
+        """Both `[..., d]`."""
+        normalised: Tensor = self.norm(hidden + self.drop(added))
+        return normalised
+
+
+class FeedForward(nn.Module):
+    """LayerNorm(x + Dropout(GELU(x W_1 + b_1) W_2 + b_2)), position by position.
+
+    Args:
+        width: d.
+        expansion: inner width over d.
+        dropout: of what is added.
+    """
+
+    def __init__(self, width: int, expansion: int, dropout: float) -> None:
+        super().__init__()
+        self.inner = nn.Linear(width, expansion * width)
+        self.outer = nn.Linear(expansion * width, width)
+        self.add = AddAndNormalise(width, dropout)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`[..., d]` to `[..., d]`."""
+        added: Tensor = self.add(hidden, self.outer(F.gelu(self.inner(hidden))))
+        return added

@@ -1,0 +1,83 @@
+"""Which options win, and what makes two runs the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from attrformer.benchmark.options import Overrides, configuration, fingerprint, flat, is_same, nested
+from attrformer.benchmark.plan import Plan
+from attrformer.configuration import override, to_dict
+from attrformer.errors import ConfigurationError
+from attrformer.recommender import Config
+
+MakePlan = Callable[..., Plan]
+
+
+def write_chosen(folder: Path, row: str, text: str) -> None:
+    (folder / "chosen" / "shop").mkdir(parents=True, exist_ok=True)
+    (folder / "chosen" / "shop" / f"{row}.yaml").write_text(f"# Chosen.\nset: {{{text}}}\n", encoding="utf-8")
+
+
+def test_later_layers_win(make_plan: MakePlan, tmp_path: Path) -> None:
+    row = "name: mine, set: {training.epochs: 2, training.clip: 2}, on: {shop: {training.clip: 3, training.warm_up: 3}}"
+    plan = make_plan(row, options="training.epochs: 1, training.patience: 1, training.warm_up: 1")
+
+    def options(*settings: str) -> tuple[int, int, float, int]:
+        training = configuration(plan, plan.rows[0], "shop", 5, Overrides(settings)).training
+        return training.patience, training.epochs, training.clip, training.warm_up
+
+    assert options() == (1, 2, 3.0, 3)
+    write_chosen(tmp_path, "mine", "training.warm_up: 4, training.learning_rate: 3e-4")
+    assert options() == (1, 2, 3.0, 4)
+    assert options("training.warm_up=5") == (1, 2, 3.0, 5)
+    config = configuration(plan, plan.rows[0], "shop", 5, Overrides(threads=3))
+    assert (config.seed, config.training.threads, config.training.learning_rate) == (5, 3, 3e-4)
+
+
+def test_a_trial_takes_the_place_of_what_was_chosen(make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan("name: mine", options="")
+    write_chosen(tmp_path, "mine", "training.warm_up: 4")
+    assert configuration(plan, plan.rows[0], "shop", 0, tried={}).training.warm_up == Config().training.warm_up
+    assert configuration(plan, plan.rows[0], "shop", 0, tried={"training.warm_up": 6}).training.warm_up == 6
+
+
+def test_a_row_like_another_keeps_its_own_difference(make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan("name: mine", "name: plain, like: mine, set: {target.strength: 0.0}", options="")
+    write_chosen(tmp_path, "mine", "target.strength: 0.3, training.clip: 2")
+    config = configuration(plan, plan.rows[1], "shop", 0)
+    assert (config.target.strength, config.training.clip) == (0.0, 2.0)
+
+
+def test_an_error_names_row_and_data(make_plan: MakePlan) -> None:
+    plan = make_plan("name: mine, set: {training.epoch: 2}")
+    with pytest.raises(ConfigurationError, match=r"Row 'mine' on 'shop': .*training\.epoch.* Did you mean"):
+        configuration(plan, plan.rows[0], "shop", 0)
+
+
+def test_nested_is_the_inverse_of_flat() -> None:
+    values = to_dict(Config())
+    assert nested([flat(values)]) == values
+    with pytest.raises(ConfigurationError, match="'model' as a value too"):
+        nested([{"model": 1, "model.width": 2}])
+
+
+def test_the_fingerprint_knows_what_is_computed_and_not_how() -> None:
+    base = fingerprint(Config())
+    assert base == fingerprint(override(Config(), ["training.threads=7", "training.device=cpu"]))
+    others = ("seed=1", "training.clip=3", "model.width=32", "relations.edges=[]")
+    assert len({base, *(fingerprint(override(Config(), [other])) for other in others)}) == 5
+
+
+def test_a_new_option_leaves_finished_runs_finished_while_it_has_its_default() -> None:
+    config = override(Config(), ["training.threads=2"])
+    stored = to_dict(Config())
+    assert is_same(stored, config)
+    del stored["training"]["clip"]
+    assert is_same(stored, config)
+    assert not is_same(stored, override(config, ["training.clip=1"]))
+    assert not is_same(stored, override(config, ["model.width=32"]))
+    stored["training"]["forgotten"] = 3
+    assert is_same(stored, config)
