@@ -22,7 +22,7 @@ from attrformer.cli.app import app
 from attrformer.dataset import download as downloads
 from attrformer.dataset.download import Source, SourceFile
 
-NAMES = ("demo", "download", "prepare", "train", "evaluate", "recommend", "explain", "report", "options")
+NAMES = ("demo", "download", "prepare", "train", "evaluate", "recommend", "explain", "report", "options", "benchmark")
 
 
 @pytest.fixture

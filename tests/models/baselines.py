@@ -1,4 +1,4 @@
-"""What the tests of all baselines have in common: their networks, and what must hold for each of them."""
+"""What every baseline has to keep to, whatever it is made of."""
 
 from __future__ import annotations
 
@@ -9,121 +9,160 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tests.models.builders import everywhere
-from tests.relations.builders import SMALL, relations_of, sequences, shop
-from torch import Tensor
+from tests.models.builders import everywhere, maker_of, scorer_of, shake
+from tests.recommender.conftest import small_config, small_dataset
+from tests.relations.builders import relations_of, shop
 
 from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sample import make_sample
 from attrformer.dataset.sequences import Sequences
-from attrformer.models.config import ModelConfig
+from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.models.registry import build_network
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.objective import Objective
-from attrformer.nn.objectives import score_catalogue
-from attrformer.recommender import Config, Recommender
+from attrformer.recommender import Recommender
 from attrformer.relations.build import RelationSet
+from attrformer.relations.config import RelationsConfig
+from attrformer.training.config import TargetConfig, TrainingConfig
+from attrformer.training.examples import Examples
 
-SHOP = shop()
+DATA = shop()
+LENGTH = 12
 TIGHT = {"rtol": 1e-4, "atol": 1e-5}
 
 
-def read_by(config: ModelConfig, data: Dataset = SHOP, **options: Any) -> RelationSet:
-    """The relations of a dataset that a model reads."""
-    return relations_of(data, config.reads(replace(SMALL, **options)))
+def small(config: type[EncoderConfig], **options: Any) -> Any:
+    """Options of a small network."""
+    return config(**{"width": 16, "layers": 2, "heads": 2, "max_length": LENGTH, "dropout": 0.0, **options})
 
 
-def shaken(relations: RelationSet, config: ModelConfig, dropout: float = 0.0) -> Network:
-    """A network whose parameters are moved off their start, so that every path carries something; in evaluation mode."""
+def read_by(config: EncoderConfig) -> RelationSet:
+    """The relations of the small shop that a network reads."""
+    return relations_of(DATA, config.reads(RelationsConfig(folds=3)))
+
+
+def network_of(config: EncoderConfig, relations: RelationSet | None = None) -> Any:
+    """A network in evaluation mode, its parameters moved off their start so that every path carries something."""
     torch.manual_seed(0)
-    network = build_network(relations, config, dropout)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return network.eval()
+    relations = relations or read_by(config)
+    network = build_network(relations, config, config.dropout or 0.0)
+    return shake(network).eval()  # type: ignore[arg-type]
 
 
-def objective_of(items: int) -> Objective:
-    """Losses in full precision, a few logits at a time."""
-    return Objective(torch.full((items,), 1.0 / items), 0.0, (0.0, 0.0, 1.0), 100, torch.float32)
+def example_of(config: EncoderConfig, relations: RelationSet, number: int = 0) -> Example:
+    """A training batch as this network wants it."""
+    examples = Examples(
+        DATA.sequences,
+        relations,
+        maker_of(relations),
+        LENGTH,
+        TrainingConfig(batch_targets=64),
+        TargetConfig(),
+        0,
+        prefixes=config.PREFIXES,
+        partners=config.PARTNERS,
+    )
+    return list(examples.epoch(0))[number][2]
 
 
-def scores_of(network: Network, batch: Batch) -> Tensor:
-    """Scores of the catalogue at all places, `[b, t, items]`."""
-    outputs = network(batch)
-    return score_catalogue(outputs.hidden, outputs.table, outputs.parts)
+def objective_of(relations: RelationSet) -> Objective:
+    """Losses in single precision."""
+    popularity = torch.from_numpy(relations.popularity / relations.popularity.sum())
+    return Objective(popularity, 0.0, (0.0, 0.0, 1.0), 1 << 20, torch.float32)
 
 
-def ending(relations: RelationSet, histories: Sequences, users: list[int]) -> Batch:
-    """A batch as inference makes it, asking for what comes after each history."""
-    batch = everywhere(relations, histories, users)
-    return replace(batch, places=torch.from_numpy(histories.lengths - 1).unsqueeze(1))
-
-
-def padded(batch: Batch, items: int, more: int) -> Batch:
+def wider(batch: Batch, items: int, more: int) -> Batch:
     """The same batch with more padding columns."""
     return replace(
         batch,
         items=F.pad(batch.items, (0, more), value=items),
-        times=None if batch.times is None else F.pad(batch.times, (0, more), value=0),
-        levels={name: F.pad(value, (0, more), value=0) for name, value in batch.levels.items()},
+        times=None if batch.times is None else F.pad(batch.times, (0, more)),
+        levels={name: F.pad(level, (0, more)) for name, level in batch.levels.items()},
     )
 
 
-def assert_rows_stand_alone(network: Network, relations: RelationSet, data: Dataset = SHOP) -> None:
-    """Neither other rows of the batch nor more padding change a score; the network reads up to 20 positions."""
-    users = list(range(8))
-    batch = ending(relations, data.sequences.rows(np.array(users)), users)
-    assert int(data.sequences.lengths[:8].min()) < batch.items.shape[1] <= 15
-    together = scores_of(network, batch)
-    assert bool(together.isfinite().all())
-    torch.testing.assert_close(scores_of(network, padded(batch, data.item_count, 5)), together, **TIGHT)
-    for user in users:
-        alone = ending(relations, data.sequences.rows(np.array([user])), [user])
-        torch.testing.assert_close(scores_of(network, alone)[0], together[user], **TIGHT)
+def check_batching(config: EncoderConfig) -> None:
+    """Scores depend neither on who else is in a batch nor on how wide it is padded."""
+    relations = read_by(config)
+    network = network_of(config, relations)
+    scorer, users = scorer_of(network, relations), np.arange(DATA.user_count)
+    together = scorer.score(users, DATA.sequences)
+    assert together.shape == (DATA.user_count, DATA.item_count) and bool(together.isfinite().all())
+    assert float((together[0] - together[1]).abs().max()) > 1e-3
+    backwards = scorer.score(users[::-1].copy(), DATA.sequences.rows(users[::-1]))
+    torch.testing.assert_close(backwards.flip(0), together, **TIGHT)
+    for user in range(0, DATA.user_count, 5):
+        alone = scorer.score(users[user : user + 1], DATA.sequences.rows(users[user : user + 1]))
+        torch.testing.assert_close(alone[0], together[user], **TIGHT)
+    short = DATA.sequences.rows(users[:8]).tail(5)
+    batch = maker_of(relations).latest(short, {}, users[:8])
+    first, second = network(batch), network(wider(batch, DATA.item_count, LENGTH - 5))
+    torch.testing.assert_close(second.hidden, first.hidden, **TIGHT)
 
 
-def assert_causal(network: Network, relations: RelationSet, data: Dataset = SHOP) -> None:
-    """Another future changes no earlier score, and does change the later ones."""
-    length, start = 9, 4
+def check_causality(config: EncoderConfig) -> None:
+    """What comes later, items and times, changes nothing that is said before."""
+    relations = read_by(config)
+    network, length, users = network_of(config, relations), 9, list(range(6))
     rng = np.random.default_rng(5)
-    items = rng.integers(0, data.item_count, (6, length))
-    other = items.copy()
-    other[:, start:] = (other[:, start:] + rng.integers(1, data.item_count, (6, length - start))) % data.item_count
-    times = np.sort(rng.integers(0, 10_000_000, (6, length)), axis=1)
-    later = times + 1_000_000 * (np.arange(length) >= start)
-    users = list(range(6))
-    first = scores_of(network, everywhere(relations, sequences(items.tolist(), times=times.ravel()), users))
-    second = scores_of(network, everywhere(relations, sequences(other.tolist(), times=later.ravel()), users))
-    torch.testing.assert_close(second[:, :start], first[:, :start], **TIGHT)
-    assert not torch.allclose(second[:, start:], first[:, start:], atol=1e-3)
+    count = length * len(users)
+    items = rng.integers(0, DATA.item_count, count).astype(np.int32)
+    times = np.cumsum(rng.integers(1000, 100_000, count))
+    offsets = np.arange(0, count + 1, length)
+    rating = {"rating": np.full(count, 3, dtype=np.float32)}
+    mine = network(everywhere(relations, Sequences(offsets, items, times, rating), users))
+    for start in (1, 4, length - 1):
+        late = np.arange(count) % length >= start
+        before = np.repeat(times[start - 1 :: length], length)
+        changed = Sequences(
+            offsets,
+            np.where(late, (items + 7) % DATA.item_count, items).astype(np.int32),
+            # Later steps are smaller than all before, so that the smallest of the whole history is another one.
+            np.where(late, before + np.arange(count) % length, times),
+            rating,
+        )
+        other = network(everywhere(relations, changed, users))
+        torch.testing.assert_close(other.hidden[:, :start], mine.hidden[:, :start], **TIGHT)
+        assert not torch.allclose(other.hidden[:, start:], mine.hidden[:, start:], atol=1e-2)
 
 
-def assert_every_parameter_learns(network: Network, example: Example, items: int) -> None:
-    """The loss has a gradient for every parameter."""
-    network.zero_grad()
-    network.loss(example, objective_of(items)).backward()  # type: ignore[no-untyped-call]
-    silent = [n for n, p in network.named_parameters() if p.grad is None or not bool((p.grad != 0).any())]
-    assert silent == []
+def check_gradients(config: EncoderConfig) -> None:
+    """The loss is finite and reaches every parameter."""
+    relations = read_by(config)
+    network = network_of(config, relations).train()
+    loss = network.loss(example_of(config, relations, -1), objective_of(relations))
+    assert bool(loss.isfinite())
+    loss.backward()
+    untouched = [name for name, p in network.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)]
+    assert not untouched
 
 
-def assert_fits(folder: Path, *options: str) -> Recommender:
-    """A small dataset is fitted from start to end, the loss falls, and the saved model says the same."""
-    sample = make_sample(0, users=120, items=90)
-    data = Dataset.from_frames(sample.interactions, sample.items, sample.users, name="shop", catalogue="all")
-    small = ("model.width=16", "model.layers=1", "model.max_length=20", "training.epochs=3", "training.threads=1")
-    steps = ("training.batch_targets=128", "training.learning_rate=0.005", "training.precision=float32")
-    config = override(Config(), [*small, *steps, "evaluation.resamples=10", *options])
-    model = Recommender(config).fit(data, run=folder / "run", progress=False)
-    losses = [float(line["loss"]) for line in model_losses(folder / "run")]
-    assert losses[-1] < losses[0]
+def check_round_trip(name: str, folder: Path, *options: str) -> None:
+    """What is fitted recommends the same once it was saved and loaded; training brings the loss down."""
+    dataset = small_dataset()
+    config = override(small_config(), [f"model.name={name}", "model.width=16", "model.layers=2", *options])
+    model = Recommender(config).fit(dataset, progress=False)
     model.save(folder / "model")
     loaded = Recommender.load(folder / "model", device="cpu")
-    strangers = [["item-0003", "item-0010"], ["item-0050"]]
     assert loaded.config == model.config
-    assert loaded.recommend(k=8).equals(model.recommend(k=8))
-    assert loaded.recommend(histories=strangers).equals(model.recommend(histories=strangers))
-    return model
+    assert loaded.recommend(k=5).equals(model.recommend(k=5))
+    strangers = [["item-0003", "item-0010"], ["item-0050"]]
+    assert loaded.recommend(histories=strangers, k=5).equals(model.recommend(histories=strangers, k=5))
+    losses = training_losses(replace(config.model, max_length=LENGTH, dropout=0.0))  # type: ignore[arg-type,call-arg]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def training_losses(config: EncoderConfig) -> list[float]:
+    """The loss of one batch while a small network learns it by heart."""
+    relations = read_by(config)
+    torch.manual_seed(0)
+    network: Network = build_network(relations, config, 0.0).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    example, objective, losses = example_of(config, relations), objective_of(relations), []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = network.loss(example, objective)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+    return losses

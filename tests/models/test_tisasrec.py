@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def plain_intervals(times: list[int], longest: int) -> list[list[int]]:
     """r_ij with the smallest interval that is known at i."""
     found = []
     for here in range(len(times)):
-        steps = [abs(b - a) for a, b in zip(times[:here], times[1 : here + 1], strict=True) if a != b]
+        steps = [abs(b - a) for a, b in pairwise(times[: here + 1]) if a != b]
         smallest = min(steps) if steps else None
         gaps = [abs(times[here] - there) for there in times[: here + 1]]
         found.append([0 if smallest is None else min(longest, gap // smallest) for gap in gaps])

@@ -48,7 +48,7 @@ def contrasts(own: Result, others: Sequence[Result], name: str) -> dict[tuple[st
     protocol = own.ranks[0].protocol
     columns = [result.per_target(name, seen) for seen in SEEN_VARIANTS for result in (own, *others)]
     table = np.stack(columns, axis=1)
-    means = bootstrap._resampled_means(table, own.ranks[0].users, protocol.resamples, 0)
+    means = bootstrap.resampled_means(table, own.ranks[0].users, protocol.resamples, 0)
     found: dict[tuple[str, str], Contrast] = {}
     for number, seen in enumerate(SEEN_VARIANTS):
         first = number * (1 + len(others))

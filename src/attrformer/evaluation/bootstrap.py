@@ -77,7 +77,7 @@ def mean_intervals(
         DataError: there are no rows.
     """
     table = _table(values)
-    return _intervals(table, _resampled_means(table, users, resamples, seed), confidence)
+    return _intervals(table, resampled_means(table, users, resamples, seed), confidence)
 
 
 def paired_test(
@@ -114,7 +114,7 @@ def paired_test(
             fix="Compare evaluations of the same targets",
         )
     gap = _table(np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64))
-    means = _resampled_means(gap, users, resamples, seed)
+    means = resampled_means(gap, users, resamples, seed)
     (difference,) = _intervals(gap, means, confidence)
     swings = np.abs(means[:, 0] - difference.value)
     # Sums of the same numbers in another order differ in the last bits.
@@ -141,7 +141,7 @@ def _table(values: NDArray[Any]) -> NDArray[np.float64]:
     return table[:, None] if table.ndim == 1 else table
 
 
-def _resampled_means(
+def resampled_means(
     table: NDArray[np.float64], users: NDArray[np.int64] | None, resamples: int, seed: int
 ) -> NDArray[np.float64]:
     """Means of each resample, `[resamples, m]`."""

@@ -34,7 +34,7 @@ class TransitionsConfig(ModelConfig):
 
     name: Literal["transitions"] = "transitions"
     decay: float = field(
-        default=0.8, metadata={"help": "an item counts this much less for each step back; 0: only the last item"}
+        default=0.7, metadata={"help": "an item counts this much less for each step back; 0: only the last item"}
     )
     attributes: float = field(
         default=0.0, metadata={"help": "weight of attribute similarity beside the transitions; 0: not read"}

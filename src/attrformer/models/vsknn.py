@@ -2,8 +2,8 @@
 
 M. Ludewig and D. Jannach, "Evaluation of session-based recommendation algorithms", User Modeling and User-Adapted
 Interaction 28, 2018. A user's whole training sequence stands for a session. As published: `recency` null,
-`rare_shared` false, `length_power` 0, `ahead` and `behind` 1. The other values read a neighbour from the aligned
-position on, a soft form of the sequential variants of the same article.
+`rare_shared` false, `length_power` 0, `ahead` and `behind` 1, `repeats` true. The defaults read a neighbour from the
+latest shared item on, a soft form of the sequential variants of the same article.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class VSKNNConfig(ModelConfig):
     )
     rare_shared: bool = field(default=True, metadata={"help": "shared items count by inverse document frequency"})
     length_power: float = field(
-        default=0.5, metadata={"help": "similarity is divided by the neighbour's length to this power"}
+        default=0.3, metadata={"help": "similarity is divided by the neighbour's length to this power"}
     )
     ahead: float = field(
-        default=0.8, metadata={"help": "weight of each further step after the latest shared item of a neighbour"}
+        default=0.9, metadata={"help": "weight of each further step after the latest shared item of a neighbour"}
     )
     behind: float = field(default=0.1, metadata={"help": "weight of what a neighbour did before that item"})
     rare_first: bool = field(default=False, metadata={"help": "recommended items count by inverse document frequency"})
