@@ -137,7 +137,7 @@ def check_gradients(config: EncoderConfig) -> None:
     assert not untouched
 
 
-def check_round_trip(name: str, folder: Path, *options: str) -> None:
+def check_round_trip(name: str, folder: Path, *options: str, steps: int = 20) -> None:
     """What is fitted recommends the same once it was saved and loaded; training brings the loss down."""
     dataset = small_dataset()
     config = override(small_config(), [f"model.name={name}", "model.width=16", "model.layers=2", *options])
@@ -148,18 +148,18 @@ def check_round_trip(name: str, folder: Path, *options: str) -> None:
     assert loaded.recommend(k=5).equals(model.recommend(k=5))
     strangers = [["item-0003", "item-0010"], ["item-0050"]]
     assert loaded.recommend(histories=strangers, k=5).equals(model.recommend(histories=strangers, k=5))
-    losses = training_losses(replace(config.model, max_length=LENGTH, dropout=0.0))  # type: ignore[arg-type,call-arg]
+    losses = training_losses(replace(config.model, max_length=LENGTH, dropout=0.0), steps)  # type: ignore[arg-type,call-arg]
     assert losses[-1] < 0.8 * losses[0]
 
 
-def training_losses(config: EncoderConfig) -> list[float]:
+def training_losses(config: EncoderConfig, steps: int = 20) -> list[float]:
     """The loss of one batch while a small network learns it by heart."""
     relations = read_by(config)
     torch.manual_seed(0)
     network: Network = build_network(relations, config, 0.0).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     example, objective, losses = example_of(config, relations), objective_of(relations), []
-    for _ in range(20):
+    for _ in range(steps):
         optimizer.zero_grad()
         loss = network.loss(example, objective)
         loss.backward()  # type: ignore[no-untyped-call]

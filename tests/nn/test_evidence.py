@@ -10,7 +10,7 @@ from tests.models.builders import contributions, everywhere, gaps_of, network_of
 from tests.relations.builders import relations_of, shop
 from torch.nn.functional import softplus
 
-from attrformer.models.attrformer import RECENCY_DECAY, WIDE_RECENCY_DECAY, AttrFormerConfig
+from attrformer.models.attrformer import RECENCY_DECAY, OWN_RECENCY_DECAY, AttrFormerConfig
 from attrformer.nn.evidence import FeatureEvidence, Gate, RelationEvidence
 from attrformer.relations.build import RelationSet
 
@@ -18,7 +18,7 @@ DATA = shop()
 EPSILON = AttrFormerConfig().epsilon
 USERS = list(range(6))
 START_GATE = 1.0
-DECAYS = {"near": RECENCY_DECAY, "wide": WIDE_RECENCY_DECAY, "edge_also": RECENCY_DECAY}
+DECAYS = {"near": RECENCY_DECAY, **OWN_RECENCY_DECAY, "edge_also": RECENCY_DECAY}
 DECAYS |= {name: RECENCY_DECAY for name in ("item_brand", "item_tags", "item_price")}
 
 

@@ -21,7 +21,18 @@ from attrformer.relations.build import RelationSet
 from attrformer.training.config import TargetConfig
 
 ITEMS = 30
-NAMES = ["near", "wide", "edge_also", "item_brand", "item_tags", "item_price", "user_region", "identity", "neighbours"]
+NAMES = [
+    "near",
+    "wide",
+    "next",
+    "edge_also",
+    "item_brand",
+    "item_tags",
+    "item_price",
+    "user_region",
+    "identity",
+    "neighbours",
+]
 SETTINGS = {"dense": {}, "sparse": {"dense_items": 0, "top_k": 7}}
 
 

@@ -31,6 +31,7 @@ NONE = RelationsConfig(
     folds=3,
     near=OFF,
     wide=OFF,
+    next=OFF,
     item_attributes=NOTHING,
     user_attributes=NOTHING,
     edges=NOTHING,

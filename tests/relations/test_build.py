@@ -69,7 +69,7 @@ def test_relations_are_the_same_for_the_same_seed() -> None:
 
 def test_every_kind_of_relation_is_there() -> None:
     relations = relations_of(shop())
-    assert list(relations.rows) == ["near", "wide", "edge_also"]
+    assert list(relations.rows) == ["near", "wide", "next", "edge_also"]
     assert set(relations.features) == {"brand", "tags", "price"}
     assert list(relations.users) == ["region"]
     assert relations.identity and relations.time_gaps and relations.neighbours is not None
@@ -85,11 +85,13 @@ def test_everything_can_be_switched_off() -> None:
 
 def test_a_dataset_without_attributes_and_times_has_its_behaviour_relations() -> None:
     relations = relations_of(dataset(sequences(walks(10, 8, 0)), 8))
-    assert list(relations.rows) == ["near", "wide"]
+    assert list(relations.rows) == ["near", "wide", "next"]
     assert not relations.features and not relations.users and not relations.levels and not relations.time_gaps
 
 
-@pytest.mark.parametrize(("length", "names"), [(LONG_HISTORIES - 1, ["near"]), (LONG_HISTORIES, ["near", "wide"])])
+@pytest.mark.parametrize(
+    ("length", "names"), [(LONG_HISTORIES - 1, ["near", "next"]), (LONG_HISTORIES, ["near", "wide", "next"])]
+)
 def test_the_wide_window_is_left_out_of_short_histories_unless_asked_for(length: int, names: list[str]) -> None:
     train = sequences([[place % 8 for place in range(length)]] * 4)
     built = build_relations(dataset(train, 8), train, RelationsConfig(), seed=0)
@@ -111,7 +113,7 @@ def test_an_unknown_name_is_refused_by_name(option: str, where: str) -> None:
 
 def test_only_named_relations_are_built() -> None:
     relations = relations_of(shop(), item_attributes=("price",), edges=())
-    assert list(relations.features) == ["price"] and list(relations.rows) == ["near", "wide"]
+    assert list(relations.features) == ["price"] and list(relations.rows) == ["near", "wide", "next"]
 
 
 def planted() -> Dataset:
@@ -133,6 +135,7 @@ def own_evidence(relations: RelationSet, data: Dataset, fold: int | None) -> dic
     return {
         "near": float(relations.rows["near"].row(8, fold)[9]),
         "wide": float(relations.rows["wide"].row(8, fold)[9]),
+        "next": float(relations.rows["next"].row(8, fold)[9]),
         "neighbours": float((found.following == 9).sum()),
         "lift": float(relations.users["group"].lift.row(value, fold)[9]) - 1.0,
     }
@@ -165,7 +168,7 @@ def test_changing_the_own_history_changes_no_row_of_the_own_fold() -> None:
     changed = replace(data, sequences=replace(data.sequences, items=items))
     first, second = relations_of(data), relations_of(changed)
     fold = int(first.fold_of_user[0])
-    for name in ("near", "wide"):
+    for name in ("near", "wide", "next"):
         for item in range(10):
             np.testing.assert_allclose(
                 first.rows[name].row(item, fold), second.rows[name].row(item, fold), rtol=1e-5, atol=1e-7

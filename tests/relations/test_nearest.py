@@ -89,6 +89,8 @@ def test_histories_do_not_depend_on_each_other() -> None:
     rule = replace(FULL, count=5)
     together = evidence(index, rule, rows, list(range(60)), 30)
     assert together.shape == (60, 30) and together.any(axis=1).sum() > 50
+    # Nor does the index change by being read.
+    assert index.starts.tolist() == index_of(rows, 30).starts.tolist()
     for user in range(0, 60, 7):
         np.testing.assert_array_equal(evidence(index, rule, [rows[user]], [user], 30)[0], together[user])
 

@@ -35,7 +35,9 @@ from attrformer.relations.naming import relation_name
 from attrformer.relations.positions import GAP_BUCKETS
 
 RECENCY_DECAY = 0.8
-WIDE_RECENCY_DECAY = 0.97
+OWN_RECENCY_DECAY = {"next": 0.5, "wide": 0.97}
+"""Where the recency profiles of some relations start."""
+
 MIXED = "mixed"
 
 
@@ -150,8 +152,8 @@ class AttrFormerNetwork(Network):
         width, epsilon = self.config.width, self.config.epsilon
         modules: dict[str, nn.Module] = {}
         for name, rows in relations.rows.items():
-            decay = WIDE_RECENCY_DECAY if name == "wide" else RECENCY_DECAY
-            modules[name] = RowEvidence(rows, Gate(width, epsilon), self._recency(decay))
+            recency = self._recency(OWN_RECENCY_DECAY.get(name, RECENCY_DECAY))
+            modules[name] = RowEvidence(rows, Gate(width, epsilon), recency)
         for name, feature in relations.features.items():
             modules[relation_name("item", name)] = FeatureEvidence(
                 feature, self.config.low_rank, Gate(width, epsilon), self._recency(RECENCY_DECAY)

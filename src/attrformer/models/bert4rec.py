@@ -18,6 +18,7 @@ from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.bidirectional import BidirectionalLayer
+from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs
 from attrformer.relations.build import RelationSet
 
@@ -88,7 +89,7 @@ class BERT4RecNetwork(Network):
             BidirectionalLayer(width, config.heads, dropout, config.expansion) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(width)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.project = nn.Linear(width, width)
         self.bias = nn.Parameter(torch.zeros(relations.items))
 
@@ -100,7 +101,7 @@ class BERT4RecNetwork(Network):
             places: int64 `[b, t]`, the gaps.
         """
         table = torch.cat([self.item, self.item.new_zeros(1, self.config.width), self.gap])
-        # Normalised and dropped out like what follows, as in the authors' programme; equation 7 has no norm of its own.
+        # What is small at the start is normalised first, as the published code does where the paper is silent.
         hidden = self.drop(self.norm(F.embedding(items, table) + self.position[: items.shape[1]]))
         there = items != self.items
         for layer in self.layers[:-1]:

@@ -45,7 +45,7 @@ class CL4SRecConfig(EncoderConfig):
 
 
 class CL4SRecNetwork(Network):
-    """The encoder of SASRec, taught by the next item and by pairs of views (section III).
+    """The encoder of SASRec, taught by the next item and by pairs of views.
 
     Args:
         relations: of the dataset; only the catalogue size is read.

@@ -28,6 +28,7 @@ def only(
         relations,
         near=relations.near if near else off,
         wide=off,
+        next=off,
         item_attributes=relations.item_attributes if items else (),
         user_attributes=(),
         edges=(),

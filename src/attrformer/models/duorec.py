@@ -46,7 +46,7 @@ class DuoRecConfig(EncoderConfig):
 
 
 class DuoRecNetwork(Network):
-    """The encoder of SASRec, taught by the next item and by two contrasts of histories (section 4).
+    """The encoder of SASRec, taught by the next item and by two contrasts of histories (section "Contrastive Regularization").
 
     Args:
         relations: of the dataset; only the catalogue size is read.

@@ -28,9 +28,7 @@ class SASRecConfig(EncoderConfig):
     name: Literal["sasrec"] = "sasrec"
     loss: Literal["binary", "full"] = field(
         default="binary",
-        metadata={
-            "help": "binary: one drawn negative for each target, as published; full: over all items"
-        },
+        metadata={"help": "binary: one drawn negative for each target, as published; full: over all items"},
     )
 
 

@@ -1,6 +1,6 @@
 """Views of padded histories for contrastive learning, drawn for all rows of a batch at once.
 
-Equations 4 to 6 of "Contrastive learning for sequential recommendation" (ICDE 2022).
+The operators item crop, item mask and item reorder of CL4SRec (X. Xie et al., ICDE 2022).
 """
 
 from __future__ import annotations

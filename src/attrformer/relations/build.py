@@ -131,7 +131,7 @@ def _row_relations(
     items = dataset.item_count
     top_k = None if items <= config.dense_items else min(config.top_k, items)
     rows: dict[str, RowRelation] = {}
-    for name, window in (("near", config.near), ("wide", config.wide)):
+    for name, window in (("near", config.near), ("wide", config.wide), ("next", config.next)):
         if _wanted(window, train):
             rows[name] = cooccurrence_relation(name, train, items, folds, window, top_k=top_k)
     for name in _chosen(config.edges, dataset.item_relations, "relations.edges"):

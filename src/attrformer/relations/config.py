@@ -45,6 +45,9 @@ class RelationsConfig:
     wide: CooccurrenceConfig = field(
         default_factory=lambda: CooccurrenceConfig(enabled=None, window=50, decay=0.97, backward=1.0)
     )
+    next: CooccurrenceConfig = field(
+        default_factory=lambda: CooccurrenceConfig(window=1, decay=1.0, backward=0.0),
+    )
     item_attributes: tuple[str, ...] | None = field(
         default=None, metadata={"help": "item attributes that become relations; null: all"}
     )

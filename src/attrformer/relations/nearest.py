@@ -59,7 +59,8 @@ class NearestSequences:
         self._train, self._idf, self._items, self._rule = index.train, index.idf.astype(np.float64), items, rule
         holders = np.searchsorted(index.train.offsets, index.positions, side="right") - 1
         shape = (items, len(index.train))
-        holds = sparse.csr_array((np.ones(len(holders)), holders, index.starts), shape=shape)
+        # A copy, because the table below is put in order in place.
+        holds = sparse.csr_array((np.ones(len(holders)), holders, index.starts.copy()), shape=shape)
         holds.sum_duplicates()
         # A sequence that has an item twice shares it once.
         holds.data[:] = 1.0
@@ -126,7 +127,7 @@ class NearestSequences:
         bounds = np.concatenate([[0], np.cumsum(np.bincount(context, minlength=len(steps)))])
         histories = sparse.csr_array((weight, item, bounds), shape=(len(steps), self._items))
         common = sparse.csr_array(histories @ self._holders)
-        scale = self._train.lengths.astype(np.float64) ** -self._rule.length_power
+        scale = np.maximum(self._train.lengths, 1.0) ** -self._rule.length_power
         chosen = []
         for row in range(len(steps)):
             cut = slice(common.indptr[row], common.indptr[row + 1])
