@@ -17,21 +17,17 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import bench
+import ml25m_log
 
 from attrformer.errors import AttrFormerError
 
-USERS, ITEMS, INTERACTIONS = 162_541, 59_047, 25_000_095
-SEED = 0
-GENRES = (
-    "Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir",
-    "Horror", "IMAX", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
-)  # fmt: skip
 WARM_UP = 3
-EXTRAPOLATED = {"validation": 10_000, "test": USERS}
+EXTRAPOLATED = {"validation": 10_000, "test": ml25m_log.USERS}
 
 Result = TypeVar("Result")
 
@@ -43,7 +39,9 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     )
     parser.add_argument("--work", required=True, metavar="FOLDER", type=Path, help="where the log is written")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the users, items and interactions")
-    parser.add_argument("--config", metavar="FILE", type=Path, help="options of the model, as YAML; defaults without it")
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="options of the model, as YAML; defaults without it"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one option, may be repeated")
     parser.add_argument("--steps", type=int, default=30, help="steps of training that count")
     parser.add_argument("--scored", type=int, default=256, help="test users whose whole catalogue is ranked")
@@ -105,43 +103,6 @@ def _memory(field: str) -> int | None:
     return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(field))
 
 
-def write_log(folder: Path, scale: float) -> None:
-    """Writes ratings.csv and movies.csv as GroupLens does, from the sample's generator.
-
-    Args:
-        folder: made where needed.
-        scale: share of the users and items; histories are as long at every scale.
-    """
-    import numpy as np
-    import polars as pl
-
-    from attrformer.dataset.sample import BRAND, CATEGORY, make_sample
-
-    users, items = max(1, round(USERS * scale)), max(40, round(ITEMS * scale))
-    sample = make_sample(SEED, users, items, interactions_per_user=INTERACTIONS / USERS)
-    random = np.random.default_rng(SEED)
-    number = pl.selectors.string().str.extract(r"(\d+)$").cast(pl.Int32)
-    stars = (1 + (random.random(sample.interactions.height) ** 0.6 * 10).astype(np.int8)).clip(1, 10) / 2
-    folder.mkdir(parents=True, exist_ok=True)
-    sample.interactions.select(
-        number, pl.Series("rating", stars, dtype=pl.Float32), "timestamp"
-    ).rename({"user_id": "userId", "item_id": "movieId"}).select("userId", "movieId", "rating", "timestamp").write_csv(
-        folder / "ratings.csv"
-    )
-    leaves = sample.items[CATEGORY].list.last().rank("dense").to_numpy().astype(np.int64)
-    years = 2019 - (random.random(items) ** 2 * 100).astype(np.int64)
-    # The first genre follows the planted category, up to two more are drawn: about as many combinations as in reality.
-    more = random.integers(0, len(GENRES), (items, 2))
-    counts = random.integers(1, 4, items)
-    genres = [
-        "|".join(sorted({GENRES[code] for code in (leaf % len(GENRES), *extra)[:count]}))
-        for leaf, extra, count in zip(leaves.tolist(), more.tolist(), counts.tolist(), strict=True)
-    ]
-    titles = [f"{brand} {k} ({year})" for k, (brand, year) in enumerate(zip(sample.items[BRAND], years, strict=True))]
-    movies = sample.items.select(number.name.keep()).select(pl.col("item_id").alias("movieId"))
-    movies.with_columns(title=pl.Series(titles), genres=pl.Series(genres)).write_csv(folder / "movies.csv")
-
-
 class Enough(Exception):
     """As many steps as were asked for have been made."""
 
@@ -154,8 +115,14 @@ class Timer:
     """
 
     def __init__(self, steps: int) -> None:
-        self.steps, self.targets = steps, [0]
-        self.clock, self.processor = [time.perf_counter()], [time.process_time()]
+        self.steps = steps
+        self.targets: list[int] = []
+        self.clock: list[float] = []
+        self.processor: list[float] = []
+
+    def start(self) -> None:
+        """Called right before the first step."""
+        self.batch(None, 0, 0.0, 0)
 
     def batch(self, progress: Any, batches: int, loss: float, targets: int) -> None:
         """Called after each batch."""
@@ -197,11 +164,10 @@ def measure(stages: Stages, options: argparse.Namespace) -> None:
     config = override(config, [*options.set, f"training.threads={options.threads}", "training.device=cpu"])
     raw, folder = options.work / "ml-25m", options.work / "dataset"
     if not (options.keep and folder.is_dir()):
-        stages.run("generate", lambda: write_log(raw, options.scale))
+        stages.run("generate", lambda: ml25m_log.write(raw, options.scale))
         stages.run("prepare", lambda: prepare(raw, folder, overwrite=True))
-    loaded = stages.run("load", lambda: Dataset.load(folder))
-    dataset = stages.run("filter", lambda: config.data.filtered(loaded))
-    del loaded
+    dataset = stages.run("load", lambda: Dataset.load(folder))
+    dataset = stages.run("filter", partial(config.data.filtered, dataset))
     split = stages.run("split", lambda: config.data.split_of(dataset))
     stages.add(users=dataset.user_count, items=dataset.item_count, interactions=len(dataset.sequences.items))
     read = config.model.reads(config.relations)
@@ -245,11 +211,8 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
         return network, examples, Trainer(network, examples, lambda: nothing, popularity, *settings)
 
     network, examples, trainer = stages.run("network", ready)
-    timer.__init__(timer.steps)
-    try:
-        stages.run("steps", lambda: _until_enough(trainer))
-    finally:
-        stages.add(training=timer.figures(len(examples.batches(0)), examples.target_count))
+    stages.run("steps", lambda: _until_enough(trainer, timer))
+    stages.add(training=timer.figures(len(examples.batches(0)), examples.target_count))
     sample = sample_targets(split.test, options.scored, config.seed)
     stages.run(
         "scoring",
@@ -266,7 +229,8 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
     stages.add(scoring={"users": len(sample), "processor_seconds_per_user": round(each, 5), "hours": whole})
 
 
-def _until_enough(trainer: Any) -> None:
+def _until_enough(trainer: Any, timer: Timer) -> None:
+    timer.start()
     try:
         trainer.fit()
     except Enough:
@@ -293,7 +257,7 @@ def main() -> None:
     parser, options = parse()
     # Both libraries read these once, when they are first imported.
     os.environ["POLARS_MAX_THREADS"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    sizes = {"scale": options.scale, "seed": SEED}
+    sizes = {"scale": options.scale, "seed": ml25m_log.SEED}
     stages = Stages({"hardware": bench.hardware(options.threads), **sizes}, options.out)
     try:
         measure(stages, options)

@@ -62,18 +62,33 @@ def interpreter(name: str, work: Path, python: str) -> str:
     return str(own)
 
 
-def run_script(name: str, python: str, arguments: list[str], threads: int) -> None:
-    """Runs the script of a peer, with as many threads as given in every library that asks.
+def variables(threads: int, keep_memory: bool) -> dict[str, str]:
+    """Environment variables of a training.
+
+    Args:
+        threads: that every library which asks is to compute with.
+        keep_memory: whether the C library keeps freed memory, as this project's training always does: a block of
+            logits is otherwise mapped and unmapped for each batch.
+    """
+    found = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    if keep_memory:
+        sizes = {"MMAP_THRESHOLD": 1 << 30, "TRIM_THRESHOLD": (1 << 31) - 1, "TOP_PAD": 1 << 26}
+        found |= {f"MALLOC_{name}_": str(size) for name, size in sizes.items()}
+    return found
+
+
+def run_script(name: str, python: str, arguments: list[str], threads: int, keep_memory: bool) -> None:
+    """Runs the script of a peer.
 
     Args:
         name: of the peer.
         python: the interpreter.
         arguments: of the script.
         threads: to compute with.
+        keep_memory: whether the C library keeps freed memory.
 
     Raises:
         subprocess.CalledProcessError: the script failed.
     """
-    counts = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     command = [python, str(FOLDER / PEERS[name].script), *arguments]
-    subprocess.run(command, check=True, env=os.environ | counts)
+    subprocess.run(command, check=True, env=os.environ | variables(threads, keep_memory))

@@ -207,6 +207,7 @@ def measurements(
         "processor_seconds": watch.processor_seconds,
         "seconds_per_epoch": statistics.median(watch.epochs),
         "peak_memory_bytes": memory,
+        "kept_memory": "MALLOC_MMAP_THRESHOLD_" in os.environ,
         "unknown_items": unknown_items,
         "load_average": os.getloadavg()[0],
     }

@@ -44,6 +44,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.ArgumentParser, 
     parser.add_argument("--epochs", type=int, default=100, help="most epochs")
     parser.add_argument("--patience", type=int, default=4, help="epochs without a better validation before the end")
     parser.add_argument("--threads", type=int, default=1, help="threads of each training")
+    parser.add_argument("--keep-memory", action="store_true", help="let the peers' C library keep freed memory")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and bootstrap")
     parser.add_argument("--python", default=sys.executable, help="makes the environments; 3.11 or 3.12")
     parser.add_argument("--reuse", action="store_true", help="do not train again what is in the work folder")
@@ -79,7 +80,8 @@ def train(name: str, options: argparse.Namespace, digest: str) -> Path:
         python = interpreter(name, options.work, sys.executable if own else options.python)
         settings = ("epochs", "patience", "threads", "seed")
         arguments = [f"--{setting}={getattr(options, setting)}" for setting in settings]
-        run_script(name, python, [str(options.work / "split"), str(out), *arguments], options.threads)
+        places = [str(options.work / "split"), str(out)]
+        run_script(name, python, [*places, *arguments], options.threads, options.keep_memory)
     # Lightning ends as if all was well where somebody ends it.
     if not (out / handover.RESULT).exists():
         raise DataError("nothing was handed over", fix="Look at the output above and run it again", source=str(out))

@@ -223,6 +223,19 @@ def test_environments_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         interpreter("rectools", tmp_path, "no such interpreter")
 
 
+def test_variables_of_a_training() -> None:
+    plain = environments.variables(2, keep_memory=False)
+    assert plain == {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    kept = environments.variables(2, keep_memory=True)
+    sizes = {name: int(size) for name, size in kept.items() if name not in plain}
+    # The same three sizes that training sets for itself.
+    assert sizes == {
+        "MALLOC_MMAP_THRESHOLD_": 1073741824,
+        "MALLOC_TRIM_THRESHOLD_": 2147483647,
+        "MALLOC_TOP_PAD_": 67108864,
+    }
+
+
 def test_own_model_from_command_to_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sample = make_sample(users=60, items=50, brands=6)
     Dataset.from_frames(sample.interactions, name="shop").save(tmp_path / "data")

@@ -9,7 +9,7 @@ from torch import Tensor
 from attrformer.nn.augmentation import crop, mask, reorder, share_of
 
 PADDING, GAP = 99, 100
-LENGTHS = torch.tensor([1, 2, 3, 7, 10] * 40)
+LENGTHS = torch.tensor([1, 2, 3, 7, 10] * 100)
 
 
 def histories() -> Tensor:
@@ -37,7 +37,7 @@ def test_shares_are_rounded_down_from_what_is_meant() -> None:
 @pytest.mark.parametrize(("share", "kept"), [(0.6, [1, 1, 1, 4, 6]), (1.0, [1, 2, 3, 7, 10]), (0.01, [1] * 5)])
 def test_a_crop_is_a_piece_without_gaps_that_may_begin_anywhere(share: float, kept: list[int]) -> None:
     items, lengths = crop(histories(), LENGTHS, share, PADDING)
-    assert lengths.tolist() == kept * 40
+    assert lengths.tolist() == kept * 100
     rows = lists(items)
     assert [len(row) for row in rows] == lengths.tolist()
     for row in rows:

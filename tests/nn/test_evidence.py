@@ -10,7 +10,7 @@ from tests.models.builders import contributions, everywhere, gaps_of, network_of
 from tests.relations.builders import relations_of, shop
 from torch.nn.functional import softplus
 
-from attrformer.models.attrformer import RECENCY_DECAY, OWN_RECENCY_DECAY, AttrFormerConfig
+from attrformer.models.attrformer import OWN_RECENCY_DECAY, RECENCY_DECAY, AttrFormerConfig
 from attrformer.nn.evidence import FeatureEvidence, Gate, RelationEvidence
 from attrformer.relations.build import RelationSet
 

@@ -25,6 +25,7 @@ NAMES = [
     "near",
     "wide",
     "next",
+    "indirect",
     "edge_also",
     "item_brand",
     "item_tags",

@@ -15,7 +15,7 @@ from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score
 from attrformer.relations.build import RelationSet
 
 DATA = shop()
-ROWS = ["near", "wide", "next", "edge_also"]
+ROWS = ["near", "wide", "next", "indirect", "edge_also"]
 
 
 def build(top_k: int | None) -> tuple[RelationSet, AttrFormerNetwork]:

@@ -69,7 +69,7 @@ def test_relations_are_the_same_for_the_same_seed() -> None:
 
 def test_every_kind_of_relation_is_there() -> None:
     relations = relations_of(shop())
-    assert list(relations.rows) == ["near", "wide", "next", "edge_also"]
+    assert list(relations.rows) == ["near", "wide", "next", "indirect", "edge_also"]
     assert set(relations.features) == {"brand", "tags", "price"}
     assert list(relations.users) == ["region"]
     assert relations.identity and relations.time_gaps and relations.neighbours is not None
@@ -85,14 +85,14 @@ def test_everything_can_be_switched_off() -> None:
 
 def test_a_dataset_without_attributes_and_times_has_its_behaviour_relations() -> None:
     relations = relations_of(dataset(sequences(walks(10, 8, 0)), 8))
-    assert list(relations.rows) == ["near", "wide", "next"]
+    assert list(relations.rows) == ["near", "wide", "next", "indirect"]
     assert not relations.features and not relations.users and not relations.levels and not relations.time_gaps
 
 
 @pytest.mark.parametrize(
-    ("length", "names"), [(LONG_HISTORIES - 1, ["near", "next"]), (LONG_HISTORIES, ["near", "wide", "next"])]
+    ("length", "names"), [(LONG_HISTORIES - 1, ["near", "indirect"]), (LONG_HISTORIES, ["near", "wide", "next"])]
 )
-def test_the_wide_window_is_left_out_of_short_histories_unless_asked_for(length: int, names: list[str]) -> None:
+def test_short_and_long_histories_get_what_tells_them_most(length: int, names: list[str]) -> None:
     train = sequences([[place % 8 for place in range(length)]] * 4)
     built = build_relations(dataset(train, 8), train, RelationsConfig(), seed=0)
     assert list(built.rows) == names
@@ -113,7 +113,7 @@ def test_an_unknown_name_is_refused_by_name(option: str, where: str) -> None:
 
 def test_only_named_relations_are_built() -> None:
     relations = relations_of(shop(), item_attributes=("price",), edges=())
-    assert list(relations.features) == ["price"] and list(relations.rows) == ["near", "wide", "next"]
+    assert list(relations.features) == ["price"] and list(relations.rows) == ["near", "wide", "next", "indirect"]
 
 
 def planted() -> Dataset:
@@ -168,7 +168,7 @@ def test_changing_the_own_history_changes_no_row_of_the_own_fold() -> None:
     changed = replace(data, sequences=replace(data.sequences, items=items))
     first, second = relations_of(data), relations_of(changed)
     fold = int(first.fold_of_user[0])
-    for name in ("near", "wide", "next"):
+    for name in ("near", "wide", "next", "indirect"):
         for item in range(10):
             np.testing.assert_allclose(
                 first.rows[name].row(item, fold), second.rows[name].row(item, fold), rtol=1e-5, atol=1e-7

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.relations.builders import sequences, walks
@@ -59,6 +59,7 @@ def brute(rows: list[list[int]], rule: NearestRule, context: list[int], owner: i
     return out
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(histories, min_size=1, max_size=8), histories.filter(len), st.integers(-1, 7))
 def test_evidence_equals_looking_at_every_sequence(rows: list[list[int]], context: list[int], owner: int) -> None:
     owner = min(owner, len(rows) - 1)

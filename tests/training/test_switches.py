@@ -51,6 +51,7 @@ RELATIONS: dict[str, dict[str, Any]] = {
     "no near": {"near": OFF},
     "no wide": {"wide": OFF},
     "no next": {"next": OFF},
+    "no indirect": {"indirect": False},
     "no co-occurrence": {"near": OFF, "wide": OFF, "next": OFF},
     "no rows at all": {"near": OFF, "wide": OFF, "next": OFF, "edges": ()},
     "no item attributes": {"item_attributes": ()},

@@ -29,6 +29,7 @@ def only(
         near=relations.near if near else off,
         wide=off,
         next=off,
+        indirect=False,
         item_attributes=relations.item_attributes if items else (),
         user_attributes=(),
         edges=(),

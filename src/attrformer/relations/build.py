@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
-from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
+from attrformer.relations.config import RelationsConfig
 from attrformer.relations.cooccurrence import cooccurrence_relation
 from attrformer.relations.edges import edge_relation
 from attrformer.relations.folds import assign_folds, fold_count
+from attrformer.relations.indirect import indirect_relation
 from attrformer.relations.item_attribute import FeatureRelation, item_attribute_relation
 from attrformer.relations.naming import relation_name
 from attrformer.relations.neighbours import NeighbourIndex
@@ -132,19 +133,23 @@ def _row_relations(
     top_k = None if items <= config.dense_items else min(config.top_k, items)
     rows: dict[str, RowRelation] = {}
     for name, window in (("near", config.near), ("wide", config.wide), ("next", config.next)):
-        if _wanted(window, train):
+        if _wanted(window.enabled, train, long=True):
             rows[name] = cooccurrence_relation(name, train, items, folds, window, top_k=top_k)
+    if "near" in rows and _wanted(config.indirect, train, long=False):
+        rows["indirect"] = indirect_relation("indirect", rows["near"], top_k=top_k)
     for name in _chosen(config.edges, dataset.item_relations, "relations.edges"):
         key = relation_name("edge", name)
         rows[key] = edge_relation(key, dataset.item_relations[name], items, top_k=top_k)
     return rows
 
 
-def _wanted(window: CooccurrenceConfig, train: Sequences) -> bool:
-    if window.enabled is None:
-        # In short histories a wide window sees the same pairs as a narrow one, at twice the cost.
-        return len(train.items) >= LONG_HISTORIES * max(len(train), 1)
-    return window.enabled
+def _wanted(enabled: bool | None, train: Sequences, *, long: bool) -> bool:
+    """What the options say, or whether histories are long (or short) where they leave it open."""
+    if enabled is not None:
+        return enabled
+    # In short histories wide and next see the pairs of near again, at twice the cost, and what they lack lies one step
+    # further; in long ones nearly every pair of items is met directly.
+    return (len(train.items) >= LONG_HISTORIES * max(len(train), 1)) == long
 
 
 def _chosen(names: tuple[str, ...] | None, available: Mapping[str, object], option: str) -> list[str]:
