@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.models.baselines import (
-    DATA,
     LENGTH,
     TIGHT,
     check_batching,
@@ -98,19 +97,20 @@ def test_some_sequences_have_their_last_item_masked_alone() -> None:
 def test_the_loss_is_that_of_the_masked_items() -> None:
     config = replace(CONFIG, mask_probability=0.4, last_only=0.2)
     relations = read_by(config)
-    network, example = network_of(config, relations), example_of(config, relations, -1)
+    network = network_of(config, relations)
+    sequences = [[3, 1, 4, 1, 5, 9, 2, 6], [5, 3], [8, 9, 7, 9], [3, 2, 3], [8, 4, 6, 2, 6]]
+    batch = batch_of([row[:-1] for row in sequences], [[0]] * 5, network.items)
+    example = replace(example_of(config, relations), batch=batch, final=torch.tensor([row[-1] for row in sequences]))
     torch.manual_seed(3)
     loss = network.loss(example, objective_of(relations))
     torch.manual_seed(3)
-    histories = [[item for item in row if item < network.items] for row in example.batch.items.tolist()]
-    sequences = [[*row, last] for row, last in zip(histories, example.final.tolist(), strict=True)]
     places, mask = masked_places(torch.tensor([len(row) for row in sequences]), 0.4, 0.2)
     losses = []
     for row, at, there in zip(sequences, places.tolist(), mask.tolist(), strict=True):
         gaps = at[: int(sum(there))]
         masked = [GAP if position in gaps else item for position, item in enumerate(row)]
         losses += [-plain_scores(network, masked, gap).log_softmax(0)[row[gap]] for gap in gaps]
-    assert len({len(row) for row in sequences}) > 1 and len(losses) > len(sequences)
+    assert len(losses) > len(sequences)
     torch.testing.assert_close(loss, torch.stack(losses).mean(), **TIGHT)
 
 
@@ -142,7 +142,6 @@ def test_what_comes_after_a_place_is_not_read() -> None:
 
 def test_the_loss_reaches_every_parameter() -> None:
     check_gradients(CONFIG)
-    assert DATA.item_count == network_of(CONFIG).items
 
 
 @pytest.mark.parametrize("options", [{"mask_probability": 0.0}, {"mask_probability": 1.1}, {"last_only": -0.1}])
@@ -152,4 +151,5 @@ def test_impossible_options_are_refused(options: dict[str, float]) -> None:
 
 
 def test_fit_save_and_load(tmp_path: Path) -> None:
-    check_round_trip("bert4rec", tmp_path, "model.max_length=20")
+    # Other items are masked at each step, so that a batch takes longer to be learned by heart.
+    check_round_trip("bert4rec", tmp_path, "model.max_length=20", steps=60)

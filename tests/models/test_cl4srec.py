@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.models.baselines import (
-    LENGTH,
     TIGHT,
     check_batching,
     check_causality,
@@ -114,8 +113,8 @@ def test_what_comes_after_a_place_is_not_read() -> None:
 
 
 def test_the_loss_reaches_every_parameter() -> None:
-    check_gradients(CONFIG)
-    assert network_of(CONFIG).encoder.position.shape == (LENGTH, 16)
+    # Every view is masked, so that the gap is there for certain.
+    check_gradients(replace(CONFIG, crop=0.0, reorder=0.0))
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def brute(rows: list[list[int]], rule: NearestRule, context: list[int], owner: i
     return out
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(histories, min_size=1, max_size=8), histories.filter(len), st.integers(-1, 7))
 def test_evidence_equals_looking_at_every_sequence(rows: list[list[int]], context: list[int], owner: int) -> None:
     owner = min(owner, len(rows) - 1)

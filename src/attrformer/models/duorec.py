@@ -46,8 +46,7 @@ class DuoRecConfig(EncoderConfig):
 
 
 class DuoRecNetwork(Network):
-    """The encoder of SASRec, taught by the next item and by two contrasts of histories (section "Contrastive
-    Regularization").
+    """The encoder of SASRec, taught by the next item and by two contrasts of histories.
 
     Args:
         relations: of the dataset; only the catalogue size is read.

@@ -200,6 +200,7 @@ class TiSASRecNetwork(Network):
         """Hidden state at the places, and the item embeddings."""
         length = batch.items.shape[1]
         hidden = self.drop(padded_embedding(batch.items, self.item) * math.sqrt(self.config.width))
+        # Dropout acts on the tables, since no embedding is made for each pair of positions.
         positions = self.drop(self.position_key[:length]), self.drop(self.position_value[:length])
         intervals = self.drop(self.interval_key), self.drop(self.interval_value)
         times = torch.zeros_like(batch.items) if batch.times is None else batch.times

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from scipy import sparse
 
 from attrformer.relations.rows import RowRelation, keep_top
 
+FIRST_STEPS = 32
+"""Strongest entries of a row that a first step takes; further ones cost time and say little."""
+
+BLOCK_ROWS = 512
+"""Whole rows in memory at a time."""
+
 
 def indirect_relation(name: str, direct: RowRelation, *, top_k: int | None) -> RowRelation:
-    """Two steps of a relation between items, the first one normalised to a distribution: R2 = D^-1 R R.
+    """Two steps of a relation between items, R2 = D^-1 R' R.
+
+    R' keeps the strongest entries of each row, and D makes each of its rows a distribution.
 
     Each fold's block is made of that fold's block alone, so what the direct relation has not seen is not seen here
     either. An item is not indirectly related to itself.
@@ -23,7 +33,7 @@ def indirect_relation(name: str, direct: RowRelation, *, top_k: int | None) -> R
         A relation with the folds of the direct one.
     """
     items = direct.columns
-    blocks = [_two_steps(_block(direct, fold)) for fold in range(direct.folds + 1)]
+    blocks = [_two_steps(_block(direct, fold), items if top_k is None else top_k) for fold in range(direct.folds + 1)]
     if top_k is None:
         dense = np.concatenate([block.toarray() for block in blocks])
         return RowRelation(name, items, direct.folds, items, dense=dense)
@@ -32,13 +42,23 @@ def indirect_relation(name: str, direct: RowRelation, *, top_k: int | None) -> R
     return RowRelation(name, items, direct.folds, items, indices=indices, values=values)
 
 
-def _two_steps(step: sparse.csr_array) -> sparse.csr_array:
-    total = np.asarray(step.sum(axis=1)).ravel()
-    first = sparse.diags_array(1.0 / np.where(total > 0, total, 1.0)) @ step
-    both = sparse.coo_array(first @ step)
-    other = both.row != both.col
-    kept = (both.data[other].astype(np.float32), (both.row[other], both.col[other]))
-    return sparse.csr_array(sparse.coo_array(kept, shape=both.shape))
+def _two_steps(step: sparse.csr_array, most: int) -> sparse.csr_array:
+    """Two steps, and of each row at least its `most` largest entries; equal ones are kept together."""
+    first = _rows_of(*keep_top(step, min(FIRST_STEPS, step.shape[1])), (step.shape[0], step.shape[1]))
+    total = np.asarray(first.sum(axis=1)).ravel()
+    first = sparse.csr_array(sparse.diags_array(1.0 / np.where(total > 0, total, 1.0)) @ first)
+    rows, columns = step.shape
+    kept = []
+    for start in range(0, rows, BLOCK_ROWS):
+        # Two steps reach much of the catalogue: a few whole rows are cut faster than as many sparse ones are sorted.
+        both = np.asarray((first[start : start + BLOCK_ROWS] @ step).toarray(), dtype=np.float32)
+        own = np.arange(len(both))
+        both[own, start + own] = 0.0
+        if most < columns:
+            threshold = torch.from_numpy(both).topk(most, dim=1).values[:, -1].numpy()
+            both[both < threshold[:, None]] = 0.0
+        kept.append(sparse.csr_array(both))
+    return sparse.csr_array(sparse.vstack(kept, format="csr"))
 
 
 def _block(relation: RowRelation, fold: int) -> sparse.csr_array:
@@ -46,8 +66,11 @@ def _block(relation: RowRelation, fold: int) -> sparse.csr_array:
     if relation.dense is not None:
         return sparse.csr_array(relation.dense[rows])
     assert relation.indices is not None and relation.values is not None
-    indices, values = relation.indices[rows], relation.values[rows]
-    owner = np.repeat(np.arange(relation.keys), indices.shape[1])
+    return _rows_of(relation.indices[rows], relation.values[rows], (relation.keys, relation.columns))
+
+
+def _rows_of(indices: NDArray[np.int32], values: NDArray[np.float32], shape: tuple[int, int]) -> sparse.csr_array:
+    """Kept entries `[rows, k]` as a sparse matrix."""
+    owner = np.repeat(np.arange(len(indices)), indices.shape[1])
     used = values.ravel() > 0
-    shape = (relation.keys, relation.columns)
     return sparse.csr_array((values.ravel()[used], (owner[used], indices.ravel()[used])), shape=shape)
