@@ -48,8 +48,8 @@ def test_top_k_keeps_the_largest_entries() -> None:
         assert row[kept == 0].max(initial=0) <= kept[kept > 0].min(initial=np.inf) + 1e-7
 
 
-def test_it_is_there_where_histories_are_short_and_near_is() -> None:
+def test_it_is_there_where_it_is_asked_for_and_near_is() -> None:
     data = dataset(sequences(walks(10, 8, 0)), 8)
-    assert "indirect" in relations_of(data, indirect=None).rows
+    assert "indirect" in relations_of(data, indirect=True).rows
     assert "indirect" not in relations_of(data, indirect=False).rows
     assert "indirect" not in relations_of(data, indirect=True, near=CooccurrenceConfig(enabled=False)).rows

@@ -54,8 +54,8 @@ class AttributePredictor(nn.Module):
     has, the mean over the values; the losses of the attributes are added. All attributes stand side by side in one
     matrix, and logits are made in blocks.
 
-    The biases start where they tell how common each value is in training. From zero the optimiser would take thousands of
-    steps to get there, and use the hidden state for it until then.
+    The biases start where they tell how common each value is in training. From zero the optimiser would take thousands
+    of steps to get there, and use the hidden state for it until then.
 
     Args:
         relations: item attributes, at least one.

@@ -133,9 +133,9 @@ def _row_relations(
     top_k = None if items <= config.dense_items else min(config.top_k, items)
     rows: dict[str, RowRelation] = {}
     for name, window in (("near", config.near), ("wide", config.wide), ("next", config.next)):
-        if _wanted(window.enabled, train, long=True):
+        if _wanted(window.enabled, train):
             rows[name] = cooccurrence_relation(name, train, items, folds, window, top_k=top_k)
-    if "near" in rows and _wanted(config.indirect, train, long=False):
+    if config.indirect and "near" in rows:
         rows["indirect"] = indirect_relation("indirect", rows["near"], top_k=top_k)
     for name in _chosen(config.edges, dataset.item_relations, "relations.edges"):
         key = relation_name("edge", name)
@@ -143,13 +143,12 @@ def _row_relations(
     return rows
 
 
-def _wanted(enabled: bool | None, train: Sequences, *, long: bool) -> bool:
-    """What the options say, or whether histories are long (or short) where they leave it open."""
+def _wanted(enabled: bool | None, train: Sequences) -> bool:
+    """What the options say, or whether histories are long where they leave it open."""
     if enabled is not None:
         return enabled
-    # In short histories wide and next see the pairs of near again, at twice the cost, and what they lack lies one step
-    # further; in long ones nearly every pair of items is met directly.
-    return (len(train.items) >= LONG_HISTORIES * max(len(train), 1)) == long
+    # In short histories wide and next see the pairs of near again, at twice the cost.
+    return len(train.items) >= LONG_HISTORIES * max(len(train), 1)
 
 
 def _chosen(names: tuple[str, ...] | None, available: Mapping[str, object], option: str) -> list[str]:

@@ -48,10 +48,7 @@ class RelationsConfig:
     next: CooccurrenceConfig = field(
         default_factory=lambda: CooccurrenceConfig(enabled=None, window=1, decay=1.0, backward=0.0)
     )
-    indirect: bool | None = field(
-        default=None,
-        metadata={"help": "items that `near` reaches over one item between; null: where histories are short"},
-    )
+    indirect: bool = field(default=False, metadata={"help": "items that `near` reaches over one item between"})
     item_attributes: tuple[str, ...] | None = field(
         default=None, metadata={"help": "item attributes that become relations; null: all"}
     )
