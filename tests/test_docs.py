@@ -48,6 +48,16 @@ def commands() -> dict[str, Any]:
     return group.commands
 
 
+def resolved(words: list[str]) -> tuple[list[str], list[str], Any]:
+    """The words that name a command, those after them, and the command; a group alone stands for its `run`."""
+    command = commands()[words[0]]
+    if not isinstance(command, TyperGroup):
+        return words[:1], words[1:], command
+    named = words[1] if len(words) > 1 and words[1] in command.commands else "run"
+    rest = words[2:] if words[1:2] == [named] else words[1:]
+    return [words[0], named], rest, command.commands[named]
+
+
 def ids(lines: list[tuple[str, list[str]]]) -> list[str]:
     return [f"{name}: {' '.join(words)}" for name, words in lines]
 
@@ -68,14 +78,16 @@ SHOWN = command_lines("attrformer")
 
 def test_the_readme_shows_the_way_from_download_to_explanation() -> None:
     shown = [words[0] for name, words in SHOWN if name == "README.md"]
-    assert shown == ["download", "prepare", "train", "evaluate", "recommend", "explain", "options"]
+    way = ["download", "prepare", "train", "evaluate", "recommend", "explain", "options"]
+    assert shown == [*way, "train", "options", "benchmark", "benchmark"]
 
 
 @pytest.mark.parametrize(("name", "words"), SHOWN, ids=ids(SHOWN))
 def test_every_command_that_is_shown_can_be_given(name: str, words: list[str]) -> None:
     # Parses as the command line does, and runs nothing.
-    commands()[words[0]].make_context(words[0], words[1:])
-    help_text = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, [words[0], "--help"])
+    path, rest, command = resolved(words)
+    command.make_context(path[-1], list(rest))
+    help_text = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, [*path, "--help"])
     assert help_text.exit_code == 0
     for option in (word for word in words if word.startswith("-")):
         assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", help_text.stdout), option
@@ -87,9 +99,10 @@ def test_every_command_that_is_shown_can_be_given(name: str, words: list[str]) -
 def test_commands_within_sentences_exist(name: str) -> None:
     prose = re.sub(r"^```.*?^```", "", TEXT[name], flags=re.MULTILINE | re.DOTALL)
     for span in re.findall(r"`attrformer ([^`]+)`", prose):
-        command, *rest = span.split()
-        assert command in commands(), span
-        known = {option for parameter in commands()[command].params for option in parameter.opts}
+        words = span.split()
+        assert words[0] in commands(), span
+        _, rest, command = resolved(words)
+        known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in rest if word.startswith("-")} <= known, span
 
 

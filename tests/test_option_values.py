@@ -18,7 +18,7 @@ from attrformer.recommender.config import Config
         ("model.epsilon=0", "model.epsilon"),
         ("relations.folds=0", "relations.folds"),
         ("relations.near.window=0", "relations.near.window"),
-        ("relations.neighbour_count=0", "relations.neighbour_count"),
+        ("relations.neighbour_count=-1", "relations.neighbour_count"),
         ("target.window=0", "target.window"),
         ("target.strength=-1", "target.strength"),
         ("training.learning_rate=0", "training.learning_rate"),

@@ -14,7 +14,7 @@ from attrformer.evaluation.bootstrap import Interval, mean_intervals, paired_tes
 
 def test_resampled_means_are_means_of_drawn_users():
     values = np.random.default_rng(1).random((7, 2))
-    means = bootstrap._resampled_means(values, None, resamples=5, seed=3)
+    means = bootstrap.resampled_means(values, None, resamples=5, seed=3)
     draws = np.random.default_rng(3).integers(0, 7, size=(5, 7), dtype=np.int32)
     np.testing.assert_allclose(means, [values[row].mean(axis=0) for row in draws])
 

@@ -52,12 +52,12 @@ def test_another_future_changes_no_earlier_output(start: int) -> None:
     users = list(range(6))
     first = network(everywhere(relations, histories(), users))
     second = network(everywhere(relations, with_other_future(histories(), start), users))
-    assert first.names == second.names and len(first.names) == 9
+    assert first.names == second.names and len(first.names) == 11
     torch.testing.assert_close(second.hidden[:, :start], first.hidden[:, :start], rtol=1e-5, atol=1e-6)
     assert not torch.allclose(second.hidden[:, start:], first.hidden[:, start:], atol=1e-2)
     for name, (_, mine), (_, other) in zip(first.names, first.parts, second.parts, strict=True):
         torch.testing.assert_close(other.gate[:, :start], mine.gate[:, :start], rtol=1e-5, atol=1e-6, msg=name)
-    for parts in ([], *([k] for k in range(9)), list(range(9))):
+    for parts in ([], *([k] for k in range(11)), list(range(11))):
         mine, other = (score_catalogue(o.hidden, o.table, [o.parts[k] for k in parts]) for o in (first, second))
         torch.testing.assert_close(other[:, :start], mine[:, :start], rtol=1e-5, atol=1e-5)
         # Afterwards the change is seen.

@@ -15,10 +15,24 @@ from attrformer.nn.evidence import RelationEvidence
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.parts import PartInputs
 
-NAMES = ["near", "wide", "edge_also", "item_brand", "item_tags", "item_price", "user_region", "identity", "neighbours"]
+NAMES = [
+    "near",
+    "wide",
+    "next",
+    "indirect",
+    "edge_also",
+    "item_brand",
+    "item_tags",
+    "item_price",
+    "user_region",
+    "identity",
+    "neighbours",
+]
 HEADS = [
     "near",
     "wide",
+    "next",
+    "indirect",
     "edge_also",
     "item_brand",
     "item_tags",
