@@ -81,3 +81,12 @@ def test_a_new_option_leaves_finished_runs_finished_while_it_has_its_default() -
     assert not is_same(stored, override(config, ["model.width=32"]))
     stored["training"]["forgotten"] = 3
     assert is_same(stored, config)
+
+
+@pytest.mark.parametrize(("model", "same"), [("sasrec", True), ("attrformer", False)])
+def test_switches_of_relations_count_where_the_model_reads_them(model: str, same: bool) -> None:
+    config = override(Config(), [f"model.name={model}"])
+    for change in ("relations.identity=false", "relations.next.enabled=true"):
+        assert is_same(to_dict(override(config, [change])), config) is same
+    assert not is_same(to_dict(override(config, ["model.width=32"])), config)
+    assert not is_same(to_dict(override(config, ["training.epochs=3"])), config)

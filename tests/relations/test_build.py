@@ -89,10 +89,8 @@ def test_a_dataset_without_attributes_and_times_has_its_behaviour_relations() ->
     assert not relations.features and not relations.users and not relations.levels and not relations.time_gaps
 
 
-@pytest.mark.parametrize(
-    ("length", "names"), [(LONG_HISTORIES - 1, ["near"]), (LONG_HISTORIES, ["near", "wide", "next"])]
-)
-def test_wide_and_next_are_left_out_of_short_histories_unless_asked_for(length: int, names: list[str]) -> None:
+@pytest.mark.parametrize(("length", "names"), [(LONG_HISTORIES - 1, ["near"]), (LONG_HISTORIES, ["near", "wide"])])
+def test_the_wide_window_is_left_out_of_short_histories_unless_asked_for(length: int, names: list[str]) -> None:
     train = sequences([[place % 8 for place in range(length)]] * 4)
     built = build_relations(dataset(train, 8), train, RelationsConfig(), seed=0)
     assert list(built.rows) == names

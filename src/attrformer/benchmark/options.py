@@ -122,7 +122,8 @@ def fingerprint(config: Config) -> str:
 def is_same(stored: Mapping[str, Any], config: Config) -> bool:
     """Whether a run with a stored configuration was the run that a configuration asks for.
 
-    Options that came into the library after the stored run count as equal while they have their defaults.
+    Options that came into the library after the stored run count as equal while they have their defaults, and switches
+    of relations that the model does not read do not count.
 
     Args:
         stored: as `to_dict` gave it then.
@@ -130,8 +131,25 @@ def is_same(stored: Mapping[str, Any], config: Config) -> bool:
     """
     before, now = flat(stored), flat(to_dict(config))
     defaults = flat(to_dict(from_dict(Config, {"model": {"name": config.model.name}})))
+    unread = unread_switches(config)
     return all(
         before[name] == value if name in before else value == defaults.get(name)
         for name, value in now.items()
-        if name not in MACHINE
+        if name not in MACHINE and name not in unread
     )
+
+
+def unread_switches(config: Config) -> set[str]:
+    """Switches of relations that the model of a configuration does not read, by dotted name."""
+
+    def read(of: Config) -> dict[str, Any]:
+        return flat({"relations": to_dict(of.model.reads(of.relations))})
+
+    found, here = set(), read(config)
+    for name, value in flat({"relations": to_dict(config.relations)}).items():
+        if not isinstance(value, bool) and not name.endswith(".enabled"):
+            continue
+        flipped = override(config, [f"{name}={'false' if value else 'true'}"])
+        if read(flipped)[name] == here[name]:
+            found.add(name)
+    return found

@@ -147,7 +147,7 @@ def _wanted(enabled: bool | None, train: Sequences) -> bool:
     """What the options say, or whether histories are long where they leave it open."""
     if enabled is not None:
         return enabled
-    # In short histories wide and next see the pairs of near again, at twice the cost.
+    # In short histories a wide window sees the same pairs as a narrow one, at twice the cost.
     return len(train.items) >= LONG_HISTORIES * max(len(train), 1)
 
 

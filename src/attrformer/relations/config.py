@@ -46,7 +46,7 @@ class RelationsConfig:
         default_factory=lambda: CooccurrenceConfig(enabled=None, window=50, decay=0.97, backward=1.0)
     )
     next: CooccurrenceConfig = field(
-        default_factory=lambda: CooccurrenceConfig(enabled=None, window=1, decay=1.0, backward=0.0)
+        default_factory=lambda: CooccurrenceConfig(enabled=False, window=1, decay=1.0, backward=0.0)
     )
     indirect: bool = field(default=False, metadata={"help": "items that `near` reaches over one item between"})
     item_attributes: tuple[str, ...] | None = field(
