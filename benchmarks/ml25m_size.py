@@ -3,7 +3,7 @@
 The log comes from the generator of the embedded sample and is written as the files of MovieLens-25M. It is as large as
 the real one and no more than that: who acts on what is invented.
 
-python benchmarks/ml25m_size.py --work /tmp/ml25m --config configs/ml-25m.yaml --out benchmarks/results/ml25m_size.json
+python benchmarks/ml25m_size.py --work runs/ml25m --config configs/ml-25m.yaml --out benchmarks/results/ml25m_size.json
 """
 
 from __future__ import annotations
