@@ -56,12 +56,13 @@ class Stages:
     """Time and memory of one stage after the other.
 
     Args:
-        result: what is known from the start; the figures of each stage are added under "stages".
+        result: what is known from the start; the figures of each stage are added under "stages", and "complete" tells
+            a file whose run came to its end from one that was cut off.
         out: JSON file that holds the figures so far, or None.
     """
 
     def __init__(self, result: dict[str, Any], out: Path | None) -> None:
-        self.result, self._out = {**result, "stages": {}}, out
+        self.result, self._out = {**result, "complete": False, "stages": {}}, out
 
     def run(self, name: str, stage: Callable[[], Result]) -> Result:
         """Runs a stage: seconds by the clock and of the processor, peak memory within it, memory after it."""
@@ -226,7 +227,9 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
     )
     each = stages.result["stages"]["scoring"]["processor_seconds"] / len(sample)
     whole = {part: round(each * count / 3600, 3) for part, count in EXTRAPOLATED.items()}
-    stages.add(scoring={"users": len(sample), "processor_seconds_per_user": round(each, 5), "hours": whole})
+    stages.add(
+        scoring={"users": len(sample), "processor_seconds_per_user": round(each, 5), "hours": whole}, complete=True
+    )
 
 
 def _until_enough(trainer: Any, timer: Timer) -> None:

@@ -22,7 +22,7 @@ SMALL = ("--scale=0.0004", "--steps=3", "--scored=8", "--set=model.width=8", "--
 def test_every_stage_is_measured(tmp_path: Path) -> None:
     found = figures("ml25m_size", "--work", tmp_path, "--config", CONFIG, "--out", tmp_path / "size.json", *SMALL)
     assert found == json.loads((tmp_path / "size.json").read_text())
-    assert list(found["stages"]) == STAGES
+    assert found["complete"] and list(found["stages"]) == STAGES
     for stage in found["stages"].values():
         # The two clocks tick apart; both are rounded to a hundredth.
         assert 0 <= stage["processor_seconds"] <= stage["seconds"] + 0.05
@@ -60,6 +60,14 @@ def test_the_log_looks_like_movielens_and_is_used_again(tmp_path: Path) -> None:
     assert (dataset.sequences.lengths >= 5).all()
     again = figures("ml25m_size", *arguments)
     assert (next(iter(again["stages"])), again["model"]) == ("load", "sasrec")
+
+
+def test_figures_of_a_run_that_broke_off_say_so(tmp_path: Path) -> None:
+    out = tmp_path / "size.json"
+    asked = ("--work", tmp_path, "--out", out, "--set=relations.edges=[missing]", *SMALL)
+    assert "relations.edges names 'missing'" in run("ml25m_size", *asked, code=2).stderr
+    found = json.loads(out.read_text())
+    assert (found["complete"], list(found["stages"])) == (False, STAGES[: STAGES.index("relations")])
 
 
 def test_the_shipped_options_can_be_read() -> None:

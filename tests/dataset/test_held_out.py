@@ -113,6 +113,11 @@ def test_shares_that_leave_a_part_empty_are_refused(share: float) -> None:
         held_out_items(dataset_of(LOG), share)
 
 
+def test_the_option_is_a_share() -> None:
+    with pytest.raises(ConfigurationError, match=r"held_out is 1\.0\. Give a share between 0 and 1"):
+        override(Config(), ["data.held_out=1.0"])
+
+
 def test_a_split_without_targets_is_refused() -> None:
     with pytest.raises(DataError, match=r"^tiny: no user comes to a held-out item as test target"):
         held_out_items(dataset_of({"a": [0, 1, 4, 5], "b": [0, 1, 2, 3]}), share=0.4)
