@@ -52,7 +52,7 @@ def test_another_future_changes_no_earlier_output(start: int) -> None:
     users = list(range(6))
     first = network(everywhere(relations, histories(), users))
     second = network(everywhere(relations, with_other_future(histories(), start), users))
-    assert first.names == second.names and len(first.names) == 11
+    assert first.names == second.names and len(first.names) == 12
     torch.testing.assert_close(second.hidden[:, :start], first.hidden[:, :start], rtol=1e-5, atol=1e-6)
     assert not torch.allclose(second.hidden[:, start:], first.hidden[:, start:], atol=1e-2)
     for name, (_, mine), (_, other) in zip(first.names, first.parts, second.parts, strict=True):

@@ -25,6 +25,7 @@ NAMES = [
     "item_tags",
     "item_price",
     "user_region",
+    "moment",
     "identity",
     "neighbours",
 ]

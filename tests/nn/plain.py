@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,6 +36,12 @@ def evidence(relations: RelationSet, name: str, batch: Batch, weights: Tensor) -
         following = batch.neighbours.following.clamp_min(0).flatten(2)
         out = torch.zeros(*following.shape[:2], relations.items, dtype=torch.float64)
         return out.scatter_add(2, following, weights.expand_as(following))
+    if name == "moment":
+        assert relations.moment is not None and batch.times is not None
+        moments = np.searchsorted(relations.moment.edges, batch.times.numpy(), side="right").tolist()
+        lift = relations.moment.lift
+        rows = [rows_of(lift, row, fold) for row, fold in zip(moments, batch.folds.tolist(), strict=True)]
+        return weights @ torch.stack(rows)
     kind, _, attribute = name.partition("_")
     if kind == "item":
         return weights @ torch.from_numpy(relations.features[attribute].dense()).double().t()

@@ -27,6 +27,7 @@ SMALL = RelationsConfig(
     neighbour_count=4,
     neighbour_anchors=3,
     buckets=4,
+    moments=6,
 )
 OFF = CooccurrenceConfig(enabled=False)
 NONE = RelationsConfig(
@@ -39,6 +40,7 @@ NONE = RelationsConfig(
     user_attributes=NOTHING,
     edges=NOTHING,
     behaviours=False,
+    moment=False,
     identity=False,
     neighbours=False,
 )

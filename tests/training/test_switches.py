@@ -155,4 +155,4 @@ def test_edge_tables_may_have_any_name(name: str) -> None:
     trainer, notes = trained(data, relations)
     assert_learns(notes)
     # None takes another one's place.
-    assert len(trainer.network.relations) == 11
+    assert len(trainer.network.relations) == 12

@@ -14,17 +14,20 @@ from attrformer.cli import (
     download,
     evaluate,
     explain,
+    export,
+    index,
     options,
     prepare,
     recommend,
     report,
+    serve,
     train,
 )
 from attrformer.errors import AttrFormerError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
-COMMANDS = (demo, download, prepare, train, evaluate, recommend, explain, report, options)
+COMMANDS = (demo, download, prepare, train, evaluate, recommend, explain, index, export, serve, report, options)
 
 
 class Commands(TyperGroup):

@@ -11,7 +11,13 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `attrforme
 
 Users = Annotated[
     list[str] | None,
-    typer.Option("--users", "-u", help="User ids, separated by commas; everyone by default.", show_default=False),
+    typer.Option(
+        "--users",
+        "--user",
+        "-u",
+        help="User ids, separated by commas, or `all`; everyone where nobody is named at all.",
+        show_default=False,
+    ),
 ]
 
 Settings = Annotated[

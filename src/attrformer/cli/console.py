@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -26,6 +27,12 @@ def complain(message: str) -> None:
 def say(message: str) -> None:
     """A message on standard error, so that standard output holds nothing but the result."""
     typer.echo(message, err=True)
+
+
+def show_all(renderables: Iterable[Any]) -> None:
+    """Several of them, one below the other."""
+    for renderable in renderables:
+        show(renderable)
 
 
 def show(renderable: Any) -> None:

@@ -32,6 +32,7 @@ def evaluate(
     """Rank the whole catalogue for every user and print the metrics with their confidence intervals.
 
     Both variants are always given: seen=hidden leaves out what the user already had, seen=ranked ranks every item.
+    Where the run held items out of training, the figures among these items alone follow.
 
     Example:  attrformer evaluate runs/ml-1m --json > figures.json
     """
@@ -39,12 +40,12 @@ def evaluate(
     from attrformer.report import write_report
 
     model = runs.open_model(run)
-    dataset = runs.open_dataset(runs.data_folder(run, data), model.config)
-    evaluation = model.evaluate(dataset, part=part.value)
+    dataset, split = runs.open_split(runs.data_folder(run, data), model.config)
+    evaluation = model.evaluate(dataset, split=split, part=part.value)
     if part is Part.TEST:
         RunFolder(run).add_evaluation(evaluation)
         write_report(run)
     if as_json:
         typer.echo(json.dumps(evaluation.to_json(), indent=2))
     else:
-        console.show(evaluation.table())
+        console.show_all(evaluation.tables())

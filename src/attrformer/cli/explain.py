@@ -2,53 +2,83 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from attrformer.cli import runs, tables
+from attrformer.cli import asking, console, runs, tables
 from attrformer.cli.arguments import Run, Users
+from attrformer.errors import ConfigurationError
+
+DRAWING = ".svg"
 
 
 def explain(
     run: Run,
     users: Users = None,
-    histories: Annotated[
-        Path | None,
-        typer.Option(help="Histories, as for `attrformer recommend`.", show_default=False),
-    ] = None,
+    histories: asking.Histories = None,
+    attributes: asking.Attributes = None,
     items: Annotated[
         list[str] | None,
         typer.Option("--items", "-i", help="Item ids, separated by commas; the k best by default.", show_default=False),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each user.")] = 10,
     seen: Annotated[bool, typer.Option("--seen", help="Also explain what the user already had.")] = False,
+    candidates: asking.Candidates = None,
+    exclude: asking.Exclude = None,
+    on_unknown: asking.OnUnknown = asking.Unknown.RAISE,
+    text: Annotated[bool, typer.Option("--text", help="Print text to read, also into a pipe.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw the shares as bars into an .svg file.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Write every part to a .csv, .parquet or .json file.", show_default=False),
     ] = None,
 ) -> None:
-    """Say why: the share of each relation in each score.
+    """Say why: the share of each relation in each score, and who spoke in it.
 
-    The parts of a score sum to it. On the screen the strongest parts of each item stand side by side; `--out` writes
-    all of them, one a row.
+    The parts of a score sum to it. A terminal gets text with the strongest parts of each item and their reasons, a pipe
+    gets one line of csv for each item (or the text, with `--text`); `--out` writes all parts, one a row, and `--plot`
+    draws them.
 
-    Example:  attrformer explain runs/ml-1m --users 1 -k 3
+    Example:  attrformer explain runs/ml-1m --user 1 -k 3
     """
     from attrformer.dataset import to_polars
+    from attrformer.report import explanation_drawing, explanation_text
 
     tables.check_target(out)
+    if plot is not None and plot.suffix.lower() != DRAWING:
+        raise ConfigurationError(f"{plot} does not end in {DRAWING}. Give a file name that does.")
     model = runs.open_model(run)
-    found = model.explain(
-        tables.split_ids(users),
-        tables.read_histories(histories),
-        items=tables.split_ids(items),
-        k=k,
-        hide_seen=not seen,
-    )
-    frame = to_polars(found)
-    if out is None:
-        known = model.fitted.knowledge
-        frame = tables.with_reasons(frame, tables.titles_of(known.item_ids, known.titles))
-    tables.deliver(frame, out)
+    with asking.spoken_warnings():
+        found = model.explain(
+            **asking.whom(model, users, histories, attributes),
+            items=tables.split_ids(items),
+            k=k,
+            hide_seen=not seen,
+            candidates=tables.split_ids(candidates),
+            exclude=tables.split_ids(exclude),
+            on_unknown=on_unknown.value,
+        )
+    frame, known = to_polars(found), model.fitted.knowledge
+    titles = tables.titles_of(known.item_ids, known.titles)
+    if plot is not None:
+        _write(explanation_drawing(frame, titles), plot)
+    if out is not None:
+        tables.deliver(frame, out)
+    elif text or (plot is None and sys.stdout.isatty()):
+        typer.echo(explanation_text(frame, titles), nl=False)
+    elif plot is None:
+        tables.deliver(tables.with_reasons(frame, titles), None)
+
+
+def _write(drawing: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished.write_text(drawing, encoding="utf-8")
+    os.replace(unfinished, path)
+    console.say(f"Drawing: {path}")

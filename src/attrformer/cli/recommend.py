@@ -3,40 +3,83 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attrformer.cli import runs, tables
-from attrformer.cli.arguments import Run, Users
+from attrformer.cli import asking, console, runs, tables
+from attrformer.cli.arguments import Quiet, Run, Users
+
+if TYPE_CHECKING:
+    from attrformer.recommender import Recommender
 
 
 def recommend(
     run: Run,
     users: Users = None,
-    histories: Annotated[
-        Path | None,
-        typer.Option(
-            help="Histories of users the model need not know: a csv or parquet table of user_id and item_id (oldest "
-            "first, or with timestamp), or JSON, an object of lists of item ids.",
-            show_default=False,
-        ),
-    ] = None,
+    histories: asking.Histories = None,
+    attributes: asking.Attributes = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each user.")] = 10,
     seen: Annotated[bool, typer.Option("--seen", help="Also recommend what the user already had.")] = False,
+    candidates: asking.Candidates = None,
+    exclude: asking.Exclude = None,
+    on_unknown: asking.OnUnknown = asking.Unknown.RAISE,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write a .csv, .parquet or .json file.", show_default=False)
     ] = None,
+    save_every: Annotated[
+        int, typer.Option(min=1, help="Users answered between two saves of an unfinished .csv or .parquet file.")
+    ] = 4096,
+    quiet: Quiet = False,
 ) -> None:
     """Recommend items: the k best of the whole catalogue for each user.
 
     For users of the training data:  attrformer recommend runs/ml-1m --users 1,2,3 -k 5
 
     For new users:  attrformer recommend runs/ml-1m --histories new-users.csv --out answers.parquet
+
+    For everyone:  attrformer recommend runs/ml-1m --users all --out everyone.parquet
+
+    A .csv or .parquet file is written in blocks, so that any number of users fits into memory. Where that is
+    interrupted, the same command goes on where it stopped.
     """
     from attrformer.dataset import to_polars
 
     tables.check_target(out)
     model = runs.open_model(run)
-    found = model.recommend(tables.split_ids(users), tables.read_histories(histories), k=k, hide_seen=not seen)
-    tables.deliver(to_polars(found), out)
+    question: dict[str, Any] = {
+        **asking.whom(model, users, histories, attributes),
+        "k": k,
+        "hide_seen": not seen,
+        "candidates": tables.split_ids(candidates),
+        "exclude": tables.split_ids(exclude),
+        "on_unknown": on_unknown.value,
+    }
+    with asking.spoken_warnings():
+        if out is None or out.suffix.lower() == ".json":
+            tables.deliver(to_polars(model.recommend(**question)), out)
+        else:
+            _write(model, question, out, save_every, quiet)
+
+
+def _write(model: Recommender, question: dict[str, Any], out: Path, save_every: int, quiet: bool) -> None:
+    """Streams the answers into a file, with a progress bar."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from attrformer.recommender.streaming import write_recommendations
+
+    request, choice = model.question(**question)
+    columns = (TextColumn("users"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console.error_console(), transient=True, disable=quiet) as bar:
+        task = bar.add_task("users", total=len(request))
+
+        def show(done: int) -> None:
+            bar.update(task, completed=done)
+
+        try:
+            rows = write_recommendations(model.fitted, request, choice, out, save_every=save_every, progress=show)
+        except KeyboardInterrupt:
+            console.say(f"\nThe same command goes on where it stopped; {out} is not written yet.")
+            raise
+    console.say(f"{rows:,} rows")
+    typer.echo(out)

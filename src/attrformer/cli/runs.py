@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrformer.cli import console
 from attrformer.errors import CheckpointError, ConfigurationError
 
 if TYPE_CHECKING:
-    from attrformer.dataset import Dataset
+    from attrformer.dataset import Dataset, Split
     from attrformer.recommender import Config, Recommender
 
 CONFIGURATION = "config.json"
@@ -73,6 +74,19 @@ def open_dataset(folder: Path, config: Config) -> Dataset:
     from attrformer.dataset import Dataset
 
     return Dataset.load(folder, catalogue=config.data.catalogue)
+
+
+def open_split(folder: Path, config: Config) -> tuple[Dataset, Split]:
+    """The dataset in a folder, filtered and split as the options ask for; what the split leaves out is said.
+
+    Raises:
+        DataError: the folder cannot be used, or its data cannot be split so.
+    """
+    dataset = config.data.filtered(open_dataset(folder, config))
+    split = config.data.split_of(dataset)
+    for sentence in split.dropped:
+        console.say(f"Note: {sentence}.")
+    return dataset, split
 
 
 def open_model(run: Path) -> Recommender:

@@ -21,12 +21,23 @@ def train(
         Path | None, typer.Option("--config", "-c", help="YAML file of options.", show_default=False)
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(
+            "--warm-start",
+            metavar="RUN",
+            help="Run whose model is gone on from, on data that may have grown.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a dataset folder, then evaluate it.
 
     The run folder gets the configuration, the metrics of each epoch, checkpoints, the model, its figures on the test
     interactions and an HTML report. Ctrl-C saves; the same command with `--resume` continues.
+
+    Where data have grown, `--warm-start RUN` begins with what an earlier run learned of the same items and values.
 
     Example:  attrformer train --data data/ml-1m --out runs/ml-1m --set training.epochs=50
 
@@ -36,11 +47,12 @@ def train(
     from attrformer.report import write_report
 
     runs.check_free(out, resume=resume)
+    start = None if warm_start is None else runs.open_model(warm_start)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)
-    dataset = runs.open_dataset(data, options)
-    model = Recommender(options).fit(dataset, run=out, resume=resume, progress=not quiet)
+    dataset, split = runs.open_split(data, options)
+    model = Recommender(options).fit(dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start)
     runs.remember_data(out, data)
     page = write_report(out)
     if model.evaluation is not None:
-        console.show(model.evaluation.table())
+        console.show_all(model.evaluation.tables())
     console.say(f"Report: {page}\nNext: attrformer recommend {out} -k 10")

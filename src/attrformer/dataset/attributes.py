@@ -57,12 +57,22 @@ class Attribute:
         Args:
             buckets: the most buckets; fewer where values repeat.
         """
+        return self.cut(self.bucket_edges(buckets))
+
+    def bucket_edges(self, buckets: int) -> NDArray[np.float64]:
+        """The quantiles at which `bucketed` cuts, ascending, float64, at most `buckets - 1` of them."""
+        known = self.numbers[~np.isnan(self.numbers)]
+        if not len(known):
+            return np.empty(0)
+        return np.unique(np.quantile(known, np.linspace(0, 1, buckets + 1)[1:-1]))
+
+    def cut(self, edges: NDArray[np.float64]) -> Attribute:
+        """A numeric or time attribute cut at the given edges, as a categorical attribute.
+
+        Args:
+            edges: ascending; bucket b reaches from edge b - 1, which belongs to it, to edge b.
+        """
         known = ~np.isnan(self.numbers)
-        edges = (
-            np.unique(np.quantile(self.numbers[known], np.linspace(0, 1, buckets + 1)[1:-1]))
-            if known.any()
-            else np.empty(0)
-        )
         codes = np.searchsorted(edges, self.numbers[known], side="right").astype(np.int32)
         offsets = np.concatenate([[0], np.cumsum(known)]).astype(np.int64)
         bounds = ["", *(f"{edge:g}" for edge in edges), ""]

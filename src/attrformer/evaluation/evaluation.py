@@ -35,6 +35,8 @@ class Evaluation:
         lists: int32 `[n, longest cutoff]` for "hidden" and "ranked", recommended items, -1 where short; empty where
             no lists were kept.
         popularity: int64 `[n_items]`, training interactions of each item; None where not given.
+        held_out: the same targets where no item is ranked but those that were held out of training; None where none
+            were. `save` leaves it out.
     """
 
     protocol: Protocol
@@ -45,6 +47,7 @@ class Evaluation:
     ranks: dict[str, NDArray[np.int64]]
     lists: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     popularity: NDArray[np.int64] | None = None
+    held_out: Evaluation | None = None
     _known: dict[tuple[str, str], Interval] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -121,11 +124,15 @@ class Evaluation:
         return self._known[name, seen]
 
     def to_json(self) -> dict[str, Any]:
-        """`{"protocol": {...}, "seen=hidden": {"NDCG@20": {"value": x, "low": x, "high": x}, ...}, ...}`."""
+        """`{"protocol": {...}, "seen=hidden": {"NDCG@20": {"value": x, "low": x, "high": x}, ...}, ...}`.
+
+        Where items were held out, "held_out" holds the figures among them in the same form.
+        """
         figures = {
             f"seen={seen}": {name: self.metric(name, seen).to_json() for name in self.names} for seen in SEEN_VARIANTS
         }
-        return {"protocol": self.protocol.to_json(), **figures}
+        among = {} if self.held_out is None else {"held_out": self.held_out.to_json()}
+        return {"protocol": self.protocol.to_json(), **figures, **among}
 
     def by_history_length(self, name: str = HEADLINE, seen: str = "hidden", *, count: int = 5) -> list[Slice]:
         """A metric by the length of the context.
@@ -187,10 +194,16 @@ class Evaluation:
             table.add_row(name, *(str(self.metric(name, seen)) for seen in SEEN_VARIANTS))
         return table
 
+    def tables(self) -> list[Table]:
+        """The table, and where items were held out that of the figures among them."""
+        return [self.table(), *([] if self.held_out is None else self.held_out.tables())]
+
     def __str__(self) -> str:
-        """The table as plain text."""
+        """The tables as plain text."""
         text = io.StringIO()
-        Console(file=text, width=120, color_system=None).print(self.table())
+        console = Console(file=text, width=120, color_system=None)
+        for table in self.tables():
+            console.print(table)
         return text.getvalue()
 
     def save(self, path: Path | str) -> None:

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attrformer.errors import require
@@ -23,6 +25,7 @@ from attrformer.nn.evidence import (
     RelationEvidence,
     RowEvidence,
 )
+from attrformer.nn.moment import MomentEvidence
 from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.nn.objective import Objective, Outputs
 from attrformer.nn.parts import PartInputs
@@ -31,6 +34,7 @@ from attrformer.nn.recency import RecencyProfile, gap_buckets
 from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.moment import NAME as MOMENT
 from attrformer.relations.naming import relation_name
 from attrformer.relations.positions import GAP_BUCKETS
 
@@ -38,7 +42,13 @@ RECENCY_DECAY = 0.8
 OWN_RECENCY_DECAY = {"next": 0.5, "wide": 0.97}
 """Where the recency profiles of some relations start."""
 
+MOMENT_EPSILON, MOMENT_GATE, MOMENT_DECAY = 0.1, 0.3, 0.3
+"""eps, gate and recency profile of the relation of moments start here: it speaks softly, of the latest moments."""
+
 MIXED = "mixed"
+
+OWN_EMBEDDING = "table.item"
+"""The parameter that has a row for every item."""
 
 
 @dataclass(frozen=True)
@@ -77,15 +87,23 @@ class AttrFormerConfig(EncoderConfig):
 class ItemTable(nn.Module):
     """Item representation: item embedding plus attribute embeddings, used at the input and tied at the output.
 
+    An item without training interactions has no embedding of its own, in training and afterwards. It is never a target,
+    so that the softmax over the catalogue would only push its embedding away from every history.
+
     Args:
-        items: catalogue size.
+        popularity: float32 `[items]`, training interactions of each item.
         width: d.
         features: item attributes; each adds an embedding of its values.
     """
 
-    def __init__(self, items: int, width: int, features: dict[str, FeatureRelation]) -> None:
+    known: Tensor | None
+
+    def __init__(self, popularity: NDArray[np.float32], width: int, features: dict[str, FeatureRelation]) -> None:
         super().__init__()
-        self.item = nn.Parameter(torch.randn(items, width) * 0.02)
+        known = torch.from_numpy(popularity > 0).unsqueeze(1)
+        # Zero from the start, so that nothing random is left where interactions come in after training.
+        self.item = nn.Parameter(torch.randn(len(popularity), width) * 0.02 * known)
+        self.register_buffer("known", None if bool(known.all()) else known.float(), persistent=False)
         self.attribute = nn.ParameterDict(
             {
                 relation_name("item", name): nn.Parameter(torch.randn(len(r.labels), width) * 0.02)
@@ -98,7 +116,7 @@ class ItemTable(nn.Module):
 
     def forward(self) -> Tensor:
         """Representation of every item, `[items, d]`."""
-        table: Tensor = self.item
+        table: Tensor = self.item if self.known is None else self.item * self.known
         for name, embedding in self.attribute.items():
             codes, weights = getattr(self, f"codes_{name}"), getattr(self, f"weights_{name}")
             table = table + F.embedding_bag(codes, embedding, per_sample_weights=weights, mode="sum")
@@ -119,7 +137,7 @@ class AttrFormerNetwork(Network):
         self.config, self.items = config, relations.items
         width, length = config.width, config.max_length
         embedded = relations.features if config.attribute_embeddings else {}
-        self.table = ItemTable(relations.items, width, embedded)
+        self.table = ItemTable(relations.popularity, width, embedded)
         self.position = nn.Parameter(torch.randn(length, width) * 0.02)
         self.gap_count = GAP_BUCKETS if relations.time_gaps else 0
         self.level_counts = {name: len(edges) + 2 for name, edges in relations.levels.items()}
@@ -160,6 +178,9 @@ class AttrFormerNetwork(Network):
             )
         for name, user in relations.users.items():
             modules[relation_name("user", name)] = LiftEvidence(user.lift, name, Gate(width, 1.0))
+        if relations.moment is not None:
+            gate = Gate(width, MOMENT_EPSILON, start=MOMENT_GATE)
+            modules[MOMENT] = MomentEvidence(relations.moment, self.items, gate, self._recency(MOMENT_DECAY))
         if relations.identity:
             modules["identity"] = IdentityEvidence(self.items, Gate(width, epsilon, signed=True), self._recency(1.0))
         return modules

@@ -34,6 +34,7 @@ def only(
         user_attributes=(),
         edges=(),
         behaviours=relations.behaviours and behaviours,
+        moment=False,
         identity=False,
         neighbours=False,
     )

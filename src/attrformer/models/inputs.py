@@ -79,7 +79,7 @@ class InputMaker:
             for name, edges in relations.levels.items()
             if name in sequences.behaviours
         }
-        timed = relations.time_gaps and sequences.times is not None
+        timed = (relations.time_gaps or relations.moment is not None) and sequences.times is not None
         batch = Batch(
             items=padded(sequences.items.astype(np.int64), relations.items),
             places=torch.from_numpy(places.astype(np.int64)),

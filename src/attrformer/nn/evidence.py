@@ -28,13 +28,14 @@ class Gate(nn.Module):
         width: of the hidden state.
         epsilon: eps_a at the start.
         signed: whether the gate may be negative (identity relation); otherwise it is a softplus.
+        start: g_a at the start, where it is not signed.
     """
 
-    def __init__(self, width: int, epsilon: float, signed: bool = False) -> None:
+    def __init__(self, width: int, epsilon: float, signed: bool = False, start: float = 1.0) -> None:
         super().__init__()
         self.signed = signed
         self.weight = nn.Parameter(torch.zeros(width))
-        self.bias = nn.Parameter(torch.tensor(0.0 if signed else math.log(math.e - 1)))
+        self.bias = nn.Parameter(torch.tensor(0.0 if signed else math.log(math.expm1(start))))
         self.log_inverse_epsilon = nn.Parameter(torch.tensor(-math.log(epsilon)))
 
     def forward(self, hidden: Tensor) -> Tensor:

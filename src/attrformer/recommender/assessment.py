@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split
 from attrformer.errors import ConfigurationError, DataError
+from attrformer.evaluation.candidates import evaluate_among
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import evaluate
 from attrformer.recommender.config import Config
@@ -18,7 +22,7 @@ from attrformer.recommender.fitted import Fitted
 
 
 def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part: str) -> Evaluation:
-    """Ranks the whole catalogue for the targets of a split.
+    """Ranks the whole catalogue for the targets of a split, and where items were held out these alone as well.
 
     Args:
         fitted: the model.
@@ -34,21 +38,31 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
     if part not in ("validation", "test"):
         raise ConfigurationError(f"Unknown part '{part}'. Use one of: validation, test.")
     scorer = _TranslatingScorer(fitted, dataset)
-    return evaluate(
-        scorer,
-        split.test if part == "test" else split.validation,
-        item_count=dataset.item_count,
-        dataset=dataset.name,
-        split=split.name,
-        part=part,
-        selection=fitted.knowledge.selection,
-        cutoffs=config.evaluation.cutoffs,
-        popularity=np.bincount(split.train.items, minlength=dataset.item_count),
-        batch=config.evaluation.batch_size,
-        seed=config.seed,
-        resamples=config.evaluation.resamples,
-        confidence=config.evaluation.confidence,
-    )
+    targets = split.test if part == "test" else split.validation
+    options: dict[str, Any] = {
+        "item_count": dataset.item_count,
+        "dataset": dataset.name,
+        "split": split.name,
+        "part": part,
+        "selection": _selection(fitted),
+        "cutoffs": config.evaluation.cutoffs,
+        "popularity": np.bincount(split.train.items, minlength=dataset.item_count),
+        "batch": config.evaluation.batch_size,
+        "seed": config.seed,
+        "resamples": config.evaluation.resamples,
+        "confidence": config.evaluation.confidence,
+    }
+    found = evaluate(scorer, targets, **options)
+    if split.held_out is None:
+        return found
+    return replace(found, held_out=evaluate_among(scorer, targets, split.held_out, **options))
+
+
+def _selection(fitted: Fitted) -> str:
+    """How the weights were chosen, and what was counted later: an update may have seen what is to be predicted."""
+    knowledge = fitted.knowledge
+    later = f"every known interaction counted, {knowledge.updated:,} since training" if knowledge.updated else ""
+    return " | ".join(part for part in (knowledge.selection, later) if part)
 
 
 class _TranslatingScorer:

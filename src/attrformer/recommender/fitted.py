@@ -18,8 +18,9 @@ from attrformer.models.registry import build_network
 from attrformer.nn.batch import Batch
 from attrformer.nn.objective import Outputs
 from attrformer.nn.objectives import score_catalogue
+from attrformer.recommender.occurrences import Occurrences
 from attrformer.relations.build import RelationSet, UserRelation
-from attrformer.training.checkpoint import set_parameters
+from attrformer.training.checkpoint import parameters_of, set_parameters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +40,7 @@ class Knowledge:
         selection: how the weights were chosen, for the protocol line.
         strengths: strength of each relation.
         figures: figures on the test part as `Evaluation.to_json` gives them; empty where not measured.
+        updated: interactions that came in after training.
     """
 
     dataset: str
@@ -53,6 +55,7 @@ class Knowledge:
     selection: str = ""
     strengths: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    updated: int = 0
 
 
 class Fitted:
@@ -85,31 +88,65 @@ class Fitted:
         # Whatever training used: scores rounded to bfloat16 tie, and each tie is a wrong order.
         self.precision = torch.float32
         self._maker = InputMaker(relations, config.max_length, device)
+        self._occurrences: Occurrences | None = None
 
     @torch.no_grad()
-    def outputs(self, users: NDArray[np.int64], contexts: Sequences) -> tuple[Batch, Outputs]:
+    def outputs(
+        self, users: NDArray[np.int64], contexts: Sequences, values: dict[str, NDArray[np.int64]] | None = None
+    ) -> tuple[Batch, Outputs]:
         """What the network says after each history.
 
         Args:
             users: int64 `[b]`, user codes, -1 for people the model does not know.
             contexts: their histories, at least one interaction each, in item codes of the model.
+            values: int64 `[b]` codes by user attribute, where they are not those that the model knows of the users.
         """
-        known = users >= 0
-        codes = {
-            name: np.where(known, user.codes[np.maximum(users, 0)], len(user.labels) - 1)
-            for name, user in self.relations.users.items()
-        }
-        batch = self._maker.latest(contexts, codes, users)
+        batch = self._maker.latest(contexts, self.user_values(users) if values is None else values, users)
         return batch, self.network(batch)
 
-    def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
+    def user_values(self, users: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Codes of each user attribute, int64 `[b]`: what the model knows, missing for people it does not know.
+
+        Args:
+            users: int64 `[b]`, user codes, -1 for people the model does not know.
+        """
+        known = users >= 0
+        codes = {}
+        for name, user in self.relations.users.items():
+            codes[name] = np.full(len(users), len(user.labels) - 1, dtype=np.int64)
+            codes[name][known] = user.codes[users[known]]
+        return codes
+
+    def score(
+        self, users: NDArray[np.int64], contexts: Sequences, values: dict[str, NDArray[np.int64]] | None = None
+    ) -> Tensor:
         """Scores of every item, float32 `[b, items]`; arguments as for `outputs`."""
-        return self.scores_of(self.outputs(users, contexts)[1])
+        return self.scores_of(self.outputs(users, contexts, values)[1])
 
     def scores_of(self, outputs: Outputs) -> Tensor:
         """Scores of every item for what the network said, float32 `[b, items]`."""
         scores = score_catalogue(outputs.hidden, outputs.table, outputs.parts, precision=self.precision)
         return scores.squeeze(1)
+
+    def rebuilt(
+        self, relations: RelationSet, knowledge: Knowledge, parameters: dict[str, Tensor] | None = None
+    ) -> Fitted:
+        """The same network with other relations; this one stays as it is, for whoever is using it at the moment.
+
+        Args:
+            relations: reduced by `for_inference`.
+            knowledge: ids, histories and what else is stored.
+            parameters: weights by name, in place of those of the same names.
+        """
+        weights = {**parameters_of(self.network), **(parameters or {})}
+        return Fitted(self.config, relations, weights, knowledge, self.device)
+
+    def occurrences(self) -> Occurrences:
+        """Where each item stands in the stored histories; made when first asked for, and anew when they have grown."""
+        histories = self.knowledge.histories
+        if self._occurrences is None or self._occurrences.histories is not histories:
+            self._occurrences = Occurrences(histories, self.relations.items)
+        return self._occurrences
 
     def know(self, **more: Any) -> None:
         """Replaces fields of `knowledge`."""
@@ -119,7 +156,8 @@ class Fitted:
 def for_inference(relations: RelationSet) -> RelationSet:
     """The same relations without what only cross-fitting needs."""
     users = {
-        name: UserRelation(user.codes, user.labels, user.lift.for_inference()) for name, user in relations.users.items()
+        name: UserRelation(user.codes, user.labels, user.lift.for_inference(), user.reading)
+        for name, user in relations.users.items()
     }
     index = relations.neighbours
     if index is not None:
@@ -131,4 +169,5 @@ def for_inference(relations: RelationSet) -> RelationSet:
         rows={name: rows.for_inference() for name, rows in relations.rows.items()},
         users=users,
         neighbours=index,
+        moment=None if relations.moment is None else relations.moment.for_inference(),
     )

@@ -24,8 +24,9 @@ from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted, Knowledge, for_inference
 from attrformer.recommender.progress import TrainingWatcher
-from attrformer.recommender.run_folder import RunFolder
+from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.strengths import relation_strengths
+from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import RelationSet, build_relations
 from attrformer.relations.naming import relation_name
 from attrformer.training.checkpoint import parameters_of
@@ -56,6 +57,7 @@ class Fit:
         run: where the run is kept, or None.
         resume: whether the run's checkpoint is gone on from.
         shown: whether progress is shown.
+        start: a model whose parameters are gone on from, or None.
     """
 
     config: Config
@@ -64,13 +66,15 @@ class Fit:
     run: RunFolder | None
     resume: bool
     shown: bool
+    start: Fitted | None = None
 
     def __call__(self) -> Fitted:
         """Trains; the result has the weights of the best epoch.
 
         Raises:
             DataError: there is nothing to train on.
-            ConfigurationError: an option names what the data lack, or the run has other options.
+            ConfigurationError: an option names what the data lack, or the run or the model to go on from has other
+                options.
             CheckpointError: the run cannot be resumed.
             Stopped: after an interrupt, once the state has been saved.
         """
@@ -81,6 +85,8 @@ class Fit:
             read = config.model.reads(config.relations)
             relations = build_relations(self.dataset, split.train, read, config.seed)
             network = build_network(relations, config.model, settled["dropout"]).to(device)
+            if self.start is not None:
+                carry_over(self.start, network, relations, self.dataset.item_ids)
             if self.run is not None:
                 self.run.claim(config, settled)
             precision = torch.bfloat16 if settled["precision"] == "bfloat16" else torch.float32
@@ -101,6 +107,9 @@ class Fit:
             "precision": "bfloat16" if precision == torch.bfloat16 else "float32",
             "data": fingerprint(self.dataset, self.split),
         }
+        if self.start is not None:
+            check_options(self.start, self.config.model)
+            settled[WARM_START] = True
         # A resumed run goes on as it began, also where timing both precisions turns out otherwise today.
         return settled if self.run is None else self.run.settle(self.config, settled, resume=self.resume)
 

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.dataset.attributes import AttributeKind
 from attrformer.dataset.sequences import Sequences
 from attrformer.relations.build import RelationSet, UserRelation
 from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.moment import MomentRelation
 from attrformer.relations.neighbours import NeighbourIndex
+from attrformer.relations.reading import Reading
 from attrformer.relations.rows import RowRelation
 
 Arrays = dict[str, NDArray[Any]]
@@ -34,16 +37,23 @@ def pack_relations(relations: RelationSet) -> tuple[Arrays, dict[str, Any]]:
         "users": [],
         "levels": list(relations.levels),
         "neighbours": None,
+        "moment": None,
     }
     for number, feature in enumerate(relations.features.values()):
         arrays |= {f"features/{number}/{part}": getattr(feature, part) for part in ("codes", "weights", "diagonal")}
-        layout["features"].append({"name": feature.name, "labels": list(feature.labels)})
+        kind = _pack_reading(arrays, f"features/{number}", feature.reading)
+        layout["features"].append({"name": feature.name, "labels": list(feature.labels), "kind": kind})
     for number, (name, user) in enumerate(relations.users.items()):
         arrays[f"users/{number}/codes"] = user.codes
         lift = _pack_rows(arrays, f"users/{number}/lift", user.lift)
-        layout["users"].append({"name": name, "labels": list(user.labels), "lift": lift})
+        kind = _pack_reading(arrays, f"users/{number}", user.reading)
+        layout["users"].append({"name": name, "labels": list(user.labels), "lift": lift, "kind": kind})
     for number, edges in enumerate(relations.levels.values()):
         arrays[f"levels/{number}"] = edges
+    moment = relations.moment
+    if moment is not None:
+        arrays["moment/edges"] = moment.edges
+        layout["moment"] = {"reach": moment.reach, "lift": _pack_rows(arrays, "moment/lift", moment.lift)}
     index = relations.neighbours
     if index is not None:
         arrays |= {f"neighbours/{part}": getattr(index, part) for part in ("positions", "starts", "idf")}
@@ -61,10 +71,14 @@ def unpack_relations(arrays: Arrays, layout: dict[str, Any]) -> RelationSet:
     features, users = {}, {}
     for number, entry in enumerate(layout["features"]):
         parts = {part: arrays[f"features/{number}/{part}"] for part in ("codes", "weights", "diagonal")}
-        features[entry["name"]] = FeatureRelation(name=entry["name"], labels=tuple(entry["labels"]), **parts)
+        reading = _unpack_reading(arrays, f"features/{number}", entry)
+        features[entry["name"]] = FeatureRelation(
+            entry["name"], labels=tuple(entry["labels"]), reading=reading, **parts
+        )
     for number, entry in enumerate(layout["users"]):
         lift = _unpack_rows(arrays, f"users/{number}/lift", entry["lift"])
-        users[entry["name"]] = UserRelation(arrays[f"users/{number}/codes"], tuple(entry["labels"]), lift)
+        reading = _unpack_reading(arrays, f"users/{number}", entry)
+        users[entry["name"]] = UserRelation(arrays[f"users/{number}/codes"], tuple(entry["labels"]), lift, reading)
     rows = [_unpack_rows(arrays, f"rows/{number}", entry) for number, entry in enumerate(layout["rows"])]
     neighbours = None
     if layout["neighbours"] is not None:
@@ -75,6 +89,11 @@ def unpack_relations(arrays: Arrays, layout: dict[str, Any]) -> RelationSet:
             arrays["neighbours/idf"],
             **layout["neighbours"],
         )
+    # Models of version 1 that were saved before there was such a relation do not name it.
+    moment = layout.get("moment")
+    if moment is not None:
+        lift = _unpack_rows(arrays, "moment/lift", moment["lift"])
+        moment = MomentRelation(arrays["moment/edges"], moment["reach"], lift)
     return RelationSet(
         items=layout["items"],
         folds=0,
@@ -87,6 +106,23 @@ def unpack_relations(arrays: Arrays, layout: dict[str, Any]) -> RelationSet:
         popularity=arrays["popularity"],
         time_gaps=layout["time_gaps"],
         levels={name: arrays[f"levels/{number}"] for number, name in enumerate(layout["levels"])},
+        moment=moment,
+    )
+
+
+def _pack_reading(arrays: Arrays, prefix: str, reading: Reading | None) -> str | None:
+    """The kind of the attribute; None where it is not known how it was read."""
+    if reading is None:
+        return None
+    arrays |= {f"{prefix}/edges": reading.edges, f"{prefix}/buckets": reading.buckets}
+    return reading.kind.value
+
+
+def _unpack_reading(arrays: Arrays, prefix: str, entry: dict[str, Any]) -> Reading | None:
+    # Models of version 1 that were saved before items and users could be added do not say it.
+    kind = entry.get("kind")
+    return (
+        None if kind is None else Reading(AttributeKind(kind), arrays[f"{prefix}/edges"], arrays[f"{prefix}/buckets"])
     )
 
 

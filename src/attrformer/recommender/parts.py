@@ -11,6 +11,7 @@ from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.network import Network
 from attrformer.nn.batch import Batch
 from attrformer.nn.evidence import FeatureEvidence, IdentityEvidence, RelationEvidence, RowEvidence
+from attrformer.nn.moment import MomentEvidence
 from attrformer.nn.objective import Outputs
 from attrformer.nn.recency import gap_buckets
 
@@ -64,9 +65,32 @@ def loudest_positions(network: Network, batch: Batch, items: Tensor) -> dict[str
     return found
 
 
+@torch.no_grad()
+def loudest_values(module: FeatureEvidence, sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The pair of attribute values that carries most of R_a(i, j) = max(0, phi_a(i)^T M_a) phi_a(j).
+
+    Args:
+        module: the relation of an item attribute.
+        sources: int64 `[n]`, items i of histories.
+        targets: int64 `[n]`, items j.
+
+    Returns:
+        The value of i and the value of j, two int64 `[n]`; without meaning where R_a(i, j) is 0.
+    """
+    of_source, of_target = module.codes[sources], module.codes[targets]
+    learned = (of_source.unsqueeze(2) == of_target.unsqueeze(1)) * module.log_diagonal.exp()[of_source].unsqueeze(2)
+    if module.left is not None and module.right is not None:
+        learned = learned + module.left[of_source] @ module.right[of_target].transpose(1, 2)
+    said = module.slot_weights[sources].unsqueeze(2) * learned
+    # The negative part is cut off after all values of i have spoken, so the value of j is chosen first.
+    target = (said.sum(1).clamp_min(0.0) * module.slot_weights[targets]).argmax(1, keepdim=True)
+    source = said.gather(2, target.unsqueeze(1).expand(-1, said.shape[1], -1)).squeeze(2).argmax(1, keepdim=True)
+    return of_source.gather(1, source).squeeze(1), of_target.gather(1, target).squeeze(1)
+
+
 def _relation_values(module: RelationEvidence, batch: Batch, items: Tensor) -> Tensor | None:
     """R_a(i_s, j) for positions s and items j, `[b, l, n]`; None where the history plays no part."""
-    if isinstance(module, RowEvidence):
+    if isinstance(module, RowEvidence | MomentEvidence):
         return module.table.pairs(module.rows(batch), items)
     if isinstance(module, FeatureEvidence):
         return torch.bmm(module.project(batch.items), module.phi(items).transpose(1, 2))

@@ -1,8 +1,8 @@
-"""Who is to get recommendations: known users or histories of anybody, as the network reads them."""
+"""Who is to get recommendations, and what is known of each: a history, attributes, both or neither."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,92 +15,194 @@ from attrformer.dataset.construct import dataset_from_frames
 from attrformer.dataset.frames import library_of
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
-from attrformer.errors import ConfigurationError, DataError, UnknownIdError
+from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.profiles import Profiles, read_profiles
+from attrformer.recommender.unknown import CATALOGUE, REFUSE, USERS, OnUnknown, id_series
 
-_NAMED = 5
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """People of one request who can be answered together.
+
+    Args:
+        places: int64 `[b]`, their places in the request, ascending.
+        contexts: their histories in item codes of the model, none empty; None where they have none.
+    """
+
+    places: Codes
+    contexts: Sequences | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """Histories to answer.
+    """People to answer.
+
+    Histories are named by their rows and copied only for those who are answered next, so that a request for everybody
+    takes little memory.
 
     Args:
         names: what the answer calls each of them, `[n]`.
         users: int64 `[n]`, user codes of the model, -1 for people it does not know.
-        contexts: their histories in item codes of the model, none empty.
+        stored: int64 `[n]`, rows of the stored histories to read, -1 for others.
+        given: int64 `[n]`, rows of the histories that came with the request, -1 for others.
+        histories: the histories that came with the request.
+        values: int64 `[n]` codes by user attribute; None for what the model knows of the users.
         library: frame library of the answer.
     """
 
     names: pl.Series
-    users: NDArray[np.int64]
-    contexts: Sequences
+    users: Codes
+    stored: Codes
+    given: Codes
+    histories: Sequences
+    values: dict[str, Codes] | None
     library: str
 
+    def __len__(self) -> int:
+        return len(self.users)
 
-def read_request(fitted: Fitted, users: Any, histories: Any) -> Request:
-    """The request that the arguments of `recommend` and `explain` make.
+    def groups(self, fitted: Fitted, block: Codes) -> Iterator[Group]:
+        """Some people of the request, those together who are answered in the same way.
 
-    Args:
-        fitted: the model.
-        users: external ids of known users (or one id), or None.
-        histories: a mapping of user id to item ids, a list of lists of item ids, or a table with `user_id`, `item_id`
-            and what else the training interactions had; None for known users. Ids of known users bring their
-            attributes, and leave these users out of those who are similar.
+        Args:
+            fitted: the model.
+            block: int64 `[b]`, places in the request, ascending.
+
+        Yields:
+            Those with a stored history, those with one of the request, and those without any.
+        """
+        rest = np.ones(len(block), dtype=bool)
+        for rows, histories in ((self.stored, fitted.knowledge.histories), (self.given, self.histories)):
+            named = rows[block]
+            there = (named >= 0) & (histories.lengths[named] > 0) if len(histories) else np.zeros(len(block), bool)
+            if there.any():
+                yield Group(block[there], histories.rows(named[there]))
+            rest &= ~there
+        if rest.any():
+            yield Group(block[rest], None)
+
+    def values_at(self, fitted: Fitted, places: Codes) -> dict[str, Codes]:
+        """Codes of each user attribute of some people, int64 `[b]`."""
+        if self.values is None:
+            return fitted.user_values(self.users[places])
+        return {name: codes[places] for name, codes in self.values.items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """Histories that came with a request, and what they are called; `named` where that may be a user's id."""
+
+    names: pl.Series
+    contexts: Sequences
+    named: bool = True
+
+
+def read_request(
+    fitted: Fitted, users: Any, histories: Any, user_attributes: Any = None, unknown: OnUnknown = REFUSE
+) -> Request:
+    """The request that the arguments of `recommend` and `explain` make; see there.
 
     Raises:
-        ConfigurationError: both are given.
-        UnknownIdError: an id is not known.
-        DataError: a history is empty, or a table cannot be read.
+        ConfigurationError: histories without names are given together with users, or attributes name one that the model
+            does not read.
+        UnknownIdError: an id or value is not known, and is not to be left out.
+        DataError: an argument cannot be read.
     """
-    if users is not None and histories is not None:
-        raise ConfigurationError("Both users and histories are given. Give one of them.")
-    if histories is None:
-        return _of_known(fitted, users)
+    knowledge = fitted.knowledge
+    if users is None and histories is None and user_attributes is None:
+        return _everyone(fitted)
+    given = None if histories is None else _read_histories(fitted, histories, unknown)
+    if given is not None and not given.named and users is not None:
+        raise ConfigurationError(
+            "Both users and histories are given, and the histories have no names. "
+            "Give the histories as a mapping of user id to item ids, or leave out users."
+        )
+    profiles = None if user_attributes is None else read_profiles(fitted.relations.users, user_attributes, unknown)
+    names = _names(
+        None if users is None else id_series(users, "users"),
+        None if given is None else given.names,
+        None if profiles is None or users is not None else profiles.names,
+    )
+    codes = knowledge.user_ids.encode(names).astype(np.int64)
+    if given is not None and not given.named:
+        codes[: len(given.names)] = -1
+    rows = _rows(names, None if given is None else given.names)
+    described = _rows(names, None if profiles is None else profiles.names)
+    strangers = (codes < 0) & (rows < 0) & (described < 0)
+    unknown.report(names.filter(pl.Series(strangers)), "users", USERS)
+    kept = np.flatnonzero(~strangers)
+    names, codes, rows, described = names.gather(kept), codes[kept], rows[kept], described[kept]
+    return Request(
+        names=knowledge.user_ids.decode(codes).rename(USER) if (codes >= 0).all() else names.rename(USER),
+        users=codes,
+        stored=np.where(rows < 0, codes, -1),
+        given=rows,
+        histories=_no_histories() if given is None else given.contexts,
+        values=None if profiles is None else _values(fitted, codes, profiles, described),
+        library=_library(fitted, histories, user_attributes),
+    )
+
+
+def _everyone(fitted: Fitted) -> Request:
+    codes = np.flatnonzero(fitted.knowledge.histories.lengths > 0).astype(np.int64)
+    names = fitted.knowledge.user_ids.decode(codes).rename(USER)
+    nobody = np.full(len(codes), -1, dtype=np.int64)
+    return Request(names, codes, codes, nobody, _no_histories(), None, fitted.knowledge.frame_library)
+
+
+def _names(users: pl.Series | None, histories: pl.Series | None, attributes: pl.Series | None) -> pl.Series:
+    """Everybody who is named, each argument adding those whom the ones before it do not name."""
+    named = [series.rename(USER) for series in (users, histories, attributes) if series is not None]
+    if len({series.dtype for series in named if len(series)}) > 1:
+        named = [series.cast(pl.String) for series in named]
+    every = named[0]
+    for series in named[1:]:
+        if len(every) and len(series):
+            series = series.filter(~series.is_in(every.implode()))
+        every = pl.concat([every, series]) if len(every) else series
+    return every
+
+
+def _rows(names: pl.Series, among: pl.Series | None) -> Codes:
+    """The row of each name among others, -1 where it is not; ids of different types are compared as text."""
+    if among is None or not len(among):
+        return np.full(len(names), -1, dtype=np.int64)
+    return Ids(among.cast(pl.String)).encode(names.cast(pl.String)).astype(np.int64)
+
+
+def _values(fitted: Fitted, users: Codes, profiles: Profiles, rows: Codes) -> dict[str, Codes]:
+    """What the model knows of the users, and over it what their profiles say."""
+    values = fitted.user_values(users)
+    for name, codes in profiles.codes.items():
+        said = (rows >= 0) & profiles.given[name][rows]
+        values[name] = np.where(said, codes[rows], values[name])
+    return values
+
+
+def _library(fitted: Fitted, histories: Any, user_attributes: Any) -> str:
+    """The frame library of the tables that came with the request, else that of the dataset."""
+    for table in (histories, user_attributes):
+        if table is not None and not isinstance(table, (Mapping, list, tuple)):
+            return library_of(table)
+    return fitted.knowledge.frame_library
+
+
+def _read_histories(fitted: Fitted, histories: Any, unknown: OnUnknown) -> _Given:
     if isinstance(histories, Mapping):
-        names = _series(histories.keys(), USER)
-        return _of_lists(fitted, names, list(histories.values()), _codes(fitted, names))
+        return _of_lists(fitted, id_series(histories.keys(), USER), list(histories.values()), unknown)
     if isinstance(histories, (list, tuple)):
         names = pl.Series(USER, np.arange(len(histories)))
-        return _of_lists(fitted, names, list(histories), np.full(len(histories), -1, dtype=np.int64))
-    return _of_table(fitted, histories)
+        return replace(_of_lists(fitted, names, list(histories), unknown), named=False)
+    given = dataset_from_frames(histories, name="histories")
+    known = unknown.known(fitted.knowledge.item_ids, given.item_ids.values, "histories", CATALOGUE)
+    contexts = _with_levels(fitted, replace(given.sequences, items=known[given.sequences.items].astype(np.int32)))
+    return _Given(given.user_ids.values, _known_only(contexts))
 
 
-def item_codes(fitted: Fitted, items: Any, what: str) -> NDArray[np.int64]:
-    """Codes of external item ids, int64 `[n]`.
-
-    Raises:
-        UnknownIdError: some are not in the catalogue; the message names them.
-    """
-    return _known(fitted.knowledge.item_ids, _series(items, what), what, "the catalogue of this model")
-
-
-def chosen_items(fitted: Fitted, items: Any, what: str) -> NDArray[np.int64]:
-    """Codes of the items that an answer is restricted to, distinct, in the order of the catalogue.
-
-    Raises:
-        UnknownIdError: some are not in the catalogue; the message names them.
-        ConfigurationError: there are none.
-    """
-    codes = np.unique(item_codes(fitted, items, what))
-    if not len(codes):
-        raise ConfigurationError(f"{what} is empty. Give at least one item id, or None.")
-    return codes
-
-
-def _of_known(fitted: Fitted, users: Any) -> Request:
-    knowledge = fitted.knowledge
-    if users is None:
-        codes = np.flatnonzero(knowledge.histories.lengths > 0)
-    else:
-        codes = _known(knowledge.user_ids, _series(users, "users"), "users", "the users of this model")
-    names = knowledge.user_ids.decode(codes).rename(USER)
-    contexts = knowledge.histories.rows(codes)
-    _refuse_empty(names, contexts)
-    return Request(names, codes.astype(np.int64), contexts, knowledge.frame_library)
-
-
-def _of_lists(fitted: Fitted, names: pl.Series, lists: list[Any], users: NDArray[np.int64]) -> Request:
+def _of_lists(fitted: Fitted, names: pl.Series, lists: list[Any], unknown: OnUnknown) -> _Given:
     for name, items in zip(names, lists, strict=True):
         if isinstance(items, (str, bytes)) or not isinstance(items, (Sequence, Iterable)):
             raise DataError(
@@ -109,20 +211,19 @@ def _of_lists(fitted: Fitted, names: pl.Series, lists: list[Any], users: NDArray
                 source="histories",
             )
     rows = [list(items) for items in lists]
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    codes = item_codes(fitted, [item for row in rows for item in row], "histories")
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    contexts = _with_levels(fitted, Sequences(offsets, codes.astype(np.int32)))
-    _refuse_empty(names, contexts)
-    return Request(names, users, contexts, fitted.knowledge.frame_library)
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    items = id_series([item for row in rows for item in row], "histories")
+    codes = unknown.known(fitted.knowledge.item_ids, items, "histories", CATALOGUE)
+    return _Given(names, _known_only(_with_levels(fitted, Sequences(offsets, codes.astype(np.int32)))))
 
 
-def _of_table(fitted: Fitted, table: Any) -> Request:
-    given = dataset_from_frames(table, name="histories")
-    codes = item_codes(fitted, given.item_ids.values, "histories").astype(np.int32)
-    contexts = _with_levels(fitted, replace(given.sequences, items=codes[given.sequences.items]))
-    names = given.user_ids.values.rename(USER)
-    return Request(names, _codes(fitted, names), contexts, library_of(table))
+def _known_only(contexts: Sequences) -> Sequences:
+    """The same histories without items whose code is -1."""
+    kept = contexts.items >= 0
+    if kept.all():
+        return contexts
+    lengths = np.bincount(contexts.row_of_position()[kept], minlength=len(contexts))
+    return contexts.select(np.flatnonzero(kept), np.concatenate([[0], np.cumsum(lengths)]))
 
 
 def _with_levels(fitted: Fitted, contexts: Sequences) -> Sequences:
@@ -133,38 +234,5 @@ def _with_levels(fitted: Fitted, contexts: Sequences) -> Sequences:
     )
 
 
-def _codes(fitted: Fitted, names: pl.Series) -> NDArray[np.int64]:
-    return fitted.knowledge.user_ids.encode(names).astype(np.int64)
-
-
-def _known(ids: Ids, values: pl.Series, what: str, where: str) -> NDArray[np.int64]:
-    codes = ids.encode(values).astype(np.int64)
-    if (codes < 0).any():
-        unknown = values.gather(np.flatnonzero(codes < 0)).unique(maintain_order=True)
-        named = ", ".join(f"'{value}'" for value in unknown[:_NAMED])
-        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        raise UnknownIdError(
-            f"{what}: {named}{more} not among {where}. Give known ids, or fit the model to data that hold them."
-        )
-    return codes
-
-
-def _series(values: Any, what: str) -> pl.Series:
-    if isinstance(values, (str, int)):
-        values = [values]
-    try:
-        return values if isinstance(values, pl.Series) else pl.Series(what, list(values))
-    except (TypeError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"the ids cannot be read as one column ({error})", fix="Give ids of one type", source=what
-        ) from error
-
-
-def _refuse_empty(names: pl.Series, contexts: Sequences) -> None:
-    empty = np.flatnonzero(contexts.lengths == 0)
-    if len(empty):
-        raise DataError(
-            f"the history of user '{names[int(empty[0])]}' is empty",
-            fix="Give each at least one interaction, or leave out who has none",
-            source="histories",
-        )
+def _no_histories() -> Sequences:
+    return Sequences(np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.int32))

@@ -17,6 +17,7 @@ CONFIGURATION: Final = "config.json"
 SETTLED: Final = "run.json"
 METRICS: Final = "metrics.jsonl"
 MODEL: Final = "model"
+WARM_START: Final = "warm_start"
 
 # More epochs continue the same path; every other option would make another one.
 _MAY_CHANGE: Final = frozenset({"training.epochs"})
@@ -43,7 +44,8 @@ class RunFolder:
 
         Args:
             config: options of the run.
-            settled: what the options leave to be found out ("precision", "dropout") and the fingerprint of the data.
+            settled: what the options leave to be found out ("precision", "dropout"), the fingerprint of the data, and
+                "warm_start" where the run begins from another model.
             resume: whether a run that lies here is to be continued.
 
         Returns:
@@ -68,12 +70,21 @@ class RunFolder:
                 "Resume it with its own options, or give another folder."
             )
         before = _read(self.folder / SETTLED)
+        if before.get(WARM_START, False) != settled.get(WARM_START, False) and not self._goes_on(before):
+            began, other = ("from another model", "the same") if before.get(WARM_START) else ("from nothing", "no")
+            raise ConfigurationError(
+                f"The run in {self.folder} began {began}. Resume it with {other} warm start, or give another folder."
+            )
         if before.get("data") != settled["data"]:
             raise CheckpointError(
                 f"The run in {self.folder} was made with other data. Resume it with the same dataset and split, "
                 "or give another folder."
             )
         return before
+
+    def _goes_on(self, before: dict[str, Any]) -> bool:
+        """Whether the model that a run began from is no longer needed: the checkpoint holds what became of it."""
+        return bool(before.get(WARM_START)) and self.checkpoint.exists()
 
     def claim(self, config: Config, settled: dict[str, Any]) -> None:
         """Writes the options, which makes the folder that of a run."""

@@ -66,6 +66,7 @@ def save_model(fitted: Fitted, config: Config, folder: Path) -> None:
         "selection": knowledge.selection,
         "strengths": knowledge.strengths,
         "figures": knowledge.figures,
+        "updated": knowledge.updated,
     }
     mark = _mark(described, tensors)
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,6 +109,7 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
             selection=described["selection"],
             strengths=described["strengths"],
             figures=described["figures"],
+            updated=described.get("updated", 0),
         )
         relations = unpack_relations(arrays, described["relations"])
     except (KeyError, TypeError, ValueError, ConfigurationError) as error:

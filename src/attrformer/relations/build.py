@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,18 +11,21 @@ from numpy.typing import NDArray
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
-from attrformer.relations.config import RelationsConfig
+from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.cooccurrence import cooccurrence_relation
 from attrformer.relations.edges import edge_relation
 from attrformer.relations.folds import assign_folds, fold_count
 from attrformer.relations.indirect import indirect_relation
 from attrformer.relations.item_attribute import FeatureRelation, item_attribute_relation
+from attrformer.relations.moment import MomentRelation, moment_relation
 from attrformer.relations.naming import relation_name
 from attrformer.relations.neighbours import NeighbourIndex
 from attrformer.relations.positions import level_edges
+from attrformer.relations.reading import Reading
 from attrformer.relations.rows import RowRelation
 from attrformer.relations.user_attribute import lift_relation, user_values
 
+INDIRECT = "indirect"
 RATING_LEVELS = 5
 
 LONG_HISTORIES = 20
@@ -37,11 +40,13 @@ class UserRelation:
         codes: int64 `[users]`; `len(labels) - 1` means missing.
         labels: external values, the last one for missing.
         lift: rows keyed by value.
+        reading: how users that come later are read; None where a model was saved without it.
     """
 
     codes: NDArray[np.int64]
     labels: tuple[str, ...]
     lift: RowRelation
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +65,7 @@ class RelationSet:
         popularity: float32 `[items]`, training interactions of each item.
         time_gaps: whether positions are related by their time gap.
         levels: edges of each behaviour attribute's levels, by name.
+        moment: what people take at about the same time, or None.
     """
 
     items: int
@@ -73,6 +79,7 @@ class RelationSet:
     popularity: NDArray[np.float32]
     time_gaps: bool
     levels: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    moment: MomentRelation | None = None
 
 
 def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig, seed: int) -> RelationSet:
@@ -98,8 +105,8 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
             features[name] = relation
     users = {}
     for name in _chosen(config.user_attributes, dataset.user_attributes, "relations.user_attributes"):
-        codes, labels = user_values(dataset.user_attributes[name], config.buckets)
-        users[name] = UserRelation(codes, labels, lift_relation(name, train, items, folds, codes, len(labels)))
+        codes, labels, reading = user_values(dataset.user_attributes[name], config.buckets)
+        users[name] = UserRelation(codes, labels, lift_relation(name, train, items, folds, codes, len(labels)), reading)
     neighbours = None
     if config.neighbours:
         neighbours = NeighbourIndex.build(
@@ -110,6 +117,9 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
             horizon=config.neighbour_horizon,
             candidates=config.neighbour_candidates,
         )
+    moment = None
+    if config.moment and train.times is not None:
+        moment = moment_relation(train, items, folds, moments=config.moments, reach=config.moment_reach)
     return RelationSet(
         items=items,
         folds=fold_count(folds),
@@ -122,6 +132,7 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
         popularity=np.bincount(train.items, minlength=items).astype(np.float32),
         time_gaps=config.behaviours and train.times is not None,
         levels={n: level_edges(v, RATING_LEVELS) for n, v in train.behaviours.items()} if config.behaviours else {},
+        moment=moment,
     )
 
 
@@ -130,17 +141,46 @@ def _row_relations(
 ) -> dict[str, RowRelation]:
     """Co-occurrence and edge tables, by name."""
     items = dataset.item_count
-    top_k = None if items <= config.dense_items else min(config.top_k, items)
-    rows: dict[str, RowRelation] = {}
-    for name, window in (("near", config.near), ("wide", config.wide), ("next", config.next)):
-        if _wanted(window.enabled, train):
-            rows[name] = cooccurrence_relation(name, train, items, folds, window, top_k=top_k)
-    if config.indirect and "near" in rows:
-        rows["indirect"] = indirect_relation("indirect", rows["near"], top_k=top_k)
+    top_k = _kept_entries(items, config)
+    names = [name for name in _windows(config) if _wanted(_windows(config)[name].enabled, train)]
+    if config.indirect and "near" in names:
+        names.append(INDIRECT)
+    rows = counted_rows(names, train, items, folds, config)
     for name in _chosen(config.edges, dataset.item_relations, "relations.edges"):
         key = relation_name("edge", name)
         rows[key] = edge_relation(key, dataset.item_relations[name], items, top_k=top_k)
     return rows
+
+
+def counted_rows(
+    names: Iterable[str], train: Sequences, items: int, folds: NDArray[np.int64] | None, config: RelationsConfig
+) -> dict[str, RowRelation]:
+    """The relations between items that are counted in what users did.
+
+    Args:
+        names: which of them; others are left out. "indirect" needs "near" before it.
+        train: what is counted.
+        items: catalogue size.
+        folds: fold of each user; None counts for inference only.
+        config: how they are counted.
+    """
+    windows, top_k = _windows(config), _kept_entries(items, config)
+    rows: dict[str, RowRelation] = {}
+    for name in names:
+        if name in windows:
+            rows[name] = cooccurrence_relation(name, train, items, folds, windows[name], top_k=top_k)
+        elif name == INDIRECT:
+            rows[name] = indirect_relation(name, rows["near"], top_k=top_k)
+    return rows
+
+
+def _windows(config: RelationsConfig) -> dict[str, CooccurrenceConfig]:
+    return {"near": config.near, "wide": config.wide, "next": config.next}
+
+
+def _kept_entries(items: int, config: RelationsConfig) -> int | None:
+    """Entries kept of each row between items; None where the catalogue is small enough for whole rows."""
+    return None if items <= config.dense_items else min(config.top_k, items)
 
 
 def _wanted(enabled: bool | None, train: Sequences) -> bool:

@@ -59,6 +59,13 @@ class RelationsConfig:
         default=None, metadata={"help": "edge tables that become relations; null: all, []: none"}
     )
     behaviours: bool = field(default=True, metadata={"help": "relations of positions by time gap and rating"})
+    moment: bool = field(
+        default=True, metadata={"help": "what other users take at about the same time, where interactions have times"}
+    )
+    moments: int = field(default=64, metadata={"help": "most moments that the whole time is cut into"})
+    moment_reach: float = field(
+        default=0.85, metadata={"help": "how much each next moment counts beside the one before"}
+    )
     identity: bool = field(default=True, metadata={"help": "the identity relation: do people come back to an item"})
     neighbours: bool = field(
         default=True, metadata={"help": "position-to-position aggregation over similar training users"}
@@ -77,8 +84,9 @@ class RelationsConfig:
     )
 
     def __post_init__(self) -> None:
-        least = {"dense_items": 0, "buckets": 2, "neighbour_count": 0}
-        counts = ("folds", "dense_items", "top_k", "buckets", "max_values")
+        require(0 <= self.moment_reach < 1, "moment_reach", self.moment_reach, "0 or more and below 1")
+        least = {"dense_items": 0, "buckets": 2, "moments": 2, "neighbour_count": 0}
+        counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "moments")
         for name in (*counts, *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")

@@ -99,7 +99,7 @@ def cooccurrence_relation(
     name: str,
     train: Sequences,
     items: int,
-    folds: NDArray[np.int64],
+    folds: NDArray[np.int64] | None,
     config: CooccurrenceConfig,
     *,
     top_k: int | None,
@@ -110,28 +110,31 @@ def cooccurrence_relation(
         name: of the relation.
         train: training sequences.
         items: catalogue size.
-        folds: fold of each user, int64 `[users]`.
+        folds: fold of each user, int64 `[users]`; None counts for inference only.
         config: how pairs are counted.
         top_k: entries kept for each row; None keeps whole rows.
     """
+    blocks = 0 if folds is None else fold_count(folds)
+    folds = np.zeros(len(train), dtype=np.int64) if folds is None else folds
     count = fold_count(folds)
     owner_fold = np.repeat(folds, train.lengths)
     own = [np.bincount(train.items[owner_fold == fold], minlength=items) for fold in range(count)]
     popularity = [seen.astype(np.float32) for seen in without_each_fold(own)]
+    wanted = [*range(blocks), count]
     width = items if top_k is None else top_k
-    values = np.zeros((count + 1, items, width), dtype=np.float32)
-    indices = None if top_k is None else np.zeros((count + 1, items, width), dtype=np.int32)
+    values = np.zeros((len(wanted), items, width), dtype=np.float32)
+    indices = None if top_k is None else np.zeros((len(wanted), items, width), dtype=np.int32)
     for rows, counts in PairCounts(train, items, folds, config).blocks():
-        for fold, seen in enumerate(popularity):
-            table = normalise(_without_fold(counts, fold, count), seen, config.alpha)
+        for block, fold in enumerate(wanted):
+            table = normalise(_without_fold(counts, fold, count), popularity[fold], config.alpha)
             if indices is None:
-                values[fold, rows] = table.toarray()
+                values[block, rows] = table.toarray()
             else:
-                indices[fold, rows], values[fold, rows] = keep_top(largest(table, width), width)
+                indices[block, rows], values[block, rows] = keep_top(largest(table, width), width)
     flat = values.reshape(-1, width)
     if indices is None:
-        return RowRelation(name, items, count, items, dense=flat)
-    return RowRelation(name, items, count, items, indices=indices.reshape(-1, width), values=flat)
+        return RowRelation(name, items, blocks, items, dense=flat)
+    return RowRelation(name, items, blocks, items, indices=indices.reshape(-1, width), values=flat)
 
 
 def _without_fold(counts: sparse.csr_array, fold: int, folds: int) -> sparse.csr_array:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.attributes import Attribute, AttributeKind
+from attrformer.dataset.attributes import Attribute
+from attrformer.relations.reading import Reading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +21,7 @@ class FeatureRelation:
         weights: float32 `[items, m]`, phi_a: each row has norm 1 or 0 (missing value: relates to nothing).
         diagonal: float32 `[values]`, s_a at the start: squared inverse document frequency, scaled to a maximum of 1.
         labels: external value of each code.
+        reading: how items that come later are read; None where a model was saved without it.
     """
 
     name: str
@@ -27,6 +29,7 @@ class FeatureRelation:
     weights: NDArray[np.float32]
     diagonal: NDArray[np.float32]
     labels: tuple[str, ...]
+    reading: Reading | None = None
 
     def dense(self) -> NDArray[np.float32]:
         """Phi_a, float32 `[items, values]`; for tests and small catalogues."""
@@ -53,8 +56,7 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
     Returns:
         The relation, or None where no value is shared by two items, so that the attribute relates nothing.
     """
-    if attribute.kind in (AttributeKind.NUMERIC, AttributeKind.TIME):
-        attribute = attribute.bucketed(buckets)
+    reading, attribute = Reading.of(attribute, buckets)
     items = len(attribute)
     owner = np.repeat(np.arange(items), np.diff(attribute.offsets))
     frequency = np.bincount(attribute.codes, minlength=len(attribute.vocabulary))
@@ -67,13 +69,31 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
     codes = renumber[attribute.codes]
     owner, codes = owner[codes >= 0], codes[codes >= 0]
     idf = np.log(items / frequency[kept])
-    counts = np.bincount(owner, minlength=items)
-    slots = int(counts.max())
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    code_slots = np.zeros((items, slots), dtype=np.int64)
-    weights = np.zeros((items, slots), dtype=np.float32)
-    code_slots[owner, within] = codes
-    weights[owner, within] = 1.0 / np.sqrt(counts[owner])
+    code_slots, weights = phi_rows(owner, codes, items)
     diagonal = (idf**2 / (idf**2).max()).astype(np.float32)
     labels = tuple(attribute.vocabulary[code] for code in kept)
-    return FeatureRelation(attribute.name, code_slots, weights, diagonal, labels)
+    return FeatureRelation(attribute.name, code_slots, weights, diagonal, labels, reading.keeping(kept))
+
+
+def phi_rows(
+    owner: NDArray[np.int64], codes: NDArray[np.int64], items: int, slots: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """phi_a of items in slots.
+
+    Args:
+        owner: int64 `[n]`, the item that has each value, ascending.
+        codes: int64 `[n]`, the values.
+        items: how many items there are.
+        slots: least slots of an item.
+
+    Returns:
+        int64 codes and float32 weights, both `[items, m]`, as `FeatureRelation` holds them.
+    """
+    counts = np.bincount(owner, minlength=items)
+    width = max(int(counts.max(initial=0)), slots)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    code_slots = np.zeros((items, width), dtype=np.int64)
+    weights = np.zeros((items, width), dtype=np.float32)
+    code_slots[owner, within] = codes
+    weights[owner, within] = 1.0 / np.sqrt(counts[owner])
+    return code_slots, weights

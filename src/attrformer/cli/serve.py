@@ -1,0 +1,81 @@
+"""`attrformer serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attrformer.cli import console
+from attrformer.cli.arguments import Run
+from attrformer.errors import ConfigurationError
+
+
+def serve(
+    run: Run,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with a token that requests must bring; the variable ATTRFORMER_TOKEN does the same.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Threads of the arithmetic; 0 leaves the library's choice.")] = 1,
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")] = "auto",
+    queue: Annotated[int, typer.Option(help="Requests that may wait; more get 429.")] = 256,
+    batch: Annotated[int, typer.Option(help="Users that are answered together.")] = 64,
+    timeout: Annotated[float, typer.Option(help="Seconds until a request that waits gets 503.")] = 10.0,
+    grace: Annotated[float, typer.Option(help="Seconds that running requests have after SIGTERM.")] = 30.0,
+    save_added: Annotated[bool, typer.Option("--save-added", help="Keep added items in the model of the run.")] = False,
+) -> None:
+    """Serve a run over HTTP: recommendations, reasons, similar items, new items, and a page to try them on.
+
+    Needs the extra: pip install 'attrformer[serve]'. SIGHUP changes to the model in RUN/next without dropping a
+    request; SIGTERM lets running requests end.
+
+    Example:  attrformer serve runs/ml-1m --port 8000
+    """
+    import os
+
+    # Read when the library is first imported. A request's tables are small: more threads would wait for each other.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    from attrformer.serving import ServeOptions
+    from attrformer.serving import serve as run_service
+
+    options = ServeOptions(
+        host=host,
+        port=port,
+        token=_token(token_file),
+        threads=threads,
+        device=device,
+        queue=queue,
+        batch=batch,
+        timeout=timeout,
+        grace=grace,
+        save_added=save_added,
+    )
+    if options.token is None and not options.writable:
+        console.say(f"Anybody who reaches {host} can ask this service. Give --token-file to ask for a token.")
+    run_service(run, options)
+
+
+def _token(file: Path | None) -> str | None:
+    """The token of a file or of the environment; None for none.
+
+    Raises:
+        ConfigurationError: the file cannot be read or is empty.
+    """
+    import os
+
+    if file is None:
+        return os.environ.get("ATTRFORMER_TOKEN") or None
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The token file {file} cannot be read ({error}). Give a text file.") from error
+    if not token:
+        raise ConfigurationError(f"The token file {file} is empty. Write one line with 16 or more characters.")
+    return token

@@ -1,0 +1,173 @@
+"""What a fitted model answers: recommendations, their reasons, and similar items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from attrformer.dataset.frames import native_like
+from attrformer.recommender import explaining, ranking
+from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.fitted_model import FittedModel
+from attrformer.recommender.ranking import Choice
+from attrformer.recommender.requests import Request, read_request
+from attrformer.recommender.similar import similar_items
+from attrformer.recommender.unknown import CATALOGUE, REFUSE, OnUnknown, chosen_items, id_series
+
+
+class Answering(FittedModel):
+    """The questions that can be put to a fitted model, all in external ids."""
+
+    def recommend(
+        self,
+        users: Any = None,
+        histories: Any = None,
+        *,
+        user_attributes: Any = None,
+        k: int = 10,
+        hide_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        on_unknown: str = "raise",
+    ) -> Any:
+        """The best items for anybody: known users, people with a history or with attributes only, in one call.
+
+        Everybody who is named is answered: `users` in their order, then who else has a history, then, where `users` is
+        not given, who else has attributes. For each the history that is given counts, else the one that the model
+        knows. People without any history get what is popular, and popular with their attributes
+        (`recommender.popularity`).
+
+        Args:
+            users: external ids of users; everyone the model was fitted on where nobody is named at all.
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
+                or a table with `user_id`, `item_id` and what else the training interactions had. An empty list says
+                that nothing is known. Known users keep their attributes.
+            user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
+                attribute. What is given stands in place of what the model knows of a user; None says that a value is
+                not known.
+            k: items for each user; fewer come back where fewer are left.
+            hide_seen: leave out items of the history.
+            candidates: external ids of the items to choose from; the whole catalogue by default.
+            exclude: external ids of items never to recommend.
+            on_unknown: what becomes of item ids and attribute values that the model does not know, and of users whom it
+                does not know and about whom nothing is given: "raise" an error, "warn" and leave them out, or "skip"
+                them in silence.
+
+        Returns:
+            A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
+            frame library of the histories or attributes where they are a table, else of the dataset.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
+            DataError: an argument cannot be read.
+            ConfigurationError: histories without names are given together with users, an attribute is none of this
+                model, candidates is empty, or another option has a value that cannot be used.
+        """
+        fitted, unknown = self.fitted, OnUnknown(on_unknown)
+        request = read_request(fitted, users, histories, user_attributes, unknown)
+        choice = read_choice(fitted, k, hide_seen, candidates, exclude, unknown)
+        return native_like(ranking.recommend(fitted, request, choice), request.library)
+
+    def question(
+        self,
+        users: Any = None,
+        histories: Any = None,
+        *,
+        user_attributes: Any = None,
+        k: int = 10,
+        hide_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        on_unknown: str = "raise",
+    ) -> tuple[Request, Choice]:
+        """What `recommend` answers with the same arguments, for who wants to answer it in blocks; see there."""
+        unknown = OnUnknown(on_unknown)
+        request = read_request(self.fitted, users, histories, user_attributes, unknown)
+        return request, read_choice(self.fitted, k, hide_seen, candidates, exclude, unknown)
+
+    def explain(
+        self,
+        users: Any = None,
+        histories: Any = None,
+        *,
+        user_attributes: Any = None,
+        items: Any = None,
+        k: int = 10,
+        hide_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        on_unknown: str = "raise",
+    ) -> Any:
+        """Why items are ranked as they are: each score as a sum of parts, and who spoke in each part.
+
+        Args:
+            users: as in `recommend`, like all that is not said here.
+            histories: as in `recommend`.
+            user_attributes: as in `recommend`.
+            items: external ids of the items to explain, whatever else is said about the choice; the k best where None.
+                Their rank is that among each other.
+            k: items for each user.
+            hide_seen: leave out items of the history.
+            candidates: as in `recommend`.
+            exclude: as in `recommend`.
+            on_unknown: as in `recommend`.
+
+        Returns:
+            A table `user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for the
+            content part and each relation of each item, or, for people without a history, for popularity and each user
+            attribute. `history` is the item of the history that speaks loudest for it in that relation; `value` the
+            attribute value that both have in common, the pair of values ("a → b") that go together, or the user's own;
+            `count` how many other users did the same; `reason` says it in words. Each is null where it plays no part.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            UnknownIdError: as in `recommend`.
+            DataError: as in `recommend`.
+            ConfigurationError: as in `recommend`.
+        """
+        fitted, unknown = self.fitted, OnUnknown(on_unknown)
+        request = read_request(fitted, users, histories, user_attributes, unknown)
+        choice = read_choice(fitted, k, hide_seen, candidates, exclude, unknown)
+        chosen = None if items is None else chosen_items(fitted.knowledge.item_ids, items, "items", unknown)
+        windows = explaining.windows_of(self.config.relations)
+        return native_like(explaining.explain(fitted, request, choice, chosen, windows), request.library)
+
+    def similar_items(self, items: Any, *, k: int = 10, by: str = "content", candidates: Any = None) -> Any:
+        """The items most like some items.
+
+        Args:
+            items: external ids of the items, or one id.
+            k: similar items for each; fewer come back where a relation names fewer. An item is not among its own.
+            by: "content" for the cosine of the vectors that the network holds of the items, or the name of a relation
+                between items, whose R(item, other) is then the score: co-occurrence ("near"), an edge table
+                ("edge_also_bought"), or an attribute ("item_brand") with what was learned of its values.
+            candidates: external ids of the items to choose from; the whole catalogue by default.
+
+        Returns:
+            A table `item_id, similar_item_id, score, rank`, most similar first, in the frame library of the dataset.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            UnknownIdError: an item id is unknown; the message names it.
+            ConfigurationError: k is below 1, candidates is empty, or the model has no such relation or no vectors.
+        """
+        fitted = self.fitted
+        ids = fitted.knowledge.item_ids
+        codes = REFUSE.known(ids, id_series(items, "items"), "items", CATALOGUE)
+        chosen = None if candidates is None else chosen_items(ids, candidates, "candidates", REFUSE)
+        return native_like(similar_items(fitted, codes, k, by, chosen), fitted.knowledge.frame_library)
+
+
+def read_choice(
+    fitted: Fitted, k: int, hide_seen: bool, candidates: Any, exclude: Any, unknown: OnUnknown = REFUSE
+) -> Choice:
+    """What a call of `recommend` with these arguments may choose; see there."""
+    ids = fitted.knowledge.item_ids
+    chosen = None if candidates is None else chosen_items(ids, candidates, "candidates", unknown)
+    excluded = None
+    if exclude is not None:
+        codes = unknown.known(ids, id_series(exclude, "exclude"), "exclude", CATALOGUE)
+        excluded = np.unique(codes[codes >= 0])
+    return Choice(k, hide_seen, chosen, excluded)

@@ -1,0 +1,107 @@
+"""Explanations: the parts of each score, and what spoke in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attrformer.columns import CONTRIBUTION, COUNT, HISTORY, ITEM, PART, RANK, REASON, SCORE, USER, VALUE
+from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.parts import part_scores
+from attrformer.recommender.popularity import popularity_parts
+from attrformer.recommender.ranking import Choice, answers, best_items, blocks
+from attrformer.recommender.requests import Group, Request
+from attrformer.recommender.voices import Asked, Speakers, Voice
+from attrformer.relations.config import RelationsConfig
+
+Codes = NDArray[np.int64]
+
+_ELEMENTS = 1 << 23
+"""Pairs of answers and attribute values in memory at a time."""
+
+_OWNER, _ORDER = "owner", "order"
+
+
+def explain(
+    fitted: Fitted, request: Request, choice: Choice, items: Codes | None, windows: Mapping[str, int]
+) -> pl.DataFrame:
+    """`user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for each part.
+
+    Args:
+        fitted: the model.
+        request: whom to answer.
+        choice: what may be recommended, where `items` is None.
+        items: item codes to explain, or None for the best; their rank is that among each other.
+        windows: as `windows_of` gives them.
+    """
+    if items is not None:
+        choice = Choice(max(len(items), 1), hide_seen=False, candidates=items)
+    frames = [_nothing(fitted, request)]
+    for block in blocks(fitted, len(request), _most(fitted, choice.k)):
+        groups = [_explain_group(fitted, request, group, choice, windows) for group in request.groups(fitted, block)]
+        # People of several groups stand between each other in the request.
+        frames.append(pl.concat(groups).sort(_OWNER, RANK, _ORDER).drop(_OWNER, _ORDER))
+    return pl.concat(frames)
+
+
+def windows_of(relations: RelationsConfig) -> dict[str, int]:
+    """Most steps between the two items of a pair, by the name of the co-occurrence relation that counts it."""
+    return {name: getattr(relations, name).window for name in ("near", "wide", "next")}
+
+
+def _explain_group(
+    fitted: Fitted, request: Request, group: Group, choice: Choice, windows: Mapping[str, int]
+) -> pl.DataFrame:
+    users, values = request.users[group.places], request.values_at(fitted, group.places)
+    if group.contexts is None:
+        batch, parts = None, list(popularity_parts(fitted, len(users), values))
+        scores = sum((part for _, part in parts[1:]), parts[0][1].clone())
+        named: Iterator[tuple[str, Tensor]] = iter(parts)
+    else:
+        batch, outputs = fitted.outputs(users, group.contexts, values)
+        scores, named = fitted.scores_of(outputs), part_scores(outputs, fitted.precision)
+    shown = scores.clone()
+    choice.mask(shown, group)
+    rows, items = best_items(shown, choice.k)
+    row = rows.cpu().numpy()
+    asked = Asked(batch, rows, items, users[row], {name: codes[row] for name, codes in values.items()})
+    owner = group.places[row]
+    frame = answers(fitted, request, owner, items.cpu().numpy(), scores[rows, items].cpu().numpy())
+    speakers = Speakers(fitted, asked, windows)
+    frames = []
+    for order, (name, part) in enumerate(named):
+        added = part[rows, items].cpu().numpy()
+        spoken = _columns(fitted, speakers.voices(name, added))
+        share = frame.with_columns(pl.lit(name).alias(PART), pl.Series(CONTRIBUTION, added), *spoken)
+        frames.append(share.with_columns(pl.Series(_OWNER, owner), pl.lit(order, pl.Int64).alias(_ORDER)))
+    return pl.concat(frames)
+
+
+def _columns(fitted: Fitted, voices: list[Voice]) -> list[pl.Series]:
+    """Voices as the last columns of the answer."""
+    codes = np.array([voice.history for voice in voices], dtype=np.int64)
+    history = fitted.knowledge.item_ids.decode(np.maximum(codes, 0)).rename(HISTORY).set(pl.Series(codes < 0), None)
+    return [
+        history,
+        pl.Series(VALUE, [voice.value for voice in voices], dtype=pl.String),
+        pl.Series(COUNT, [voice.count for voice in voices], dtype=pl.Int64),
+        pl.Series(REASON, [voice.reason for voice in voices], dtype=pl.String),
+    ]
+
+
+def _most(fitted: Fitted, k: int) -> int:
+    """People who are explained together: each answer is held once for each value of the largest attribute."""
+    widest = max((len(feature.labels) for feature in fitted.relations.features.values()), default=1)
+    return max(1, _ELEMENTS // (min(k, fitted.relations.items) * widest))
+
+
+def _nothing(fitted: Fitted, request: Request) -> pl.DataFrame:
+    ids = fitted.knowledge.item_ids.values.dtype
+    kinds: dict[str, Any] = {USER: request.names.dtype, ITEM: ids, SCORE: pl.Float32, RANK: pl.Int64, PART: pl.String}
+    kinds |= {CONTRIBUTION: pl.Float32, HISTORY: ids, VALUE: pl.String, COUNT: pl.Int64, REASON: pl.String}
+    return pl.DataFrame(schema=kinds)

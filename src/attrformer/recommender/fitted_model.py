@@ -1,0 +1,159 @@
+"""What every model can do once it is fitted, without its dataset: be kept, grow, and show what it has learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from attrformer.errors import NotFittedError
+from attrformer.evaluation.evaluation import Evaluation
+from attrformer.recommender.config import Config
+from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.growth import with_items
+from attrformer.recommender.storage import load_model, save_model
+from attrformer.recommender.strengths import pair_attributes, strongest_pairs
+from attrformer.recommender.updates import with_interactions
+from attrformer.training.device import choose_device
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class FittedModel:
+    """Options and, once there is one, the trained network.
+
+    Args:
+        config: all options; the defaults where None.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = Config() if config is None else config
+        self.evaluation: Evaluation | None = None
+        self._fitted: Fitted | None = None
+
+    @property
+    def fitted(self) -> Fitted:
+        """The trained network with its relations.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+        """
+        if self._fitted is None:
+            raise NotFittedError(f"The model is not fitted. Call fit(dataset), or {type(self).__name__}.load(folder).")
+        return self._fitted
+
+    def add_items(self, items: Any) -> Self:
+        """Makes new items recommendable at once from their attributes, without training.
+
+        What is said about the items that were there stays as it is. The model is changed in place; a call that is
+        answering meanwhile goes on with the catalogue it began with.
+
+        Args:
+            items: a table with `item_id`, a column for each item attribute that the model reads, and optionally
+                `title`. A value may be missing; one that training has not seen relates to nothing.
+
+        Returns:
+            This model.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            DataError: a column is missing, a value does not fit its attribute, or an id is in the catalogue already.
+            ConfigurationError: the model does not rank items by their attributes.
+            CheckpointError: the model was saved by a version that did not keep how attributes are read.
+        """
+        self._fitted = with_items(self.fitted, items)
+        return self
+
+    def update(self, interactions: Any, users: Any = None) -> Self:
+        """Counts new interactions at once in histories, relations and similar users; nothing is learned from them.
+
+        Everything that the model knows is counted from then on, also what was held back for validation and test, so
+        later figures on these would flatter it. The model is changed in place, as by `add_items`.
+
+        Args:
+            interactions: a table as in training, with new interactions only. Users may be new, items have to be in
+                the catalogue.
+            users: a table with `user_id` and a column for each user attribute that the model reads, about new users
+                or known ones, whose values it replaces; new users have none without it.
+
+        Returns:
+            This model.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            DataError: a table cannot be used as it is, or a user in `users` has no interaction.
+            UnknownIdError: an item is not in the catalogue; `add_items` comes first.
+            CheckpointError: the model was saved by a version that did not keep how attributes of users are read.
+        """
+        self._fitted = with_interactions(self.fitted, self.config, interactions, users)
+        return self
+
+    def relation_strengths(self) -> dict[str, float]:
+        """How much each relation tells items apart, the strongest first.
+
+        The mean over validation histories of |g_a(h)| times the standard deviation over the catalogue of
+        log(1 + e_a / eps_a), in units of the score; measured when the model was fitted.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+        """
+        return dict(self.fitted.knowledge.strengths)
+
+    def pair_attributes(self) -> list[str]:
+        """The attributes that `strongest_pairs` knows.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+        """
+        return pair_attributes(self.fitted)
+
+    def strongest_pairs(self, attribute: str, count: int = 12) -> tuple[list[str], NDArray[Any]]:
+        """The values of an attribute with the strongest learned pairs, and the learned relation among them.
+
+        For an item attribute the relation is M_a: row a, column b says how much an item with value a in the history
+        speaks for items with value b. For a user attribute it says how much a similar user with value b counts for a
+        user with value a. Pairs are ordered by strength times the root of both values' frequency, pairs of two
+        different values first.
+
+        Args:
+            attribute: its name; "item_age" and "user_age" tell two of one name apart.
+            count: most values to show.
+
+        Returns:
+            Names of values `[n]` and the matrix `[n, n]`.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            ConfigurationError: no pairs are learned for the attribute.
+        """
+        return strongest_pairs(self.fitted, attribute, count)
+
+    def save(self, folder: Path | str) -> None:
+        """Writes `model.safetensors` and `model.json`, from which `load` recommends without the dataset.
+
+        Args:
+            folder: made where needed; a model that lies there is replaced.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+        """
+        save_model(self.fitted, self.config, Path(folder))
+
+    @classmethod
+    def load(cls, folder: Path | str, *, device: str = "auto") -> Self:
+        """Reads a saved model; it gives the same answers bit for bit on the same kind of machine.
+
+        Args:
+            folder: what `save` wrote.
+            device: where to compute: "auto", "cpu", "cuda", "mps".
+
+        Raises:
+            CheckpointError: the folder is no model, damaged or of another version.
+            ConfigurationError: the device cannot be used.
+        """
+        fitted, config = load_model(Path(folder), choose_device(device))
+        model = cls(config)
+        model._fitted = fitted
+        return model

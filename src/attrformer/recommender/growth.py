@@ -1,0 +1,92 @@
+"""Items that become known after training, recommended from their attributes alone until somebody acts on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import torch
+
+from attrformer.columns import ITEM, TITLE
+from attrformer.dataset.ids import Ids
+from attrformer.dataset.tables import Table, id_column, require_distinct
+from attrformer.errors import ConfigurationError, DataError
+from attrformer.models.attrformer import OWN_EMBEDDING, AttrFormerNetwork
+from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.incoming import in_type_of, open_incoming, read_attributes
+from attrformer.relations.growth import with_more_items
+from attrformer.training.checkpoint import parameters_of
+
+SOURCE: Final = "items"
+
+
+def with_items(fitted: Fitted, frame: Any) -> Fitted:
+    """The model with a larger catalogue; what it says about the items that it had stays as it was.
+
+    Args:
+        fitted: the model.
+        frame: a table with `item_id`, a column for each item attribute that the model reads, and optionally `title`.
+            An empty value is a missing one; a value that training has not seen twice relates to nothing; other columns
+            are not read.
+
+    Raises:
+        DataError: a column is missing, a value does not fit its attribute, an id is there already, or there is no row.
+        ConfigurationError: the model does not rank items by their attributes.
+        CheckpointError: the model was saved by a version that did not keep how attributes are read.
+    """
+    _require_attributes(fitted)
+    readings = {name: feature.reading for name, feature in fitted.relations.features.items()}
+    table = open_incoming(frame, SOURCE, ITEM, readings)
+    ids = _new_ids(fitted.knowledge.item_ids, table)
+    attributes = read_attributes(table, readings, np.arange(len(ids), dtype=np.int32), len(ids))
+    weights = {}
+    if isinstance(fitted.network, AttrFormerNetwork):
+        own = parameters_of(fitted.network)[OWN_EMBEDDING]
+        weights[OWN_EMBEDDING] = torch.cat([own, own.new_zeros(len(ids), own.shape[1])])
+    knowledge = replace(
+        fitted.knowledge,
+        item_ids=Ids(pl.concat([fitted.knowledge.item_ids.values, ids])),
+        titles=_titles(fitted, table, ids),
+    )
+    return fitted.rebuilt(with_more_items(fitted.relations, attributes, len(ids)), knowledge, weights)
+
+
+def _require_attributes(fitted: Fitted) -> None:
+    learned = next(fitted.network.parameters(), None) is not None
+    if not fitted.relations.features:
+        why = "reads no attribute of items"
+    elif learned and not isinstance(fitted.network, AttrFormerNetwork):
+        why = "learns every item for itself"
+    else:
+        return
+    raise ConfigurationError(
+        f"The model '{fitted.config.name}' {why} and cannot rank new ones. Fit it to data that hold them, or use "
+        "AttrFormer with item attributes."
+    )
+
+
+def _new_ids(known: Ids, table: Table) -> pl.Series:
+    ids = in_type_of(known, id_column(table, ITEM), table.source, ITEM)
+    require_distinct(table, ids.rename(ITEM))
+    there = np.flatnonzero(known.encode(ids) >= 0)
+    if len(there):
+        raise DataError(
+            f"'{ids[int(there[0])]}' is in the catalogue already",
+            fix="Give new items only; train again (warm_start=) where attributes of known ones have changed",
+            source=table.source,
+            column=ITEM,
+            row=int(there[0]),
+        )
+    return ids
+
+
+def _titles(fitted: Fitted, table: Table, ids: pl.Series) -> tuple[str, ...] | None:
+    """Titles of all items, ids in place of missing ones; None where neither the model nor the table has any."""
+    titles, given = fitted.knowledge.titles, TITLE in table.frame.columns
+    if titles is None and not given:
+        return None
+    names = ids.cast(pl.String)
+    new = table.frame.select(pl.coalesce(pl.col(TITLE).cast(pl.String), names)).to_series() if given else names
+    return (*(titles or fitted.knowledge.item_ids.values.cast(pl.String).to_list()), *new.to_list())

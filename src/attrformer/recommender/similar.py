@@ -1,0 +1,114 @@
+"""Items like an item: by what the network holds of them, or by one relation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attrformer.columns import ITEM, RANK, SCORE, SIMILAR_ITEM
+from attrformer.dataset.sequences import Sequences
+from attrformer.errors import ConfigurationError
+from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.nn.evidence import FeatureEvidence
+from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.parts import CONTENT
+from attrformer.recommender.ranking import best_items, blocks
+from attrformer.relations.naming import relation_name
+
+Codes = NDArray[np.int64]
+
+
+def similar_items(fitted: Fitted, items: Codes, k: int, by: str, candidates: Codes | None) -> pl.DataFrame:
+    """`item_id, similar_item_id, score, rank`, items in the order of the question, the most similar first.
+
+    Args:
+        fitted: the model.
+        items: int64 `[n]`, item codes.
+        k: most items for each; an item is not similar to itself.
+        by: "content" or the name of a relation between items.
+        candidates: item codes to choose from, or None for the whole catalogue.
+
+    Raises:
+        ConfigurationError: k is below 1, the relation is not known, or the model has no vectors of items.
+    """
+    if k < 1:
+        raise ConfigurationError(f"k is {k}. Give 1 or more.")
+    outside = None
+    if candidates is not None:
+        outside = torch.ones(fitted.relations.items, dtype=torch.bool, device=fitted.device)
+        outside[torch.from_numpy(candidates).to(fitted.device)] = False
+    found = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))]
+    for block, scores in _scores(fitted, items, by):
+        rows = torch.arange(len(block), device=scores.device)
+        scores[rows, torch.from_numpy(items[block]).to(scores.device)] = -torch.inf
+        if outside is not None:
+            scores.masked_fill_(outside, -torch.inf)
+        row, chosen = best_items(scores, k)
+        counts = torch.bincount(row, minlength=len(block))
+        rank = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row] + 1
+        parts = (row, chosen, scores[row, chosen], rank)
+        asked, *rest = (part.cpu().numpy() for part in parts)
+        found.append((items[block[asked]], *rest))
+    asked, chosen_items, values, ranks = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    ids = fitted.knowledge.item_ids
+    columns = {ITEM: ids.decode(asked), SIMILAR_ITEM: ids.decode(chosen_items), SCORE: values, RANK: ranks}
+    return pl.DataFrame(columns)
+
+
+def item_relations(fitted: Fitted) -> dict[str, tuple[str, str]]:
+    """The relations between items by name: "rows" or "features", and the key there."""
+    relations = fitted.relations
+    found = {name: ("rows", name) for name in relations.rows}
+    return found | {relation_name("item", name): ("features", name) for name in relations.features}
+
+
+def _scores(fitted: Fitted, items: Codes, by: str) -> Iterator[tuple[Codes, Tensor]]:
+    """Places in `items` and how similar every item is to those, float32 `[b, items]`; -inf for what is not related."""
+    every = blocks(fitted, len(items))
+    if by == CONTENT:
+        table = torch.nn.functional.normalize(_vectors(fitted), dim=1)
+        for block in every:
+            yield block, table[torch.from_numpy(items[block]).to(table.device)] @ table.t()
+        return
+    names = item_relations(fitted)
+    # An attribute and an edge table go by their own name as well, where no other relation has it.
+    name = next((known for known in (by, f"item_{by}", f"edge_{by}") if known in names), None)
+    if name is None:
+        raise ConfigurationError(f"by is '{by}'. Use one of: {', '.join([CONTENT, *names])}.")
+    for block in every:
+        scores = _related(fitted, items[block], *names[name])
+        yield block, scores.masked_fill_(scores <= 0, -torch.inf)
+
+
+@torch.no_grad()
+def _vectors(fitted: Fitted) -> Tensor:
+    """The item table of the network, float32 `[items, d]`."""
+    one = Sequences(np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int32))
+    table = fitted.outputs(np.array([-1], dtype=np.int64), one)[1].table.float()
+    if table.shape[1] < 2:
+        raise ConfigurationError(
+            f"The model '{fitted.config.name}' has no vectors of items. Give the name of a relation in by."
+        )
+    return table
+
+
+@torch.no_grad()
+def _related(fitted: Fitted, items: Codes, kind: str, name: str) -> Tensor:
+    """R(i, j) of some items and every item, float32 `[b, items]`, learned where the network has learned it."""
+    network = fitted.network
+    if kind == "features" and isinstance(network, AttrFormerNetwork):
+        module = network.relations[relation_name("item", name)]
+        assert isinstance(module, FeatureEvidence)
+        projected = module.project(torch.from_numpy(items).to(fitted.device).unsqueeze(1)).squeeze(1)
+        codes, weights = module.codes[:-1], module.slot_weights[:-1]
+        summed = torch.nn.functional.embedding_bag(
+            codes, projected.t().contiguous(), per_sample_weights=weights, mode="sum"
+        )
+        return summed.t().contiguous()
+    relation = fitted.relations.rows[name] if kind == "rows" else fitted.relations.features[name]
+    return torch.from_numpy(np.stack([relation.row(int(item)) for item in items])).to(fitted.device)

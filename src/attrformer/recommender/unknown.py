@@ -1,0 +1,119 @@
+"""External ids that the model may not know: refused, left out with a warning, or left out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from attrformer.dataset.ids import Ids
+from attrformer.errors import ConfigurationError, DataError, UnknownIdError
+
+ACTIONS: Final = ("raise", "warn", "skip")
+CATALOGUE: Final = "the catalogue of this model"
+USERS: Final = "the users of this model"
+
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class OnUnknown:
+    """What becomes of what the model does not know.
+
+    Args:
+        action: "raise" an error, "warn" and leave it out, or "skip" it in silence.
+
+    Raises:
+        ConfigurationError: the action is none of these.
+    """
+
+    action: str
+
+    def __post_init__(self) -> None:
+        if self.action not in ACTIONS:
+            raise ConfigurationError(f"on_unknown is '{self.action}'. Use one of: {', '.join(ACTIONS)}.")
+
+    def report(self, values: pl.Series, what: str, where: str) -> None:
+        """Says that values are not known, in the manner that was asked for.
+
+        Args:
+            values: the unknown ones, repeats allowed; none is fine.
+            what: the argument that named them.
+            where: what they are not among.
+
+        Raises:
+            UnknownIdError: there are some and the action is "raise".
+        """
+        if not len(values) or self.action == "skip":
+            return
+        distinct = values.unique(maintain_order=True)
+        named = ", ".join(f"'{value}'" for value in distinct[:_NAMED])
+        more = f" and {len(distinct) - _NAMED} more" if len(distinct) > _NAMED else ""
+        problem = f"{what}: {named}{more} not among {where}."
+        if self.action == "raise":
+            raise UnknownIdError(
+                f"{problem} Give known ids, fit the model to data that hold them, or pass on_unknown='skip'."
+            )
+        warnings.warn(f"{problem} Left out.", UserWarning, stacklevel=2)
+
+    def known(self, ids: Ids, values: pl.Series, what: str, where: str) -> NDArray[np.int64]:
+        """Codes of external ids, int64 `[n]`, -1 for those that are to be left out.
+
+        Raises:
+            UnknownIdError: some are not known and the action is "raise".
+        """
+        codes = ids.encode(values).astype(np.int64)
+        self.report(values.gather(np.flatnonzero(codes < 0)), what, where)
+        return codes
+
+
+REFUSE: Final = OnUnknown("raise")
+
+
+def id_series(values: Any, what: str) -> pl.Series:
+    """One id or several as a column.
+
+    Args:
+        values: an id, or any collection of ids.
+        what: the argument, for error messages.
+
+    Raises:
+        DataError: they are not of one type.
+    """
+    if isinstance(values, (str, int)):
+        values = [values]
+    try:
+        if isinstance(values, pl.Series):
+            return values
+        if isinstance(values, Mapping):
+            raise TypeError("a mapping was given")
+        return pl.Series(what, list(values))
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"the ids cannot be read as one column ({error})", fix="Give ids of one type", source=what
+        ) from error
+
+
+def chosen_items(ids: Ids, items: Any, what: str, unknown: OnUnknown) -> NDArray[np.int64]:
+    """Codes of the items that an answer is restricted to, distinct, in the order of the catalogue.
+
+    Args:
+        ids: the catalogue.
+        items: external ids.
+        what: the argument, for error messages.
+        unknown: what becomes of ids outside the catalogue.
+
+    Raises:
+        UnknownIdError: some are not in the catalogue and are not to be left out; the message names them.
+        ConfigurationError: none was given.
+    """
+    series = id_series(items, what)
+    if not len(series):
+        raise ConfigurationError(f"{what} is empty. Give at least one item id, or None.")
+    codes = np.unique(unknown.known(ids, series, what, CATALOGUE))
+    return codes[codes >= 0]

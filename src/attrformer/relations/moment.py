@@ -1,0 +1,99 @@
+"""The time of behaviours as a relation: what other users take at about the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from attrformer.dataset.sequences import Sequences
+from attrformer.relations.folds import fold_count, without_each_fold
+from attrformer.relations.rows import RowRelation
+
+NAME = "moment"
+
+SMOOTHING = 5.0
+"""Interactions of the whole time that are mixed into each moment."""
+
+MOST_VALUES = 1 << 24
+"""Values of one fold's table; larger catalogues are told fewer moments apart."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MomentRelation:
+    """How much more often people take an item around a moment than over the whole time (SPEC part 3, behaviours).
+
+    Args:
+        edges: int64 seconds, ascending, where one moment ends and the next begins; one fewer than there are moments.
+        reach: how much a moment's neighbour counts beside it, and so on by powers, between 0 and 1.
+        lift: rows keyed by moment; 1 means "as always".
+    """
+
+    edges: NDArray[np.int64]
+    reach: float
+    lift: RowRelation
+
+    def for_inference(self) -> MomentRelation:
+        """The same relation with the rows for inference only."""
+        return replace(self, lift=self.lift.for_inference())
+
+
+def moment_relation(
+    train: Sequences, items: int, folds: NDArray[np.int64], *, moments: int, reach: float
+) -> MomentRelation:
+    """Cuts the time of the training interactions into moments of equally many interactions, and counts them.
+
+    Args:
+        train: training sequences, with times.
+        items: catalogue size.
+        folds: fold of each user, int64 `[users]`.
+        moments: most moments; there are fewer where times repeat or the catalogue is large.
+        reach: see `MomentRelation`.
+    """
+    assert train.times is not None
+    wanted = min(moments, max(2, MOST_VALUES // max(items, 1)))
+    cuts = np.quantile(train.times, np.arange(1, wanted) / wanted, method="higher") if len(train.times) else []
+    edges = np.unique(np.asarray(cuts, dtype=np.int64))
+    return counted_moments(edges, reach, train, items, folds)
+
+
+def counted_moments(
+    edges: NDArray[np.int64], reach: float, train: Sequences, items: int, folds: NDArray[np.int64]
+) -> MomentRelation:
+    """Counts around given moments: R(m, j) = (n(m, j) + s q(j)) / ((n(m) + s) q(j)).
+
+    n(m, j) is the sum over all moments l of reach^|m - l| times the interactions with j in l, n(m) its sum over items,
+    and q(j) the smoothed share of item j in all interactions.
+
+    Args:
+        edges: see `MomentRelation`.
+        reach: see `MomentRelation`.
+        train: what is counted, with times.
+        items: catalogue size.
+        folds: fold of each user, int64 `[users]`.
+    """
+    assert train.times is not None
+    moments, owner = np.searchsorted(edges, train.times, side="right"), train.row_of_position()
+    keys = len(edges) + 1
+    counts = []
+    for fold in range(fold_count(folds)):
+        used = folds[owner] == fold
+        ones = np.ones(int(used.sum()), dtype=np.float32)
+        table = sparse.coo_array((ones, (moments[used], train.items[used])), shape=(keys, items))
+        counts.append(table.toarray().astype(np.float32))
+    steps = np.arange(keys)
+    weights = np.float32(reach) ** np.abs(steps[:, None] - steps).astype(np.float32)
+
+    def finish(count: NDArray[np.float32]) -> NDArray[np.float32]:
+        share = (count.sum(0) + 1.0) / (count.sum() + items)
+        around = weights @ count
+        # Of an item nobody has touched q(j) holds one interaction that no moment has; without it here as well, such an
+        # item would seem to be out of season always.
+        around += weights.sum(1, keepdims=True) / keys
+        smoothed = (around + SMOOTHING * share) / (around.sum(1, keepdims=True) + SMOOTHING)
+        return (smoothed / share).astype(np.float32)
+
+    tables = [finish(count) for count in without_each_fold(counts)]
+    return MomentRelation(edges, reach, RowRelation(NAME, keys, len(counts), items, dense=np.concatenate(tables)))

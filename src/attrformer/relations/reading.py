@@ -1,0 +1,66 @@
+"""How the values of an attribute became codes, kept so that items and users that come later are read alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attrformer.dataset.attributes import Attribute, AttributeKind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """From the column of an attribute to value codes.
+
+    Args:
+        kind: of the column.
+        edges: float64, where numbers and times are cut into buckets; empty for texts.
+        buckets: int64 `[values]`, the bucket that each value code stands for; empty for texts, whose labels say it.
+    """
+
+    kind: AttributeKind
+    edges: NDArray[np.float64]
+    buckets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, attribute: Attribute, buckets: int) -> tuple[Reading, Attribute]:
+        """The reading of an attribute, and the attribute with its numbers cut into at most `buckets` buckets."""
+        nothing = np.empty(0, dtype=np.int64)
+        if attribute.kind not in (AttributeKind.NUMERIC, AttributeKind.TIME):
+            return cls(attribute.kind, np.empty(0), nothing), attribute
+        edges = attribute.bucket_edges(buckets)
+        return cls(attribute.kind, edges, np.arange(len(edges) + 1)), attribute.cut(edges)
+
+    def keeping(self, codes: NDArray[np.int64]) -> Reading:
+        """The same reading where only some value codes are kept, which are then numbered in their order."""
+        return replace(self, buckets=self.buckets[codes]) if len(self.buckets) else self
+
+    def exact(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels, where numbers are rounded in them with all their digits."""
+        if not len(self.buckets):
+            return labels
+        bounds = ["", *(repr(edge) for edge in self.edges.tolist()), ""]
+        return tuple(f"{bounds[bucket]}..{bounds[bucket + 1]}" for bucket in self.buckets)
+
+    def codes(self, attribute: Attribute, labels: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The values of an attribute that was read later.
+
+        Args:
+            attribute: of the kind of this reading, numbers as they are.
+            labels: external value of each code.
+
+        Returns:
+            int64 `[n]` rows, ascending, and int64 `[n]` value codes; a value without a code is left out.
+        """
+        if len(self.buckets):
+            attribute = attribute.cut(self.edges)
+            lookup = np.full(len(self.edges) + 1, -1, dtype=np.int64)
+            lookup[self.buckets] = np.arange(len(self.buckets))
+        else:
+            known = {label: code for code, label in enumerate(labels)}
+            lookup = np.array([known.get(value, -1) for value in attribute.vocabulary], dtype=np.int64)
+        owner = np.repeat(np.arange(len(attribute)), np.diff(attribute.offsets))
+        codes = lookup[attribute.codes]
+        return owner[codes >= 0], codes[codes >= 0]

@@ -1,0 +1,51 @@
+// Requests to the service; a refusal becomes the message on top of the page and null.
+
+import { byId } from "./dom.js";
+
+const KEY = "attrformer-token";
+
+function complain(text) {
+  const message = byId("message");
+  message.textContent = text;
+  message.hidden = text === "";
+}
+
+async function ask(path, options) {
+  const token = sessionStorage.getItem(KEY);
+  const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, headers });
+  } catch {
+    complain("The service cannot be reached.");
+    return null;
+  }
+  const body = await answer.json().catch(() => null);
+  if (answer.ok) {
+    complain("");
+    return body;
+  }
+  byId("token-form").hidden = answer.status !== 401;
+  complain(body?.error?.message ?? `The service answered ${answer.status}.`);
+  return null;
+}
+
+export function get(path, query = {}) {
+  const words = new URLSearchParams(query).toString();
+  return ask(words ? `${path}?${words}` : path, {});
+}
+
+export function post(path, body) {
+  return ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
+// Calls `ready` when a token was given.
+export function offerToken(ready) {
+  byId("token-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(KEY, byId("token").value.trim());
+    byId("token").value = "";
+    byId("token-form").hidden = true;
+    ready();
+  });
+}

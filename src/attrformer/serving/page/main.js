@@ -1,0 +1,38 @@
+// Reads what the model can be asked, and shows the view that the address names.
+
+import { get, offerToken } from "./api.js";
+import { byId } from "./dom.js";
+import { startRecommend } from "./recommend.js";
+import { startRelations } from "./relations.js";
+
+const VIEWS = { recommend: startRecommend, relations: startRelations };
+
+let model = null;
+const started = new Set();
+
+function show() {
+  const wanted = location.hash.slice(1);
+  const view = wanted in VIEWS ? wanted : "recommend";
+  for (const name of Object.keys(VIEWS)) {
+    byId(name).hidden = name !== view;
+    if (name === view) byId(`to-${name}`).setAttribute("aria-current", "page");
+    else byId(`to-${name}`).removeAttribute("aria-current");
+  }
+  if (model !== null && !started.has(view)) {
+    started.add(view);
+    VIEWS[view](model);
+  }
+}
+
+async function start() {
+  model = await get("v1/model");
+  if (model === null) return;
+  const count = (number) => number.toLocaleString("en");
+  byId("about").textContent = `${model.name} on ${model.dataset}: ${count(model.items)} items, ${count(model.users)} users`;
+  show();
+}
+
+offerToken(start);
+addEventListener("hashchange", show);
+show();
+start();

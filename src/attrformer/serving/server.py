@@ -1,0 +1,113 @@
+"""The process: a socket, the event loop, signals, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrformer.errors import AttrFormerError, CheckpointError, ConfigurationError
+from attrformer.serving.extra import require_extra
+from attrformer.serving.options import ServeOptions
+
+if TYPE_CHECKING:
+    from attrformer.serving.state import Service
+
+
+def serve(run: Path | str, options: ServeOptions | None = None) -> None:
+    """Serves the model of a run until SIGTERM or SIGINT; SIGHUP changes to a new one.
+
+    The port is open from the start, so that probes get an answer; `/readyz` turns to 200 when a model has been read and
+    tried. On SIGTERM no new connection is taken, and running requests have `grace` seconds to end.
+
+    Args:
+        run: the folder of a run.
+        options: of the service; the defaults where None.
+
+    Raises:
+        ConfigurationError: the extra is not installed, or the address cannot be used.
+        CheckpointError: the run holds no model that can be read.
+    """
+    require_extra()
+    run, options = Path(run), options or ServeOptions()
+    _require_model(run)
+    from attrformer.serving.app import create_app
+    from attrformer.serving.logs import start_logging
+    from attrformer.serving.state import Service
+
+    start_logging()
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    listener = _listen(options)
+    service = Service(run, options)
+    # The server below raises the signal that ended it once more when it is done; by then there is nothing left to end.
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        asyncio.run(_run(create_app(service), service, listener, options))
+    finally:
+        listener.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if isinstance(service.failure, AttrFormerError):
+        raise service.failure
+    if service.failure is not None:
+        raise CheckpointError(f"The model of {run} cannot be served. The log says why.") from service.failure
+
+
+async def _run(app: Any, service: Service, listener: socket.socket, options: ServeOptions) -> None:
+    import uvicorn
+
+    from attrformer.serving.logs import log
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        limit_concurrency=options.connections,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=max(1, round(options.grace)),
+        server_header=False,
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    if hasattr(signal, "SIGHUP"):
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload_soon)
+    host, port = listener.getsockname()[:2]
+    log("listening", host=host, port=port, process=os.getpid())
+
+    async def start() -> None:
+        await service.start()
+        if service.failure is not None:
+            server.should_exit = True
+
+    reading = asyncio.ensure_future(start())
+    await server.serve(sockets=[listener])
+    await reading
+    log("stopped")
+
+
+def _require_model(run: Path) -> None:
+    from attrformer.serving.folders import MODEL, PREVIOUS
+
+    if not run.is_dir():
+        raise CheckpointError(f"{run} is not a folder. Give the folder that `attrformer train --out` wrote.")
+    if not ((run / MODEL).exists() or (run / PREVIOUS).exists()):
+        raise CheckpointError(f"{run} holds no finished model. Finish it: attrformer train ... --out {run} --resume")
+
+
+def _listen(options: ServeOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    try:
+        return socket.create_server((options.host, options.port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{options.host}:{options.port} cannot be listened on ({error.strerror or error}). "
+            "Give another --port, or 0 for a free one."
+        ) from error

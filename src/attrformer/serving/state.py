@@ -1,0 +1,106 @@
+"""What the parts of one service share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrformer.serving.calls import Call
+from attrformer.serving.engine import Answer, Engine, ReloadRunning, Served
+from attrformer.serving.failures import not_ready
+from attrformer.serving.logs import log
+from attrformer.serving.metrics import Metrics
+from attrformer.serving.options import ServeOptions
+from attrformer.serving.queueing import Line
+
+
+class Service:
+    """One run behind HTTP: its model, the line before it, its figures.
+
+    Args:
+        run: the run folder.
+        options: of the service.
+    """
+
+    def __init__(self, run: Path, options: ServeOptions) -> None:
+        self.options = options
+        self.metrics = Metrics()
+        self.engine = Engine(run, options, self.metrics.call)
+        self.line = Line(self.engine.answer, options.queue, options.batch)
+        self.metrics.watch(self.engine, self.line)
+        self.failure: Exception | None = None
+        self._reloading: asyncio.Task[Served] | None = None
+
+    @property
+    def served(self) -> Served:
+        """The model in use.
+
+        Raises:
+            Refused: there is none yet.
+        """
+        if self.engine.served is None:
+            raise not_ready()
+        return self.engine.served
+
+    async def start(self) -> None:
+        """Reads the model; `failure` says so where it cannot be read."""
+        try:
+            await asyncio.to_thread(self.engine.start)
+        except Exception as error:
+            self.failure = error
+            log("start.failed", logging.ERROR, error=error)
+        else:
+            log("ready", items=len(self.served.catalogue))
+
+    async def ask(self, method: str, body: Any) -> Answer:
+        """Waits for the answer to a call of the model.
+
+        Args:
+            method: of `Recommender`.
+            body: of the request, whose fields are the arguments; what was not given is left out.
+        """
+        _ = self.served
+        arguments = body.model_dump(exclude_unset=True, exclude_none=True)
+        for name in ("users", "items"):
+            if name in arguments:
+                arguments[name] = list(dict.fromkeys(arguments[name]))
+        answer: Answer = await self.line.submit(Call(method, arguments), self.options.timeout)
+        return answer
+
+    async def between(self, work: Callable[[], Any]) -> Any:
+        """Runs a function on the thread of the model, between calls."""
+        _ = self.served
+        return await self.line.submit(work, self.options.timeout)
+
+    async def reload(self) -> Served:
+        """Changes to the model that waits in the run folder; requests go on meanwhile.
+
+        Raises:
+            ReloadRunning: another change is under way.
+            AttrFormerError: the new model cannot be used; the old one stays.
+        """
+        _ = self.served
+        log("reload.started")
+        try:
+            served = await asyncio.to_thread(self.engine.reload)
+        except ReloadRunning:
+            raise
+        except Exception as error:
+            self.metrics.reload("failed")
+            log("reload.failed", logging.ERROR, error=error)
+            raise
+        self.metrics.reload("done")
+        log("reload.done", model=served.generation, items=len(served.catalogue))
+        return served
+
+    def reload_soon(self) -> None:
+        """Starts a reload and forgets about it: its outcome is in the log and in the figures."""
+        self._reloading = asyncio.ensure_future(self.reload())
+        self._reloading.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def close(self) -> None:
+        """Answers what is waiting and takes no more."""
+        self.line.close()

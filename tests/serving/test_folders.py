@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from attrformer.serving import folders
+
+
+def put(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text(text)
+
+
+def held(run: Path) -> dict[str, str]:
+    return {path.name: (path / "model.json").read_text() for path in sorted(run.iterdir())}
+
+
+def test_the_next_model_takes_its_place_and_the_old_one_is_kept(tmp_path: Path) -> None:
+    put(tmp_path / "model", "one")
+    put(tmp_path / "next", "two")
+    assert folders.waiting(tmp_path) == tmp_path / "next"
+    folders.promote(tmp_path)
+    assert held(tmp_path) == {"model": "two", "previous": "one"}
+    assert folders.waiting(tmp_path) == tmp_path / "model"
+    put(tmp_path / "next", "three")
+    folders.promote(tmp_path)
+    assert held(tmp_path) == {"model": "three", "previous": "two"}
+
+
+def test_a_move_that_was_cut_off_is_undone(tmp_path: Path) -> None:
+    put(tmp_path / "previous", "old")
+    put(tmp_path / "next", "new")
+    assert folders.recover(tmp_path)
+    assert held(tmp_path) == {"model": "old", "next": "new"}
+    assert not folders.recover(tmp_path)
+
+
+def test_where_there_is_nothing_to_move_the_model_stays(tmp_path: Path) -> None:
+    put(tmp_path / "model", "one")
+    with pytest.raises(FileNotFoundError):
+        folders.promote(tmp_path)
+    assert held(tmp_path) == {"model": "one"}
+
+
+def test_links_to_models_are_moved_as_links(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        put(tmp_path / "models" / name, name)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model").symlink_to(tmp_path / "models" / "a")
+    for name in ("b", "c"):
+        (run / "next").symlink_to(tmp_path / "models" / name)
+        folders.promote(run)
+    assert held(run) == {"model": "c", "previous": "b"}
+    assert held(tmp_path / "models") == {"a": "a", "b": "b", "c": "c"}

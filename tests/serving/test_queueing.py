@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from attrformer.serving.calls import RECOMMEND, Call
+from attrformer.serving.queueing import Line, LineClosed, LineFull
+
+
+class Model:
+    """Notes what it is asked together, and waits to be let on."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[Call]] = []
+        self.busy, self.on = threading.Event(), threading.Event()
+
+    def answer(self, calls: Sequence[Call]) -> list[Any]:
+        self.asked.append(list(calls))
+        self.busy.set()
+        assert self.on.wait(10)
+        return [ValueError("bad") if call.arguments["users"] == ["bad"] else call.arguments["users"] for call in calls]
+
+
+def call(*users: str) -> Call:
+    return Call(RECOMMEND, {"users": list(users)})
+
+
+async def in_line(line: Line, model: Model, *works: Any, timeout: float = 10) -> list[asyncio.Task[Any]]:
+    """Work that waits behind a first call, in its order."""
+    tasks = [asyncio.create_task(line.submit(call("first"), timeout))]
+    await asyncio.to_thread(model.busy.wait, 10)
+    for work in works:
+        tasks.append(asyncio.create_task(line.submit(work, timeout)))
+        await asyncio.sleep(0)
+    return tasks
+
+
+def test_what_gathers_meanwhile_is_answered_together() -> None:
+    async def run() -> None:
+        model = Model()
+        line = Line(model.answer, most=10, batch=3)
+        tasks = await in_line(line, model, call("a"), call("b", "c"), call("d"))
+        assert len(line) == 3
+        model.on.set()
+        assert await asyncio.gather(*tasks) == [["first"], ["a"], ["b", "c"], ["d"]]
+        assert model.asked == [[call("first")], [call("a"), call("b", "c")], [call("d")]]
+        line.close()
+
+    asyncio.run(run())
+
+
+def test_other_work_runs_between_calls_in_its_turn() -> None:
+    async def run() -> None:
+        model, threads = Model(), []
+        line = Line(model.answer, most=10, batch=9)
+
+        def work() -> str:
+            threads.append((threading.current_thread().name, len(model.asked)))
+            return "done"
+
+        tasks = await in_line(line, model, call("a"), work, call("b"))
+        model.on.set()
+        assert await asyncio.gather(*tasks) == [["first"], ["a"], "done", ["b"]]
+        assert threads == [("attrformer-model", 2)] and len(model.asked) == 3
+        line.close()
+
+    asyncio.run(run())
+
+
+def test_an_error_goes_to_the_call_that_made_it() -> None:
+    async def run() -> None:
+        model = Model()
+        line = Line(model.answer, most=10, batch=9)
+        model.on.set()
+        tasks = await in_line(line, model, call("bad"), call("good"))
+        first, bad, good = await asyncio.gather(*tasks, return_exceptions=True)
+        assert (first, good) == (["first"], ["good"]) and isinstance(bad, ValueError)
+        line.close()
+
+    asyncio.run(run())
+
+
+def test_a_full_line_takes_no_more_and_a_closed_one_nothing() -> None:
+    async def run() -> None:
+        model = Model()
+        line = Line(model.answer, most=2, batch=9)
+        tasks = await in_line(line, model, call("a"), call("b"))
+        with pytest.raises(LineFull):
+            await line.submit(call("c"), 1)
+        model.on.set()
+        await asyncio.gather(*tasks)
+        line.close()
+        with pytest.raises(LineClosed):
+            await line.submit(call("d"), 1)
+
+    asyncio.run(run())
+
+
+def test_what_nobody_waits_for_any_more_is_not_done() -> None:
+    async def run() -> None:
+        model = Model()
+        line = Line(model.answer, most=5, batch=9)
+        tasks = await in_line(line, model)
+        with pytest.raises(TimeoutError):
+            await line.submit(call("late"), 0.05)
+        model.on.set()
+        await asyncio.gather(*tasks)
+        await line.submit(call("last"), 10)
+        assert model.asked == [[call("first")], [call("last")]]
+        line.close()
+
+    asyncio.run(run())
+
+
+def test_closing_does_what_is_waiting() -> None:
+    async def run() -> None:
+        model = Model()
+        line = Line(model.answer, most=5, batch=9)
+        tasks = await in_line(line, model, call("a"))
+        closing = asyncio.create_task(asyncio.to_thread(line.close))
+        model.on.set()
+        assert await asyncio.gather(*tasks) == [["first"], ["a"]]
+        await closing
+
+    asyncio.run(run())

@@ -1,0 +1,74 @@
+"""The blocks of docs/tutorial-service.md, run in their order as they stand, but for a free port."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial-service.md"
+PORT = "8000"
+
+
+def blocks(port: int) -> list[tuple[str, str]]:
+    text = TUTORIAL.read_text(encoding="utf-8").replace(PORT, str(port))
+    return re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        assert process.poll() is None
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
+            return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise AssertionError("the service did not become ready")
+
+
+def test_the_tutorial_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.chdir(tmp_path)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    environment.pop("ATTRFORMER_TOKEN", None)
+    names: dict[str, Any] = {}
+    service: subprocess.Popen[bytes] | None = None
+    try:
+        for language, block in blocks(port):
+            if language == "python":
+                exec(compile(block, str(TUTORIAL), "exec"), names)
+            elif "attrformer serve" in block:
+                script = block.replace("attrformer serve", "exec attrformer serve")
+                service = subprocess.Popen(["bash", "-ec", script], env=environment)
+                wait_until_ready(port, service)
+            else:
+                subprocess.run(["bash", "-ec", block], env=environment, check=True)
+    finally:
+        if service is not None:
+            service.terminate()
+            assert service.wait(30) == 0
+    assert (tmp_path / "runs" / "shop" / "report.html").is_file()
+    assert [result["user_id"] for result in names["known"]["results"]] == ["u1", "u2"]
+    assert [item["rank"] for item in names["visitor"]["results"][0]["items"]] == [1, 2, 3]
+    parts = names["item"]["parts"]
+    assert sum(part["contribution"] for part in parts) == pytest.approx(names["item"]["score"], abs=1e-3)
+    similar = [entry["item_id"] for entry in names["alike"]["results"][0]["similar"]]
+    assert similar and all("rope" in item for item in similar)
+    assert names["changed"] == {"model": 2, "items": 36}
+    assert [entry["item_id"] for entry in names["latest"]["items"]] == ["brio-tent-1", "brio-stove-2"]
