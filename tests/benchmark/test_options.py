@@ -90,3 +90,15 @@ def test_switches_of_relations_count_where_the_model_reads_them(model: str, same
         assert is_same(to_dict(override(config, [change])), config) is same
     assert not is_same(to_dict(override(config, ["model.width=32"])), config)
     assert not is_same(to_dict(override(config, ["training.epochs=3"])), config)
+
+
+@pytest.mark.parametrize(("model", "same"), [("attrformer", False), ("sasrec", True)])
+def test_a_relation_that_came_later_and_is_on_makes_another_run_where_it_is_read(model: str, same: bool) -> None:
+    config = override(Config(), [f"model.name={model}"])
+    stored = to_dict(config)
+    del stored["relations"]["moment"]
+    assert is_same(stored, config) is same
+    assert is_same(stored, override(config, ["relations.moment=false"])) is same
+    del stored["relations"]["indirect"]
+    stored["relations"]["moment"] = True
+    assert is_same(stored, config)

@@ -122,8 +122,8 @@ def fingerprint(config: Config) -> str:
 def is_same(stored: Mapping[str, Any], config: Config) -> bool:
     """Whether a run with a stored configuration was the run that a configuration asks for.
 
-    Options that came into the library after the stored run count as equal while they have their defaults, and switches
-    of relations that the model does not read do not count.
+    Options that came into the library after the stored run count as equal while they have their defaults, but for
+    relations that are on by default and that the model reads. Switches of relations that it does not read do not count.
 
     Args:
         stored: as `to_dict` gave it then.
@@ -133,10 +133,14 @@ def is_same(stored: Mapping[str, Any], config: Config) -> bool:
     defaults = flat(to_dict(from_dict(Config, {"model": {"name": config.model.name}})))
     unread = unread_switches(config)
     return all(
-        before[name] == value if name in before else value == defaults.get(name)
+        before[name] == value if name in before else value == defaults.get(name) and not _is_on(name, value)
         for name, value in now.items()
         if name not in MACHINE and name not in unread
     )
+
+
+def _is_on(name: str, value: Any) -> bool:
+    return name.startswith("relations.") and value is True
 
 
 def unread_switches(config: Config) -> set[str]:

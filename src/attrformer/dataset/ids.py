@@ -10,6 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 
+FEW = 1000
+"""Ids up to this many are looked up one by one; a join with the whole catalogue would take longer."""
+
+
 class Ids:
     """The external ids of users or items, in the order of their codes.
 
@@ -20,6 +24,7 @@ class Ids:
     def __init__(self, values: pl.Series) -> None:
         self._values = values.rename("id")
         self._codes = pl.DataFrame({"id": self._values, "code": np.arange(len(values), dtype=np.int32)})
+        self._ascending: tuple[pl.Series, NDArray[np.int32]] | None = None
 
     def __len__(self) -> int:
         return len(self._values)
@@ -43,12 +48,26 @@ class Ids:
             wanted = series.cast(self._values.dtype, strict=False).rename("id").to_frame()
         except pl.exceptions.PolarsError:
             return np.full(len(series), -1, dtype=np.int32)
+        if len(wanted) <= FEW:
+            return self._look_up(wanted["id"])
         found = wanted.join(self._codes, on="id", how="left", maintain_order="left")["code"]
         return found.fill_null(-1).cast(pl.Int32).to_numpy().astype(np.int32, copy=True)
 
     def decode(self, codes: Sequence[int] | NDArray[Any]) -> pl.Series:
         """External ids of codes `[n]`."""
-        return self._values.gather(np.asarray(codes, dtype=np.int64))
+        return self._values[np.asarray(codes, dtype=np.int64)]
+
+    def _look_up(self, wanted: pl.Series) -> NDArray[np.int32]:
+        """What `encode` gives, by bisection."""
+        if self._ascending is None:
+            order = self._values.arg_sort()
+            self._ascending = self._values.gather(order), order.to_numpy().astype(np.int32)
+        values, codes = self._ascending
+        if not len(values):
+            return np.full(len(wanted), -1, dtype=np.int32)
+        places = np.minimum(np.asarray(values.search_sorted(wanted), dtype=np.int64), len(values) - 1)
+        found = (values[places] == wanted).fill_null(False).to_numpy()
+        return np.where(found, codes[places], -1).astype(np.int32)
 
     def to_list(self) -> list[Any]:
         """The external ids as plain Python values, for JSON."""
