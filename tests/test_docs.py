@@ -78,7 +78,7 @@ SHOWN = command_lines("attrformer")
 
 def test_the_readme_shows_the_way_from_download_to_explanation() -> None:
     shown = [words[0] for name, words in SHOWN if name == "README.md"]
-    way = ["download", "prepare", "train", "evaluate", "recommend", "explain", "options"]
+    way = ["download", "prepare", "train", "evaluate", "recommend", "recommend", "explain", "serve", "options"]
     assert shown == [*way, "train", "options", "benchmark", "benchmark"]
 
 
@@ -155,7 +155,10 @@ def tables() -> dict[str, pl.DataFrame]:
         )
 
     frames = (sample.interactions, sample.items, sample.users)
-    return dict(zip(("interactions", "items", "users"), map(renamed, frames), strict=True))
+    found = dict(zip(("interactions", "items", "users"), map(renamed, frames), strict=True))
+    fresh = {"new_items": ("items", "item_id"), "newcomers": ("users", "user_id")}
+    new = {name: found[of].head(3).with_columns(pl.col(column).str.replace("^", "new ")) for name, (of, column) in fresh.items()}
+    return found | new
 
 
 def test_the_snippet_of_the_readme_runs(
