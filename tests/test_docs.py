@@ -157,8 +157,9 @@ def tables() -> dict[str, pl.DataFrame]:
     frames = (sample.interactions, sample.items, sample.users)
     found = dict(zip(("interactions", "items", "users"), map(renamed, frames), strict=True))
     fresh = {"new_items": ("items", "item_id"), "newcomers": ("users", "user_id")}
-    new = {name: found[of].head(3).with_columns(pl.col(column).str.replace("^", "new ")) for name, (of, column) in fresh.items()}
-    return found | new
+    for name, (of, column) in fresh.items():
+        found[name] = found[of].head(3).with_columns(pl.col(column).str.replace("^", "new "))
+    return found
 
 
 def test_the_snippet_of_the_readme_runs(

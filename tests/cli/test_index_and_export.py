@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.index.builders import assert_same_answers, histories_of, model_of
+from tests.relations.builders import dataset, sequences, walks
 from typer.testing import CliRunner, Result
 
 from attrformer.cli.app import app
@@ -48,15 +49,18 @@ def test_small_catalogues_need_no_graph(run: Path, tmp_path: Path) -> None:
     assert refused.exit_code == 2 and "is a file" in refused.stderr
 
 
-def test_an_exported_run_answers(run: Path, tmp_path: Path) -> None:
+def test_an_exported_run_answers(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     from attrformer.export import OnnxRecommender
 
-    result = run_command("export", run, "--out", tmp_path / "onnx")
+    # Few relations are translated in little time.
+    plain = dataset(sequences(walks(users=20, items=30, seed=0)), 30)
+    model = model_of(plain, layers=1, one_of_a_kind=True)
+    model.save(tmp_path / "run" / "model")
+    result = run_command("export", tmp_path / "run", "--format", "onnx", "--out", tmp_path / "onnx")
 
     assert result.exit_code == 0 and "Exported to" in result.stderr
-    model = Recommender.load(run / "model", device="cpu")
     new = histories_of(model, 5)
     found = OnnxRecommender.load(tmp_path / "onnx").recommend(new, k=5)
     assert_same_answers(found, model.recommend(histories=new, k=5))
