@@ -14,6 +14,8 @@ from torch import Tensor
 from attrformer.nn.parts import Part, PartInputs
 from attrformer.nn.workers import each_share
 
+FEW_ROWS = 32
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PosteriorTarget:
@@ -58,8 +60,9 @@ class LogitBlocks:
         precision: torch.dtype,
     ) -> None:
         self.hidden, self.table = hidden.to(precision), table.to(precision)
-        # The product with a transposed view takes a fifth longer.
-        self._columns = self.table.t().contiguous()
+        # The product with a transposed view takes a fifth longer, and copying the table as long as fifty rows of it.
+        few = hidden.shape[0] * hidden.shape[1] < FEW_ROWS
+        self._columns = self.table.t() if few else self.table.t().contiguous()
         self.parts = parts
         self._step = max(1, block_elements // max(1, hidden.shape[1] * table.shape[0]))
 

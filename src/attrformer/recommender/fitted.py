@@ -14,6 +14,7 @@ from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 from attrformer.models.config import ModelConfig
 from attrformer.models.inputs import InputMaker
+from attrformer.models.prepared import prepared
 from attrformer.models.registry import build_network
 from attrformer.nn.batch import Batch
 from attrformer.nn.objective import Outputs
@@ -85,6 +86,8 @@ class Fitted:
         with torch.random.fork_rng(devices=[]):
             self.network = build_network(relations, config, knowledge.dropout).to(device).eval()
         set_parameters(self.network, parameters)
+        # The item table takes most of the time of a single answer, and nothing changes it from here on.
+        self._ready = prepared(self.network)
         # Whatever training used: scores rounded to bfloat16 tie, and each tie is a wrong order.
         self.precision = torch.float32
         self._maker = InputMaker(relations, config.max_length, device)
@@ -102,7 +105,7 @@ class Fitted:
             values: int64 `[b]` codes by user attribute, where they are not those that the model knows of the users.
         """
         batch = self._maker.latest(contexts, self.user_values(users) if values is None else values, users)
-        return batch, self.network(batch)
+        return batch, self._ready(batch)
 
     def user_values(self, users: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Codes of each user attribute, int64 `[b]`: what the model knows, missing for people it does not know.

@@ -96,9 +96,11 @@ def recommend(fitted: Fitted, request: Request, choice: Choice) -> pl.DataFrame:
         request: whom to answer.
         choice: what may be recommended.
     """
-    nobody = np.empty(0, dtype=np.int64)
     found = [recommend_block(fitted, request, block, choice) for block in blocks(fitted, len(request))]
-    return pl.concat([answers(fitted, request, nobody, nobody, np.empty(0, dtype=np.float32)), *found])
+    if not found:
+        nobody = np.empty(0, dtype=np.int64)
+        return answers(fitted, request, nobody, nobody, np.empty(0, dtype=np.float32))
+    return found[0] if len(found) == 1 else pl.concat(found)
 
 
 def recommend_block(fitted: Fitted, request: Request, block: Codes, choice: Choice) -> pl.DataFrame:

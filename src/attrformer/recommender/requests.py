@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from attrformer.columns import USER
 from attrformer.dataset.construct import dataset_from_frames
 from attrformer.dataset.frames import library_of
-from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.fitted import Fitted
@@ -170,7 +169,8 @@ def _rows(names: pl.Series, among: pl.Series | None) -> Codes:
     """The row of each name among others, -1 where it is not; ids of different types are compared as text."""
     if among is None or not len(among):
         return np.full(len(names), -1, dtype=np.int64)
-    return Ids(among.cast(pl.String)).encode(names.cast(pl.String)).astype(np.int64)
+    rows = {name: row for row, name in enumerate(among.cast(pl.String).to_list())}
+    return np.array([rows.get(name, -1) for name in names.cast(pl.String).to_list()], dtype=np.int64)
 
 
 def _values(fitted: Fitted, users: Codes, profiles: Profiles, rows: Codes) -> dict[str, Codes]:
