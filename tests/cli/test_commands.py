@@ -22,7 +22,10 @@ from attrformer.cli.app import app
 from attrformer.dataset import download as downloads
 from attrformer.dataset.download import Source, SourceFile
 
-NAMES = ("demo", "download", "prepare", "train", "evaluate", "recommend", "explain", "report", "options", "benchmark")
+NAMES = (
+    *("demo", "download", "prepare", "train", "evaluate", "recommend", "explain"),
+    *("index", "export", "serve", "report", "options", "benchmark"),
+)
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
 
 def test_relations_are_explored(page: Page) -> None:
     page.locator("#to-relations").click()
-    expect(page.locator("#strengths li")).to_have_count(8)
+    expect(page.locator("#strengths li")).to_have_count(9)
     expect(page.get_by_role("table", name="Strongest pairs of brand")).to_be_visible()
     names = page.locator(".heat tbody th").all_text_contents()
     assert names == page.locator(".heat thead th").all_text_contents() and len(names) >= 2
