@@ -54,8 +54,10 @@ def moment_relation(
     """
     assert train.times is not None
     wanted = min(moments, max(2, MOST_VALUES // max(items, 1)))
-    cuts = np.quantile(train.times, np.arange(1, wanted) / wanted, method="higher") if len(train.times) else []
-    edges = np.unique(np.asarray(cuts, dtype=np.int64))
+    edges = np.empty(0, dtype=np.int64)
+    if len(train.times):
+        cuts = np.quantile(train.times, np.arange(1, wanted) / wanted, method="higher")
+        edges = np.unique(cuts).astype(np.int64)
     return counted_moments(edges, reach, train, items, folds)
 
 
@@ -93,7 +95,8 @@ def counted_moments(
         # item would seem to be out of season always.
         around += weights.sum(1, keepdims=True) / keys
         smoothed = (around + SMOOTHING * share) / (around.sum(1, keepdims=True) + SMOOTHING)
-        return (smoothed / share).astype(np.float32)
+        lift: NDArray[np.float32] = (smoothed / share).astype(np.float32)
+        return lift
 
     tables = [finish(count) for count in without_each_fold(counts)]
     return MomentRelation(edges, reach, RowRelation(NAME, keys, len(counts), items, dense=np.concatenate(tables)))

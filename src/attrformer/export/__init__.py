@@ -1,0 +1,21 @@
+"""Models for other runtimes: a graph in ONNX with everything that is needed to ask it in external ids."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrformer.export.runner import OnnxRecommender
+
+if TYPE_CHECKING:
+    from attrformer.export.writing import export_model
+
+__all__ = ["OnnxRecommender", "export_model"]
+
+
+def __getattr__(name: str) -> Any:
+    # Running an exported model needs no torch, so that only exporting imports it.
+    if name == "export_model":
+        from attrformer.export.writing import export_model
+
+        return export_model
+    raise AttributeError(f"module 'attrformer.export' has no attribute '{name}'")

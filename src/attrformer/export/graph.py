@@ -1,0 +1,257 @@
+"""Networks as graphs of plain tensor operations, from padded histories to the scores of the catalogue.
+
+What the network computes in ways that have no counterpart in ONNX (unions of sparse rows, pooled embeddings, searches
+in sorted rows) is said here in operations that have one. The results are the same up to rounding.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from attrformer.export.inputs import LEVELS, NEIGHBOURS, NO_TIMES, USERS
+from attrformer.models.attrformer import MIXED, AttrFormerNetwork
+from attrformer.models.network import Network
+from attrformer.models.prepared import PreparedNetwork, look_up
+from attrformer.nn.batch import Batch, NeighbourBatch
+from attrformer.nn.evidence import (
+    FeatureEvidence,
+    IdentityEvidence,
+    LiftEvidence,
+    RelationEvidence,
+    RowEvidence,
+)
+from attrformer.nn.moment import MomentEvidence
+from attrformer.nn.neighbours import NeighbourEvidence
+from attrformer.nn.positions import PositionRelation
+from attrformer.nn.recency import RecencyProfile
+from attrformer.nn.tables import SparseRows
+from attrformer.relations.naming import relation_name
+
+_AT_A_TIME = 16
+"""Entries of each sparse row that are compared with the positions at a time."""
+
+
+class ScoringGraph(nn.Module):
+    """From the inputs of a request to hidden states and scores; any network whose score is a product with a table.
+
+    Args:
+        network: for inference.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = GraphNetwork(network) if type(network) is AttrFormerNetwork else network
+
+    def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Hidden state after each history, float32 `[b, d]`, and scores of every item, float32 `[b, items]`.
+
+        Args:
+            inputs: int64 "items" `[b, l]`, padded on the right with the catalogue size; int64 "lengths" `[b]`; and what
+                `export.inputs` adds for the relations of the model.
+        """
+        batch = read_batch(inputs)
+        if isinstance(self.network, GraphNetwork):
+            return self.network.scores(batch)
+        outputs = self.network(batch)
+        hidden = outputs.hidden.squeeze(1)
+        return hidden, hidden @ outputs.table.t()
+
+
+def read_batch(inputs: dict[str, Tensor]) -> Batch:
+    """The inputs of a request as the network reads them; folds are those of inference."""
+    neighbours = None
+    if f"{NEIGHBOURS}users" in inputs:
+        parts = (inputs[f"{NEIGHBOURS}{part}"].unsqueeze(1) for part in ("users", "similarity", "following"))
+        neighbours = NeighbourBatch(*parts)
+    lengths = inputs["lengths"]
+    return Batch(
+        items=inputs["items"],
+        places=(lengths - 1).unsqueeze(1),
+        folds=torch.zeros_like(lengths),
+        users={name.removeprefix(USERS): codes for name, codes in inputs.items() if name.startswith(USERS)},
+        times=inputs.get("times"),
+        levels={name.removeprefix(LEVELS): codes for name, codes in inputs.items() if name.startswith(LEVELS)},
+        neighbours=neighbours,
+    )
+
+
+class GraphNetwork(PreparedNetwork):
+    """AttrFormer in operations that ONNX has."""
+
+    def scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Hidden state `[b, d]` and scores `[b, items]` for one place in each history."""
+        table = self.table()
+        hidden = self.encode(batch, table)
+        if batch.neighbours is not None and self.config.neighbour_states:
+            hidden = hidden + self._refined(batch, table)
+        total = hidden.squeeze(1) @ table.t()
+        if self.config.catalogue_evidence:
+            gaps = self._gaps(batch, batch.places)
+            for module in self.relations.values():
+                assert isinstance(module, RelationEvidence)
+                scale = module.gate.inverse_epsilon()
+                total = total + module.gate(hidden) * self._log_evidence(module, batch, gaps, scale)
+        return hidden.squeeze(1), total
+
+    def encode(self, batch: Batch, table: Tensor) -> Tensor:
+        """See `AttrFormerNetwork.encode`; the last layer looks at all positions, of which the places are kept."""
+        embedded = look_up(batch.items, table) * math.sqrt(self.config.width)
+        hidden = embedded + self.position[: batch.items.shape[1]]
+        values = self.relation_values(batch)
+        for layer in self.layers:
+            hidden = layer(hidden, values)
+        normalised: Tensor = self.norm(_at(hidden, batch.places))
+        return normalised
+
+    def relation_values(self, batch: Batch) -> dict[str, Tensor]:
+        """See `AttrFormerNetwork.relation_values`."""
+        count, length = batch.items.shape
+        positions = torch.arange(length, device=batch.items.device).expand(count, -1)
+        gaps = self._gaps(batch, positions)
+        values = {}
+        for name in self.head_names:
+            if name in self.position_relations:
+                module = self.position_relations[name]
+                assert isinstance(module, PositionRelation)
+                values[name] = module(batch, None) if module.name is not None else _of_gaps(module.value, gaps)
+            else:
+                values[name] = _pairs(self.relations[name], batch)
+        if self.mixing:
+            return {MIXED: torch.stack([values[name] * weight for name, weight in self.mixing.items()]).sum(0)}
+        return values
+
+    def _gaps(self, batch: Batch, places: Tensor) -> Tensor | None:
+        """Buckets of the time gap as `recency.gap_buckets` has them; one more bucket where times are not known."""
+        if batch.times is None or not self.gap_count:
+            return None
+        times = batch.times
+        gaps = times.gather(1, places).unsqueeze(2) - times.unsqueeze(1)
+        edges = torch.tensor([1, *(1 << k for k in range(2, self.gap_count))], device=times.device)
+        buckets = (gaps.unsqueeze(3) >= edges).long().sum(3)
+        return torch.where(times[:, :1].unsqueeze(2) == NO_TIMES, self.gap_count, buckets)
+
+    def _log_evidence(self, module: RelationEvidence, batch: Batch, gaps: Tensor | None, scale: Tensor) -> Tensor:
+        """log(1 + e_a / eps_a) of every item, `[b, items]`."""
+        if isinstance(module, LiftEvidence):
+            return torch.log1p(module.dense[batch.users[module.attribute]] * scale)
+        if isinstance(module, NeighbourEvidence):
+            assert batch.neighbours is not None
+            following = batch.neighbours.following
+            steps = torch.softmax(module.step_weight, 0)
+            weights = module.neighbour_weights(batch, batch.neighbours).unsqueeze(3) * steps * (following >= 0)
+            return torch.log1p(self._scattered(following.clamp_min(0).flatten(1), weights.flatten(1) * scale))
+        assert module.recency is not None
+        profile = _recency(module.recency, batch, gaps).exp().squeeze(1)
+        weights = profile.masked_fill(batch.items == module.padding, 0.0) * scale
+        if isinstance(module, FeatureEvidence):
+            spoken = torch.bmm(weights.unsqueeze(1), _project(module, batch.items)).squeeze(1)
+            if module.features is None:
+                by_group = torch.cat([spoken, torch.zeros_like(spoken[:, :1])], 1)
+            else:
+                by_group = spoken @ module.features
+            return torch.log1p(by_group).index_select(1, module.of_item)
+        if isinstance(module, MomentEvidence):
+            return torch.log1p(_by_moment(module, batch, weights) @ module.dense[: module.keys])
+        if isinstance(module, IdentityEvidence):
+            return torch.log1p(self._scattered(batch.items.clamp_max(self.items - 1), weights))
+        assert isinstance(module, RowEvidence)
+        rows = batch.items.clamp_max(module.keys - 1)
+        if module.dense is not None:
+            return torch.log1p(torch.bmm(weights.unsqueeze(1), module.dense[rows]).squeeze(1))
+        assert module.indices is not None and module.values is not None
+        entries = module.values[rows] * weights.unsqueeze(2)
+        return torch.log1p(self._scattered(module.indices[rows].long().flatten(1), entries.flatten(1)))
+
+    def _scattered(self, items: Tensor, weights: Tensor) -> Tensor:
+        """Entries `[b, e]` added up over the catalogue, `[b, items]`."""
+        return torch.zeros(items.shape[0], self.items, device=weights.device).scatter_add(1, items, weights)
+
+    def _refined(self, batch: Batch, table: Tensor) -> Tensor:
+        """See `NeighbourEvidence.refine`."""
+        module = self.relations["neighbours"]
+        assert isinstance(module, NeighbourEvidence) and batch.neighbours is not None
+        following = batch.neighbours.following[..., 0]
+        weights = module.neighbour_weights(batch, batch.neighbours) * (following >= 0)
+        mean = (table[following.clamp_min(0)] * weights.unsqueeze(3)).sum(2)
+        refined: Tensor = module.project(module.norm(mean)) * (weights.sum(2, keepdim=True) > 0)
+        return refined
+
+
+def _at(values: Tensor, places: Tensor) -> Tensor:
+    """Values `[b, l, d]` at the places `[b, t]`, `[b, t, d]`."""
+    return values.gather(1, places.unsqueeze(2).expand(-1, -1, values.shape[2]))
+
+
+def _recency(profile: RecencyProfile, batch: Batch, gaps: Tensor | None) -> Tensor:
+    """See `RecencyProfile.forward`; places whose times are not known get no term for the gap."""
+    positions = torch.arange(batch.items.shape[1], device=batch.items.device)
+    distance = batch.places.unsqueeze(2) - positions
+    out = profile.by_distance[profile.bins[distance.clamp_min(0)]]
+    if profile.by_gap is not None and gaps is not None:
+        out = out + _of_gaps(profile.by_gap, gaps)
+    for name in profile.levels:
+        levels = batch.levels[name]
+        out = out + profile.by_level[relation_name("behaviour", name)][levels].unsqueeze(1)
+    return out.masked_fill(distance < 0, -torch.inf)
+
+
+def _by_moment(module: MomentEvidence, batch: Batch, weights: Tensor) -> Tensor:
+    """The weights of the positions `[b, l]` added up by moment, `[b, moments]`; see `MomentEvidence.rows`."""
+    latest = module.keys - 1
+    if batch.times is None:
+        moments = torch.full_like(batch.items, latest)
+    else:
+        counted = (batch.times.unsqueeze(2) >= module.edges).long().sum(2)
+        moments = torch.where(batch.times[:, :1] == NO_TIMES, latest, counted)
+    own = moments.unsqueeze(2) == torch.arange(module.keys, device=weights.device)
+    return (own * weights.unsqueeze(2)).sum(1)
+
+
+def _of_gaps(values: Tensor, gaps: Tensor | None) -> Tensor:
+    """The value of each bucket, 0 in the bucket for times that are not known."""
+    assert gaps is not None
+    return torch.cat([values, values.new_zeros(1)])[gaps]
+
+
+def _project(module: FeatureEvidence, items: Tensor) -> Tensor:
+    """See `FeatureEvidence.project`."""
+    codes, weights = module.codes[items], module.slot_weights[items]
+    if module.left is not None and module.right is not None:
+        out = (module.left[codes] * weights.unsqueeze(3)).sum(2) @ module.right.t()
+    else:
+        out = torch.zeros(*items.shape, module.values, device=items.device)
+    return out.scatter_add(2, codes, module.log_diagonal.exp()[codes] * weights).clamp_min(0.0)
+
+
+def _pairs(module: nn.Module, batch: Batch) -> Tensor:
+    """log(1 + R_a(i_t, i_s) / eps), eps as it started, for all positions, `[b, l, l]`."""
+    if isinstance(module, IdentityEvidence):
+        return module.pairs(batch)
+    if isinstance(module, FeatureEvidence):
+        projected, codes = _project(module, batch.items), module.codes[batch.items]
+        weights = module.slot_weights[batch.items]
+        total = torch.zeros(*batch.items.shape, batch.items.shape[1], device=batch.items.device)
+        for slot in range(codes.shape[2]):
+            index = codes[:, :, slot].unsqueeze(1).expand(-1, batch.items.shape[1], -1)
+            total = total + projected.gather(2, index) * weights[:, :, slot].unsqueeze(1)
+        return torch.log1p(total * module.pair_scale)
+    assert isinstance(module, RowEvidence)
+    table = module.table
+    if isinstance(table, SparseRows):
+        return torch.log1p(_sparse_pairs(table, module, batch) * module.pair_scale)
+    return module.pairs(batch)
+
+
+def _sparse_pairs(table: SparseRows, module: RowEvidence, batch: Batch) -> Tensor:
+    """See `SparseRows.pairs`; every kept entry is compared with every position."""
+    rows, wanted = batch.items.clamp_max(module.keys - 1), batch.items.clamp_max(module.columns - 1)
+    indices, values = table.indices[rows].long(), table.values[rows]
+    total = torch.zeros(*rows.shape, rows.shape[1], device=values.device)
+    for start in range(0, indices.shape[2], _AT_A_TIME):
+        part = slice(start, start + _AT_A_TIME)
+        same = indices[:, :, None, part] == wanted[:, None, :, None]
+        total = total + (same * values[:, :, None, part]).sum(3)
+    return total

@@ -1,0 +1,161 @@
+"""Exporting a fitted model to ONNX."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from attrformer.errors import ConfigurationError
+from attrformer.export.folder import GRAPH, Description, UserAttribute, is_export, write_description
+from attrformer.export.graph import ScoringGraph
+from attrformer.export.inputs import LEVELS, NEIGHBOURS, NO_TIMES, USERS
+from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.model import Recommender
+
+OPSET: Final = 20
+EXPORTABLE: Final = ("attrformer", "sasrec")
+"""Models whose graphs are tested."""
+
+_SINGLE_FILE = 1 << 30
+"""Bytes of weights and relations up to which a graph is one file; ONNX itself allows 2 GiB."""
+
+
+def export_model(model: Recommender, folder: Path | str) -> None:
+    """Writes a model that `OnnxRecommender` runs: encoder and scorer with all relations and attributes.
+
+    The graph takes batches and histories of any length; its outputs are "hidden" `[batch, width]` and "scores"
+    `[batch, items]`. Similar users are searched outside of it, by plain array operations.
+
+    Args:
+        model: a fitted model on the CPU.
+        folder: made where needed; an exported model that lies there is replaced when the new one is complete.
+
+    Raises:
+        NotFittedError: the model is not fitted.
+        ConfigurationError: a package is missing, the model is of another kind or on another device, or the folder
+            holds something else.
+    """
+    folder, fitted = Path(folder), model.fitted
+    _check(fitted, folder)
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    graph = ScoringGraph(fitted.network).eval()
+    size = sum(tensor.nbytes for tensor in (*graph.parameters(), *graph.buffers()))
+    program = _translated(graph, _example(fitted))
+    program.save(str(unfinished / GRAPH), external_data=size > _SINGLE_FILE)
+    write_description(_describe(fitted), unfinished)
+    # A folder cannot be replaced in one step: for the moment between the two renames there is none.
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    unfinished.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check(fitted: Fitted, folder: Path) -> None:
+    if fitted.config.name not in EXPORTABLE:
+        raise ConfigurationError(
+            f"'{fitted.config.name}' cannot be exported. Models that can be: {', '.join(EXPORTABLE)}."
+        )
+    if fitted.device.type != "cpu":
+        raise ConfigurationError(f"The model is on {fitted.device}. Load it with device='cpu' to export it.")
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError("Exporting needs onnx and onnxscript: pip install 'attrformer[onnx]'.") from error
+    if folder.exists() and not is_export(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigurationError(f"{folder} holds something else than an exported model. Give another folder.")
+
+
+def _example(fitted: Fitted) -> dict[str, Tensor]:
+    """Inputs that trace every path; no two sizes are equal, and none is 1, so that all that may vary does."""
+    relations, count, length = fitted.relations, 3, min(5, fitted.config.max_length)
+    inputs = {
+        "items": torch.zeros(count, length, dtype=torch.long),
+        "lengths": torch.full((count,), length),
+    }
+    if not isinstance(fitted.network, AttrFormerNetwork):
+        return inputs
+    if reads_times(fitted):
+        inputs["times"] = torch.full((count, length), NO_TIMES)
+    for name in relations.levels:
+        inputs[f"{LEVELS}{name}"] = torch.zeros(count, length, dtype=torch.long)
+    for name in relations.users:
+        inputs[f"{USERS}{name}"] = torch.zeros(count, dtype=torch.long)
+    index = relations.neighbours
+    if index is not None:
+        shape = (count, index.count)
+        inputs[f"{NEIGHBOURS}users"] = torch.zeros(shape, dtype=torch.long)
+        inputs[f"{NEIGHBOURS}similarity"] = torch.ones(shape)
+        inputs[f"{NEIGHBOURS}following"] = torch.zeros(*shape, index.horizon, dtype=torch.long)
+    return inputs
+
+
+def _translated(graph: ScoringGraph, inputs: dict[str, Tensor]) -> Any:
+    """The graph as an ONNX program with free batch and length."""
+    batch, length = torch.export.Dim.DYNAMIC, torch.export.Dim.DYNAMIC
+    along = ("items", "times")
+    shapes = {
+        name: {0: batch, 1: length} if name in along or name.startswith(LEVELS) else {0: batch} for name in inputs
+    }
+    with _quiet(), torch.no_grad():
+        return torch.onnx.export(
+            graph,
+            (),
+            kwargs={"inputs": inputs},
+            dynamo=True,
+            dynamic_shapes={"inputs": shapes},
+            input_names=list(inputs),
+            output_names=["hidden", "scores"],
+            opset_version=OPSET,
+            verbose=False,
+        )
+
+
+def reads_times(fitted: Fitted) -> bool:
+    """Whether the times of a history count."""
+    return fitted.relations.time_gaps or fitted.relations.moment is not None
+
+
+def _describe(fitted: Fitted) -> Description:
+    relations, knowledge = fitted.relations, fitted.knowledge
+    whole = isinstance(fitted.network, AttrFormerNetwork)
+    attributes = {n: UserAttribute(user.labels, user.codes, user.reading) for n, user in relations.users.items()}
+    return Description(
+        model=fitted.config.name,
+        max_length=fitted.config.max_length,
+        times=whole and reads_times(fitted),
+        items=knowledge.item_ids,
+        users=knowledge.user_ids,
+        frame_library=knowledge.frame_library,
+        attributes=attributes if whole else {},
+        levels=relations.levels if whole else {},
+        neighbours=relations.neighbours if whole else None,
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks about packages that are not installed and about its own progress."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)

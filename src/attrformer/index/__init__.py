@@ -1,0 +1,6 @@
+"""Search in large catalogues: a graph over item vectors joined with what the relations name."""
+
+from attrformer.index.index import Index
+from attrformer.index.options import IndexOptions
+
+__all__ = ["Index", "IndexOptions"]

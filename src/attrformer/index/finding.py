@@ -1,0 +1,89 @@
+"""Candidates of one history from the content part and every relation, scored with all parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attrformer.index.voices import Voice
+from attrformer.nn.objective import Outputs
+from attrformer.recommender.ranking import Choice
+
+Codes = NDArray[np.int64]
+Values = NDArray[np.float32]
+
+
+def candidates(content: Codes, voices: list[Voice], per_relation: int) -> Codes:
+    """The items that any part names, int64, ascending.
+
+    Args:
+        content: items with large content parts.
+        voices: the relations.
+        per_relation: most items taken from each relation.
+    """
+    named = np.sort(np.concatenate([content, *(voice.strongest(per_relation) for voice in voices)]))
+    return named[np.concatenate([[True], named[1:] != named[:-1]])] if len(named) else named
+
+
+def scores(items: Codes, hidden: Values, table: Values, voices: list[Voice]) -> Values:
+    """The scores of some items with all parts, float32 `[n]`.
+
+    Args:
+        items: int64 `[n]`.
+        hidden: float32 `[d]`.
+        table: float32 `[items, d]`, the whole catalogue.
+        voices: the relations.
+    """
+    total = table[items] @ hidden
+    for voice in voices:
+        total += voice.at(items)
+    return total
+
+
+def allowed(items: Codes, choice: Choice, history: NDArray[np.int32]) -> Codes:
+    """Those of some items that may be recommended, in their order.
+
+    Args:
+        items: int64 `[n]`, ascending.
+        choice: what may be recommended.
+        history: item codes of the history.
+    """
+    kept = np.ones(len(items), dtype=bool)
+    if not len(items):
+        return items
+    for closed in (history if choice.hide_seen else None, choice.excluded):
+        if closed is not None:
+            place = np.minimum(np.searchsorted(items, closed), len(items) - 1)
+            kept[place[items[place] == closed]] = False
+    return items[kept]
+
+
+def best(items: Codes, values: Values, k: int) -> tuple[Codes, Values]:
+    """The k best items with their scores, equal scores in the order of the catalogue.
+
+    Args:
+        items: int64 `[n]`, ascending.
+        values: float32 `[n]`, their scores.
+        k: items wanted.
+    """
+    if len(items) > k:
+        # All that reach the k-th score stay, so that equal ones are sorted out below.
+        kept = values >= np.partition(values, len(values) - k)[len(values) - k]
+        items, values = items[kept], values[kept]
+    order = np.argsort(-values, kind="stable")[:k]
+    return items[order], values[order]
+
+
+@torch.no_grad()
+def catalogue_scores(outputs: Outputs) -> Tensor:
+    """Scores of the whole catalogue, float32 `[b, items]`, without a copy of the item vectors.
+
+    Args:
+        outputs: of the network, for one place in each history.
+    """
+    total = outputs.hidden @ outputs.table.t()
+    for part, inputs in outputs.parts:
+        part.block(slice(None), inputs).add_to(total)
+    return total.squeeze(1)

@@ -1,0 +1,288 @@
+"""Recommendations from large catalogues without looking at every item."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from attrformer.dataset.frames import native_like
+from attrformer.dataset.sequences import Sequences
+from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.index import finding
+from attrformer.index.content import ContentGraph
+from attrformer.index.options import IndexOptions
+from attrformer.index.storage import fingerprint, load_index, save_index
+from attrformer.index.voices import Memory
+from attrformer.models.prepared import prepared
+from attrformer.nn.objective import Outputs
+from attrformer.recommender import ranking
+from attrformer.recommender.answering import read_choice
+from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.model import Recommender
+from attrformer.recommender.ranking import Choice
+from attrformer.recommender.requests import Group, Request, read_request
+from attrformer.recommender.unknown import OnUnknown
+
+Codes = NDArray[np.int64]
+
+_TOGETHER = 64
+"""Histories that the network reads at a time."""
+
+
+class Index:
+    """A model and a way to find its best items.
+
+    The approximate way asks a graph over the item vectors for the largest content parts, and every relation for the
+    items that speak loudest; what any of them names is scored with all parts. The exact way scores the whole catalogue.
+
+    Args:
+        model: a fitted model on the CPU.
+        options: how items are found.
+        graph: over its item vectors; None for the exact way.
+    """
+
+    def __init__(self, model: Recommender, options: IndexOptions, graph: ContentGraph | None) -> None:
+        self.model, self.options = model, options
+        self._graph, self._fitted = graph, model.fitted
+        self._ready = _ready(self._fitted)
+        self._memory = Memory(self._fitted.relations.popularity)
+        if graph is not None:
+            self._warm_up()
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the catalogue is searched approximately."""
+        return self._graph is not None
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the graph."""
+        return 0 if self._graph is None else self._graph.memory
+
+    @classmethod
+    def build(
+        cls,
+        model: Recommender,
+        options: IndexOptions | None = None,
+        *,
+        threads: int = 1,
+        progress: Callable[[int], None] | None = None,
+    ) -> Index:
+        """Makes an index of a model.
+
+        Args:
+            model: a fitted model on the CPU.
+            options: the defaults where None.
+            threads: that link items; with one the index is the same each time.
+            progress: told how many items are linked.
+
+        Raises:
+            NotFittedError: the model is not fitted.
+            ConfigurationError: usearch is missing, or the model cannot be searched in this way.
+        """
+        options = IndexOptions() if options is None else options
+        fitted = model.fitted
+        if not _wants_graph(fitted, options):
+            return cls(model, options, None)
+        ready = _ready(fitted)
+        table = _anybody(ready).table.detach().numpy()
+        return cls(model, options, ContentGraph.build(table, options, threads, progress))
+
+    def search(
+        self,
+        users: Any = None,
+        histories: Any = None,
+        *,
+        user_attributes: Any = None,
+        k: int = 10,
+        hide_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        on_unknown: str = "raise",
+    ) -> Any:
+        """What `Recommender.recommend` answers, found with the index; see there for arguments and result.
+
+        Where candidates are given, exactly these are scored. People without a history are answered by popularity, as
+        in `recommend`.
+
+        Args:
+            users: as in `recommend`.
+            histories: as in `recommend`.
+            user_attributes: as in `recommend`.
+            k: items for each user.
+            hide_seen: leave out items of the history.
+            candidates: as in `recommend`.
+            exclude: as in `recommend`.
+            on_unknown: as in `recommend`.
+
+        Raises:
+            CheckpointError: the model has changed since the index was made.
+            UnknownIdError: as in `recommend`.
+            DataError: as in `recommend`.
+            ConfigurationError: as in `recommend`.
+        """
+        fitted, unknown = self._current(), OnUnknown(on_unknown)
+        request = read_request(fitted, users, histories, user_attributes, unknown)
+        choice = read_choice(fitted, k, hide_seen, candidates, exclude, unknown)
+        if self._graph is None:
+            return native_like(ranking.recommend(self._ready, request, choice), request.library)
+        starts = range(0, len(request), _TOGETHER)
+        blocks = [np.arange(start, min(start + _TOGETHER, len(request))) for start in starts]
+        nobody = np.empty(0, dtype=np.int64)
+        empty = ranking.answers(self._ready, request, nobody, nobody, np.empty(0, dtype=np.float32))
+        found = [self._block(request, block, choice) for block in blocks]
+        return native_like(pl.concat([empty, *found]), request.library)
+
+    def search_codes(
+        self, users: Codes, contexts: Sequences, choice: Choice, values: dict[str, Codes] | None = None
+    ) -> list[tuple[Codes, NDArray[np.float32]]]:
+        """The same for histories in codes of the model.
+
+        Args:
+            users: int64 `[b]`, user codes, -1 for people the model does not know.
+            contexts: their histories, at least one interaction each.
+            choice: what may be recommended.
+            values: int64 `[b]` codes by user attribute, where they are not those that the model knows of the users.
+
+        Returns:
+            For each history item codes and scores, best first.
+
+        Raises:
+            CheckpointError: the model has changed since the index was made.
+        """
+        self._current()
+        with torch.inference_mode():
+            _, outputs = self._ready.outputs(users, contexts, values)
+        hidden, table = outputs.hidden[:, 0].numpy(), outputs.table.detach().numpy()
+        wanted = max(self.options.content, choice.k)
+        named: list[Codes | None] = [None] * len(users)
+        if self._graph is not None and choice.candidates is None:
+            named = list(self._graph.search(hidden, wanted))
+        found = []
+        for row in range(len(users)):
+            history = contexts.items[contexts.offsets[row] : contexts.offsets[row + 1]]
+            found.append(self._best(outputs, row, hidden[row], table, named[row], choice, history))
+        return found
+
+    def _best(
+        self,
+        outputs: Outputs,
+        row: int,
+        hidden: NDArray[np.float32],
+        table: NDArray[np.float32],
+        named: Codes | None,
+        choice: Choice,
+        history: NDArray[np.int32],
+    ) -> tuple[Codes, NDArray[np.float32]]:
+        """The best items of one history; `named` are those of the content part, None where there are no such."""
+        voices = self._memory.voices(outputs.names, outputs.parts, row)
+        if choice.candidates is not None:
+            items = choice.candidates
+        elif named is not None:
+            items = finding.candidates(named, voices, self.options.per_relation)
+        else:
+            items = np.arange(len(table))
+        items = finding.allowed(items, choice, history)
+        if choice.candidates is None and named is not None and len(items) < choice.k:
+            # So much is asked for, or hidden, that what was named does not suffice.
+            items = finding.allowed(np.arange(len(table)), choice, history)
+        return finding.best(items, finding.scores(items, hidden, table, voices), choice.k)
+
+    def save(self, folder: Path | str) -> None:
+        """Writes the index; it can be loaded with the same state of the model only.
+
+        Args:
+            folder: made where needed; an index that lies there is replaced.
+
+        Raises:
+            CheckpointError: the model has changed since the index was made.
+        """
+        save_index(Path(folder), fingerprint(self._current()), self.options, self._graph)
+
+    @classmethod
+    def load(cls, folder: Path | str, model: Recommender) -> Index:
+        """Reads what `save` wrote.
+
+        Args:
+            folder: of the index.
+            model: the model that it was made of.
+
+        Raises:
+            CheckpointError: there is no index, it is damaged, or it was made for another state of the model.
+            ConfigurationError: usearch is missing, or the model is not on the CPU.
+        """
+        options, graph = load_index(Path(folder), fingerprint(model.fitted))
+        return cls(model, options, graph)
+
+    def _current(self) -> Fitted:
+        if self.model.fitted is not self._fitted:
+            raise CheckpointError(
+                "The model has changed since the index was made. Make it again: Index.build(model), or load the index "
+                "where only interactions were added."
+            )
+        return self._fitted
+
+    def _block(self, request: Request, block: Codes, choice: Choice) -> pl.DataFrame:
+        owners, chosen, values = [], [], []
+        for group in request.groups(self._ready, block):
+            for place, (items, scores) in zip(group.places, self._group(request, group, choice), strict=True):
+                owners.append(np.full(len(items), place))
+                chosen.append(items)
+                values.append(scores)
+        owner = np.concatenate(owners)
+        order = np.argsort(owner, kind="stable")
+        items, scored = np.concatenate(chosen)[order], np.concatenate(values)[order]
+        return ranking.answers(self._ready, request, owner[order], items, scored)
+
+    def _group(self, request: Request, group: Group, choice: Choice) -> list[tuple[Codes, NDArray[np.float32]]]:
+        if group.contexts is not None:
+            values = request.values_at(self._ready, group.places)
+            return self.search_codes(request.users[group.places], group.contexts, choice, values)
+        scores = ranking.scores_of(self._ready, request, group)
+        choice.mask(scores, group)
+        rows, items = ranking.best_items(scores, choice.k)
+        cuts = np.cumsum(torch.bincount(rows, minlength=len(scores)).numpy())[:-1]
+        scored = scores[rows, items].numpy()
+        return list(zip(np.split(items.numpy(), cuts), np.split(scored, cuts), strict=True))
+
+    def _warm_up(self) -> None:
+        """Makes what is looked up in the relations, so that the first request does not wait for it."""
+        outputs = _anybody(self._ready)
+        for voice in self._memory.voices(outputs.names, outputs.parts, 0):
+            voice.strongest(self.options.per_relation)
+
+
+def _ready(fitted: Fitted) -> Fitted:
+    """The same model with its item vectors computed once."""
+    if fitted.device.type != "cpu":
+        raise ConfigurationError(f"The model is on {fitted.device}. Load it with device='cpu' to search by an index.")
+    ready = copy.copy(fitted)
+    ready.network = prepared(fitted.network)
+    return ready
+
+
+def _wants_graph(fitted: Fitted, options: IndexOptions) -> bool:
+    learned = any(True for _ in fitted.network.parameters())
+    if options.method == "approximate" and not learned:
+        raise ConfigurationError(
+            f"'{fitted.config.name}' learns no item vectors, so that nothing can be indexed. Use method=exact."
+        )
+    if options.method == "auto":
+        return learned and fitted.relations.items > options.exact_items
+    return options.method == "approximate"
+
+
+def _anybody(fitted: Fitted) -> Outputs:
+    """What the network says after a history of the first item."""
+    one = np.zeros(1, dtype=np.int32)
+    missing = {name: np.full(1, np.nan, dtype=np.float32) for name in fitted.relations.levels}
+    contexts = Sequences(np.array([0, 1]), one, None, missing)
+    _, outputs = fitted.outputs(np.array([-1]), contexts)
+    return outputs

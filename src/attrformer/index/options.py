@@ -1,0 +1,41 @@
+"""Options of an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from attrformer.errors import ConfigurationError, require
+
+METHODS = ("auto", "exact", "approximate")
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """How items are found.
+
+    Raises:
+        ConfigurationError: an option has a value that cannot be used.
+    """
+
+    method: Literal["auto", "exact", "approximate"] = field(
+        default="auto",
+        metadata={"help": "exact scores the whole catalogue, approximate what index and relations name"},
+    )
+    exact_items: int = field(default=50_000, metadata={"help": "largest catalogue that auto searches exactly"})
+    content: int = field(default=1024, metadata={"help": "items taken from the search over the content part"})
+    per_relation: int = field(default=4096, metadata={"help": "most items taken from each relation, the strongest"})
+    connectivity: int = field(default=16, metadata={"help": "edges of each item in the graph of the content part"})
+    expansion_add: int = field(default=128, metadata={"help": "items looked at when an item is put into the graph"})
+    number: Literal["f16", "bf16", "f32"] = field(
+        default="f16", metadata={"help": "how the graph holds vectors; scores are computed from single precision"}
+    )
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigurationError(f"method is '{self.method}'. Use one of: {', '.join(METHODS)}.")
+        if self.number not in ("f16", "bf16", "f32"):
+            raise ConfigurationError(f"number is '{self.number}'. Use one of: f16, bf16, f32.")
+        require(self.exact_items >= 0, "exact_items", self.exact_items, "0 or more")
+        for name, least in (("content", 1), ("per_relation", 0), ("connectivity", 2), ("expansion_add", 1)):
+            require(getattr(self, name) >= least, name, getattr(self, name), f"{least} or more")
