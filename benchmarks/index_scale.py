@@ -168,7 +168,7 @@ def best(index: Any, histories: Any, values: dict[str, Any], row: int) -> Any:
 
     context = histories.rows(np.array([row]))
     asked = {name: codes[row : row + 1] for name, codes in values.items()}
-    _, outputs = index._ready.outputs(np.array([-1]), context, asked)
+    _, outputs = index.model.fitted.outputs(np.array([-1]), context, asked)
     scores = catalogue_scores(outputs)[0]
     scores[torch.from_numpy(context.items.astype(np.int64))] = -torch.inf
     return scores.topk(K).indices.numpy()

@@ -78,7 +78,8 @@ SHOWN = command_lines("attrformer")
 
 def test_the_readme_shows_the_way_from_download_to_explanation() -> None:
     shown = [words[0] for name, words in SHOWN if name == "README.md"]
-    way = ["download", "prepare", "train", "evaluate", "recommend", "recommend", "explain", "serve", "options"]
+    way = ["download", "prepare", "train", "evaluate", "recommend", "recommend", "explain"]
+    way += ["index", "export", "serve", "options"]
     assert shown == [*way, "train", "options", "benchmark", "benchmark"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from attrformer.index.content import ContentGraph
 from attrformer.index.options import IndexOptions
 from attrformer.index.storage import fingerprint, load_index, save_index
 from attrformer.index.voices import Memory
-from attrformer.models.prepared import prepared
 from attrformer.nn.objective import Outputs
 from attrformer.recommender import ranking
 from attrformer.recommender.answering import read_choice
@@ -50,8 +48,7 @@ class Index:
 
     def __init__(self, model: Recommender, options: IndexOptions, graph: ContentGraph | None) -> None:
         self.model, self.options = model, options
-        self._graph, self._fitted = graph, model.fitted
-        self._ready = _ready(self._fitted)
+        self._graph, self._fitted = graph, _checked(model.fitted)
         self._memory = Memory(self._fitted.relations.popularity)
         if graph is not None:
             self._warm_up()
@@ -88,11 +85,10 @@ class Index:
             ConfigurationError: usearch is missing, or the model cannot be searched in this way.
         """
         options = IndexOptions() if options is None else options
-        fitted = model.fitted
+        fitted = _checked(model.fitted)
         if not _wants_graph(fitted, options):
             return cls(model, options, None)
-        ready = _ready(fitted)
-        table = _anybody(ready).table.detach().numpy()
+        table = _anybody(fitted).table.detach().numpy()
         return cls(model, options, ContentGraph.build(table, options, threads, progress))
 
     def search(
@@ -132,11 +128,11 @@ class Index:
         request = read_request(fitted, users, histories, user_attributes, unknown)
         choice = read_choice(fitted, k, hide_seen, candidates, exclude, unknown)
         if self._graph is None:
-            return native_like(ranking.recommend(self._ready, request, choice), request.library)
+            return native_like(ranking.recommend(self._fitted, request, choice), request.library)
         starts = range(0, len(request), _TOGETHER)
         blocks = [np.arange(start, min(start + _TOGETHER, len(request))) for start in starts]
         nobody = np.empty(0, dtype=np.int64)
-        empty = ranking.answers(self._ready, request, nobody, nobody, np.empty(0, dtype=np.float32))
+        empty = ranking.answers(self._fitted, request, nobody, nobody, np.empty(0, dtype=np.float32))
         found = [self._block(request, block, choice) for block in blocks]
         return native_like(pl.concat([empty, *found]), request.library)
 
@@ -159,7 +155,7 @@ class Index:
         """
         self._current()
         with torch.inference_mode():
-            _, outputs = self._ready.outputs(users, contexts, values)
+            _, outputs = self._fitted.outputs(users, contexts, values)
         hidden, table = outputs.hidden[:, 0].numpy(), outputs.table.detach().numpy()
         wanted = max(self.options.content, choice.k)
         named: list[Codes | None] = [None] * len(users)
@@ -231,7 +227,7 @@ class Index:
 
     def _block(self, request: Request, block: Codes, choice: Choice) -> pl.DataFrame:
         owners, chosen, values = [], [], []
-        for group in request.groups(self._ready, block):
+        for group in request.groups(self._fitted, block):
             for place, (items, scores) in zip(group.places, self._group(request, group, choice), strict=True):
                 owners.append(np.full(len(items), place))
                 chosen.append(items)
@@ -239,13 +235,13 @@ class Index:
         owner = np.concatenate(owners)
         order = np.argsort(owner, kind="stable")
         items, scored = np.concatenate(chosen)[order], np.concatenate(values)[order]
-        return ranking.answers(self._ready, request, owner[order], items, scored)
+        return ranking.answers(self._fitted, request, owner[order], items, scored)
 
     def _group(self, request: Request, group: Group, choice: Choice) -> list[tuple[Codes, NDArray[np.float32]]]:
         if group.contexts is not None:
-            values = request.values_at(self._ready, group.places)
+            values = request.values_at(self._fitted, group.places)
             return self.search_codes(request.users[group.places], group.contexts, choice, values)
-        scores = ranking.scores_of(self._ready, request, group)
+        scores = ranking.scores_of(self._fitted, request, group)
         choice.mask(scores, group)
         rows, items = ranking.best_items(scores, choice.k)
         cuts = np.cumsum(torch.bincount(rows, minlength=len(scores)).numpy())[:-1]
@@ -254,18 +250,16 @@ class Index:
 
     def _warm_up(self) -> None:
         """Makes what is looked up in the relations, so that the first request does not wait for it."""
-        outputs = _anybody(self._ready)
+        outputs = _anybody(self._fitted)
         for voice in self._memory.voices(outputs.names, outputs.parts, 0):
             voice.strongest(self.options.per_relation)
 
 
-def _ready(fitted: Fitted) -> Fitted:
-    """The same model with its item vectors computed once."""
+def _checked(fitted: Fitted) -> Fitted:
+    """The model, which has to be on the CPU, where the index looks its relations up."""
     if fitted.device.type != "cpu":
         raise ConfigurationError(f"The model is on {fitted.device}. Load it with device='cpu' to search by an index.")
-    ready = copy.copy(fitted)
-    ready.network = prepared(fitted.network)
-    return ready
+    return fitted
 
 
 def _wants_graph(fitted: Fitted, options: IndexOptions) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 def at_places(values: Tensor, places: Tensor) -> Tensor:
     """Values `[b, l, ...]` at the places `[b, t]`, `[b, t, ...]`."""
-    rows = torch.arange(len(values), device=values.device).unsqueeze(1)
+    rows = torch.arange(values.shape[0], device=values.device).unsqueeze(1)
     return values[rows, places]
 
 

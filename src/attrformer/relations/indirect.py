@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -44,6 +43,9 @@ def indirect_relation(name: str, direct: RowRelation, *, top_k: int | None) -> R
 
 def _two_steps(step: sparse.csr_array, most: int) -> sparse.csr_array:
     """Two steps, and of each row at least its `most` largest entries; equal ones are kept together."""
+    # Here, so that an exported model reads its relations without torch.
+    import torch
+
     first = _rows_of(*keep_top(step, min(FIRST_STEPS, step.shape[1])), (step.shape[0], step.shape[1]))
     total = np.asarray(first.sum(axis=1)).ravel()
     first = sparse.csr_array(sparse.diags_array(1.0 / np.where(total > 0, total, 1.0)) @ first)
