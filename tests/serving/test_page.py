@@ -107,6 +107,8 @@ def test_a_user_is_picked(page: Page) -> None:
 
 def test_what_is_wrong_is_said(browser: Browser, address: str) -> None:
     opened = Opened(browser, address)
+    # Before its first answer is there the page may not listen yet.
+    settled(opened.page)
     opened.page.get_by_label("User id").fill("<b>nobody</b>")
     opened.page.keyboard.press("Enter")
     expect(opened.page.get_by_role("alert")).to_contain_text("'<b>nobody</b>' is not among the users")
