@@ -143,6 +143,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
 
 
 def test_relations_are_explored(page: Page) -> None:
+    settled(page)
     page.locator("#to-relations").click()
     expect(page.locator("#strengths li")).to_have_count(9)
     expect(page.get_by_role("table", name="Strongest pairs of brand")).to_be_visible()
@@ -185,6 +186,7 @@ def luminance(colour: str) -> float:
 def test_both_schemes_can_be_read_and_everything_has_a_name(browser: Browser, address: str, scheme: str) -> None:
     opened = Opened(browser, address, color_scheme=scheme)
     page = opened.page
+    settled(page)
     page.get_by_label("User id").fill("user-0003")
     page.get_by_role("button", name="Load").click()
     expect(page.locator("#answers .reason").first).to_be_visible()
