@@ -105,7 +105,11 @@ def _require_model(run: Path) -> None:
 def _listen(options: ServeOptions) -> socket.socket:
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
-        return socket.create_server((options.host, options.port), family=family, backlog=2048)
+        listener = socket.create_server((options.host, options.port), family=family, backlog=2048)
+        # Connections inherit it. The event loop sets it only where a socket names its protocol, which this one
+        # does not; without it the body of an answer waits 40 ms for an acknowledgement of its head.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except OSError as error:
         raise ConfigurationError(
             f"{options.host}:{options.port} cannot be listened on ({error.strerror or error}). "
