@@ -131,10 +131,8 @@ class Index:
             return native_like(ranking.recommend(self._fitted, request, choice), request.library)
         starts = range(0, len(request), _TOGETHER)
         blocks = [np.arange(start, min(start + _TOGETHER, len(request))) for start in starts]
-        nobody = np.empty(0, dtype=np.int64)
-        empty = ranking.answers(self._fitted, request, nobody, nobody, np.empty(0, dtype=np.float32))
-        found = [self._block(request, block, choice) for block in blocks]
-        return native_like(pl.concat([empty, *found]), request.library)
+        found = ranking.joined(fitted, request, [self._block(request, block, choice) for block in blocks])
+        return native_like(found, request.library)
 
     def search_codes(
         self, users: Codes, contexts: Sequences, choice: Choice, values: dict[str, Codes] | None = None

@@ -214,6 +214,10 @@ class AttrFormerNetwork(Network):
             return {MIXED: torch.stack([values[name] * weight for name, weight in self.mixing.items()]).sum(0)}
         return values
 
+    def embed(self, items: Tensor, table: Tensor) -> Tensor:
+        """Rows of the table `[items, d]` for item codes `[b, l]`, zeros for padding, `[b, l, d]`."""
+        return F.embedding(items, torch.cat([table, table.new_zeros(1, table.shape[1])]))
+
     def encode(self, batch: Batch, table: Tensor) -> Tensor:
         """Hidden state at the places of a batch, `[b, t, d]`.
 
@@ -221,8 +225,7 @@ class AttrFormerNetwork(Network):
             batch: histories.
             table: item representations `[items, d]`.
         """
-        padded = torch.cat([table, table.new_zeros(1, table.shape[1])])
-        embedded = F.embedding(batch.items, padded) * math.sqrt(self.config.width)
+        embedded = self.embed(batch.items, table) * math.sqrt(self.config.width)
         hidden = self.drop(embedded + self.position[: batch.items.shape[1]])
         values = self.relation_values(batch)
         for layer in self.layers[:-1]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.network import Network
-from attrformer.nn.batch import Batch
 
 
 class KnownTable(nn.Module):
@@ -48,16 +45,9 @@ class PreparedNetwork(AttrFormerNetwork):
             known = KnownTable(network.table().detach())
         self._modules = {**network._modules, "table": known}
 
-    def encode(self, batch: Batch, table: Tensor) -> Tensor:
-        """See `AttrFormerNetwork.encode`; the table is looked up and not copied."""
-        embedded = look_up(batch.items, table) * math.sqrt(self.config.width)
-        hidden = embedded + self.position[: batch.items.shape[1]]
-        values = self.relation_values(batch)
-        for layer in self.layers[:-1]:
-            hidden = layer(hidden, values)
-        asked = {name: batch.at_places(value) for name, value in values.items()}
-        normalised: Tensor = self.norm(self.layers[-1](hidden, asked, batch.places))
-        return normalised
+    def embed(self, items: Tensor, table: Tensor) -> Tensor:
+        """See `AttrFormerNetwork.embed`; the table is looked up and not copied."""
+        return look_up(items, table)
 
 
 def prepared(network: Network) -> Network:

@@ -97,6 +97,11 @@ def recommend(fitted: Fitted, request: Request, choice: Choice) -> pl.DataFrame:
         choice: what may be recommended.
     """
     found = [recommend_block(fitted, request, block, choice) for block in blocks(fitted, len(request))]
+    return joined(fitted, request, found)
+
+
+def joined(fitted: Fitted, request: Request, found: list[pl.DataFrame]) -> pl.DataFrame:
+    """The answers of some blocks of a request as one table; an empty one where there is no block."""
     if not found:
         nobody = np.empty(0, dtype=np.int64)
         return answers(fitted, request, nobody, nobody, np.empty(0, dtype=np.float32))

@@ -6,6 +6,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+
+from attrformer.dataset.sequences import Sequences
 
 Counts = TypeVar("Counts", bound=Any)
 
@@ -22,6 +25,30 @@ def assign_folds(users: int, folds: int, seed: int) -> NDArray[np.int64]:
         int64 `[users]`, the fold of each user.
     """
     return np.random.default_rng(seed).permutation(users).astype(np.int64) % folds
+
+
+def fold_tables(
+    folds: NDArray[np.int64], train: Sequences, keys: NDArray[np.int64], shape: tuple[int, int]
+) -> list[NDArray[np.float32]]:
+    """How often each key meets each item, for each fold of users.
+
+    Args:
+        folds: int64 `[users]`, the fold of each user.
+        train: training sequences, one row for each user.
+        keys: int64 `[n]`, the key of each interaction, such as an attribute value or a moment.
+        shape: number of keys and of items.
+
+    Returns:
+        A float32 table `[keys, items]` for each fold.
+    """
+    tables, fold_of = [], np.repeat(folds, train.lengths)
+    for fold in range(fold_count(folds)):
+        used = fold_of == fold
+        ones = np.ones(int(used.sum()), dtype=np.float32)
+        tables.append(
+            sparse.coo_array((ones, (keys[used], train.items[used])), shape=shape).toarray().astype(np.float32)
+        )
+    return tables
 
 
 def without_each_fold(counts: list[Counts]) -> list[Counts]:

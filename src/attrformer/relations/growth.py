@@ -13,7 +13,7 @@ from attrformer.dataset.sequences import Sequences
 from attrformer.relations.build import RelationSet, UserRelation, counted_rows
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.item_attribute import FeatureRelation, phi_rows
-from attrformer.relations.moment import MomentRelation, counted_moments
+from attrformer.relations.moment import counted_moments
 from attrformer.relations.neighbours import NeighbourIndex
 from attrformer.relations.rows import RowRelation
 from attrformer.relations.user_attribute import lift_relation
@@ -30,7 +30,7 @@ def with_more_items(relations: RelationSet, attributes: Mapping[str, Attribute],
         attributes: of the new items, one for each item attribute of `relations`, as they were read.
         count: how many new items there are.
     """
-    items = relations.items + count
+    items, moment = relations.items + count, relations.moment
     return replace(
         relations,
         items=items,
@@ -39,7 +39,7 @@ def with_more_items(relations: RelationSet, attributes: Mapping[str, Attribute],
         users={name: replace(user, lift=_wider_lift(user.lift, count)) for name, user in relations.users.items()},
         neighbours=None if relations.neighbours is None else _wider_index(relations.neighbours, count),
         popularity=np.pad(relations.popularity, (0, count)),
-        moment=None if relations.moment is None else _wider_moment(relations.moment, count),
+        moment=None if moment is None else replace(moment, lift=_wider_lift(moment.lift, count)),
     )
 
 
@@ -98,18 +98,10 @@ def _wider(relation: RowRelation, count: int) -> RowRelation:
 
 
 def _wider_lift(lift: RowRelation, count: int) -> RowRelation:
-    """Lifts with items that everybody likes alike; a missing value, the last row, says nothing about them either."""
+    """Lifts with items that have 1 in every row; a row that says nothing, of a missing value, stays so."""
     assert lift.dense is not None
-    dense = np.pad(lift.dense, [(0, 0), (0, count)], constant_values=1.0)
-    dense[-1] = 0.0
-    return replace(lift, columns=lift.columns + count, dense=dense)
-
-
-def _wider_moment(moment: MomentRelation, count: int) -> MomentRelation:
-    """Moments with items that are in season as much as ever."""
-    assert moment.lift.dense is not None
-    dense = np.pad(moment.lift.dense, [(0, 0), (0, count)], constant_values=1.0)
-    return replace(moment, lift=replace(moment.lift, columns=moment.lift.columns + count, dense=dense))
+    says = lift.dense.any(axis=1, keepdims=True).astype(np.float32)
+    return replace(lift, columns=lift.columns + count, dense=np.hstack([lift.dense, says.repeat(count, axis=1)]))
 
 
 def _with_values(feature: FeatureRelation, attribute: Attribute) -> FeatureRelation:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from attrformer.dataset.sequences import Sequences
-from attrformer.relations.folds import fold_count, without_each_fold
+from attrformer.relations.folds import fold_tables, without_each_fold
 from attrformer.relations.rows import RowRelation
 
 NAME = "moment"
@@ -77,14 +76,8 @@ def counted_moments(
         folds: fold of each user, int64 `[users]`.
     """
     assert train.times is not None
-    moments, owner = np.searchsorted(edges, train.times, side="right"), train.row_of_position()
     keys = len(edges) + 1
-    counts = []
-    for fold in range(fold_count(folds)):
-        used = folds[owner] == fold
-        ones = np.ones(int(used.sum()), dtype=np.float32)
-        table = sparse.coo_array((ones, (moments[used], train.items[used])), shape=(keys, items))
-        counts.append(table.toarray().astype(np.float32))
+    counts = fold_tables(folds, train, np.searchsorted(edges, train.times, side="right"), (keys, items))
     steps = np.arange(keys)
     weights = np.float32(reach) ** np.abs(steps[:, None] - steps).astype(np.float32)
 

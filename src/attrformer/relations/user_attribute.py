@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from attrformer.dataset.attributes import Attribute
 from attrformer.dataset.sequences import Sequences
-from attrformer.relations.folds import fold_count, without_each_fold
+from attrformer.relations.folds import fold_tables, without_each_fold
 from attrformer.relations.reading import Reading
 from attrformer.relations.rows import RowRelation
 
@@ -66,13 +65,7 @@ def lift_relation(
         codes: value of each user, the last code (`values - 1`) meaning missing.
         values: number of codes, missing included.
     """
-    owner = train.row_of_position()
-    counts = []
-    for fold in range(fold_count(folds)):
-        used = folds[owner] == fold
-        pair = (codes[owner[used]], train.items[used])
-        ones = np.ones(int(used.sum()), dtype=np.float32)
-        counts.append(sparse.coo_array((ones, pair), shape=(values, items)).toarray().astype(np.float32))
+    counts = fold_tables(folds, train, codes[train.row_of_position()], (values, items))
 
     def finish(count: NDArray[np.float32]) -> NDArray[np.float32]:
         total = count.sum()
