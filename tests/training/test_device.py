@@ -26,9 +26,21 @@ def test_precision() -> None:
     assert choose_precision("auto", torch.device("mps")) is torch.float32
 
 
-@pytest.mark.parametrize(("matrix_units", "chosen"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_a_cpu_takes_bfloat16_only_with_matrix_units(
-    monkeypatch: pytest.MonkeyPatch, matrix_units: bool, chosen: torch.dtype
+AMD, INTEL = "AMD EPYC", "Intel(R) Xeon(R)"
+
+
+@pytest.mark.parametrize(
+    ("able", "chosen"),
+    [
+        ({"amx_bf16": True, "avx512_bf16": True, "cpu_name": INTEL}, torch.bfloat16),
+        ({"amx_bf16": False, "avx512_bf16": True, "cpu_name": INTEL}, torch.float32),
+        ({"amx_bf16": False, "avx512_bf16": True, "cpu_name": AMD}, torch.bfloat16),
+        ({"amx_bf16": False, "avx512_bf16": False, "cpu_name": AMD}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_a_cpu_takes_bfloat16_where_it_gains(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, object], chosen: torch.dtype
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": matrix_units}, raising=False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
     assert choose_precision("auto", torch.device("cpu")) is chosen

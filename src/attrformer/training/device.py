@@ -37,13 +37,15 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 
     Args:
         name: "auto", "float32" or "bfloat16".
-        device: where they run. On a CPU, "auto" takes bfloat16 only where it has matrix units for it (AMX); with vector
-            instructions alone it is faster on some processors and slower on others (docs/lab-notes.md).
+        device: where they run. On a CPU, "auto" takes bfloat16 where it has matrix units for it (AMX), and on AMD's
+            processors with vector instructions for it (AVX512-BF16), which run at twice the rate of float32 or more;
+            those of other makers were seen to be slower with them (docs/lab-notes.md).
     """
     if name != "auto":
         return torch.bfloat16 if name == "bfloat16" else torch.float32
     if device.type == "cuda":
         return torch.bfloat16
     # Older releases of torch do not tell what a CPU can do.
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return torch.bfloat16 if device.type == "cpu" and capabilities.get("amx_bf16") else torch.float32
+    able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    vectors = able.get("avx512_bf16") and str(able.get("cpu_name", "")).startswith("AMD")
+    return torch.bfloat16 if device.type == "cpu" and (able.get("amx_bf16") or vectors) else torch.float32
