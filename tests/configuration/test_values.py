@@ -2,73 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.configuration.parts import Head, Required, Training, Whole
 
-from attrformer.configuration import describe, from_dict, load_yaml, override, to_dict
+from attrformer.configuration import from_dict, load_yaml, override, to_dict
 from attrformer.errors import ConfigurationError
-
-
-@dataclass(frozen=True)
-class Head:
-    rank: int = 4
-    scale: float | None = None
-
-
-@dataclass(frozen=True)
-class Training:
-    epochs: int = field(default=20, metadata={"help": "Passes over the data."})
-    learning_rate: float = 1e-3
-    compile: bool = False
-    precision: Literal["auto", "bf16", "off"] = "auto"
-    betas: tuple[float, float] = (0.9, 0.999)
-    widths: tuple[int, ...] = (64, 64)
-
-    def __post_init__(self) -> None:
-        if self.epochs < 0:
-            raise ValueError("epochs must not be negative")
-
-
-@dataclass(frozen=True)
-class Whole:
-    training: Training = field(default_factory=lambda: Training(epochs=7))
-    heads: dict[str, Head] = field(default_factory=dict)
-    weights: dict[str, float] = field(default_factory=dict)
-    extra: Head | None = None
-    name: str = "whole"
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Tree:
-    name: Literal["tree"] = "tree"
-    depth: int = 3
-
-
-@dataclass(frozen=True)
-class Net:
-    name: Literal["net"] = "net"
-    depth: int = 2
-    width: int = 64
-
-
-@dataclass(frozen=True)
-class Choice:
-    model: Tree | Net = field(default_factory=Tree)
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Required:
-    path: str
-
 
 heads = st.builds(Head, rank=st.integers(), scale=st.none() | st.floats(allow_nan=False, allow_infinity=False))
 wholes = st.builds(
@@ -223,85 +167,3 @@ def test_yaml_errors_name_the_file(tmp_path: Path, content: bytes, words: list[s
 def test_missing_yaml_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"none\.yaml cannot be read"):
         load_yaml(Whole, tmp_path / "none.yaml")
-
-
-def test_describe_lists_every_option_with_the_default_in_force() -> None:
-    options = {option.name: option for option in describe(Whole)}
-    assert list(options) == [
-        "training.epochs",
-        "training.learning_rate",
-        "training.compile",
-        "training.precision",
-        "training.betas",
-        "training.widths",
-        "heads",
-        "weights",
-        "extra",
-        "extra.rank",
-        "extra.scale",
-        "name",
-        "seed",
-    ]
-    assert options["training.epochs"] == ("training.epochs", "int", 7, "Passes over the data.")
-    assert options["training.precision"].type == "auto | bf16 | off"
-    assert options["training.widths"][1:3] == ("list of int", [64, 64])
-    assert options["training.betas"].type == "[float, float]"
-    assert options["heads"].type == "mapping of text to Head"
-    assert options["extra.scale"][1:3] == ("float | null", None)
-    assert describe(Required)[0].default is dataclasses.MISSING
-
-
-@pytest.mark.parametrize(
-    ("mapping", "model"),
-    [
-        ({}, Tree()),
-        ({"model": {"depth": 5}}, Tree(depth=5)),
-        ({"model": {"name": "net", "width": 8}}, Net(width=8)),
-        ({"model": {"name": "net"}}, Net()),
-    ],
-)
-def test_the_name_tells_the_variants_of_a_part_apart(mapping: dict[str, Any], model: Tree | Net) -> None:
-    choice = from_dict(Choice, mapping)
-    assert choice == Choice(model=model)
-    assert from_dict(Choice, json.loads(json.dumps(to_dict(choice)))) == choice
-
-
-@pytest.mark.parametrize(
-    ("assignments", "model"),
-    [
-        (["model.depth=9"], Tree(depth=9)),
-        (["model.name=net"], Net()),
-        # In whatever order, the variant comes first, and options of the former one are forgotten.
-        (["model.width=16", "model.name=net"], Net(width=16)),
-        (["model.depth=9", "model.name=tree"], Tree(depth=9)),
-    ],
-)
-def test_overrides_choose_a_variant(assignments: list[str], model: Tree | Net) -> None:
-    assert override(Choice(model=Tree(depth=7) if model == Net() else Tree()), assignments).model == model
-
-
-@pytest.mark.parametrize(
-    ("assignment", "words"),
-    [
-        ("model.name=nett", ["'model.name'", "tree, net", "Did you mean net?"]),
-        ("model.width=3", ["'model.width'"]),
-        ("model.deph=3", ["'model.deph'", "Did you mean model.depth?"]),
-    ],
-)
-def test_errors_of_variants_name_the_option(assignment: str, words: list[str]) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        override(Choice(), [assignment])
-    for word in words:
-        assert word in str(caught.value)
-
-
-def test_describe_expands_the_variant_that_is_asked_for() -> None:
-    def names(variants: dict[str, str]) -> list[str]:
-        return [option.name for option in describe(Choice, variants)]
-
-    assert names({}) == ["model.name", "model.depth", "seed"]
-    assert names({"model": "net"}) == ["model.name", "model.depth", "model.width", "seed"]
-    assert describe(Choice)[0].type == "tree | net"
-    assert {option.name: option.default for option in describe(Choice, {"model": "net"})}["model.depth"] == 2
-    with pytest.raises(ConfigurationError, match="one of tree, net"):
-        describe(Choice, {"model": "shrub"})

@@ -1,56 +1,29 @@
-"""Nested frozen dataclasses as configuration: to and from plain values, dotted overrides, YAML and help."""
+"""Configurations to and from plain values, dotted overrides, and YAML files."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 import math
-import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, Union
+from typing import Any, Literal, TypeVar, Union
 
-import yaml
-
+from attrformer.configuration.kinds import (
+    VARIANT,
+    alternatives,
+    plain,
+    type_text,
+    variant_of,
+    variants_of,
+    wrong,
+)
+from attrformer.configuration.words import parse_yaml
 from attrformer.errors import ConfigurationError
 
 C = TypeVar("C")
-
-VARIANT = "name"
-"""Field that tells the dataclasses of a union apart."""
-
-
-class Option(NamedTuple):
-    """One configuration option, as `describe` lists it.
-
-    Args:
-        name: dotted name, such as `training.epochs`.
-        type: the values it takes, as text.
-        default: the default as a plain value; `dataclasses.MISSING` where the option must be given.
-        help: one sentence from the field's metadata, empty where there is none.
-    """
-
-    name: str
-    type: str
-    default: Any
-    help: str
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML whose plain words mean what JSON's do: `off` and `no` stay text, `1e-3` is a number."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-_NUMBER = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
-for _tag, _pattern, _first in (
-    ("null", r"(null|Null|NULL|~|)", ["n", "N", "~", ""]),
-    ("bool", r"(true|True|TRUE|false|False|FALSE)", list("tTfF")),
-    ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
-    ("float", rf"({_NUMBER}|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))", list("-+0123456789.")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^{_pattern}$"), _first)
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -62,9 +35,9 @@ def to_dict(config: Any) -> dict[str, Any]:
     Returns:
         A new dict; `from_dict` of it, also through JSON, gives an equal configuration.
     """
-    plain = _plain(config)
-    assert isinstance(plain, dict)
-    return plain
+    tree = plain(config)
+    assert isinstance(tree, dict)
+    return tree
 
 
 def from_dict(cls: type[C], mapping: Mapping[str, Any]) -> C:
@@ -97,7 +70,7 @@ def override(config: C, assignments: Iterable[str]) -> C:
         keys = name.strip().split(".")
         if not equals or not all(keys):
             raise ConfigurationError(f"'{assignment}' sets nothing. Write it as part.option=value.")
-        _set(tree, type(config), keys, _parse(text, source=name.strip()))
+        _set(tree, type(config), keys, parse_yaml(text, source=name.strip()))
     return from_dict(type(config), tree)
 
 
@@ -113,7 +86,7 @@ def load_yaml(cls: type[C], path: Path | str) -> C:
         raise ConfigurationError(
             f"The configuration file {path} cannot be read ({error}). Give the path of a UTF-8 YAML file."
         ) from error
-    content = _parse(text, source=str(path))
+    content = parse_yaml(text, source=str(path))
     if content is not None and not isinstance(content, dict):
         raise ConfigurationError(
             f"{path} is not a mapping. Write one 'part:' per line with its options indented below."
@@ -122,50 +95,6 @@ def load_yaml(cls: type[C], path: Path | str) -> C:
         return from_dict(cls, content or {})
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
-
-
-def describe(cls: type[Any], variants: Mapping[str, str] | None = None) -> list[Option]:
-    """Every option of a configuration dataclass, parts expanded, in the order of declaration.
-
-    Args:
-        cls: the configuration dataclass.
-        variants: which variant of a part to expand, by the name of the part; its default where not named.
-
-    Raises:
-        ConfigurationError: a part has no such variant.
-    """
-    return list(_describe(cls, "", None, variants or {}))
-
-
-def variants_of(kind: Any) -> dict[str, Any]:
-    """The dataclasses of a union by the value of their field `name`; empty where that does not tell them apart."""
-    found = {}
-    options = [option for option in _alternatives(kind) if option is not type(None)]
-    for option in options:
-        hint = typing.get_type_hints(option).get(VARIANT) if dataclasses.is_dataclass(option) else None
-        if len(options) < 2 or typing.get_origin(hint) is not Literal:
-            return {}
-        found[typing.get_args(hint)[0]] = option
-    return found
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _parse(text: str, *, source: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(
-            f"{source}: the value is not YAML ({error}). Quote texts with special signs."
-        ) from error
 
 
 def _set(tree: dict[str, Any], kind: Any, keys: Sequence[str], value: Any) -> None:
@@ -181,7 +110,7 @@ def _set(tree: dict[str, Any], kind: Any, keys: Sequence[str], value: Any) -> No
                 # Options of one variant mean nothing to another.
                 node.clear()
                 node[VARIANT] = value
-            kind = _variant(kind, node, prefix)
+            kind = variant_of(kind, node, prefix)
     leaf = _member(kind, keys[-1], prefix)
     if dataclasses.is_dataclass(leaf):
         names = ", ".join(f"{prefix}{keys[-1]}.{field.name}" for field in dataclasses.fields(leaf))
@@ -189,20 +118,9 @@ def _set(tree: dict[str, Any], kind: Any, keys: Sequence[str], value: Any) -> No
     node[keys[-1]] = value
 
 
-def _variant(kind: Any, mapping: Mapping[str, Any], prefix: str) -> Any:
-    """The dataclass that a mapping of options is for, the first of the union where it does not say."""
-    variants = variants_of(kind)
-    name = mapping.get(VARIANT, next(iter(variants)))
-    if name not in variants:
-        near = difflib.get_close_matches(str(name), list(variants), n=1)
-        advice = f" Did you mean {near[0]}?" if near else ""
-        raise _wrong(f"{prefix}{VARIANT}", f"one of {', '.join(variants)}", name, advice)
-    return variants[name]
-
-
 def _member(kind: Any, key: str, prefix: str) -> Any:
     """The type of `key` inside a part or a mapping of type `kind`."""
-    for option in _alternatives(kind):
+    for option in alternatives(kind):
         if dataclasses.is_dataclass(option):
             hints = typing.get_type_hints(option)
             _check_names(option, [key], prefix)
@@ -210,7 +128,7 @@ def _member(kind: Any, key: str, prefix: str) -> Any:
         if typing.get_origin(option) is dict:
             return typing.get_args(option)[1]
     raise ConfigurationError(
-        f"'{prefix.rstrip('.')}' is a single value of type {_type_text(kind)}, it has no '{key}'. "
+        f"'{prefix.rstrip('.')}' is a single value of type {type_text(kind)}, it has no '{key}'. "
         f"Write {prefix.rstrip('.')}=value."
     )
 
@@ -227,14 +145,14 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
     if dataclasses.is_dataclass(mapping) and isinstance(mapping, cls):
         return mapping
     if not isinstance(mapping, Mapping):
-        raise _wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping)
+        raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping)
     _check_names(cls, mapping, prefix)
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if field.init and required and field.name not in mapping:
             raise ConfigurationError(
-                f"Option '{prefix}{field.name}' is missing. Give it a value of type {_type_text(hints[field.name])}."
+                f"Option '{prefix}{field.name}' is missing. Give it a value of type {type_text(hints[field.name])}."
             )
     values = {key: _convert(hints[key], value, f"{prefix}{key}") for key, value in mapping.items()}
     try:
@@ -256,7 +174,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
             return value
         near = difflib.get_close_matches(str(value), [str(choice) for choice in arguments], n=1)
         advice = f" Did you mean {near[0]}?" if near else ""
-        raise _wrong(name, f"one of {', '.join(map(str, arguments))}", value, advice)
+        raise wrong(name, f"one of {', '.join(map(str, arguments))}", value, advice)
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = [arguments[0]] * len(value) if arguments[-1:] == (Ellipsis,) else list(arguments)
         if len(kinds) == len(value):
@@ -272,14 +190,14 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
         return value
     if kind is type(None) and value is None:
         return None
-    raise _wrong(name, _type_text(kind), value)
+    raise wrong(name, type_text(kind), value)
 
 
 def _convert_union(kind: Any, value: Any, name: str) -> Any:
     if isinstance(value, Mapping) and variants_of(kind):
-        return _build(_variant(kind, value, f"{name}."), value, f"{name}.")
+        return _build(variant_of(kind, value, f"{name}."), value, f"{name}.")
     problems = []
-    for option in _alternatives(kind):
+    for option in alternatives(kind):
         if (value is None) != (option is type(None)):
             continue
         try:
@@ -289,66 +207,10 @@ def _convert_union(kind: Any, value: Any, name: str) -> Any:
     # With one alternative its own message is the more precise one: it may name an option inside the part.
     if len(problems) == 1 and isinstance(value, Mapping):
         raise problems[0]
-    raise _wrong(name, _type_text(kind), value)
+    raise wrong(name, type_text(kind), value)
 
 
 def _key(key: Any, name: str) -> str:
     if not isinstance(key, str):
-        raise _wrong(name, "a mapping with text keys", key, " Quote the key.")
+        raise wrong(name, "a mapping with text keys", key, " Quote the key.")
     return key
-
-
-def _alternatives(kind: Any) -> tuple[Any, ...]:
-    return typing.get_args(kind) if typing.get_origin(kind) in (Union, types.UnionType) else (kind,)
-
-
-def _wrong(name: str, wanted: str, value: Any, advice: str = "") -> ConfigurationError:
-    return ConfigurationError(f"Option '{name}' takes {wanted}, not {value!r} ({type(value).__name__}).{advice}")
-
-
-def _type_text(kind: Any) -> str:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is type(None):
-        return "null"
-    if origin in (Union, types.UnionType):
-        return " | ".join(_type_text(option) for option in arguments)
-    if origin is Literal:
-        return " | ".join(map(str, arguments))
-    if origin is tuple:
-        if arguments[-1:] == (Ellipsis,):
-            return f"list of {_type_text(arguments[0])}"
-        return f"[{', '.join(map(_type_text, arguments))}]"
-    if origin is dict:
-        return f"mapping of text to {_type_text(arguments[1])}"
-    return "text" if kind is str else str(getattr(kind, "__name__", kind))
-
-
-def _describe(cls: Any, prefix: str, defaults: Any, variants: Mapping[str, str]) -> Iterable[Option]:
-    hints = typing.get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        if not field.init:
-            continue
-        kind, name = hints[field.name], f"{prefix}{field.name}"
-        default = _default(field) if defaults is None else getattr(defaults, field.name)
-        known = variants_of(kind)
-        if known:
-            chosen = _variant(kind, {VARIANT: variants[name]}, f"{name}.") if name in variants else type(default)
-            names = Option(
-                f"{name}.{VARIANT}", " | ".join(known), default.name, "which one; the options below are its own"
-            )
-            inner = default if isinstance(default, chosen) else None
-            yield names
-            yield from (o for o in _describe(chosen, f"{name}.", inner, variants) if o.name != names.name)
-            continue
-        if dataclasses.is_dataclass(kind):
-            yield from _describe(kind, f"{name}.", None if default is dataclasses.MISSING else default, variants)
-            continue
-        yield Option(name, _type_text(kind), _plain(default), str(field.metadata.get("help", "")))
-        for option in _alternatives(kind):
-            if dataclasses.is_dataclass(option):
-                inner = default if isinstance(default, typing.cast(type, option)) else None
-                yield from _describe(option, f"{name}.", inner, variants)
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
