@@ -70,13 +70,13 @@ class RelationsConfig:
     neighbours: bool = field(
         default=True, metadata={"help": "position-to-position aggregation over similar training users"}
     )
-    neighbour_count: int = field(default=32, metadata={"help": "similar users aggregated for each position; 0: none"})
+    neighbour_count: int = field(default=64, metadata={"help": "similar users aggregated for each position; 0: none"})
     neighbour_anchors: int = field(
-        default=4, metadata={"help": "latest items of a context that a similar user may share"}
+        default=8, metadata={"help": "latest items of a context that a similar user may share, at most 24"}
     )
-    neighbour_horizon: int = field(default=2, metadata={"help": "aligned positions read after the last shared item"})
+    neighbour_horizon: int = field(default=10, metadata={"help": "aligned positions read after the last shared item"})
     neighbour_candidates: int = field(
-        default=64, metadata={"help": "most training users looked at for each anchor item, an even sample"}
+        default=4096, metadata={"help": "most training users looked at for each anchor item, an even sample"}
     )
     buckets: int = field(default=20, metadata={"help": "buckets of a numeric attribute"})
     max_values: int = field(
@@ -90,3 +90,4 @@ class RelationsConfig:
         for name in (*counts, *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")
+        require(self.neighbour_anchors <= 24, "neighbour_anchors", self.neighbour_anchors, "1 to 24")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from attrformer.relations.holders import strongest
 from attrformer.relations.neighbours import NeighbourIndex
 
 # Histories answered at a time, so that the items of all their neighbours fit into memory.
@@ -57,14 +58,7 @@ class NearestSequences:
 
     def __init__(self, index: NeighbourIndex, items: int, rule: NearestRule) -> None:
         self._train, self._idf, self._items, self._rule = index.train, index.idf.astype(np.float64), items, rule
-        holders = np.searchsorted(index.train.offsets, index.positions, side="right") - 1
-        shape = (items, len(index.train))
-        # A copy, because the table below is put in order in place.
-        holds = sparse.csr_array((np.ones(len(holders)), holders, index.starts.copy()), shape=shape)
-        holds.sum_duplicates()
-        # A sequence that has an item twice shares it once.
-        holds.data[:] = 1.0
-        self._holders = holds
+        self._holders = index.holders.table.astype(np.float64)
 
     def evidence(
         self, items: NDArray[np.int64], back: NDArray[np.int64], owners: NDArray[np.int64]
@@ -141,14 +135,9 @@ class NearestSequences:
 def _strongest(
     users: NDArray[np.int64], similarity: NDArray[np.float64], owner: int, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The `count` most similar users without the owner; of equal ones those with the lower codes."""
+    """The `count` most similar users without the owner, in the order of their codes."""
     others = users != owner
     users, similarity = users[others], similarity[others]
-    if len(users) > count:
-        least = np.partition(similarity, len(users) - count)[len(users) - count]
-        more, equal = np.flatnonzero(similarity > least), np.flatnonzero(similarity == least)
-        equal = equal[np.argsort(users[equal])][: count - len(more)]
-        kept = np.concatenate([more, equal])
-        users, similarity = users[kept], similarity[kept]
-    order = np.argsort(users)
-    return users[order], similarity[order]
+    kept = strongest(similarity, users, count)
+    kept = kept[np.argsort(users[kept])]
+    return users[kept], similarity[kept]

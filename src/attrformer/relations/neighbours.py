@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from attrformer.dataset.sequences import Sequences
+from attrformer.relations.holders import Holders, strongest
 
 RECENCY = 0.8
 """An anchor counts this much less for each step it lies back in the context."""
 
-_POSITION_BITS = 4095
 # Contexts searched at a time, so that the working arrays stay in the processor's cache.
-_BLOCK = 2048
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alignment:
+    """Similar training users of some contexts, and where each stood; small enough to be kept for all of training.
+
+    Args:
+        positions: int32 `[n, k]`, absolute position of the latest interaction with the most recent shared item, -1
+            where there are fewer than k.
+        similarity: float32 `[n, k]`, 0 where there are fewer.
+    """
+
+    positions: NDArray[np.int32]
+    similarity: NDArray[np.float32]
+
+    def rows(self, chosen: NDArray[np.int64]) -> Alignment:
+        """That of some of the contexts."""
+        return Alignment(self.positions[chosen], self.similarity[chosen])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +72,10 @@ class NeighbourIndex:
     count: int
     anchors: int
     horizon: int
+    holders: Holders = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holders", Holders.of(self.train, self.positions, self.starts))
 
     @classmethod
     def build(
@@ -80,6 +103,10 @@ class NeighbourIndex:
         return cls(train, order.astype(np.int64), starts, idf, count, anchors, horizon)
 
     def search(self, anchors: NDArray[np.int64], users: NDArray[np.int64]) -> Neighbours:
+        """Finds the most similar training users of each context and reads them; see `align` and `read`."""
+        return self.read(self.align(anchors, users))
+
+    def align(self, anchors: NDArray[np.int64], users: NDArray[np.int64]) -> Alignment:
         """Finds the most similar training users of each context; what one context gets never depends on the others.
 
         Similarity is the sum over shared anchors of idf(i) * 0.8^steps back, divided by the root of the neighbour's
@@ -89,74 +116,56 @@ class NeighbourIndex:
             anchors: int64 `[n, anchors]`, latest items of each context, most recent first, -1 for none.
             users: int64 `[n]`, the training user that each context belongs to and that is left out, -1 for none.
         """
-        if self.count == 0:
-            return self._nobody(len(anchors))
-        blocks = [slice(start, start + _BLOCK) for start in range(0, max(len(anchors), 1), _BLOCK)]
-        found = [self._search_block(anchors[block], users[block]) for block in blocks]
-        return Neighbours(
-            np.concatenate([part.users for part in found]),
-            np.concatenate([part.similarity for part in found]),
-            np.concatenate([part.following for part in found]),
-        )
+        shape = (len(anchors), self.count)
+        positions, similarity = np.full(shape, -1, dtype=np.int32), np.zeros(shape, dtype=np.float32)
+        table = self.holders.table
+        for start in range(0, len(anchors) if self.count else 0, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            context, place, position, value = self._align_block(anchors[block], users[block], table)
+            positions[block][context, place], similarity[block][context, place] = position, value
+        return Alignment(positions, similarity)
 
-    def _search_block(self, anchors: NDArray[np.int64], users: NDArray[np.int64]) -> Neighbours:
+    def _align_block(
+        self, anchors: NDArray[np.int64], users: NDArray[np.int64], table: sparse.csr_array
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """Context, place among its neighbours, aligned position and similarity of all neighbours of some contexts."""
         context, slot = np.nonzero(anchors >= 0)
         item = anchors[context, slot]
-        lengths = self.starts[item + 1] - self.starts[item]
-        total = int(lengths.sum())
-        entry = np.repeat(np.arange(len(item)), lengths)
-        offset = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        position = self.positions[self.starts[item][entry] + offset]
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(context, minlength=len(anchors)))])
+        weights = (self.idf[item] * RECENCY**slot).astype(np.float32)
+        # One bit for each anchor, so that the sum, exact up to 24 of them, tells which a user shares.
+        bits = np.ldexp(np.float32(1.0), slot)
+        shape = (len(anchors), table.shape[0])
+        scored, shared = (sparse.csr_array((v, item, bounds), shape=shape) @ table for v in (weights, bits))
+        owner = scored.indices.astype(np.int64)
+        similarity = scored.data / np.sqrt(self.train.lengths[owner]).astype(np.float32)
+        similarity[owner == np.repeat(users, np.diff(scored.indptr))] = 0.0
+        chosen = []
+        for first, last in zip(scored.indptr[:-1], scored.indptr[1:], strict=True):
+            values = similarity[first:last]
+            best = strongest(values, owner[first:last], self.count)
+            best = best[np.lexsort((owner[first + best], -values[best]))]
+            chosen.append(first + best[values[best] > 0.0])
+        counts = np.array([len(best) for best in chosen], dtype=np.int64)
+        kept = np.concatenate(chosen)
+        context = np.repeat(np.arange(len(anchors)), counts)
+        place = np.arange(len(kept)) - np.repeat(np.cumsum(counts) - counts, counts)
+        mask = shared.data[kept].astype(np.int64)
+        newest = np.log2(mask & -mask).astype(np.int64)
+        return context, place, self.holders.latest(anchors[context, newest], owner[kept]), similarity[kept]
+
+    def read(self, found: Alignment) -> Neighbours:
+        """What the neighbours did right after the positions where they are aligned."""
+        there = found.positions >= 0
+        position = found.positions[there].astype(np.int64)
         owner = np.searchsorted(self.train.offsets, position, side="right") - 1
-        keep = owner != users[context[entry]]
-        position, owner, entry = position[keep], owner[keep], entry[keep]
-        weight = (self.idf[item] * RECENCY**slot).astype(np.float32)[entry]
-        return self._reduce(len(anchors), context[entry], slot[entry], owner, position, weight)
-
-    def _reduce(
-        self,
-        n: int,
-        context: NDArray[np.int64],
-        slot: NDArray[np.int64],
-        owner: NDArray[np.int64],
-        position: NDArray[np.int64],
-        weight: NDArray[np.float32],
-    ) -> Neighbours:
-        found = self._nobody(n)
-        if len(context) == 0:
-            return found
-        # Of several shared anchors the most recent one comes first in its (context, neighbour) group: the alignment.
-        pair = context * len(self.train) + owner
-        late = np.minimum(position - self.train.offsets[owner], _POSITION_BITS)
-        order = np.argsort((pair * self.anchors + slot) * (_POSITION_BITS + 1) + (_POSITION_BITS - late))
-        pair, position, weight = pair[order], position[order], weight[order]
-        first = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]]))
-        weight[1:][(pair[1:] == pair[:-1]) & (slot[order][1:] == slot[order][:-1])] = 0.0
-        score = np.add.reduceat(weight, first)
-        pair, position = pair[first], position[first]
-        context, owner = pair // len(self.train), pair % len(self.train)
-        score = score / np.sqrt(self.train.lengths[owner]).astype(np.float32)
-        order = np.argsort(context * (1 << 32) + (0x7FFFFFFF - score.view(np.int32).astype(np.int64)), kind="stable")
-        context, owner, position, score = context[order], owner[order], position[order], score[order]
-        counts = np.bincount(context, minlength=n)
-        place = np.arange(len(context)) - np.repeat(np.cumsum(counts) - counts, counts)
-        top = place < self.count
-        context, owner, position, score, place = context[top], owner[top], position[top], score[top], place[top]
-        found.users[context, place] = owner
-        found.similarity[context, place] = score
-        for step in range(self.horizon):
-            after = position + 1 + step
-            inside = after < self.train.offsets[owner + 1]
-            found.following[context[inside], place[inside], step] = self.train.items[after[inside]]
-        return found
-
-    def _nobody(self, n: int) -> Neighbours:
-        """The answer for contexts that have no neighbours."""
-        return Neighbours(
-            np.full((n, self.count), -1, dtype=np.int32),
-            np.zeros((n, self.count), dtype=np.float32),
-            np.full((n, self.count, self.horizon), -1, dtype=np.int32),
-        )
+        users = np.full(found.positions.shape, -1, dtype=np.int32)
+        users[there] = owner
+        following = np.full((*users.shape, self.horizon), -1, dtype=np.int32)
+        after = position[:, None] + np.arange(1, self.horizon + 1)
+        inside = after < self.train.offsets[owner + 1][:, None]
+        following[there] = np.where(inside, self.train.items[np.minimum(after, len(self.train.items) - 1)], -1)
+        return Neighbours(users, found.similarity, following)
 
 
 def latest_anchors(

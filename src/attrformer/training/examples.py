@@ -12,7 +12,7 @@ from attrformer.dataset.sequences import Sequences
 from attrformer.models.inputs import InputMaker
 from attrformer.nn.batch import Batch, Example
 from attrformer.relations.build import RelationSet
-from attrformer.relations.neighbours import Neighbours, latest_anchors
+from attrformer.relations.neighbours import Alignment, Neighbours, latest_anchors
 from attrformer.training.config import TargetConfig, TrainingConfig
 
 CACHED_NEIGHBOURS = 4_000_000
@@ -55,7 +55,7 @@ class Examples:
         self._prefixes, self._max_length = prefixes, max_length
         self._users, self._starts, self._stops = (_prefixes if prefixes else _windows)(train, max_length)
         self._followers = _Followers(train) if partners else None
-        self._cache = self._search_all() if relations.neighbours and len(train.items) <= CACHED_NEIGHBOURS else None
+        self._cache = self._align_all() if relations.neighbours and len(train.items) <= CACHED_NEIGHBOURS else None
 
     @property
     def target_count(self) -> int:
@@ -169,21 +169,18 @@ class Examples:
     def _neighbours(self, absolute: NDArray[np.int64]) -> Neighbours | None:
         if self._relations.neighbours is None:
             return None
-        if self._cache is None:
-            return self._search(absolute)
-        return Neighbours(
-            self._cache.users[absolute], self._cache.similarity[absolute], self._cache.following[absolute]
-        )
+        found = self._align(absolute) if self._cache is None else self._cache.rows(absolute)
+        return self._relations.neighbours.read(found)
 
-    def _search(self, absolute: NDArray[np.int64]) -> Neighbours:
+    def _align(self, absolute: NDArray[np.int64]) -> Alignment:
         index = self._relations.neighbours
         assert index is not None
         rows = np.searchsorted(self._train.offsets, absolute, side="right") - 1
         ends = absolute - self._train.offsets[rows] + 1
-        return index.search(latest_anchors(self._train, rows, ends, index.anchors), rows)
+        return index.align(latest_anchors(self._train, rows, ends, index.anchors), rows)
 
-    def _search_all(self) -> Neighbours:
-        return self._search(np.arange(len(self._train.items)))
+    def _align_all(self) -> Alignment:
+        return self._align(np.arange(len(self._train.items)))
 
 
 def _windows(train: Sequences, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
