@@ -160,7 +160,7 @@ def test_neighbours_count_the_similar_users_who_took_the_item(model: AttrFormer,
         following, users = batch.neighbours.following[0, 0], batch.neighbours.users[0, 0]
         wanted = int(dataset.item_ids.encode([item])[0])
         assert count == sum(wanted in row for row in following.tolist()) > 0
-        assert reason == f"Chosen next by {count} of {int((users >= 0).sum())} users with a similar history"
+        assert reason == f"Chosen soon after by {count} of {int((users >= 0).sum())} users with a similar history"
 
 
 def test_user_attributes_count_their_own(model: AttrFormer, dataset: Dataset) -> None:

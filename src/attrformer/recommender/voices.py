@@ -174,7 +174,7 @@ class Speakers:
         ]
 
     def _neighbours(self) -> list[Voice]:
-        """Users with a similar history, with how many of them had the item next."""
+        """Users with a similar history, with how many of them had the item soon after."""
         batch = self._asked.batch
         assert batch is not None and batch.neighbours is not None
         following = batch.neighbours.following[self._asked.rows, 0]

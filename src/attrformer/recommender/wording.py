@@ -70,8 +70,8 @@ def had_before(welcome: bool) -> str:
 
 
 def followed(users: int, similar: int) -> str:
-    """Some of the users with a similar history had the item next."""
-    return f"Chosen next by {users:,} of {similar:,} users with a similar history"
+    """Some of the users with a similar history had the item soon after the interaction where they are aligned."""
+    return f"Chosen soon after by {users:,} of {similar:,} users with a similar history"
 
 
 def popular(users: int) -> str:
