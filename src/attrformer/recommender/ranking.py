@@ -144,7 +144,7 @@ def answers(fitted: Fitted, request: Request, owner: Codes, items: Codes, scores
     counts = np.bincount(owner)
     return pl.DataFrame(
         {
-            USER: request.names.gather(owner),
+            USER: request.names[owner],
             ITEM: fitted.knowledge.item_ids.decode(items),
             SCORE: scores,
             RANK: np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner] + 1,

@@ -135,7 +135,7 @@ class NeighbourIndex:
         score = np.add.reduceat(weight, first)
         pair, position = pair[first], position[first]
         context, owner = pair // len(self.train), pair % len(self.train)
-        score = score / np.sqrt(self.train.lengths[owner]).astype(np.float32)
+        score = score / np.sqrt(self.train.lengths_of(owner)).astype(np.float32)
         order = np.argsort(context * (1 << 32) + (0x7FFFFFFF - score.view(np.int32).astype(np.int64)), kind="stable")
         context, owner, position, score = context[order], owner[order], position[order], score[order]
         counts = np.bincount(context, minlength=n)
