@@ -66,6 +66,8 @@ class Sequences:
         return self.slices(self.offsets[rows], self.offsets[rows + 1])
 
     def tail(self, length: int) -> Sequences:
-        """The last `length` interactions of each row."""
+        """The last `length` interactions of each row; the same rows where none is longer."""
+        if self.lengths.max(initial=0) <= length:
+            return self
         stops = self.offsets[1:]
         return self.slices(np.maximum(self.offsets[:-1], stops - length), stops)
