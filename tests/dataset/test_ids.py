@@ -22,15 +22,17 @@ def test_each_way_of_looking_up_gives_the_code(known: list[Any], wanted: list[An
     series = pl.Series("wanted", [None if value is None else str(value) for value in wanted], dtype=pl.String)
     text = [None if value is None else str(value) for value in known]
     expected = [text.index(value) if value is not None and value in text else -1 for value in series.to_list()]
-    few = ids.encode(series)
-    whole = module.FEW
+    very_few = ids.encode(series)
+    limits = module.VERY_FEW, module.FEW
     try:
+        module.VERY_FEW = 0
+        few = ids.encode(series)
         module.FEW = 0
         many = ids.encode(series)
     finally:
-        module.FEW = whole
-    assert few.tolist() == many.tolist() == expected
-    assert few.dtype == many.dtype == np.int32
+        module.VERY_FEW, module.FEW = limits
+    assert very_few.tolist() == few.tolist() == many.tolist() == expected
+    assert very_few.dtype == few.dtype == many.dtype == np.int32
 
 
 @pytest.mark.parametrize("values", [["x", "a", "m"], [30, 10, 20]])

@@ -15,9 +15,9 @@ from attrformer.models.attrformer import AttrFormerConfig, AttrFormerNetwork
 from attrformer.models.inputs import InputMaker
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.evidence import RelationEvidence
 from attrformer.nn.objectives import score_catalogue
 from attrformer.nn.parts import Part, PartInputs
-from attrformer.nn.recency import gap_buckets
 from attrformer.relations.build import RelationSet
 from attrformer.relations.neighbours import latest_anchors
 from attrformer.training.config import TargetConfig, TrainingConfig
@@ -94,10 +94,27 @@ def example_of(data: Dataset, relations: RelationSet, **options: Any) -> Example
     return next(iter(examples_of(data, relations, **options).epoch(0)))[2]
 
 
-def gaps_of(network: AttrFormerNetwork, batch: Batch) -> Tensor | None:
-    if batch.times is None or not network.gap_count:
-        return None
-    return gap_buckets(batch.times, batch.places, network.gap_count)
+def read_of(network: AttrFormerNetwork, batch: Batch) -> dict[str, Tensor | None]:
+    """What each relation looks up of a batch."""
+    modules = {name: module for name, module in network.relations.items() if isinstance(module, RelationEvidence)}
+    return {name: module.read(batch) for name, module in modules.items()}
+
+
+def part_of(network: AttrFormerNetwork, name: str, batch: Batch) -> tuple[Part, Tensor]:
+    """A relation's path to the catalogue and its weights, made of this relation alone."""
+    module = network.relations[name]
+    assert isinstance(module, RelationEvidence)
+    weights = module.gate.inverse_epsilon()
+    if module.recency is not None:
+        weights = weights * module.weights(batch, network.gaps(batch, batch.places))
+    return module.part(batch, module.read(batch), weights)
+
+
+def head_values(network: AttrFormerNetwork, name: str, batch: Batch) -> Tensor:
+    """What one relation head reads, `[b, l, l]`."""
+    values = network.relation_values(batch, read_of(network, batch))
+    assert values is not None
+    return values[:, network.head_names.index(name)]
 
 
 def contribution(part: Part, inputs: PartInputs, items: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.models.builders import everywhere, example_of, gaps_of, network_of, touched
+from tests.models.builders import everywhere, example_of, head_values, network_of, part_of, read_of, touched
 from tests.relations.builders import relations_of, shop
 
 from attrformer.models.attrformer import AttrFormerNetwork
@@ -68,12 +68,11 @@ def test_catalogue_evidence_reaches_its_own_parameters_only(
     name: str, setting: tuple[AttrFormerNetwork, Batch]
 ) -> None:
     network, batch = setting
-    _, weights = module_of(network, name).part(batch, gaps_of(network, batch))
+    outputs = network(batch)
+    reached = touched(network, dict(zip(outputs.names, outputs.parts, strict=True))[name][1].weights)
     if name == "user_region":
         # Its lift is counted; all it learns is its gate.
-        assert not weights.requires_grad
-        return
-    reached = touched(network, weights)
+        assert reached == {"relations.user_region.gate.log_inverse_epsilon"}
     assert reached and all(parameter.startswith(f"relations.{name}.") for parameter in reached)
 
 
@@ -83,6 +82,11 @@ def test_the_gate_reaches_its_own_parameters_only(name: str, setting: tuple[Attr
     gate = module_of(network, name).gate
     hidden = torch.randn(3, 2, network.config.width)
     assert touched(network, gate(hidden)) == {f"relations.{name}.gate.weight", f"relations.{name}.gate.bias"}
+    stacked = network.stacked().evidence
+    assert stacked is not None
+    assert touched(network, stacked.gates(hidden)[..., list(network.relations).index(name)]) == touched(
+        network, gate(hidden)
+    )
     assert touched(network, gate.inverse_epsilon()) == {f"relations.{name}.gate.log_inverse_epsilon"}
 
 
@@ -91,13 +95,17 @@ def test_attention_weights_of_a_relation_head_reach_its_own_parameters_only(
     name: str, setting: tuple[AttrFormerNetwork, Batch]
 ) -> None:
     network, batch = setting
-    values = network.relation_values(batch)[name]
+    values = head_values(network, name, batch)
     own = (f"relations.{name}.", f"position_relations.{name}.")
     if values.requires_grad:
         assert all(parameter.startswith(own) for parameter in touched(network, values))
     for number, layer in enumerate(network.layers):
         assert isinstance(layer, EncoderLayer)
-        weights = torch.softmax(layer.attention.relation_bias(name, values), -1)
+        stacked = layer.attention.stacked()
+        every = network.relation_values(batch, read_of(network, batch))
+        assert stacked is not None and every is not None
+        logits = stacked.logits(every, network.look_back(None, batch.items.shape[1]))
+        weights = torch.softmax(logits[:, network.head_names.index(name)], -1)
         heads = {f"layers.{number}.attention.{kind}.{name}" for kind in ("temperature", "position_bias")}
         reached = touched(network, weights)
         assert heads <= reached
@@ -109,7 +117,7 @@ def test_attribute_parameters_are_reached_by_their_own_head(
     name: str, setting: tuple[AttrFormerNetwork, Batch]
 ) -> None:
     network, batch = setting
-    reached = touched(network, network.relation_values(batch)[name])
+    reached = touched(network, head_values(network, name, batch))
     assert {f"relations.{name}.{part}" for part in ("log_diagonal", "left", "right")} <= reached
 
 
@@ -124,8 +132,8 @@ def test_without_the_content_part_the_loss_of_one_relation_moves_that_relation_a
     target = PosteriorTarget(example.items, example.counts, 0.1, popularity, (0.0, 1.0, 0.0), None)
     for name, module in network.relations.items():
         assert isinstance(module, RelationEvidence)
-        part, weights = module.part(example.batch, gaps_of(network, example.batch))
-        inputs = PartInputs(weights * module.gate.inverse_epsilon(), module.gate(hidden))
+        part, weights = part_of(network, name, example.batch)
+        inputs = PartInputs(weights, module.gate(hidden))
         loss = fused_cross_entropy(hidden, table, [(part, inputs)], target, example.mask)
         reached = touched(network, loss)
         assert reached and all(parameter.startswith(f"relations.{name}.") for parameter in reached), name

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tests.models.builders import contributions, everywhere, gaps_of, network_of
+from tests.models.builders import contributions, everywhere, network_of
 from tests.relations.builders import relations_of, shop
 from torch.nn.functional import softplus
 
@@ -114,7 +114,7 @@ def test_negative_products_relate_nothing() -> None:
     batch = everywhere(relations, DATA.sequences.rows(np.arange(4)), list(range(4)))
     values = contributions(network, batch)["item_tags"]
     assert values.isfinite().all() and not values.any()
-    assert not module.pairs(batch).any()
+    assert not module.pairs(batch, module.read(batch)).any()
 
 
 @pytest.mark.parametrize("name", ["item_brand", "item_tags", "item_price"])
@@ -124,7 +124,7 @@ def test_pairs_of_an_attribute_before_learning(name: str) -> None:
     batch = everywhere(relations, DATA.sequences.rows(np.arange(4)), list(range(4)))
     module = network.relations[name]
     assert isinstance(module, FeatureEvidence)
-    found = module.pairs(batch)
+    found = module.pairs(batch, module.read(batch))
     for user in range(4):
         history = DATA.sequences.row(user).tolist()
         expected = np.log1p(np.stack([row(relations, name, item)[history] for item in history]) / EPSILON)
@@ -140,7 +140,7 @@ def test_padding_and_later_positions_weigh_nothing() -> None:
     for name in ("near", "identity"):
         module = network.relations[name]
         assert isinstance(module, RelationEvidence)
-        weights = module.weights(batch, gaps_of(network, batch))
+        weights = module.weights(batch, network.gaps(batch, batch.places))
         assert not weights[nothing].any() and (weights[~nothing] > 0).all()
 
 

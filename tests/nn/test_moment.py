@@ -45,7 +45,7 @@ def test_a_training_example_reads_moments_counted_without_its_fold() -> None:
     module = untaught().relations["moment"]
     assert isinstance(module, MomentEvidence) and RELATIONS.moment is not None
     batch = replace(whole(), folds=torch.tensor([0, 1, 2, 0, 1, 2]))
-    rows = module.rows(batch)
+    rows = module.read(batch)
     assert (rows // module.keys == batch.folds.unsqueeze(1)).all()
     lift = RELATIONS.moment.lift
     first = int(rows[1, 0])
@@ -55,7 +55,7 @@ def test_a_training_example_reads_moments_counted_without_its_fold() -> None:
 def test_a_history_without_times_happened_at_the_end() -> None:
     module = untaught().relations["moment"]
     assert isinstance(module, MomentEvidence)
-    rows = module.rows(replace(whole(), times=None))
+    rows = module.read(replace(whole(), times=None))
     assert (rows % module.keys == module.keys - 1).all()
 
 

@@ -71,9 +71,11 @@ def test_without_neighbours_nothing_is_said(setting: tuple[AttrFormerNetwork, Ne
     table = network.table()
     assert not contributions(network, alone)["neighbours"][3].any()
     assert alone.neighbours is not None and not module.neighbour_weights(alone, alone.neighbours)[3].any()
-    assert not module.refine(alone, table)[3].any()
-    assert module.refine(batch, table)[3].any()
-    torch.testing.assert_close(module.refine(alone, table)[4], module.refine(batch, table)[4])
+    assert not module.refine(alone, module.read(alone), table)[3].any()
+    assert module.refine(batch, module.read(batch), table)[3].any()
+    torch.testing.assert_close(
+        module.refine(alone, module.read(alone), table)[4], module.refine(batch, module.read(batch), table)[4]
+    )
     assert network(alone).hidden.isfinite().all()
 
 
@@ -84,7 +86,7 @@ def test_the_hidden_state_is_refined_by_the_mean_of_what_followed(
     assert batch.neighbours is not None
     table = network.table()
     weights = module.neighbour_weights(batch, batch.neighbours)
-    found = module.refine(batch, table)
+    found = module.refine(batch, module.read(batch), table)
     for user, place in [(0, 1), (2, 2), (5, 0)]:
         mean = torch.zeros(table.shape[1])
         for weight, item in zip(
@@ -101,4 +103,4 @@ def test_refinement_starts_at_nothing() -> None:
     module = network.relations["neighbours"]
     assert isinstance(module, NeighbourEvidence)
     batch = everywhere(relations, DATA.sequences.rows(np.arange(4)), list(range(4)))
-    assert not module.refine(batch, network.table()).any()
+    assert not module.refine(batch, module.read(batch), network.table()).any()

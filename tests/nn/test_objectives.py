@@ -14,7 +14,7 @@ from tests.relations.builders import relations_of, shop
 from torch import Tensor
 
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.nn.batch import Example
+from attrformer.nn.batch import Example, NeighbourBatch
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
 from attrformer.nn.parts import Part, PartInputs
 from attrformer.relations.build import RelationSet
@@ -134,6 +134,26 @@ def compare(setting: Setting, leaves: Leaves, target: PosteriorTarget, mask: Ten
 def test_one_part_fused_equals_plain(name: str, shared: bool, setting: Setting) -> None:
     leaves = leaves_of(setting, [name], shared)
     compare(setting, leaves, target_of(setting, None, (0.0, 0.5, 0.5), 0.3), setting.example.mask, 2000)
+
+
+def at_one_place(setting: Setting) -> Setting:
+    """The same histories, each asked about once: as every answer does it."""
+    example, batch = setting.example, setting.example.batch
+    found = batch.neighbours
+    assert found is not None
+    neighbours = NeighbourBatch(*(part[:, -1:] for part in (found.users, found.similarity, found.following)))
+    batch = replace(batch, places=batch.places[:, -1:], neighbours=neighbours)
+    rest = {name: getattr(example, name)[:, -1:] for name in ("items", "counts", "mask")}
+    return replace(setting, example=replace(example, batch=batch, **rest))
+
+
+@pytest.mark.parametrize("relation", [None, 0])
+@pytest.mark.parametrize("name", NAMES)
+def test_one_part_at_a_single_place_equals_plain(name: str, relation: int | None, setting: Setting) -> None:
+    single = at_one_place(setting)
+    leaves = leaves_of(single, [name], False)
+    target = target_of(single, relation, (0.4, 0.3, 0.3), 0.3)
+    compare(single, leaves, target, torch.ones_like(single.example.mask), 2000)
 
 
 @pytest.mark.parametrize("elements", [1, 500, 3000, 1 << 20])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.models.builders import contributions, example_of, gaps_of, network_of
+from tests.models.builders import contributions, example_of, network_of, part_of
 from tests.relations.builders import relations_of, shop
 from torch import Tensor
 
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.nn.batch import Example
+from attrformer.nn.batch import Batch, Example
 from attrformer.nn.evidence import RowEvidence
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
 from attrformer.relations.build import RelationSet
@@ -36,10 +36,14 @@ def row_evidence(network: AttrFormerNetwork, name: str) -> RowEvidence:
     return module
 
 
+def pairs_of(module: RowEvidence, batch: Batch) -> Tensor:
+    return module.pairs(batch, module.read(batch))
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_pairs_are_equal(name: str, pair: tuple[AttrFormerNetwork, AttrFormerNetwork, Example]) -> None:
     dense, sparse, example = pair
-    first, second = (row_evidence(network, name).pairs(example.batch) for network in (dense, sparse))
+    first, second = (pairs_of(row_evidence(network, name), example.batch) for network in (dense, sparse))
     there = (example.batch.items < DATA.item_count).unsqueeze(1) & (example.batch.items < DATA.item_count).unsqueeze(2)
     assert (first[there] > 0).any()
     torch.testing.assert_close(second[there], first[there])
@@ -84,9 +88,9 @@ def test_a_smaller_k_reads_the_largest_values_only() -> None:
     relations, network = build(2)
     example = example_of(DATA, relations)
     near = row_evidence(network, "near")
-    _, weights = near.part(example.batch, gaps_of(network, example.batch))
+    _, weights = part_of(network, "near", example.batch)
     assert weights.shape == (*example.batch.places.shape, example.batch.items.shape[1])
-    values = near.pairs(example.batch)
+    values = pairs_of(near, example.batch)
     items = example.batch.items
     for row in range(len(items)):
         for early, item in enumerate(items[row].tolist()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 FEW = 1000
-"""Ids up to this many are looked up one by one; a join with the whole catalogue would take longer."""
+"""Ids up to this many are looked up by bisection; a join with the whole catalogue would take longer."""
+
+VERY_FEW = 50
+"""Ids up to this many are searched here one by one; to hand them to other threads would take longer."""
 
 
 class Ids:
@@ -64,9 +68,14 @@ class Ids:
         values, codes = self._ascending
         if not len(values):
             return np.full(len(wanted), -1, dtype=np.int32)
-        places = np.minimum(np.asarray(values.search_sorted(wanted), dtype=np.int64), len(values) - 1)
+        asked = wanted.to_list()
+        if len(asked) <= VERY_FEW:
+            found = np.array([0 if value is None else bisect_left(values, value) for value in asked])
+        else:
+            found = np.asarray(values.search_sorted(wanted), dtype=np.int64)
+        places = np.minimum(found, len(values) - 1)
         # Plain comparison, since an expression costs more to set up than a few ids to compare.
-        same = [own == asked for own, asked in zip(values[places].to_list(), wanted.to_list(), strict=True)]
+        same = [own == value for own, value in zip(values[places].to_list(), asked, strict=True)]
         return np.where(same, codes[places], -1).astype(np.int32)
 
     def to_list(self) -> list[Any]:

@@ -32,6 +32,11 @@ class Sequences:
         """Interactions in each row, int64 `[n]`."""
         return np.diff(self.offsets)
 
+    def lengths_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Interactions in some rows, int64, without a look at the others."""
+        found: NDArray[np.int64] = self.offsets[rows + 1] - self.offsets[rows]
+        return found
+
     def row(self, index: int) -> NDArray[np.int32]:
         """Item codes of one row."""
         return self.items[self.offsets[index] : self.offsets[index + 1]]
@@ -61,6 +66,8 @@ class Sequences:
         return self.slices(self.offsets[rows], self.offsets[rows + 1])
 
     def tail(self, length: int) -> Sequences:
-        """The last `length` interactions of each row."""
+        """The last `length` interactions of each row; the same rows where none is longer."""
+        if self.lengths.max(initial=0) <= length:
+            return self
         stops = self.offsets[1:]
         return self.slices(np.maximum(self.offsets[:-1], stops - length), stops)

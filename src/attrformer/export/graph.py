@@ -7,14 +7,16 @@ in sorted rows) is said here in operations that have one. The results are the sa
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from attrformer.export.inputs import LEVELS, NEIGHBOURS, NO_TIMES, USERS
-from attrformer.models.attrformer import MIXED, AttrFormerNetwork
+from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.network import Network
 from attrformer.models.prepared import PreparedNetwork, look_up
+from attrformer.nn.attention import StackedHeads
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.evidence import (
     FeatureEvidence,
@@ -26,9 +28,8 @@ from attrformer.nn.evidence import (
 from attrformer.nn.moment import MomentEvidence
 from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.nn.positions import PositionRelation
-from attrformer.nn.recency import RecencyProfile
+from attrformer.nn.stacked import StackedEvidence
 from attrformer.nn.tables import SparseRows
-from attrformer.relations.naming import relation_name
 
 _AT_A_TIME = 16
 """Entries of each sparse row that are compared with the positions at a time."""
@@ -83,47 +84,43 @@ class GraphNetwork(PreparedNetwork):
 
     def scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Hidden state `[b, d]` and scores `[b, items]` for one place in each history."""
-        table = self.table()
-        hidden = self.encode(batch, table)
+        table, stacked = self.table(), self.stacked()
+        modules = {name: module for name, module in self.relations.items() if isinstance(module, RelationEvidence)}
+        read = {name: _read(module, batch) for name, module in modules.items()}
+        hidden = self.encode(batch, table, read, stacked.heads)
         if batch.neighbours is not None and self.config.neighbour_states:
-            hidden = hidden + self._refined(batch, table)
+            hidden = hidden + self._refined(batch, read["neighbours"], table)
         total = hidden.squeeze(1) @ table.t()
-        if self.config.catalogue_evidence:
-            gaps = self._gaps(batch, batch.places)
-            for module in self.relations.values():
-                assert isinstance(module, RelationEvidence)
-                scale = module.gate.inverse_epsilon()
-                total = total + module.gate(hidden) * self._log_evidence(module, batch, gaps, scale)
+        if stacked.evidence is not None:
+            gates = stacked.evidence.gates(hidden).squeeze(1)
+            weights = self._weights(stacked.evidence, batch)
+            for place, (name, module) in enumerate(modules.items()):
+                said = self._log_evidence(module, batch, read[name], weights[place])
+                total = total + gates[:, place : place + 1] * said
         return hidden.squeeze(1), total
 
-    def encode(self, batch: Batch, table: Tensor) -> Tensor:
+    def encode(
+        self, batch: Batch, table: Tensor, read: dict[str, Tensor | None], heads: list[StackedHeads | None]
+    ) -> Tensor:
         """See `AttrFormerNetwork.encode`; the last layer looks at all positions, of which the places are kept."""
         embedded = look_up(batch.items, table) * math.sqrt(self.config.width)
         hidden = embedded + self.position[: batch.items.shape[1]]
-        values = self.relation_values(batch)
-        for layer in self.layers:
-            hidden = layer(hidden, values)
+        values = self.relation_values(batch, read)
+        bins = self.look_back(None, batch.items.shape[1])
+        for layer, own in zip(self.layers, heads, strict=True):
+            hidden = layer(hidden, None if own is None or values is None else own.logits(values, bins))
         normalised: Tensor = self.norm(_at(hidden, batch.places))
         return normalised
 
-    def relation_values(self, batch: Batch) -> dict[str, Tensor]:
-        """See `AttrFormerNetwork.relation_values`."""
-        count, length = batch.items.shape
-        positions = torch.arange(length, device=batch.items.device).expand(count, -1)
-        gaps = self._gaps(batch, positions)
-        values = {}
-        for name in self.head_names:
-            if name in self.position_relations:
-                module = self.position_relations[name]
-                assert isinstance(module, PositionRelation)
-                values[name] = module(batch, None) if module.name is not None else _of_gaps(module.value, gaps)
-            else:
-                values[name] = _pairs(self.relations[name], batch)
-        if self.mixing:
-            return {MIXED: torch.stack([values[name] * weight for name, weight in self.mixing.items()]).sum(0)}
+    def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, read: Tensor | None) -> Tensor:
+        if name not in self.position_relations:
+            return _pairs(self.relations[name], batch, read)
+        module = self.position_relations[name]
+        assert isinstance(module, PositionRelation)
+        values: Tensor = module(batch, None) if module.name is not None else _with_unknown(module.value)[gaps]
         return values
 
-    def _gaps(self, batch: Batch, places: Tensor) -> Tensor | None:
+    def gaps(self, batch: Batch, places: Tensor) -> Tensor | None:
         """Buckets of the time gap as `recency.gap_buckets` has them; one more bucket where times are not known."""
         if batch.times is None or not self.gap_count:
             return None
@@ -133,48 +130,54 @@ class GraphNetwork(PreparedNetwork):
         buckets = (gaps.unsqueeze(3) >= edges).long().sum(3)
         return torch.where(times[:, :1].unsqueeze(2) == NO_TIMES, self.gap_count, buckets)
 
-    def _log_evidence(self, module: RelationEvidence, batch: Batch, gaps: Tensor | None, scale: Tensor) -> Tensor:
-        """log(1 + e_a / eps_a) of every item, `[b, items]`."""
+    def _weights(self, evidence: StackedEvidence, batch: Batch) -> list[Tensor]:
+        """See `StackedEvidence.weights`; places whose times are not known get no term for the gap."""
+        recency = evidence.recency
+        if recency is not None and recency.by_gap is not None:
+            evidence = replace(evidence, recency=replace(recency, by_gap=_with_unknown(recency.by_gap)))
+        bins = self.look_back(batch.places, batch.items.shape[1])
+        return evidence.weights(batch, bins, self.gaps(batch, batch.places), self.items)
+
+    def _log_evidence(self, module: RelationEvidence, batch: Batch, read: Tensor | None, weights: Tensor) -> Tensor:
+        """log(1 + e_a / eps_a) of every item, `[b, items]`; `read` and `weights` as for `RelationEvidence.part`."""
         if isinstance(module, LiftEvidence):
-            return torch.log1p(module.dense[batch.users[module.attribute]] * scale)
+            return torch.log1p(module.dense[batch.users[module.attribute]] * weights)
         if isinstance(module, NeighbourEvidence):
-            assert batch.neighbours is not None
+            assert batch.neighbours is not None and read is not None
             following = batch.neighbours.following
-            steps = torch.softmax(module.step_weight, 0)
-            weights = module.neighbour_weights(batch, batch.neighbours).unsqueeze(3) * steps * (following >= 0)
-            return torch.log1p(self._scattered(following.clamp_min(0).flatten(1), weights.flatten(1) * scale))
-        assert module.recency is not None
-        profile = _recency(module.recency, batch, gaps).exp().squeeze(1)
-        weights = profile.masked_fill(batch.items == module.padding, 0.0) * scale
+            steps = torch.softmax(module.step_weight, 0) * weights
+            entries = read.unsqueeze(3) * steps * (following >= 0)
+            return torch.log1p(self._scattered(following.clamp_min(0).flatten(1), entries.flatten(1)))
+        by_position = weights.squeeze(1)
+        if isinstance(module, IdentityEvidence):
+            return torch.log1p(self._scattered(batch.items.clamp_max(self.items - 1), by_position))
+        if isinstance(module, MomentEvidence):
+            return torch.log1p(_by_moment(module, batch, by_position) @ module.dense[: module.keys])
+        assert read is not None
         if isinstance(module, FeatureEvidence):
-            spoken = torch.bmm(weights.unsqueeze(1), _project(module, batch.items)).squeeze(1)
+            spoken = torch.bmm(weights, read).squeeze(1)
             if module.features is None:
                 by_group = torch.cat([spoken, torch.zeros_like(spoken[:, :1])], 1)
             else:
                 by_group = spoken @ module.features
             return torch.log1p(by_group).index_select(1, module.of_item)
-        if isinstance(module, MomentEvidence):
-            return torch.log1p(_by_moment(module, batch, weights) @ module.dense[: module.keys])
-        if isinstance(module, IdentityEvidence):
-            return torch.log1p(self._scattered(batch.items.clamp_max(self.items - 1), weights))
         assert isinstance(module, RowEvidence)
-        rows = batch.items.clamp_max(module.keys - 1)
         if module.dense is not None:
-            return torch.log1p(torch.bmm(weights.unsqueeze(1), module.dense[rows]).squeeze(1))
+            return torch.log1p(torch.bmm(weights, module.dense[read]).squeeze(1))
         assert module.indices is not None and module.values is not None
-        entries = module.values[rows] * weights.unsqueeze(2)
-        return torch.log1p(self._scattered(module.indices[rows].long().flatten(1), entries.flatten(1)))
+        entries = module.values[read] * by_position.unsqueeze(2)
+        return torch.log1p(self._scattered(module.indices[read].long().flatten(1), entries.flatten(1)))
 
     def _scattered(self, items: Tensor, weights: Tensor) -> Tensor:
         """Entries `[b, e]` added up over the catalogue, `[b, items]`."""
         return torch.zeros(items.shape[0], self.items, device=weights.device).scatter_add(1, items, weights)
 
-    def _refined(self, batch: Batch, table: Tensor) -> Tensor:
+    def _refined(self, batch: Batch, read: Tensor | None, table: Tensor) -> Tensor:
         """See `NeighbourEvidence.refine`."""
         module = self.relations["neighbours"]
-        assert isinstance(module, NeighbourEvidence) and batch.neighbours is not None
+        assert isinstance(module, NeighbourEvidence) and batch.neighbours is not None and read is not None
         following = batch.neighbours.following[..., 0]
-        weights = module.neighbour_weights(batch, batch.neighbours) * (following >= 0)
+        weights = read * (following >= 0)
         mean = (table[following.clamp_min(0)] * weights.unsqueeze(3)).sum(2)
         refined: Tensor = module.project(module.norm(mean)) * (weights.sum(2, keepdim=True) > 0)
         return refined
@@ -183,19 +186,6 @@ class GraphNetwork(PreparedNetwork):
 def _at(values: Tensor, places: Tensor) -> Tensor:
     """Values `[b, l, d]` at the places `[b, t]`, `[b, t, d]`."""
     return values.gather(1, places.unsqueeze(2).expand(-1, -1, values.shape[2]))
-
-
-def _recency(profile: RecencyProfile, batch: Batch, gaps: Tensor | None) -> Tensor:
-    """See `RecencyProfile.forward`; places whose times are not known get no term for the gap."""
-    positions = torch.arange(batch.items.shape[1], device=batch.items.device)
-    distance = batch.places.unsqueeze(2) - positions
-    out = profile.by_distance[profile.bins[distance.clamp_min(0)]]
-    if profile.by_gap is not None and gaps is not None:
-        out = out + _of_gaps(profile.by_gap, gaps)
-    for name in profile.levels:
-        levels = batch.levels[name]
-        out = out + profile.by_level[relation_name("behaviour", name)][levels].unsqueeze(1)
-    return out.masked_fill(distance < 0, -torch.inf)
 
 
 def _by_moment(module: MomentEvidence, batch: Batch, weights: Tensor) -> Tensor:
@@ -210,10 +200,16 @@ def _by_moment(module: MomentEvidence, batch: Batch, weights: Tensor) -> Tensor:
     return (own * weights.unsqueeze(2)).sum(1)
 
 
-def _of_gaps(values: Tensor, gaps: Tensor | None) -> Tensor:
-    """The value of each bucket, 0 in the bucket for times that are not known."""
-    assert gaps is not None
-    return torch.cat([values, values.new_zeros(1)])[gaps]
+def _with_unknown(by_gap: Tensor) -> Tensor:
+    """Values of the buckets of the time gap `[..., gaps]`, and 0 for the bucket of times that are not known."""
+    return torch.cat([by_gap, by_gap.new_zeros(*by_gap.shape[:-1], 1)], -1)
+
+
+def _read(module: RelationEvidence, batch: Batch) -> Tensor | None:
+    """See `RelationEvidence.read`; moments are counted later."""
+    if isinstance(module, FeatureEvidence):
+        return _project(module, batch.items)
+    return None if isinstance(module, MomentEvidence) else module.read(batch)
 
 
 def _project(module: FeatureEvidence, items: Tensor) -> Tensor:
@@ -223,31 +219,31 @@ def _project(module: FeatureEvidence, items: Tensor) -> Tensor:
         out = (module.left[codes] * weights.unsqueeze(3)).sum(2) @ module.right.t()
     else:
         out = torch.zeros(*items.shape, module.values, device=items.device)
-    return out.scatter_add(2, codes, module.log_diagonal.exp()[codes] * weights).clamp_min(0.0)
+    return out.scatter_add(2, codes, module.log_diagonal[codes].exp() * weights).clamp_min(0.0)
 
 
-def _pairs(module: nn.Module, batch: Batch) -> Tensor:
-    """log(1 + R_a(i_t, i_s) / eps), eps as it started, for all positions, `[b, l, l]`."""
+def _pairs(module: nn.Module, batch: Batch, read: Tensor | None) -> Tensor:
+    """See `RelationEvidence.pairs`."""
     if isinstance(module, IdentityEvidence):
-        return module.pairs(batch)
+        return module.pairs(batch, read)
+    assert read is not None
     if isinstance(module, FeatureEvidence):
-        projected, codes = _project(module, batch.items), module.codes[batch.items]
-        weights = module.slot_weights[batch.items]
+        codes, weights = module.codes[batch.items], module.slot_weights[batch.items]
         total = torch.zeros(*batch.items.shape, batch.items.shape[1], device=batch.items.device)
         for slot in range(codes.shape[2]):
             index = codes[:, :, slot].unsqueeze(1).expand(-1, batch.items.shape[1], -1)
-            total = total + projected.gather(2, index) * weights[:, :, slot].unsqueeze(1)
+            total = total + read.gather(2, index) * weights[:, :, slot].unsqueeze(1)
         return torch.log1p(total * module.pair_scale)
     assert isinstance(module, RowEvidence)
     table = module.table
     if isinstance(table, SparseRows):
-        return torch.log1p(_sparse_pairs(table, module, batch) * module.pair_scale)
-    return module.pairs(batch)
+        return torch.log1p(_sparse_pairs(table, module, batch, read) * module.pair_scale)
+    return module.pairs(batch, read)
 
 
-def _sparse_pairs(table: SparseRows, module: RowEvidence, batch: Batch) -> Tensor:
+def _sparse_pairs(table: SparseRows, module: RowEvidence, batch: Batch, rows: Tensor) -> Tensor:
     """See `SparseRows.pairs`; every kept entry is compared with every position."""
-    rows, wanted = batch.items.clamp_max(module.keys - 1), batch.items.clamp_max(module.columns - 1)
+    wanted = batch.items.clamp_max(module.columns - 1)
     indices, values = table.indices[rows].long(), table.values[rows]
     total = torch.zeros(*rows.shape, rows.shape[1], device=values.device)
     for start in range(0, indices.shape[2], _AT_A_TIME):

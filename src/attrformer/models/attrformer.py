@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from attrformer.errors import require
 from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
-from attrformer.nn.attention import EncoderLayer
+from attrformer.nn.attention import EncoderLayer, StackedHeads
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.evidence import (
     FeatureEvidence,
@@ -30,7 +30,8 @@ from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.nn.objective import Objective, Outputs
 from attrformer.nn.parts import PartInputs
 from attrformer.nn.positions import PositionRelation
-from attrformer.nn.recency import RecencyProfile, gap_buckets
+from attrformer.nn.recency import LookBack, RecencyProfile, gap_buckets
+from attrformer.nn.stacked import StackedEvidence, StackedParameters
 from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.item_attribute import FeatureRelation
@@ -159,6 +160,7 @@ class AttrFormerNetwork(Network):
             EncoderLayer(width, config.heads, relation_heads, length, dropout, config.expansion)
             for _ in range(config.layers)
         )
+        self.look_back = LookBack(length)
         self.drop = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width)
 
@@ -197,62 +199,98 @@ class AttrFormerNetwork(Network):
     def _has_pairs(module: nn.Module) -> bool:
         return isinstance(module, (RowEvidence, FeatureEvidence, IdentityEvidence))
 
-    def relation_values(self, batch: Batch) -> dict[str, Tensor]:
-        """What every relation head reads, R_a(i_t, i_s) of its relation or the weighted sum of all, `[b, l, l]`."""
-        length = batch.items.shape[1]
-        gaps = None
-        if batch.times is not None and self.gap_count:
-            everywhere = torch.arange(length, device=batch.items.device).expand(len(batch.items), -1)
-            gaps = gap_buckets(batch.times, everywhere, self.gap_count)
-        values = {}
-        for name in self.head_names:
-            if name in self.position_relations:
-                values[name] = self.position_relations[name](batch, gaps)
-            else:
-                values[name] = self.relations[name].pairs(batch)  # type: ignore[operator]
+    def stacked(self) -> StackedParameters:
+        """The parameters of all relations side by side."""
+        modules = [module for module in self.relations.values() if isinstance(module, RelationEvidence)]
+        return StackedParameters(
+            [layer.attention.stacked() for layer in self.layers if isinstance(layer, EncoderLayer)],
+            StackedEvidence.of(modules) if modules and self.config.catalogue_evidence else None,
+        )
+
+    def gaps(self, batch: Batch, places: Tensor) -> Tensor | None:
+        """Buckets of the time gap at the places `[b, t]`, int64 `[b, t, l]`; None where it plays no part."""
+        if batch.times is None or not self.gap_count:
+            return None
+        return gap_buckets(batch.times, places, self.gap_count)
+
+    def relation_values(self, batch: Batch, read: dict[str, Tensor | None]) -> Tensor | None:
+        """What the relation heads read, R_a(i_t, i_s) of each relation or the weighted sum of all.
+
+        Args:
+            batch: histories.
+            read: what each relation looks up of the batch.
+
+        Returns:
+            `[b, r, l, l]`, or None where there are no such heads.
+        """
+        if not self.head_names:
+            return None
+        everywhere = torch.arange(batch.items.shape[1], device=batch.items.device).expand(len(batch.items), -1)
+        gaps = self.gaps(batch, everywhere)
+        values = [self._head_values(name, batch, gaps, read.get(name)) for name in self.head_names]
+        stacked = torch.stack(values, 1)
         if self.mixing:
-            return {MIXED: torch.stack([values[name] * weight for name, weight in self.mixing.items()]).sum(0)}
-        return values
+            mixing = torch.stack([self.mixing[name] for name in self.head_names])
+            return (stacked * mixing.view(-1, 1, 1)).sum(1, keepdim=True)
+        return stacked
+
+    def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, read: Tensor | None) -> Tensor:
+        """R_a(i_t, i_s) of one relation, `[b, l, l]`."""
+        if name in self.position_relations:
+            values: Tensor = self.position_relations[name](batch, gaps)
+            return values
+        module = self.relations[name]
+        assert isinstance(module, RelationEvidence)
+        return module.pairs(batch, read)
 
     def embed(self, items: Tensor, table: Tensor) -> Tensor:
         """Rows of the table `[items, d]` for item codes `[b, l]`, zeros for padding, `[b, l, d]`."""
         return F.embedding(items, torch.cat([table, table.new_zeros(1, table.shape[1])]))
 
-    def encode(self, batch: Batch, table: Tensor) -> Tensor:
+    def encode(
+        self, batch: Batch, table: Tensor, read: dict[str, Tensor | None], heads: list[StackedHeads | None]
+    ) -> Tensor:
         """Hidden state at the places of a batch, `[b, t, d]`.
 
         Args:
             batch: histories.
             table: item representations `[items, d]`.
+            read: what each relation looks up of the batch.
+            heads: parameters of the relation heads of each layer.
         """
+        length = batch.items.shape[1]
         embedded = self.embed(batch.items, table) * math.sqrt(self.config.width)
-        hidden = self.drop(embedded + self.position[: batch.items.shape[1]])
-        values = self.relation_values(batch)
-        for layer in self.layers[:-1]:
-            hidden = layer(hidden, values)
+        hidden = self.drop(embedded + self.position[:length])
+        values = self.relation_values(batch, read)
+        bins = self.look_back(None, length)
+        for layer, own in zip(self.layers[:-1], heads, strict=False):
+            hidden = layer(hidden, None if own is None or values is None else own.logits(values, bins))
         # Nothing reads the last layer anywhere but at the places.
-        asked = {name: batch.at_places(value) for name, value in values.items()}
-        normalised: Tensor = self.norm(self.layers[-1](hidden, asked, batch.places))
+        logits, own = None, heads[-1]
+        if own is not None and values is not None:
+            asked = batch.at_places(values.transpose(1, 2)).transpose(1, 2)
+            logits = own.logits(asked, self.look_back(batch.places, length))
+        normalised: Tensor = self.norm(self.layers[-1](hidden, logits, batch.places))
         return normalised
 
     def forward(self, batch: Batch) -> Outputs:
         """Runs the network on a batch; the logits are made by `nn.objectives` in blocks."""
-        table = self.table()
-        hidden = self.encode(batch, table)
+        table, stacked = self.table(), self.stacked()
+        modules = {name: module for name, module in self.relations.items() if isinstance(module, RelationEvidence)}
+        read = {name: module.read(batch) for name, module in modules.items()}
+        hidden = self.encode(batch, table, read, stacked.heads)
         if batch.neighbours is not None and self.config.neighbour_states:
-            hidden = hidden + self.relations["neighbours"].refine(batch, table)  # type: ignore[operator]
-        if not self.config.catalogue_evidence:
+            hidden = hidden + self.relations["neighbours"].refine(batch, read["neighbours"], table)  # type: ignore[operator]
+        if stacked.evidence is None:
             return Outputs(hidden, table)
-        gaps = None
-        if batch.times is not None and self.gap_count:
-            gaps = gap_buckets(batch.times, batch.places, self.gap_count)
-        names, parts = [], []
-        for name, module in self.relations.items():
-            assert isinstance(module, RelationEvidence)
-            part, weights = module.part(batch, gaps)
-            parts.append((part, PartInputs(weights * module.gate.inverse_epsilon(), module.gate(hidden))))
-            names.append(name)
-        return Outputs(hidden, table, names, parts)
+        gates = stacked.evidence.gates(hidden).unbind(2)
+        bins = self.look_back(batch.places, batch.items.shape[1])
+        spoken = stacked.evidence.weights(batch, bins, self.gaps(batch, batch.places), self.items)
+        parts = []
+        for (name, module), gate, own in zip(modules.items(), gates, spoken, strict=True):
+            part, weights = module.part(batch, read[name], own)
+            parts.append((part, PartInputs(weights, gate)))
+        return Outputs(hidden, table, list(modules), parts)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy to the posterior target of one batch."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.network import Network
+from attrformer.nn.stacked import StackedParameters
 
 
 class KnownTable(nn.Module):
@@ -29,10 +30,10 @@ class KnownTable(nn.Module):
 
 
 class PreparedNetwork(AttrFormerNetwork):
-    """AttrFormer with its item table computed once; it shares all weights and relations with the network it is made of.
+    """AttrFormer with its item table and what else depends on parameters alone computed once.
 
-    A request then touches the rows of its own items only, so that its time does not grow with the catalogue before it
-    is scored.
+    It shares all weights and relations with the network it is made of. A request then touches the rows of its own items
+    only, so that its time does not grow with the catalogue before it is scored.
 
     Args:
         network: a network for inference, which stays as it is.
@@ -43,7 +44,12 @@ class PreparedNetwork(AttrFormerNetwork):
         self.__dict__.update(network.__dict__)
         with torch.no_grad():
             known = KnownTable(network.table().detach())
+            self._stacked = network.stacked()
         self._modules = {**network._modules, "table": known}
+
+    def stacked(self) -> StackedParameters:
+        """See `AttrFormerNetwork.stacked`; they were stacked once."""
+        return self._stacked
 
     def embed(self, items: Tensor, table: Tensor) -> Tensor:
         """See `AttrFormerNetwork.embed`; the table is looked up and not copied."""

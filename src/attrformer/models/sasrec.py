@@ -66,8 +66,8 @@ class SelfAttentiveEncoder(nn.Module):
         """
         hidden = self.drop(embedded * math.sqrt(embedded.shape[2]) + self.position[: embedded.shape[1]])
         for layer in self.layers[:-1]:
-            hidden = layer(hidden, {})
-        normalised: Tensor = self.norm(self.layers[-1](hidden, {}, places))
+            hidden = layer(hidden)
+        normalised: Tensor = self.norm(self.layers[-1](hidden, None, places))
         return normalised
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +27,32 @@ def look_back(places: Tensor | None, length: int, device: torch.device) -> Tenso
     return (position if places is None else places).unsqueeze(-1) - position
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StackedHeads:
+    """What the relation heads of one layer learn of their relations, side by side; each keeps its own parameters.
+
+    Args:
+        temperature: `[r, 1, 1]`.
+        bias: `[r, bins + 1]` by distance, -inf in the last bin, that of later positions.
+    """
+
+    temperature: Tensor
+    bias: Tensor
+
+    def logits(self, values: Tensor, bins: Tensor) -> Tensor:
+        """Attention logits of the relation heads, -inf for later positions.
+
+        Args:
+            values: R_a(i_t, i_s) of each head's relation, `[b, r, t, l]`.
+            bins: int64 `[t, l]` or `[b, t, l]`, as `LookBack` gives them.
+
+        Returns:
+            float32 `[b, r, t, l]`.
+        """
+        bias = self.bias[:, bins]
+        return torch.addcmul(bias if bins.dim() == 2 else bias.transpose(0, 1), values, self.temperature)
+
+
 class RelationAugmentedAttention(nn.Module):
     """Ordinary causal heads, and one head for each relation, concatenated before one output projection.
 
@@ -38,8 +66,6 @@ class RelationAugmentedAttention(nn.Module):
         length: longest sequence.
     """
 
-    bins: Tensor
-
     def __init__(self, width: int, heads: int, relations: list[str], length: int) -> None:
         super().__init__()
         self.heads, self.relations = heads, relations
@@ -48,33 +74,24 @@ class RelationAugmentedAttention(nn.Module):
         self.query_key = nn.Linear(width, 2 * width)
         self.value = nn.Linear(width, count * self.head_width)
         self.output = nn.Linear(count * self.head_width, width)
-        bins, bin_count = distance_bins(length)
-        self.register_buffer("bins", bins, persistent=False)
+        bins = distance_bins(length)[1]
         self.temperature = nn.ParameterDict({name: nn.Parameter(torch.ones(())) for name in relations})
-        self.position_bias = nn.ParameterDict({name: nn.Parameter(torch.zeros(bin_count)) for name in relations})
+        self.position_bias = nn.ParameterDict({name: nn.Parameter(torch.zeros(bins)) for name in relations})
 
-    def relation_bias(self, name: str, values: Tensor, places: Tensor | None = None) -> Tensor:
-        """Attention logits of one relation head, -inf for later positions.
+    def stacked(self) -> StackedHeads | None:
+        """The parameters of all relation heads side by side; None where there is none."""
+        if not self.relations:
+            return None
+        temperature = torch.stack([self.temperature[name] for name in self.relations])
+        bias = torch.stack([self.position_bias[name] for name in self.relations])
+        return StackedHeads(temperature.view(-1, 1, 1), F.pad(bias, (0, 1), value=-torch.inf))
 
-        Args:
-            name: of the relation.
-            values: R_a(i_t, i_s), `[b, l, l]`, or `[b, t, l]` at the places.
-            places: int64 `[b, t]`, the positions that look back; None for all.
-
-        Returns:
-            float32, of the shape of `values`.
-        """
-        distance = look_back(places, values.shape[2], values.device)
-        bias = self.position_bias[name][self.bins[distance.clamp_min(0)]]
-        logits: Tensor = values * self.temperature[name] + bias
-        return logits.masked_fill(distance < 0, -torch.inf)
-
-    def forward(self, hidden: Tensor, relation_values: dict[str, Tensor], places: Tensor | None = None) -> Tensor:
+    def forward(self, hidden: Tensor, logits: Tensor | None = None, places: Tensor | None = None) -> Tensor:
         """Mixes positions.
 
         Args:
             hidden: `[b, l, d]`.
-            relation_values: R_a(i_t, i_s) of each relation head, `[b, l, l]`, or `[b, t, l]` at the places.
+            logits: of the relation heads, `[b, r, l, l]`, or `[b, r, t, l]` at the places; None where there is none.
             places: int64 `[b, t]`, the positions whose mixture is asked for; None for all.
 
         Returns:
@@ -84,17 +101,13 @@ class RelationAugmentedAttention(nn.Module):
         query, key = self._query_and_key(hidden, places)
         spoken = values[:, : self.heads]
         if places is None:
-            mixed = [F.scaled_dot_product_attention(query, key, spoken, is_causal=True)]
+            mixed = F.scaled_dot_product_attention(query, key, spoken, is_causal=True)
         else:
             earlier = look_back(places, hidden.shape[1], hidden.device).unsqueeze(1) >= 0
-            mixed = [F.scaled_dot_product_attention(query, key, spoken, attn_mask=earlier)]
-        if self.relations:
-            bias = torch.stack([self.relation_bias(name, relation_values[name], places) for name in self.relations], 1)
-            # A query of zeros leaves the additive bias as the only logit.
-            nothing = torch.zeros_like(values[:, self.heads :, :, :1])
-            asked = nothing.new_zeros(*bias.shape[:3], 1)
-            mixed.append(F.scaled_dot_product_attention(asked, nothing, values[:, self.heads :], attn_mask=bias))
-        merged: Tensor = self.output(torch.cat(mixed, 1).transpose(1, 2).flatten(2))
+            mixed = F.scaled_dot_product_attention(query, key, spoken, attn_mask=earlier)
+        if logits is not None:
+            mixed = torch.cat([mixed, torch.softmax(logits, 3) @ values[:, self.heads :]], 1)
+        merged: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return merged
 
     def _split(self, values: Tensor) -> Tensor:
@@ -136,9 +149,9 @@ class EncoderLayer(nn.Module):
         )
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, hidden: Tensor, relation_values: dict[str, Tensor], places: Tensor | None = None) -> Tensor:
+    def forward(self, hidden: Tensor, logits: Tensor | None = None, places: Tensor | None = None) -> Tensor:
         """`[b, l, d]` to `[b, l, d]`, or to `[b, t, d]` at the places; see `RelationAugmentedAttention`."""
-        mixed = self.drop(self.attention(self.attention_norm(hidden), relation_values, places))
+        mixed = self.drop(self.attention(self.attention_norm(hidden), logits, places))
         hidden = (hidden if places is None else at_places(hidden, places)) + mixed
         out: Tensor = hidden + self.drop(self.feed(self.feed_norm(hidden)))
         return out

@@ -51,6 +51,9 @@ class Gate(nn.Module):
 class RelationEvidence(nn.Module):
     """Base of all relation modules: a gate and a recency profile.
 
+    What a module looks up of the items of a batch (`read`) serves its attention heads (`pairs`) and its way to the
+    catalogue (`part`).
+
     Args:
         gate: how strongly the relation speaks.
         recency: beta_a, or None where the history plays no part.
@@ -68,13 +71,23 @@ class RelationEvidence(nn.Module):
 
     padding: int
 
-    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
-        """The path to the catalogue and its differentiable weights."""
+    def read(self, batch: Batch) -> Tensor | None:
+        """What `pairs` and `part` look up of a batch; None where they need nothing."""
+        return None
+
+    def part(self, batch: Batch, read: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
+        """The path to the catalogue and its differentiable weights.
+
+        Args:
+            batch: histories and places.
+            read: as `read` gives it.
+            weights: beta_a / eps_a at the places, `[b, t, l]`; 1 / eps_a alone where the history plays no part.
+        """
         raise NotImplementedError
 
-    def pairs(self, batch: Batch) -> Tensor | None:
-        """log(1 + R_a(i_t, i_s) / eps) for all positions, `[b, l, l]`, or None where positions are not related."""
-        return None
+    def pairs(self, batch: Batch, read: Tensor | None) -> Tensor:
+        """log(1 + R_a(i_t, i_s) / eps) for all positions, `[b, l, l]`, where positions are related; `read` as above."""
+        raise NotImplementedError
 
 
 class RowEvidence(RelationEvidence):
@@ -107,18 +120,20 @@ class RowEvidence(RelationEvidence):
         assert self.indices is not None and self.values is not None
         return SparseRows(self.indices, self.values, self.columns)
 
-    def rows(self, batch: Batch) -> Tensor:
+    def read(self, batch: Batch) -> Tensor:
         """The table row of every position, its fold's block included, `[b, l]`."""
         return batch.folds.clamp_max(self.folds).unsqueeze(1) * self.keys + batch.items.clamp_max(self.keys - 1)
 
-    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+    def part(self, batch: Batch, read: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
         """The rows of the positions, weighted by recency."""
-        return RowPart(self.table, self.rows(batch)), self.weights(batch, gaps)
+        assert read is not None
+        return RowPart(self.table, read), weights
 
-    def pairs(self, batch: Batch) -> Tensor:
+    def pairs(self, batch: Batch, read: Tensor | None) -> Tensor:
         """log(1 + R_a(i_t, i_s) / eps) from the rows, eps as it started, `[b, l, l]`."""
+        assert read is not None
         known = batch.items.clamp_max(self.columns - 1)
-        return torch.log1p(self.table.pairs(self.rows(batch), known) * self.pair_scale)
+        return torch.log1p(self.table.pairs(read, known) * self.pair_scale)
 
 
 class FeatureEvidence(RelationEvidence):
@@ -172,23 +187,27 @@ class FeatureEvidence(RelationEvidence):
             out = F.embedding_bag(codes, self.left, per_sample_weights=weights, mode="sum") @ self.right.t()
         else:
             out = torch.zeros(len(codes), self.values, device=items.device)
-        out = out.scatter_add(1, codes, self.log_diagonal.exp()[codes] * weights)
+        out = out.scatter_add(1, codes, self.log_diagonal[codes].exp() * weights)
         # clamp passes the gradient at exactly 0, where the low-rank part starts.
         return out.clamp_min(0.0).view(*items.shape, self.values)
 
-    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
-        """The profile of the history in the attribute's feature space."""
-        groups = FeatureGroups(self.of_item, self.features, self.values)
-        return FeaturePart(groups), torch.bmm(self.weights(batch, gaps), self.project(batch.items))
+    def read(self, batch: Batch) -> Tensor:
+        """The features of every position, carried over by M_a, `[b, l, values]`."""
+        return self.project(batch.items)
 
-    def pairs(self, batch: Batch) -> Tensor:
+    def part(self, batch: Batch, read: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
+        """The profile of the history in the attribute's feature space."""
+        assert read is not None
+        return FeaturePart(FeatureGroups(self.of_item, self.features, self.values)), torch.bmm(weights, read)
+
+    def pairs(self, batch: Batch, read: Tensor | None) -> Tensor:
         """log(1 + R_a(i_t, i_s) / eps) from the features, eps as it started, `[b, l, l]`."""
-        projected, codes = self.project(batch.items), self.codes[batch.items]
-        if codes.shape[2] == 1:
-            index = codes.transpose(1, 2).expand(-1, codes.shape[1], -1)
-            values = projected.gather(2, index) * self.slot_weights[batch.items].transpose(1, 2)
+        assert read is not None
+        if self.codes.shape[1] == 1:
+            index = self.codes[batch.items].transpose(1, 2).expand(-1, read.shape[1], -1)
+            values = read.gather(2, index) * self.slot_weights[batch.items].transpose(1, 2)
         else:
-            values = torch.bmm(projected, self.phi(batch.items).transpose(1, 2))
+            values = torch.bmm(read, self.phi(batch.items).transpose(1, 2))
         return torch.log1p(values * self.pair_scale)
 
 
@@ -224,10 +243,10 @@ class LiftEvidence(RelationEvidence):
 
     dense: Tensor
 
-    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+    def part(self, batch: Batch, read: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
         """The row of the user's value, with weight 1."""
         row = batch.folds.clamp_max(self.folds) * self.keys + batch.users[self.attribute]
-        return RowPart(DenseRows(self.dense), row.unsqueeze(1)), self.dense.new_ones(len(row), 1, 1)
+        return RowPart(DenseRows(self.dense), row.unsqueeze(1)), weights.expand(len(row), 1, 1)
 
 
 class IdentityEvidence(RelationEvidence):
@@ -243,12 +262,11 @@ class IdentityEvidence(RelationEvidence):
         super().__init__(gate, recency)
         self.padding = items
 
-    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+    def part(self, batch: Batch, read: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
         """The items of the history, weighted by recency."""
-        items = batch.items.clamp_max(self.padding - 1).unsqueeze(1)
-        return EntryPart(items, self.padding), self.weights(batch, gaps)
+        return EntryPart(batch.items.clamp_max(self.padding - 1).unsqueeze(1), self.padding), weights
 
-    def pairs(self, batch: Batch) -> Tensor:
+    def pairs(self, batch: Batch, read: Tensor | None) -> Tensor:
         """[i_t = i_s], `[b, l, l]`."""
         return (batch.items.unsqueeze(2) == batch.items.unsqueeze(1)).float()
 

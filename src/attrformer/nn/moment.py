@@ -40,7 +40,7 @@ class MomentEvidence(RelationEvidence):
         """The relation as a tensor table."""
         return DenseRows(self.dense)
 
-    def rows(self, batch: Batch) -> Tensor:
+    def read(self, batch: Batch) -> Tensor:
         """The table row of every position, its fold's block included, `[b, l]`.
 
         Args:
@@ -52,6 +52,7 @@ class MomentEvidence(RelationEvidence):
             moments = (batch.times.unsqueeze(2) >= self.edges).sum(2)
         return batch.folds.clamp_max(self.folds).unsqueeze(1) * self.keys + moments
 
-    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
+    def part(self, batch: Batch, read: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
         """The rows of the positions' moments, weighted by recency."""
-        return RowPart(self.table, self.rows(batch)), self.weights(batch, gaps)
+        assert read is not None
+        return RowPart(self.table, read), weights

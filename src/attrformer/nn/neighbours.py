@@ -80,19 +80,25 @@ class NeighbourEvidence(RelationEvidence):
         assert isinstance(codes, Tensor)
         return codes
 
-    def part(self, batch: Batch, gaps: Tensor | None) -> tuple[Part, Tensor]:
-        """What neighbours did after the aligned position, weighted by neighbour and step."""
+    def read(self, batch: Batch) -> Tensor:
+        """Weights of the neighbours at the places, `[b, t, k]`."""
         assert batch.neighbours is not None
-        found = batch.neighbours
-        steps = torch.softmax(self.step_weight, 0)
-        weights = self.neighbour_weights(batch, found).unsqueeze(3) * steps * (found.following >= 0)
-        return EntryPart(found.following.clamp_min(0).flatten(2), self.padding), weights.flatten(2)
+        return self.neighbour_weights(batch, batch.neighbours)
 
-    def refine(self, batch: Batch, table: Tensor) -> Tensor:
+    def part(self, batch: Batch, read: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
+        """What neighbours did after the aligned position, weighted by neighbour and step."""
+        assert batch.neighbours is not None and read is not None
+        following = batch.neighbours.following
+        steps = torch.softmax(self.step_weight, 0) * weights
+        entries = read.unsqueeze(3) * steps * (following >= 0)
+        return EntryPart(following.clamp_min(0).flatten(2), self.padding), entries.flatten(2)
+
+    def refine(self, batch: Batch, read: Tensor, table: Tensor) -> Tensor:
         """What similar users did next at the aligned position, as an addition to the hidden state.
 
         Args:
             batch: with neighbours.
+            read: weights of the neighbours, `[b, t, k]`, as `read` gives them.
             table: item representations `[items, d]`.
 
         Returns:
@@ -100,7 +106,7 @@ class NeighbourEvidence(RelationEvidence):
         """
         assert batch.neighbours is not None
         following = batch.neighbours.following[..., 0]
-        weights = self.neighbour_weights(batch, batch.neighbours) * (following >= 0)
+        weights = read * (following >= 0)
         flat = following.clamp_min(0).flatten(0, 1)
         total = F.embedding_bag(flat, table, per_sample_weights=weights.flatten(0, 1), mode="sum")
         mean = total.view(*following.shape[:2], table.shape[1])

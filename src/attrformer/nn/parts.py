@@ -203,6 +203,10 @@ class RowPart:
     def block(self, rows: slice, inputs: PartInputs) -> Block:
         """Rows of the positions over the catalogue, or over the items they name."""
         named = self.rows[rows]
+        if inputs.gate.shape[1] == 1:
+            # A single target reads each row once: there is nothing that a copy of the rows could be used for again.
+            weights = inputs.weights.squeeze(1)
+            return DenseBlock(self.table.sums(named, weights), inputs.gate, lambda g: self.table.products(named, g))
         if isinstance(self.table, SparseRows):
             return UnionBlock(*self.table.union(named), inputs)
         gathered = self.table.values[named]

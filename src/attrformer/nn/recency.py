@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch
@@ -34,6 +37,35 @@ def gap_buckets(times: Tensor, places: Tensor, buckets: int) -> Tensor:
     return torch.bucketize(gaps, edges, right=True)
 
 
+class LookBack(nn.Module):
+    """How far positions lie before places, in bins of the distance.
+
+    Args:
+        length: longest history.
+    """
+
+    bins: Tensor
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        bins, self.later = distance_bins(length)
+        # A negative distance, that of a later position, counts from the end.
+        self.register_buffer("bins", F.pad(bins, (0, length - 1), value=self.later), persistent=False)
+
+    def forward(self, places: Tensor | None, length: int) -> Tensor:
+        """Bin of every position as the places see it; `later` for positions after the place.
+
+        Args:
+            places: int64 `[b, t]`; None for all positions.
+            length: number of positions.
+
+        Returns:
+            int64 `[b, t, length]`, or `[length, length]` for all positions.
+        """
+        position = torch.arange(length, device=self.bins.device)
+        return self.bins[(position if places is None else places).unsqueeze(-1) - position]
+
+
 class RecencyProfile(nn.Module):
     """log beta_a(t, s), a sum of learned terms for distance, time gap and behaviour levels (SPEC part 3).
 
@@ -44,12 +76,10 @@ class RecencyProfile(nn.Module):
         level_counts: levels of each behaviour attribute, by name.
     """
 
-    bins: Tensor
-
     def __init__(self, length: int, decay: float, gap_bucket_count: int, level_counts: dict[str, int]) -> None:
         super().__init__()
         bins, count = distance_bins(length)
-        self.register_buffer("bins", bins, persistent=False)
+        self.look_back = LookBack(length)
         mean = torch.zeros(count).scatter_reduce_(0, bins, torch.arange(length).float(), "mean", include_self=False)
         self.by_distance = nn.Parameter(mean * math.log(decay))
         self.by_gap = nn.Parameter(torch.zeros(gap_bucket_count)) if gap_bucket_count else None
@@ -67,12 +97,59 @@ class RecencyProfile(nn.Module):
         Returns:
             float32 `[b, t, l]`.
         """
-        positions = torch.arange(batch.items.shape[1], device=batch.items.device)
-        distance = batch.places.unsqueeze(2) - positions
-        profile = self.by_distance[self.bins[distance.clamp_min(0)]]
+        bins = self.look_back(batch.places, batch.items.shape[1])
+        return StackedProfiles.of([self]).logarithms(batch, bins, gaps)[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StackedProfiles:
+    """Recency profiles of r relations side by side, looked up together; each keeps its own parameters.
+
+    Args:
+        by_distance: `[r, bins + 1]`, -inf in the last bin, that of later positions.
+        by_gap: `[r, gaps]`, or None.
+        by_level: `[r, levels]` by behaviour attribute.
+    """
+
+    by_distance: Tensor
+    by_gap: Tensor | None
+    by_level: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, profiles: list[RecencyProfile], scales: Sequence[Tensor] = ()) -> StackedProfiles:
+        """Stacks profiles that differ in nothing but their parameters.
+
+        Args:
+            profiles: at least one.
+            scales: a scalar for each, which is added to its log beta; none adds nothing.
+        """
+        first = profiles[0]
+        distances = torch.stack([profile.by_distance for profile in profiles])
+        if scales:
+            distances = distances + torch.stack(list(scales)).unsqueeze(1)
+        gaps: list[Tensor] = [profile.by_gap for profile in profiles if profile.by_gap is not None]
+        names = {name: relation_name("behaviour", name) for name in first.levels}
+        return cls(
+            F.pad(distances, (0, 1), value=-torch.inf),
+            torch.stack(gaps) if gaps else None,
+            {name: torch.stack([profile.by_level[key] for profile in profiles]) for name, key in names.items()},
+        )
+
+    def logarithms(self, batch: Batch, bins: Tensor, gaps: Tensor | None) -> Tensor:
+        """Log beta of each relation at the places of a batch, -inf for positions after the place.
+
+        Args:
+            batch: histories and places.
+            bins: int64 `[b, t, l]`, as `LookBack` gives them.
+            gaps: int64 `[b, t, l]` buckets of the time gap, or None.
+
+        Returns:
+            float32 `[r, b, t, l]`.
+        """
+        found = self.by_distance[:, bins]
         if self.by_gap is not None and gaps is not None:
-            profile = profile + self.by_gap[gaps]
-        for name in self.levels:
+            found = found + self.by_gap[:, gaps]
+        for name, levels in self.by_level.items():
             if name in batch.levels:
-                profile = profile + self.by_level[relation_name("behaviour", name)][batch.levels[name]].unsqueeze(1)
-        return profile.masked_fill(distance < 0, -torch.inf)
+                found = found + levels[:, batch.levels[name]].unsqueeze(2)
+        return found

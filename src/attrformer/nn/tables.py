@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -17,6 +18,15 @@ class DenseRows:
     """
 
     values: Tensor
+
+    def sums(self, rows: Tensor, weights: Tensor) -> Tensor:
+        """Rows `[b, s]` added up with weights `[b, s]`, float32 `[b, 1, items]`."""
+        weights = weights.to(self.values.dtype)
+        return F.embedding_bag(rows, self.values, per_sample_weights=weights, mode="sum").float().unsqueeze(1)
+
+    def products(self, rows: Tensor, gradient: Tensor) -> Tensor:
+        """The transpose of `sums`, from `[b, 1, items]` to `[b, 1, s]`."""
+        return torch.bmm(gradient.to(self.values.dtype), self.values[rows].transpose(1, 2)).float()
 
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Values at `rows [b, t]` x `items [b, s]`, float32 `[b, t, s]`."""
@@ -36,6 +46,18 @@ class SparseRows:
     indices: Tensor
     values: Tensor
     columns: int
+
+    def sums(self, rows: Tensor, weights: Tensor) -> Tensor:
+        """Rows `[b, s]` added up with weights `[b, s]`, float32 `[b, 1, items]`."""
+        total = torch.zeros(len(rows), self.columns, device=rows.device)
+        entries = (self.values[rows] * weights.unsqueeze(2)).flatten(1)
+        return total.scatter_add_(1, self.indices[rows].flatten(1).long(), entries).unsqueeze(1)
+
+    def products(self, rows: Tensor, gradient: Tensor) -> Tensor:
+        """The transpose of `sums`, from `[b, 1, items]` to `[b, 1, s]`."""
+        values = self.values[rows]
+        at = gradient.squeeze(1).gather(1, self.indices[rows].flatten(1).long())
+        return (at.view_as(values) * values).sum(2).unsqueeze(1)
 
     def union(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The items that some rows name, each once, and the rows over just these items.

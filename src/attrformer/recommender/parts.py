@@ -13,7 +13,6 @@ from attrformer.nn.batch import Batch
 from attrformer.nn.evidence import FeatureEvidence, IdentityEvidence, RelationEvidence, RowEvidence
 from attrformer.nn.moment import MomentEvidence
 from attrformer.nn.objective import Outputs
-from attrformer.nn.recency import gap_buckets
 
 CONTENT = "content"
 
@@ -52,9 +51,7 @@ def loudest_positions(network: Network, batch: Batch, items: Tensor) -> dict[str
     """
     if not isinstance(network, AttrFormerNetwork):
         return {}
-    gaps = None
-    if batch.times is not None and network.gap_count:
-        gaps = gap_buckets(batch.times, batch.places, network.gap_count)
+    gaps = network.gaps(batch, batch.places)
     found = {}
     for name, module in network.relations.items():
         assert isinstance(module, RelationEvidence)
@@ -91,7 +88,7 @@ def loudest_values(module: FeatureEvidence, sources: Tensor, targets: Tensor) ->
 def _relation_values(module: RelationEvidence, batch: Batch, items: Tensor) -> Tensor | None:
     """R_a(i_s, j) for positions s and items j, `[b, l, n]`; None where the history plays no part."""
     if isinstance(module, RowEvidence | MomentEvidence):
-        return module.table.pairs(module.rows(batch), items)
+        return module.table.pairs(module.read(batch), items)
     if isinstance(module, FeatureEvidence):
         return torch.bmm(module.project(batch.items), module.phi(items).transpose(1, 2))
     if isinstance(module, IdentityEvidence):

@@ -82,6 +82,8 @@ def best_items(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     threshold = scores.topk(k, dim=1).values[:, -1:]
     rows, items = ((scores >= threshold) & (scores > -torch.inf)).nonzero(as_tuple=True)
     order = torch.argsort(scores[rows, items], descending=True, stable=True)
+    if len(scores) == 1:
+        return rows[order[:k]], items[order[:k]]
     order = order[torch.argsort(rows[order], stable=True)]
     rows, items = rows[order], items[order]
     kept = places_within(rows, len(scores)) < k
@@ -144,7 +146,7 @@ def answers(fitted: Fitted, request: Request, owner: Codes, items: Codes, scores
     counts = np.bincount(owner)
     return pl.DataFrame(
         {
-            USER: request.names.gather(owner),
+            USER: request.names[owner],
             ITEM: fitted.knowledge.item_ids.decode(items),
             SCORE: scores,
             RANK: np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner] + 1,

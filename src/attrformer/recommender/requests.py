@@ -76,7 +76,8 @@ class Request:
         rest = np.ones(len(block), dtype=bool)
         for rows, histories in ((self.stored, fitted.knowledge.histories), (self.given, self.histories)):
             named = rows[block]
-            there = (named >= 0) & (histories.lengths[named] > 0) if len(histories) else np.zeros(len(block), bool)
+            there = named >= 0
+            there[there] = histories.lengths_of(named[there]) > 0
             if there.any():
                 yield Group(block[there], histories.rows(named[there]))
             rest &= ~there
@@ -125,15 +126,16 @@ def read_request(
         None if given is None else given.names,
         None if profiles is None or users is not None else profiles.names,
     )
-    codes = knowledge.user_ids.encode(names).astype(np.int64)
-    if given is not None and not given.named:
-        codes[: len(given.names)] = -1
+    nameless = 0 if given is None or given.named else len(given.names)
+    codes = np.full(len(names), -1, dtype=np.int64)
+    codes[nameless:] = knowledge.user_ids.encode(names[nameless:])
     rows = _rows(names, None if given is None else given.names)
     described = _rows(names, None if profiles is None else profiles.names)
     strangers = (codes < 0) & (rows < 0) & (described < 0)
-    unknown.report(names.filter(pl.Series(strangers)), "users", USERS)
-    kept = np.flatnonzero(~strangers)
-    names, codes, rows, described = names.gather(kept), codes[kept], rows[kept], described[kept]
+    if strangers.any():
+        unknown.report(names.filter(pl.Series(strangers)), "users", USERS)
+        kept = np.flatnonzero(~strangers)
+        names, codes, rows, described = names[kept], codes[kept], rows[kept], described[kept]
     return Request(
         names=knowledge.user_ids.decode(codes).rename(USER) if (codes >= 0).all() else names.rename(USER),
         users=codes,

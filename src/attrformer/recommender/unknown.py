@@ -68,7 +68,9 @@ class OnUnknown:
             UnknownIdError: some are not known and the action is "raise".
         """
         codes = ids.encode(values).astype(np.int64)
-        self.report(values.gather(np.flatnonzero(codes < 0)), what, where)
+        strange = np.flatnonzero(codes < 0)
+        if len(strange):
+            self.report(values[strange], what, where)
         return codes
 
 

@@ -138,7 +138,7 @@ class NeighbourIndex:
         shape = (len(anchors), table.shape[0])
         scored, shared = (sparse.csr_array((v, item, bounds), shape=shape) @ table for v in (weights, bits))
         owner = scored.indices.astype(np.int64)
-        similarity = scored.data / np.sqrt(self.train.lengths[owner]).astype(np.float32)
+        similarity = scored.data / np.sqrt(self.train.lengths_of(owner)).astype(np.float32)
         similarity[owner == np.repeat(users, np.diff(scored.indptr))] = 0.0
         chosen = []
         for first, last in zip(scored.indptr[:-1], scored.indptr[1:], strict=True):
