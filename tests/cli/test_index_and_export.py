@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_index_lies_in_the_run_and_answers(run: Path) -> None:
     pytest.importorskip("usearch")
-    result = run_command("index", run, "--method", "approximate", "--content", "80", "--per-relation", "80")
+    result = run_command("index", run, "--method", "approximate", "--content", "80")
 
     assert result.exit_code == 0 and "80 items indexed" in result.stderr
     model = Recommender.load(run / "model", device="cpu")

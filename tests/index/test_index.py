@@ -18,8 +18,8 @@ from attrformer.recommender.ranking import Choice
 
 pytest.importorskip("usearch")
 
-ALL = IndexOptions(method="approximate", content=80, per_relation=80)
-FEW = IndexOptions(method="approximate", content=12, per_relation=12)
+ALL = IndexOptions(method="approximate", content=80)
+FEW = IndexOptions(method="approximate", content=12)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_what_a_relation_names_is_found_without_the_content_part() -> None:
         for name, parameter in model.fitted.network.named_parameters():
             if "edge" in name and name.endswith("gate.bias"):
                 parameter.fill_(50.0)
-    index = Index.build(model, IndexOptions(method="approximate", content=1, per_relation=40))
+    index = Index.build(model, IndexOptions(method="approximate", content=1))
 
     assert_same_answers(index.search(k=3), model.recommend(k=3))
 
@@ -167,7 +167,7 @@ def test_damage_is_said(index: Index, model: Recommender, tmp_path: Path, damage
 
 
 def test_options_are_checked() -> None:
-    for wrong in ({"method": "fast"}, {"content": 0}, {"per_relation": -1}, {"number": "i8"}, {"connectivity": 1}):
+    for wrong in ({"method": "fast"}, {"content": 0}, {"number": "i8"}, {"connectivity": 1}):
         with pytest.raises(ConfigurationError, match=next(iter(wrong))):
             IndexOptions(**wrong)  # type: ignore[arg-type]
 

@@ -25,8 +25,7 @@ def index(
     method: Annotated[
         str, typer.Option(help="exact, approximate, or auto: approximate for large catalogues only.")
     ] = "auto",
-    content: Annotated[int, typer.Option(help="Items taken from the search over the content part.")] = 1024,
-    per_relation: Annotated[int, typer.Option(help="Most items taken from each relation, the strongest.")] = 4096,
+    content: Annotated[int, typer.Option(help="Items taken from the search over the content part.")] = 256,
     connectivity: Annotated[int, typer.Option(help="Edges of each item in the graph.")] = 16,
     threads: Annotated[int, typer.Option(min=1, help="Threads; with one the index is the same each time.")] = 1,
     out: Annotated[
@@ -46,7 +45,6 @@ def index(
     options = IndexOptions(
         method=method,  # type: ignore[arg-type]
         content=content,
-        per_relation=per_relation,
         connectivity=connectivity,
     )
     folder = run / FOLDER if out is None else out

@@ -1,4 +1,4 @@
-"""Candidates of one history from the content part and every relation, scored with all parts."""
+"""Scores of items with all parts, and the best of them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,6 @@ Codes = NDArray[np.int64]
 Values = NDArray[np.float32]
 
 
-def candidates(content: Codes, voices: list[Voice], per_relation: int) -> Codes:
-    """The items that any part names, int64, ascending.
-
-    Args:
-        content: items with large content parts.
-        voices: the relations.
-        per_relation: most items taken from each relation.
-    """
-    named = np.sort(np.concatenate([content, *(voice.strongest(per_relation) for voice in voices)]))
-    return named[np.concatenate([[True], named[1:] != named[:-1]])] if len(named) else named
-
-
 def scores(items: Codes, hidden: Values, table: Values, voices: list[Voice]) -> Values:
     """The scores of some items with all parts, float32 `[n]`.
 
@@ -36,10 +24,23 @@ def scores(items: Codes, hidden: Values, table: Values, voices: list[Voice]) -> 
         table: float32 `[items, d]`, the whole catalogue.
         voices: the relations.
     """
-    total = table[items] @ hidden
+    total = products(items, hidden, table)
     for voice in voices:
         total += voice.at(items)
     return total
+
+
+def products(items: Codes, hidden: Values, table: Values) -> Values:
+    """The content parts of some items, float32 `[n]`; equal vectors have equal ones wherever they stand.
+
+    Args:
+        items: int64 `[n]`.
+        hidden: float32 `[d]`.
+        table: float32 `[items, d]`, the whole catalogue.
+    """
+    # A product of matrix and vector would round the last rows of a block in another way than those before them.
+    found: Values = np.einsum("nd,d->n", table.take(items, axis=0), hidden)
+    return found
 
 
 def allowed(items: Codes, choice: Choice, history: NDArray[np.int32]) -> Codes:

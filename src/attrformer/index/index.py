@@ -16,9 +16,11 @@ from attrformer.dataset.sequences import Sequences
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.index import finding
 from attrformer.index.content import ContentGraph
+from attrformer.index.memory import Memory
 from attrformer.index.options import IndexOptions
+from attrformer.index.pruning import pruned
 from attrformer.index.storage import fingerprint, load_index, save_index
-from attrformer.index.voices import Memory
+from attrformer.index.voices import voices_of
 from attrformer.nn.objective import Outputs
 from attrformer.recommender import ranking
 from attrformer.recommender.answering import read_choice
@@ -37,8 +39,10 @@ _TOGETHER = 64
 class Index:
     """A model and a way to find its best items.
 
-    The approximate way asks a graph over the item vectors for the largest content parts, and every relation for the
-    items that speak loudest; what any of them names is scored with all parts. The exact way scores the whole catalogue.
+    The approximate way asks a graph over the item vectors for the largest content parts and adds up the relations of
+    every item, which is quick. Vectors are read of those items only that can still be among the best: the ones the
+    graph named, and the ones whose relations make up for a content part that it did not name. What is found differs
+    from the exact way only where the graph missed an item. The exact way scores the whole catalogue.
 
     Args:
         model: a fitted model on the CPU.
@@ -49,7 +53,7 @@ class Index:
     def __init__(self, model: Recommender, options: IndexOptions, graph: ContentGraph | None) -> None:
         self.model, self.options = model, options
         self._graph, self._fitted = graph, _checked(model.fitted)
-        self._memory = Memory(self._fitted.relations.popularity)
+        self._memory = Memory(self._fitted.relations.items)
         if graph is not None:
             self._warm_up()
 
@@ -155,7 +159,7 @@ class Index:
         with torch.inference_mode():
             _, outputs = self._fitted.outputs(users, contexts, values)
         hidden, table = outputs.hidden[:, 0].numpy(), outputs.table.detach().numpy()
-        wanted = max(self.options.content, choice.k)
+        wanted = max(self.options.content, 2 * choice.k)
         named: list[Codes | None] = [None] * len(users)
         if self._graph is not None and choice.candidates is None:
             named = list(self._graph.search(hidden, wanted))
@@ -176,18 +180,17 @@ class Index:
         history: NDArray[np.int32],
     ) -> tuple[Codes, NDArray[np.float32]]:
         """The best items of one history; `named` are those of the content part, None where there are no such."""
-        voices = self._memory.voices(outputs.names, outputs.parts, row)
+        voices = voices_of(outputs.parts, row)
         if choice.candidates is not None:
-            items = choice.candidates
-        elif named is not None:
-            items = finding.candidates(named, voices, self.options.per_relation)
-        else:
-            items = np.arange(len(table))
-        items = finding.allowed(items, choice, history)
-        if choice.candidates is None and named is not None and len(items) < choice.k:
-            # So much is asked for, or hidden, that what was named does not suffice.
-            items = finding.allowed(np.arange(len(table)), choice, history)
-        return finding.best(items, finding.scores(items, hidden, table, voices), choice.k)
+            items = finding.allowed(choice.candidates, choice, history)
+            return finding.best(items, finding.scores(items, hidden, table, voices), choice.k)
+        sums = self._memory.sums(outputs.names, voices)
+        if choice.hide_seen:
+            sums.close(history)
+        if choice.excluded is not None:
+            sums.close(choice.excluded)
+        items = sums.open_items() if named is None else pruned(named, sums, hidden, table, choice.k)
+        return finding.best(items, finding.products(items, hidden, table) + sums.at(items), choice.k)
 
     def save(self, folder: Path | str) -> None:
         """Writes the index; it can be loaded with the same state of the model only.
@@ -249,8 +252,7 @@ class Index:
     def _warm_up(self) -> None:
         """Makes what is looked up in the relations, so that the first request does not wait for it."""
         outputs = _anybody(self._fitted)
-        for voice in self._memory.voices(outputs.names, outputs.parts, 0):
-            voice.strongest(self.options.per_relation)
+        self._memory.sums(outputs.names, voices_of(outputs.parts, 0))
 
 
 def _checked(fitted: Fitted) -> Fitted:

@@ -20,11 +20,10 @@ class IndexOptions:
 
     method: Literal["auto", "exact", "approximate"] = field(
         default="auto",
-        metadata={"help": "exact scores the whole catalogue, approximate what index and relations name"},
+        metadata={"help": "exact scores the whole catalogue, approximate what can be among the best"},
     )
     exact_items: int = field(default=50_000, metadata={"help": "largest catalogue that auto searches exactly"})
-    content: int = field(default=1024, metadata={"help": "items taken from the search over the content part"})
-    per_relation: int = field(default=4096, metadata={"help": "most items taken from each relation, the strongest"})
+    content: int = field(default=256, metadata={"help": "items taken from the search over the content part"})
     connectivity: int = field(default=16, metadata={"help": "edges of each item in the graph of the content part"})
     expansion_add: int = field(default=128, metadata={"help": "items looked at when an item is put into the graph"})
     number: Literal["f16", "bf16", "f32"] = field(
@@ -37,5 +36,5 @@ class IndexOptions:
         if self.number not in ("f16", "bf16", "f32"):
             raise ConfigurationError(f"number is '{self.number}'. Use one of: f16, bf16, f32.")
         require(self.exact_items >= 0, "exact_items", self.exact_items, "0 or more")
-        for name, least in (("content", 1), ("per_relation", 0), ("connectivity", 2), ("expansion_add", 1)):
+        for name, least in (("content", 1), ("connectivity", 2), ("expansion_add", 1)):
             require(getattr(self, name) >= least, name, getattr(self, name), f"{least} or more")

@@ -18,7 +18,7 @@ from attrformer.recommender.fitted import Fitted
 from attrformer.training.checkpoint import parameters_of, write_json
 
 FORMAT: Final = "attrformer-index"
-VERSION: Final = 1
+VERSION: Final = 2
 DESCRIPTION: Final = "index.json"
 
 
