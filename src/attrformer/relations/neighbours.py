@@ -131,12 +131,15 @@ class NeighbourIndex:
         """Context, place among its neighbours, aligned position and similarity of all neighbours of some contexts."""
         context, slot = np.nonzero(anchors >= 0)
         item = anchors[context, slot]
-        bounds = np.concatenate([[0], np.cumsum(np.bincount(context, minlength=len(anchors)))])
+        # Of one type with the table's, or scipy would copy the whole table.
+        bounds = np.zeros(len(anchors) + 1, dtype=table.indptr.dtype)
+        np.cumsum(np.bincount(context, minlength=len(anchors)), out=bounds[1:])
+        column = item.astype(table.indices.dtype)
         weights = (self.idf[item] * RECENCY**slot).astype(np.float32)
         # One bit for each anchor, so that the sum, exact up to 24 of them, tells which a user shares.
         bits = np.ldexp(np.float32(1.0), slot)
         shape = (len(anchors), table.shape[0])
-        scored, shared = (sparse.csr_array((v, item, bounds), shape=shape) @ table for v in (weights, bits))
+        scored, shared = (sparse.csr_array((v, column, bounds), shape=shape) @ table for v in (weights, bits))
         owner = scored.indices.astype(np.int64)
         similarity = scored.data / np.sqrt(self.train.lengths_of(owner)).astype(np.float32)
         similarity[owner == np.repeat(users, np.diff(scored.indptr))] = 0.0
