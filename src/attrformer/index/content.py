@@ -64,20 +64,21 @@ class ContentGraph:
                 progress(start + len(chunk))
         return cls(graph)
 
-    def search(self, hidden: NDArray[np.float32], count: int) -> list[NDArray[np.int64]]:
-        """Items with large products.
+    def search(self, hidden: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+        """Items with large products; by one thread at a time.
 
         Args:
-            hidden: float32 `[b, d]`.
-            count: items wanted for each.
+            hidden: float32 `[d]`.
+            count: items wanted.
 
         Returns:
-            For each row int64 codes, about the largest product first, without repeats.
+            int64 codes, about the largest product first, without repeats.
         """
         if not len(self._graph):
-            return [np.empty(0, dtype=np.int64) for _ in hidden]
+            return np.empty(0, dtype=np.int64)
         self._graph.expansion_search = count
-        return [self._graph.search(row, count, threads=1).keys.astype(np.int64) for row in hidden]
+        found: NDArray[np.int64] = self._graph.search(hidden, count, threads=1).keys.astype(np.int64)
+        return found
 
     @property
     def memory(self) -> int:

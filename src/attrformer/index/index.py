@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ class Index:
         self.model, self.options = model, options
         self._graph, self._fitted = graph, _checked(model.fitted)
         self._memory = Memory(self._fitted.relations.items)
+        # The graph is searched on another core while the relations are added up; by one thread, which may set it up.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="attrformer-graph")
         if graph is not None:
             self._warm_up()
 
@@ -160,9 +163,9 @@ class Index:
             _, outputs = self._fitted.outputs(users, contexts, values)
         hidden, table = outputs.hidden[:, 0].numpy(), outputs.table.detach().numpy()
         wanted = max(self.options.content, 2 * choice.k)
-        named: list[Codes | None] = [None] * len(users)
+        named: list[Future[Codes] | None] = [None] * len(users)
         if self._graph is not None and choice.candidates is None:
-            named = list(self._graph.search(hidden, wanted))
+            named = [self._beside.submit(self._graph.search, one, wanted) for one in hidden]
         found = []
         for row in range(len(users)):
             history = contexts.items[contexts.offsets[row] : contexts.offsets[row + 1]]
@@ -175,7 +178,7 @@ class Index:
         row: int,
         hidden: NDArray[np.float32],
         table: NDArray[np.float32],
-        named: Codes | None,
+        named: Future[Codes] | None,
         choice: Choice,
         history: NDArray[np.int32],
     ) -> tuple[Codes, NDArray[np.float32]]:
@@ -189,7 +192,7 @@ class Index:
             sums.close(history)
         if choice.excluded is not None:
             sums.close(choice.excluded)
-        items = sums.open_items() if named is None else pruned(named, sums, hidden, table, choice.k)
+        items = sums.open_items() if named is None else pruned(named.result(), sums, hidden, table, choice.k)
         return finding.best(items, finding.products(items, hidden, table) + sums.at(items), choice.k)
 
     def save(self, folder: Path | str) -> None:

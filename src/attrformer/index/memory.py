@@ -56,8 +56,12 @@ class Memory:
                 rows.append((name, voice))
             else:
                 others.append(voice)
-        total.fill(0.0)
-        for each in [*self._joined(groups), *others]:
+        joined = self._joined(groups)
+        if joined:
+            joined[0].write_to(total)
+        else:
+            total.fill(0.0)
+        for each in [*joined[1:], *others]:
             each.add_to(total, spare)
         return self._with_rows(total, rows)
 

@@ -145,11 +145,17 @@ class GroupVoice:
 
     def add_to(self, total: Values, spare: Values) -> None:
         """See `Voice.add_to`."""
-        # numpy would first widen the numbers of the groups to 64 bits.
-        torch.index_select(
-            torch.from_numpy(self.values), 0, torch.from_numpy(self.of_item), out=torch.from_numpy(spare)
-        )
+        self.write_to(spare)
         total += spare
+
+    def write_to(self, out: Values) -> None:
+        """What is added to every item.
+
+        Args:
+            out: float32 `[items]`, overwritten.
+        """
+        # numpy would first widen the numbers of the groups to 64 bits.
+        torch.index_select(torch.from_numpy(self.values), 0, torch.from_numpy(self.of_item), out=torch.from_numpy(out))
 
 
 def voices_of(parts: list[tuple[Part, PartInputs]], row: int) -> list[Voice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,19 +133,21 @@ class NeighbourIndex:
         context, slot = np.nonzero(anchors >= 0)
         item = anchors[context, slot]
         # Of one type with the table's, or scipy would copy the whole table.
-        bounds = np.zeros(len(anchors) + 1, dtype=table.indptr.dtype)
-        np.cumsum(np.bincount(context, minlength=len(anchors)), out=bounds[1:])
-        column = item.astype(table.indices.dtype)
-        weights = (self.idf[item] * RECENCY**slot).astype(np.float32)
+        bounds = np.zeros(2 * len(anchors) + 1, dtype=table.indptr.dtype)
+        np.cumsum(np.tile(np.bincount(context, minlength=len(anchors)), 2), out=bounds[1:])
+        column = np.tile(item.astype(table.indices.dtype), 2)
+        weights = self.idf[item] * RECENCY**slot
         # One bit for each anchor, so that the sum, exact up to 24 of them, tells which a user shares.
-        bits = np.ldexp(np.float32(1.0), slot)
-        shape = (len(anchors), table.shape[0])
-        scored, shared = (sparse.csr_array((v, column, bounds), shape=shape) @ table for v in (weights, bits))
-        owner = scored.indices.astype(np.int64)
-        similarity = scored.data / np.sqrt(self.train.lengths_of(owner)).astype(np.float32)
-        similarity[owner == np.repeat(users, np.diff(scored.indptr))] = 0.0
+        values = np.concatenate([weights, np.ldexp(1.0, slot)]).astype(np.float32)
+        both = sparse.csr_array((values, column, bounds), shape=(2 * len(anchors), table.shape[0])) @ table
+        # The second half has the entries of the first one, in the same order.
+        ends, half = both.indptr[: len(anchors) + 1], both.indptr[len(anchors)]
+        scores, shared = both.data[:half], both.data[half:]
+        owner = both.indices[:half].astype(np.int64)
+        similarity = scores / np.sqrt(self.train.lengths_of(owner)).astype(np.float32)
+        similarity[owner == np.repeat(users, np.diff(ends))] = 0.0
         chosen = []
-        for first, last in zip(scored.indptr[:-1], scored.indptr[1:], strict=True):
+        for first, last in pairwise(ends):
             values = similarity[first:last]
             best = strongest(values, owner[first:last], self.count)
             best = best[np.lexsort((owner[first + best], -values[best]))]
@@ -153,7 +156,7 @@ class NeighbourIndex:
         kept = np.concatenate(chosen)
         context = np.repeat(np.arange(len(anchors)), counts)
         place = np.arange(len(kept)) - np.repeat(np.cumsum(counts) - counts, counts)
-        mask = shared.data[kept].astype(np.int64)
+        mask = shared[kept].astype(np.int64)
         newest = np.log2(mask & -mask).astype(np.int64)
         return context, place, self.holders.latest(anchors[context, newest], owner[kept]), similarity[kept]
 
