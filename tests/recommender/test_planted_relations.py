@@ -121,13 +121,17 @@ def test_learned_category_pairs_know_their_direction(shop: Shop) -> None:
     assert auc(learned[one_way], forward[one_way]) > 0.7
 
 
-def test_the_strongest_pairs_that_are_shown_are_planted(shop: Shop) -> None:
-    names, matrix = shop.model.strongest_pairs("category", count=12)
+@pytest.mark.parametrize("count", [12, 20])
+def test_the_strongest_pairs_that_are_shown_are_planted(shop: Shop, count: int) -> None:
+    names, matrix = shop.model.strongest_pairs("category", count=count)
     known = planted_pairs(shop)
-    shown = [(one, other) for one in range(12) for other in range(12) if one != other]
-    shown.sort(key=lambda pair: -matrix[pair])
-    # Chance, also among twelve categories: 6 % of any eight pairs.
-    assert sum((names[one], names[other]) in known for one, other in shown[:8]) >= 4
+    shown = [(one, other) for one in range(count) for other in range(count) if one != other]
+    planted = np.array([(names[one], names[other]) in known for one, other in shown])
+    values = np.array([matrix[pair] for pair in shown])
+    # Measured .97 and .87.
+    assert auc(values, planted) > 0.8
+    # Chance: 6 % of any eight pairs. Four planted pairs are among the twelve categories, thirteen among the twenty.
+    assert planted[np.argsort(-values)[:8]].sum() >= min(5, planted.sum() - 1)
 
 
 def test_brand_loyalty(shop: Shop, explained: pl.DataFrame) -> None:
