@@ -263,7 +263,7 @@ class AttrFormerNetwork(Network):
         hidden = self.drop(embedded + self.position[:length])
         values = self.relation_values(batch, read)
         bins = self.look_back(None, length)
-        for layer, own in zip(self.layers[:-1], heads, strict=False):
+        for layer, own in zip(self.layers[:-1], heads[:-1], strict=True):
             hidden = layer(hidden, None if own is None or values is None else own.logits(values, bins))
         # Nothing reads the last layer anywhere but at the places.
         logits, own = None, heads[-1]

@@ -63,6 +63,26 @@ class Holders:
         return found
 
 
+def added_up(
+    table: sparse.csr_array, values: NDArray[np.floating], items: NDArray[np.integer], counts: NDArray[np.integer]
+) -> sparse.csr_array:
+    """What the items of each context add to every user who had them, `[contexts, users]`.
+
+    Args:
+        table: `[items, users]`, 1 where a user had an item.
+        values: `[n]`, what each item of a context adds.
+        items: int `[n]`, those of one context after the other.
+        counts: int `[contexts]`, items of each.
+    """
+    # Of one type with the table's numbers, or scipy would copy the whole table.
+    bounds = np.zeros(len(counts) + 1, dtype=table.indptr.dtype)
+    np.cumsum(counts, out=bounds[1:])
+    contexts = sparse.csr_array(
+        (values, items.astype(table.indices.dtype), bounds), shape=(len(counts), table.shape[0])
+    )
+    return sparse.csr_array(contexts @ table)
+
+
 def strongest(values: NDArray[np.floating], users: NDArray[np.integer], count: int) -> NDArray[np.int64]:
     """Places of the `count` largest values; of equal ones those of the users with the lower codes.
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from attrformer.relations.holders import strongest
+from attrformer.relations.holders import added_up, strongest
 from attrformer.relations.neighbours import NeighbourIndex
 
 # Histories answered at a time, so that the items of all their neighbours fit into memory.
@@ -118,9 +117,7 @@ class NearestSequences:
         weight = self._rule.weights(steps[context, item], lengths[context])
         if self._rule.rare_shared:
             weight = weight * self._idf[item]
-        bounds = np.concatenate([[0], np.cumsum(np.bincount(context, minlength=len(steps)))])
-        histories = sparse.csr_array((weight, item, bounds), shape=(len(steps), self._items))
-        common = sparse.csr_array(histories @ self._holders)
+        common = added_up(self._holders, weight, item, np.bincount(context, minlength=len(steps)))
         scale = np.maximum(self._train.lengths, 1.0) ** -self._rule.length_power
         chosen = []
         for row in range(len(steps)):

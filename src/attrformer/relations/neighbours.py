@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from attrformer.dataset.sequences import Sequences
-from attrformer.relations.holders import Holders, strongest
+from attrformer.relations.holders import Holders, added_up, strongest
 
 RECENCY = 0.8
 """An anchor counts this much less for each step it lies back in the context."""
@@ -132,14 +132,11 @@ class NeighbourIndex:
         """Context, place among its neighbours, aligned position and similarity of all neighbours of some contexts."""
         context, slot = np.nonzero(anchors >= 0)
         item = anchors[context, slot]
-        # Of one type with the table's, or scipy would copy the whole table.
-        bounds = np.zeros(2 * len(anchors) + 1, dtype=table.indptr.dtype)
-        np.cumsum(np.tile(np.bincount(context, minlength=len(anchors)), 2), out=bounds[1:])
-        column = np.tile(item.astype(table.indices.dtype), 2)
         weights = self.idf[item] * RECENCY**slot
         # One bit for each anchor, so that the sum, exact up to 24 of them, tells which a user shares.
-        values = np.concatenate([weights, np.ldexp(1.0, slot)]).astype(np.float32)
-        both = sparse.csr_array((values, column, bounds), shape=(2 * len(anchors), table.shape[0])) @ table
+        told = np.concatenate([weights, np.ldexp(1.0, slot)]).astype(np.float32)
+        counts = np.bincount(context, minlength=len(anchors))
+        both = added_up(table, told, np.tile(item, 2), np.tile(counts, 2))
         # The second half has the entries of the first one, in the same order.
         ends, half = both.indptr[: len(anchors) + 1], both.indptr[len(anchors)]
         scores, shared = both.data[:half], both.data[half:]
