@@ -86,7 +86,7 @@ def test_a_new_option_leaves_finished_runs_finished_while_it_has_its_default() -
 @pytest.mark.parametrize(("model", "same"), [("sasrec", True), ("attrformer", False)])
 def test_switches_of_relations_count_where_the_model_reads_them(model: str, same: bool) -> None:
     config = override(Config(), [f"model.name={model}"])
-    for change in ("relations.identity=false", "relations.next.enabled=true"):
+    for change in ("relations.identity=false", "relations.next.enabled=true", "relations.neighbour_count=7"):
         assert is_same(to_dict(override(config, [change])), config) is same
     assert not is_same(to_dict(override(config, ["model.width=32"])), config)
     assert not is_same(to_dict(override(config, ["training.epochs=3"])), config)
@@ -102,3 +102,32 @@ def test_a_relation_that_came_later_and_is_on_makes_another_run_where_it_is_read
     del stored["relations"]["indirect"]
     stored["relations"]["moment"] = True
     assert is_same(stored, config)
+
+
+def test_options_of_a_relation_count_where_it_is_on() -> None:
+    config = override(Config(), ["model.name=attrformer"])
+    for change in ("relations.next.window=3", "relations.moments=9", "relations.neighbour_anchors=2"):
+        off = ["relations.next.enabled=false", "relations.moment=false", "relations.neighbours=false"]
+        assert is_same(to_dict(override(config, [*off, change])), override(config, off))
+        on = ["relations.next.enabled=true", "relations.moment=true", "relations.neighbours=true"]
+        assert not is_same(to_dict(override(config, [*on, change])), override(config, on))
+
+
+def test_a_model_without_training_reads_its_own_number_of_neighbours() -> None:
+    config = override(Config(), ["model.name=vsknn"])
+    assert is_same(to_dict(override(config, ["relations.neighbour_count=7"])), config)
+    assert not is_same(to_dict(override(config, ["model.count=7"])), config)
+
+
+def test_a_stored_value_that_cannot_be_used_any_more_makes_another_run() -> None:
+    stored = to_dict(Config())
+    stored["relations"]["neighbour_anchors"] = -1
+    assert not is_same(stored, Config())
+
+
+@pytest.mark.parametrize(("model", "same"), [("attrformer", False), ("sasrec", True)])
+def test_a_switch_that_had_another_kind_of_value_counts_where_it_is_read(model: str, same: bool) -> None:
+    config = override(Config(), [f"model.name={model}"])
+    stored = to_dict(config)
+    stored["relations"]["indirect"] = None
+    assert is_same(stored, config) is same

@@ -17,6 +17,13 @@ from attrformer.recommender import Config
 MACHINE: Final = frozenset({"training.threads", "training.device", "training.checkpoint_minutes"})
 """Options that say how a run is computed, not what is computed."""
 
+_OPTIONS_OF: Final = {
+    "neighbours": "neighbour_",
+    "moment": "moment",
+    **{f"{name}.enabled": f"{name}." for name in ("near", "wide", "next")},
+}
+"""How the options begin that say nothing where a relation is off, by its switch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
@@ -123,7 +130,7 @@ def is_same(stored: Mapping[str, Any], config: Config) -> bool:
     """Whether a run with a stored configuration was the run that a configuration asks for.
 
     Options that came into the library after the stored run count as equal while they have their defaults, but for
-    relations that are on by default and that the model reads. Switches of relations that it does not read do not count.
+    relations that are on by default and that the model reads. Options of relations that it does not read do not count.
 
     Args:
         stored: as `to_dict` gave it then.
@@ -131,29 +138,45 @@ def is_same(stored: Mapping[str, Any], config: Config) -> bool:
     """
     before, now = flat(stored), flat(to_dict(config))
     defaults = flat(to_dict(from_dict(Config, {"model": {"name": config.model.name}})))
-    unread = unread_switches(config)
-    return all(
-        before[name] == value if name in before else value == defaults.get(name) and not _is_on(name, value)
-        for name, value in now.items()
-        if name not in MACHINE and name not in unread
-    )
+
+    def differs(name: str, value: Any) -> bool:
+        if name in before:
+            return bool(before[name] != value) and is_read(config, name, before[name])
+        default = defaults.get(name)
+        if value == default and not _is_on(name, value):
+            return False
+        return is_read(config, name, default)
+
+    return not any(differs(name, value) for name, value in now.items() if name not in MACHINE)
 
 
 def _is_on(name: str, value: Any) -> bool:
     return name.startswith("relations.") and value is True
 
 
-def unread_switches(config: Config) -> set[str]:
-    """Switches of relations that the model of a configuration does not read, by dotted name."""
+def is_read(config: Config, name: str, other: Any) -> bool:
+    """Whether the model of a configuration would be another one with another value of an option.
 
-    def read(of: Config) -> dict[str, Any]:
-        return flat({"relations": to_dict(of.model.reads(of.relations))})
+    Args:
+        config: the configuration.
+        name: dotted name of the option.
+        other: the other value, as `to_dict` gives it.
+    """
+    if not name.startswith("relations."):
+        return True
+    options = flat(to_dict(config))
+    if isinstance(options[name], bool):
+        # What a switch was once set to may not be known any more; what it can be set to now is.
+        other = not options[name]
+    try:
+        changed = from_dict(Config, nested([options | {name: other}]))
+    except ConfigurationError:
+        return True
+    return _read_relations(config) != _read_relations(changed)
 
-    found, here = set(), read(config)
-    for name, value in flat({"relations": to_dict(config.relations)}).items():
-        if not isinstance(value, bool) and not name.endswith(".enabled"):
-            continue
-        flipped = override(config, [f"{name}={'false' if value else 'true'}"])
-        if read(flipped)[name] == here[name]:
-            found.add(name)
-    return found
+
+def _read_relations(config: Config) -> dict[str, Any]:
+    """Options of the relations that the model reads; those of relations that are off are left out."""
+    options = flat(to_dict(config.model.reads(config.relations)))
+    off = tuple(prefix for switch, prefix in _OPTIONS_OF.items() if options[switch] is False)
+    return {name: value for name, value in options.items() if not name.startswith(off)}
