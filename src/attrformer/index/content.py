@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.index.options import IndexOptions
+from attrformer.index.ordering import like_by_like
 
 _CHUNK = 20_000
 
@@ -57,6 +58,8 @@ class ContentGraph:
             expansion_add=options.expansion_add,
         )
         items = np.flatnonzero(np.abs(table).max(axis=1, initial=0.0) > 0)
+        # What is linked one after another looks at the same items, which then are in the cache.
+        items = items[like_by_like(table[items])]
         for start in range(0, len(items), _CHUNK):
             chunk = items[start : start + _CHUNK]
             graph.add(chunk.astype(np.uint64), table[chunk], threads=threads)

@@ -25,7 +25,7 @@ class IndexOptions:
     exact_items: int = field(default=50_000, metadata={"help": "largest catalogue that auto searches exactly"})
     content: int = field(default=256, metadata={"help": "items taken from the search over the content part"})
     connectivity: int = field(default=16, metadata={"help": "edges of each item in the graph of the content part"})
-    expansion_add: int = field(default=128, metadata={"help": "items looked at when an item is put into the graph"})
+    expansion_add: int = field(default=64, metadata={"help": "items looked at when an item is put into the graph"})
     number: Literal["f16", "bf16", "f32"] = field(
         default="f16", metadata={"help": "how the graph holds vectors; scores are computed from single precision"}
     )
