@@ -87,14 +87,12 @@ class LogitBlocks:
         return logits, blocks
 
     def add_gradients(
-        self, rows: slice, gradient: Tensor, of_hidden: Tensor, of_table: Tensor, factor: Tensor | None = None
+        self, rows: slice, gradient: Tensor, of_hidden: Tensor, of_table: Tensor, factor: Tensor
     ) -> None:
         """Carries the gradient of a block of logits, times `factor` `[b, t, 1]`, back to hidden state and table."""
         low, hidden = gradient.flatten(0, 1).to(self.table.dtype), self.hidden[rows].flatten(0, 1)
-        back = (low @ self.table).to(of_hidden.dtype)
-        if factor is not None:
-            back.mul_(factor.flatten(0, 1))
-            hidden = (hidden * factor.flatten(0, 1)).to(low.dtype)
+        back = (low @ self.table).to(of_hidden.dtype).mul_(factor.flatten(0, 1))
+        hidden = (hidden * factor.flatten(0, 1)).to(low.dtype)
         of_hidden[rows] = back.view_as(of_hidden[rows])
         if low.dtype == of_table.dtype:
             of_table.addmm_(low.t(), hidden)
@@ -108,44 +106,50 @@ class LogitBlocks:
         of_table.index_add_(0, items.flatten(), (self.hidden[rows].unsqueeze(2) * -shares).flatten(0, 2))
 
 
-def _subtract_target(gradient: Tensor, terms: list[Any], scale: Tensor) -> None:
-    for where, share in terms:
-        scaled = share * scale.unsqueeze(2)
+Term = tuple[Tensor | None, Tensor, Tensor]
+"""A part of the target: items `[b, t, n]` (None: the whole catalogue), values for them, and by what to multiply these,
+`[b, t, 1]`."""
+
+
+def _subtract_target(gradient: Tensor, terms: list[Term], total: Tensor) -> None:
+    for where, values, times in terms:
         if where is None:
-            gradient.sub_(scaled)
+            gradient.addcmul_(values, times * -total)
         else:
-            gradient.scatter_add_(2, where, -scaled)
+            gradient.scatter_add_(2, where, values * (times * -total))
 
 
-def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: PosteriorTarget) -> tuple[Tensor, list[Any]]:
-    """Sum of target * logits `[b, t]`, and how to subtract the target from the probabilities."""
+def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: PosteriorTarget) -> tuple[Tensor, list[Term]]:
+    """Sum of target * logits `[b, t]`, and what the target is made of, the upcoming items first."""
     counts = target.counts[rows]
     total = counts.sum(2, keepdim=True) + target.strength
     shares = counts / total.clamp_min(1e-12)
     items = target.items[rows]
     value = (logits.gather(2, items) * shares).sum(2)
-    terms: list[Any] = [(items, shares)]
+    terms: list[Term] = [(items, shares, torch.ones_like(total))]
     if target.strength <= 0:
         return value, terms
-    prior = target.strength / total.squeeze(2)
+    prior = target.strength / total
     from_relation, from_popularity, uniform = target.mixture
     flat = prior * uniform
     if from_relation > 0 and target.relation is not None:
-        where, distribution = blocks[target.relation].distribution()
-        distribution = distribution * (prior * from_relation).unsqueeze(2)
-        flat = flat + prior * from_relation * (distribution.sum(2) <= 0)
+        # Values over the catalogue are never scaled by themselves: each such pass takes as long as adding a part.
+        where, evidence = blocks[target.relation].spoken()
+        spoken = evidence.sum(2, keepdim=True)
+        times = prior * from_relation / spoken.clamp_min(1e-12)
+        flat = flat + prior * from_relation * (spoken <= 0)
         at = logits if where is None else logits.gather(2, where)
-        value = value + (at * distribution).sum(2)
-        terms.append((where, distribution))
+        value = value + torch.linalg.vecdot(at, evidence) * times.squeeze(2)
+        terms.append((where, evidence, times))
     else:
         flat = flat + prior * from_relation
     if from_popularity > 0:
-        popular = (prior * from_popularity).unsqueeze(2)
+        popular = prior * from_popularity
         value = value + torch.matmul(logits, target.popularity) * popular.squeeze(2)
-        terms.append((None, popular * target.popularity))
+        terms.append((None, target.popularity, popular))
     if bool((flat > 0).any()):
-        value = value + logits.mean(2) * flat
-        terms.append((None, (flat / logits.shape[2]).unsqueeze(2)))
+        value = value + logits.mean(2) * flat.squeeze(2)
+        terms.append((None, torch.ones_like(target.popularity), flat / logits.shape[2]))
     return value, terms
 
 
@@ -190,22 +194,23 @@ class _FusedPass:
         gradient = logits.sub_(peak).exp_()
         total = gradient.sum(2, keepdim=True)
         loss = ((total.log() + peak).squeeze(2) - value).mul_(scale).sum()
+        # It is no probability yet: what divides it by the total is applied to the results, which are smaller.
         factor = scale.unsqueeze(2) / total
         if blocks or self.target.strength > 0:
-            gradient.mul_(factor)
-            _subtract_target(gradient, terms, scale)
-            self._part_gradients(rows, gradient, blocks)
-            self.walk.add_gradients(rows, gradient, self.of_hidden, of_table)
-        else:
-            # Nobody else asks for the probabilities: their scale and the target items wait for the products.
+            _subtract_target(gradient, terms, total)
+            self._part_gradients(rows, gradient, factor, blocks)
             self.walk.add_gradients(rows, gradient, self.of_hidden, of_table, factor)
-            items, shares = terms[0]
+        else:
+            # Nobody else asks for the probabilities: the target items wait for the products as well.
+            self.walk.add_gradients(rows, gradient, self.of_hidden, of_table, factor)
+            items, shares, _ = terms[0]
+            assert items is not None
             self.walk.subtract_items(rows, items, shares * scale.unsqueeze(2), self.of_hidden, of_table)
         return loss
 
-    def _part_gradients(self, rows: slice, gradient: Tensor, blocks: list[Any]) -> None:
+    def _part_gradients(self, rows: slice, gradient: Tensor, factor: Tensor, blocks: list[Any]) -> None:
         for k, block in enumerate(blocks):
-            of_weights, of_gate = block.gradients(gradient, self.needs[2 * k])
+            of_weights, of_gate = block.gradients(gradient, factor, self.needs[2 * k])
             if of_weights is not None:
                 shared = self.of_flat[2 * k].shape[1] == 1
                 self.of_flat[2 * k][rows] = of_weights.sum(1, keepdim=True) if shared else of_weights

@@ -41,11 +41,17 @@ class Block(Protocol):
     def add_to(self, logits: Tensor) -> None:
         """Adds the part to logits `[b, t, items]` in place."""
 
-    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
-        """Gradients of weights and gate from that of the logits, which is left as it is."""
+    def gradients(self, gradient: Tensor, factor: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        """Gradients of weights and gate; the block is used up by it.
 
-    def distribution(self) -> tuple[Tensor | None, Tensor]:
-        """Evidence scaled to sum to one (zero where there is none): items, or None when dense, and values."""
+        Args:
+            gradient: that of the logits but for `factor`, `[b, t, items]`; left as it is.
+            factor: `[b, t, 1]`, by which `gradient` is to be multiplied.
+            needs_weights: whether the gradient of the weights is asked for.
+        """
+
+    def spoken(self) -> tuple[Tensor | None, Tensor]:
+        """Items, or None where it is the whole catalogue, and the evidence for them; to be asked before `gradients`."""
 
 
 class Part(Protocol):
@@ -96,29 +102,32 @@ class DenseBlock:
         else:
             self._spread(logits, self._log * self._gate)
 
-    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
-        """Gradients of weights (None where not needed) and gate; `gradient` is left as it is."""
+    def gradients(self, gradient: Tensor, factor: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        """Gradients of weights (None where not needed) and gate; see `Block`."""
         if self._gather is not None:
             gradient = self._gather(gradient)
+        gate = self._gate * factor
         if self._log.shape[1] == 1 and gradient.shape[1] != 1:
-            of_gate = torch.bmm(gradient, self._log.transpose(1, 2)).squeeze(2)
+            of_gate = torch.bmm(gradient, self._log.transpose(1, 2)).mul_(factor).squeeze(2)
             if not needs_weights:
                 return None, of_gate
-            summed = torch.bmm(self._gate.transpose(1, 2), gradient)
+            summed = torch.bmm(gate.transpose(1, 2), gradient)
             return self._weight_gradient(summed.div_(self._scaled)), of_gate
-        of_gate = torch.linalg.vecdot(gradient, self._log)
+        # Nobody reads the logarithm again: its memory, which is in the cache, takes the product.
+        of_gate = self._log.mul_(gradient).sum(2).mul_(factor.squeeze(2))
+        if not needs_weights:
+            return None, of_gate
         # The gate is applied after the product with the table, where there is less to multiply.
-        of_weights = self._weight_gradient(gradient / self._scaled) * self._gate if needs_weights else None
-        return of_weights, of_gate
+        return self._weight_gradient(torch.div(gradient, self._scaled, out=self._scaled)) * gate, of_gate
 
-    def distribution(self) -> tuple[Tensor | None, Tensor]:
-        """Items (None: the whole catalogue) and their evidence, scaled to sum to one or zero."""
+    def spoken(self) -> tuple[Tensor | None, Tensor]:
+        """None, for the whole catalogue, and the evidence."""
         evidence = self.evidence
-        if self._spread is not None:
-            of_items = evidence.new_zeros(*evidence.shape[:2], self._items)
-            self._spread(of_items, evidence)
-            evidence = of_items
-        return None, evidence / evidence.sum(2, keepdim=True).clamp_min(1e-12)
+        if self._spread is None:
+            return None, evidence
+        of_items = evidence.new_zeros(*evidence.shape[:2], self._items)
+        self._spread(of_items, evidence)
+        return None, of_items
 
 
 class EntryBlock:
@@ -142,16 +151,16 @@ class EntryBlock:
         """Adds gate times log evidence to logits `[b, t, items]` in place."""
         logits.scatter_add_(2, self._items, self._log * self._share * self._gate)
 
-    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
-        """Gradients of weights (None where not needed) and gate; `gradient` is left as it is."""
-        at_entries = gradient.gather(2, self._items)
+    def gradients(self, gradient: Tensor, factor: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        """Gradients of weights (None where not needed) and gate; see `Block`."""
+        at_entries = gradient.gather(2, self._items).mul_(factor)
         of_gate = torch.linalg.vecdot(at_entries, self._log * self._share)
         of_weights = self._weight_gradient(at_entries.div_(self._scaled)) * self._gate if needs_weights else None
         return of_weights, of_gate
 
-    def distribution(self) -> tuple[Tensor | None, Tensor]:
-        """Items (None: the whole catalogue) and their evidence, scaled to sum to one or zero."""
-        return self._items, self._entries / self._entries.sum(2, keepdim=True).clamp_min(1e-12)
+    def spoken(self) -> tuple[Tensor | None, Tensor]:
+        """The items of the entries and their weights."""
+        return self._items, self._entries
 
 
 class UnionBlock:
@@ -178,14 +187,13 @@ class UnionBlock:
         """Adds gate times log evidence to logits `[b, t, items]` in place."""
         self._dense.add_to(logits)
 
-    def gradients(self, gradient: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
-        """Gradients of weights (None where not needed) and gate; `gradient` is left as it is."""
-        return self._dense.gradients(gradient, needs_weights)
+    def gradients(self, gradient: Tensor, factor: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        """Gradients of weights (None where not needed) and gate; see `Block`."""
+        return self._dense.gradients(gradient, factor, needs_weights)
 
-    def distribution(self) -> tuple[Tensor | None, Tensor]:
-        """Items (None: the whole catalogue) and their evidence, scaled to sum to one or zero."""
-        evidence = self._dense.evidence
-        return self._columns, evidence / evidence.sum(2, keepdim=True).clamp_min(1e-12)
+    def spoken(self) -> tuple[Tensor | None, Tensor]:
+        """The items of the union and the evidence for them."""
+        return self._columns, self._dense.evidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
