@@ -15,6 +15,7 @@ from torch import Tensor
 
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.batch import Example, NeighbourBatch
+from attrformer.nn.copies import LowCopies
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
 from attrformer.nn.parts import Part, PartInputs
 from attrformer.relations.build import RelationSet
@@ -220,13 +221,13 @@ def test_the_gradient_scales_with_what_comes_from_above() -> None:
         torch.testing.assert_close(more[name], gradient * 2.5)
 
 
-def test_bfloat16_products_equal_plain_up_to_rounding(setting: Setting) -> None:
+@pytest.mark.parametrize("copies", [None, LowCopies(torch.bfloat16)], ids=["content", "content and tables"])
+def test_bfloat16_products_equal_plain_up_to_rounding(copies: LowCopies | None, setting: Setting) -> None:
     leaves = leaves_of(setting, NAMES, False)
     target, mask = target_of(setting, 0, (1.0, 0.0, 0.0), 0.15), setting.example.mask
     expected = plain_loss(setting, leaves, target, mask)
-    found = fused_cross_entropy(
-        leaves.hidden, leaves.table, leaves.pairs(), target, mask, block_elements=3000, precision=torch.bfloat16
-    )
+    options = {"block_elements": 3000, "precision": torch.bfloat16, "copies": copies}
+    found = fused_cross_entropy(leaves.hidden, leaves.table, leaves.pairs(), target, mask, **options)
     torch.testing.assert_close(found.double(), expected, rtol=1e-2, atol=0)
     right = leaves.gradients(expected)
     for name, gradient in leaves.gradients(found).items():

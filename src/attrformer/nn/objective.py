@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attrformer.nn.batch import Example
+from attrformer.nn.copies import LowCopies
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.parts import Part, PartInputs
 
@@ -40,6 +41,7 @@ class Objective:
         mixture: weights of relation evidence, popularity and uniform in the prior mean; they sum to one.
         block_elements: logits made at a time.
         precision: type of the large products.
+        copies: of relation tables in that type, made as they are asked for.
     """
 
     popularity: Tensor
@@ -47,6 +49,10 @@ class Objective:
     mixture: tuple[float, float, float]
     block_elements: int
     precision: torch.dtype
+    copies: LowCopies = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "copies", LowCopies(self.precision))
 
     def posterior(self, outputs: Outputs, example: Example) -> Tensor:
         """Cross-entropy to the posterior target of one batch (SPEC part 3), a scalar."""
@@ -87,6 +93,7 @@ class Objective:
             mask,
             block_elements=self.block_elements,
             precision=self.precision,
+            copies=self.copies,
         )
 
 

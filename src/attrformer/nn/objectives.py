@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from attrformer.nn.copies import LowCopies
 from attrformer.nn.parts import Part, PartInputs
 from attrformer.nn.workers import each_share
 
@@ -49,6 +50,7 @@ class LogitBlocks:
         parts: the relation parts with their inputs.
         block_elements: about how many logits a block may hold.
         precision: type of the products (bfloat16 where the device gains from it).
+        copies: of the parts' tables in that type; None: the tables themselves are read.
     """
 
     def __init__(
@@ -58,12 +60,13 @@ class LogitBlocks:
         parts: list[tuple[Part, PartInputs]],
         block_elements: int,
         precision: torch.dtype,
+        copies: LowCopies | None = None,
     ) -> None:
         self.hidden, self.table = hidden.to(precision), table.to(precision)
         # The product with a transposed view takes a fifth longer, and copying the table as long as fifty rows of it.
         few = hidden.shape[0] * hidden.shape[1] < FEW_ROWS
         self._columns = self.table.t() if few else self.table.t().contiguous()
-        self.parts = parts
+        self.parts, self._copies = parts, copies
         self._step = max(1, block_elements // max(1, hidden.shape[1] * table.shape[0]))
 
     def __iter__(self) -> Any:
@@ -78,7 +81,7 @@ class LogitBlocks:
 
     def block(self, rows: slice) -> tuple[Tensor, list[Any]]:
         """The logits of a block, `[b, t, items]`, and the relation parts in it."""
-        blocks = [part.block(rows, inputs.block(rows)) for part, inputs in self.parts]
+        blocks = [part.block(rows, inputs.block(rows), self._copies) for part, inputs in self.parts]
         hidden = self.hidden[rows]
         flat = (hidden.flatten(0, 1) @ self._columns).float()
         logits = flat.view(*hidden.shape[:2], len(self.table))
@@ -86,9 +89,7 @@ class LogitBlocks:
             block.add_to(logits)
         return logits, blocks
 
-    def add_gradients(
-        self, rows: slice, gradient: Tensor, of_hidden: Tensor, of_table: Tensor, factor: Tensor
-    ) -> None:
+    def add_gradients(self, rows: slice, gradient: Tensor, of_hidden: Tensor, of_table: Tensor, factor: Tensor) -> None:
         """Carries the gradient of a block of logits, times `factor` `[b, t, 1]`, back to hidden state and table."""
         low, hidden = gradient.flatten(0, 1).to(self.table.dtype), self.hidden[rows].flatten(0, 1)
         back = (low @ self.table).to(of_hidden.dtype).mul_(factor.flatten(0, 1))
@@ -161,7 +162,7 @@ class _FusedPass:
     ) -> None:
         inputs = [PartInputs(*flat[k : k + 2]) for k in range(0, len(flat), 2)]
         parts = list(zip(setup["parts"], inputs, strict=True))
-        self.walk = LogitBlocks(hidden, table, parts, setup["elements"], setup["precision"])
+        self.walk = LogitBlocks(hidden, table, parts, setup["elements"], setup["precision"], setup["copies"])
         self.target: PosteriorTarget = setup["target"]
         self.needs = needs
         self.scale = setup["mask"] / setup["mask"].sum().clamp_min(1.0)
@@ -239,6 +240,7 @@ def fused_cross_entropy(
     *,
     block_elements: int = 1 << 20,
     precision: torch.dtype = torch.float32,
+    copies: LowCopies | None = None,
 ) -> Tensor:
     """Mean cross-entropy of the masked targets to their posterior, gradient computed in the forward pass.
 
@@ -252,7 +254,8 @@ def fused_cross_entropy(
         target: what the upcoming behaviours are.
         mask: float32 `[b, t]`, 0 for positions that are not targets.
         block_elements: about how many logits a block may hold; at least one sequence is always taken.
-        precision: type of the matrix products.
+        precision: type of the matrix products with the item table.
+        copies: of the parts' tables, in whose type the products with these are made; None: in that of the tables.
 
     Returns:
         The loss, a scalar.
@@ -263,6 +266,7 @@ def fused_cross_entropy(
         "parts": [part for part, _ in parts],
         "elements": block_elements,
         "precision": precision,
+        "copies": copies,
     }
     flat = [tensor for _, inputs in parts for tensor in (inputs.weights, inputs.gate)]
     loss: Tensor = _FusedCrossEntropy.apply(setup, hidden, table, *flat)  # type: ignore[no-untyped-call]

@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from attrformer.nn.copies import LowCopies
 from attrformer.nn.tables import DenseRows, FeatureGroups, SparseRows
 
 
@@ -57,8 +58,14 @@ class Block(Protocol):
 class Part(Protocol):
     """One relation's path to the whole catalogue."""
 
-    def block(self, rows: slice, inputs: PartInputs) -> Block:
-        """Evidence for the sequences in `rows`; `inputs` are already cut to them."""
+    def block(self, rows: slice, inputs: PartInputs, copies: LowCopies | None = None) -> Block:
+        """Evidence of one part for some sequences.
+
+        Args:
+            rows: the sequences.
+            inputs: already cut to them.
+            copies: of tables in the type of the large products, while training; None: the tables themselves are read.
+        """
 
 
 WeightGradient = Callable[[Tensor], Tensor]
@@ -208,7 +215,7 @@ class RowPart:
     table: DenseRows | SparseRows
     rows: Tensor
 
-    def block(self, rows: slice, inputs: PartInputs) -> Block:
+    def block(self, rows: slice, inputs: PartInputs, copies: LowCopies | None = None) -> Block:
         """Rows of the positions over the catalogue, or over the items they name."""
         named = self.rows[rows]
         if inputs.gate.shape[1] == 1:
@@ -217,7 +224,8 @@ class RowPart:
             return DenseBlock(self.table.sums(named, weights), inputs.gate, lambda g: self.table.products(named, g))
         if isinstance(self.table, SparseRows):
             return UnionBlock(*self.table.union(named), inputs)
-        gathered = self.table.values[named]
+        values = self.table.values if copies is None else copies.of(self.table.values)
+        gathered = values.index_select(0, named.flatten()).view(*named.shape, -1)
         evidence = torch.bmm(inputs.weights.to(gathered.dtype), gathered).float()
 
         def weight_gradient(gradient: Tensor) -> Tensor:
@@ -238,7 +246,7 @@ class EntryPart:
     items: Tensor
     columns: int
 
-    def block(self, rows: slice, inputs: PartInputs) -> Block:
+    def block(self, rows: slice, inputs: PartInputs, copies: LowCopies | None = None) -> Block:
         """The entries of some sequences, for every target."""
         targets = inputs.gate.shape[1]
         items = self.items[rows].expand(-1, targets, -1)
@@ -258,7 +266,7 @@ class FeaturePart:
 
     groups: FeatureGroups
 
-    def block(self, rows: slice, inputs: PartInputs) -> Block:
+    def block(self, rows: slice, inputs: PartInputs, copies: LowCopies | None = None) -> Block:
         """Evidence for each group of equal items."""
         groups = self.groups
 
