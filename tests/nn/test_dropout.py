@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
+import torch.nn.functional as F
 
-from attrformer.nn.dropout import Dropout
+from attrformer.nn.dropout import Dropout, dropped, keep_mask
+from attrformer.nn.post_norm import attend, seen_before
 
 
 def test_a_share_is_dropped_and_the_rest_is_scaled_up() -> None:
@@ -28,3 +31,40 @@ def test_nothing_happens_outside_of_training() -> None:
     values = torch.randn(10)
     assert torch.equal(Dropout(0.5).eval()(values), values)
     assert torch.equal(Dropout(0.0)(values), values)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.001, 0.1, 0.2, 0.5, 0.9])
+def test_the_share_that_is_kept_is_that_of_plain_dropout(rate: float) -> None:
+    torch.manual_seed(0)
+    count = 4_000_000
+    deviation = (rate * (1 - rate) / count) ** 0.5
+    for kept in (keep_mask(torch.Size([count]), rate), F.dropout(torch.ones(count), rate) != 0):
+        assert abs(float((~kept).float().mean()) - rate) <= 4 * deviation + 2**-16
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 3, 4), (0, 4)])
+def test_any_shape_is_drawn(shape: tuple[int, ...]) -> None:
+    assert keep_mask(torch.Size(shape), 0.5).shape == shape
+    assert not keep_mask(torch.Size(shape), 1 - 2**-40).all() or 0 in shape
+
+
+def test_elements_that_share_a_random_number_are_dropped_independently() -> None:
+    torch.manual_seed(0)
+    lanes = keep_mask(torch.Size([500_000, 4]), 0.3).float()
+    assert float((torch.corrcoef(lanes.t()) - torch.eye(4)).abs().max()) < 0.007
+    following = torch.corrcoef(torch.stack([lanes[:-1, 3], lanes[1:, 0]]))[0, 1]
+    assert abs(float(following)) < 0.007
+
+
+def test_attention_without_dropout_of_its_weights_is_the_mean_of_that_with_it() -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 2, 5, 4)
+    seen = seen_before(None, 5, query.device)
+    expected = attend(query, key, value, seen, 0.0)
+    found = torch.stack([attend(query, key, value, seen, 0.2) for _ in range(4000)])
+    assert float((found.mean(0) - expected).abs().max()) < 0.05
+    plain = torch.softmax((query @ key.transpose(2, 3) / 2).masked_fill(~seen, -torch.inf), 3)
+    torch.manual_seed(1)
+    found = attend(query, key, value, seen, 0.2)
+    torch.manual_seed(1)
+    torch.testing.assert_close(found, dropped(plain, 0.2) @ value)

@@ -17,6 +17,7 @@ from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.nn.attention import EncoderLayer, StackedHeads
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.dropout import Dropout
 from attrformer.nn.evidence import (
     FeatureEvidence,
     Gate,
@@ -161,7 +162,7 @@ class AttrFormerNetwork(Network):
             for _ in range(config.layers)
         )
         self.look_back = LookBack(length)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.norm = nn.LayerNorm(width)
 
     def _recency(self, decay: float) -> RecencyProfile:

@@ -24,6 +24,7 @@ from attrformer.models.network import Network
 from attrformer.models.sasrec import padded_embedding
 from attrformer.nn.attributes import AttributeEmbedding, AttributePredictor
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs
 from attrformer.nn.post_norm import split_heads
 from attrformer.nn.scores import ScoredLayer, maybe_at
@@ -132,7 +133,7 @@ class DIFSRNetwork(Network):
         self.layers = nn.ModuleList(
             ScoredLayer(width, config.heads, dropout, config.expansion) for _ in range(config.layers)
         )
-        self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
+        self.norm, self.drop = nn.LayerNorm(width), Dropout(dropout)
         self.predictor = None
         if features and config.predictors > 0:
             self.predictor = AttributePredictor(features, width, relations.popularity)

@@ -19,6 +19,7 @@ from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.models.sasrec import padded_embedding
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs
 from attrformer.relations.build import RelationSet
 
@@ -72,7 +73,7 @@ class GRU4RecNetwork(Network):
         between = dropout if config.layers > 1 else 0.0
         self.recurrent = nn.GRU(config.width, config.state, config.layers, batch_first=True, dropout=between)
         self.project = nn.Linear(config.state, config.width)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         frequency = torch.from_numpy(relations.popularity).double() ** config.alpha
         self.register_buffer("frequency", frequency.cumsum(0), persistent=False)
 

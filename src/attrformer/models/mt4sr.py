@@ -34,6 +34,7 @@ from attrformer.models.network import Network
 from attrformer.models.sasrec import padded_embedding
 from attrformer.nn.attention import look_back
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs
 from attrformer.nn.post_norm import split_heads
 from attrformer.nn.related import ItemRelation, KnownPairs, SharedValues
@@ -124,7 +125,7 @@ class MT4SRNetwork(Network):
         self.layers = nn.ModuleList(
             ScoredLayer(width, config.heads, dropout, config.expansion) for _ in range(config.layers)
         )
-        self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
+        self.norm, self.drop = nn.LayerNorm(width), Dropout(dropout)
 
     def forward(self, batch: Batch) -> Outputs:
         """Hidden state at the places, and the item embeddings."""

@@ -17,6 +17,7 @@ from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.nn.attention import EncoderLayer
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs, binary_cross_entropy, uniform_negatives
 from attrformer.relations.build import RelationSet
 
@@ -51,7 +52,7 @@ class SelfAttentiveEncoder(nn.Module):
             EncoderLayer(width, config.heads, [], config.max_length, dropout, config.expansion)
             for _ in range(config.layers)
         )
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, embedded: Tensor, places: Tensor) -> Tensor:

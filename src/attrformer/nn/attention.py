@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.nn.batch import at_places
+from attrformer.nn.dropout import Dropout
 from attrformer.nn.recency import distance_bins
 
 
@@ -145,9 +146,9 @@ class EncoderLayer(nn.Module):
         self.attention = RelationAugmentedAttention(width, heads, relations, length)
         self.feed_norm = nn.LayerNorm(width)
         self.feed = nn.Sequential(
-            nn.Linear(width, expansion * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(expansion * width, width)
+            nn.Linear(width, expansion * width), nn.GELU(), Dropout(dropout), nn.Linear(expansion * width, width)
         )
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, hidden: Tensor, logits: Tensor | None = None, places: Tensor | None = None) -> Tensor:
         """`[b, l, d]` to `[b, l, d]`, or to `[b, t, d]` at the places; see `RelationAugmentedAttention`."""

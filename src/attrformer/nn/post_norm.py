@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.nn.attention import look_back
-from attrformer.nn.dropout import Dropout
+from attrformer.nn.dropout import Dropout, dropped
 
 INITIAL_DEVIATION = 0.02
 
@@ -43,7 +45,12 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None, dropo
     Returns:
         `[b, heads, t, c]`.
     """
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
+    if dropout == 0 or query.device.type != "cpu":
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
+    # With dropout torch has no fused attention for a CPU either, and its dropout is slow there.
+    scores = query / math.sqrt(query.shape[3]) @ key.transpose(2, 3)
+    weights = torch.softmax(scores if seen is None else scores.masked_fill(~seen, -torch.inf), 3)
+    return dropped(weights, dropout) @ value
 
 
 def seen_before(places: Tensor | None, length: int, device: torch.device) -> Tensor:
