@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from attrformer.nn.batch import Batch
-from attrformer.nn.recency import SINGLE_STEPS, RecencyProfile, distance_bins, gap_buckets
+from attrformer.nn.recency import SINGLE_STEPS, RecencyProfile, distance_bins, gap_buckets, look_up
 from attrformer.relations.positions import GAP_BUCKETS
 
 
@@ -89,3 +89,16 @@ def test_profile_adds_terms_of_gap_and_level() -> None:
     assert found[0, 0, 3] == -torch.inf
     # Without times and levels the distance alone counts.
     torch.testing.assert_close(profile(batch_of(4, [2]), None)[0, 0, :3], decay * torch.tensor([2.0, 1.0, 0.0]))
+
+
+@pytest.mark.parametrize("tables", [(7,), (3, 7)])
+@pytest.mark.parametrize("index", [(5,), (4, 4), (2, 3, 5)])
+def test_looked_up_entries_and_their_gradient_are_those_of_plain_indexing(
+    tables: tuple[int, ...], index: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    values, where = torch.randn(tables, dtype=torch.float64, requires_grad=True), torch.randint(0, 7, index)
+    found, expected = look_up(values, where), values[..., where]
+    assert torch.equal(found, expected)
+    above = torch.randn_like(found)
+    torch.testing.assert_close(*(torch.autograd.grad(each, values, above) for each in (found, expected)))

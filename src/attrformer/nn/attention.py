@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attrformer.nn.batch import at_places
 from attrformer.nn.dropout import Dropout
-from attrformer.nn.recency import distance_bins
+from attrformer.nn.recency import distance_bins, look_up
 
 
 def look_back(places: Tensor | None, length: int, device: torch.device) -> Tensor:
@@ -50,7 +50,7 @@ class StackedHeads:
         Returns:
             float32 `[b, r, t, l]`.
         """
-        bias = self.bias[:, bins]
+        bias = look_up(self.bias, bins)
         return torch.addcmul(bias if bins.dim() == 2 else bias.transpose(0, 1), values, self.temperature)
 
 

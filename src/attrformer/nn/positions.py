@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch
+from attrformer.nn.recency import look_up
 
 
 class PositionRelation(nn.Module):
@@ -32,7 +33,7 @@ class PositionRelation(nn.Module):
         if self.name is None:
             if gaps is None:
                 return self.value.new_zeros(len(batch.items), length, length)
-            return self.value[gaps]
+            return look_up(self.value, gaps)
         if self.name not in batch.levels:
             return self.value.new_zeros(len(batch.items), length, length)
-        return self.value[batch.levels[self.name]].unsqueeze(1).expand(-1, length, -1)
+        return look_up(self.value, batch.levels[self.name]).unsqueeze(1).expand(-1, length, -1)
