@@ -131,3 +131,15 @@ def test_a_switch_that_had_another_kind_of_value_counts_where_it_is_read(model: 
     stored = to_dict(config)
     stored["relations"]["indirect"] = None
     assert is_same(stored, config) is same
+
+
+def test_a_bound_on_epochs_counts_only_where_it_was_reached() -> None:
+    stored, more = to_dict(override(Config(), ["training.epochs=40"])), override(Config(), ["training.epochs=80"])
+    assert is_same(stored, more, epochs=38)
+    assert not is_same(stored, more, epochs=40)
+    assert not is_same(stored, more)
+    assert not is_same(stored, override(Config(), ["training.epochs=30"]), epochs=38)
+    assert is_same(stored, override(Config(), ["training.epochs=39"]), epochs=38)
+    # Where the rate falls with the bound, another bound is another training.
+    falling = [override(Config(), [f"training.epochs={n}", "training.schedule=cosine"]) for n in (40, 80)]
+    assert not is_same(to_dict(falling[0]), falling[1], epochs=38)

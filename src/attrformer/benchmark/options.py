@@ -14,6 +14,8 @@ from attrformer.configuration import from_dict, load_yaml, override, to_dict
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
 
+EPOCHS: Final = "training.epochs"
+
 MACHINE: Final = frozenset({"training.threads", "training.device", "training.checkpoint_minutes"})
 """Options that say how a run is computed, not what is computed."""
 
@@ -126,17 +128,23 @@ def fingerprint(config: Config) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def is_same(stored: Mapping[str, Any], config: Config) -> bool:
+def is_same(stored: Mapping[str, Any], config: Config, epochs: int | None = None) -> bool:
     """Whether a run with a stored configuration was the run that a configuration asks for.
 
     Options that came into the library after the stored run count as equal while they have their defaults, but for
-    relations that are on by default and that the model reads. Options of relations that it does not read do not count.
+    relations that are on by default and that the model reads. Options of relations that it does not read do not count,
+    nor does a bound on epochs that patience did not let the run reach.
 
     Args:
         stored: as `to_dict` gave it then.
         config: asked for now.
+        epochs: that the stored run took; None where that is not known.
     """
     before, now = flat(stored), flat(to_dict(config))
+    if epochs is not None and config.training.schedule == "constant":
+        bounds = (int(before[EPOCHS]), config.training.epochs)
+        if epochs < min(bounds):
+            now[EPOCHS] = before[EPOCHS]
     defaults = flat(to_dict(from_dict(Config, {"model": {"name": config.model.name}})))
 
     def differs(name: str, value: Any) -> bool:
