@@ -6,10 +6,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attrformer.errors import require
@@ -26,6 +24,7 @@ from attrformer.nn.evidence import (
     RelationEvidence,
     RowEvidence,
 )
+from attrformer.nn.item_table import ItemTable
 from attrformer.nn.moment import MomentEvidence
 from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.nn.objective import Objective, Outputs
@@ -35,7 +34,6 @@ from attrformer.nn.recency import LookBack, RecencyProfile, gap_buckets
 from attrformer.nn.stacked import StackedEvidence, StackedParameters
 from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
-from attrformer.relations.item_attribute import FeatureRelation
 from attrformer.relations.moment import NAME as MOMENT
 from attrformer.relations.naming import relation_name
 from attrformer.relations.positions import GAP_BUCKETS
@@ -84,45 +82,6 @@ class AttrFormerConfig(EncoderConfig):
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """Every relation that the options ask for; similar users where there is to be at least one."""
         return replace(relations, neighbours=relations.neighbours and relations.neighbour_count > 0)
-
-
-class ItemTable(nn.Module):
-    """Item representation: item embedding plus attribute embeddings, used at the input and tied at the output.
-
-    An item without training interactions has no embedding of its own, in training and afterwards. It is never a target,
-    so that the softmax over the catalogue would only push its embedding away from every history.
-
-    Args:
-        popularity: float32 `[items]`, training interactions of each item.
-        width: d.
-        features: item attributes; each adds an embedding of its values.
-    """
-
-    known: Tensor | None
-
-    def __init__(self, popularity: NDArray[np.float32], width: int, features: dict[str, FeatureRelation]) -> None:
-        super().__init__()
-        known = torch.from_numpy(popularity > 0).unsqueeze(1)
-        # Zero from the start, so that nothing random is left where interactions come in after training.
-        self.item = nn.Parameter(torch.randn(len(popularity), width) * 0.02 * known)
-        self.register_buffer("known", None if bool(known.all()) else known.float(), persistent=False)
-        self.attribute = nn.ParameterDict(
-            {
-                relation_name("item", name): nn.Parameter(torch.randn(len(r.labels), width) * 0.02)
-                for name, r in features.items()
-            }
-        )
-        for name, relation in features.items():
-            self.register_buffer(f"codes_{relation_name('item', name)}", torch.from_numpy(relation.codes))
-            self.register_buffer(f"weights_{relation_name('item', name)}", torch.from_numpy(relation.weights))
-
-    def forward(self) -> Tensor:
-        """Representation of every item, `[items, d]`."""
-        table: Tensor = self.item if self.known is None else self.item * self.known
-        for name, embedding in self.attribute.items():
-            codes, weights = getattr(self, f"codes_{name}"), getattr(self, f"weights_{name}")
-            table = table + F.embedding_bag(codes, embedding, per_sample_weights=weights, mode="sum")
-        return table
 
 
 class AttrFormerNetwork(Network):
