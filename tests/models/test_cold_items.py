@@ -10,6 +10,7 @@ from tests.relations.builders import relations_of, shop
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.nn.item_table import UNTRAINED_SHARE
 from attrformer.nn.objective import Objective
 
 COLD = [3, 17]
@@ -59,7 +60,17 @@ def test_known_items_are_exactly_as_they_would_be_among_known_items_only() -> No
 @torch.no_grad()
 def test_cold_items_are_made_of_their_attributes() -> None:
     network = network_of(relations_of(with_cold_items()))
-    torch.testing.assert_close(network.table()[COLD], from_attributes(network)[COLD])
+    torch.testing.assert_close(network.table()[COLD], UNTRAINED_SHARE * from_attributes(network)[COLD])
+
+
+@torch.no_grad()
+def test_an_item_that_is_known_but_was_never_trained_is_like_a_cold_one() -> None:
+    network = network_of(relations_of(shop()))
+    network.table.item[COLD] = 0.0
+    assert network.table.known is None
+    whole = from_attributes(network)
+    torch.testing.assert_close(network.table()[COLD], UNTRAINED_SHARE * whole[COLD])
+    torch.testing.assert_close(network.table()[0], network.table.item[0] + whole[0])
 
 
 @torch.no_grad()
@@ -88,4 +99,4 @@ def test_training_does_not_move_what_no_target_can_reach() -> None:
     assert moved.sum() == data.item_count - len(COLD)
     assert not network.table.item.detach()[COLD].any()
     # In training as afterwards: no history can tell two cold items of equal attributes apart.
-    torch.testing.assert_close(network.table()[COLD], from_attributes(network)[COLD])
+    torch.testing.assert_close(network.table()[COLD], UNTRAINED_SHARE * from_attributes(network)[COLD])

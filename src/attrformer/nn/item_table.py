@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,12 +13,19 @@ from torch import Tensor, nn
 from attrformer.relations.item_attribute import FeatureRelation
 from attrformer.relations.naming import relation_name
 
+UNTRAINED_SHARE: Final = 0.25
+"""How much the attribute embeddings of an item count that has no embedding of its own.
+
+They were learned beside embeddings of their own and make up for what those get wrong, so that alone they say less.
+"""
+
 
 class ItemTable(nn.Module):
     """Item representation: item embedding plus attribute embeddings, used at the input and tied at the output.
 
     An item without training interactions has no embedding of its own, in training and afterwards. It is never a target,
-    so that the softmax over the catalogue would only push its embedding away from every history.
+    so that the softmax over the catalogue would only push its embedding away from every history. What its attributes
+    stand for counts less than where they stand beside an own embedding.
 
     Args:
         popularity: float32 `[items]`, training interactions of each item.
@@ -45,7 +54,11 @@ class ItemTable(nn.Module):
     def forward(self) -> Tensor:
         """Representation of every item, `[items, d]`."""
         table: Tensor = self.item if self.known is None else self.item * self.known
+        if not self.attribute:
+            return table
+        # An own embedding of zero is also that of an item to which interactions came after training.
+        share = torch.where((table == 0).all(1, keepdim=True), UNTRAINED_SHARE, 1.0)
         for name, embedding in self.attribute.items():
-            codes, weights = getattr(self, f"codes_{name}"), getattr(self, f"weights_{name}")
+            codes, weights = getattr(self, f"codes_{name}"), getattr(self, f"weights_{name}") * share
             table = table + F.embedding_bag(codes, embedding, per_sample_weights=weights, mode="sum")
         return table
