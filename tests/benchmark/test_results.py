@@ -109,3 +109,16 @@ def test_a_folder_without_results_says_what_to_run(tmp_path: Path) -> None:
     append_line(tmp_path / "speed.jsonl", {"seconds": 3})
     with pytest.raises(CheckpointError, match=r"holds no results\. Run a plan: attrformer benchmark PLAN"):
         load_board(tmp_path)
+
+
+@pytest.mark.parametrize(("model", "seeds"), [("sasrec", [0, 1]), ("attrformer", [1])])
+def test_seeds_go_together_where_their_options_differ_in_what_the_model_does_not_read(
+    tmp_path: Path, model: str, seeds: list[int]
+) -> None:
+    for seed, count in ((0, 32), (1, 64)):
+        settings = (f"model.name={model}", f"relations.neighbour_count={count}")
+        add_result(
+            tmp_path, "one", evaluation(random_ranks(seed, 9)), *settings, seed=seed, date=f"2025-01-0{seed + 1}"
+        )
+    (result,) = load_board(tmp_path).on("shop")
+    assert [line["seed"] for line in result.lines] == seeds

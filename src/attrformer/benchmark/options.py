@@ -158,6 +158,16 @@ def is_same(stored: Mapping[str, Any], config: Config, epochs: int | None = None
     return not any(differs(name, value) for name, value in now.items() if name not in MACHINE)
 
 
+def is_run_of(line: Mapping[str, Any], config: Config) -> bool:
+    """Whether a line of results is that of the run that a configuration asks for; see `is_same`.
+
+    Args:
+        line: of a finished run.
+        config: asked for now.
+    """
+    return is_same(line["configuration"], config, line.get("cost", {}).get("epochs"))
+
+
 def _is_on(name: str, value: Any) -> bool:
     return name.startswith("relations.") and value is True
 

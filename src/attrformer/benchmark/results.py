@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.benchmark.files import read_lines
-from attrformer.benchmark.options import MACHINE, flat
+from attrformer.benchmark.options import MACHINE, flat, is_run_of
 from attrformer.benchmark.ranks import Ranks, load_ranks
-from attrformer.errors import CheckpointError
+from attrformer.configuration import from_dict
+from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.evaluation.bootstrap import Interval, mean_intervals
+from attrformer.recommender import Config
 
 MAIN: Final = ("paper", "ours", "reference")
 EVALUATIONS: Final = "evaluations"
@@ -159,9 +161,19 @@ def load_board(folder: Path) -> Board:
 
 
 def _of_one_kind(lines: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """The latest line of each seed, of those that have the options of the very latest line."""
-    seeds = {line["seed"]: line for line in lines if _options(line) == _options(lines[-1])}
+    """The latest line of each seed, of those that were the run of the very latest line with another seed."""
+    seeds = {line["seed"]: line for line in lines if _alike(line, lines[-1])}
     return tuple(seeds[seed] for seed in sorted(seeds))
+
+
+def _alike(line: dict[str, Any], latest: dict[str, Any]) -> bool:
+    if _options(line) == _options(latest):
+        return True
+    try:
+        asked = from_dict(Config, {**latest["configuration"], "seed": line["seed"]})
+    except ConfigurationError:
+        return False
+    return is_run_of(line, asked)
 
 
 def _options(line: dict[str, Any]) -> dict[str, Any]:

@@ -96,11 +96,7 @@ class Runner:
         """The line of a job that came to its end, the latest where there are several."""
         asked = {"row": job.row.name, "dataset": job.source, "seed": job.seed}
         lines = [line for line in read_lines(self.results) if all(line.get(key) == asked[key] for key in asked)]
-
-        def same(line: dict[str, Any]) -> bool:
-            return options.is_same(line["configuration"], job.config, line["cost"]["epochs"])
-
-        return next((line for line in reversed(lines) if same(line)), None)
+        return next((line for line in reversed(lines) if options.is_run_of(line, job.config)), None)
 
     def _child(self, job: Job, descriptor: int) -> int:
         home = str(Path(attrformer.__file__).resolve().parents[1])
