@@ -13,6 +13,7 @@ from attrformer.nn.batch import Batch
 from attrformer.nn.evidence import FeatureEvidence, IdentityEvidence, RelationEvidence, RowEvidence
 from attrformer.nn.moment import MomentEvidence
 from attrformer.nn.objective import Outputs
+from attrformer.nn.objectives import score_catalogue
 
 CONTENT = "content"
 
@@ -29,7 +30,8 @@ def part_scores(outputs: Outputs, precision: torch.dtype) -> Iterator[tuple[str,
         Name of the part and float32 `[b, items]`.
     """
     hidden = outputs.hidden.squeeze(1)
-    yield CONTENT, (hidden.to(precision) @ outputs.table.to(precision).t().contiguous()).float()
+    # By the same products as the score, which it is when there is nothing else.
+    yield CONTENT, score_catalogue(outputs.hidden, outputs.table, [], precision=precision).squeeze(1)
     for name, (part, inputs) in zip(outputs.names, outputs.parts, strict=True):
         scores = hidden.new_zeros(len(hidden), 1, len(outputs.table), dtype=torch.float32)
         everyone = slice(0, len(hidden))
