@@ -91,6 +91,18 @@ def test_ablations(tmp_path: Path, found: dict[str, Evaluation]) -> None:
     assert low <= lost.difference.value <= high
 
 
+def test_ablations_are_compared_with_the_model_that_was_trained_as_they_were(
+    tmp_path: Path, found: dict[str, Evaluation]
+) -> None:
+    whole = evaluation(random_ranks(12, 7))
+    add_result(tmp_path, "whole", whole, group="whole")
+    _, full, part = cells(tables(tmp_path).ablations("shop"))
+    assert full[:2] == ["**WHOLE**", str(whole.metric("NDCG@20"))]
+    assert part[2].startswith(f"{found['no_part'].compare(whole).difference.value:+.4f} [")
+    # It is no row of the leaderboard.
+    assert [row[0] for row in cells(tables(tmp_path).leaderboard("shop"))[1:]] == ["**OWN**", "RIVAL", "COUNTS", "WEAK"]
+
+
 def test_slices_of_both_models(tmp_path: Path, found: dict[str, Evaluation]) -> None:
     lengths, popularity = tables(tmp_path).slices("shop").split("\n\n")
     header, *rows = cells(lengths)

@@ -49,8 +49,12 @@ class Row:
 
     name: str = field(metadata={"help": "short name, part of file names"})
     title: str = field(default="", metadata={"help": "what tables call it; the name where left out"})
-    group: Literal["paper", "ours", "reference", "ablation", "length"] = field(
-        default="reference", metadata={"help": "which tables it belongs to"}
+    group: Literal["paper", "ours", "reference", "whole", "ablation", "length"] = field(
+        default="reference",
+        metadata={
+            "help": "which tables it belongs to; whole: what ablations are compared with, where that is not the row of "
+            "group ours"
+        },
     )
     set: Settings = field(default_factory=dict, metadata={"help": "options by dotted name"})
     on: dict[str, Settings] = field(default_factory=dict, metadata={"help": "further options on one dataset"})

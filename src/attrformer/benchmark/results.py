@@ -134,6 +134,10 @@ class Board:
         """The model that is compared with all others: of the group `ours` the one that validation prefers."""
         return max(self.on(dataset, ("ours",)), key=lambda result: result.selected, default=None)
 
+    def whole(self, dataset: str) -> Result | None:
+        """The model that ablations are compared with: one trained as they were, else that of `own`."""
+        return next(iter(self.on(dataset, ("whole",))), None) or self.own(dataset)
+
     def rival(self, dataset: str, name: str, seen: str, groups: Iterable[str] = ("paper",)) -> Result | None:
         """The best result of some groups by its own test figure, the hardest one to compare with."""
         return max(self.on(dataset, groups), key=lambda result: result.figure(name, seen).value, default=None)

@@ -107,7 +107,7 @@ class Tables:
 
     def ablations(self, dataset: str) -> str:
         """What is lost when a part of the model is taken away."""
-        full = self.board.own(dataset)
+        full = self.board.whole(dataset)
         parts = self.board.on(dataset, ("ablation",))
         if full is None or not parts:
             return NOTHING
