@@ -190,13 +190,16 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
     from attrformer.models.registry import build_network
     from attrformer.models.scorer import CatalogueScorer
     from attrformer.recommender.fitting import sample_targets
+    from attrformer.training.device import choose_precision
     from attrformer.training.examples import Examples
     from attrformer.training.trainer import Trainer
 
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False
-    maker = InputMaker(relations, config.model.max_length, torch.device("cpu"))
+    device = torch.device("cpu")
+    precision = choose_precision(config.training.precision, device)
+    maker = InputMaker(relations, config.model.max_length, device)
     timer = Timer(options.steps + WARM_UP)
 
     def ready() -> tuple[Any, Examples, Trainer]:
@@ -208,12 +211,13 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
         )  # fmt: skip
         popularity = torch.from_numpy(relations.popularity)
         nothing = {seen: {"NDCG@20": 0.0} for seen in ("seen=hidden", "seen=ranked")}
-        settings = (training, config.target, torch.float32, None, timer)
+        settings = (training, config.target, precision, None, timer)
         return network, examples, Trainer(network, examples, lambda: nothing, popularity, *settings)
 
     network, examples, trainer = stages.run("network", ready)
     stages.run("steps", lambda: _until_enough(trainer, timer))
-    stages.add(training=timer.figures(len(examples.batches(0)), examples.target_count))
+    figures = timer.figures(len(examples.batches(0)), examples.target_count)
+    stages.add(training={"precision": str(precision).removeprefix("torch."), **figures})
     sample = sample_targets(split.test, options.scored, config.seed)
     stages.run(
         "scoring",
