@@ -58,6 +58,15 @@ def test_an_unfitted_model_says_so() -> None:
     for call in (AttrFormer().recommend, AttrFormer().explain, AttrFormer().relation_strengths):
         with pytest.raises(NotFittedError, match="fit"):
             call()
+    assert repr(AttrFormer()) == "AttrFormer(model.name=attrformer), not fitted"
+
+
+def test_what_a_notebook_shows(model: AttrFormer) -> None:
+    weights = sum(parameter.numel() for parameter in model.fitted.network.parameters())
+    assert repr(model) == (
+        f"AttrFormer(model.name=attrformer), fitted on shop: 150 users, 120 items, {weights:,} parameters"
+    )
+    assert repr(model.evaluation) == str(model.evaluation)
 
 
 def test_evaluation_states_its_protocol(model: AttrFormer, dataset: Dataset) -> None:

@@ -42,6 +42,13 @@ class Attribute:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def __repr__(self) -> str:
+        return f"Attribute({self.name}, {self.described()})"
+
+    def described(self) -> str:
+        """The kind, and how many values there are where they are counted."""
+        return f"{self.kind.value}, {len(self.vocabulary):,} values" if self.vocabulary else self.kind.value
+
     def take(self, rows: NDArray[np.int64]) -> Attribute:
         """The same attribute for the given rows only, in their order; the vocabulary is kept."""
         lengths = np.diff(self.offsets)[rows]

@@ -29,6 +29,9 @@ class Edges:
     target: NDArray[np.int32]
     weight: NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        return f"Edges({len(self.source):,})"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
@@ -57,6 +60,19 @@ class Dataset:
     item_titles: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     frame_library: str = "polars"
+
+    def __repr__(self) -> str:
+        """What a notebook shows: sizes, and the columns that models can read."""
+        known = [*(["timestamp"] if self.sequences.times is not None else []), *self.sequences.behaviours]
+        columns = {
+            "interactions": known,
+            "items": [f"{name} ({attribute.described()})" for name, attribute in self.item_attributes.items()],
+            "users": [f"{name} ({attribute.described()})" for name, attribute in self.user_attributes.items()],
+            "item_relations": [f"{name} ({len(edges.source):,} edges)" for name, edges in self.item_relations.items()],
+        }
+        lines = [f"\n  {table}: {', '.join(found)}" for table, found in columns.items() if found]
+        sizes = f"{self.user_count:,} users, {self.item_count:,} items, {len(self.sequences.items):,} interactions"
+        return f"Dataset {self.name}: {sizes}{''.join(lines)}"
 
     @property
     def user_count(self) -> int:

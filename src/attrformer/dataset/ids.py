@@ -16,6 +16,8 @@ FEW = 1000
 VERY_FEW = 50
 """Ids up to this many are searched here one by one; to hand them to other threads would take longer."""
 
+_SHOWN = 3
+
 
 class Ids:
     """The external ids of users or items, in the order of their codes.
@@ -36,6 +38,10 @@ class Ids:
         return isinstance(other, Ids) and self._values.equals(other._values, check_dtypes=True)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self._values.head(_SHOWN).to_list()))
+        return f"Ids({shown}{', ...' if len(self) > _SHOWN else ''}; {len(self):,})"
 
     @property
     def values(self) -> pl.Series:

@@ -27,6 +27,10 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def __repr__(self) -> str:
+        known = "".join(f", {name}" for name in [*(["timestamp"] if self.times is not None else []), *self.behaviours])
+        return f"Sequences({len(self):,} rows, {len(self.items):,} interactions{known})"
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Interactions in each row, int64 `[n]`."""

@@ -35,6 +35,9 @@ class Targets:
     def __len__(self) -> int:
         return len(self.users)
 
+    def __repr__(self) -> str:
+        return f"Targets({len(self):,})"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
@@ -55,6 +58,12 @@ class Split:
     test: Targets
     dropped: tuple[str, ...] = ()
     held_out: NDArray[np.int64] | None = None
+
+    def __repr__(self) -> str:
+        """What a notebook shows: sizes, and what was left out."""
+        sizes = f"{len(self.train.items):,} interactions of {len(self.train):,} users to train on"
+        targets = f"{len(self.validation):,} validation targets, {len(self.test):,} test targets"
+        return "\n  ".join([f"Split {self.name}: {sizes}, {targets}", *self.dropped])
 
 
 def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:

@@ -206,6 +206,8 @@ class Evaluation:
             console.print(table)
         return text.getvalue()
 
+    __repr__ = __str__
+
     def save(self, path: Path | str) -> None:
         """Write ranks, lists and protocol to a safetensors file, for later comparisons.
 

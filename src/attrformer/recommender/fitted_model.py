@@ -33,6 +33,16 @@ class FittedModel:
         self.evaluation: Evaluation | None = None
         self._fitted: Fitted | None = None
 
+    def __repr__(self) -> str:
+        """What a notebook shows: the model, and what it was fitted on."""
+        model = f"{type(self).__name__}(model.name={self.config.model.name})"
+        if self._fitted is None:
+            return f"{model}, not fitted"
+        known = self._fitted.knowledge
+        sizes = f"{len(known.user_ids):,} users, {len(known.item_ids):,} items"
+        weights = sum(parameter.numel() for parameter in self._fitted.network.parameters())
+        return f"{model}, fitted on {known.dataset}: {sizes}, {weights:,} parameters"
+
     @property
     def fitted(self) -> Fitted:
         """The trained network with its relations.
