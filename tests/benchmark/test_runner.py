@@ -16,6 +16,7 @@ import pytest
 from tests.benchmark.builders import carried_out
 
 from attrformer.benchmark import execute, runner
+from attrformer.benchmark.extension import begin_from_shorter
 from attrformer.benchmark.files import claim, read_lines
 from attrformer.benchmark.jobs import Job, jobs
 from attrformer.benchmark.options import Overrides
@@ -193,3 +194,55 @@ def test_again_starts_from_nothing(make_plan: MakePlan, data: Path, said: list[s
     again = Runner(Path(plan.results), allow_dirty=True, threads=1, again=True, say=said.append)
     assert counts(again([job])) == {DONE: ["sasrec"]}
     assert len(read_lines(Path(plan.results))) == 1
+
+
+def test_a_run_with_more_epochs_goes_on_from_a_shorter_one(make_plan: MakePlan, data: Path, said: list[str]) -> None:
+    plan = make_plan(SASREC)
+    run = Runner(Path(plan.results), allow_dirty=True, threads=1, say=said.append)
+
+    def bound_to(epochs: int) -> Job:
+        (job,) = jobs(plan, overrides=Overrides((f"training.epochs={epochs}", "training.patience=9"), 1), root=data)
+        return job
+
+    short, long = bound_to(2), bound_to(4)
+    assert counts(run([short])) == {DONE: ["sasrec"]}
+    before = (short.folder / "metrics.jsonl").read_text()
+    assert counts(run([long])) == {DONE: ["sasrec"]}
+    assert f"  goes on from {short.folder}, which was bound to fewer epochs" in said
+    assert (short.folder / "metrics.jsonl").read_text() == before
+    line = read_lines(Path(plan.results))[-1]
+    assert (line["cost"]["epochs"], line["cost"]["sittings"], line["cost"]["complete"]) == (4, 2, True)
+    assert 0 < line["cost"]["optimising_seconds"] < line["cost"]["training_seconds"]
+    # It is the run that would have come of a plan of so many epochs.
+    at_once = carried_out(replace(long, folder=long.folder.parent / "at-once"))
+    assert line["test"] == at_once["test"] and line["selected"] == at_once["selected"]
+    assert line["configuration"] == at_once["configuration"]
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        (["training.epochs=4"], ["training.epochs=2"]),
+        (["training.epochs=2"], ["training.epochs=4", "training.clip=2.0"]),
+        (["training.epochs=2", "training.schedule=cosine"], ["training.epochs=4", "training.schedule=cosine"]),
+    ],
+    ids=["fewer epochs", "another option", "another rate"],
+)
+def test_a_run_that_would_have_gone_otherwise_begins_anew(
+    make_plan: MakePlan, data: Path, short: list[str], long: list[str]
+) -> None:
+    first, second = (jobs(make_plan(SASREC), overrides=Overrides(tuple(s), 1), root=data)[0] for s in (short, long))
+    carried_out(first)
+    second.folder.mkdir(parents=True)
+    assert begin_from_shorter(second) is None
+    assert list(second.folder.iterdir()) == []
+
+
+def test_a_run_that_is_still_going_is_not_copied(make_plan: MakePlan, data: Path) -> None:
+    plan = make_plan(SASREC)
+    short, long = (jobs(plan, overrides=Overrides((f"training.epochs={n}",), 1), root=data)[0] for n in (2, 4))
+    carried_out(short)
+    long.folder.mkdir(parents=True)
+    with claim(short.folder):
+        assert begin_from_shorter(long) is None
+    assert begin_from_shorter(long) == short.folder

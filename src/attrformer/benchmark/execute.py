@@ -131,10 +131,12 @@ def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated
     epochs = read_lines(folder / "metrics.jsonl")
     optimising = sum(float(line["seconds"]) for line in epochs)
     spent = [session["seconds"] for session in sessions]
+    # A run that a longer one went on from was evaluated too.
+    earlier = sum(session.get("evaluation") or 0.0 for session in sessions[:-1])
     device = model.fitted.device
     return {
         # A sitting that was killed left no time of its own; then only the lower bound is known.
-        "training_seconds": sum(filter(None, spent)) - evaluated,
+        "training_seconds": sum(filter(None, spent)) - earlier - evaluated,
         "complete": None not in spent,
         "sittings": len(spent),
         "optimising_seconds": optimising,

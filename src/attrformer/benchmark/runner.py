@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrformer
 from attrformer.benchmark import environment, execute, options
+from attrformer.benchmark.extension import begin_from_shorter
 from attrformer.benchmark.files import LOCK, append_line, claim, read_lines, read_object
 from attrformer.benchmark.jobs import Job
 from attrformer.configuration import to_dict
@@ -83,6 +84,10 @@ class Runner:
                 _empty(job.folder)
             if not (job.folder / execute.LINE).is_file():
                 self.say(f"{title}: {job.folder}")
+                if not self.again and not (job.folder / execute.CONFIGURATION).is_file():
+                    shorter = begin_from_shorter(job)
+                    if shorter is not None:
+                        self.say(f"  goes on from {shorter}, which was bound to fewer epochs")
                 write_json(job.folder / execute.JOB, _description(job, commit))
                 code = self._child(job, descriptor)
                 if code != 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ CONFIGURATION: Final = "config.json"
 SETTLED: Final = "run.json"
 METRICS: Final = "metrics.jsonl"
 MODEL: Final = "model"
+CHECKPOINT: Final = "checkpoint"
 WARM_START: Final = "warm_start"
 
 # More epochs continue the same path; every other option would make another one.
@@ -32,7 +34,7 @@ class RunFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.checkpoint = CheckpointFolder(folder / "checkpoint")
+        self.checkpoint = CheckpointFolder(folder / CHECKPOINT)
 
     @property
     def model(self) -> Path:
@@ -91,6 +93,19 @@ class RunFolder:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / SETTLED, settled)
         write_json(self.folder / CONFIGURATION, to_dict(config))
+
+    def branch(self, folder: Path, config: Config) -> None:
+        """Copies what a resumed run goes on from to another folder, which becomes that of a run by its options.
+
+        Args:
+            folder: holds no run.
+            config: its options; they may differ from those of this run in what a resumed run may change.
+        """
+        settled = _read(self.folder / SETTLED)
+        shutil.copytree(self.folder / CHECKPOINT, folder / CHECKPOINT, dirs_exist_ok=True)
+        for line in _lines(self.folder / METRICS):
+            RunFolder(folder).add_epoch(json.loads(line))
+        RunFolder(folder).claim(config, settled)
 
     def add_epoch(self, line: dict[str, object]) -> None:
         """Adds the metrics of an epoch, in place of its line and later ones that an interrupted run may have left."""
