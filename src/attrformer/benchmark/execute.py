@@ -132,11 +132,11 @@ def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated
     optimising = sum(float(line["seconds"]) for line in epochs)
     spent = [session["seconds"] for session in sessions]
     # A run that a longer one went on from was evaluated too.
-    earlier = sum(session.get("evaluation") or 0.0 for session in sessions[:-1])
+    evaluations = sum(session.get("evaluation", 0.0) for session in sessions)
     device = model.fitted.device
     return {
         # A sitting that was killed left no time of its own; then only the lower bound is known.
-        "training_seconds": sum(filter(None, spent)) - earlier - evaluated,
+        "training_seconds": sum(filter(None, spent)) - evaluations,
         "complete": None not in spent,
         "sittings": len(spent),
         "optimising_seconds": optimising,
@@ -145,7 +145,7 @@ def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated
         "epochs": len(epochs),
         "peak_memory_mib": peak_memory(),
         "peak_accelerator_mib": torch.cuda.max_memory_allocated(device) / MIB if device.type == "cuda" else None,
-        "parameters": sum(value.numel() for value in model.fitted.network.parameters() if value.requires_grad),
+        "parameters": model.fitted.network.parameter_count,
     }
 
 

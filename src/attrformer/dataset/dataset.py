@@ -63,9 +63,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         """What a notebook shows: sizes, and the columns that models can read."""
-        known = [*(["timestamp"] if self.sequences.times is not None else []), *self.sequences.behaviours]
         columns = {
-            "interactions": known,
+            "interactions": self.sequences.columns,
             "items": [f"{name} ({attribute.described()})" for name, attribute in self.item_attributes.items()],
             "users": [f"{name} ({attribute.described()})" for name, attribute in self.user_attributes.items()],
             "item_relations": [f"{name} ({len(edges.source):,} edges)" for name, edges in self.item_relations.items()],

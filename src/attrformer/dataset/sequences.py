@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.columns import TIMESTAMP
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
@@ -28,8 +30,13 @@ class Sequences:
         return len(self.offsets) - 1
 
     def __repr__(self) -> str:
-        known = "".join(f", {name}" for name in [*(["timestamp"] if self.times is not None else []), *self.behaviours])
+        known = "".join(f", {name}" for name in self.columns)
         return f"Sequences({len(self):,} rows, {len(self.items):,} interactions{known})"
+
+    @property
+    def columns(self) -> list[str]:
+        """What is known of each interaction besides its item."""
+        return [*([] if self.times is None else [TIMESTAMP]), *self.behaviours]
 
     @property
     def lengths(self) -> NDArray[np.int64]:

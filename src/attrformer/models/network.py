@@ -15,6 +15,11 @@ class Network(nn.Module):
     network without parameters is not trained.
     """
 
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers training may change."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
     def forward(self, batch: Batch) -> Outputs:
         """Runs the network on a batch; scores and loss are made of the outputs in blocks."""
         raise NotImplementedError

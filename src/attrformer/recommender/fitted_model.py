@@ -40,8 +40,8 @@ class FittedModel:
             return f"{model}, not fitted"
         known = self._fitted.knowledge
         sizes = f"{len(known.user_ids):,} users, {len(known.item_ids):,} items"
-        weights = sum(parameter.numel() for parameter in self._fitted.network.parameters())
-        return f"{model}, fitted on {known.dataset}: {sizes}, {weights:,} parameters"
+        weights = f"{self._fitted.network.parameter_count:,} parameters"
+        return f"{model}, fitted on {known.dataset}: {sizes}, {weights}"
 
     @property
     def fitted(self) -> Fitted:

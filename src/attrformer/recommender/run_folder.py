@@ -18,7 +18,6 @@ CONFIGURATION: Final = "config.json"
 SETTLED: Final = "run.json"
 METRICS: Final = "metrics.jsonl"
 MODEL: Final = "model"
-CHECKPOINT: Final = "checkpoint"
 WARM_START: Final = "warm_start"
 
 # More epochs continue the same path; every other option would make another one.
@@ -34,7 +33,7 @@ class RunFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.checkpoint = CheckpointFolder(folder / CHECKPOINT)
+        self.checkpoint = CheckpointFolder(folder / "checkpoint")
 
     @property
     def model(self) -> Path:
@@ -102,10 +101,13 @@ class RunFolder:
             config: its options; they may differ from those of this run in what a resumed run may change.
         """
         settled = _read(self.folder / SETTLED)
-        shutil.copytree(self.folder / CHECKPOINT, folder / CHECKPOINT, dirs_exist_ok=True)
-        for line in _lines(self.folder / METRICS):
-            RunFolder(folder).add_epoch(json.loads(line))
-        RunFolder(folder).claim(config, settled)
+        copy = RunFolder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.checkpoint.copy_to(copy.checkpoint)
+        if (self.folder / METRICS).exists():
+            shutil.copyfile(self.folder / METRICS, folder / METRICS)
+        # The options come last: with them the folder is that of a run.
+        copy.claim(config, settled)
 
     def add_epoch(self, line: dict[str, object]) -> None:
         """Adds the metrics of an epoch, in place of its line and later ones that an interrupted run may have left."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,10 @@ class CheckpointFolder:
     def exists(self) -> bool:
         """Whether there is a state to go on from."""
         return (self._folder / STATE).exists()
+
+    def copy_to(self, other: CheckpointFolder) -> None:
+        """Copies the state, so that another run can go on from it."""
+        shutil.copytree(self._folder, other._folder, dirs_exist_ok=True)
 
     def save(
         self,
