@@ -9,60 +9,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from safetensors.numpy import save_file
+from tests.evaluation.scorers import ITEMS, FixedScorer, HistoryScorer, make_targets, run
 from torch import Tensor
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Targets
-from attrformer.errors import CheckpointError, ConfigurationError, DataError
-from attrformer.evaluation import Evaluation, evaluate
+from attrformer.errors import ConfigurationError, DataError
+from attrformer.evaluation import evaluate
 from attrformer.evaluation.ranks import target_ranks, top_items
-
-ITEMS = 30
-
-
-class HistoryScorer:
-    """Scores that depend on the user and on every item of the context, so that a mix-up of rows shows."""
-
-    def __init__(self, items: int = ITEMS, dtype: torch.dtype = torch.float32) -> None:
-        random = torch.Generator().manual_seed(0)
-        self.users = torch.randn(500, items, generator=random)
-        self.items = torch.randn(items, items, generator=random)
-        self.dtype = dtype
-        self.batches: list[NDArray[np.int64]] = []
-
-    def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
-        self.batches.append(contexts.lengths)
-        rows = torch.from_numpy(contexts.row_of_position())
-        summed = torch.zeros(len(users), self.items.shape[1]).index_add(0, rows, self.items[contexts.items])
-        return (self.users[users] + summed).to(self.dtype)
-
-
-class FixedScorer:
-    """The same block of scores for every batch."""
-
-    def __init__(self, scores: Tensor) -> None:
-        self.scores = scores
-
-    def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
-        return self.scores[: len(users)]
-
-
-def make_targets(count: int = 100, items: int = ITEMS, seed: int = 0, longest: int = 12) -> Targets:
-    random = np.random.default_rng(seed)
-    offsets = np.concatenate([[0], np.cumsum(random.integers(0, longest, count))])
-    contexts = Sequences(offsets=offsets, items=random.integers(0, items, offsets[-1]).astype(np.int32))
-    return Targets(
-        users=random.permutation(count).astype(np.int64),
-        contexts=contexts,
-        items=random.integers(0, items, count).astype(np.int32),
-    )
-
-
-def run(targets: Targets | None = None, **options) -> Evaluation:
-    settings = {"item_count": ITEMS, "dataset": "tiny", "resamples": 30, "popularity": np.arange(ITEMS)} | options
-    scorer = settings.pop("scorer", None) or HistoryScorer()
-    return evaluate(scorer, make_targets() if targets is None else targets, **settings)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -190,36 +144,6 @@ def test_several_targets_of_a_user_count_as_one_user():
     assert (found.protocol.users, found.protocol.targets) == (50, 100)
     assert "100 targets of 50 users" in found.protocol.line()
     assert found.compare(found).users == 50
-
-
-def test_save_and_load_give_the_same_evaluation(tmp_path):
-    path = tmp_path / "folder" / "evaluation.safetensors"
-    found = run()
-    found.save(path)
-    loaded = Evaluation.load(path)
-    assert loaded.to_json() == found.to_json()
-    assert loaded.by_item_popularity() == found.by_item_popularity()
-    assert [file.name for file in path.parent.iterdir()] == ["evaluation.safetensors"]
-    plain = run(lists=False, popularity=None)
-    plain.save(path)
-    assert Evaluation.load(path).to_json() == plain.to_json()
-
-
-def test_files_that_hold_no_evaluation_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        Evaluation.load(tmp_path / "absent.safetensors")
-    damaged = tmp_path / "damaged.safetensors"
-    damaged.write_bytes(b"no tensors here")
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        Evaluation.load(damaged)
-    other = tmp_path / "other.safetensors"
-    save_file({"users": np.zeros(1)}, other)
-    with pytest.raises(CheckpointError, match="no evaluation"):
-        Evaluation.load(other)
-    header = {"format": "attrformer-evaluation-1", "protocol": "{}", "cutoffs": "[5]"}
-    save_file({"users": np.zeros(1)}, other, metadata=header)
-    with pytest.raises(CheckpointError, match="incomplete"):
-        Evaluation.load(other)
 
 
 def test_compare_finds_the_better_model():

@@ -1,48 +1,23 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.models.builders import example_of, network_of
 from tests.nn import plain
+from tests.nn.objective_settings import ITEMS, NAMES, Leaves, Setting, leaves_of, shared_setting, target_of
 from tests.relations.builders import relations_of, shop
 from torch import Tensor
 
-from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.nn.batch import Example, NeighbourBatch
+from attrformer.nn.batch import NeighbourBatch
 from attrformer.nn.copies import LowCopies
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
-from attrformer.nn.parts import Part, PartInputs
-from attrformer.relations.build import RelationSet
 from attrformer.training.config import TargetConfig
 
-ITEMS = 30
-NAMES = [
-    "near",
-    "wide",
-    "next",
-    "indirect",
-    "edge_also",
-    "item_brand",
-    "item_tags",
-    "item_price",
-    "user_region",
-    "identity",
-    "neighbours",
-]
 SETTINGS = {"dense": {}, "sparse": {"dense_items": 0, "top_k": 7}}
-
-
-@dataclass(frozen=True)
-class Setting:
-    relations: RelationSet
-    network: AttrFormerNetwork
-    example: Example
 
 
 @pytest.fixture(scope="module", params=list(SETTINGS))
@@ -52,58 +27,6 @@ def setting(request: pytest.FixtureRequest) -> Setting:
     assert (relations.rows["near"].dense is None) == (request.param == "sparse")
     example = example_of(data, relations, target=TargetConfig(window=3))
     return Setting(relations, network_of(relations), example)
-
-
-@cache
-def shared_setting() -> Setting:
-    data = shop(users=12)
-    relations = relations_of(data)
-    return Setting(relations, network_of(relations), example_of(data, relations, target=TargetConfig(window=3)))
-
-
-@dataclass
-class Leaves:
-    """The inputs of the loss as leaves of the graph."""
-
-    hidden: Tensor
-    table: Tensor
-    names: list[str]
-    parts: list[Part]
-    weights: list[Tensor]
-    gates: list[Tensor]
-
-    def all(self) -> dict[str, Tensor]:
-        named = {"hidden": self.hidden, "table": self.table}
-        named |= {f"weights {name}": value for name, value in zip(self.names, self.weights, strict=True)}
-        return named | {f"gate {name}": value for name, value in zip(self.names, self.gates, strict=True)}
-
-    def pairs(self) -> list[tuple[Part, PartInputs]]:
-        inputs = [PartInputs(*pair) for pair in zip(self.weights, self.gates, strict=True)]
-        return list(zip(self.parts, inputs, strict=True))
-
-    def gradients(self, loss: Tensor) -> dict[str, Tensor]:
-        return dict(zip(self.all(), torch.autograd.grad(loss, list(self.all().values())), strict=True))
-
-
-def leaves_of(setting: Setting, names: list[str], shared: bool) -> Leaves:
-    outputs = setting.network(setting.example.batch)
-    found = dict(zip(outputs.names, outputs.parts, strict=True))
-
-    def leaf(value: Tensor) -> Tensor:
-        return value.detach().clone().requires_grad_()
-
-    weights = [leaf(found[name][1].weights[:, -1:] if shared else found[name][1].weights) for name in names]
-    gates = [leaf(found[name][1].gate) for name in names]
-    hidden = outputs.hidden * 0.5
-    return Leaves(leaf(hidden), leaf(outputs.table), names, [found[name][0] for name in names], weights, gates)
-
-
-def target_of(
-    setting: Setting, relation: int | None, mixture: tuple[float, float, float], strength: float
-) -> PosteriorTarget:
-    popularity = torch.from_numpy(setting.relations.popularity + 1)
-    example = setting.example
-    return PosteriorTarget(example.items, example.counts, strength, popularity / popularity.sum(), mixture, relation)
 
 
 def plain_loss(setting: Setting, leaves: Leaves, target: PosteriorTarget, mask: Tensor) -> Tensor:
@@ -248,63 +171,3 @@ def test_catalogue_scores_equal_the_plain_logits(setting: Setting) -> None:
     for elements in (1, 1000, 1 << 20):
         found = score_catalogue(leaves.hidden, leaves.table, leaves.pairs(), block_elements=elements)
         torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
-
-
-def one_place(values: list[float], target: PosteriorTarget, parts: list[tuple[Part, PartInputs]]) -> float:
-    """The loss of one place whose content logits are given."""
-    hidden = torch.tensor([[values]])
-    return float(fused_cross_entropy(hidden, torch.eye(len(values)), parts, target, torch.ones(1, 1)))
-
-
-def hand_target(strength: float, mixture: tuple[float, float, float], relation: int | None = None) -> PosteriorTarget:
-    """Next comes item 2, then item 1 with half the count."""
-    popularity = torch.tensor([0.4, 0.3, 0.2, 0.1])
-    return PosteriorTarget(
-        torch.tensor([[[2, 1]]]), torch.tensor([[[1.0, 0.5]]]), strength, popularity, mixture, relation
-    )
-
-
-@pytest.mark.parametrize(
-    ("strength", "mixture", "expected"),
-    [
-        (0.0, (0.0, 0.0, 1.0), [0, 1 / 3, 2 / 3, 0]),
-        (0.5, (0.0, 1.0, 0.0), [0.1, 0.325, 0.55, 0.025]),
-        (0.5, (0.0, 0.0, 1.0), [0.0625, 0.3125, 0.5625, 0.0625]),
-        (1.5, (0.0, 0.5, 0.5), [0.1625, 0.3041666667, 0.4458333333, 0.0875]),
-        # Where no relation speaks, its share goes to the uniform distribution.
-        (0.5, (1.0, 0.0, 0.0), [0.0625, 0.3125, 0.5625, 0.0625]),
-    ],
-)
-def test_posterior_by_hand(strength: float, mixture: tuple[float, float, float], expected: list[float]) -> None:
-    values = [0.3, -0.2, 0.9, 0.1]
-    assert sum(expected) == pytest.approx(1.0)
-    losses = -np.dot(expected, torch.log_softmax(torch.tensor(values), 0).numpy())
-    assert one_place(values, hand_target(strength, mixture), []) == pytest.approx(losses, rel=1e-5)
-
-
-def test_relation_evidence_in_the_prior_by_hand() -> None:
-    # The neighbours part is a plain list of entries: item 1 with weight 3, item 2 with weight 1.
-    outputs = shared_setting().network(shared_setting().example.batch)
-    part = dict(zip(outputs.names, outputs.parts, strict=True))["neighbours"][0]
-    part = replace(part, items=torch.tensor([[[1, 2, 1]]]), columns=4)  # type: ignore[type-var]
-    inputs = PartInputs(torch.tensor([[[2.0, 1.0, 1.0]]]), torch.tensor([[0.7]]))
-    values = np.array([0.3, -0.2, 0.9, 0.1])
-    spoken = values + 0.7 * np.log1p([0, 3, 1, 0])
-    expected = np.array([0, 0.5 + 0.75 * 0.5, 1 + 0.25 * 0.5, 0]) / 2
-    found = one_place(values.tolist(), hand_target(0.5, (1.0, 0.0, 0.0), 0), [(part, inputs)])
-    assert found == pytest.approx(-np.dot(expected, spoken - np.log(np.exp(spoken).sum())), rel=1e-5)
-
-
-def test_window_one_without_prior_is_cross_entropy() -> None:
-    leaves = leaves_of(shared_setting(), NAMES, False)
-    example = shared_setting().example
-    target = replace(
-        target_of(shared_setting(), 0, (1.0, 0.0, 0.0), 0.0),
-        items=example.items[..., :1],
-        counts=example.counts[..., :1],
-    )
-    values = score_catalogue(leaves.hidden, leaves.table, leaves.pairs())
-    there = example.mask == 1
-    expected = torch.nn.functional.cross_entropy(values[there], example.items[..., 0][there])
-    found = fused_cross_entropy(leaves.hidden, leaves.table, leaves.pairs(), target, example.mask)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
