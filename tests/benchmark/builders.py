@@ -19,6 +19,8 @@ from attrformer.evaluation.protocol import Protocol
 from attrformer.recommender import Config
 
 USERS, ITEMS = 60, 200
+SASREC = "name: sasrec, title: SASRec, group: paper, set: {model.name: sasrec}"
+"""A row of a plan."""
 
 
 def evaluation(
@@ -47,6 +49,11 @@ def carried_out(job: Job) -> dict[str, Any]:
     line = json.loads((job.folder / execute.LINE).read_text())
     assert isinstance(line, dict)
     return line
+
+
+def counts(outcomes: dict[str, list[Job]]) -> dict[str, list[str]]:
+    """The rows by what became of them."""
+    return {what: [job.row.name for job in found] for what, found in outcomes.items() if found}
 
 
 def random_ranks(seed: int, worst: int) -> NDArray[np.int64]:

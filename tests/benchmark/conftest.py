@@ -45,3 +45,9 @@ def make_plan(tmp_path: Path) -> Callable[..., Plan]:
         return load_plan(tmp_path / "plan.yaml")
 
     return make
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What a runner tells, where it is given the list's `append`."""
+    return []

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.benchmark.builders import carried_out
+from tests.benchmark.builders import SASREC, carried_out, counts
 
 from attrformer.benchmark import execute, runner
-from attrformer.benchmark.extension import begin_from_shorter
 from attrformer.benchmark.files import claim, read_lines
-from attrformer.benchmark.jobs import Job, jobs
+from attrformer.benchmark.jobs import jobs
 from attrformer.benchmark.options import Overrides
 from attrformer.benchmark.plan import Plan
 from attrformer.benchmark.ranks import load_ranks
@@ -27,17 +26,7 @@ from attrformer.evaluation.evaluation import Evaluation
 from attrformer.recommender import Recommender
 
 MakePlan = Callable[..., Plan]
-SASREC = "name: sasrec, title: SASRec, group: paper, set: {model.name: sasrec}"
 BROKEN = "name: broken, set: {model.name: sasrec, data.core: 1000}"
-
-
-@pytest.fixture
-def said() -> list[str]:
-    return []
-
-
-def counts(outcomes: dict[str, list[Job]]) -> dict[str, list[str]]:
-    return {what: [job.row.name for job in found] for what, found in outcomes.items() if found}
 
 
 def test_a_plan_goes_on_after_a_failure_and_skips_what_is_finished(
@@ -118,9 +107,7 @@ def test_the_line_of_the_full_model(make_plan: MakePlan, data: Path) -> None:
     assert "leave-one-out test" in line["protocol"] and "all 40 items ranked" in line["protocol"]
 
 
-def test_a_trial_sees_no_test_interaction(
-    make_plan: MakePlan, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trial_sees_no_test_interaction(make_plan: MakePlan, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (job,) = jobs(make_plan(SASREC), root=data)
     asked: list[Evaluation] = []
     evaluate = Recommender.evaluate
@@ -131,12 +118,13 @@ def test_a_trial_sees_no_test_interaction(
 
     monkeypatch.setattr(Recommender, "evaluate", watched)
     notes = {"trial": 3, "options": {"training.clip": 2.0}}
-    trial = carried_out(replace(job, part="validation", folder=tmp_path / "trial", notes=notes))
+    tried = replace(job, part="validation", notes=notes)
+    trial = carried_out(tried)
     real = carried_out(job)
     assert len(asked) == 3
     of_trial, test, validation = asked
     assert of_trial.items.tolist() == validation.items.tolist() != test.items.tolist()
-    assert "test" not in trial and "slices" not in trial and not (tmp_path / "trial" / execute.RANKS).exists()
+    assert "test" not in trial and "slices" not in trial and not (tried.folder / execute.RANKS).exists()
     assert trial["trial"] == 3 and trial["options"] == {"training.clip": 2.0}
     values = [validation.value("NDCG@20", seen) for seen in ("hidden", "ranked")]
     assert trial["value"] == pytest.approx(sum(values) / 2, abs=1e-6)
@@ -194,55 +182,3 @@ def test_again_starts_from_nothing(make_plan: MakePlan, data: Path, said: list[s
     again = Runner(Path(plan.results), allow_dirty=True, threads=1, again=True, say=said.append)
     assert counts(again([job])) == {DONE: ["sasrec"]}
     assert len(read_lines(Path(plan.results))) == 1
-
-
-def test_a_run_with_more_epochs_goes_on_from_a_shorter_one(make_plan: MakePlan, data: Path, said: list[str]) -> None:
-    plan = make_plan(SASREC)
-    run = Runner(Path(plan.results), allow_dirty=True, threads=1, say=said.append)
-
-    def bound_to(epochs: int) -> Job:
-        (job,) = jobs(plan, overrides=Overrides((f"training.epochs={epochs}", "training.patience=9"), 1), root=data)
-        return job
-
-    short, long = bound_to(2), bound_to(4)
-    assert counts(run([short])) == {DONE: ["sasrec"]}
-    before = (short.folder / "metrics.jsonl").read_text()
-    assert counts(run([long])) == {DONE: ["sasrec"]}
-    assert f"  goes on from {short.folder}, which was bound to fewer epochs" in said
-    assert (short.folder / "metrics.jsonl").read_text() == before
-    line = read_lines(Path(plan.results))[-1]
-    assert (line["cost"]["epochs"], line["cost"]["sittings"], line["cost"]["complete"]) == (4, 2, True)
-    assert 0 < line["cost"]["optimising_seconds"] < line["cost"]["training_seconds"]
-    # It is the run that would have come of a plan of so many epochs.
-    at_once = carried_out(replace(long, folder=long.folder.parent / "at-once"))
-    assert line["test"] == at_once["test"] and line["selected"] == at_once["selected"]
-    assert line["configuration"] == at_once["configuration"]
-
-
-@pytest.mark.parametrize(
-    ("short", "long"),
-    [
-        (["training.epochs=4"], ["training.epochs=2"]),
-        (["training.epochs=2"], ["training.epochs=4", "training.clip=2.0"]),
-        (["training.epochs=2", "training.schedule=cosine"], ["training.epochs=4", "training.schedule=cosine"]),
-    ],
-    ids=["fewer epochs", "another option", "another rate"],
-)
-def test_a_run_that_would_have_gone_otherwise_begins_anew(
-    make_plan: MakePlan, data: Path, short: list[str], long: list[str]
-) -> None:
-    first, second = (jobs(make_plan(SASREC), overrides=Overrides(tuple(s), 1), root=data)[0] for s in (short, long))
-    carried_out(first)
-    second.folder.mkdir(parents=True)
-    assert begin_from_shorter(second) is None
-    assert list(second.folder.iterdir()) == []
-
-
-def test_a_run_that_is_still_going_is_not_copied(make_plan: MakePlan, data: Path) -> None:
-    plan = make_plan(SASREC)
-    short, long = (jobs(plan, overrides=Overrides((f"training.epochs={n}",), 1), root=data)[0] for n in (2, 4))
-    carried_out(short)
-    long.folder.mkdir(parents=True)
-    with claim(short.folder):
-        assert begin_from_shorter(long) is None
-    assert begin_from_shorter(long) == short.folder

@@ -1,4 +1,8 @@
-"""A run that ended at its bound on epochs, or was interrupted, is gone on with where a plan allows more of them."""
+"""What an earlier run of the same options has learned is not trained again.
+
+A run that ended at its bound on epochs is gone on with where a plan allows more of them. A search takes its trial of
+the defaults from the row's own run, and a row whose options a search chose takes what that trial has learned.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +19,23 @@ from attrformer.recommender import Config
 from attrformer.recommender.run_folder import RunFolder
 
 
-def begin_from_shorter(job: Job) -> Path | None:
-    """Puts the state of the longest run that differs in fewer epochs alone into the folder of a job.
+def begin_from_earlier(job: Job) -> Path | None:
+    """Puts the state of the longest run that differs in nothing, or in fewer epochs alone, into the folder of a job.
 
-    A run without such a one beside it begins anew, and so does one whose rate falls by its number of epochs.
+    Without such a run the job begins anew; so it does after one whose rate falls by its number of epochs, where that
+    number is another.
 
     Args:
         job: to be started; its folder holds no run.
 
     Returns:
-        The folder of the shorter run, which stays as it is; None where there is none.
+        The folder of the earlier run, which stays as it is; None where there is none.
 
     Raises:
-        CheckpointError: the shorter run is damaged.
+        CheckpointError: the earlier run is damaged.
     """
-    shorter = [(epochs, folder) for folder in _beside(job) if (epochs := _epochs_of(folder, job)) is not None]
-    for _, folder in sorted(shorter, reverse=True):
+    earlier = [(epochs, folder) for folder in _kin(job) if (epochs := _epochs_of(folder, job)) is not None]
+    for _, folder in sorted(earlier, reverse=True):
         with claim(folder) as descriptor:
             if descriptor is None:
                 continue
@@ -43,18 +48,20 @@ def begin_from_shorter(job: Job) -> Path | None:
     return None
 
 
-def _beside(job: Job) -> list[Path]:
-    """The run folders of other options of the same row, dataset and seed."""
-    found = job.folder.parent.glob(f"seed-{job.seed}-*")
+def _kin(job: Job) -> list[Path]:
+    """The other folders of runs and trials of the same row on the same dataset."""
+    found = [folder for parent in job.kin for folder in parent.glob("*")]
     return [folder for folder in found if folder != job.folder and (folder / CONFIGURATION).is_file()]
 
 
 def _epochs_of(folder: Path, job: Job) -> int | None:
-    """The epochs of a run that a job could go on from; None where it could not."""
+    """The bound on epochs of a run that a job could go on from; None where it could not."""
     options = read_object(folder / CONFIGURATION)
     epochs, wanted = int(options["training"]["epochs"]), job.config.training.epochs
-    follows = epochs < wanted and job.config.training.schedule == "constant" and RunFolder(folder).checkpoint.exists()
-    return epochs if follows and is_same(_with_epochs(options, wanted), job.config) else None
+    follows = epochs == wanted or (epochs < wanted and job.config.training.schedule == "constant")
+    if not follows or not RunFolder(folder).checkpoint.exists():
+        return None
+    return epochs if is_same(_with_epochs(options, wanted), job.config) else None
 
 
 def _with_epochs(options: dict[str, Any], epochs: int) -> dict[str, Any]:

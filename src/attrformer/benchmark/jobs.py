@@ -24,7 +24,7 @@ class Job:
         data: its folder.
         seed: of the run.
         config: all options.
-        folder: of the run; a run with other options has another.
+        runs: folder of all runs of the plan.
         part: the part that is evaluated, "test", or "validation" for a trial, which never reads test interactions.
         notes: further fields of its line.
     """
@@ -35,9 +35,21 @@ class Job:
     data: Path
     seed: int
     config: Config
-    folder: Path
+    runs: Path
     part: str = "test"
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kin(self) -> tuple[Path, Path]:
+        """Where the runs of the same row on the same dataset lie, and where its trials do."""
+        return self.runs / self.source / self.row.name, trials_folder(self.runs, self.source, self.row)
+
+    @property
+    def folder(self) -> Path:
+        """Of this run; one with other options has another."""
+        tested, tried = self.kin
+        mark = fingerprint(self.config)
+        return tested / f"seed-{self.seed}-{mark}" if self.part == "test" else tried / mark
 
     @property
     def key(self) -> str:
@@ -46,6 +58,11 @@ class Job:
 
     def __str__(self) -> str:
         return f"{self.row.name} on {self.source}, seed {self.seed}"
+
+
+def trials_folder(runs: Path, source: str, row: Row) -> Path:
+    """Where the trials of a search for a row on a dataset lie."""
+    return runs / "trials" / source / row.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +125,7 @@ def jobs(
         folder = data_folder(plan.data[source], root)
         for seed in selection.seeds or row.seeds or plan.seeds:
             config = configuration(plan, row, source, seed, overrides)
-            run = Path(plan.runs) / source / row.name / f"seed-{seed}-{fingerprint(config)}"
-            found.append(Job(plan.name, row, source, folder, seed, config, run))
+            found.append(Job(plan.name, row, source, folder, seed, config, Path(plan.runs)))
     sources = list(plan.data)
     slowest: dict[str, Callable[[Job], Any]] = {
         "rows": lambda job: 0,

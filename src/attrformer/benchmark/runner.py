@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import attrformer
 from attrformer.benchmark import environment, execute, options
-from attrformer.benchmark.extension import begin_from_shorter
+from attrformer.benchmark.extension import begin_from_earlier
 from attrformer.benchmark.files import LOCK, append_line, claim, read_lines, read_object
 from attrformer.benchmark.jobs import Job
 from attrformer.configuration import to_dict
@@ -85,9 +85,9 @@ class Runner:
             if not (job.folder / execute.LINE).is_file():
                 self.say(f"{title}: {job.folder}")
                 if not self.again and not (job.folder / execute.CONFIGURATION).is_file():
-                    shorter = begin_from_shorter(job)
-                    if shorter is not None:
-                        self.say(f"  goes on from {shorter}, which was bound to fewer epochs")
+                    earlier = begin_from_earlier(job)
+                    if earlier is not None:
+                        self.say(f"  goes on from {earlier}")
                 write_json(job.folder / execute.JOB, _description(job, commit))
                 code = self._child(job, descriptor)
                 if code != 0:

@@ -12,8 +12,8 @@ import yaml
 
 from attrformer.benchmark import search
 from attrformer.benchmark.files import claim, read_lines
-from attrformer.benchmark.jobs import Job
-from attrformer.benchmark.options import Overrides, chosen_file, configuration, fingerprint, flat, is_same
+from attrformer.benchmark.jobs import Job, trials_folder
+from attrformer.benchmark.options import Overrides, chosen_file, configuration, flat, is_same
 from attrformer.benchmark.plan import Plan, Row, Settings, data_folder
 from attrformer.benchmark.runner import ELSEWHERE, FAILED, Runner, stoppable
 from attrformer.evaluation.evaluation import HEADLINE
@@ -56,7 +56,7 @@ class Tuner:
 
     def _search(self, row: Row, source: str) -> list[Job]:
         """One search; gives back the trial that failed, where one did."""
-        with claim(Path(self.plan.runs) / "trials" / source / row.name) as descriptor:
+        with claim(trials_folder(Path(self.plan.runs), source, row)) as descriptor:
             if descriptor is None:
                 self.runner.say(f"{row.name} on {source}: {ELSEWHERE}")
                 return []
@@ -100,10 +100,11 @@ class Tuner:
         if options is None:
             return None
         config = self._configuration(row, source, options)
-        folder = Path(self.plan.runs) / "trials" / source / row.name / fingerprint(config)
         data = data_folder(self.plan.data[source], self.root)
         notes = {"trial": number, "options": options}
-        return Job(self.plan.name, row, source, data, self._seed(row), config, folder, "validation", notes)
+        return Job(
+            self.plan.name, row, source, data, self._seed(row), config, Path(self.plan.runs), "validation", notes
+        )
 
     def _choose(self, row: Row, source: str) -> None:
         """Writes the options of the best trial, the first of equal ones."""

@@ -1,0 +1,100 @@
+"""Runs that go on from what an earlier run of the same options has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.benchmark.builders import SASREC, carried_out, counts
+
+from attrformer.benchmark.extension import begin_from_earlier
+from attrformer.benchmark.files import claim, read_lines
+from attrformer.benchmark.jobs import Job, Selection, jobs
+from attrformer.benchmark.options import Overrides
+from attrformer.benchmark.plan import Plan
+from attrformer.benchmark.runner import DONE, Runner
+from attrformer.benchmark.tuner import Tuner
+
+MakePlan = Callable[..., Plan]
+
+
+def test_a_run_with_more_epochs_goes_on_from_a_shorter_one(make_plan: MakePlan, data: Path, said: list[str]) -> None:
+    plan = make_plan(SASREC)
+    run = Runner(Path(plan.results), allow_dirty=True, threads=1, say=said.append)
+
+    def bound_to(epochs: int) -> Job:
+        (job,) = jobs(plan, overrides=Overrides((f"training.epochs={epochs}", "training.patience=9"), 1), root=data)
+        return job
+
+    short, long = bound_to(2), bound_to(4)
+    assert counts(run([short])) == {DONE: ["sasrec"]}
+    before = (short.folder / "metrics.jsonl").read_text()
+    assert counts(run([long])) == {DONE: ["sasrec"]}
+    assert f"  goes on from {short.folder}" in said
+    assert (short.folder / "metrics.jsonl").read_text() == before
+    line = read_lines(Path(plan.results))[-1]
+    assert (line["cost"]["epochs"], line["cost"]["sittings"], line["cost"]["complete"]) == (4, 2, True)
+    assert 0 < line["cost"]["optimising_seconds"] < line["cost"]["training_seconds"]
+    # It is the run that would have come of a plan of so many epochs.
+    at_once = carried_out(replace(long, runs=long.runs / "at-once"))
+    assert line["test"] == at_once["test"] and line["selected"] == at_once["selected"]
+    assert line["configuration"] == at_once["configuration"]
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        (["training.epochs=4"], ["training.epochs=2"]),
+        (["training.epochs=2"], ["training.epochs=4", "training.clip=2.0"]),
+        (["training.epochs=2", "training.schedule=cosine"], ["training.epochs=4", "training.schedule=cosine"]),
+    ],
+    ids=["fewer epochs", "another option", "another rate"],
+)
+def test_a_run_that_would_have_gone_otherwise_begins_anew(
+    make_plan: MakePlan, data: Path, short: list[str], long: list[str]
+) -> None:
+    first, second = (jobs(make_plan(SASREC), overrides=Overrides(tuple(s), 1), root=data)[0] for s in (short, long))
+    carried_out(first)
+    second.folder.mkdir(parents=True)
+    assert begin_from_earlier(second) is None
+    assert list(second.folder.iterdir()) == []
+
+
+def test_a_run_that_is_still_going_is_not_copied(make_plan: MakePlan, data: Path) -> None:
+    plan = make_plan(SASREC)
+    short, long = (jobs(plan, overrides=Overrides((f"training.epochs={n}",), 1), root=data)[0] for n in (2, 4))
+    carried_out(short)
+    long.folder.mkdir(parents=True)
+    with claim(short.folder):
+        assert begin_from_earlier(long) is None
+    assert begin_from_earlier(long) == short.folder
+
+
+def test_a_search_trains_neither_the_defaults_nor_the_chosen_options_twice(
+    make_plan: MakePlan, data: Path, said: list[str]
+) -> None:
+    pytest.importorskip("optuna")
+    plan = make_plan(f"{SASREC}, space: {{training.learning_rate: [0.003]}}", trials=2)
+    run = Runner(Path(plan.results), allow_dirty=True, threads=1, say=said.append)
+    one_thread = Overrides(threads=1)
+    (own,) = jobs(plan, overrides=one_thread, root=data)
+    run([own])
+    search = Tuner(plan, replace(run, results=Path(plan.trials_file)), one_thread, data)
+    assert search(Selection().of(plan)) == []
+    first, second = read_lines(Path(plan.trials_file))
+    assert f"  goes on from {own.folder}" in said
+    tested = read_lines(Path(plan.results))[0]
+    # The trial is judged by what training had selected the row's own weights for.
+    assert first["validation"] == tested["validation"] and first["selected"] == tested["selected"]
+    assert first["cost"]["optimising_seconds"] == tested["cost"]["optimising_seconds"]
+
+    (Path(plan.chosen) / "shop" / "sasrec.yaml").write_text("set: {training.learning_rate: 0.003}")
+    (chosen,) = jobs(plan, overrides=one_thread, root=data)
+    assert counts(run([chosen])) == {DONE: ["sasrec"]}
+    assert len([text for text in said if text.startswith("  goes on from ")]) == 2
+    line = read_lines(Path(plan.results))[-1]
+    assert line["cost"]["optimising_seconds"] == second["cost"]["optimising_seconds"]
+    anew = carried_out(replace(chosen, runs=chosen.runs / "anew"))
+    assert line["test"] == anew["test"] and line["validation"] == second["validation"] == anew["validation"]
