@@ -104,6 +104,16 @@ def test_a_relation_that_came_later_and_is_on_makes_another_run_where_it_is_read
     assert is_same(stored, config)
 
 
+@pytest.mark.parametrize(("model", "read"), [("attrformer", True), ("difsr", True), ("sasrec", False)])
+def test_runs_of_before_the_order_of_ids_were_without_it(model: str, read: bool) -> None:
+    config = override(Config(), [f"model.name={model}"])
+    stored = to_dict(config)
+    del stored["relations"]["id_order"]
+    assert is_same(stored, override(config, ["relations.id_order=false"]))
+    for value in ("true", "null"):
+        assert is_same(stored, override(config, [f"relations.id_order={value}"])) is not read
+
+
 def test_options_of_a_relation_count_where_it_is_on() -> None:
     config = override(Config(), ["model.name=attrformer"])
     for change in ("relations.next.window=3", "relations.moments=9", "relations.neighbour_anchors=2"):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.models.builders import contributions, everywhere, network_of
 from tests.relations.builders import relations_of, shop
 from torch.nn.functional import softplus
 
 from attrformer.models.attrformer import OWN_RECENCY_DECAY, RECENCY_DECAY, AttrFormerConfig
-from attrformer.nn.evidence import FeatureEvidence, Gate, RelationEvidence
+from attrformer.nn.evidence import MANY_VALUES, FeatureEvidence, Gate, RelationEvidence, _slots
+from attrformer.nn.tables import FeatureGroups
 from attrformer.relations.build import RelationSet
 
 DATA = shop()
@@ -159,3 +162,22 @@ def test_gates() -> None:
     torch.testing.assert_close(signed(hidden), raw, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(gate(hidden), softplus(raw), rtol=1e-5, atol=1e-5)
     assert (gate(hidden) >= 0).all() and (signed(hidden) < 0).any()
+
+
+@given(st.integers(2, 40), st.integers(1, 3), st.integers(0, 5))
+def test_values_read_slot_by_slot_are_those_of_the_whole_product(values: int, most: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.zeros(values, 17)
+    for group in range(17):
+        chosen = torch.randperm(values, generator=generator)[: int(torch.randint(most + 1, (), generator=generator))]
+        features[chosen, group] = torch.rand(len(chosen), generator=generator) + 0.1
+    few = torch.cat([features, torch.zeros(MANY_VALUES * most, 17)])
+    slots, shares = _slots(few, most)
+    assert slots is not None and shares is not None and slots.shape == shares.shape == (most, 17)
+    assert _slots(torch.zeros(MANY_VALUES * most - 1, 17), most) == (None, None) == _slots(None, most)
+    of_item = torch.zeros(1, dtype=torch.int64)
+    plain = FeatureGroups(of_item, few, len(few))
+    fast = FeatureGroups(of_item, few, len(few), slots, shares)
+    profile, gradient = torch.rand(2, 3, len(few), generator=generator), torch.rand(2, 3, 17, generator=generator)
+    torch.testing.assert_close(fast.from_values(profile), plain.from_values(profile))
+    torch.testing.assert_close(fast.to_values(gradient), plain.to_values(gradient))

@@ -13,6 +13,7 @@ from attrformer.recommender import wording
         (wording.before("Tea", 2), "Chosen shortly before “Tea” by 2 other users"),
         (wording.listed("also_bought", "Tea"), "“Tea” leads here by “also bought”"),
         (wording.shared("brand", "Vento", "Tea"), "Same brand as “Tea”: Vento"),
+        (wording.near_in_order("Tea"), "Listed near “Tea”, by the order of ids"),
         (wording.shared("price", "10..20.125", "Tea"), "About the same price as “Tea”: 10 to 20.12"),
         (wording.paired("category", "Tea", "Cups", "Green"), "Category Cups goes with Tea of “Green”"),
         (wording.preferred("age_band", "65+", 2.04), "Chosen 2.0 times as often by users whose age band is 65+"),

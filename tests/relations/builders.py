@@ -24,6 +24,8 @@ SMALL = RelationsConfig(
     wide=CooccurrenceConfig(window=6, decay=0.97, backward=1.0),
     next=CooccurrenceConfig(window=1, decay=1.0, backward=0.0),
     indirect=True,
+    # Walks go to neighbouring items; what is tested with them is not to depend on how these are called.
+    id_order=False,
     neighbour_count=4,
     neighbour_anchors=3,
     buckets=4,
@@ -37,6 +39,7 @@ NONE = RelationsConfig(
     next=OFF,
     indirect=False,
     item_attributes=NOTHING,
+    id_order=False,
     user_attributes=NOTHING,
     edges=NOTHING,
     behaviours=False,

@@ -22,6 +22,7 @@ from tests.relations.test_build import arrays
 
 from attrformer.dataset.attributes import Attribute
 from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.ids import Ids
 from attrformer.recommender.fitted import for_inference
 from attrformer.relations.build import RelationSet, build_relations
 from attrformer.relations.config import RelationsConfig
@@ -39,6 +40,13 @@ def at_inference(data: Dataset, config: RelationsConfig = SMALL, seed: int = 0) 
     return for_inference(build_relations(data, data.sequences, config, seed))
 
 
+def with_more(relations: RelationSet, attributes: dict[str, Attribute]) -> RelationSet:
+    """Relations with as many more items as the attributes describe."""
+    count = len(next(iter(attributes.values())))
+    known, new = (Ids.from_list([f"i{n}" for n in numbers]) for numbers in (range(relations.items), range(count)))
+    return with_more_items(relations, attributes, known, Ids(new.values + "-new"))
+
+
 def assert_close(found: RelationSet, wanted: RelationSet) -> None:
     left, right = arrays(found), arrays(wanted)
     assert left.keys() == right.keys()
@@ -52,7 +60,7 @@ def assert_close(found: RelationSet, wanted: RelationSet) -> None:
 @pytest.mark.parametrize("config", [SMALL, SPARSE], ids=["dense", "sparse"])
 def test_new_items_leave_all_others_as_they_were(config: RelationsConfig) -> None:
     before = at_inference(shop(), config)
-    after = with_more_items(before, NEW, 3)
+    after = with_more(before, NEW)
     assert after.items == 33
     for name, rows in before.rows.items():
         for item in range(30):
@@ -77,7 +85,7 @@ def test_new_items_leave_all_others_as_they_were(config: RelationsConfig) -> Non
 
 def test_values_of_new_items() -> None:
     before = at_inference(shop())
-    after = with_more_items(before, NEW, 3)
+    after = with_more(before, NEW)
 
     def values(name: str) -> list[dict[str, float]]:
         feature = after.features[name]
@@ -108,7 +116,7 @@ def test_a_new_item_is_as_one_that_nobody_touched_in_training() -> None:
         )
 
     whole, part = at_inference(shop_of(30)), at_inference(shop_of(28))
-    grown = with_more_items(part, {"brand": categorical("brand", brands[28:])}, 2)
+    grown = with_more(part, {"brand": categorical("brand", brands[28:])})
     for name in ("near", "wide", "next", "indirect"):
         np.testing.assert_array_equal(grown.rows[name].dense, whole.rows[name].dense)
     np.testing.assert_array_equal(grown.features["brand"].dense(), whole.features["brand"].dense())
@@ -163,9 +171,18 @@ def test_only_what_is_there_is_recounted() -> None:
 def test_growing_past_the_size_of_whole_rows() -> None:
     data = shop()
     config = replace(SMALL, dense_items=30, top_k=8)
-    grown = with_more_items(at_inference(data, config), NEW, 3)
+    grown = with_more(at_inference(data, config), NEW)
     assert grown.rows["near"].dense is not None
     codes = {"region": grown.users["region"].codes}
     found = recounted(grown, data.sequences, config, codes)
     assert found.rows["near"].dense is None and found.rows["near"].indices is not None
     assert found.rows["near"].indices.shape == (33, 8)
+
+
+def test_new_items_take_their_place_in_the_order_of_ids() -> None:
+    data = dataset(sequences(walks(80, 101, 0)), 101)
+    before = at_inference(data, replace(SMALL, id_order=True))
+    after = with_more_items(before, {}, data.item_ids, Ids.from_list(["i500", "i300"]))
+    feature, rows = before.features["id_order"], after.features["id_order"].dense()
+    np.testing.assert_array_equal(rows[:101], feature.dense())
+    np.testing.assert_array_equal(rows[101:], feature.dense()[[100, 100]])

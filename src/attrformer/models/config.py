@@ -31,6 +31,7 @@ def only(
         next=off,
         indirect=False,
         item_attributes=relations.item_attributes if items else (),
+        id_order=relations.id_order if items else False,
         user_attributes=(),
         edges=(),
         behaviours=relations.behaviours and behaviours,

@@ -20,6 +20,9 @@ from attrformer.nn.tables import DenseRows, FeatureGroups, SparseRows
 from attrformer.relations.item_attribute import FeatureRelation
 from attrformer.relations.rows import RowRelation
 
+MANY_VALUES = 96
+"""Values of an attribute for each slot of an item from which on they are read slot by slot: faster there, on a CPU."""
+
 
 class Gate(nn.Module):
     """g_a(h_t) and 1 / eps_a of one relation.
@@ -152,6 +155,8 @@ class FeatureEvidence(RelationEvidence):
     slot_weights: Tensor
     of_item: Tensor
     features: Tensor | None
+    slots: Tensor | None
+    shares: Tensor | None
 
     def __init__(self, relation: FeatureRelation, rank: int, gate: Gate, recency: RecencyProfile) -> None:
         super().__init__(gate, recency)
@@ -161,8 +166,10 @@ class FeatureEvidence(RelationEvidence):
         self.register_buffer("codes", torch.cat([torch.from_numpy(relation.codes), empty.long()]))
         self.register_buffer("slot_weights", torch.cat([torch.from_numpy(relation.weights), empty]))
         of_item, features = _group(relation)
-        self.register_buffer("of_item", of_item, persistent=False)
-        self.register_buffer("features", features, persistent=False)
+        slots, shares = _slots(features, relation.codes.shape[1])
+        groups = {"of_item": of_item, "features": features, "slots": slots, "shares": shares}
+        for name, block in groups.items():
+            self.register_buffer(name, block, persistent=False)
         self.log_diagonal = nn.Parameter(torch.from_numpy(relation.diagonal).clamp_min(1e-4).log())
         self.left = nn.Parameter(torch.zeros(values, rank)) if rank else None
         self.right = nn.Parameter(torch.randn(values, rank) / math.sqrt(max(rank, 1)) * 0.3) if rank else None
@@ -198,7 +205,8 @@ class FeatureEvidence(RelationEvidence):
     def part(self, batch: Batch, read: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
         """The profile of the history in the attribute's feature space."""
         assert read is not None
-        return FeaturePart(FeatureGroups(self.of_item, self.features, self.values)), torch.bmm(weights, read)
+        groups = FeatureGroups(self.of_item, self.features, self.values, self.slots, self.shares)
+        return FeaturePart(groups), torch.bmm(weights, read)
 
     def pairs(self, batch: Batch, read: Tensor | None) -> Tensor:
         """log(1 + R_a(i_t, i_s) / eps) from the features, eps as it started, `[b, l, l]`."""
@@ -224,6 +232,14 @@ def _group(relation: FeatureRelation) -> tuple[Tensor, Tensor | None]:
     features = np.zeros((values, len(first)), dtype=np.float32)
     np.add.at(features, (codes[first], np.arange(len(first))[:, None]), weights[first])
     return torch.from_numpy(group.reshape(-1).astype(np.int64)), torch.from_numpy(features)
+
+
+def _slots(features: Tensor | None, width: int) -> tuple[Tensor | None, Tensor | None]:
+    """The values of each group in slots where they are few among many; see `FeatureGroups`."""
+    if features is None or len(features) < MANY_VALUES * width:
+        return None, None
+    shares, slots = features.topk(width, 0)
+    return slots, shares
 
 
 class LiftEvidence(RelationEvidence):

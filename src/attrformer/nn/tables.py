@@ -101,11 +101,16 @@ class FeatureGroups:
         features: `[values, groups]`, phi_a of each group; None where every item has at most one value, so that group g
             is value g with weight 1 and the last group holds the items without a value.
         values: number of attribute values.
+        slots: where the values of a group are few among many, int64 `[m, groups]`, the values of each group in slots;
+            a product with `features` would then consist of zeros for the most part. None elsewhere.
+        shares: float32 `[m, groups]`, the feature of each slot, 0 for an unused one; None where `slots` is.
     """
 
     of_item: Tensor
     features: Tensor | None
     values: int
+    slots: Tensor | None = None
+    shares: Tensor | None = None
 
     @property
     def count(self) -> int:
@@ -116,10 +121,22 @@ class FeatureGroups:
         """`profile(t) . phi_a(group)`, from `[b, t, values]` to `[b, t, groups]`."""
         if self.features is None:
             return torch.cat([profile, profile.new_zeros(*profile.shape[:2], 1)], 2)
-        return (profile.flatten(0, 1) @ self.features).view(*profile.shape[:2], self.count)
+        flat = profile.flatten(0, 1)
+        if self.slots is None or self.shares is None:
+            return (flat @ self.features).view(*profile.shape[:2], self.count)
+        out = flat.new_zeros(len(flat), self.count)
+        for slot, share in zip(self.slots, self.shares, strict=True):
+            out.addcmul_(flat.index_select(1, slot), share)
+        return out.view(*profile.shape[:2], self.count)
 
     def to_values(self, gradient: Tensor) -> Tensor:
         """The transpose of `from_values`."""
         if self.features is None:
             return gradient[:, :, : self.values]
-        return (gradient.flatten(0, 1) @ self.features.t()).view(*gradient.shape[:2], self.values)
+        flat = gradient.flatten(0, 1)
+        if self.slots is None or self.shares is None:
+            return (flat @ self.features.t()).view(*gradient.shape[:2], self.values)
+        out = flat.new_zeros(len(flat), self.values)
+        for slot, share in zip(self.slots, self.shares, strict=True):
+            out.index_add_(1, slot, flat * share)
+        return out.view(*gradient.shape[:2], self.values)

@@ -37,9 +37,10 @@ def with_items(fitted: Fitted, frame: Any) -> Fitted:
         CheckpointError: the model was saved by a version that did not keep how attributes are read.
     """
     _require_attributes(fitted)
-    readings = {name: feature.reading for name, feature in fitted.relations.features.items()}
+    readings = {name: feature.reading for name, feature in fitted.relations.item_columns.items()}
     table = open_incoming(frame, SOURCE, ITEM, readings)
-    ids = _new_ids(fitted.knowledge.item_ids, table)
+    known = fitted.knowledge.item_ids
+    ids = _new_ids(known, table)
     attributes = read_attributes(table, readings, np.arange(len(ids), dtype=np.int32), len(ids))
     weights = {}
     if isinstance(fitted.network, AttrFormerNetwork):
@@ -47,10 +48,10 @@ def with_items(fitted: Fitted, frame: Any) -> Fitted:
         weights[OWN_EMBEDDING] = torch.cat([own, own.new_zeros(len(ids), own.shape[1])])
     knowledge = replace(
         fitted.knowledge,
-        item_ids=Ids(pl.concat([fitted.knowledge.item_ids.values, ids])),
+        item_ids=Ids(pl.concat([known.values, ids])),
         titles=_titles(fitted, table, ids),
     )
-    return fitted.rebuilt(with_more_items(fitted.relations, attributes, len(ids)), knowledge, weights)
+    return fitted.rebuilt(with_more_items(fitted.relations, attributes, known, Ids(ids)), knowledge, weights)
 
 
 def _require_attributes(fitted: Fitted) -> None:

@@ -23,6 +23,7 @@ from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import CONTENT, loudest_positions, loudest_values
 from attrformer.recommender.popularity import POPULARITY
 from attrformer.recommender.ranking import places_within
+from attrformer.relations import id_order
 from attrformer.relations.build import UserRelation
 from attrformer.relations.item_attribute import FeatureRelation
 from attrformer.relations.naming import relation_name
@@ -155,10 +156,12 @@ class Speakers:
         found = []
         for item, own, other in zip(loudest.tolist(), *pairs, strict=True):
             title = self._title(item)
-            if own == other:
-                value, reason = labels[own], wording.shared(name, labels[own], title)
+            value = labels[own] if own == other else f"{labels[own]}{ARROW}{labels[other]}"
+            if name == id_order.NAME:
+                reason = wording.near_in_order(title) if own == other else wording.goes_with(title)
+            elif own == other:
+                reason = wording.shared(name, labels[own], title)
             else:
-                value = f"{labels[own]}{ARROW}{labels[other]}"
                 reason = wording.paired(name, labels[own], labels[other], title)
             found.append(Voice(item, value, reason=reason))
         return found

@@ -46,6 +46,11 @@ def shared(attribute: str, value: str, title: str) -> str:
     return f"Same {spoken(attribute)} as {quoted(title)}: {value}"
 
 
+def near_in_order(title: str) -> str:
+    """The ids of both items stand near each other."""
+    return f"Listed near {quoted(title)}, by the order of ids"
+
+
 def paired(attribute: str, own: str, other: str, title: str) -> str:
     """A value of the item goes with another value, of an item of the history."""
     name = spoken(attribute)

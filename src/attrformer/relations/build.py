@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.dataset.attributes import Attribute
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
+from attrformer.relations import id_order
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.cooccurrence import cooccurrence_relation
 from attrformer.relations.edges import edge_relation
@@ -81,6 +83,11 @@ class RelationSet:
     levels: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     moment: MomentRelation | None = None
 
+    @property
+    def item_columns(self) -> dict[str, FeatureRelation]:
+        """The item attributes that are columns of the items' table, by name; the order of ids is none."""
+        return {name: feature for name, feature in self.features.items() if name != id_order.NAME}
+
 
 def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig, seed: int) -> RelationSet:
     """Builds every relation that the configuration asks for.
@@ -98,11 +105,10 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
     folds = assign_folds(len(train), config.folds, seed)
     rows = _row_relations(dataset, train, config, folds)
     features = {}
-    for name in _chosen(config.item_attributes, dataset.item_attributes, "relations.item_attributes"):
-        attribute = dataset.item_attributes[name]
+    for attribute in _item_attributes(dataset, train, config):
         relation = item_attribute_relation(attribute, buckets=config.buckets, max_values=config.max_values)
         if relation is not None:
-            features[name] = relation
+            features[attribute.name] = relation
     users = {}
     for name in _chosen(config.user_attributes, dataset.user_attributes, "relations.user_attributes"):
         codes, labels, reading = user_values(dataset.user_attributes[name], config.buckets)
@@ -134,6 +140,22 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
         levels={n: level_edges(v, RATING_LEVELS) for n, v in train.behaviours.items()} if config.behaviours else {},
         moment=moment,
     )
+
+
+def _item_attributes(dataset: Dataset, train: Sequences, config: RelationsConfig) -> list[Attribute]:
+    """The attributes of items that become relations: columns of their table, and the order of their ids."""
+    names = _chosen(config.item_attributes, dataset.item_attributes, "relations.item_attributes")
+    found = [dataset.item_attributes[name] for name in names]
+    wanted = config.id_order
+    if wanted is None:
+        wanted = id_order.NAME not in names and id_order.follows_order(dataset.item_ids, train)
+    if not wanted:
+        return found
+    if id_order.NAME in names:
+        raise ConfigurationError(
+            f"The items have an attribute '{id_order.NAME}' of their own. Set relations.id_order=false, or rename it."
+        )
+    return [*found, id_order.id_order_attribute(dataset.item_ids, config.max_values)]
 
 
 def _row_relations(

@@ -52,6 +52,10 @@ class RelationsConfig:
     item_attributes: tuple[str, ...] | None = field(
         default=None, metadata={"help": "item attributes that become relations; null: all"}
     )
+    id_order: bool | None = field(
+        default=None,
+        metadata={"help": "the order of item ids as an item attribute; null: where what users do follows it"},
+    )
     user_attributes: tuple[str, ...] | None = field(
         default=None, metadata={"help": "user attributes that become relations; null: all"}
     )

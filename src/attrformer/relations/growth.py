@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.dataset.attributes import Attribute
+from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
+from attrformer.relations import id_order
 from attrformer.relations.build import RelationSet, UserRelation, counted_rows
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.item_attribute import FeatureRelation, phi_rows
@@ -19,7 +21,7 @@ from attrformer.relations.rows import RowRelation
 from attrformer.relations.user_attribute import lift_relation
 
 
-def with_more_items(relations: RelationSet, attributes: Mapping[str, Attribute], count: int) -> RelationSet:
+def with_more_items(relations: RelationSet, attributes: Mapping[str, Attribute], known: Ids, new: Ids) -> RelationSet:
     """Relations with items that nobody has touched, behind those that are there.
 
     What is said about the other items stays as it is. The new ones are related by their attributes; no history goes
@@ -27,15 +29,20 @@ def with_more_items(relations: RelationSet, attributes: Mapping[str, Attribute],
 
     Args:
         relations: for inference.
-        attributes: of the new items, one for each item attribute of `relations`, as they were read.
-        count: how many new items there are.
+        attributes: of the new items, one for each of `relations.item_columns`, as they were read.
+        known: ids of the items that are there.
+        new: ids of the new items, in the order of their codes.
     """
-    items, moment = relations.items + count, relations.moment
+    count, moment = len(new), relations.moment
+    items = relations.items + count
+    features = {name: _with_values(column, attributes[name]) for name, column in relations.item_columns.items()}
+    if id_order.NAME in relations.features:
+        features[id_order.NAME] = _with_places(relations.features[id_order.NAME], known, new)
     return replace(
         relations,
         items=items,
         rows={name: _wider(rows, count) for name, rows in relations.rows.items()},
-        features={name: _with_values(feature, attributes[name]) for name, feature in relations.features.items()},
+        features={name: features[name] for name in relations.features},
         users={name: replace(user, lift=_wider_lift(user.lift, count)) for name, user in relations.users.items()},
         neighbours=None if relations.neighbours is None else _wider_index(relations.neighbours, count),
         popularity=np.pad(relations.popularity, (0, count)),
@@ -114,6 +121,16 @@ def _with_values(feature: FeatureRelation, attribute: Attribute) -> FeatureRelat
         feature,
         codes=np.concatenate([np.pad(feature.codes, wider), codes]),
         weights=np.concatenate([np.pad(feature.weights, wider), weights]),
+    )
+
+
+def _with_places(order: FeatureRelation, known: Ids, new: Ids) -> FeatureRelation:
+    """The order of ids with new ones, each with the values of the known item before it."""
+    before = id_order.items_before(known, new)
+    return replace(
+        order,
+        codes=np.concatenate([order.codes, order.codes[before]]),
+        weights=np.concatenate([order.weights, order.weights[before]]),
     )
 
 

@@ -28,7 +28,7 @@ def describe(served: Served) -> dict[str, Any]:
         # The last value stands for a missing one.
         "user_attributes": {name: list(user.labels[:-1]) for name, user in relations.users.items()},
         "user_numbers": [name for name, user in relations.users.items() if _counted(user)],
-        "item_attributes": list(relations.features),
+        "item_attributes": list(relations.item_columns),
     }
 
 

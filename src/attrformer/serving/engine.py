@@ -155,7 +155,7 @@ class Engine:
         try:
             # A copy, so that nothing has happened where anything fails.
             model = copy.copy(self._ready().model)
-            model.add_items(_frame(rows, list(model.fitted.relations.features)))
+            model.add_items(_frame(rows, list(model.fitted.relations.item_columns)))
             if self._options.save_added:
                 model.save(self.run / folders.NEXT)
                 self._promote()

@@ -1,0 +1,120 @@
+"""The order of item ids as an item attribute.
+
+Shops and sites hand out ids as items are listed, so that items whose ids follow each other entered the catalogue
+together: one series, one maker, one season. Each item gets the runs of neighbouring ids that it belongs to, short and
+long ones, as the values of an attribute, and what the model makes of attributes it makes of these. The runs are made of
+the catalogue alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from attrformer.dataset.attributes import Attribute, AttributeKind
+from attrformer.dataset.ids import Ids
+from attrformer.dataset.sequences import Sequences
+
+NAME: Final = "id_order"
+
+SHORTEST: Final = 8
+"""Items of the shortest runs; where these would be more values than are kept, runs are longer."""
+
+STEPS: Final = (1, 5, 25)
+"""How much longer each kind of run is than the shortest one."""
+
+NEAR: Final = 8
+"""Steps in the order of ids within which items count as neighbours when the order is tested."""
+
+LEAST_LIFT: Final = 1.5
+"""How much oftener than by chance neighbours have to follow each other for the order to say something."""
+
+LEAST_DEVIATIONS: Final = 4.0
+"""And by how many standard deviations of chance."""
+
+LEAST_ITEMS: Final = 10 * SHORTEST
+"""In a smaller catalogue the order is not looked at."""
+
+
+def id_order_attribute(ids: Ids, max_values: int) -> Attribute:
+    """The runs of neighbouring ids that each item belongs to.
+
+    Args:
+        ids: of all items.
+        max_values: about how many runs there may be.
+
+    Returns:
+        A multi-valued attribute; its values are called by the number of items and the first id of a run.
+    """
+    places = order_of(ids.values)
+    shortest = max(SHORTEST, -(-int(len(ids) * sum(1 / step for step in STEPS)) // max_values))
+    names = ids.values.cast(pl.String).to_list()
+    first = np.argsort(places)
+    codes = np.empty((len(ids), len(STEPS)), dtype=np.int32)
+    vocabulary: list[str] = []
+    for column, step in enumerate(STEPS):
+        length = shortest * step
+        # Counted from the first id on: items that are listed later leave the runs of earlier ones as they are.
+        codes[:, column] = places // length + len(vocabulary)
+        vocabulary += [f"{length} from {names[first[start]]}" for start in range(0, len(ids), length)]
+    offsets = np.arange(len(ids) + 1, dtype=np.int64) * len(STEPS)
+    return Attribute(NAME, AttributeKind.MULTI, offsets, codes.ravel(), tuple(vocabulary), np.empty(0))
+
+
+def order_of(ids: pl.Series) -> NDArray[np.int64]:
+    """The place of each id among all of them, int64 `[n]`.
+
+    Numbers stand by size, also behind a prefix that all ids share; other texts stand by their letters.
+    """
+    keys = ids
+    if not ids.dtype.is_integer():
+        texts = ids.cast(pl.String)
+        prefixes = texts.str.extract(r"^(\D*)\d{1,18}$")
+        if prefixes.null_count() == 0 and prefixes.n_unique() == 1:
+            keys = texts.str.extract(r"(\d+)$").cast(pl.Int64)
+        else:
+            keys = texts
+    return keys.rank("ordinal").to_numpy().astype(np.int64) - 1
+
+
+def follows_order(ids: Ids, train: Sequences) -> bool:
+    """Whether users who have an item take one with a neighbouring id next, oftener than by chance.
+
+    By chance is: as often as if what comes next were drawn from all training interactions.
+
+    Args:
+        ids: of all items.
+        train: the training interactions.
+    """
+    if len(ids) < LEAST_ITEMS or not len(train.items):
+        return False
+    places = order_of(ids.values)
+    starts = np.zeros(len(train.items) + 1, dtype=bool)
+    starts[train.offsets] = True
+    now, then = (places[train.items[part]] for part in (slice(None, -1), slice(1, None)))
+    distance = np.abs(now - then)[~starts[1:-1]]
+    distance = distance[distance > 0]
+    popularity = np.bincount(places[train.items], minlength=len(ids)) / len(train.items)
+    until = np.concatenate([[0.0], np.cumsum(popularity)])
+    place = np.arange(len(ids))
+    around = until[np.minimum(place + NEAR + 1, len(ids))] - until[np.maximum(place - NEAR, 0)] - popularity
+    expected = len(distance) * float(popularity @ around) / max(1.0 - float(popularity @ popularity), 1e-12)
+    found = int((distance <= NEAR).sum())
+    return found > max(LEAST_LIFT * expected, expected + LEAST_DEVIATIONS * math.sqrt(expected))
+
+
+def items_before(known: Ids, new: Ids) -> NDArray[np.int64]:
+    """The known item before each new one in the order of ids, int64 codes `[n]`; the first one where there is none.
+
+    Args:
+        known: ids of the items that are there.
+        new: ids of later items, none of them known.
+    """
+    places = order_of(pl.concat([known.values, new.values.cast(known.values.dtype)]))
+    order = np.argsort(places[: len(known)])
+    before = np.searchsorted(places[: len(known)][order], places[len(known) :]) - 1
+    return order[np.maximum(before, 0)].astype(np.int64)
