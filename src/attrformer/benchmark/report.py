@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from attrformer.benchmark.drawings import Drawing, cost_chart, gain_chart
+from attrformer.benchmark.outsiders import outsiders
 from attrformer.benchmark.paper import PaperTable
 from attrformer.benchmark.results import load_board
 from attrformer.benchmark.tables import Tables
@@ -45,6 +46,7 @@ def write_document(template: Path, out: Path, results: Path, paper: PaperTable) 
     names = Tables(board, paper).functions() | {
         "gain_chart": lambda dataset: shown(f"gain-{dataset}", gain_chart(board, dataset)),
         "cost_chart": lambda dataset: shown(f"cost-{dataset}", cost_chart(board, dataset)),
+        "outsiders": lambda: outsiders(results),
     }
     text = MARK.format(template=template.name) + _filled(template, names)
     for name, drawing in drawings.items():

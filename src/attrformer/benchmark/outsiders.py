@@ -1,0 +1,71 @@
+"""The SASRec of other libraries beside ours, from what `benchmarks/peers` has measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from attrformer.benchmark.files import read_lines
+from attrformer.benchmark.wording import NOTHING, duration, interval, markdown
+from attrformer.evaluation.evaluation import HEADLINE
+from attrformer.evaluation.protocol import SEEN_VARIANTS
+
+PEERS: Final = "peers.jsonl"
+TITLES: Final = {"attrformer": "this project", "rectools": "RecTools", "recbole": "RecBole"}
+MIB: Final = 2**20
+
+
+def outsiders(results: Path) -> str:
+    """One table of all libraries on all datasets, the latest run of each, the best first on each dataset.
+
+    Args:
+        results: folder with `peers.jsonl`.
+    """
+    latest = {(line["figures"]["protocol"]["dataset"], line["peer"]): line for line in read_lines(results / PEERS)}
+    if not latest:
+        return NOTHING
+    header = (
+        "data",
+        "SASRec of",
+        *(f"{HEADLINE} `seen={seen}`" for seen in SEEN_VARIANTS),
+        "epochs, best",
+        "an epoch",
+        "training",
+        "peak memory",
+        "parameters",
+    )
+    ordered = sorted(latest.items(), key=lambda entry: (entry[0][0], -_figure(entry[1], SEEN_VARIANTS[0])["value"]))
+    table = markdown(header, [_row(dataset, line) for (dataset, _), line in ordered])
+    return f"{table}\n\n{_caption([line for _, line in ordered])}"
+
+
+def _row(dataset: str, line: dict[str, Any]) -> tuple[str, ...]:
+    peer, versions = line["peer"], line["versions"]
+    return (
+        dataset,
+        f"{TITLES.get(peer, peer)} {versions.get(peer, '')}".rstrip(),
+        *(interval(_figure(line, seen)) for seen in SEEN_VARIANTS),
+        f"{line['epochs']}, {line['best_epoch']}",
+        duration(line["seconds_per_epoch"]),
+        duration(line["seconds"]["train"]),
+        f"{line['peak_memory_bytes'] / MIB:,.0f} MiB",
+        f"{line['parameters']:,}",
+    )
+
+
+def _figure(line: dict[str, Any], seen: str) -> dict[str, Any]:
+    found: dict[str, Any] = line["figures"][f"seen={seen}"][HEADLINE]
+    return found
+
+
+def _caption(lines: list[dict[str, Any]]) -> str:
+    hardware = [line["hardware"] for line in lines]
+    machines = (f"{one['cpu']}, {one['cores']} cores, {one['threads']} threads used" for one in hardware)
+    commands = dict.fromkeys(f"`{line['command']}`" for line in lines)
+    return "  \n".join(
+        [
+            f"Command: {'; '.join(commands)}. Commits: {', '.join(dict.fromkeys(one['commit'] for one in hardware))}.",
+            f"Hardware: {'; '.join(dict.fromkeys(machines)).replace('1 threads', '1 thread')}.",
+            f"Seeds: {', '.join(dict.fromkeys(str(line['seed']) for line in lines))}.",
+        ]
+    )
