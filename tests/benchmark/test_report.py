@@ -176,7 +176,7 @@ def test_hostile_titles_are_escaped(tmp_path: Path) -> None:
 def test_the_document_keeps_its_prose(tmp_path: Path, found: dict[str, Evaluation]) -> None:
     template = tmp_path / "page.in.md"
     template.write_text('# Title\n\n{{ leaderboard("shop") }}\n\n{{ gain_chart("shop") }}\n\nEnd.\n', encoding="utf-8")
-    out = write_document(template, tmp_path / "docs" / "page.md", tmp_path, PAPER)
+    out = write_document(template, tmp_path / "docs" / "page.md", tmp_path, PAPER, tmp_path)
     text = out.read_text(encoding="utf-8")
     first, second, *_ = text.splitlines()
     assert "page.in.md" in first and first.startswith("<!--") and second == "# Title"
@@ -190,9 +190,9 @@ def test_an_unknown_table_is_named(tmp_path: Path, found: dict[str, Evaluation])
     template = tmp_path / "page.in.md"
     template.write_text('{{ leaderbord("shop") }}', encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"'leaderbord' is undefined.*can ask for leaderboard, "):
-        write_document(template, tmp_path / "page.md", tmp_path, PAPER)
+        write_document(template, tmp_path / "page.md", tmp_path, PAPER, tmp_path)
     with pytest.raises(ConfigurationError, match=r"absent\.md cannot be read"):
-        write_document(tmp_path / "absent.md", tmp_path / "page.md", tmp_path, PAPER)
+        write_document(tmp_path / "absent.md", tmp_path / "page.md", tmp_path, PAPER, tmp_path)
     assert not (tmp_path / "page.md").exists()
 
 

@@ -10,6 +10,7 @@ import jinja2
 from attrformer.benchmark.drawings import Drawing, cost_chart, gain_chart
 from attrformer.benchmark.outsiders import outsiders
 from attrformer.benchmark.paper import PaperTable
+from attrformer.benchmark.present import PresentRuns
 from attrformer.benchmark.results import load_board
 from attrformer.benchmark.tables import Tables
 from attrformer.benchmark.wording import NOTHING
@@ -18,7 +19,7 @@ from attrformer.errors import ConfigurationError
 MARK = "<!-- Made by `attrformer benchmark report` from {template}; what is written here by hand gets lost. -->\n"
 
 
-def write_document(template: Path, out: Path, results: Path, paper: PaperTable) -> Path:
+def write_document(template: Path, out: Path, results: Path, paper: PaperTable, plans: Path) -> Path:
     """Fills the tables into a document of prose, and writes its drawings beside it.
 
     Args:
@@ -26,6 +27,8 @@ def write_document(template: Path, out: Path, results: Path, paper: PaperTable) 
         out: the document; drawings go to the folder `img` beside it.
         results: folder of JSON lines.
         paper: the published figures.
+        plans: folder of plans; of rows that are compared with each other only those are shown that are as the plan
+            has them now.
 
     Returns:
         The document.
@@ -34,7 +37,7 @@ def write_document(template: Path, out: Path, results: Path, paper: PaperTable) 
         CheckpointError: there are no results, or they cannot be read.
         ConfigurationError: the template is missing or names something unknown.
     """
-    board = load_board(results)
+    board = load_board(results, PresentRuns(plans))
     drawings: dict[str, Drawing] = {}
 
     def shown(name: str, drawing: Drawing | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -143,20 +143,22 @@ class Board:
         return max(self.on(dataset, groups), key=lambda result: result.figure(name, seen).value, default=None)
 
 
-def load_board(folder: Path) -> Board:
+def load_board(folder: Path, shown: Callable[[Mapping[str, Any]], bool] = lambda line: True) -> Board:
     """Reads every file of JSON lines in a folder.
 
     Of several lines of one row, dataset and seed the latest counts, and of other seeds only those with its options.
 
     Args:
         folder: where plans leave their results.
+        shown: whether a line counts.
 
     Raises:
         CheckpointError: a file cannot be read, or there is no result.
     """
     lines = [line for path in sorted(folder.glob("*.jsonl")) for line in read_lines(path) if "configuration" in line]
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for line in sorted((line for line in lines if "test" in line), key=lambda line: str(line["date"])):
+    tested = (line for line in lines if "test" in line and shown(line))
+    for line in sorted(tested, key=lambda line: str(line["date"])):
         found.setdefault((line["dataset"], line["row"]), []).append(line)
     if not found:
         raise CheckpointError(f"{folder} holds no results. Run a plan: attrformer benchmark PLAN.yaml")

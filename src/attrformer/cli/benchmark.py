@@ -184,8 +184,12 @@ def report(
     paper: Annotated[Path, typer.Option("--paper", help="YAML file of published figures.")] = Path(
         "benchmarks/paper_table.yaml"
     ),
+    plans: Annotated[Path, typer.Option("--plans", help="Folder of plans.")] = Path("benchmarks/plans"),
 ) -> None:
     """Write the tables and drawings of all results into a document.
+
+    Ablations and lengths whose options are no longer those of their plan are left out: they would be compared with a
+    model that is not theirs.
 
     Example:  attrformer benchmark report --out docs/benchmarks.md
     """
@@ -193,4 +197,4 @@ def report(
     from attrformer.benchmark.report import write_document
     from attrformer.configuration import load_yaml
 
-    typer.echo(write_document(template, out, results, load_yaml(PaperTable, paper)))
+    typer.echo(write_document(template, out, results, load_yaml(PaperTable, paper), plans))
