@@ -31,7 +31,8 @@ def only(
         next=off,
         indirect=False,
         item_attributes=relations.item_attributes if items else (),
-        id_order=relations.id_order if items else False,
+        # No paper has it; who wants it asks for it.
+        id_order=items and relations.id_order is True,
         user_attributes=(),
         edges=(),
         behaviours=relations.behaviours and behaviours,

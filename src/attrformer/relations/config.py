@@ -54,7 +54,9 @@ class RelationsConfig:
     )
     id_order: bool | None = field(
         default=None,
-        metadata={"help": "the order of item ids as an item attribute; null: where what users do follows it"},
+        metadata={
+            "help": "the order of item ids as an item attribute; null: AttrFormer reads it where users follow it"
+        },
     )
     user_attributes: tuple[str, ...] | None = field(
         default=None, metadata={"help": "user attributes that become relations; null: all"}
