@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,24 @@ def test_a_run_that_would_have_gone_otherwise_begins_anew(
     second.folder.mkdir(parents=True)
     assert begin_from_earlier(second) is None
     assert list(second.folder.iterdir()) == []
+
+
+def test_a_run_of_before_an_option_goes_on_with_that_of_the_plan(make_plan: MakePlan, data: Path) -> None:
+    row = "name: own, set: {relations.id_order: false, model.heads: 1}"
+    short, long = (
+        jobs(make_plan(row), overrides=Overrides((f"training.epochs={n}",), 1), root=data)[0] for n in (1, 2)
+    )
+    carried_out(short)
+    stored = json.loads((short.folder / "config.json").read_text())
+    del stored["relations"]["id_order"]
+    stored["training"]["threads"] = 2
+    (short.folder / "config.json").write_text(json.dumps(stored))
+    long.folder.mkdir(parents=True)
+    assert begin_from_earlier(long) == short.folder
+    # Left out of the file it would be decided anew, by the data.
+    found = json.loads((long.folder / "config.json").read_text())
+    assert found["relations"]["id_order"] is False
+    assert (found["training"]["epochs"], found["training"]["threads"]) == (2, 2)
 
 
 def test_a_run_that_is_still_going_is_not_copied(make_plan: MakePlan, data: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 from attrformer.benchmark.execute import CONFIGURATION, SESSIONS
 from attrformer.benchmark.files import claim, read_object
 from attrformer.benchmark.jobs import Job
-from attrformer.benchmark.options import is_same
-from attrformer.configuration import from_dict
+from attrformer.benchmark.options import MACHINE, flat, is_same, nested
+from attrformer.configuration import from_dict, to_dict
 from attrformer.recommender import Config
 from attrformer.recommender.run_folder import RunFolder
 
@@ -41,9 +41,7 @@ def begin_from_earlier(job: Job) -> Path | None:
                 continue
             if (folder / SESSIONS).is_file():
                 shutil.copyfile(folder / SESSIONS, job.folder / SESSIONS)
-            # It keeps its threads, so that it goes on bit for bit.
-            options = _with_epochs(read_object(folder / CONFIGURATION), job.config.training.epochs)
-            RunFolder(folder).branch(job.folder, from_dict(Config, options))
+            RunFolder(folder).branch(job.folder, _as_computed(job.config, read_object(folder / CONFIGURATION)))
             return folder
     return None
 
@@ -66,3 +64,10 @@ def _epochs_of(folder: Path, job: Job) -> int | None:
 
 def _with_epochs(options: dict[str, Any], epochs: int) -> dict[str, Any]:
     return {**options, "training": {**options["training"], "epochs": epochs}}
+
+
+def _as_computed(config: Config, earlier: dict[str, Any]) -> Config:
+    """The options of a job, with the threads of an earlier run, so that it goes on bit for bit."""
+    before = flat(earlier)
+    kept = {name: before[name] for name in MACHINE if name in before}
+    return from_dict(Config, nested([flat(to_dict(config)), kept]))
