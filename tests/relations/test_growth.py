@@ -186,3 +186,13 @@ def test_new_items_take_their_place_in_the_order_of_ids() -> None:
     feature, rows = before.features["id_order"], after.features["id_order"].dense()
     np.testing.assert_array_equal(rows[:101], feature.dense())
     np.testing.assert_array_equal(rows[101:], feature.dense()[[100, 100]])
+
+
+def test_a_column_that_is_called_like_the_order_of_ids_stays_a_column() -> None:
+    own = {"id_order": categorical("id_order", [f"v{item % 3}" for item in range(101)])}
+    data = dataset(sequences(walks(80, 101, 0)), 101, item_attributes=own)
+    before = at_inference(data)
+    assert list(before.item_columns) == ["id_order"]
+    new = {"id_order": categorical("id_order", ["v2"])}
+    after = with_more_items(before, new, data.item_ids, Ids.from_list(["i500"]))
+    np.testing.assert_array_equal(after.features["id_order"].dense()[101], before.features["id_order"].dense()[2])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from attrformer.benchmark.environment import MIB
 from attrformer.benchmark.files import read_lines
-from attrformer.benchmark.wording import NOTHING, duration, interval, markdown
+from attrformer.benchmark.wording import NOTHING, distinct, duration, interval, markdown, processor
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 
 PEERS: Final = "peers.jsonl"
 TITLES: Final = {"attrformer": "this project", "rectools": "RecTools", "recbole": "RecBole"}
-MIB: Final = 2**20
 
 
 def outsiders(results: Path) -> str:
@@ -59,13 +59,12 @@ def _figure(line: dict[str, Any], seen: str) -> dict[str, Any]:
 
 
 def _caption(lines: list[dict[str, Any]]) -> str:
-    hardware = [line["hardware"] for line in lines]
-    machines = (f"{one['cpu']}, {one['cores']} cores, {one['threads']} threads used" for one in hardware)
-    commands = dict.fromkeys(f"`{line['command']}`" for line in lines)
+    commands = distinct(f"`{line['command']}`" for line in lines)
+    commits = distinct(line["hardware"]["commit"] for line in lines)
     return "  \n".join(
         [
-            f"Command: {'; '.join(commands)}. Commits: {', '.join(dict.fromkeys(one['commit'] for one in hardware))}.",
-            f"Hardware: {'; '.join(dict.fromkeys(machines)).replace('1 threads', '1 thread')}.",
-            f"Seeds: {', '.join(dict.fromkeys(str(line['seed']) for line in lines))}.",
+            f"Command: {'; '.join(commands)}. Commits: {', '.join(commits)}.",
+            f"Hardware: {'; '.join(distinct(processor(line['hardware']) for line in lines))}.",
+            f"Seeds: {', '.join(distinct(str(line['seed']) for line in lines))}.",
         ]
     )

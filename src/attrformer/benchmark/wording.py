@@ -48,11 +48,11 @@ def interval(part: dict[str, Any]) -> str:
 def caption(results: Sequence[Result]) -> str:
     """Where the figures of a table come from: command, commits, machine, protocol."""
     lines = [line for result in results for line in result.lines]
-    plans = _distinct(f"`attrformer benchmark {PLANS}/{line['plan']}.yaml`" for line in lines)
+    plans = distinct(f"`attrformer benchmark {PLANS}/{line['plan']}.yaml`" for line in lines)
     # The seed stands in the middle of a protocol line; everything else is the same for all seeds.
-    protocols = _distinct(re.sub(r" \| seed \d+", "", line["protocol"]) for line in lines)
-    machines = _distinct(_machine(line["hardware"]) for line in lines)
-    seeds = _distinct(str(seed) for seed in sorted({line["seed"] for line in lines}))
+    protocols = distinct(re.sub(r" \| seed \d+", "", line["protocol"]) for line in lines)
+    machines = distinct(_machine(line["hardware"]) for line in lines)
+    seeds = distinct(str(seed) for seed in sorted({line["seed"] for line in lines}))
     return "  \n".join(
         [
             f"Command: {'; '.join(plans)}. Commits: {', '.join(commits(results))}.",
@@ -67,18 +67,23 @@ def with_caption(header: Sequence[str], rows: Sequence[Sequence[str]], results: 
     return f"{markdown(header, rows)}\n\n{caption(results)}" if rows else NOTHING
 
 
-def _machine(hardware: dict[str, Any]) -> str:
+def processor(hardware: dict[str, Any]) -> str:
+    """The processor, and how much of it was used."""
     threads = f"{hardware['threads']} thread{'s' if hardware['threads'] > 1 else ''} used"
+    return f"{hardware['cpu']}, {hardware['cores']} cores, {threads}"
+
+
+def _machine(hardware: dict[str, Any]) -> str:
     accelerator = hardware["accelerator"] or "no accelerator"
     return (
-        f"{hardware['cpu']}, {hardware['cores']} cores, {threads}, {hardware['memory_gib']} GiB, {accelerator}, "
+        f"{processor(hardware)}, {hardware['memory_gib']} GiB, {accelerator}, "
         f"torch {hardware['torch']}, Python {hardware['python']}"
     )
 
 
 def commits(results: Iterable[Result]) -> list[str]:
     """The commits that results were made at, with a mark where the source had changes."""
-    return _distinct(
+    return distinct(
         name + (" with changes" if line["changed"] else "")
         for result in results
         for line in result.lines
@@ -86,5 +91,6 @@ def commits(results: Iterable[Result]) -> list[str]:
     )
 
 
-def _distinct(texts: Iterable[str]) -> list[str]:
+def distinct(texts: Iterable[str]) -> list[str]:
+    """Texts in their order, each once."""
     return list(dict.fromkeys(texts))

@@ -42,7 +42,8 @@ def pack_relations(relations: RelationSet) -> tuple[Arrays, dict[str, Any]]:
     for number, feature in enumerate(relations.features.values()):
         arrays |= {f"features/{number}/{part}": getattr(feature, part) for part in ("codes", "weights", "diagonal")}
         kind = _pack_reading(arrays, f"features/{number}", feature.reading)
-        layout["features"].append({"name": feature.name, "labels": list(feature.labels), "kind": kind})
+        told = {"name": feature.name, "labels": list(feature.labels), "kind": kind, "from_ids": feature.from_ids}
+        layout["features"].append(told)
     for number, (name, user) in enumerate(relations.users.items()):
         arrays[f"users/{number}/codes"] = user.codes
         lift = _pack_rows(arrays, f"users/{number}/lift", user.lift)
@@ -73,7 +74,11 @@ def unpack_relations(arrays: Arrays, layout: dict[str, Any]) -> RelationSet:
         parts = {part: arrays[f"features/{number}/{part}"] for part in ("codes", "weights", "diagonal")}
         reading = _unpack_reading(arrays, f"features/{number}", entry)
         features[entry["name"]] = FeatureRelation(
-            entry["name"], labels=tuple(entry["labels"]), reading=reading, **parts
+            entry["name"],
+            labels=tuple(entry["labels"]),
+            reading=reading,
+            from_ids=entry.get("from_ids", False),
+            **parts,
         )
     for number, entry in enumerate(layout["users"]):
         lift = _unpack_rows(arrays, f"users/{number}/lift", entry["lift"])

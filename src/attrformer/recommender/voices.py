@@ -23,7 +23,6 @@ from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import CONTENT, loudest_positions, loudest_values
 from attrformer.recommender.popularity import POPULARITY
 from attrformer.recommender.ranking import places_within
-from attrformer.relations import id_order
 from attrformer.relations.build import UserRelation
 from attrformer.relations.item_attribute import FeatureRelation
 from attrformer.relations.naming import relation_name
@@ -152,12 +151,13 @@ class Speakers:
         sources = torch.from_numpy(np.maximum(loudest, 0)).to(self._asked.items.device)
         pairs = [codes.tolist() for codes in loudest_values(module, sources, self._asked.items)]
         name = next(n for n in self._fitted.relations.features if relation_name("item", n) == part)
-        labels = _labels(self._fitted.relations.features[name])
+        feature = self._fitted.relations.features[name]
+        labels = _labels(feature)
         found = []
         for item, own, other in zip(loudest.tolist(), *pairs, strict=True):
             title = self._title(item)
             value = labels[own] if own == other else f"{labels[own]}{ARROW}{labels[other]}"
-            if name == id_order.NAME:
+            if feature.from_ids:
                 reason = wording.near_in_order(title) if own == other else wording.goes_with(title)
             elif own == other:
                 reason = wording.shared(name, labels[own], title)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,8 @@ class RelationSet:
 
     @property
     def item_columns(self) -> dict[str, FeatureRelation]:
-        """The item attributes that are columns of the items' table, by name; the order of ids is none."""
-        return {name: feature for name, feature in self.features.items() if name != id_order.NAME}
+        """The item attributes that are columns of the items' table, by name."""
+        return {name: feature for name, feature in self.features.items() if not feature.from_ids}
 
 
 def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig, seed: int) -> RelationSet:
@@ -105,10 +105,10 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
     folds = assign_folds(len(train), config.folds, seed)
     rows = _row_relations(dataset, train, config, folds)
     features = {}
-    for attribute in _item_attributes(dataset, train, config):
+    for attribute, from_ids in _item_attributes(dataset, train, config):
         relation = item_attribute_relation(attribute, buckets=config.buckets, max_values=config.max_values)
         if relation is not None:
-            features[attribute.name] = relation
+            features[attribute.name] = replace(relation, from_ids=from_ids)
     users = {}
     for name in _chosen(config.user_attributes, dataset.user_attributes, "relations.user_attributes"):
         codes, labels, reading = user_values(dataset.user_attributes[name], config.buckets)
@@ -142,10 +142,10 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
     )
 
 
-def _item_attributes(dataset: Dataset, train: Sequences, config: RelationsConfig) -> list[Attribute]:
-    """The attributes of items that become relations: columns of their table, and the order of their ids."""
+def _item_attributes(dataset: Dataset, train: Sequences, config: RelationsConfig) -> list[tuple[Attribute, bool]]:
+    """The attributes of items that become relations, and whether each is made of ids rather than a column."""
     names = _chosen(config.item_attributes, dataset.item_attributes, "relations.item_attributes")
-    found = [dataset.item_attributes[name] for name in names]
+    found = [(dataset.item_attributes[name], False) for name in names]
     wanted = config.id_order
     if wanted is None:
         wanted = id_order.NAME not in names and id_order.follows_order(dataset.item_ids, train)
@@ -155,7 +155,7 @@ def _item_attributes(dataset: Dataset, train: Sequences, config: RelationsConfig
         raise ConfigurationError(
             f"The items have an attribute '{id_order.NAME}' of their own. Set relations.id_order=false, or rename it."
         )
-    return [*found, id_order.id_order_attribute(dataset.item_ids, config.max_values)]
+    return [*found, (id_order.id_order_attribute(dataset.item_ids, config.max_values), True)]
 
 
 def _row_relations(

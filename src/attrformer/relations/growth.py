@@ -35,14 +35,14 @@ def with_more_items(relations: RelationSet, attributes: Mapping[str, Attribute],
     """
     count, moment = len(new), relations.moment
     items = relations.items + count
-    features = {name: _with_values(column, attributes[name]) for name, column in relations.item_columns.items()}
-    if id_order.NAME in relations.features:
-        features[id_order.NAME] = _with_places(relations.features[id_order.NAME], known, new)
     return replace(
         relations,
         items=items,
         rows={name: _wider(rows, count) for name, rows in relations.rows.items()},
-        features={name: features[name] for name in relations.features},
+        features={
+            name: _with_places(feature, known, new) if feature.from_ids else _with_values(feature, attributes[name])
+            for name, feature in relations.features.items()
+        },
         users={name: replace(user, lift=_wider_lift(user.lift, count)) for name, user in relations.users.items()},
         neighbours=None if relations.neighbours is None else _wider_index(relations.neighbours, count),
         popularity=np.pad(relations.popularity, (0, count)),

@@ -22,6 +22,7 @@ class FeatureRelation:
         diagonal: float32 `[values]`, s_a at the start: squared inverse document frequency, scaled to a maximum of 1.
         labels: external value of each code.
         reading: how items that come later are read; None where a model was saved without it.
+        from_ids: whether the values are made of the ids of items, so that no column of their table holds them.
     """
 
     name: str
@@ -30,6 +31,7 @@ class FeatureRelation:
     diagonal: NDArray[np.float32]
     labels: tuple[str, ...]
     reading: Reading | None = None
+    from_ids: bool = False
 
     def dense(self) -> NDArray[np.float32]:
         """Phi_a, float32 `[items, values]`; for tests and small catalogues."""
