@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
 from tests.serving.conftest import TOKEN, listening
 
 from attrformer.serving.options import ServeOptions
@@ -105,13 +105,38 @@ def test_a_user_is_picked(page: Page) -> None:
     expect(page.get_by_label("User id")).to_have_value("")
 
 
+def test_what_does_not_listen_yet_is_not_shown(page: Page) -> None:
+    waiting: list[Route] = []
+    page.route("**/v1/model", lambda route: waiting.append(route))
+    with page.expect_request("**/v1/model"):
+        page.reload()
+    expect(page.locator("#about")).to_have_text("Reading the model …")
+    expect(page.get_by_role("button", name="Load")).not_to_be_visible()
+    page.locator("#to-relations").click()
+    expect(page.locator("#relations")).not_to_be_visible()
+    page.locator("#to-recommend").click()
+    for route in waiting:
+        route.continue_()
+    page.get_by_label("User id").fill("user-0003")
+    page.get_by_role("button", name="Load").click()
+    expect(page.locator("#user-note")).to_contain_text("user-0003")
+
+
 def test_what_is_wrong_is_said(browser: Browser, address: str) -> None:
     opened = Opened(browser, address)
-    # Before its first answer is there the page may not listen yet.
     settled(opened.page)
+    waiting: list[Route] = []
+    opened.page.route("**/v1/explain", lambda route: waiting.append(route))
+    with opened.page.expect_request("**/v1/explain"):
+        opened.page.get_by_label("Items", exact=True).select_option("5")
     opened.page.get_by_label("User id").fill("<b>nobody</b>")
     opened.page.keyboard.press("Enter")
-    expect(opened.page.get_by_role("alert")).to_contain_text("'<b>nobody</b>' is not among the users")
+    message = opened.page.get_by_role("alert")
+    expect(message).to_contain_text("'<b>nobody</b>' is not among the users")
+    for route in waiting:
+        route.continue_()
+    settled(opened.page, 5)
+    expect(message).to_contain_text("'<b>nobody</b>' is not among the users")
     assert all("404" in problem for problem in opened.problems)
     opened.context.close()
 

@@ -4,13 +4,18 @@ import { byId } from "./dom.js";
 
 const KEY = "attrformer-token";
 
+let asked = 0;
+let complained = 0;
+
 function complain(text) {
+  complained = asked;
   const message = byId("message");
   message.textContent = text;
   message.hidden = text === "";
 }
 
 async function ask(path, options) {
+  const mine = ++asked;
   const token = sessionStorage.getItem(KEY);
   const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   let answer;
@@ -22,7 +27,8 @@ async function ask(path, options) {
   }
   const body = await answer.json().catch(() => null);
   if (answer.ok) {
-    complain("");
+    // The answer to an older question takes no newer message away.
+    if (mine > complained) complain("");
     return body;
   }
   byId("token-form").hidden = answer.status !== 401;

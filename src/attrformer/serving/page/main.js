@@ -13,14 +13,15 @@ const started = new Set();
 function show() {
   const wanted = location.hash.slice(1);
   const view = wanted in VIEWS ? wanted : "recommend";
-  for (const name of Object.keys(VIEWS)) {
-    byId(name).hidden = name !== view;
-    if (name === view) byId(`to-${name}`).setAttribute("aria-current", "page");
-    else byId(`to-${name}`).removeAttribute("aria-current");
-  }
   if (model !== null && !started.has(view)) {
     started.add(view);
     VIEWS[view](model);
+  }
+  for (const name of Object.keys(VIEWS)) {
+    // What does not listen yet is not shown: a form that is sent before then would be sent by the browser itself.
+    byId(name).hidden = name !== view || !started.has(name);
+    if (name === view) byId(`to-${name}`).setAttribute("aria-current", "page");
+    else byId(`to-${name}`).removeAttribute("aria-current");
   }
 }
 
