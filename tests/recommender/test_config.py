@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -57,3 +58,15 @@ def test_splits_and_filters(dataset: Dataset) -> None:
     split = DataConfig(split="time", validation_from=0.5, test_from=0.75).split_of(dataset)
     assert split.name == "time"
     assert len(split.train.items) == pytest.approx(0.5 * len(dataset.sequences.items), rel=0.02)
+
+
+def test_the_order_within_one_time_is_shuffled_where_asked(dataset: Dataset) -> None:
+    config = DataConfig(same_time="shuffled")
+    assert dataset.sequences.times is not None
+    days = replace(dataset, sequences=replace(dataset.sequences, times=dataset.sequences.times // 4_000_000 * 4_000_000))
+    shuffled = config.filtered(days)
+    assert shuffled.sequences.items.tolist() != days.sequences.items.tolist()
+    assert config.filtered(shuffled).sequences.items.tolist() == shuffled.sequences.items.tolist()
+    split = config.split_of(shuffled)
+    assert split.name == "leave-one-out (same time shuffled)"
+    assert (split.test.items == shuffled.sequences.items[shuffled.sequences.offsets[1:] - 1]).all()

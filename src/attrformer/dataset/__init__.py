@@ -9,6 +9,7 @@ from attrformer.dataset.filters import core_filter, keep_items, keep_users
 from attrformer.dataset.frames import library_of, native_like, read_table, to_polars
 from attrformer.dataset.held_out import held_out_items
 from attrformer.dataset.ids import Ids
+from attrformer.dataset.same_time import shuffle_same_time
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, Targets, leave_one_out, time_split
 from attrformer.dataset.store import load_dataset, save_dataset
@@ -33,6 +34,7 @@ __all__ = [
     "native_like",
     "read_table",
     "save_dataset",
+    "shuffle_same_time",
     "time_split",
     "to_polars",
 ]

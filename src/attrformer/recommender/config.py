@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from attrformer.configuration import to_dict
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.filters import core_filter
 from attrformer.dataset.held_out import held_out_items
+from attrformer.dataset.same_time import shuffle_same_time
 from attrformer.dataset.splits import Split, leave_one_out, time_split
 from attrformer.errors import ConfigurationError, require
 from attrformer.evaluation.config import EvaluationConfig
@@ -28,6 +29,13 @@ class DataConfig:
 
     core: int | None = field(
         default=None, metadata={"help": "least interactions of every user and item (k-core filter); null: no filter"}
+    )
+    same_time: Literal["given", "shuffled"] = field(
+        default="given",
+        metadata={
+            "help": "order of what one user did at the same time: as the data give it, or shuffled, to measure without "
+            "whatever the order of the file tells"
+        },
     )
     split: Literal["leave-one-out", "time", "held-out-items"] = field(
         default="leave-one-out", metadata={"help": "how training, validation and test are told apart"}
@@ -63,12 +71,14 @@ class DataConfig:
         require(0.0 < self.held_out < 1.0, "held_out", self.held_out, "a share between 0 and 1")
 
     def filtered(self, dataset: Dataset) -> Dataset:
-        """The dataset after the k-core filter; one that was filtered already stays as it is.
+        """The dataset after the k-core filter, in the order asked for; one that was filtered already stays as it is.
 
         Raises:
-            DataError: nothing is left.
+            DataError: nothing is left, or there are no times to tell what happened at the same one.
         """
-        return dataset if self.core is None else core_filter(dataset, self.core)
+        if self.core is not None:
+            dataset = core_filter(dataset, self.core)
+        return shuffle_same_time(dataset) if self.same_time == "shuffled" else dataset
 
     def split_of(self, dataset: Dataset) -> Split:
         """The split that the options ask for.
@@ -76,6 +86,10 @@ class DataConfig:
         Raises:
             DataError: the data cannot be split so.
         """
+        split = self._split_of(dataset)
+        return replace(split, name=f"{split.name} (same time shuffled)") if self.same_time == "shuffled" else split
+
+    def _split_of(self, dataset: Dataset) -> Split:
         if self.split == "time":
             return time_split(dataset, validation=self.validation_from, test=self.test_from)
         if self.split == "held-out-items":
