@@ -32,9 +32,8 @@ def log(entries: list[tuple[int, int, int]]) -> Dataset:
     )
 
 
-ENTRIES = st.lists(
-    st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(0, 2)), min_size=1, max_size=40, unique_by=lambda e: e[:2]
-)
+ENTRY = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(0, 2))
+ENTRIES = st.lists(ENTRY, min_size=1, max_size=40, unique_by=lambda entry: entry[:2])
 
 
 @given(ENTRIES)

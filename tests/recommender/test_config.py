@@ -62,8 +62,9 @@ def test_splits_and_filters(dataset: Dataset) -> None:
 
 def test_the_order_within_one_time_is_shuffled_where_asked(dataset: Dataset) -> None:
     config = DataConfig(same_time="shuffled")
-    assert dataset.sequences.times is not None
-    days = replace(dataset, sequences=replace(dataset.sequences, times=dataset.sequences.times // 4_000_000 * 4_000_000))
+    times = dataset.sequences.times
+    assert times is not None
+    days = replace(dataset, sequences=replace(dataset.sequences, times=times // 4_000_000 * 4_000_000))
     shuffled = config.filtered(days)
     assert shuffled.sequences.items.tolist() != days.sequences.items.tolist()
     assert config.filtered(shuffled).sequences.items.tolist() == shuffled.sequences.items.tolist()
