@@ -44,6 +44,15 @@ def test_users_with_several_targets_are_kept(tmp_path: Path) -> None:
     assert loaded.users is not None and loaded.users.tolist() == [0, 0, 700, 2]
 
 
+def test_which_targets_have_the_time_of_the_last_interaction_is_kept(tmp_path: Path) -> None:
+    found = evaluation([1, 2, 3, 4])
+    save_ranks(found, tmp_path / "ranks.npz")
+    assert load_ranks(tmp_path / "ranks.npz").same_time is None
+    same = np.array([True, False, False, True])
+    save_ranks(replace(found, same_time=same), tmp_path / "ranks.npz")
+    np.testing.assert_array_equal(load_ranks(tmp_path / "ranks.npz").same_time, same)
+
+
 def test_the_digest_tells_other_targets_apart() -> None:
     users, items = np.arange(5), np.array([4, 4, 1, 0, 2])
     assert digest(users, items) == digest(users.astype(np.int32), items.astype(np.int32))

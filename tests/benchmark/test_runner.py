@@ -103,6 +103,7 @@ def test_the_line_of_the_full_model(make_plan: MakePlan, data: Path) -> None:
         assert {name: sum(part["targets"] for part in parts) for name, parts in slices.items()} == {
             "history_length": 60,
             "item_popularity": 60,
+            "time_since_last": 60,
         }
     assert "leave-one-out test" in line["protocol"] and "all 40 items ranked" in line["protocol"]
 

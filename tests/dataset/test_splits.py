@@ -41,6 +41,24 @@ def test_leave_one_out_on_a_table_small_enough_to_read() -> None:
     assert split.dropped == ("2 of 4 users have fewer than 3 interactions and are only trained on: 'b', 'd'",)
 
 
+def test_targets_know_whether_they_have_the_time_of_what_came_before() -> None:
+    log = LOG.with_columns(timestamp=pl.Series([1, 2, 8, 8, 3, 6, 4, 4, 9, 5]))
+    split = leave_one_out(Dataset.from_frames(log))
+    assert split.validation.times is not None and split.validation.times.tolist() == [8, 4]
+    assert split.validation.same_time is not None and split.validation.same_time.tolist() == [False, True]
+    assert split.test.times is not None and split.test.times.tolist() == [8, 9]
+    assert split.test.same_time is not None and split.test.same_time.tolist() == [True, False]
+    windows = time_split(Dataset.from_frames(log), validation=5, test=7).test
+    assert windows.times is not None and windows.times.tolist() == [8, 8, 9]
+    assert windows.same_time is not None and windows.same_time.tolist() == [False, True, False]
+    later = windows.rows(np.array([2, 1]))
+    assert later.times is not None and later.times.tolist() == [9, 8]
+    assert later.items.tolist() == windows.items[[2, 1]].tolist()
+    assert later.users.tolist() == windows.users[[2, 1]].tolist()
+    untimed = leave_one_out(Dataset.from_frames(LOG.drop("timestamp"))).test
+    assert untimed.times is None and untimed.same_time is None and untimed.rows(np.array([0])).times is None
+
+
 def test_leave_one_out_needs_a_user_who_did_enough() -> None:
     dataset = Dataset.from_frames(LOG.filter(pl.col("user_id").is_in(["b", "d"])), name="tiny")
     with pytest.raises(DataError, match=r"^tiny: no user has 3 interactions, the most is 2\. Give longer"):

@@ -41,11 +41,18 @@ class FixedScorer:
         return self.scores[: len(users)]
 
 
-def make_targets(count: int = 100, items: int = ITEMS, seed: int = 0, longest: int = 12) -> Targets:
+def make_targets(
+    count: int = 100, items: int = ITEMS, seed: int = 0, longest: int = 12, times: bool = False
+) -> Targets:
     random = np.random.default_rng(seed)
     offsets = np.concatenate([[0], np.cumsum(random.integers(0, longest, count))])
-    contexts = Sequences(offsets=offsets, items=random.integers(0, items, offsets[-1]).astype(np.int32))
+    contexts = Sequences(
+        offsets=offsets,
+        items=random.integers(0, items, offsets[-1]).astype(np.int32),
+        times=np.zeros(offsets[-1], dtype=np.int64) if times else None,
+    )
     return Targets(
+        times=np.arange(count) % 3 if times else None,
         users=random.permutation(count).astype(np.int64),
         contexts=contexts,
         items=random.integers(0, items, count).astype(np.int32),

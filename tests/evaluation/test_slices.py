@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.evaluation.scorers import make_targets, run
 
+from attrformer.errors import ConfigurationError
 from attrformer.evaluation.slices import bands, by_band
 
 
@@ -40,3 +43,17 @@ def test_slices_average_their_own_targets():
     ]
     (whole,) = by_band(measure, values + 1, count=1, users=None, resamples=50, confidence=0.95, seed=0)
     assert (whole.label, whole.targets, whole.interval.value) == ("1-8", 4, 0.75)
+
+
+def test_targets_of_the_same_time_are_apart():
+    targets = make_targets(times=True)
+    found = run(targets)
+    # Contexts are all of time 0, targets of times 0, 1 and 2; some contexts are empty.
+    same = (np.arange(100) % 3 == 0) & (targets.contexts.lengths > 0)
+    assert 0 < same.sum() < 34
+    slices = found.by_same_time()
+    assert [(each.label, each.targets) for each in slices] == [("same time", same.sum()), ("later", (~same).sum())]
+    measure = found.per_target("NDCG@20")
+    assert [each.interval.value for each in slices] == [measure[same].mean(), measure[~same].mean()]
+    with pytest.raises(ConfigurationError, match="times of targets are not known"):
+        run().by_same_time()

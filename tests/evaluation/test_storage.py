@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from tests.evaluation.scorers import run
+from tests.evaluation.scorers import make_targets, run
 
 from attrformer.errors import CheckpointError
 from attrformer.evaluation import Evaluation
@@ -17,6 +17,10 @@ def test_save_and_load_give_the_same_evaluation(tmp_path):
     assert loaded.to_json() == found.to_json()
     assert loaded.by_item_popularity() == found.by_item_popularity()
     assert [file.name for file in path.parent.iterdir()] == ["evaluation.safetensors"]
+    assert loaded.same_time is None
+    timed = run(make_targets(times=True))
+    timed.save(path)
+    assert Evaluation.load(path).by_same_time() == timed.by_same_time()
     plain = run(lists=False, popularity=None)
     plain.save(path)
     assert Evaluation.load(path).to_json() == plain.to_json()

@@ -29,7 +29,9 @@ class Contrast:
     p_value: float
 
 
-def contrasts(own: Result, others: Sequence[Result], name: str) -> dict[tuple[str, str], Contrast]:
+def contrasts(
+    own: Result, others: Sequence[Result], name: str, among: NDArray[np.bool_] | None = None
+) -> dict[tuple[str, str], Contrast]:
     """Compares one result with others; those without ranks of the same targets are left out.
 
     All are averaged over the same resamples of users, as `evaluation.bootstrap.paired_test` does for two.
@@ -38,6 +40,7 @@ def contrasts(own: Result, others: Sequence[Result], name: str) -> dict[tuple[st
         own: whose gains are wanted.
         others: on the same dataset.
         name: a metric of ranks, such as `NDCG@20`.
+        among: bool `[n]`, the targets that count; None for all of them.
 
     Returns:
         By row and seen variant.
@@ -48,7 +51,10 @@ def contrasts(own: Result, others: Sequence[Result], name: str) -> dict[tuple[st
     protocol = own.ranks[0].protocol
     columns = [result.per_target(name, seen) for seen in SEEN_VARIANTS for result in (own, *others)]
     table = np.stack(columns, axis=1)
-    means = bootstrap.resampled_means(table, own.ranks[0].users, protocol.resamples, 0)
+    users = own.ranks[0].users
+    if among is not None:
+        table, users = table[among], None if users is None else users[among]
+    means = bootstrap.resampled_means(table, users, protocol.resamples, 0)
     found: dict[tuple[str, str], Contrast] = {}
     for number, seen in enumerate(SEEN_VARIANTS):
         first = number * (1 + len(others))

@@ -168,13 +168,16 @@ def described(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _slices(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        f"seen={seen}": {
-            "history_length": [_slice(part) for part in evaluation.by_history_length(HEADLINE, seen)],
-            "item_popularity": [_slice(part) for part in evaluation.by_item_popularity(HEADLINE, seen)],
+    found: dict[str, Any] = {}
+    for seen in SEEN_VARIANTS:
+        groups = {
+            "history_length": evaluation.by_history_length(HEADLINE, seen),
+            "item_popularity": evaluation.by_item_popularity(HEADLINE, seen),
         }
-        for seen in SEEN_VARIANTS
-    }
+        if evaluation.same_time is not None:
+            groups["time_since_last"] = evaluation.by_same_time(HEADLINE, seen)
+        found[f"seen={seen}"] = {name: [_slice(part) for part in parts] for name, parts in groups.items()}
+    return found
 
 
 def _slice(part: Slice) -> dict[str, Any]:

@@ -30,12 +30,15 @@ class Ranks:
         targets: digest of users and items, equal where two models were asked for the same.
         ranks: int64 `[n]` for "hidden" and "ranked", counted from 1.
         users: int64 `[n]`, who each target belongs to; None where each has a user of its own.
+        same_time: bool `[n]`, whether each target has the time of the last interaction before it; None where that was
+            not kept.
     """
 
     protocol: Protocol
     targets: str
     ranks: dict[str, NDArray[np.int64]]
     users: NDArray[np.int64] | None = None
+    same_time: NDArray[np.bool_] | None = None
 
     def per_target(self, name: str, seen: str) -> NDArray[np.float64]:
         """A metric of ranks such as `NDCG@20` for each target, float64 `[n]`.
@@ -63,6 +66,8 @@ def save_ranks(evaluation: Evaluation, path: Path) -> None:
     }
     if evaluation.protocol.users != len(evaluation.users):
         arrays["users"] = _small(evaluation.users)
+    if evaluation.same_time is not None:
+        arrays["same_time"] = evaluation.same_time
     header = {
         "format": _FORMAT,
         "protocol": evaluation.protocol.to_json(),
@@ -87,10 +92,11 @@ def load_ranks(path: Path) -> Ranks:
             header = json.loads(file["header"].tobytes())
             hidden, above = file["hidden"].astype(np.int64), file["above"].astype(np.int64)
             users = file["users"].astype(np.int64) if "users" in file else None
+            same_time = file["same_time"].astype(bool) if "same_time" in file else None
         if header["format"] != _FORMAT:
             raise ValueError("another format")
         protocol = Protocol.from_json(header["protocol"])
-        return Ranks(protocol, header["targets"], {HIDDEN: hidden, RANKED: hidden + above}, users)
+        return Ranks(protocol, header["targets"], {HIDDEN: hidden, RANKED: hidden + above}, users, same_time)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, DataError) as error:
         raise CheckpointError(f"The ranks {path} cannot be read ({error}). Run that row of the plan again.") from error
 

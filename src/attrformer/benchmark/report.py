@@ -12,6 +12,7 @@ from attrformer.benchmark.outsiders import outsiders
 from attrformer.benchmark.paper import PaperTable
 from attrformer.benchmark.present import PresentRuns
 from attrformer.benchmark.results import load_board
+from attrformer.benchmark.simultaneous import same_time
 from attrformer.benchmark.tables import Tables
 from attrformer.benchmark.wording import NOTHING
 from attrformer.errors import ConfigurationError
@@ -50,6 +51,7 @@ def write_document(template: Path, out: Path, results: Path, paper: PaperTable, 
         "gain_chart": lambda dataset: shown(f"gain-{dataset}", gain_chart(board, dataset)),
         "cost_chart": lambda dataset: shown(f"cost-{dataset}", cost_chart(board, dataset)),
         "outsiders": lambda: outsiders(results),
+        "same_time": lambda dataset: same_time(board, dataset),
     }
     text = MARK.format(template=template.name) + _filled(template, names)
     for name, drawing in drawings.items():

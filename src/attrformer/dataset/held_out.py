@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,7 +91,7 @@ def _without(sequences: Sequences, hidden: NDArray[np.bool_]) -> Sequences:
 def _cold(targets: Targets, items: NDArray[np.int64], hidden: NDArray[np.bool_]) -> tuple[Targets, NDArray[np.int64]]:
     """The targets among the items, with hidden items out of their contexts; and the users left without a context."""
     rows = np.flatnonzero(np.isin(targets.items, items))
-    contexts = _without(targets.contexts.rows(rows), hidden)
-    known = np.flatnonzero(contexts.lengths)
-    alone = np.delete(targets.users[rows], known)
-    return Targets(targets.users[rows[known]], contexts.rows(known), targets.items[rows[known]]), alone
+    found = targets.rows(rows)
+    found = replace(found, contexts=_without(found.contexts, hidden))
+    known = np.flatnonzero(found.contexts.lengths)
+    return found.rows(known), np.delete(found.users, known)

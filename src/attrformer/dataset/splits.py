@@ -26,17 +26,38 @@ class Targets:
         users: int64 `[n]`, user codes; a user may appear more than once under a time split.
         contexts: `[n]` rows, what the user did before, aligned with `users`.
         items: int32 `[n]`, the item to be predicted.
+        times: int64 `[n]`, when that happened, to group figures by; no model is given it. None where the data have no
+            times.
     """
 
     users: NDArray[np.int64]
     contexts: Sequences
     items: NDArray[np.int32]
+    times: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.users)
 
     def __repr__(self) -> str:
         return f"Targets({len(self):,})"
+
+    @property
+    def same_time(self) -> NDArray[np.bool_] | None:
+        """Whether each target has the time of the last interaction of its context, `[n]`; None without times.
+
+        Which of the two came first is then not known but from the order of the data.
+        """
+        if self.times is None or self.contexts.times is None:
+            return None
+        same = np.zeros(len(self), dtype=bool)
+        known = self.contexts.lengths > 0
+        same[known] = self.contexts.times[self.contexts.offsets[1:][known] - 1] == self.times[known]
+        return same
+
+    def rows(self, rows: NDArray[np.int64]) -> Targets:
+        """The given targets, in their order."""
+        times = None if self.times is None else self.times[rows]
+        return Targets(self.users[rows], self.contexts.rows(rows), self.items[rows], times)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +117,8 @@ def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
     return Split(
         name="leave-one-out",
         train=sequences.slices(starts, stops - 2 * enough),
-        validation=Targets(users, sequences.slices(starts[users], last - 1), sequences.items[last - 1]),
-        test=Targets(users, sequences.slices(starts[users], last), sequences.items[last]),
+        validation=targets_at(sequences, users, last - 1),
+        test=targets_at(sequences, users, last),
         dropped=told_users(
             dataset, np.flatnonzero(~enough), f"have fewer than {minimum} interactions and are only trained on"
         ),
@@ -188,15 +209,30 @@ def _window_targets(dataset: Dataset, inside: NDArray[np.bool_], per_user: str, 
     positions = np.flatnonzero(inside)
     if per_user == "first":
         positions = positions[np.unique(rows[positions], return_index=True)[1]]
-    starts = sequences.offsets[rows[positions]]
-    positions, starts = positions[positions > starts], starts[positions > starts]
+    positions = positions[positions > sequences.offsets[rows[positions]]]
     if not len(positions):
         raise DataError(
             f"nobody with an interaction in the {part} window did anything before it",
             fix="Choose a longer window",
             source=dataset.name,
         )
-    return Targets(rows[positions], sequences.slices(starts, positions), sequences.items[positions])
+    return targets_at(sequences, rows[positions], positions)
+
+
+def targets_at(sequences: Sequences, users: NDArray[np.int64], positions: NDArray[np.int64]) -> Targets:
+    """Interactions to be predicted from everything that the same user did before them.
+
+    Args:
+        sequences: one row for each user.
+        users: int64 `[n]`, the rows.
+        positions: int64 `[n]`, one position of each of these rows.
+    """
+    return Targets(
+        users,
+        sequences.slices(sequences.offsets[users], positions),
+        sequences.items[positions],
+        None if sequences.times is None else sequences.times[positions],
+    )
 
 
 def told_users(dataset: Dataset, users: NDArray[np.int64], why: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation import metrics
 from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
 from attrformer.evaluation.protocol import SEEN_VARIANTS, Protocol
-from attrformer.evaluation.slices import Slice, by_band
+from attrformer.evaluation.slices import Slice, by_band, slice_of
 
 HEADLINE: Final = "NDCG@20"
 
@@ -35,6 +35,8 @@ class Evaluation:
         lists: int32 `[n, longest cutoff]` for "hidden" and "ranked", recommended items, -1 where short; empty where
             no lists were kept.
         popularity: int64 `[n_items]`, training interactions of each item; None where not given.
+        same_time: bool `[n]`, whether each target has the time of the last interaction of its context; None where
+            times are not known.
         held_out: the same targets where no item is ranked but those that were held out of training; None where none
             were. `save` leaves it out.
     """
@@ -47,6 +49,7 @@ class Evaluation:
     ranks: dict[str, NDArray[np.int64]]
     lists: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     popularity: NDArray[np.int64] | None = None
+    same_time: NDArray[np.bool_] | None = None
     held_out: Evaluation | None = None
     _known: dict[tuple[str, str], Interval] = field(default_factory=dict, init=False, repr=False)
 
@@ -161,6 +164,32 @@ class Evaluation:
         if self.popularity is None:
             raise ConfigurationError("The popularity of items is not known. Evaluate with `popularity` given.")
         return self._slices(self.popularity[self.items], name, seen, count)
+
+    def by_same_time(self, name: str = HEADLINE, seen: str = "hidden") -> list[Slice]:
+        """A metric for targets with the time of the last interaction of their context, and for later ones.
+
+        Where both have the same time, the order of the data decides which of them is to be predicted: a model that
+        has learned how the data are sorted does well at these.
+
+        Args:
+            name: a metric that is a mean over targets.
+            seen: "hidden" or "ranked".
+
+        Returns:
+            A slice for each of the two groups that has a target.
+
+        Raises:
+            ConfigurationError: the metric or variant is unknown, or times are not known.
+        """
+        if self.same_time is None:
+            raise ConfigurationError("The times of targets are not known. Evaluate on data with times.")
+        measure = self.per_target(name, seen)
+        groups = {"same time": self.same_time, "later": ~self.same_time}
+        return [
+            slice_of(label, measure, inside, users=self._groups(), **self._sampling())
+            for label, inside in groups.items()
+            if inside.any()
+        ]
 
     def compare(self, other: Evaluation, name: str = HEADLINE, seen: str = "hidden") -> PairedTest:
         """Paired bootstrap test of this model against another on the same targets.

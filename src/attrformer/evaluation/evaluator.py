@@ -119,6 +119,7 @@ def evaluate(
         ranks=ranks,
         lists=recommended if lists else {},
         popularity=None if popularity is None else popularity.astype(np.int64),
+        same_time=targets.same_time,
     )
 
 

@@ -77,13 +77,39 @@ def by_band(
     slices = []
     for low, high in bands(values, count):
         inside = (values >= low) & (values <= high)
-        (interval,) = mean_intervals(
-            measure[inside],
-            users=None if users is None else users[inside],
-            resamples=resamples,
-            confidence=confidence,
-            seed=seed,
-        )
         label = str(low) if low == high else f"{low}-{high}"
-        slices.append(Slice(label=label, targets=int(inside.sum()), interval=interval))
+        slices.append(
+            slice_of(label, measure, inside, users=users, resamples=resamples, confidence=confidence, seed=seed)
+        )
     return slices
+
+
+def slice_of(
+    label: str,
+    measure: NDArray[np.float64],
+    inside: NDArray[np.bool_],
+    *,
+    users: NDArray[np.int64] | None,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> Slice:
+    """The mean of a measure over some of the targets.
+
+    Args:
+        label: what to call them.
+        measure: float64 `[n]`, of each target.
+        inside: bool `[n]`, which of them; at least one.
+        users: int64 `[n]`, who each target belongs to; None where each has a user of its own.
+        resamples: bootstrap resamples.
+        confidence: level of the interval.
+        seed: of the bootstrap.
+    """
+    (interval,) = mean_intervals(
+        measure[inside],
+        users=None if users is None else users[inside],
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+    )
+    return Slice(label=label, targets=int(inside.sum()), interval=interval)

@@ -35,6 +35,8 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
     tensors |= {f"lists.{seen}": lists for seen, lists in evaluation.lists.items()}
     if evaluation.popularity is not None:
         tensors["popularity"] = evaluation.popularity
+    if evaluation.same_time is not None:
+        tensors["same_time"] = evaluation.same_time
     header = {
         "format": _FORMAT,
         "protocol": json.dumps(evaluation.protocol.to_json()),
@@ -73,6 +75,7 @@ def load_evaluation(path: Path) -> Evaluation:
             ranks={seen: tensors[f"ranks.{seen}"] for seen in SEEN_VARIANTS},
             lists={seen: tensors[f"lists.{seen}"] for seen in SEEN_VARIANTS if f"lists.{seen}" in tensors},
             popularity=tensors.get("popularity"),
+            same_time=tensors.get("same_time"),
         )
     except (KeyError, ValueError, DataError) as error:
         raise CheckpointError(f"The evaluation {path} is incomplete ({error}). Evaluate the model again.") from error

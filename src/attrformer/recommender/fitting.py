@@ -191,7 +191,7 @@ def sample_targets(targets: Targets, count: int, seed: int) -> Targets:
     if len(targets) <= count:
         return targets
     rows = np.sort(np.random.default_rng(seed).permutation(len(targets))[:count])
-    return Targets(targets.users[rows], targets.contexts.rows(rows), targets.items[rows])
+    return targets.rows(rows)
 
 
 def fingerprint(dataset: Dataset, split: Split) -> str:

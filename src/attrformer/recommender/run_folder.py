@@ -122,6 +122,8 @@ class RunFolder:
         slices: dict[str, Any] = {"metric": HEADLINE, "history_length": _bins(evaluation.by_history_length(HEADLINE))}
         if evaluation.popularity is not None:
             slices["item_popularity"] = _bins(evaluation.by_item_popularity(HEADLINE))
+        if evaluation.same_time is not None:
+            slices["time_since_last"] = _bins(evaluation.by_same_time(HEADLINE))
         write_json(self.folder / "figures.json", evaluation.to_json())
         write_json(self.folder / "slices.json", slices)
 

@@ -1,0 +1,54 @@
+"""Figures apart for targets at the same time as the interaction before them: exact, whoever knew which these are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tests.benchmark.builders import add_result, evaluation
+
+from attrformer.benchmark.results import load_board
+from attrformer.benchmark.simultaneous import same_time
+from attrformer.benchmark.wording import NOTHING
+
+SAME = np.array([True, False, False, True, False])
+
+
+def cells(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+
+
+def test_both_groups_have_their_own_figures(tmp_path: Path) -> None:
+    own, rival = evaluation([1, 1, 30, 3, 1], above=30), evaluation([3, 1, 9, 9, 1])
+    add_result(tmp_path, "own", own, group="ours")
+    add_result(tmp_path, "rival", rival, group="paper")
+    add_result(tmp_path, "counts", replace(evaluation([9, 9, 9, 9, 9]), same_time=SAME))
+    add_result(tmp_path, "elsewhere", evaluation([1, 1, 1, 1, 1], first_item=7), group="paper")
+    header, _, first, *others = cells(same_time(load_board(tmp_path), "shop"))
+    assert header == [
+        "model",
+        "NDCG@20 hidden / ranked of 2 targets at the same time",
+        "gain of OWN",
+        "NDCG@20 hidden / ranked of 3 targets later",
+        "gain of OWN",
+    ]
+    # A rank of 1 counts 1, of 3 a half, of 9 log 2 / log 10.
+    assert first == ["**OWN**", "0.7500 / 0.0000", "-", "0.6667 / 0.0000", "-"]
+    assert others == [
+        ["RIVAL", "0.4005 / 0.4005", "+87.3 % / -100.0 %", "0.7670 / 0.7670", "-13.1 % / -100.0 %"],
+        ["COUNTS", "0.3010 / 0.3010", "+149.1 % / -100.0 %", "0.3010 / 0.3010", "+121.5 % / -100.0 %"],
+    ]
+
+
+def test_one_group_alone_is_shown_alone(tmp_path: Path) -> None:
+    add_result(tmp_path, "own", replace(evaluation([1, 3]), same_time=np.array([True, True])), group="ours")
+    header, _, own = cells(same_time(load_board(tmp_path), "shop"))
+    assert len(header) == 3 and own[1] == "0.7500 / 0.7500"
+
+
+def test_without_times_nothing_is_said(tmp_path: Path) -> None:
+    add_result(tmp_path, "rival", evaluation([1, 3]), group="paper")
+    assert same_time(load_board(tmp_path), "shop") == NOTHING
+    add_result(tmp_path, "own", evaluation([1, 3]), group="ours")
+    assert same_time(load_board(tmp_path), "shop") == NOTHING
