@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -97,6 +98,22 @@ def test_no_order_is_found_in_few_items_or_in_ids_given_out_at_random() -> None:
         names = Ids.from_list([f"i{number}" for number in rng.permutation(101)])
         assert not follows_order(names, shop(101, 1).sequences)
     assert not follows_order(Ids.from_list([f"i{n}" for n in range(100)]), sequences([[]]))
+
+
+def test_a_log_that_lists_what_has_one_time_by_id_says_nothing() -> None:
+    rng = np.random.default_rng(0)
+    # Two days of sixty among two hundred items each, the items of a day in order of id.
+    days = [[int(item) for _ in range(2) for item in sorted(rng.permutation(200)[:60])] for _ in range(40)]
+    log = sequences(days)
+    ids = Ids.from_list([f"i{number:03}" for number in range(200)])
+    assert follows_order(ids, log)
+    times = np.tile(np.repeat([100, 200], 60), 40)
+    assert not follows_order(ids, replace(log, times=times))
+    one_day = replace(log, times=np.zeros(len(log.items), dtype=np.int64))
+    assert not follows_order(ids, one_day)
+    along = shop(101, 1)
+    moments = np.arange(len(along.sequences.items))
+    assert follows_order(along.item_ids, replace(along.sequences, times=moments))
 
 
 def test_an_attribute_of_the_same_name_is_never_replaced() -> None:

@@ -84,7 +84,8 @@ def order_of(ids: pl.Series) -> NDArray[np.int64]:
 def follows_order(ids: Ids, train: Sequences) -> bool:
     """Whether users who have an item take one with a neighbouring id next, oftener than by chance.
 
-    By chance is: as often as if what comes next were drawn from all training interactions.
+    By chance is: as often as if what comes next were drawn from all training interactions. What has the same time as
+    the interaction before it does not count: a log may list it by id, whatever the ids are.
 
     Args:
         ids: of all items.
@@ -93,10 +94,11 @@ def follows_order(ids: Ids, train: Sequences) -> bool:
     if len(ids) < LEAST_ITEMS or not len(train.items):
         return False
     places = order_of(ids.values)
-    starts = np.zeros(len(train.items) + 1, dtype=bool)
-    starts[train.offsets] = True
-    now, then = (places[train.items[part]] for part in (slice(None, -1), slice(1, None)))
-    distance = np.abs(now - then)[~starts[1:-1]]
+    counts = np.ones(len(train.items) + 1, dtype=bool)
+    counts[train.offsets] = False
+    if train.times is not None:
+        counts[1:-1] &= np.diff(train.times) != 0
+    distance = np.abs(np.diff(places[train.items]))[counts[1:-1]]
     distance = distance[distance > 0]
     popularity = np.bincount(places[train.items], minlength=len(ids)) / len(train.items)
     until = np.concatenate([[0.0], np.cumsum(popularity)])
