@@ -16,6 +16,7 @@ from torch import Tensor
 
 from attrformer.columns import ITEM, TIMESTAMP, USER
 from attrformer.dataset import Dataset, Sequences, Split, Targets
+from attrformer.dataset.splits import targets_at
 from attrformer.errors import DataError
 from attrformer.models.transitions import attribute_vectors
 from attrformer.relations.config import RelationsConfig
@@ -155,6 +156,6 @@ def split_of(dataset: Dataset, seed: int) -> Split:
     stops = sequences.offsets[1:].copy()
     stops[chosen] -= 1
     last = sequences.offsets[chosen + 1] - 1
-    validation = Targets(chosen, sequences.slices(sequences.offsets[chosen], last), sequences.items[last])
+    validation = targets_at(sequences, chosen, last)
     train = sequences.slices(sequences.offsets[:-1], stops)
     return Split("last interaction of some users", train, validation, validation)

@@ -168,16 +168,12 @@ def described(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _slices(evaluation: Evaluation) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for seen in SEEN_VARIANTS:
-        groups = {
-            "history_length": evaluation.by_history_length(HEADLINE, seen),
-            "item_popularity": evaluation.by_item_popularity(HEADLINE, seen),
+    return {
+        f"seen={seen}": {
+            name: [_slice(part) for part in parts] for name, parts in evaluation.slices(HEADLINE, seen).items()
         }
-        if evaluation.same_time is not None:
-            groups["time_since_last"] = evaluation.by_same_time(HEADLINE, seen)
-        found[f"seen={seen}"] = {name: [_slice(part) for part in parts] for name, parts in groups.items()}
-    return found
+        for seen in SEEN_VARIANTS
+    }
 
 
 def _slice(part: Slice) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from attrformer.benchmark.outsiders import outsiders
 from attrformer.benchmark.paper import PaperTable
 from attrformer.benchmark.present import PresentRuns
 from attrformer.benchmark.results import load_board
-from attrformer.benchmark.simultaneous import same_time
+from attrformer.benchmark.same_time import same_time
 from attrformer.benchmark.tables import Tables
 from attrformer.benchmark.wording import NOTHING
 from attrformer.errors import ConfigurationError

@@ -191,6 +191,23 @@ class Evaluation:
             if inside.any()
         ]
 
+    def slices(self, name: str = HEADLINE, seen: str = "hidden") -> dict[str, list[Slice]]:
+        """A metric by everything that is known to group targets by, under the names that files and reports give it.
+
+        Args:
+            name: a metric that is a mean over targets.
+            seen: "hidden" or "ranked".
+
+        Raises:
+            ConfigurationError: the metric or variant is unknown.
+        """
+        found = {"history_length": self.by_history_length(name, seen)}
+        if self.popularity is not None:
+            found["item_popularity"] = self.by_item_popularity(name, seen)
+        if self.same_time is not None:
+            found["time_since_last"] = self.by_same_time(name, seen)
+        return found
+
     def compare(self, other: Evaluation, name: str = HEADLINE, seen: str = "hidden") -> PairedTest:
         """Paired bootstrap test of this model against another on the same targets.
 

@@ -119,13 +119,9 @@ class RunFolder:
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
         """Writes `figures.json` and `slices.json`."""
-        slices: dict[str, Any] = {"metric": HEADLINE, "history_length": _bins(evaluation.by_history_length(HEADLINE))}
-        if evaluation.popularity is not None:
-            slices["item_popularity"] = _bins(evaluation.by_item_popularity(HEADLINE))
-        if evaluation.same_time is not None:
-            slices["time_since_last"] = _bins(evaluation.by_same_time(HEADLINE))
+        slices = {name: _bins(parts) for name, parts in evaluation.slices(HEADLINE).items()}
         write_json(self.folder / "figures.json", evaluation.to_json())
-        write_json(self.folder / "slices.json", slices)
+        write_json(self.folder / "slices.json", {"metric": HEADLINE} | slices)
 
     def add_relations(self, strengths: dict[str, float], pairs: dict[str, tuple[list[str], Any]]) -> None:
         """Writes `relations.json`.

@@ -9,7 +9,7 @@ import numpy as np
 from tests.benchmark.builders import add_result, evaluation
 
 from attrformer.benchmark.results import load_board
-from attrformer.benchmark.simultaneous import same_time
+from attrformer.benchmark.same_time import same_time
 from attrformer.benchmark.wording import NOTHING
 
 SAME = np.array([True, False, False, True, False])
