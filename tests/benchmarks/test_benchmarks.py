@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import attrformer
@@ -94,3 +95,20 @@ def test_raw_to_dataset(tmp_path: Path) -> None:
     for seconds in found["seconds"].values():
         assert_times(seconds)
     assert "Traceback" not in run("raw_to_dataset", tmp_path / "none.zip", code=2).stderr
+
+
+def test_order_within_a_time(tmp_path: Path) -> None:
+    # Both users take 1, 2, 3 on one day, then 9 and 4 on days of their own; the last two interactions are no training.
+    log = {
+        "user_id": ["a"] * 7 + ["b"] * 7,
+        "item_id": [1, 2, 3, 9, 4, 5, 6] * 2,
+        "timestamp": [0, 0, 0, 86_400, 172_800, 259_200, 345_600] * 2,
+    }
+    Dataset.from_frames(pl.DataFrame(log)).save(tmp_path / "shop")
+    assert run("order_within_a_time", tmp_path / "shop", "--least", 2).stdout.splitlines() == [
+        "shop: 0.500 of 8 steps in training are within one time",
+        "  same time: 1.000 go up in item id; 2 frequent pairs, 1.000 in their usual order",
+        "  later: 0.500 go up in item id; 2 frequent pairs, 1.000 in their usual order",
+    ]
+    done = run("order_within_a_time", tmp_path / "nowhere", code=2)
+    assert "nowhere" in done.stderr and "Traceback" not in done.stderr
