@@ -117,3 +117,19 @@ def test_a_search_trains_neither_the_defaults_nor_the_chosen_options_twice(
     assert line["cost"]["optimising_seconds"] == second["cost"]["optimising_seconds"]
     anew = carried_out(replace(chosen, runs=chosen.runs / "anew"))
     assert line["test"] == anew["test"] and line["validation"] == second["validation"] == anew["validation"]
+
+
+def test_a_row_takes_what_another_row_of_the_same_options_has_learned(
+    make_plan: MakePlan, data: Path, said: list[str]
+) -> None:
+    plan = make_plan(SASREC, SASREC.replace("name: sasrec", "name: twin", 1), "name: other, set: {model.name: gru4rec}")
+    first, twin, other = jobs(plan, overrides=Overrides(threads=1), root=data)
+    assert counts(Runner(Path(plan.results), allow_dirty=True, threads=1, say=said.append)([first, twin, other])) == {
+        DONE: ["sasrec", "twin", "other"]
+    }
+    assert [text for text in said if text.startswith("  goes on from ")] == [f"  goes on from {first.folder}"]
+    trained, taken, _ = read_lines(Path(plan.results))
+    assert taken["row"] == "twin" and taken["key"] == twin.key
+    assert taken["test"] == trained["test"] and taken["selected"] == trained["selected"]
+    assert taken["cost"]["optimising_seconds"] == trained["cost"]["optimising_seconds"]
+    assert taken["cost"]["sittings"] == 2

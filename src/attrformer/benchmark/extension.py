@@ -1,7 +1,8 @@
 """What an earlier run of the same options has learned is not trained again.
 
 A run that ended at its bound on epochs is gone on with where a plan allows more of them. A search takes its trial of
-the defaults from the row's own run, and a row whose options a search chose takes what that trial has learned.
+the defaults from the row's own run, and a row whose options a search chose takes what that trial has learned. A row
+that asks for what another one asked for already, by whatever name, takes it from there.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def begin_from_earlier(job: Job) -> Path | None:
 
 
 def _kin(job: Job) -> list[Path]:
-    """The other folders of runs and trials of the same row on the same dataset."""
-    found = [folder for parent in job.kin for folder in parent.glob("*")]
+    """The folders of all other runs and trials on the same dataset."""
+    found = [folder for parent in job.kin for folder in parent.glob("*/*")]
     return [folder for folder in found if folder != job.folder and (folder / CONFIGURATION).is_file()]
 
 

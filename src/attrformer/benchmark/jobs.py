@@ -12,6 +12,9 @@ from attrformer.benchmark.plan import Plan, Row, data_folder
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
 
+TRIALS: Final = "trials"
+"""Folder of the runs of searches, beside those of the datasets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -41,15 +44,16 @@ class Job:
 
     @property
     def kin(self) -> tuple[Path, Path]:
-        """Where the runs of the same row on the same dataset lie, and where its trials do."""
-        return self.runs / self.source / self.row.name, trials_folder(self.runs, self.source, self.row)
+        """Where the runs of all rows on the same dataset lie, and where their trials do."""
+        return self.runs / self.source, self.runs / TRIALS / self.source
 
     @property
     def folder(self) -> Path:
         """Of this run; one with other options has another."""
-        tested, tried = self.kin
         mark = fingerprint(self.config)
-        return tested / f"seed-{self.seed}-{mark}" if self.part == "test" else tried / mark
+        if self.part == "test":
+            return self.runs / self.source / self.row.name / f"seed-{self.seed}-{mark}"
+        return trials_folder(self.runs, self.source, self.row) / mark
 
     @property
     def key(self) -> str:
@@ -62,7 +66,7 @@ class Job:
 
 def trials_folder(runs: Path, source: str, row: Row) -> Path:
     """Where the trials of a search for a row on a dataset lie."""
-    return runs / "trials" / source / row.name
+    return runs / TRIALS / source / row.name
 
 
 @dataclass(frozen=True, slots=True)
