@@ -19,6 +19,8 @@ SMALL = (
     "training.threads=1",
     "evaluation.resamples=20",
     "training.precision=float32",
+    # Its histories are short, where similar users are left out unless asked for.
+    "relations.neighbours=true",
 )
 
 

@@ -26,6 +26,7 @@ SMALL = RelationsConfig(
     indirect=True,
     # Walks go to neighbouring items; what is tested with them is not to depend on how these are called.
     id_order=False,
+    neighbours=True,
     neighbour_count=4,
     neighbour_anchors=3,
     buckets=4,

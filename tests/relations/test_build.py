@@ -90,10 +90,15 @@ def test_a_dataset_without_attributes_and_times_has_its_behaviour_relations() ->
 
 
 @pytest.mark.parametrize(("length", "names"), [(LONG_HISTORIES - 1, ["near"]), (LONG_HISTORIES, ["near", "wide"])])
-def test_the_wide_window_is_left_out_of_short_histories_unless_asked_for(length: int, names: list[str]) -> None:
+def test_what_helps_long_histories_alone_is_left_out_of_short_ones_unless_asked_for(
+    length: int, names: list[str]
+) -> None:
     train = sequences([[place % 8 for place in range(length)]] * 4)
     built = build_relations(dataset(train, 8), train, RelationsConfig(), seed=0)
     assert list(built.rows) == names
+    assert (built.neighbours is not None) is ("wide" in names)
+    assert build_relations(dataset(train, 8), train, RelationsConfig(neighbours=True), seed=0).neighbours is not None
+    assert build_relations(dataset(train, 8), train, RelationsConfig(neighbours=False), seed=0).neighbours is None
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ SMALL = (
     "model.width=16",
     "model.layers=1",
     "training.epochs=1",
+    "relations.neighbours=true",
     "training.batch_targets=256",
     "training.threads=1",
     "training.precision=float32",

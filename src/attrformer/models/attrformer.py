@@ -81,7 +81,7 @@ class AttrFormerConfig(EncoderConfig):
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """Every relation that the options ask for; similar users where there is to be at least one."""
-        return replace(relations, neighbours=relations.neighbours and relations.neighbour_count > 0)
+        return relations if relations.neighbour_count else replace(relations, neighbours=False)
 
 
 class AttrFormerNetwork(Network):

@@ -114,7 +114,7 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
         codes, labels, reading = user_values(dataset.user_attributes[name], config.buckets)
         users[name] = UserRelation(codes, labels, lift_relation(name, train, items, folds, codes, len(labels)), reading)
     neighbours = None
-    if config.neighbours:
+    if _wanted(config.neighbours, train):
         neighbours = NeighbourIndex.build(
             train,
             items,
@@ -209,7 +209,8 @@ def _wanted(enabled: bool | None, train: Sequences) -> bool:
     """What the options say, or whether histories are long where they leave it open."""
     if enabled is not None:
         return enabled
-    # In short histories a wide window sees the same pairs as a narrow one, at twice the cost.
+    # In short histories a wide window sees the same pairs as a narrow one, at twice the cost, and what users with a
+    # similar history did next is what co-occurrence says already (docs/lab-notes.md).
     return len(train.items) >= LONG_HISTORIES * max(len(train), 1)
 
 

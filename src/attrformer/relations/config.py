@@ -73,8 +73,11 @@ class RelationsConfig:
         default=0.85, metadata={"help": "how much each next moment counts beside the one before"}
     )
     identity: bool = field(default=True, metadata={"help": "the identity relation: do people come back to an item"})
-    neighbours: bool = field(
-        default=True, metadata={"help": "position-to-position aggregation over similar training users"}
+    neighbours: bool | None = field(
+        default=None,
+        metadata={
+            "help": "position-to-position aggregation over similar training users; null: where histories are long"
+        },
     )
     neighbour_count: int = field(default=64, metadata={"help": "similar users aggregated for each position; 0: none"})
     neighbour_anchors: int = field(
