@@ -129,6 +129,8 @@ def test_a_row_takes_what_another_row_of_the_same_options_has_learned(
     }
     assert [text for text in said if text.startswith("  goes on from ")] == [f"  goes on from {first.folder}"]
     trained, taken, _ = read_lines(Path(plan.results))
+    # The sitting that only measured needs less memory than the one that trained.
+    assert taken["cost"]["peak_memory_mib"] >= trained["cost"]["peak_memory_mib"] > 0
     assert taken["row"] == "twin" and taken["key"] == twin.key
     assert taken["test"] == trained["test"] and taken["selected"] == trained["selected"]
     assert taken["cost"]["optimising_seconds"] == trained["cost"]["optimising_seconds"]

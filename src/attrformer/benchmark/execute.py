@@ -32,6 +32,7 @@ LINE: Final = "line.json"
 RANKS: Final = "ranks.npz"
 CONFIGURATION: Final = "config.json"
 SESSIONS: Final = "sessions.json"
+MEMORY, ACCELERATOR = "peak_memory_mib", "peak_accelerator_mib"
 FAILED, STOPPED = 1, 130
 DIGITS = 6
 
@@ -75,6 +76,8 @@ def execute(folder: Path, *, progress: bool = True) -> None:
         evaluation, evaluated = model.evaluation, model.seconds
         assert evaluation is not None
         sessions[-1]["evaluation"] = evaluated
+        if model.fitted.device.type == "cuda":
+            sessions[-1][ACCELERATOR] = torch.cuda.max_memory_allocated(model.fitted.device) / MIB
     validation = evaluation if job["part"] == "validation" else model.evaluate(dataset, split=split, part="validation")
     if job["part"] == "test":
         save_ranks(evaluation, folder / RANKS)
@@ -99,7 +102,7 @@ def execute(folder: Path, *, progress: bool = True) -> None:
 
 @contextmanager
 def _session(folder: Path, commit: str) -> Iterator[list[dict[str, Any]]]:
-    """Keeps how long each sitting of a run took; one that was killed stays without its seconds."""
+    """Keeps how long each sitting of a run took and its memory; one that was killed stays without."""
     path = folder / SESSIONS
     sessions: list[dict[str, Any]] = read_object(path)["sessions"] if path.is_file() else []
     sessions.append({"commit": commit, "seconds": None})
@@ -108,7 +111,7 @@ def _session(folder: Path, commit: str) -> Iterator[list[dict[str, Any]]]:
     try:
         yield sessions
     finally:
-        sessions[-1]["seconds"] = time.perf_counter() - start
+        sessions[-1] |= {"seconds": time.perf_counter() - start, MEMORY: peak_memory()}
         write_json(path, {"sessions": sessions})
 
 
@@ -133,7 +136,6 @@ def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated
     spent = [session["seconds"] for session in sessions]
     # A run that a longer one went on from was evaluated too.
     evaluations = sum(session.get("evaluation", 0.0) for session in sessions)
-    device = model.fitted.device
     return {
         # A sitting that was killed left no time of its own; then only the lower bound is known.
         "training_seconds": sum(filter(None, spent)) - evaluations,
@@ -143,8 +145,8 @@ def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated
         "seconds_per_epoch": optimising / len(epochs) if epochs else 0.0,
         "evaluation_seconds": evaluated,
         "epochs": len(epochs),
-        "peak_memory_mib": peak_memory(),
-        "peak_accelerator_mib": torch.cuda.max_memory_allocated(device) / MIB if device.type == "cuda" else None,
+        MEMORY: max([peak_memory(), *(session[MEMORY] for session in sessions if MEMORY in session)]),
+        ACCELERATOR: max((session[ACCELERATOR] for session in sessions if ACCELERATOR in session), default=None),
         "parameters": model.fitted.network.parameter_count,
     }
 

@@ -7,17 +7,17 @@ that asks for what another one asked for already, by whatever name, takes it fro
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-from attrformer.benchmark.execute import CONFIGURATION, SESSIONS
+from attrformer.benchmark.execute import ACCELERATOR, CONFIGURATION, LINE, MEMORY, SESSIONS
 from attrformer.benchmark.files import claim, read_object
 from attrformer.benchmark.jobs import Job
 from attrformer.benchmark.options import MACHINE, flat, is_same, nested
 from attrformer.configuration import from_dict, to_dict
 from attrformer.recommender import Config
 from attrformer.recommender.run_folder import RunFolder
+from attrformer.training.checkpoint import write_json
 
 
 def begin_from_earlier(job: Job) -> Path | None:
@@ -41,7 +41,7 @@ def begin_from_earlier(job: Job) -> Path | None:
             if descriptor is None:
                 continue
             if (folder / SESSIONS).is_file():
-                shutil.copyfile(folder / SESSIONS, job.folder / SESSIONS)
+                write_json(job.folder / SESSIONS, {"sessions": _sittings(folder)})
             RunFolder(folder).branch(job.folder, _as_computed(job.config, read_object(folder / CONFIGURATION)))
             return folder
     return None
@@ -61,6 +61,13 @@ def _epochs_of(folder: Path, job: Job) -> int | None:
     if not follows or not RunFolder(folder).checkpoint.exists():
         return None
     return epochs if is_same(_with_epochs(options, wanted), job.config) else None
+
+
+def _sittings(folder: Path) -> list[dict[str, Any]]:
+    """The sittings of a run; where it came to its end, with the memory that its line says it took."""
+    sittings: list[dict[str, Any]] = read_object(folder / SESSIONS)["sessions"]
+    known = read_object(folder / LINE)["cost"] if (folder / LINE).is_file() else {}
+    return [one | {name: known[name] for name in (MEMORY, ACCELERATOR) if known.get(name)} for one in sittings]
 
 
 def _with_epochs(options: dict[str, Any], epochs: int) -> dict[str, Any]:
