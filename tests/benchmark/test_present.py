@@ -36,6 +36,16 @@ def test_an_ablation_is_shown_while_its_options_are_those_of_its_plan(
         assert shown(former | more)
 
 
+def test_an_ablation_is_not_shown_on_data_that_its_plan_leaves_out(
+    make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    told = line(make_plan(ROWS[0]), 0)
+    shown = PresentRuns(tmp_path)
+    assert shown(told)
+    make_plan(f"{ROWS[0]}, only: []")
+    assert not PresentRuns(tmp_path)(told)
+
+
 def test_a_damaged_plan_is_named(tmp_path: Path, make_plan: Callable[..., Plan]) -> None:
     plan = make_plan(*ROWS)
     (tmp_path / "plan.yaml").write_text("rows: 3", encoding="utf-8")

@@ -39,6 +39,8 @@ class PresentRuns:
         row = None if plan is None else next((row for row in plan.rows if row.name == line["row"]), None)
         if plan is None or row is None or line["dataset"] not in plan.data:
             return True
+        if not plan.runs_on(row, line["dataset"]):
+            return False
         try:
             return is_run_of(line, configuration(plan, row, line["dataset"], line["seed"]))
         except ConfigurationError:
