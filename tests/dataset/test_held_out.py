@@ -81,7 +81,9 @@ def test_relations_know_nothing_of_held_out_items() -> None:
     split = config.split_of(dataset)
     held = split.held_out
     assert held is not None and len(held) == 20
-    relations = build_relations(dataset, split.train, Config().relations, seed=0)
+    # Its histories are short, where similar users are left out unless asked for.
+    options = override(Config(), ["relations.neighbours=true"]).relations
+    relations = build_relations(dataset, split.train, options, seed=0)
     assert (relations.popularity[held] == 0).all() and relations.popularity.sum() == len(split.train.items)
     for rows in relations.rows.values():
         assert rows.dense is not None
