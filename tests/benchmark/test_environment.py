@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import attrformer
 from attrformer.benchmark import environment
@@ -69,3 +70,13 @@ def test_peak_memory_remembers_what_was_given_back() -> None:
     held = np.ones(200 * 2**20 // 8 + int(before) * 2**17)
     del held
     assert environment.peak_memory() >= before + 190
+
+
+def test_memory_of_the_accelerator_that_held_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        assert environment.peak_accelerator() is None
+    held = (3 * environment.MIB, 5 * environment.MIB)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(held))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: held[device])
+    assert environment.peak_accelerator() == 5.0

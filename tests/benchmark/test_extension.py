@@ -131,6 +131,7 @@ def test_a_row_takes_what_another_row_of_the_same_options_has_learned(
     trained, taken, _ = read_lines(Path(plan.results))
     # The sitting that only measured needs less memory than the one that trained.
     assert taken["cost"]["peak_memory_mib"] >= trained["cost"]["peak_memory_mib"] > 0
+    assert taken["cost"]["peak_accelerator_mib"] == trained["cost"]["peak_accelerator_mib"]
     assert taken["row"] == "twin" and taken["key"] == twin.key
     assert taken["test"] == trained["test"] and taken["selected"] == trained["selected"]
     assert taken["cost"]["optimising_seconds"] == trained["cost"]["optimising_seconds"]

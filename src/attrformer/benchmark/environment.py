@@ -94,6 +94,13 @@ def peak_memory() -> float:
         return peak / (MIB if sys.platform == "darwin" else 1024)
 
 
+def peak_accelerator() -> float | None:
+    """The most memory that this process held on an accelerator so far, in MiB; None where it used none."""
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return None
+    return max(torch.cuda.max_memory_allocated(device) for device in range(torch.cuda.device_count())) / MIB
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import torch
 
-from attrformer.benchmark.environment import MIB, hardware, peak_memory
+from attrformer.benchmark.environment import hardware, peak_accelerator, peak_memory
 from attrformer.benchmark.files import read_lines, read_object
 from attrformer.benchmark.ranks import save_ranks
 from attrformer.configuration import from_dict, to_dict
@@ -76,8 +76,6 @@ def execute(folder: Path, *, progress: bool = True) -> None:
         evaluation, evaluated = model.evaluation, model.seconds
         assert evaluation is not None
         sessions[-1]["evaluation"] = evaluated
-        if model.fitted.device.type == "cuda":
-            sessions[-1][ACCELERATOR] = torch.cuda.max_memory_allocated(model.fitted.device) / MIB
     validation = evaluation if job["part"] == "validation" else model.evaluate(dataset, split=split, part="validation")
     if job["part"] == "test":
         save_ranks(evaluation, folder / RANKS)
@@ -111,7 +109,7 @@ def _session(folder: Path, commit: str) -> Iterator[list[dict[str, Any]]]:
     try:
         yield sessions
     finally:
-        sessions[-1] |= {"seconds": time.perf_counter() - start, MEMORY: peak_memory()}
+        sessions[-1] |= {"seconds": time.perf_counter() - start} | _peaks()
         write_json(path, {"sessions": sessions})
 
 
@@ -145,10 +143,15 @@ def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated
         "seconds_per_epoch": optimising / len(epochs) if epochs else 0.0,
         "evaluation_seconds": evaluated,
         "epochs": len(epochs),
-        MEMORY: max([peak_memory(), *(session[MEMORY] for session in sessions if MEMORY in session)]),
-        ACCELERATOR: max((session[ACCELERATOR] for session in sessions if ACCELERATOR in session), default=None),
+        **_peaks(sessions),
         "parameters": model.fitted.network.parameter_count,
     }
+
+
+def _peaks(sessions: Iterable[Mapping[str, Any]] = ()) -> dict[str, float | None]:
+    """The most memory that this process held so far, or any of some sittings."""
+    held: list[Mapping[str, Any]] = [{MEMORY: peak_memory(), ACCELERATOR: peak_accelerator()}, *sessions]
+    return {name: max((one[name] for one in held if one.get(name)), default=None) for name in (MEMORY, ACCELERATOR)}
 
 
 def _hardware(model: _Timed) -> dict[str, Any]:

@@ -12,9 +12,6 @@ from attrformer.benchmark.plan import Plan, Row, data_folder
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
 
-TRIALS: Final = "trials"
-"""Folder of the runs of searches, beside those of the datasets."""
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -45,15 +42,14 @@ class Job:
     @property
     def kin(self) -> tuple[Path, Path]:
         """Where the runs of all rows on the same dataset lie, and where their trials do."""
-        return self.runs / self.source, self.runs / TRIALS / self.source
+        return self.runs / self.source, trials_folder(self.runs, self.source, self.row).parent
 
     @property
     def folder(self) -> Path:
         """Of this run; one with other options has another."""
+        tested, tried = (folder / self.row.name for folder in self.kin)
         mark = fingerprint(self.config)
-        if self.part == "test":
-            return self.runs / self.source / self.row.name / f"seed-{self.seed}-{mark}"
-        return trials_folder(self.runs, self.source, self.row) / mark
+        return tested / f"seed-{self.seed}-{mark}" if self.part == "test" else tried / mark
 
     @property
     def key(self) -> str:
@@ -66,7 +62,7 @@ class Job:
 
 def trials_folder(runs: Path, source: str, row: Row) -> Path:
     """Where the trials of a search for a row on a dataset lie."""
-    return runs / TRIALS / source / row.name
+    return runs / "trials" / source / row.name
 
 
 @dataclass(frozen=True, slots=True)
