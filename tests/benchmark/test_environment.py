@@ -55,7 +55,10 @@ def test_an_installed_package_has_a_version_in_place_of_a_commit(
     (tmp_path / "attrformer").mkdir()
     monkeypatch.setattr(attrformer, "__file__", str(tmp_path / "attrformer" / "__init__.py"))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    monkeypatch.delenv(environment.COMMIT, raising=False)
     assert environment.commit() == environment.Commit(f"version {attrformer.__version__}")
+    monkeypatch.setenv(environment.COMMIT, "abc1234")
+    assert environment.commit() == environment.Commit("abc1234")
 
 
 def test_the_machine_is_described() -> None:

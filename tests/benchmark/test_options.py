@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from attrformer.benchmark.options import Overrides, configuration, fingerprint, flat, is_same, nested
-from attrformer.benchmark.plan import Plan
+from attrformer.benchmark.plan import Plan, load_plan
 from attrformer.configuration import override, to_dict
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
@@ -42,6 +42,20 @@ def test_a_trial_takes_the_place_of_what_was_chosen(make_plan: MakePlan, tmp_pat
     write_chosen(tmp_path, "mine", "training.warm_up: 4")
     assert configuration(plan, plan.rows[0], "shop", 0, tried={}).training.warm_up == Config().training.warm_up
     assert configuration(plan, plan.rows[0], "shop", 0, tried={"training.warm_up": 6}).training.warm_up == 6
+
+
+def test_a_search_on_another_dataset_counts_where_the_plan_says_so(tmp_path: Path) -> None:
+    sources = "a: {folder: x}, b: {folder: x, chosen_on: a}, c: {folder: x}"
+    (tmp_path / "plan.yaml").write_text(f"data: {{{sources}}}\nrows: [{{name: mine}}]\nchosen: {tmp_path}/chosen\n")
+    plan = load_plan(tmp_path / "plan.yaml")
+
+    def clips() -> list[float]:
+        return [configuration(plan, plan.rows[0], source, 0).training.clip for source in "abc"]
+
+    for source, clip in (("a", 2.0), ("b", 3.0)):
+        (tmp_path / "chosen" / source).mkdir(parents=True)
+        (tmp_path / "chosen" / source / "mine.yaml").write_text(f"set: {{training.clip: {clip}}}")
+        assert clips() == [2.0, clip, Config().training.clip]
 
 
 def test_a_row_like_another_keeps_its_own_difference(make_plan: MakePlan, tmp_path: Path) -> None:

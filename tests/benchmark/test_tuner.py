@@ -12,7 +12,7 @@ from tests.benchmark.builders import carried_out
 
 from attrformer.benchmark import search
 from attrformer.benchmark.files import append_line, read_lines
-from attrformer.benchmark.jobs import Selection
+from attrformer.benchmark.jobs import Selection, jobs
 from attrformer.benchmark.options import Overrides, configuration
 from attrformer.benchmark.plan import Plan, Range, Space
 from attrformer.benchmark.runner import Runner
@@ -127,3 +127,18 @@ def test_trials_of_other_options_do_not_count(make_plan: MakePlan, data: Path) -
     stored(plan, 1, {"model.expansion": 3}, 0.2)
     assert set(tuner(plan, data).trials(row, "shop")) == {1}
     assert set(tuner(plan, data, "training.epochs=7").trials(row, "shop")) == {0}
+
+
+def test_a_finished_run_of_the_row_is_its_trial_of_the_defaults(make_plan: MakePlan, data: Path) -> None:
+    pytest.importorskip("optuna")
+    plan = make_plan(ROW, trials=1)
+    job = jobs(plan, root=data)[0]
+    line = carried_out(job)
+    append_line(Path(plan.results), line)
+    assert tuner(plan, data)(Selection().of(plan)) == []
+    (trial,) = read_lines(Path(plan.trials_file))
+    assert not (plan_runs := Path(plan.runs) / "trials" / "shop" / "sasrec").exists() or not list(plan_runs.glob("*/"))
+    assert trial["trial"] == 0 and trial["options"] == {} and not {"test", "slices", "protocol"} & set(trial)
+    assert trial["value"] == pytest.approx(line["selected"]["value"], abs=1e-6)
+    # It is a trial like any other from here on.
+    assert set(tuner(plan, data).trials(plan.rows[0], "shop")) == {0}

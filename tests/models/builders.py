@@ -59,13 +59,14 @@ def everywhere(relations: RelationSet, contexts: Sequences, users: list[int]) ->
     places = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
     rows = np.repeat(np.arange(len(contexts)), places.shape[1])
     owners = np.array(users, dtype=np.int64)
-    index = relations.neighbours
+    index, maker = relations.neighbours, maker_of(relations, int(lengths.max()))
     found = None
-    if index is not None:
-        found = index.search(latest_anchors(contexts, rows, places.ravel() + 1, index.anchors), owners[rows])
+    if index is not None and maker.similar is not None:
+        anchors = latest_anchors(contexts, rows, places.ravel() + 1, index.anchors)
+        found = maker.similar.read(maker.similar.align(anchors, owners[rows]), places.shape)
     codes = {name: user.codes[owners] for name, user in relations.users.items()}
     folds = np.full(len(contexts), relations.folds, dtype=np.int64)
-    return maker_of(relations, int(lengths.max())).pad(contexts, places, folds, codes, found)
+    return maker.pad(contexts, places, folds, codes, found)
 
 
 def examples_of(

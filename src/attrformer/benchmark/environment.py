@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -20,13 +20,17 @@ from attrformer.errors import ConfigurationError
 
 MIB = 2**20
 
+COMMIT: Final = "ATTRFORMER_COMMIT"
+"""Environment variable that names the commit where the source lies outside of a repository."""
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
     """The state of the source that runs.
 
     Args:
-        name: short hash of the commit, or "version X" where the package is not run from a repository.
+        name: short hash of the commit; where the package is not run from a repository what the environment variable
+            ATTRFORMER_COMMIT says, or "version X".
         changed: tracked files that differ from it.
     """
 
@@ -44,7 +48,8 @@ def commit(unimportant: Iterable[Path] = ()) -> Commit:
     top = _git(source, "rev-parse", "--show-toplevel")
     name = _git(source, "rev-parse", "--short", "HEAD")
     if top is None or name is None:
-        return Commit(f"version {attrformer.__version__}")
+        # A copy of the source without its history, in a container or on another machine, can be told.
+        return Commit(os.environ.get(COMMIT) or f"version {attrformer.__version__}")
     root = Path(top)
     inside = [path.resolve() for path in unimportant if path.resolve().is_relative_to(root)]
     left_out = [f":(exclude){path.relative_to(root)}" for path in inside]

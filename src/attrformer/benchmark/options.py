@@ -16,7 +16,9 @@ from attrformer.recommender import Config
 
 EPOCHS: Final = "training.epochs"
 
-MACHINE: Final = frozenset({"training.threads", "training.device", "training.checkpoint_minutes"})
+MACHINE: Final = frozenset(
+    {"training.threads", "training.device", "training.checkpoint_minutes", "training.block_elements"}
+)
 """Options that say how a run is computed, not what is computed."""
 
 _BEFORE_IT_CAME: Final = {"relations.id_order": False}
@@ -50,8 +52,9 @@ def chosen_file(plan: Plan, row: str, source: str) -> Path:
 
 def chosen_options(plan: Plan, row: str, source: str) -> Settings:
     """The options that a search chose for a row on a dataset; none where there was no search."""
-    file = chosen_file(plan, row, source)
-    return load_yaml(Chosen, file).set if file.is_file() else {}
+    sources = (source, plan.data[source].chosen_on)
+    files = (chosen_file(plan, row, name) for name in sources if name is not None)
+    return next((load_yaml(Chosen, file).set for file in files if file.is_file()), {})
 
 
 def configuration(

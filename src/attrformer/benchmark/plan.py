@@ -41,6 +41,9 @@ class DataSource:
 
     folder: str = field(metadata={"help": "dataset folder; ${NAME} stands for an environment variable"})
     set: Settings = field(default_factory=dict, metadata={"help": "options by dotted name"})
+    chosen_on: str | None = field(
+        default=None, metadata={"help": "dataset whose search also counts here, where none was made on this one"}
+    )
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,14 @@ class Plan:
         names = [row.name for row in self.rows]
         for name in names:
             require(names.count(name) == 1, "rows", f"naming '{name}' twice", "every row a name of its own")
+        known = ", ".join(self.data)
+        for name, data in self.data.items():
+            elsewhere = data.chosen_on
+            require(
+                elsewhere is None or elsewhere in self.data, f"data: '{name}': chosen_on", elsewhere, f"one of {known}"
+            )
         for row in self.rows:
             for source in (*(row.only or ()), *row.on):
-                known = ", ".join(self.data)
                 require(source in self.data, f"rows: '{row.name}'", f"on unknown data '{source}'", f"one of {known}")
 
     def runs_on(self, row: Row, source: str) -> bool:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from attrformer.benchmark import search
-from attrformer.benchmark.files import claim, read_lines
+from attrformer.benchmark.files import append_line, claim, read_lines
 from attrformer.benchmark.jobs import Job, trials_folder
-from attrformer.benchmark.options import Overrides, chosen_file, configuration, flat, is_same
+from attrformer.benchmark.options import Overrides, chosen_file, configuration, flat, is_run_of
 from attrformer.benchmark.plan import Plan, Row, Settings, data_folder
 from attrformer.benchmark.runner import ELSEWHERE, FAILED, Runner, stoppable
 from attrformer.evaluation.evaluation import HEADLINE
+from attrformer.evaluation.protocol import SEEN_VARIANTS
 from attrformer.recommender import Config
+
+_OF_TEST: Final = frozenset({"test", "slices", "protocol"})
+"""What a line of a trial has nothing to do with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,23 @@ class Tuner:
                 if job is None:
                     self.runner.say(f"{row.name} on {source}: nothing new is left to be tried")
                     break
+                if self._take_over(job):
+                    continue
                 title = f"{row.name} on {source}, trial {number + 1} of {self.plan.trials} {dict(job.notes['options'])}"
                 if self.runner.one(job, title) == FAILED:
                     return [job]
             self._choose(row, source)
         return []
+
+    def _take_over(self, job: Job) -> bool:
+        """Makes a trial of what the row's finished run of the same options reached; whether there is such a run."""
+        line = replace(self.runner, results=Path(self.plan.results)).finished(job)
+        if line is None:
+            return False
+        told = {name: value for name, value in line.items() if name not in _OF_TEST}
+        reached = [float(line["validation"][f"seen={seen}"][HEADLINE]["value"]) for seen in SEEN_VARIANTS]
+        append_line(self.runner.results, told | dict(job.notes) | {"value": sum(reached) / len(reached)})
+        return True
 
     def trials(self, row: Row, source: str) -> dict[int, dict[str, Any]]:
         """The lines of the trials so far, by number; those of other options than the plan has now do not count."""
@@ -84,7 +100,7 @@ class Tuner:
         }
 
     def _still_holds(self, row: Row, source: str, line: dict[str, Any]) -> bool:
-        return is_same(line["configuration"], self._configuration(row, source, line["options"]))
+        return is_run_of(line, self._configuration(row, source, line["options"]))
 
     def _configuration(self, row: Row, source: str, options: Settings) -> Config:
         return configuration(self.plan, row, source, self._seed(row), self.overrides, options)

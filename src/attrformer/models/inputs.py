@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.nn.batch import Batch, NeighbourBatch
+from attrformer.nn.similar_users import SimilarUsers
 from attrformer.relations.build import RelationSet
-from attrformer.relations.neighbours import Neighbours, latest_anchors
+from attrformer.relations.neighbours import latest_anchors
 from attrformer.relations.positions import level
 
 
@@ -25,6 +28,12 @@ class InputMaker:
     def __init__(self, relations: RelationSet, max_length: int, device: torch.device) -> None:
         self._relations, self._max_length, self._device = relations, max_length, device
 
+    @cached_property
+    def similar(self) -> SimilarUsers | None:
+        """Finds and reads similar users on the device; None where the model has none."""
+        index = self._relations.neighbours
+        return None if index is None else SimilarUsers(index, self._device)
+
     def latest(
         self, contexts: Sequences, user_codes: dict[str, NDArray[np.int64]], training_users: NDArray[np.int64]
     ) -> Batch:
@@ -38,10 +47,10 @@ class InputMaker:
         tails = contexts.tail(self._max_length)
         places = (tails.lengths - 1)[:, None]
         neighbours = None
-        index = self._relations.neighbours
-        if index is not None:
-            rows = np.arange(len(tails))
-            neighbours = index.search(latest_anchors(tails, rows, tails.lengths, index.anchors), training_users)
+        index, similar = self._relations.neighbours, self.similar
+        if index is not None and similar is not None:
+            anchors = latest_anchors(tails, np.arange(len(tails)), tails.lengths, index.anchors)
+            neighbours = similar.read(similar.align(anchors, training_users), places.shape)
         folds = np.full(len(tails), self._relations.folds, dtype=np.int64)
         return self.pad(tails, places, folds, user_codes, neighbours, training_users)
 
@@ -51,7 +60,7 @@ class InputMaker:
         places: NDArray[np.int64],
         folds: NDArray[np.int64],
         user_codes: dict[str, NDArray[np.int64]],
-        neighbours: Neighbours | None,
+        neighbours: NeighbourBatch | None,
         owners: NDArray[np.int64] | None = None,
     ) -> Batch:
         """Pads histories on the right.
@@ -61,7 +70,7 @@ class InputMaker:
             places: int64 `[b, t]`.
             folds: int64 `[b]`.
             user_codes: int64 `[b]` by attribute name.
-            neighbours: of all places in row order, `[b * t, ...]`, or None.
+            neighbours: of the places, on the device, or None.
             owners: int64 `[b]`, training row of each history's user, -1 for none; None in training.
         """
         rows = sequences.row_of_position()
@@ -87,13 +96,7 @@ class InputMaker:
             users={name: torch.from_numpy(codes.astype(np.int64)) for name, codes in user_codes.items()},
             times=padded(sequences.times, 0) if timed and sequences.times is not None else None,
             levels=levels,
-            neighbours=None if neighbours is None else _neighbour_batch(neighbours, places.shape),
+            neighbours=neighbours,
             owners=None if owners is None else torch.from_numpy(owners.astype(np.int64)),
         )
         return batch.to(self._device)
-
-
-def _neighbour_batch(neighbours: Neighbours, shape: tuple[int, ...]) -> NeighbourBatch:
-    parts = (neighbours.users, neighbours.similarity, neighbours.following)
-    users, similarity, following = (torch.from_numpy(part.reshape(*shape, *part.shape[1:])) for part in parts)
-    return NeighbourBatch(users.long(), similarity, following.long())

@@ -32,10 +32,6 @@ class Alignment:
     positions: NDArray[np.int32]
     similarity: NDArray[np.float32]
 
-    def rows(self, chosen: NDArray[np.int64]) -> Alignment:
-        """That of some of the contexts."""
-        return Alignment(self.positions[chosen], self.similarity[chosen])
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
@@ -132,7 +128,7 @@ class NeighbourIndex:
         """Context, place among its neighbours, aligned position and similarity of all neighbours of some contexts."""
         context, slot = np.nonzero(anchors >= 0)
         item = anchors[context, slot]
-        weights = self.idf[item] * RECENCY**slot
+        weights = self.anchor_weights(anchors)[context, slot]
         # One bit for each anchor, so that the sum, exact up to 24 of them, tells which a user shares.
         told = np.concatenate([weights, np.ldexp(1.0, slot)]).astype(np.float32)
         counts = np.bincount(context, minlength=len(anchors))
@@ -156,6 +152,11 @@ class NeighbourIndex:
         mask = shared[kept].astype(np.int64)
         newest = np.log2(mask & -mask).astype(np.int64)
         return context, place, self.holders.latest(anchors[context, newest], owner[kept]), similarity[kept]
+
+    def anchor_weights(self, anchors: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What a shared anchor adds to the similarity, idf(i) * 0.8^steps back, float32 `[n, anchors]`; 0 for none."""
+        weights = np.where(anchors >= 0, self.idf[anchors] * RECENCY ** np.arange(anchors.shape[1]), 0.0)
+        return weights.astype(np.float32)
 
     def read(self, found: Alignment) -> Neighbours:
         """What the neighbours did right after the positions where they are aligned."""

@@ -72,7 +72,9 @@ class TrainingConfig:
             "where an epoch has more than 300 batches"
         },
     )
-    block_elements: int = field(default=1 << 20, metadata={"help": "logits made at a time"})
+    block_elements: int | None = field(
+        default=None, metadata={"help": "logits made at a time; null: 2^20 on a CPU, 2^26 on an accelerator"}
+    )
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda, cuda:1, mps"})
     precision: Literal["auto", "float32", "bfloat16"] = field(
         default="auto", metadata={"help": "type of the large products"}
@@ -90,5 +92,6 @@ class TrainingConfig:
         require(
             self.average is None or 0 <= self.average < 1, "average", self.average, "0 or more and below 1, or null"
         )
-        require(self.block_elements >= 1, "block_elements", self.block_elements, "1 or more")
+        blocks = self.block_elements
+        require(blocks is None or blocks >= 1, "block_elements", blocks, "1 or more, or null")
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "1 or more, or null")

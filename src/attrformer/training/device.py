@@ -6,6 +6,8 @@ import torch
 
 from attrformer.errors import ConfigurationError
 
+CPU_BLOCK, ACCELERATOR_BLOCK = 1 << 20, 1 << 26
+
 
 def choose_device(name: str) -> torch.device:
     """The device that a configuration asks for.
@@ -49,3 +51,15 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     vectors = able.get("avx512_bf16") and str(able.get("cpu_name", "")).startswith("AMD")
     return torch.bfloat16 if device.type == "cpu" and (able.get("amx_bf16") or vectors) else torch.float32
+
+
+def choose_block(wanted: int | None, device: torch.device) -> int:
+    """Logits that are made at a time: few enough for the cache of a CPU, enough to keep an accelerator busy.
+
+    Args:
+        wanted: what the options say; None leaves it to the device.
+        device: where they are made.
+    """
+    if wanted is not None:
+        return wanted
+    return CPU_BLOCK if device.type == "cpu" else ACCELERATOR_BLOCK

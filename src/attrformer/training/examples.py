@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.models.inputs import InputMaker
-from attrformer.nn.batch import Batch, Example
+from attrformer.nn.batch import Batch, Example, NeighbourBatch
+from attrformer.nn.similar_users import AlignedUsers
 from attrformer.relations.build import RelationSet
-from attrformer.relations.neighbours import Alignment, Neighbours, latest_anchors
+from attrformer.relations.neighbours import latest_anchors
 from attrformer.training.config import TargetConfig, TrainingConfig
 
 CACHED_NEIGHBOURS = 4_000_000
@@ -101,7 +102,7 @@ class Examples:
         absolute = starts[:, None] + places
         codes = {name: user.codes[users] for name, user in self._relations.users.items()}
         folds = self._relations.fold_of_user[users] % max(self._relations.folds, 1)
-        batch = self._maker.pad(sequences, places, folds, codes, self._neighbours(absolute.ravel()))
+        batch = self._maker.pad(sequences, places, folds, codes, self._neighbours(absolute))
         items, counts = self._upcoming(absolute, users)
         device = batch.items.device
         return Example(
@@ -163,23 +164,24 @@ class Examples:
         folds = self._relations.fold_of_user[users] % max(self._relations.folds, 1)
         places = (stops - starts - 1)[:, None]
         return self._maker.pad(
-            self._train.slices(starts, stops), places, folds, codes, self._neighbours((stops - 1).ravel())
+            self._train.slices(starts, stops), places, folds, codes, self._neighbours((stops - 1)[:, None])
         )
 
-    def _neighbours(self, absolute: NDArray[np.int64]) -> Neighbours | None:
-        if self._relations.neighbours is None:
+    def _neighbours(self, absolute: NDArray[np.int64]) -> NeighbourBatch | None:
+        similar = self._maker.similar
+        if similar is None:
             return None
-        found = self._align(absolute) if self._cache is None else self._cache.rows(absolute)
-        return self._relations.neighbours.read(found)
+        flat = absolute.ravel()
+        return similar.read(self._align(flat) if self._cache is None else self._cache.rows(flat), absolute.shape)
 
-    def _align(self, absolute: NDArray[np.int64]) -> Alignment:
-        index = self._relations.neighbours
-        assert index is not None
+    def _align(self, absolute: NDArray[np.int64]) -> AlignedUsers:
+        index, similar = self._relations.neighbours, self._maker.similar
+        assert index is not None and similar is not None
         rows = np.searchsorted(self._train.offsets, absolute, side="right") - 1
         ends = absolute - self._train.offsets[rows] + 1
-        return index.align(latest_anchors(self._train, rows, ends, index.anchors), rows)
+        return similar.align(latest_anchors(self._train, rows, ends, index.anchors), rows)
 
-    def _align_all(self) -> Alignment:
+    def _align_all(self) -> AlignedUsers:
         return self._align(np.arange(len(self._train.items)))
 
 

@@ -18,6 +18,7 @@ from attrformer.nn.batch import Example
 from attrformer.nn.objective import Objective
 from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
 from attrformer.training.config import TargetConfig, TrainingConfig
+from attrformer.training.device import choose_block
 from attrformer.training.examples import Examples
 from attrformer.training.memory import keep_freed_memory
 
@@ -84,9 +85,8 @@ class Trainer:
     ) -> None:
         self.network, self.examples, self.validate = network, examples, validate
         self.training, self.checkpoint, self.watcher = training, checkpoint, watcher
-        self.objective = Objective(
-            popularity / popularity.sum(), target.strength, target.mixture, training.block_elements, precision
-        )
+        elements = choose_block(training.block_elements, popularity.device)
+        self.objective = Objective(popularity / popularity.sum(), target.strength, target.mixture, elements, precision)
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
         self.optimizer = torch.optim.AdamW(self._groups(), lr=training.learning_rate, fused=fused)

@@ -1,0 +1,174 @@
+"""Time of a training step of the rows of a plan: making the batch, the step itself, and what an epoch comes to.
+
+Each row is measured in this process, one after the other, on batches of its first epoch. On an accelerator the step is
+timed until the device is done. `--operations` counts the operations of one step, which is what bounds it where each of
+them is short.
+
+Example: python benchmarks/step_time.py benchmarks/plans/leaderboard.yaml --data-root ../shared/data --data beauty
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import bench
+import torch
+
+from attrformer.benchmark.environment import hardware, peak_accelerator, peak_memory
+from attrformer.benchmark.jobs import Job, Selection, jobs
+from attrformer.benchmark.options import Overrides
+from attrformer.benchmark.plan import load_plan
+from attrformer.dataset.dataset import Dataset
+from attrformer.models.inputs import InputMaker
+from attrformer.models.registry import build_network
+from attrformer.nn.batch import Example
+from attrformer.recommender.fitting import Fit
+from attrformer.relations.build import build_relations
+from attrformer.training.checkpoint import Progress
+from attrformer.training.device import choose_device, choose_precision
+from attrformer.training.examples import Examples
+from attrformer.training.trainer import Trainer
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def batch(self, progress: Progress, batches: int, loss: float, targets: int) -> None:
+        """See `Watcher`."""
+
+    def epoch(self, line: dict[str, object]) -> None:
+        """See `Watcher`."""
+
+
+def parse() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("plan", type=Path, help="plan whose rows are measured")
+    parser.add_argument("--data-root", type=Path, default=None, help="folder of the data")
+    parser.add_argument("--rows", default=None, help="only these rows, separated by commas")
+    parser.add_argument("--data", default=None, help="only these data sets, separated by commas")
+    parser.add_argument("--set", action="append", default=[], help="option of every row, such as training.device=cpu")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--warm-up", type=int, default=10, help="steps before the first that counts")
+    parser.add_argument("--steps", type=int, default=30, help="steps that count")
+    parser.add_argument("--operations", action="store_true", help="count the operations of a step as well")
+    parser.add_argument("--json", action="store_true", help="one JSON object for each row")
+    return parser.parse_args()
+
+
+def measure(job: Job, warm_up: int, steps: int, operations: bool) -> dict[str, Any]:
+    """Times some steps of one row.
+
+    Args:
+        job: the row on its data.
+        warm_up: steps before the first that counts.
+        steps: that count.
+        operations: whether the operations of a step are counted.
+    """
+    config = job.config
+    start = time.perf_counter()
+    dataset = config.data.filtered(Dataset.load(job.data, name=job.source, catalogue=config.data.catalogue))
+    split = config.data.split_of(dataset)
+    loaded = time.perf_counter()
+    device = choose_device(config.training.device)
+    torch.manual_seed(config.seed)
+    settled = Fit(config, dataset, split, None, False, False)._settle(device)
+    relations = build_relations(dataset, split.train, config.model.reads(config.relations), config.seed)
+    network = build_network(relations, config.model, settled["dropout"]).to(device)
+    maker = InputMaker(relations, config.model.max_length, device)
+    length = config.model.max_length
+    examples = Examples(
+        split.train,
+        relations,
+        maker,
+        length,
+        config.training,
+        config.target,
+        config.seed,
+        prefixes=config.model.PREFIXES,
+        partners=config.model.PARTNERS,
+    )
+    built = time.perf_counter()
+    popularity = torch.from_numpy(relations.popularity).to(device)
+    precision = choose_precision(config.training.precision, device)
+    trainer = Trainer(network, examples, dict, popularity, config.training, config.target, precision, None, Silent())
+    network.train()
+    groups = examples.batches(0)
+    making, stepping = [], []
+    for number in range(min(warm_up + steps, len(groups))):
+        begun = time.perf_counter()
+        example = examples.make(0, number, groups[number])
+        made = time.perf_counter()
+        trainer._step(example)
+        trainer.progress.step += 1
+        # The loss was read, which waits for the forward pass; the rest of the step is waited for here.
+        _wait(device)
+        if number >= warm_up:
+            making.append(made - begun)
+            stepping.append(time.perf_counter() - made)
+    epoch = (statistics.fmean(making) + statistics.fmean(stepping)) * len(groups)
+    return {
+        "row": job.row.name,
+        "data": job.source,
+        "load_seconds": loaded - start,
+        "relation_seconds": built - loaded,
+        "make_ms": 1000 * statistics.fmean(making),
+        "step_ms": 1000 * statistics.fmean(stepping),
+        "steps_per_epoch": len(groups),
+        "epoch_seconds": epoch,
+        "operations": _operations(trainer, example) if operations else None,
+        "memory_mib": peak_memory(),
+        "accelerator_mib": peak_accelerator(),
+    }
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _operations(trainer: Trainer, example: Example) -> int:
+    """Operations that compute something in one step, views and allocations left out."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        trainer._step(example)
+    free = ("view", "reshape", "expand", "unsqueeze", "squeeze", "empty", "slice", "select", "transpose", "as_strided")
+    events = [event for event in seen.events() if event.cpu_children == [] and event.name.startswith("aten::")]
+    return sum(not event.name.removeprefix("aten::").startswith(free) for event in events)
+
+
+def main() -> None:
+    """Measures and prints."""
+    arguments = parse()
+    torch.set_num_threads(arguments.threads)
+    chosen = Selection(*((text.split(",") if text else None) for text in (arguments.rows, arguments.data)))
+    overrides = Overrides(tuple(arguments.set), arguments.threads)
+    if not arguments.json:
+        print(json.dumps(hardware(arguments.threads, str(choose_device("auto")))), bench.hardware(1)["commit"])
+    for job in jobs(load_plan(arguments.plan), chosen, overrides, root=arguments.data_root):
+        try:
+            result = measure(job, arguments.warm_up, arguments.steps, arguments.operations)
+        except Exception as error:  # One row that fails does not keep the others from being measured.
+            print(f"{job}: {type(error).__name__}: {error}", file=sys.stderr)
+            raise
+        if arguments.json:
+            print(json.dumps(result), flush=True)
+            continue
+        counted = "" if result["operations"] is None else f" ({result['operations']} operations)"
+        print(
+            f"{job}: load {result['load_seconds']:.1f} s, relations {result['relation_seconds']:.1f} s, batch "
+            f"{result['make_ms']:.1f} ms, step {result['step_ms']:.1f} ms{counted}, {result['steps_per_epoch']} steps, "
+            f"{result['epoch_seconds']:.1f} s an epoch, {result['memory_mib']:.0f} MiB",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

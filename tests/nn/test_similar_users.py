@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.relations.builders import sequences
+
+from attrformer.nn import similar_users
+from attrformer.nn.similar_users import AlignedUsers, SimilarUsers
+from attrformer.relations.neighbours import NeighbourIndex, latest_anchors
+
+CPU = torch.device("cpu")
+ITEMS, ANCHORS, HORIZON = 6, 3, 2
+histories = st.lists(st.lists(st.integers(0, ITEMS - 1), max_size=7), min_size=1, max_size=8)
+
+
+def index_of(rows: list[list[int]], count: int = 3) -> NeighbourIndex:
+    return NeighbourIndex.build(sequences(rows), ITEMS, count=count, anchors=ANCHORS, horizon=HORIZON, candidates=64)
+
+
+def asked(contexts: list[list[int]]) -> np.ndarray:
+    found = sequences(contexts)
+    return latest_anchors(found, np.arange(len(contexts)), found.lengths, ANCHORS)
+
+
+@given(histories, histories, st.integers(1, 12), st.integers(-1, 7))
+def test_the_table_finds_what_the_index_finds(
+    rows: list[list[int]], contexts: list[list[int]], count: int, user: int
+) -> None:
+    index, anchors = index_of(rows, count), asked(contexts)
+    users = np.full(len(anchors), min(user, len(rows) - 1), dtype=np.int64)
+    wanted, found = index.align(anchors, users), similar_users._Table(index, CPU).align(anchors, users)
+    np.testing.assert_array_equal(found.positions.numpy(), wanted.positions)
+    np.testing.assert_array_equal(found.similarity.numpy(), wanted.similarity)
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    rows = [rng.integers(0, ITEMS, 5).tolist() for _ in range(20)]
+    index, anchors, users = index_of(rows), asked(rows), np.arange(20)
+    whole = similar_users._Table(index, CPU).align(anchors, users)
+    monkeypatch.setattr(similar_users, "BLOCK_ENTRIES", 60)
+    parts = similar_users._Table(index, CPU).align(anchors, users)
+    assert torch.equal(whole.positions, parts.positions) and torch.equal(whole.similarity, parts.similarity)
+
+
+@given(histories, histories)
+def test_reading_equals_that_of_the_index(rows: list[list[int]], contexts: list[list[int]]) -> None:
+    index = index_of(rows)
+    found = index.align(asked(contexts), np.full(len(contexts), -1, dtype=np.int64))
+    wanted = index.read(found)
+    aligned = AlignedUsers(torch.from_numpy(found.positions), torch.from_numpy(found.similarity))
+    read = SimilarUsers(index, CPU).read(aligned, (len(contexts), 1))
+    np.testing.assert_array_equal(read.users.squeeze(1).numpy(), wanted.users)
+    np.testing.assert_array_equal(read.similarity.squeeze(1).numpy(), wanted.similarity)
+    np.testing.assert_array_equal(read.following.squeeze(1).numpy(), wanted.following)
