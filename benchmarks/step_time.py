@@ -31,7 +31,7 @@ from attrformer.nn.batch import Example
 from attrformer.recommender.fitting import Fit
 from attrformer.relations.build import build_relations
 from attrformer.training.checkpoint import Progress
-from attrformer.training.device import choose_device, choose_precision
+from attrformer.training.device import choose_device, choose_precision, replays
 from attrformer.training.examples import Examples
 from attrformer.training.trainer import Trainer
 
@@ -95,6 +95,7 @@ def measure(job: Job, warm_up: int, steps: int, operations: bool) -> dict[str, A
         config.seed,
         prefixes=config.model.PREFIXES,
         partners=config.model.PARTNERS,
+        filled=config.model.FILLERS and replays(config.training.graphs, device),
     )
     built = time.perf_counter()
     popularity = torch.from_numpy(relations.popularity).to(device)

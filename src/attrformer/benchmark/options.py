@@ -17,7 +17,7 @@ from attrformer.recommender import Config
 EPOCHS: Final = "training.epochs"
 
 MACHINE: Final = frozenset(
-    {"training.threads", "training.device", "training.checkpoint_minutes", "training.block_elements"}
+    {f"training.{name}" for name in ("threads", "device", "checkpoint_minutes", "block_elements", "graphs")}
 )
 """Options that say how a run is computed, not what is computed."""
 

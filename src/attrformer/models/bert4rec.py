@@ -7,7 +7,7 @@ encoder representations from Transformer", CIKM 2019.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,7 @@ from attrformer.relations.build import RelationSet
 class BERT4RecConfig(EncoderConfig):
     """Options of BERT4Rec."""
 
+    FILLERS: ClassVar[bool] = False
     name: Literal["bert4rec"] = "bert4rec"
     expansion: int = field(default=4, metadata={"help": "inner width of the feed-forward part, in widths"})
     mask_probability: float = field(

@@ -7,7 +7,7 @@ recommendation", ICDE 2022.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,7 @@ from attrformer.relations.build import RelationSet
 class CL4SRecConfig(EncoderConfig):
     """Options of CL4SRec."""
 
+    FILLERS: ClassVar[bool] = False
     name: Literal["cl4srec"] = "cl4srec"
     crop: float = field(default=0.6, metadata={"help": "share of a history that a crop keeps; 0: no crops"})
     mask: float = field(default=0.3, metadata={"help": "share of a history that is masked; 0: no masks"})

@@ -47,11 +47,13 @@ class ModelConfig:
     """What every model has; `name` tells the models apart.
 
     A network that is not causal is taught by histories that end right before their target (`PREFIXES`); one that
-    contrasts histories with the same next item is given such partners (`PARTNERS`).
+    contrasts histories with the same next item is given such partners (`PARTNERS`). Where the loss reads nothing of
+    histories whose mask is 0, batches may be filled up with them (`FILLERS`).
     """
 
     PREFIXES: ClassVar[bool] = False
     PARTNERS: ClassVar[bool] = False
+    FILLERS: ClassVar[bool] = True
 
     name: str = ""
     max_length: int = field(default=200, metadata={"help": "latest interactions of a history that are read"})

@@ -27,6 +27,7 @@ from attrformer.relations.build import RelationSet
 class DuoRecConfig(EncoderConfig):
     """Options of DuoRec."""
 
+    FILLERS: ClassVar[bool] = False
     PARTNERS: ClassVar[bool] = True
 
     name: Literal["duorec"] = "duorec"

@@ -39,6 +39,7 @@ from attrformer.relations.build import RelationSet
 class FEARecConfig(EncoderConfig):
     """Options of FEARec."""
 
+    FILLERS: ClassVar[bool] = False
     PREFIXES: ClassVar[bool] = True
     PARTNERS: ClassVar[bool] = True
 

@@ -62,6 +62,8 @@ class InputMaker:
         user_codes: dict[str, NDArray[np.int64]],
         neighbours: NeighbourBatch | None,
         owners: NDArray[np.int64] | None = None,
+        *,
+        length: int = 0,
     ) -> Batch:
         """Pads histories on the right.
 
@@ -72,10 +74,11 @@ class InputMaker:
             user_codes: int64 `[b]` by attribute name.
             neighbours: of the places, on the device, or None.
             owners: int64 `[b]`, training row of each history's user, -1 for none; None in training.
+            length: positions that are at least padded to.
         """
         rows = sequences.row_of_position()
         columns = np.arange(len(sequences.items)) - sequences.offsets[rows]
-        shape = (len(sequences), int(sequences.lengths.max(initial=1)))
+        shape = (len(sequences), int(sequences.lengths.max(initial=max(length, 1))))
 
         def padded(values: NDArray[np.int64], filler: int) -> torch.Tensor:
             out = np.full(shape, filler, dtype=np.int64)

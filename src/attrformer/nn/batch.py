@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+Change = Callable[[Tensor], Tensor]
+
 
 def at_places(values: Tensor, places: Tensor) -> Tensor:
     """Values `[b, l, ...]` at the places `[b, t]`, `[b, t, ...]`."""
+    if values.device.type != "cpu":
+        return gathered(values, places)
     rows = torch.arange(values.shape[0], device=values.device).unsqueeze(1)
     return values[rows, places]
+
+
+def gathered(values: Tensor, places: Tensor) -> Tensor:
+    """The same as `at_places`, by an operation whose gradient an accelerator makes without sorting the places."""
+    index = places.view(*places.shape, *[1] * (values.dim() - 2))
+    return values.gather(1, index.expand(-1, -1, *values.shape[2:]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,9 +39,9 @@ class NeighbourBatch:
     similarity: Tensor
     following: Tensor
 
-    def to(self, device: torch.device | str) -> NeighbourBatch:
-        """The same neighbours on another device."""
-        return NeighbourBatch(self.users.to(device), self.similarity.to(device), self.following.to(device))
+    def map(self, change: Change) -> NeighbourBatch:
+        """The same with every tensor changed."""
+        return NeighbourBatch(change(self.users), change(self.similarity), change(self.following))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,18 +73,22 @@ class Batch:
         """Values `[b, l, ...]` at the places that are asked about, `[b, t, ...]`."""
         return at_places(values, self.places)
 
+    def map(self, change: Change) -> Batch:
+        """The same with every tensor changed."""
+        return Batch(
+            items=change(self.items),
+            places=change(self.places),
+            folds=change(self.folds),
+            users={name: change(codes) for name, codes in self.users.items()},
+            times=None if self.times is None else change(self.times),
+            levels={name: change(levels) for name, levels in self.levels.items()},
+            neighbours=None if self.neighbours is None else self.neighbours.map(change),
+            owners=None if self.owners is None else change(self.owners),
+        )
+
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        return Batch(
-            items=self.items.to(device),
-            places=self.places.to(device),
-            folds=self.folds.to(device),
-            users={name: codes.to(device) for name, codes in self.users.items()},
-            times=None if self.times is None else self.times.to(device),
-            levels={name: levels.to(device) for name, levels in self.levels.items()},
-            neighbours=None if self.neighbours is None else self.neighbours.to(device),
-            owners=None if self.owners is None else self.owners.to(device),
-        )
+        return self.map(lambda tensor: tensor.to(device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,3 +111,14 @@ class Example:
     mask: Tensor
     final: Tensor
     partners: Batch | None = None
+
+    def map(self, change: Change) -> Example:
+        """The same with every tensor changed."""
+        return Example(
+            self.batch.map(change),
+            change(self.items),
+            change(self.counts),
+            change(self.mask),
+            change(self.final),
+            None if self.partners is None else self.partners.map(change),
+        )

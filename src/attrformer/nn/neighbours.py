@@ -65,8 +65,9 @@ class NeighbourEvidence(RelationEvidence):
         logit = self.power * found.similarity.clamp_min(1e-6).log()
         for name in self.attributes:
             table = self.relation_of_users(name)
-            own = batch.users[name].view(-1, *[1] * (found.users.dim() - 1))
-            logit = logit + table[own, self._codes(name)[found.users.clamp_min(0)]]
+            # Rows first: a gradient that is added up for each pair of values would be added up one by one.
+            codes = self._codes(name)[found.users.clamp_min(0)]
+            logit = logit + table[batch.users[name]].gather(1, codes.flatten(1)).view_as(codes)
         weights = torch.softmax(logit.masked_fill(~there, NOTHING), -1)
         return weights * there
 

@@ -148,7 +148,8 @@ def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: Poster
         popular = prior * from_popularity
         value = value + torch.matmul(logits, target.popularity) * popular.squeeze(2)
         terms.append((None, target.popularity, popular))
-    if bool((flat > 0).any()):
+    # An accelerator is not waited for.
+    if flat.device.type != "cpu" or bool((flat > 0).any()):
         value = value + logits.mean(2) * flat.squeeze(2)
         terms.append((None, torch.ones_like(target.popularity), flat / logits.shape[2]))
     return value, terms

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch
+from attrformer.nn.constants import constant
 from attrformer.relations.naming import relation_name
 
 SINGLE_STEPS = 12
@@ -33,12 +35,12 @@ def gap_buckets(times: Tensor, places: Tensor, buckets: int) -> Tensor:
     rows = torch.arange(len(times), device=times.device).unsqueeze(1)
     gaps = times[rows, places].unsqueeze(2) - times.unsqueeze(1)
     # Whole numbers, because single precision rounds across a boundary and not every device has double precision.
-    edges = torch.tensor([1, *(1 << k for k in range(2, buckets))], device=times.device)
+    edges = constant((1, *(1 << k for k in range(2, buckets))), times.device)
     return torch.bucketize(gaps, edges, right=True)
 
 
 def look_up(tables: Tensor, index: Tensor) -> Tensor:
-    """Entries of small learned tables, `tables[..., index]` with a gradient that a CPU adds up ten times as fast.
+    """Entries of small learned tables, `tables[..., index]` with a gradient that is added up ten times as fast.
 
     Args:
         tables: `[..., n]`.
@@ -47,7 +49,38 @@ def look_up(tables: Tensor, index: Tensor) -> Tensor:
     Returns:
         `[..., *index.shape]`.
     """
-    return tables.index_select(-1, index.flatten()).view(*tables.shape[:-1], *index.shape)
+    flat = index.flatten()
+    found = tables.index_select(-1, flat) if tables.device.type == "cpu" else small_entries(tables, flat)
+    return found.view(*tables.shape[:-1], *index.shape)
+
+
+class _SmallEntries(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tables: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.shape = tables.shape
+        return tables.index_select(-1, index)
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        named = index.unsqueeze(1) == torch.arange(ctx.shape[-1], device=index.device)
+        summed = outputs[0].reshape(-1, len(index)) @ named.to(outputs[0].dtype)
+        return summed.view(ctx.shape), None
+
+
+def small_entries(tables: Tensor, index: Tensor) -> Tensor:
+    """Entries of small tables with a gradient made by a product; an accelerator would add many to few one by one.
+
+    Args:
+        tables: `[..., n]`.
+        index: int64 `[m]`, 0 to n - 1.
+
+    Returns:
+        `[..., m]`.
+    """
+    found: Tensor = _SmallEntries.apply(tables, index)  # type: ignore[no-untyped-call]
+    return found
 
 
 class LookBack(nn.Module):

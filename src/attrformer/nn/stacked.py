@@ -13,6 +13,7 @@ from torch import Tensor
 
 from attrformer.nn.attention import StackedHeads
 from attrformer.nn.batch import Batch
+from attrformer.nn.constants import constant
 from attrformer.nn.evidence import Gate, RelationEvidence
 from attrformer.nn.recency import StackedProfiles
 
@@ -35,7 +36,7 @@ class StackedGates:
     def of(cls, gates: list[Gate]) -> StackedGates:
         """Stacks at least one gate."""
         weight, bias = torch.stack([gate.weight for gate in gates]), torch.stack([gate.bias for gate in gates])
-        return cls(weight, bias, torch.tensor([gate.signed for gate in gates], device=bias.device))
+        return cls(weight, bias, constant(tuple(gate.signed for gate in gates), bias.device))
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """g_a(h_t) of every relation, `[b, t, d]` to `[b, t, r]`."""

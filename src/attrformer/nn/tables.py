@@ -75,7 +75,9 @@ class SparseRows:
         new = torch.ones_like(ordered, dtype=torch.bool)
         new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
         number = new.long().cumsum_(1).sub_(1)
-        count = int(number[:, -1].max()) + 1
+        # An accelerator is not waited for: there the most items that can be named are taken.
+        waits = rows.device.type == "cpu"
+        count = int(number[:, -1].max()) + 1 if waits else min(named.shape[1], self.columns)
         items = torch.zeros(batch, count, dtype=torch.long, device=rows.device)
         items.scatter_(1, number, ordered.long())
         local = torch.empty_like(number).scatter_(1, order, number).view(batch, length, self.indices.shape[1])

@@ -30,7 +30,7 @@ from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import RelationSet, build_relations
 from attrformer.relations.naming import relation_name
 from attrformer.training.checkpoint import parameters_of
-from attrformer.training.device import choose_device, choose_precision
+from attrformer.training.device import choose_device, choose_precision, replays
 from attrformer.training.examples import Examples
 from attrformer.training.trainer import SELECTION_METRIC, Trainer
 
@@ -126,6 +126,7 @@ class Fit:
             config.seed,
             prefixes=config.model.PREFIXES,
             partners=config.model.PARTNERS,
+            filled=config.model.FILLERS and replays(config.training.graphs, device),
         )
         scorer = CatalogueScorer(network, relations, maker)
         sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)

@@ -153,12 +153,13 @@ class CheckpointFolder:
             progress, random = Progress(**state), tensors["random"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} cannot be read ({error}). Start the run again without --resume.") from error
+        device = next((parameter.device for parameter in network.parameters()), None)
         groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition("/")
             if kind in groups:
-                groups[kind][rest] = tensor
+                groups[kind][rest] = tensor.to(device)
             elif kind == "optimizer":
                 number, _, key = rest.partition("/")
                 moments.setdefault(int(number), {})[key] = tensor

@@ -79,6 +79,10 @@ class TrainingConfig:
     precision: Literal["auto", "float32", "bfloat16"] = field(
         default="auto", metadata={"help": "type of the large products"}
     )
+    graphs: bool | None = field(
+        default=None,
+        metadata={"help": "record each training step once and replay it (CUDA); null: where the model allows it"},
+    )
     threads: int | None = field(default=None, metadata={"help": "CPU threads; null: all cores"})
     checkpoint_minutes: float = field(default=5.0, metadata={"help": "minutes between checkpoints within an epoch"})
 

@@ -63,3 +63,13 @@ def choose_block(wanted: int | None, device: torch.device) -> int:
     if wanted is not None:
         return wanted
     return CPU_BLOCK if device.type == "cpu" else ACCELERATOR_BLOCK
+
+
+def replays(wanted: bool | None, device: torch.device) -> bool:
+    """Whether training steps are recorded once for each shape and replayed.
+
+    Args:
+        wanted: what the options say; None leaves it to the device.
+        device: where they are made; only CUDA devices can.
+    """
+    return device.type == "cuda" and wanted is not False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,14 @@ CACHED_NEIGHBOURS = 4_000_000
 BATCH_POSITIONS = 16_384
 
 
+class Shape(NamedTuple):
+    """Histories of a batch, positions of each and places of each that are asked about."""
+
+    rows: int
+    length: int
+    places: int
+
+
 class Examples:
     """All training examples of a dataset, in batches that are the same for the same seed and epoch.
 
@@ -36,6 +45,7 @@ class Examples:
         prefixes: every target has a history of its own that ends right before it, for networks that are not causal;
             at most `sequence_targets` of each user are drawn for an epoch.
         partners: examples bring another history before the same final item.
+        filled: batches are filled up to one of a few shapes with histories, positions and places that do not count.
     """
 
     def __init__(
@@ -50,10 +60,11 @@ class Examples:
         *,
         prefixes: bool = False,
         partners: bool = False,
+        filled: bool = False,
     ) -> None:
         self._train, self._relations, self._maker = train, relations, maker
         self._training, self._target, self._seed = training, target, seed
-        self._prefixes, self._max_length = prefixes, max_length
+        self._prefixes, self._max_length, self.filled = prefixes, max_length, filled
         self._users, self._starts, self._stops = (_prefixes if prefixes else _windows)(train, max_length)
         self._followers = _Followers(train) if partners else None
         self._cache = self._align_all() if relations.neighbours and len(train.items) <= CACHED_NEIGHBOURS else None
@@ -92,17 +103,26 @@ class Examples:
             number: of the batch within the epoch, a part of the seed of target sampling.
             windows: from `batches`.
         """
+        count, shape = len(windows), None
+        if self.filled:
+            shape = self.shape_for(int((self._stops - self._starts)[windows].max()))
+            windows = np.concatenate([windows, np.repeat(windows[:1], max(shape.rows - count, 0))])
         users, starts, stops = self._users[windows], self._starts[windows], self._stops[windows]
         rng = np.random.default_rng([self._seed, epoch, number])
         if self._prefixes:
             places, mask = (stops - starts - 1)[:, None], np.ones((len(windows), 1), dtype=np.float32)
         else:
             places, mask = self._places(stops - starts, rng)
+        if shape is not None:
+            mask[count:] = 0.0
+            missing = ((0, 0), (0, max(shape.places - mask.shape[1], 0)))
+            places, mask = np.pad(places, missing, mode="edge"), np.pad(mask, missing)
         sequences = self._train.slices(starts, stops)
         absolute = starts[:, None] + places
         codes = {name: user.codes[users] for name, user in self._relations.users.items()}
         folds = self._relations.fold_of_user[users] % max(self._relations.folds, 1)
-        batch = self._maker.pad(sequences, places, folds, codes, self._neighbours(absolute))
+        length = 0 if shape is None else shape.length
+        batch = self._maker.pad(sequences, places, folds, codes, self._neighbours(absolute), length=length)
         items, counts = self._upcoming(absolute, users)
         device = batch.items.device
         return Example(
@@ -113,6 +133,21 @@ class Examples:
             torch.from_numpy(self._train.items[stops].astype(np.int64)).to(device),
             None if self._followers is None else self._partners(self._followers.draw(stops, rng)),
         )
+
+    def shape_for(self, longest: int) -> Shape:
+        """The shape that a batch is filled up to.
+
+        Args:
+            longest: of its histories; batches whose longest histories are about as long share a shape.
+        """
+        # Four lengths for each doubling.
+        grain = 1 << max(0, longest.bit_length() - 3)
+        length = min(-(-longest // grain) * grain, self._max_length)
+        shortest = (longest - 1) // grain * grain + 1
+        drawn = self._training.sequence_targets
+        fewest, most = (1, 1) if self._prefixes else (min(shortest, drawn), min(length, drawn))
+        rows = max(1, min(self._training.batch_targets // fewest, BATCH_POSITIONS // shortest))
+        return Shape(rows, length, most)
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[tuple[int, int, Example]]:
         """The batches of an epoch as (number, of how many, example), from batch `skip` on."""

@@ -18,8 +18,9 @@ from attrformer.nn.batch import Example
 from attrformer.nn.objective import Objective
 from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
 from attrformer.training.config import TargetConfig, TrainingConfig
-from attrformer.training.device import choose_block
+from attrformer.training.device import choose_block, replays
 from attrformer.training.examples import Examples
+from attrformer.training.graphs import StepGraphs
 from attrformer.training.memory import keep_freed_memory
 
 Validate = Callable[[], dict[str, dict[str, float]]]
@@ -89,7 +90,14 @@ class Trainer:
         self.objective = Objective(popularity / popularity.sum(), target.strength, target.mixture, elements, precision)
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=training.learning_rate, fused=fused)
+        recorded = examples.filled and replays(training.graphs, popularity.device)
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=training.learning_rate, fused=fused, capturable=recorded)
+        self._learn: Callable[[Example], Tensor] = StepGraphs(self._learn_once) if recorded else self._learn_once
+        if recorded:
+            # What a recorded step reads must lie on the device.
+            for group in self.optimizer.param_groups:
+                group["lr"] = torch.zeros((), device=popularity.device)
+        self._set_rate = -1.0
         self.progress = Progress()
         self.averaged: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
@@ -200,16 +208,28 @@ class Trainer:
             set_parameters(self.network, own)
 
     def _step(self, example: Example) -> float:
-        rate = self._rate(self.progress.step)
+        self._tell_rate(self._rate(self.progress.step))
+        loss = self._learn(example)
+        self._average()
+        return loss.item()
+
+    def _tell_rate(self, rate: float) -> None:
+        if rate == self._set_rate:
+            return
+        self._set_rate = rate
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * group["factor"])
+            else:
+                group["lr"] = rate * group["factor"]
+
+    def _learn_once(self, example: Example) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(example)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip)
         self.optimizer.step()
-        self._average()
-        return loss.item()
+        return loss.detach()
 
     def loss(self, example: Example) -> Tensor:
         """The loss of one batch, as the network defines it."""
