@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from torch import Tensor
 from attrformer.nn.batch import NeighbourBatch
 from attrformer.nn.copies import LowCopies
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
+from attrformer.nn.parts import DenseBlock, EntryBlock, UnionBlock
 from attrformer.training.config import TargetConfig
 
 SETTINGS = {"dense": {}, "sparse": {"dense_items": 0, "top_k": 7}}
@@ -171,3 +173,16 @@ def test_catalogue_scores_equal_the_plain_logits(setting: Setting) -> None:
     for elements in (1, 1000, 1 << 20):
         found = score_catalogue(leaves.hidden, leaves.table, leaves.pairs(), block_elements=elements)
         torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_step_leaves_nothing_to_the_garbage_collector(setting: Setting) -> None:
+    outputs = setting.network(setting.example.batch)
+    target = target_of(setting, 0, (1.0, 0.0, 0.0), 0.2)
+    gc.collect()
+    gc.disable()
+    try:
+        fused_cross_entropy(outputs.hidden, outputs.table, outputs.parts, target, setting.example.mask).backward()
+        # What such an object holds, it would hold until some later step.
+        assert not [kept for kept in gc.get_objects() if type(kept) in (DenseBlock, EntryBlock, UnionBlock)]
+    finally:
+        gc.enable()

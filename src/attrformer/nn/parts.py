@@ -180,14 +180,16 @@ class UnionBlock:
     """
 
     def __init__(self, columns: Tensor, rows: Tensor, inputs: PartInputs) -> None:
-        self._columns = columns.unsqueeze(1).expand(-1, inputs.gate.shape[1], -1)
+        # The functions hold what they read and not this object, or all of it would wait for the garbage collector.
+        named = columns.unsqueeze(1).expand(-1, inputs.gate.shape[1], -1)
+        self._columns = named
         weights = inputs.weights.expand(-1, inputs.gate.shape[1], -1)
         self._dense = DenseBlock(
             torch.bmm(weights, rows),
             inputs.gate,
             lambda gradient: torch.bmm(gradient, rows.transpose(1, 2)),
-            spread=lambda logits, values: _void(logits.scatter_add_(2, self._columns, values)),
-            gather=lambda gradient: gradient.gather(2, self._columns),
+            spread=lambda logits, values: _void(logits.scatter_add_(2, named, values)),
+            gather=lambda gradient: gradient.gather(2, named),
         )
 
     def add_to(self, logits: Tensor) -> None:

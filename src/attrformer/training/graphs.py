@@ -6,7 +6,7 @@ goes into starting them. CUDA graphs start all of them at once.
 
 from __future__ import annotations
 
-import warnings
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from attrformer.errors import ConfigurationError
 from attrformer.nn.batch import Example
 
 STEPS_BEFORE: Final = 16
@@ -40,8 +41,6 @@ class _Recorded:
 class StepGraphs:
     """Makes training steps, replayed where their shape was recorded.
 
-    A step that cannot be recorded is made as it is, and so are all steps after it.
-
     Args:
         learn: makes a step and gives its loss; it may neither wait for the device nor depend on values.
     """
@@ -50,36 +49,41 @@ class StepGraphs:
         self._learn = learn
         self._recorded: dict[tuple[torch.Size, ...], _Recorded] = {}
         self._pool: Any = None
-        self._steps, self._able = 0, True
+        self._steps = 0
 
     def __call__(self, example: Example) -> Tensor:
-        """Makes the step of a batch; the loss is overwritten by the next step of the same shape."""
+        """Makes the step of a batch; the loss is overwritten by the next step of the same shape.
+
+        Raises:
+            ConfigurationError: the step cannot be recorded.
+        """
         self._steps += 1
         inputs = tensors_of(example)
         shape = tuple(tensor.shape for tensor in inputs)
         found = self._recorded.get(shape)
         if found is None:
-            if self._steps <= STEPS_BEFORE or not self._able:
+            if self._steps <= STEPS_BEFORE:
                 return self._learn(example)
             found = self._record(example, shape)
-            if found is None:
-                return self._learn(example)
         for own, given in zip(found.inputs, inputs, strict=True):
             own.copy_(given)
         found.graph.replay()
         return found.loss
 
-    def _record(self, example: Example, shape: tuple[torch.Size, ...]) -> _Recorded | None:
+    def _record(self, example: Example, shape: tuple[torch.Size, ...]) -> _Recorded:
         """Records the step of a shape, which does not make it."""
+        if not self._recorded:
+            # Gradients that an earlier step left behind would draw its stream into the recording.
+            gc.collect()
         kept = example.map(torch.clone)
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, pool=self._pool):
                 loss = self._learn(kept)
         except RuntimeError as error:
-            self._able = False
-            warnings.warn(f"Steps are not recorded on this device: {error}", stacklevel=2)
-            return None
+            raise ConfigurationError(
+                f"A training step of this model cannot be recorded on this device ({error}). Set training.graphs=false."
+            ) from error
         self._pool = self._pool or graph.pool()
         self._recorded[shape] = _Recorded(graph, tensors_of(kept), loss)
         return self._recorded[shape]
