@@ -10,9 +10,7 @@ Example: python benchmarks/step_time.py benchmarks/plans/leaderboard.yaml --data
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from typing import Any
 import bench
 import torch
 
-from attrformer.benchmark.environment import hardware, peak_accelerator, peak_memory
+from attrformer.benchmark.environment import peak_accelerator, peak_memory
 from attrformer.benchmark.jobs import Job, Selection, jobs
 from attrformer.benchmark.options import Overrides
 from attrformer.benchmark.plan import load_plan
@@ -28,10 +26,10 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.models.inputs import InputMaker
 from attrformer.models.registry import build_network
 from attrformer.nn.batch import Example
-from attrformer.recommender.fitting import Fit
+from attrformer.recommender.fitting import make_examples
 from attrformer.relations.build import build_relations
 from attrformer.training.checkpoint import Progress
-from attrformer.training.device import choose_device, choose_precision, replays
+from attrformer.training.device import choose_device, choose_precision
 from attrformer.training.examples import Examples
 from attrformer.training.trainer import Trainer
 
@@ -64,6 +62,29 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def prepare(job: Job) -> tuple[Trainer, Examples, dict[str, float]]:
+    """A trainer that has not made a step, its batches, and how long both took.
+
+    Args:
+        job: the row on its data.
+    """
+    config, begun = job.config, time.perf_counter()
+    dataset = config.data.filtered(Dataset.load(job.data, name=job.source, catalogue=config.data.catalogue))
+    split = config.data.split_of(dataset)
+    loaded = time.perf_counter()
+    device = choose_device(config.training.device)
+    torch.manual_seed(config.seed)
+    relations = build_relations(dataset, split.train, config.model.reads(config.relations), config.seed)
+    dropout = config.model.dropout_rate(float(split.train.lengths.mean()))
+    network = build_network(relations, config.model, dropout).to(device).train()
+    maker = InputMaker(relations, config.model.max_length, device)
+    examples = make_examples(config, split.train, relations, maker, device)
+    popularity = torch.from_numpy(relations.popularity).to(device)
+    precision = choose_precision(config.training.precision, device)
+    trainer = Trainer(network, examples, dict, popularity, config.training, config.target, precision, None, Silent())
+    return trainer, examples, {"load_seconds": loaded - begun, "relation_seconds": time.perf_counter() - loaded}
+
+
 def measure(job: Job, warm_up: int, steps: int, operations: bool) -> dict[str, Any]:
     """Times some steps of one row.
 
@@ -73,73 +94,43 @@ def measure(job: Job, warm_up: int, steps: int, operations: bool) -> dict[str, A
         steps: that count.
         operations: whether the operations of a step are counted.
     """
-    config = job.config
-    start = time.perf_counter()
-    dataset = config.data.filtered(Dataset.load(job.data, name=job.source, catalogue=config.data.catalogue))
-    split = config.data.split_of(dataset)
-    loaded = time.perf_counter()
-    device = choose_device(config.training.device)
-    torch.manual_seed(config.seed)
-    settled = Fit(config, dataset, split, None, False, False)._settle(device)
-    relations = build_relations(dataset, split.train, config.model.reads(config.relations), config.seed)
-    network = build_network(relations, config.model, settled["dropout"]).to(device)
-    maker = InputMaker(relations, config.model.max_length, device)
-    length = config.model.max_length
-    examples = Examples(
-        split.train,
-        relations,
-        maker,
-        length,
-        config.training,
-        config.target,
-        config.seed,
-        prefixes=config.model.PREFIXES,
-        partners=config.model.PARTNERS,
-        filled=config.model.FILLERS and replays(config.training.graphs, device),
-    )
-    built = time.perf_counter()
-    popularity = torch.from_numpy(relations.popularity).to(device)
-    precision = choose_precision(config.training.precision, device)
-    trainer = Trainer(network, examples, dict, popularity, config.training, config.target, precision, None, Silent())
-    network.train()
+    trainer, examples, seconds = prepare(job)
     groups = examples.batches(0)
     making, stepping = [], []
     for number in range(min(warm_up + steps, len(groups))):
         begun = time.perf_counter()
         example = examples.make(0, number, groups[number])
         made = time.perf_counter()
-        trainer._step(example)
-        trainer.progress.step += 1
-        # The loss was read, which waits for the forward pass; the rest of the step is waited for here.
-        _wait(device)
-        if number >= warm_up:
+        trainer.step(example)
+        _wait()
+        if number >= warm_up or number == len(groups) - 1:
             making.append(made - begun)
             stepping.append(time.perf_counter() - made)
-    epoch = (statistics.fmean(making) + statistics.fmean(stepping)) * len(groups)
+    making_mean, stepping_mean = statistics.fmean(making), statistics.fmean(stepping)
     return {
         "row": job.row.name,
         "data": job.source,
-        "load_seconds": loaded - start,
-        "relation_seconds": built - loaded,
-        "make_ms": 1000 * statistics.fmean(making),
-        "step_ms": 1000 * statistics.fmean(stepping),
+        **seconds,
+        "make_ms": 1000 * making_mean,
+        "step_ms": 1000 * stepping_mean,
         "steps_per_epoch": len(groups),
-        "epoch_seconds": epoch,
+        "epoch_seconds": (making_mean + stepping_mean) * len(groups),
         "operations": _operations(trainer, example) if operations else None,
         "memory_mib": peak_memory(),
         "accelerator_mib": peak_accelerator(),
     }
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def _wait() -> None:
+    """Waits for what a CUDA device still has to do."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def _operations(trainer: Trainer, example: Example) -> int:
     """Operations that compute something in one step, views and allocations left out."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
-        trainer._step(example)
+        trainer.step(example)
     free = ("view", "reshape", "expand", "unsqueeze", "squeeze", "empty", "slice", "select", "transpose", "as_strided")
     events = [event for event in seen.events() if event.cpu_children == [] and event.name.startswith("aten::")]
     return sum(not event.name.removeprefix("aten::").startswith(free) for event in events)
@@ -151,24 +142,24 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     chosen = Selection(*((text.split(",") if text else None) for text in (arguments.rows, arguments.data)))
     overrides = Overrides(tuple(arguments.set), arguments.threads)
-    if not arguments.json:
-        print(json.dumps(hardware(arguments.threads, str(choose_device("auto")))), bench.hardware(1)["commit"])
-    for job in jobs(load_plan(arguments.plan), chosen, overrides, root=arguments.data_root):
-        try:
-            result = measure(job, arguments.warm_up, arguments.steps, arguments.operations)
-        except Exception as error:  # One row that fails does not keep the others from being measured.
-            print(f"{job}: {type(error).__name__}: {error}", file=sys.stderr)
-            raise
-        if arguments.json:
-            print(json.dumps(result), flush=True)
-            continue
-        counted = "" if result["operations"] is None else f" ({result['operations']} operations)"
-        print(
-            f"{job}: load {result['load_seconds']:.1f} s, relations {result['relation_seconds']:.1f} s, batch "
-            f"{result['make_ms']:.1f} ms, step {result['step_ms']:.1f} ms{counted}, {result['steps_per_epoch']} steps, "
-            f"{result['epoch_seconds']:.1f} s an epoch, {result['memory_mib']:.0f} MiB",
-            flush=True,
-        )
+    found = [
+        measure(job, arguments.warm_up, arguments.steps, arguments.operations)
+        for job in jobs(load_plan(arguments.plan), chosen, overrides, root=arguments.data_root)
+    ]
+    where = bench.hardware(arguments.threads)
+    where["accelerator"] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    bench.report({"hardware": where, "rows": found}, map(words, found), arguments.json)
+
+
+def words(row: dict[str, Any]) -> str:
+    """A line for people."""
+    counted = "" if row["operations"] is None else f" ({row['operations']} operations)"
+    accelerator = "" if row["accelerator_mib"] is None else f", {row['accelerator_mib']:.0f} MiB on the accelerator"
+    return (
+        f"{row['row']} on {row['data']}: load {row['load_seconds']:.1f} s, relations {row['relation_seconds']:.1f} s, "
+        f"batch {row['make_ms']:.1f} ms, step {row['step_ms']:.1f} ms{counted}, {row['steps_per_epoch']} steps, "
+        f"{row['epoch_seconds']:.1f} s an epoch, {row['memory_mib']:.0f} MiB{accelerator}"
+    )
 
 
 if __name__ == "__main__":

@@ -112,3 +112,22 @@ def test_order_within_a_time(tmp_path: Path) -> None:
     ]
     done = run("order_within_a_time", tmp_path / "nowhere", code=2)
     assert "nowhere" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_step_time(tmp_path: Path) -> None:
+    sample = make_sample(users=60, items=40, brands=4)
+    Dataset.from_frames(sample.interactions, sample.items, sample.users, name="shop").save(tmp_path / "shop")
+    options = "training.precision: float32, training.batch_targets: 64, model.width: 8, model.layers: 1"
+    (tmp_path / "plan.yaml").write_text(
+        f'data: {{shop: {{folder: "${{ATTRFORMER_DATA}}/shop", set: {{{options}}}}}}}\n'
+        "rows: [{name: sasrec, set: {model.name: sasrec, model.loss: full}}, {name: attrformer}]\n"
+    )
+    few = ("--data-root", tmp_path, "--warm-up", 1, "--steps", 2)
+    found = json.loads(run("step_time", tmp_path / "plan.yaml", *few, "--operations", "--json").stdout)
+    assert [(row["row"], row["data"]) for row in found["rows"]] == [("sasrec", "shop"), ("attrformer", "shop")]
+    sasrec, attrformer = found["rows"]
+    assert 50 < sasrec["operations"] < attrformer["operations"]
+    for row in found["rows"]:
+        assert row["epoch_seconds"] == pytest.approx((row["make_ms"] + row["step_ms"]) * row["steps_per_epoch"] / 1000)
+        assert row["step_ms"] > 0 and row["memory_mib"] > 50 and row["accelerator_mib"] is None
+    assert "sasrec on shop: load" in run("step_time", tmp_path / "plan.yaml", *few, "--rows", "sasrec").stdout

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, Targets
 from attrformer.errors import DataError
 from attrformer.evaluation.evaluator import evaluate
@@ -116,18 +117,7 @@ class Fit:
     def _train(self, network: Network, relations: RelationSet, precision: torch.dtype, device: torch.device) -> Trainer:
         config = self.config
         maker = InputMaker(relations, config.model.max_length, device)
-        examples = Examples(
-            self.split.train,
-            relations,
-            maker,
-            config.model.max_length,
-            config.training,
-            config.target,
-            config.seed,
-            prefixes=config.model.PREFIXES,
-            partners=config.model.PARTNERS,
-            filled=config.model.FILLERS and replays(config.training.graphs, device),
-        )
+        examples = make_examples(config, self.split.train, relations, maker, device)
         scorer = CatalogueScorer(network, relations, maker)
         sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)
         cutoffs = (*config.evaluation.cutoffs, SELECTION_CUTOFF)
@@ -185,6 +175,33 @@ class Fit:
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
         fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
         return fitted
+
+
+def make_examples(
+    config: Config, train: Sequences, relations: RelationSet, maker: InputMaker, device: torch.device
+) -> Examples:
+    """The training examples that a model wants.
+
+    Args:
+        config: all options.
+        train: training sequences.
+        relations: that the model reads.
+        maker: pads, on the device.
+        device: where the model is trained.
+    """
+    model = config.model
+    return Examples(
+        train,
+        relations,
+        maker,
+        model.max_length,
+        config.training,
+        config.target,
+        config.seed,
+        prefixes=model.PREFIXES,
+        partners=model.PARTNERS,
+        filled=model.FILLERS and replays(config.training.graphs, device),
+    )
 
 
 def sample_targets(targets: Targets, count: int, seed: int) -> Targets:

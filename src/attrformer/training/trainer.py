@@ -154,8 +154,8 @@ class Trainer:
         self.network.train()
         for number, count, example in self.examples.epoch(progress.epoch, progress.batch):
             start = time.perf_counter()
-            loss = self._step(example)
-            progress.batch, progress.step = number + 1, progress.step + 1
+            loss = self.step(example)
+            progress.batch = number + 1
             progress.loss_sum += loss
             progress.seconds += time.perf_counter() - start
             self.watcher.batch(progress, count, loss, int(example.mask.sum()))
@@ -207,10 +207,12 @@ class Trainer:
         finally:
             set_parameters(self.network, own)
 
-    def _step(self, example: Example) -> float:
+    def step(self, example: Example) -> float:
+        """Makes one step; gives the loss that it began from."""
         self._tell_rate(self._rate(self.progress.step))
         loss = self._learn(example)
         self._average()
+        self.progress.step += 1
         return loss.item()
 
     def _tell_rate(self, rate: float) -> None:
