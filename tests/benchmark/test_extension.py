@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from attrformer.benchmark.files import claim, read_lines
 from attrformer.benchmark.jobs import Job, Selection, jobs
 from attrformer.benchmark.options import Overrides
 from attrformer.benchmark.plan import Plan
-from attrformer.benchmark.runner import DONE, Runner
+from attrformer.benchmark.ranks import load_ranks
+from attrformer.benchmark.runner import BEFORE, DONE, Runner
 from attrformer.benchmark.tuner import Tuner
 
 MakePlan = Callable[..., Plan]
@@ -120,15 +122,17 @@ def test_a_search_trains_neither_the_defaults_nor_the_chosen_options_twice(
 
 
 def test_a_row_takes_what_another_row_of_the_same_options_has_learned(
-    make_plan: MakePlan, data: Path, said: list[str]
+    make_plan: MakePlan, data: Path, tmp_path: Path, said: list[str]
 ) -> None:
     plan = make_plan(SASREC, SASREC.replace("name: sasrec", "name: twin", 1), "name: other, set: {model.name: gru4rec}")
     first, twin, other = jobs(plan, overrides=Overrides(threads=1), root=data)
-    assert counts(Runner(Path(plan.results), allow_dirty=True, threads=1, say=said.append)([first, twin, other])) == {
-        DONE: ["sasrec", "twin", "other"]
+    elsewhere = Runner(tmp_path / "first.jsonl", allow_dirty=True, threads=1, say=said.append)
+    assert counts(elsewhere([first])) == {DONE: ["sasrec"]}
+    assert counts(Runner(Path(plan.results), allow_dirty=True, threads=1, say=said.append)([twin, other])) == {
+        DONE: ["twin", "other"]
     }
     assert [text for text in said if text.startswith("  goes on from ")] == [f"  goes on from {first.folder}"]
-    trained, taken, _ = read_lines(Path(plan.results))
+    (trained,), (taken, _) = read_lines(tmp_path / "first.jsonl"), read_lines(Path(plan.results))
     # The sitting that only measured needs less memory than the one that trained.
     assert taken["cost"]["peak_memory_mib"] >= trained["cost"]["peak_memory_mib"] > 0
     assert taken["cost"]["peak_accelerator_mib"] == trained["cost"]["peak_accelerator_mib"]
@@ -136,3 +140,24 @@ def test_a_row_takes_what_another_row_of_the_same_options_has_learned(
     assert taken["test"] == trained["test"] and taken["selected"] == trained["selected"]
     assert taken["cost"]["optimising_seconds"] == trained["cost"]["optimising_seconds"]
     assert taken["cost"]["sittings"] == 2
+
+
+def test_a_row_takes_the_line_of_another_row_of_the_same_options(
+    make_plan: MakePlan, data: Path, said: list[str]
+) -> None:
+    plan = make_plan(SASREC, SASREC.replace("name: sasrec", "name: twin", 1))
+    first, twin = jobs(plan, overrides=Overrides(threads=1), root=data)
+    run = Runner(Path(plan.results), allow_dirty=True, threads=1, say=said.append)
+    assert counts(run([first])) == {DONE: ["sasrec"]}
+    shutil.rmtree(plan.runs)
+    assert counts(run([twin])) == {DONE: ["twin"]}
+    assert f"{twin} is what sasrec was" in said and not (twin.folder / "config.json").exists()
+    trained, taken = read_lines(Path(plan.results))
+    named = {"key": twin.key, "row": "twin", "title": twin.row.label, "group": twin.row.group}
+    assert taken == trained | named
+    ranks = [load_ranks(Path(plan.results).parent / "evaluations" / f"{job.key}.npz") for job in (first, twin)]
+    assert ranks[0].targets == ranks[1].targets
+    assert counts(run([twin])) == {BEFORE: ["twin"]}
+    # Another seed is another run.
+    other = jobs(plan, Selection(seeds=[1]), Overrides(threads=1), root=data)[1]
+    assert not run._take_over(other)

@@ -85,6 +85,12 @@ def test_the_fingerprint_knows_what_is_computed_and_not_how() -> None:
     assert len({base, *(fingerprint(override(Config(), [other])) for other in others)}) == 5
 
 
+def test_options_of_the_target_count_where_they_are_read() -> None:
+    for model, read in (("attrformer", True), ("sasrec", False)):
+        before = override(Config(), [f"model.name={model}", "target.strength=0.15"])
+        assert is_same(to_dict(before), override(Config(), [f"model.name={model}"])) is not read
+
+
 def test_a_new_option_leaves_finished_runs_finished_while_it_has_its_default() -> None:
     config = override(Config(), ["training.threads=2"])
     stored = to_dict(Config())

@@ -2,7 +2,8 @@
 
 A run that ended at its bound on epochs is gone on with where a plan allows more of them. A search takes its trial of
 the defaults from the row's own run, and a row whose options a search chose takes what that trial has learned. A row
-that asks for what another one asked for already, by whatever name, takes it from there.
+that asks for what another one asked for already, by whatever name, takes it from there; where it came to its end, its
+line is taken (`Runner`), whether its folder is still there or not.
 """
 
 from __future__ import annotations

@@ -186,6 +186,8 @@ def is_read(config: Config, name: str, other: Any) -> bool:
         name: dotted name of the option.
         other: the other value, as `to_dict` gives it.
     """
+    if name.startswith("target."):
+        return config.model.POSTERIOR
     if not name.startswith("relations."):
         return True
     options = flat(to_dict(config))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -54,6 +54,8 @@ OWN_EMBEDDING = "table.item"
 @dataclass(frozen=True)
 class AttrFormerConfig(EncoderConfig):
     """Shape and parts of AttrFormer; every part can be switched off for an ablation."""
+
+    POSTERIOR: ClassVar[bool] = True
 
     name: Literal["attrformer"] = "attrformer"
     relation_heads: bool = field(default=True, metadata={"help": "relation-augmented attention heads"})

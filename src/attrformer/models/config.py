@@ -48,12 +48,14 @@ class ModelConfig:
 
     A network that is not causal is taught by histories that end right before their target (`PREFIXES`); one that
     contrasts histories with the same next item is given such partners (`PARTNERS`). Where the loss reads nothing of
-    histories whose mask is 0, batches may be filled up with them (`FILLERS`).
+    histories whose mask is 0, batches may be filled up with them (`FILLERS`). Where the target is the posterior of what
+    is upcoming, the options of `target` are read (`POSTERIOR`).
     """
 
     PREFIXES: ClassVar[bool] = False
     PARTNERS: ClassVar[bool] = False
     FILLERS: ClassVar[bool] = True
+    POSTERIOR: ClassVar[bool] = False
 
     name: str = ""
     max_length: int = field(default=200, metadata={"help": "latest interactions of a history that are read"})

@@ -17,7 +17,7 @@ class TargetConfig:
         default=0.5, metadata={"help": "count of each further upcoming interaction, relative to the one before"}
     )
     strength: float = field(
-        default=0.15, metadata={"help": "alpha_0, strength of the prior; 0 with window 1 is plain cross-entropy"}
+        default=0.0, metadata={"help": "alpha_0, strength of the prior; 0 with window 1 is plain cross-entropy"}
     )
     relation: float = field(default=1.0, metadata={"help": "share of relation evidence in the prior mean"})
     popularity: float = field(default=0.0, metadata={"help": "share of popularity in the prior mean"})
