@@ -11,7 +11,7 @@ import jinja2
 
 from attrformer.benchmark.contrasts import contrasts
 from attrformer.benchmark.results import Board, Result
-from attrformer.benchmark.wording import duration, percent
+from attrformer.benchmark.wording import percent, training
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import HIDDEN, SEEN_VARIANTS
 from attrformer.report.scale import Scale, Tick, round_values
@@ -94,7 +94,7 @@ def cost_chart(board: Board, dataset: str) -> Drawing | None:
     return _drawn(
         "costs",
         f"{dataset}: {HEADLINE} (seen=hidden) against the time of training",
-        f"Points of {len(found)} models; the axis of time is logarithmic.",
+        f"Points of {len(found)} models, hollow where trained on an accelerator; the axis of time is logarithmic.",
         height=height,
         left=left,
         top=44.0,
@@ -115,10 +115,10 @@ def _points(found: Sequence[Result], places: Sequence[tuple[float, float]]) -> l
         start, line, _ = label = _free_place(x, y, width, taken)
         taken.append(label)
         series = {"ours": 1, "paper": 2}.get(result.group, 3)
-        text = f"{result.title}: {result.figure(HEADLINE, HIDDEN)}, {duration(result.cost('training_seconds'))}"
+        text = f"{result.title}: {result.figure(HEADLINE, HIDDEN)}, {training(result)}"
         points.append(
             {"x": x, "y": y, "label": result.title, "start": round(start, 1), "line": round(line, 1)}
-            | {"series": series, "text": text}
+            | {"series": series, "text": text, "hollow": result.accelerated}
         )
     return points
 

@@ -69,6 +69,11 @@ class Result:
         """A cost such as `training_seconds`, the mean over seeds."""
         return float(np.mean([line["cost"][name] for line in self.lines]))
 
+    @property
+    def accelerated(self) -> bool:
+        """Whether any of its seeds was trained on an accelerator."""
+        return any(line["hardware"]["accelerator"] for line in self.lines)
+
     def values(self, name: str, seen: str) -> list[float]:
         """A figure of each seed."""
         return [float(line["test"][f"seen={seen}"][name]["value"]) for line in self.lines]

@@ -9,7 +9,17 @@ import numpy as np
 from attrformer.benchmark.contrasts import Contrast, contrasts
 from attrformer.benchmark.paper import PaperTable
 from attrformer.benchmark.results import Board, Result
-from attrformer.benchmark.wording import NOTHING, commits, duration, interval, markdown, p_value, percent, with_caption
+from attrformer.benchmark.wording import (
+    NOTHING,
+    commits,
+    duration,
+    interval,
+    markdown,
+    p_value,
+    percent,
+    training,
+    with_caption,
+)
 from attrformer.evaluation.bootstrap import Interval
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import HIDDEN, RANKED, SEEN_VARIANTS
@@ -65,7 +75,7 @@ class Tables:
             str(len(result.lines)),
             "-" if epochs is None else f"{result.line['cost']['epochs']}, {epochs}",
             f"{result.cost('parameters'):,.0f}",
-            duration(result.cost("training_seconds")),
+            training(result),
             f"{result.cost('peak_memory_mib'):,.0f} MiB",
             ", ".join(commits([result])),
         )
@@ -118,14 +128,14 @@ class Tables:
             *(text for seen in SEEN_VARIANTS for text in (f"{HEADLINE} `seen={seen}`", "difference", "p")),
             "training",
         )
-        rows = [(f"**{full.title}**", *_plain_cells(full), duration(full.cost("training_seconds")))]
+        rows = [(f"**{full.title}**", *_plain_cells(full), training(full))]
         for part in parts:
             cells = [
                 text
                 for seen in SEEN_VARIANTS
                 for text in (_spread(part, seen), *_loss_cells(found.get((part.row, seen))))
             ]
-            rows.append((part.title, *cells, duration(part.cost("training_seconds"))))
+            rows.append((part.title, *cells, training(part)))
         return with_caption(header, rows, [full, *parts])
 
     def slices(self, dataset: str, seen: str = HIDDEN) -> str:

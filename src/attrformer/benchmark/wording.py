@@ -40,6 +40,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def training(result: Result) -> str:
+    """How long a run was trained, the mean over seeds; apart for those on an accelerator, whose times are others."""
+    found: dict[bool, list[float]] = {}
+    for line in result.lines:
+        found.setdefault(bool(line["hardware"]["accelerator"]), []).append(line["cost"]["training_seconds"])
+    words = {False: "", True: " on an accelerator"}
+    return "; ".join(f"{duration(float(np.mean(found[kind])))}{words[kind]}" for kind in words if kind in found)
+
+
 def interval(part: dict[str, Any]) -> str:
     """A stored figure with its interval."""
     return str(Interval(part["value"], part["low"], part["high"]))
