@@ -9,26 +9,24 @@ from attrformer.nn.batch import at_places, gathered
 from attrformer.nn.recency import look_up, small_entries
 
 
+def assert_same_gradients(first: torch.Tensor, second: torch.Tensor, leaf: torch.Tensor) -> None:
+    assert torch.equal(first, second)
+    weights = torch.randn_like(first)
+    (wanted,) = torch.autograd.grad((first * weights).sum(), leaf)
+    (found,) = torch.autograd.grad((second * weights).sum(), leaf)
+    torch.testing.assert_close(found, wanted)
+
+
 @pytest.mark.parametrize("shape", [(3, 5), (3, 5, 4), (3, 5, 2, 6)])
 def test_gathered_places_are_those_that_are_looked_up(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     values = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     places = torch.tensor([[0, 4, 4], [1, 2, 3], [2, 2, 2]])
-    first, second = at_places(values, places), gathered(values, places)
-    assert torch.equal(first, second)
-    weights = torch.randn_like(first)
-    (wanted,) = torch.autograd.grad((first * weights).sum(), values)
-    (found,) = torch.autograd.grad((second * weights).sum(), values)
-    torch.testing.assert_close(found, wanted)
+    assert_same_gradients(at_places(values, places), gathered(values, places), values)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(1, 3))
 def test_entries_of_small_tables_have_the_gradient_of_a_look_up(index: list[int], rows: int) -> None:
     torch.manual_seed(0)
     tables, asked = torch.randn(rows, 5, dtype=torch.float64, requires_grad=True), torch.tensor(index)
-    first, second = look_up(tables, asked), small_entries(tables, asked)
-    assert torch.equal(first, second)
-    weights = torch.randn_like(first)
-    (wanted,) = torch.autograd.grad((first * weights).sum(), tables)
-    (found,) = torch.autograd.grad((second * weights).sum(), tables)
-    torch.testing.assert_close(found, wanted)
+    assert_same_gradients(look_up(tables, asked), small_entries(tables, asked), tables)

@@ -10,6 +10,8 @@ import torch
 from tests.models.baselines import DATA, LENGTH, network_of, read_by, small
 from tests.models.builders import maker_of
 
+from attrformer.configuration import override
+from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.models.bert4rec import BERT4RecConfig
 from attrformer.models.bsarec import BSARecConfig
@@ -25,6 +27,8 @@ from attrformer.models.sasrec import SASRecConfig
 from attrformer.models.sasrecf import SASRecFConfig
 from attrformer.models.tisasrec import TiSASRecConfig
 from attrformer.nn.objective import Objective
+from attrformer.recommender import Config
+from attrformer.recommender.fitting import make_examples
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.examples import Examples
 from attrformer.training.graphs import tensors_of
@@ -102,7 +106,17 @@ def test_no_batch_is_larger_than_the_shape_it_is_filled_up_to() -> None:
 
 @pytest.mark.parametrize("config", [BERT4RecConfig, CL4SRecConfig, DuoRecConfig, FEARecConfig])
 def test_networks_whose_loss_reads_every_history_are_not_filled_up(config: type[EncoderConfig]) -> None:
-    assert not config.FILLERS
+    assert not config().fillers
+
+
+def test_recording_what_cannot_be_recorded_is_an_error() -> None:
+    assert GRU4RecConfig(loss="full").fillers and not GRU4RecConfig(loss="bpr-max").fillers
+    maker = maker_of(read_by(small(AttrFormerConfig)))
+    wrong = (("sasrec", "cpu", "needs a CUDA device"), ("duorec", "cuda", "duorec cannot be recorded"))
+    for name, device, words in wrong:
+        config = override(Config(), [f"model.name={name}", "training.graphs=true"])
+        with pytest.raises(ConfigurationError, match=words):
+            make_examples(config, DATA.sequences, read_by(small(AttrFormerConfig)), maker, torch.device(device))
 
 
 def test_filled_batches_hold_the_same_targets() -> None:

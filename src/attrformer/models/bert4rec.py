@@ -7,7 +7,7 @@ encoder representations from Transformer", CIKM 2019.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,6 @@ from attrformer.relations.build import RelationSet
 class BERT4RecConfig(EncoderConfig):
     """Options of BERT4Rec."""
 
-    FILLERS: ClassVar[bool] = False
     name: Literal["bert4rec"] = "bert4rec"
     expansion: int = field(default=4, metadata={"help": "inner width of the feed-forward part, in widths"})
     mask_probability: float = field(
@@ -37,6 +36,11 @@ class BERT4RecConfig(EncoderConfig):
     last_only: float = field(
         default=0.1, metadata={"help": "share of training sequences of which the last item alone is masked"}
     )
+
+    @property
+    def fillers(self) -> bool:
+        """No: the loss reads every history of a batch."""
+        return False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,7 +7,7 @@ recommendation", ICDE 2022.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -27,13 +27,17 @@ from attrformer.relations.build import RelationSet
 class CL4SRecConfig(EncoderConfig):
     """Options of CL4SRec."""
 
-    FILLERS: ClassVar[bool] = False
     name: Literal["cl4srec"] = "cl4srec"
     crop: float = field(default=0.6, metadata={"help": "share of a history that a crop keeps; 0: no crops"})
     mask: float = field(default=0.3, metadata={"help": "share of a history that is masked; 0: no masks"})
     reorder: float = field(default=0.6, metadata={"help": "share of a history that is shuffled; 0: no reordering"})
     contrast_weight: float = field(default=0.1, metadata={"help": "lambda, weight of the contrastive loss"})
     temperature: float = field(default=1.0, metadata={"help": "divides the similarities of the contrastive loss"})
+
+    @property
+    def fillers(self) -> bool:
+        """No: the loss reads every history of a batch."""
+        return False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -47,14 +47,12 @@ class ModelConfig:
     """What every model has; `name` tells the models apart.
 
     A network that is not causal is taught by histories that end right before their target (`PREFIXES`); one that
-    contrasts histories with the same next item is given such partners (`PARTNERS`). Where the loss reads nothing of
-    histories whose mask is 0, batches may be filled up with them (`FILLERS`). Where the target is the posterior of what
-    is upcoming, the options of `target` are read (`POSTERIOR`).
+    contrasts histories with the same next item is given such partners (`PARTNERS`). Where the target is the posterior of
+    what is upcoming, the options of `target` are read (`POSTERIOR`).
     """
 
     PREFIXES: ClassVar[bool] = False
     PARTNERS: ClassVar[bool] = False
-    FILLERS: ClassVar[bool] = True
     POSTERIOR: ClassVar[bool] = False
 
     name: str = ""
@@ -62,6 +60,11 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         require(self.max_length >= 1, "max_length", self.max_length, "1 or more")
+
+    @property
+    def fillers(self) -> bool:
+        """Whether the loss reads nothing of histories whose mask is 0, so that batches may be filled up with them."""
+        return True
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """The relations that this model reads, of those that the options ask for."""

@@ -27,7 +27,6 @@ from attrformer.relations.build import RelationSet
 class DuoRecConfig(EncoderConfig):
     """Options of DuoRec."""
 
-    FILLERS: ClassVar[bool] = False
     PARTNERS: ClassVar[bool] = True
 
     name: Literal["duorec"] = "duorec"
@@ -38,6 +37,11 @@ class DuoRecConfig(EncoderConfig):
         default=0.1, metadata={"help": "weight of the contrast of a history with another one before the same item"}
     )
     temperature: float = field(default=1.0, metadata={"help": "divides the similarities of the contrastive losses"})
+
+    @property
+    def fillers(self) -> bool:
+        """No: the loss reads every history of a batch."""
+        return False
 
     def __post_init__(self) -> None:
         super().__post_init__()

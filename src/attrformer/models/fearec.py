@@ -39,7 +39,6 @@ from attrformer.relations.build import RelationSet
 class FEARecConfig(EncoderConfig):
     """Options of FEARec."""
 
-    FILLERS: ClassVar[bool] = False
     PREFIXES: ClassVar[bool] = True
     PARTNERS: ClassVar[bool] = True
 
@@ -59,6 +58,11 @@ class FEARecConfig(EncoderConfig):
     spectrum_weight: float = field(
         default=0.1, metadata={"help": "weight of the distance between the spectra of two views; 0: off"}
     )
+
+    @property
+    def fillers(self) -> bool:
+        """No: the loss reads every history of a batch."""
+        return False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -43,6 +43,11 @@ class GRU4RecConfig(EncoderConfig):
     )
     score_penalty: float = field(default=1.0, metadata={"help": "bpr-max: weight of the squared scores of negatives"})
 
+    @property
+    def fillers(self) -> bool:
+        """The losses of drawn negatives take the places that count out of a batch."""
+        return self.loss == "full"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.state >= 1, "state", self.state, "1 or more")

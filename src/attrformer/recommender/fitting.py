@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, Targets
-from attrformer.errors import DataError
+from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation.evaluator import evaluate
 from attrformer.models.inputs import InputMaker
 from attrformer.models.network import Network
@@ -188,8 +188,14 @@ def make_examples(
         relations: that the model reads.
         maker: pads, on the device.
         device: where the model is trained.
+
+    Raises:
+        ConfigurationError: steps are to be recorded, and this model's or this device's cannot be.
     """
     model = config.model
+    recorded = replays(config.training.graphs, device)
+    if config.training.graphs and not model.fillers:
+        raise ConfigurationError(f"training.graphs is true, and {model.name} cannot be recorded. Leave it out.")
     return Examples(
         train,
         relations,
@@ -200,7 +206,7 @@ def make_examples(
         config.seed,
         prefixes=model.PREFIXES,
         partners=model.PARTNERS,
-        filled=model.FILLERS and replays(config.training.graphs, device),
+        filled=model.fillers and recorded,
     )
 
 

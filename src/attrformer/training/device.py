@@ -71,5 +71,10 @@ def replays(wanted: bool | None, device: torch.device) -> bool:
     Args:
         wanted: what the options say; None leaves it to the device.
         device: where they are made; only CUDA devices can.
+
+    Raises:
+        ConfigurationError: they are to be, and the device cannot.
     """
+    if wanted and device.type != "cuda":
+        raise ConfigurationError(f"training.graphs is true, which needs a CUDA device and not {device}. Leave it out.")
     return device.type == "cuda" and wanted is not False

@@ -18,7 +18,7 @@ from attrformer.nn.batch import Example
 from attrformer.nn.objective import Objective
 from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
 from attrformer.training.config import TargetConfig, TrainingConfig
-from attrformer.training.device import choose_block, replays
+from attrformer.training.device import choose_block
 from attrformer.training.examples import Examples
 from attrformer.training.graphs import StepGraphs
 from attrformer.training.memory import keep_freed_memory
@@ -90,7 +90,7 @@ class Trainer:
         self.objective = Objective(popularity / popularity.sum(), target.strength, target.mixture, elements, precision)
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
-        recorded = examples.filled and replays(training.graphs, popularity.device)
+        recorded = examples.filled and popularity.device.type == "cuda"
         self.optimizer = torch.optim.AdamW(self._groups(), lr=training.learning_rate, fused=fused, capturable=recorded)
         self._learn: Callable[[Example], Tensor] = StepGraphs(self._learn_once) if recorded else self._learn_once
         if recorded:
