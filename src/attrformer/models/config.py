@@ -47,8 +47,8 @@ class ModelConfig:
     """What every model has; `name` tells the models apart.
 
     A network that is not causal is taught by histories that end right before their target (`PREFIXES`); one that
-    contrasts histories with the same next item is given such partners (`PARTNERS`). Where the target is the posterior of
-    what is upcoming, the options of `target` are read (`POSTERIOR`).
+    contrasts histories with the same next item is given such partners (`PARTNERS`). Where the target is the
+    posterior of what is upcoming, the options of `target` are read (`POSTERIOR`).
     """
 
     PREFIXES: ClassVar[bool] = False
