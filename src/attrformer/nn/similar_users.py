@@ -14,10 +14,10 @@ from attrformer.nn.batch import NeighbourBatch
 from attrformer.relations.neighbours import NeighbourIndex
 
 TABLE_ENTRIES = 1 << 28
-"""Items times users up to which an accelerator searches in a whole table of who had what."""
+"""Items times users up to which a CUDA device searches in a whole table of who had what."""
 
 BLOCK_ENTRIES = 1 << 23
-"""Contexts times users that are searched at a time on an accelerator."""
+"""Contexts times users that are searched at a time there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +41,12 @@ class AlignedUsers:
 class SimilarUsers:
     """Finds and reads the users of an index on a device.
 
-    On a CPU, and where the table of all users and items would be too large, the index searches itself. Both ways find
-    the same users.
+    On a CUDA device that happens in a table of all users and items, where that is not too large; elsewhere the index
+    searches itself. Both ways find the same users.
 
     Args:
         index: of the training users.
-        device: where it is read, and searched where it is an accelerator.
+        device: where it is read.
     """
 
     def __init__(self, index: NeighbourIndex, device: torch.device) -> None:
@@ -58,7 +58,7 @@ class SimilarUsers:
         self._items = torch.from_numpy(train.items.astype(np.int32)).to(device)
         self._steps = torch.arange(1, index.horizon + 1, device=device)
         entries = len(index.idf) * max(len(train), 1)
-        self._table = _Table(index, device) if device.type != "cpu" and entries <= TABLE_ENTRIES else None
+        self._table = _Table(index, device) if device.type == "cuda" and entries <= TABLE_ENTRIES else None
 
     def align(self, anchors: NDArray[np.int64], users: NDArray[np.int64]) -> AlignedUsers:
         """The most similar users of each context; see `NeighbourIndex.align`.
