@@ -167,16 +167,17 @@ def test_times_on_an_accelerator_are_told_apart(tmp_path: Path) -> None:
     first = add_result(tmp_path, "own", evaluation(random_ranks(1, 5)), group="ours")
     add_result(tmp_path, "other", evaluation(random_ranks(2, 9)))
     hardware = first["hardware"] | {"accelerator": "Comet"}
+    add_result(tmp_path, "swift", evaluation(random_ranks(3, 9)), hardware=hardware)
     for seed, seconds in ((1, 30.0), (2, 50.0)):
         cost = first["cost"] | {"training_seconds": seconds}
         more = {"group": "ours", "seed": seed, "hardware": hardware, "cost": cost}
         add_result(tmp_path, "own", evaluation(random_ranks(1, 5)), **more)
     rows = cells(tables(tmp_path).leaderboard("shop"))[1:]
-    assert [row[9] for row in rows] == ["2.0 min; 40.0 s on an accelerator", "2.0 min"]
+    assert [row[9] for row in rows] == ["2.0 min; 40.0 s on an accelerator", "2.0 min", "2.0 min on an accelerator"]
     costs = cost_chart(load_board(tmp_path), "shop")
     assert costs is not None
     circles = [circle.get("class") for circle in ET.fromstring(costs.svg).iter(f"{SVG}circle")]
-    assert sorted(circles) == ["hollow-1", "series-3"]
+    assert sorted(circles) == ["hollow-3", "series-1", "series-3"]
 
 
 def test_hostile_titles_are_escaped(tmp_path: Path) -> None:

@@ -84,17 +84,17 @@ def cost_chart(board: Board, dataset: str) -> Drawing | None:
     found = [result for result in board.on(dataset) if result.cost("training_seconds") > 0]
     if not found:
         return None
-    times = [math.log10(result.cost("training_seconds")) for result in found]
+    times = [math.log10(_shown_time(result)[1]) for result in found]
     figures = [result.figure(HEADLINE, HIDDEN).value for result in found]
     values = round_values(min(figures), max(figures))
-    left, bottom, height = 66.0, 370.0, 420.0
+    left, bottom, height = 66.0, 450.0, 500.0
     across = Scale(min(times) - 0.1, max(times) + 0.35, left, WIDTH - 20.0)
     upward = Scale(values[0], values[-1], bottom, 44.0)
     places = [(across(time), upward(figure)) for time, figure in zip(times, figures, strict=True)]
     return _drawn(
         "costs",
         f"{dataset}: {HEADLINE} (seen=hidden) against the time of training",
-        f"Points of {len(found)} models, hollow where trained on an accelerator; the axis of time is logarithmic.",
+        f"Points of {len(found)} models, hollow where trained on an accelerator alone; the axis of time is logarithmic.",
         height=height,
         left=left,
         top=44.0,
@@ -118,16 +118,29 @@ def _points(found: Sequence[Result], places: Sequence[tuple[float, float]]) -> l
         text = f"{result.title}: {result.figure(HEADLINE, HIDDEN)}, {training(result)}"
         points.append(
             {"x": x, "y": y, "label": result.title, "start": round(start, 1), "line": round(line, 1)}
-            | {"series": series, "text": text, "hollow": result.accelerated}
+            | {"series": series, "text": text, "hollow": _shown_time(result)[0]}
+            | {"leader": _leader(x, y, start, line, width)}
         )
     return points
+
+
+def _shown_time(result: Result) -> tuple[bool, float]:
+    """Whether a model's time is that of an accelerator, and the time; that of a CPU where there are both."""
+    return next(iter(result.training_seconds.items()))
+
+
+def _leader(x: float, y: float, start: float, line: float, width: float) -> tuple[float, float] | None:
+    """Where a thin line from a marker meets its name; None where the name stands right beside it."""
+    if abs(line - 4 - y) < LINE_HEIGHT:
+        return None
+    return round(min(max(x, start), start + width), 1), round(line + 3 if line < y else line - 11, 1)
 
 
 def _free_place(x: float, y: float, width: float, taken: Sequence[Label]) -> Label:
     """Start, line and width of a name beside its marker: on its right, its left, or as near as there is room."""
     places = [
         (start, y + 4 + shift, width)
-        for distance in (0, 14, 28, 42, 56)
+        for distance in range(0, 141, 14)
         for shift in (distance, -distance)
         for start in (x + 9, x - 9 - width)
         if start >= 0 and start + width <= WIDTH

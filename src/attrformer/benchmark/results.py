@@ -70,9 +70,12 @@ class Result:
         return float(np.mean([line["cost"][name] for line in self.lines]))
 
     @property
-    def accelerated(self) -> bool:
-        """Whether any of its seeds was trained on an accelerator."""
-        return any(line["hardware"]["accelerator"] for line in self.lines)
+    def training_seconds(self) -> dict[bool, float]:
+        """How long it was trained, the mean over seeds, by whether that was on an accelerator."""
+        found: dict[bool, list[float]] = {}
+        for line in self.lines:
+            found.setdefault(bool(line["hardware"]["accelerator"]), []).append(line["cost"]["training_seconds"])
+        return {kind: float(np.mean(found[kind])) for kind in sorted(found)}
 
     def values(self, name: str, seen: str) -> list[float]:
         """A figure of each seed."""

@@ -42,11 +42,8 @@ def duration(seconds: float) -> str:
 
 def training(result: Result) -> str:
     """How long a run was trained, the mean over seeds; apart for those on an accelerator, whose times are others."""
-    found: dict[bool, list[float]] = {}
-    for line in result.lines:
-        found.setdefault(bool(line["hardware"]["accelerator"]), []).append(line["cost"]["training_seconds"])
     words = {False: "", True: " on an accelerator"}
-    return "; ".join(f"{duration(float(np.mean(found[kind])))}{words[kind]}" for kind in words if kind in found)
+    return "; ".join(f"{duration(seconds)}{words[kind]}" for kind, seconds in result.training_seconds.items())
 
 
 def interval(part: dict[str, Any]) -> str:
