@@ -76,6 +76,7 @@ def run(
     results: Results = None,
     again: Annotated[bool, typer.Option("--again", help="Also what is finished, from the start.")] = False,
     allow_dirty: AllowDirty = False,
+    side: Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time; several may share an accelerator.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the runs.")] = False,
 ) -> None:
     """Train and test every model of a plan on every data set with every seed.
@@ -88,6 +89,7 @@ def run(
     from attrformer.benchmark.jobs import jobs
     from attrformer.benchmark.options import Overrides
     from attrformer.benchmark.runner import BEFORE, FAILED, Runner
+    from attrformer.benchmark.side_by_side import side_by_side
 
     loaded = _plan(plan)
     overrides = Overrides(tuple(settings or ()), threads)
@@ -98,7 +100,7 @@ def run(
         for job in found:
             typer.echo(f"{job}: {'to run' if runner.finished(job) is None else BEFORE}")
         return
-    outcomes = runner(found)
+    outcomes = side_by_side(runner, found, side) if side > 1 else runner(found)
     console.say(", ".join(f"{len(done)} {what}" for what, done in outcomes.items() if done) + f"; {file}")
     _complain(outcomes[FAILED])
 

@@ -1,0 +1,57 @@
+"""Several runs of a plan at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.benchmark.builders import SASREC, counts
+
+from attrformer.benchmark.files import read_lines
+from attrformer.benchmark.jobs import jobs
+from attrformer.benchmark.options import Overrides
+from attrformer.benchmark.plan import Plan
+from attrformer.benchmark.runner import BEFORE, DONE, FAILED, Runner
+from attrformer.benchmark.side_by_side import side_by_side
+
+MakePlan = Callable[..., Plan]
+ROWS = (SASREC, "name: gru4rec, set: {model.name: gru4rec}", "name: broken, set: {relations.item_attributes: [none]}")
+
+
+def quiet(text: str) -> None:
+    pass
+
+
+def test_all_jobs_come_to_their_end_whatever_becomes_of_one(make_plan: MakePlan, data: Path) -> None:
+    plan = make_plan(*ROWS)
+    found = jobs(plan, overrides=Overrides(threads=1), root=data)
+    run = Runner(Path(plan.results), allow_dirty=True, threads=1, say=quiet)
+    outcomes = counts(side_by_side(run, found, 2))
+    assert {what: sorted(rows) for what, rows in outcomes.items()} == {DONE: ["gru4rec", "sasrec"], FAILED: ["broken"]}
+    assert {line["row"] for line in read_lines(Path(plan.results))} == {"sasrec", "gru4rec"}
+    assert counts(side_by_side(run, found[:2], 8)) == {BEFORE: ["sasrec", "gru4rec"]}
+
+
+def test_an_interrupt_is_passed_on_and_the_runs_go_on_from_there(make_plan: MakePlan, data: Path) -> None:
+    plan = make_plan(
+        *(row.replace("set: {", "set: {training.epochs: 500, training.patience: 500, ") for row in ROWS[:2])
+    )
+    found = jobs(plan, overrides=Overrides(threads=1), root=data)
+    run = Runner(Path(plan.results), allow_dirty=True, threads=1, say=quiet)
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 120
+        while not all((job.folder / "metrics.jsonl").is_file() for job in found) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(run, found, 2)
+    assert not read_lines(Path(plan.results))
+    assert all((job.folder / "checkpoint" / "state.json").is_file() for job in found)
