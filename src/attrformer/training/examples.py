@@ -109,14 +109,9 @@ class Examples:
             windows = np.concatenate([windows, np.repeat(windows[:1], max(shape.rows - count, 0))])
         users, starts, stops = self._users[windows], self._starts[windows], self._stops[windows]
         rng = np.random.default_rng([self._seed, epoch, number])
-        if self._prefixes:
-            places, mask = (stops - starts - 1)[:, None], np.ones((len(windows), 1), dtype=np.float32)
-        else:
-            places, mask = self._places(stops - starts, rng)
+        places, mask = self._places(stops - starts, rng)
         if shape is not None:
-            mask[count:] = 0.0
-            missing = ((0, 0), (0, max(shape.places - mask.shape[1], 0)))
-            places, mask = np.pad(places, missing, mode="edge"), np.pad(mask, missing)
+            places, mask = _filled_up(places, mask, count, shape.places)
         sequences = self._train.slices(starts, stops)
         absolute = starts[:, None] + places
         codes = {name: user.codes[users] for name, user in self._relations.users.items()}
@@ -158,6 +153,9 @@ class Examples:
     def _places(
         self, lengths: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Places that are asked about, the last one of a prefix or drawn ones, and which of them count."""
+        if self._prefixes:
+            return (lengths - 1)[:, None], np.ones((len(lengths), 1), dtype=np.float32)
         widest = int(lengths.max())
         wanted = min(widest, self._training.sequence_targets)
         key = rng.random((len(lengths), widest))
@@ -218,6 +216,15 @@ class Examples:
 
     def _align_all(self) -> AlignedUsers:
         return self._align(np.arange(len(self._train.items)))
+
+
+def _filled_up(
+    places: NDArray[np.int64], mask: NDArray[np.float32], rows: int, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Places and mask of a given width, of which only those of the first rows count."""
+    missing = ((0, 0), (0, max(width - mask.shape[1], 0)))
+    counts = (np.arange(len(mask)) < rows).astype(np.float32)
+    return np.pad(places, missing, mode="edge"), np.pad(mask * counts[:, None], missing)
 
 
 def _windows(train: Sequences, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
