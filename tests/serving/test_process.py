@@ -58,6 +58,10 @@ def a_reload_drops_no_request(process: Process) -> None:
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
+    # Where the first answers take longer than the reload, the old model would have been asked nothing.
+    end = time.monotonic() + 30
+    while not models and time.monotonic() < end:
+        time.sleep(0.01)
     process.signal(signal.SIGHUP)
     done = process.wait_for("reload.done")
     time.sleep(0.3)
