@@ -26,6 +26,7 @@ from attrformer.training.checkpoint import write_json
 LOG: Final = "log.txt"
 EVALUATIONS: Final = "evaluations"
 DONE, BEFORE, ELSEWHERE, FAILED = "done", "done before", "being run by another process", "failed"
+OUTCOMES: Final = (DONE, BEFORE, ELSEWHERE, FAILED)
 Say = Callable[[str], None]
 
 
@@ -59,7 +60,7 @@ class Runner:
             ConfigurationError: the source has changes.
             KeyboardInterrupt: after an interrupt, once the job that was running has saved its state.
         """
-        outcomes: dict[str, list[Job]] = {DONE: [], BEFORE: [], ELSEWHERE: [], FAILED: []}
+        outcomes: dict[str, list[Job]] = {what: [] for what in OUTCOMES}
         with stoppable():
             for number, job in enumerate(jobs, start=1):
                 outcome = self.one(job, f"[{number}/{len(jobs)}] {job}")

@@ -11,7 +11,7 @@ from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from attrformer.benchmark.jobs import Job
-from attrformer.benchmark.runner import BEFORE, DONE, ELSEWHERE, FAILED, Runner, stoppable
+from attrformer.benchmark.runner import OUTCOMES, Runner, stoppable
 
 Task = tuple[int, Job, str] | None
 
@@ -31,7 +31,7 @@ def side_by_side(runner: Runner, jobs: Sequence[Job], count: int) -> dict[str, l
         AttrFormerError: what a runner raises; no further job is begun.
         KeyboardInterrupt: after an interrupt, once the jobs that were running have saved their state.
     """
-    outcomes: dict[str, list[Job]] = {DONE: [], BEFORE: [], ELSEWHERE: [], FAILED: []}
+    outcomes: dict[str, list[Job]] = {what: [] for what in OUTCOMES}
     context = multiprocessing.get_context("spawn")
     tasks: SimpleQueue[Task] = context.SimpleQueue()
     results: SimpleQueue[tuple[int, str | Exception]] = context.SimpleQueue()
