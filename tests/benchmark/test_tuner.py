@@ -107,6 +107,20 @@ def stored(plan: Plan, number: int, options: dict[str, Any], value: float, *sett
     append_line(Path(plan.trials_file), line | {"configuration": to_dict(config)})
 
 
+def silent(text: str) -> None:
+    pass
+
+
+def test_searches_of_two_rows_at_a_time_choose_for_both(make_plan: MakePlan, data: Path) -> None:
+    pytest.importorskip("optuna")
+    plan = make_plan(ROW, ROW.replace("name: sasrec", "name: other", 1), trials=1)
+    run = Runner(Path(plan.trials_file), allow_dirty=True, threads=1, say=silent)
+    assert Tuner(plan, run, Overrides(), data)(Selection().of(plan), 2) == []
+    found = {(line["row"], line["trial"]) for line in read_lines(Path(plan.trials_file))}
+    assert found == {("sasrec", 0), ("other", 0)}
+    assert {file.name for file in (Path(plan.chosen) / "shop").iterdir()} == {"sasrec.yaml", "other.yaml"}
+
+
 def test_the_best_trial_is_chosen_and_the_defaults_where_nothing_is_better(make_plan: MakePlan, data: Path) -> None:
     pytest.importorskip("optuna")
     plan = make_plan(ROW, trials=2)

@@ -1,4 +1,4 @@
-"""Carries out the runs of a plan, one after the other, each in a process of its own."""
+"""Carries out the runs of a plan, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from attrformer.benchmark import environment, execute, options
 from attrformer.benchmark.extension import begin_from_earlier
 from attrformer.benchmark.files import LOCK, append_line, claim, read_lines, read_object
 from attrformer.benchmark.jobs import Job
+from attrformer.benchmark.workers import carry_out
 from attrformer.configuration import to_dict
 from attrformer.training.checkpoint import write_json
 
@@ -50,22 +50,28 @@ class Runner:
     again: bool = False
     say: Say = field(default=print)
 
-    def __call__(self, jobs: Sequence[Job]) -> dict[str, list[Job]]:
+    def __call__(self, jobs: Sequence[Job], side: int = 1) -> dict[str, list[Job]]:
         """Carries out the jobs; one that fails does not end the others.
+
+        Args:
+            jobs: in the order in which they are begun.
+            side: jobs at a time.
 
         Returns:
             The jobs by what became of them.
 
         Raises:
             ConfigurationError: the source has changes.
-            KeyboardInterrupt: after an interrupt, once the job that was running has saved its state.
+            KeyboardInterrupt: after an interrupt, once the jobs that were running have saved their state.
         """
+        titled = [(job, f"[{number}/{len(jobs)}] {job}") for number, job in enumerate(jobs, start=1)]
         outcomes: dict[str, list[Job]] = {what: [] for what in OUTCOMES}
-        with stoppable():
-            for number, job in enumerate(jobs, start=1):
-                outcome = self.one(job, f"[{number}/{len(jobs)}] {job}")
-                outcomes[outcome].append(job)
+        for job, outcome in zip(jobs, carry_out(self._titled, titled, side), strict=True):
+            outcomes[outcome].append(job)
         return outcomes
+
+    def _titled(self, titled: tuple[Job, str]) -> str:
+        return self.one(*titled)
 
     def one(self, job: Job, title: str) -> str:
         """Carries out one job; returns what became of it."""
@@ -167,22 +173,6 @@ class Runner:
         if ranks.is_file():
             _copy(ranks, self.results.parent / EVALUATIONS / f"{job.key}.npz")
         append_line(self.results, line)
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Lets both an interrupt and a request to end raise KeyboardInterrupt, also in a background process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in before:
-            signal.signal(number, signal.default_int_handler)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def last_words(folder: Path, count: int = 1) -> str:

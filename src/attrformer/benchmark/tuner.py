@@ -15,7 +15,8 @@ from attrformer.benchmark.files import append_line, claim, read_lines
 from attrformer.benchmark.jobs import Job, trials_folder
 from attrformer.benchmark.options import Overrides, chosen_file, configuration, flat, is_run_of
 from attrformer.benchmark.plan import Plan, Row, Settings, data_folder
-from attrformer.benchmark.runner import ELSEWHERE, FAILED, Runner, stoppable
+from attrformer.benchmark.runner import ELSEWHERE, FAILED, Runner
+from attrformer.benchmark.workers import carry_out
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 from attrformer.recommender import Config
@@ -40,26 +41,27 @@ class Tuner:
     overrides: Overrides
     root: Path | None = None
 
-    def __call__(self, pairs: Iterable[tuple[Row, str]]) -> list[Job]:
+    def __call__(self, pairs: Iterable[tuple[Row, str]], side: int = 1) -> list[Job]:
         """Searches for each pair of a row with a space and a dataset, the same number of trials for all.
+
+        Args:
+            pairs: in the order in which they are begun.
+            side: pairs at a time; the trials of one come one after the other, since each learns from those before.
 
         Returns:
             The trials that failed; each ends the search of its row on its dataset.
 
         Raises:
             ConfigurationError: the source has changes, or Optuna is not installed.
-            KeyboardInterrupt: after an interrupt, once the trial that was running has saved its state.
+            KeyboardInterrupt: after an interrupt, once the trials that were running have saved their state.
         """
         search.load_optuna()
-        failed = []
-        with stoppable():
-            for row, source in pairs:
-                if row.space:
-                    failed += self._search(row, source)
-        return failed
+        searched = carry_out(self._search, [(row, source) for row, source in pairs if row.space], side)
+        return [failed for outcome in searched for failed in outcome]
 
-    def _search(self, row: Row, source: str) -> list[Job]:
+    def _search(self, pair: tuple[Row, str]) -> list[Job]:
         """One search; gives back the trial that failed, where one did."""
+        row, source = pair
         with claim(trials_folder(Path(self.plan.runs), source, row)) as descriptor:
             if descriptor is None:
                 self.runner.say(f"{row.name} on {source}: {ELSEWHERE}")

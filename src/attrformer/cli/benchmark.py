@@ -47,6 +47,7 @@ Root = Annotated[
     typer.Option("--data-root", help="Stands for ${ATTRFORMER_DATA} in the plan.", show_default=False),
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of a run.", show_default=False)]
+Side = Annotated[int, typer.Option("--jobs", min=1, help="Rows at a time; several may share an accelerator.")]
 AllowDirty = Annotated[bool, typer.Option("--allow-dirty", help="Run although tracked files have changes.")]
 Results = Annotated[
     Path | None,
@@ -76,7 +77,7 @@ def run(
     results: Results = None,
     again: Annotated[bool, typer.Option("--again", help="Also what is finished, from the start.")] = False,
     allow_dirty: AllowDirty = False,
-    side: Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time; several may share an accelerator.")] = 1,
+    side: Side = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the runs.")] = False,
 ) -> None:
     """Train and test every model of a plan on every data set with every seed.
@@ -89,7 +90,6 @@ def run(
     from attrformer.benchmark.jobs import jobs
     from attrformer.benchmark.options import Overrides
     from attrformer.benchmark.runner import BEFORE, FAILED, Runner
-    from attrformer.benchmark.side_by_side import side_by_side
 
     loaded = _plan(plan)
     overrides = Overrides(tuple(settings or ()), threads)
@@ -100,7 +100,7 @@ def run(
         for job in found:
             typer.echo(f"{job}: {'to run' if runner.finished(job) is None else BEFORE}")
         return
-    outcomes = side_by_side(runner, found, side) if side > 1 else runner(found)
+    outcomes = runner(found, side)
     console.say(", ".join(f"{len(done)} {what}" for what, done in outcomes.items() if done) + f"; {file}")
     _complain(outcomes[FAILED])
 
@@ -156,6 +156,7 @@ def tune(
     root: Root = None,
     results: Results = None,
     allow_dirty: AllowDirty = False,
+    side: Side = 1,
 ) -> None:
     """Search for the options of each row that has a space, on validation alone.
 
@@ -173,7 +174,7 @@ def tune(
     file = Path(loaded.trials_file) if results is None else results
     runner = Runner(file, _unimportant(loaded, file), allow_dirty, threads, say=console.say)
     tuner = Tuner(loaded, runner, Overrides(tuple(settings or ()), threads), root)
-    _complain(tuner(_selection(rows, data).of(loaded)))
+    _complain(tuner(_selection(rows, data).of(loaded), side))
 
 
 @benchmark.command()

@@ -1,4 +1,4 @@
-"""Several runs of a plan at a time."""
+"""Several runs or searches of a plan at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from attrformer.benchmark.jobs import jobs
 from attrformer.benchmark.options import Overrides
 from attrformer.benchmark.plan import Plan
 from attrformer.benchmark.runner import BEFORE, DONE, FAILED, Runner
-from attrformer.benchmark.side_by_side import side_by_side
 
 MakePlan = Callable[..., Plan]
 ROWS = (SASREC, "name: gru4rec, set: {model.name: gru4rec}", "name: broken, set: {relations.item_attributes: [none]}")
@@ -31,10 +30,10 @@ def test_all_jobs_come_to_their_end_whatever_becomes_of_one(make_plan: MakePlan,
     plan = make_plan(*ROWS)
     found = jobs(plan, overrides=Overrides(threads=1), root=data)
     run = Runner(Path(plan.results), allow_dirty=True, threads=1, say=quiet)
-    outcomes = counts(side_by_side(run, found, 2))
+    outcomes = counts(run(found, 2))
     assert {what: sorted(rows) for what, rows in outcomes.items()} == {DONE: ["gru4rec", "sasrec"], FAILED: ["broken"]}
     assert {line["row"] for line in read_lines(Path(plan.results))} == {"sasrec", "gru4rec"}
-    assert counts(side_by_side(run, found[:2], 8)) == {BEFORE: ["sasrec", "gru4rec"]}
+    assert counts(run(found[:2], 8)) == {BEFORE: ["sasrec", "gru4rec"]}
 
 
 def test_an_interrupt_is_passed_on_and_the_runs_go_on_from_there(make_plan: MakePlan, data: Path) -> None:
@@ -52,6 +51,6 @@ def test_an_interrupt_is_passed_on_and_the_runs_go_on_from_there(make_plan: Make
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
-        side_by_side(run, found, 2)
+        run(found, 2)
     assert not read_lines(Path(plan.results))
     assert all((job.folder / "checkpoint" / "state.json").is_file() for job in found)
