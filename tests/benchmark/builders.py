@@ -56,6 +56,10 @@ def counts(outcomes: dict[str, list[Job]]) -> dict[str, list[str]]:
     return {what: [job.row.name for job in found] for what, found in outcomes.items() if found}
 
 
+def quiet(text: str) -> None:
+    """Says nothing; unlike a lambda it can go to other processes."""
+
+
 def random_ranks(seed: int, worst: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(1, worst + 1, USERS)
 

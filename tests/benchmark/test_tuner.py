@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.benchmark.builders import carried_out
+from tests.benchmark.builders import carried_out, quiet
 
 from attrformer.benchmark import search
 from attrformer.benchmark.files import append_line, read_lines
@@ -73,7 +73,7 @@ def test_without_optuna_the_error_says_what_to_install(monkeypatch: pytest.Monke
 
 
 def tuner(plan: Plan, data: Path, *settings: str) -> Tuner:
-    run = Runner(Path(plan.trials_file), allow_dirty=True, threads=1, say=lambda text: None)
+    run = Runner(Path(plan.trials_file), allow_dirty=True, threads=1, say=quiet)
     return Tuner(plan, run, Overrides(settings), data)
 
 
@@ -107,14 +107,10 @@ def stored(plan: Plan, number: int, options: dict[str, Any], value: float, *sett
     append_line(Path(plan.trials_file), line | {"configuration": to_dict(config)})
 
 
-def silent(text: str) -> None:
-    pass
-
-
 def test_searches_of_two_rows_at_a_time_choose_for_both(make_plan: MakePlan, data: Path) -> None:
     pytest.importorskip("optuna")
     plan = make_plan(ROW, ROW.replace("name: sasrec", "name: other", 1), trials=1)
-    run = Runner(Path(plan.trials_file), allow_dirty=True, threads=1, say=silent)
+    run = Runner(Path(plan.trials_file), allow_dirty=True, threads=1, say=quiet)
     assert Tuner(plan, run, Overrides(), data)(Selection().of(plan), 2) == []
     found = {(line["row"], line["trial"]) for line in read_lines(Path(plan.trials_file))}
     assert found == {("sasrec", 0), ("other", 0)}

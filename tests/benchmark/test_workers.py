@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.benchmark.builders import SASREC, counts
+from tests.benchmark.builders import SASREC, counts, quiet
 
 from attrformer.benchmark.files import read_lines
 from attrformer.benchmark.jobs import jobs
@@ -20,10 +20,6 @@ from attrformer.benchmark.runner import BEFORE, DONE, FAILED, Runner
 
 MakePlan = Callable[..., Plan]
 ROWS = (SASREC, "name: gru4rec, set: {model.name: gru4rec}", "name: broken, set: {relations.item_attributes: [none]}")
-
-
-def quiet(text: str) -> None:
-    pass
 
 
 def test_all_jobs_come_to_their_end_whatever_becomes_of_one(make_plan: MakePlan, data: Path) -> None:

@@ -47,7 +47,9 @@ Root = Annotated[
     typer.Option("--data-root", help="Stands for ${ATTRFORMER_DATA} in the plan.", show_default=False),
 ]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads of a run.", show_default=False)]
-Side = Annotated[int, typer.Option("--jobs", min=1, help="Rows at a time; several may share an accelerator.")]
+Side = Annotated[
+    int, typer.Option("--jobs", min=1, help="Runs, or searches, at a time; several may share an accelerator.")
+]
 AllowDirty = Annotated[bool, typer.Option("--allow-dirty", help="Run although tracked files have changes.")]
 Results = Annotated[
     Path | None,

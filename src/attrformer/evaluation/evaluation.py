@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.evaluation import metrics
+from attrformer.evaluation import drawing, metrics
 from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
 from attrformer.evaluation.protocol import SEEN_VARIANTS, Protocol
 from attrformer.evaluation.slices import Slice, by_band, slice_of
@@ -232,13 +230,7 @@ class Evaluation:
 
     def table(self) -> Table:
         """The metrics of both variants with their intervals, for a rich console."""
-        table = Table(title=self.protocol.line(), title_justify="left")
-        table.add_column("metric")
-        for seen in SEEN_VARIANTS:
-            table.add_column(f"seen={seen}", justify="right")
-        for name in self.names:
-            table.add_row(name, *(str(self.metric(name, seen)) for seen in SEEN_VARIANTS))
-        return table
+        return drawing.table(self)
 
     def tables(self) -> list[Table]:
         """The table, and where items were held out that of the figures among them."""
@@ -246,11 +238,7 @@ class Evaluation:
 
     def __str__(self) -> str:
         """The tables as plain text."""
-        text = io.StringIO()
-        console = Console(file=text, width=120, color_system=None)
-        for table in self.tables():
-            console.print(table)
-        return text.getvalue()
+        return drawing.as_text(self.tables())
 
     __repr__ = __str__
 

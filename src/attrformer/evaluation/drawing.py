@@ -1,0 +1,46 @@
+"""Tables of the figures of an evaluation, for a console and as plain text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from attrformer.evaluation.protocol import SEEN_VARIANTS
+
+if TYPE_CHECKING:
+    from attrformer.evaluation.evaluation import Evaluation
+
+WIDTH: Final = 120
+"""Characters of a line of plain text."""
+
+
+def table(evaluation: Evaluation) -> Table:
+    """The metrics of both seen variants with their intervals, under the line of the protocol.
+
+    Args:
+        evaluation: whose metrics they are.
+    """
+    drawn = Table(title=evaluation.protocol.line(), title_justify="left")
+    drawn.add_column("metric")
+    for seen in SEEN_VARIANTS:
+        drawn.add_column(f"seen={seen}", justify="right")
+    for name in evaluation.names:
+        drawn.add_row(name, *(str(evaluation.metric(name, seen)) for seen in SEEN_VARIANTS))
+    return drawn
+
+
+def as_text(tables: Iterable[Table]) -> str:
+    """Tables as plain text, one below the other.
+
+    Args:
+        tables: of any evaluations.
+    """
+    text = io.StringIO()
+    console = Console(file=text, width=WIDTH, color_system=None)
+    for drawn in tables:
+        console.print(drawn)
+    return text.getvalue()
