@@ -77,6 +77,30 @@ def test_interruption_is_no_failure_with_a_trace(
     assert (result.exit_code, result.stderr) == (130, "\nInterrupted.\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_what_to_do_next_is_said_where_polars_is_interrupted() -> None:
+    """polars answers an interrupt with one KeyboardInterrupt, and Python with another: neither may cost the hint."""
+    program = """
+import os, signal, threading, time
+import polars, typer
+from attrformer.cli import app, console
+
+def work(ctx: typer.Context) -> None:
+    ctx.meta[console.HINT] = "Go on."
+    frame = polars.select(polars.int_range(3_000_000).hash().alias("a")).lazy().sort("a")
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    while True:
+        frame.collect()
+
+commands = typer.Typer(cls=app.Commands)
+commands.command("work")(work)
+commands.command("rest")(lambda: None)
+commands(["work"])
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (result.returncode, result.stderr) == (130, "\nInterrupted. Go on.\n")
+
+
 def test_a_system_error_names_its_file(runner: CliRunner, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "report.html.tmp").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import typer
@@ -49,8 +50,12 @@ class Commands(TyperGroup):
         except OSError as error:
             console.complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         except KeyboardInterrupt:
-            hint = " The same command with --resume continues." if ctx.invoked_subcommand == "train" else ""
-            console.say(f"\nInterrupted.{hint}")
+            # polars raises an interrupt that reaches it, and Python then raises the same one again at its next call.
+            try:  # noqa: SIM105 - a call before the block, such as suppress(), would be where it is raised.
+                time.sleep(0)
+            except KeyboardInterrupt:
+                pass
+            console.say(f"\nInterrupted. {ctx.meta.get(console.HINT, '')}".rstrip(" "))
             raise typer.Exit(INTERRUPTED) from None
         raise typer.Exit(BAD_INPUT)
 

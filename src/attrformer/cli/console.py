@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+HINT: Final = "attrformer.hint"
+"""Where a command leaves, in the `meta` of its context, what to do after an interrupt."""
 
 
 def error_console() -> Console:

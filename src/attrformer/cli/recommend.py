@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def recommend(
+    ctx: typer.Context,
     run: Run,
     users: Users = None,
     histories: asking.Histories = None,
@@ -59,6 +60,7 @@ def recommend(
         if out is None or out.suffix.lower() == ".json":
             tables.deliver(to_polars(model.recommend(**question)), out)
         else:
+            ctx.meta[console.HINT] = "The same command goes on where it stopped."
             _write(model, question, out, save_every, quiet)
 
 
@@ -76,10 +78,6 @@ def _write(model: Recommender, question: dict[str, Any], out: Path, save_every: 
         def show(done: int) -> None:
             bar.update(task, completed=done)
 
-        try:
-            rows = write_recommendations(model.fitted, request, choice, out, save_every=save_every, progress=show)
-        except KeyboardInterrupt:
-            console.say(f"\nThe same command goes on where it stopped; {out} is not written yet.")
-            raise
+        rows = write_recommendations(model.fitted, request, choice, out, save_every=save_every, progress=show)
     console.say(f"{rows:,} rows")
     typer.echo(out)

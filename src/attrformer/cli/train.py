@@ -12,6 +12,7 @@ from attrformer.cli.arguments import Quiet, Settings
 
 
 def train(
+    ctx: typer.Context,
     data: Annotated[Path, typer.Option("--data", "-d", help="Dataset folder.", show_default=False)],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the run, new or to be resumed.", show_default=False)
@@ -46,6 +47,7 @@ def train(
     from attrformer.recommender import Recommender
     from attrformer.report import write_report
 
+    ctx.meta[console.HINT] = "The same command with --resume continues."
     runs.check_free(out, resume=resume)
     start = None if warm_start is None else runs.open_model(warm_start)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)
