@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.configuration.parts import Head, Required, Training, Whole
 
 from attrformer.configuration import from_dict, load_yaml, override, to_dict
+from attrformer.configuration.words import parse_yaml
 from attrformer.errors import ConfigurationError
 
 heads = st.builds(Head, rank=st.integers(), scale=st.none() | st.floats(allow_nan=False, allow_infinity=False))
@@ -140,6 +141,11 @@ def test_load_yaml(tmp_path: Path) -> None:
     path.write_text("# comment\ntraining:\n  learning_rate: 3e-4\n  precision: off\nheads:\n  brand: {rank: 2}\n")
     expected = Whole(training=Training(learning_rate=0.0003, precision="off"), heads={"brand": Head(rank=2)})
     assert load_yaml(Whole, path) == expected
+
+
+def test_yaml_takes_over_what_another_place_says() -> None:
+    text = "first: &shared {a: 1, b: 2}\nsecond: {<<: *shared, b: 3}\n"
+    assert parse_yaml(text, source="test")["second"] == {"a": 1, "b": 3}
 
 
 def test_empty_yaml_is_the_default(tmp_path: Path) -> None:

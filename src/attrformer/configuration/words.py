@@ -21,6 +21,7 @@ for _tag, _pattern, _first in (
     ("bool", r"(true|True|TRUE|false|False|FALSE)", list("tTfF")),
     ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
     ("float", rf"({_NUMBER}|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))", list("-+0123456789.")),
+    ("merge", r"<<", ["<"]),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^{_pattern}$"), _first)
 
