@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -7,11 +9,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from polars.testing import assert_frame_equal
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 from attrformer.recommender import AttrFormer
+from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.ranking import best_items
+from attrformer.recommender.strengths import relation_strengths
 
 
 def history(dataset: Dataset, user: str) -> pl.DataFrame:
@@ -40,6 +46,28 @@ def test_scores_are_those_of_the_evaluation(model: AttrFormer, dataset: Dataset)
         mine = frame.filter(pl.col("user_id") == user).sort("item_id")
         assert mine["item_id"].to_list() == dataset.item_ids.to_list()
         np.testing.assert_array_equal(mine["score"].to_numpy(), scores[row].numpy())
+
+
+def test_long_histories_are_read_a_few_at_a_time(
+    model: AttrFormer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, explained = model.recommend(k=5), model.explain(k=2)
+    contexts, users = dataset.sequences, np.arange(dataset.user_count)
+    strengths = relation_strengths(model.fitted, users, contexts)
+    for place in ("models.pieces", "recommender.explaining"):
+        monkeypatch.setattr(f"attrformer.{place}.together", lambda *_: 7)
+    read: list[int] = []
+    outputs = Fitted.outputs
+
+    def noted(self: Fitted, users: NDArray[np.int64], *rest: Any) -> Any:
+        read.append(len(users))
+        return outputs(self, users, *rest)
+
+    monkeypatch.setattr(Fitted, "outputs", noted)
+    assert_frame_equal(model.recommend(k=5), answers, abs_tol=1e-5)
+    assert_frame_equal(model.explain(k=2), explained, abs_tol=1e-5)
+    assert relation_strengths(model.fitted, users, contexts) == pytest.approx(strengths, rel=1e-4)
+    assert max(read) == 7 and sum(read) == 3 * dataset.user_count
 
 
 def test_seen_items_are_hidden_unless_wanted(model: AttrFormer, dataset: Dataset) -> None:

@@ -102,6 +102,17 @@ def test_batches_hold_every_window_once_and_keep_to_their_size() -> None:
         assert real.max() - real.min() <= 4
 
 
+def test_batches_of_long_windows_are_as_small_as_their_pairs_of_positions_ask_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = distinct([30] * 6 + [8] * 6)
+    examples = examples_with(data, length=30, batch_targets=1000)
+    assert sorted(map(len, examples.batches(0))) == [12]
+    monkeypatch.setattr("attrformer.training.examples.together", lambda longest: max(1, 2000 // longest**2))
+    assert sorted(map(len, examples.batches(0))) == [2, 2, 2, 6]
+    assert examples.shape_for(29).rows == 2
+
+
 def assert_equal(first: Example, second: Example) -> None:
     for name in ("items", "counts", "mask"):
         assert torch.equal(getattr(first, name), getattr(second, name))

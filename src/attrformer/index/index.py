@@ -22,6 +22,7 @@ from attrformer.index.options import IndexOptions
 from attrformer.index.pruning import pruned
 from attrformer.index.storage import fingerprint, load_index, save_index
 from attrformer.index.voices import voices_of
+from attrformer.models.pieces import together
 from attrformer.nn.objective import Outputs
 from attrformer.recommender import ranking
 from attrformer.recommender.answering import read_choice
@@ -136,8 +137,8 @@ class Index:
         choice = read_choice(fitted, k, hide_seen, candidates, exclude, unknown)
         if self._graph is None:
             return native_like(ranking.recommend(self._fitted, request, choice), request.library)
-        starts = range(0, len(request), _TOGETHER)
-        blocks = [np.arange(start, min(start + _TOGETHER, len(request))) for start in starts]
+        size = min(_TOGETHER, together(fitted.config.max_length))
+        blocks = [np.arange(start, min(start + size, len(request))) for start in range(0, len(request), size)]
         found = ranking.joined(fitted, request, [self._block(request, block, choice) for block in blocks])
         return native_like(found, request.library)
 

@@ -34,6 +34,10 @@ class InputMaker:
         index = self._relations.neighbours
         return None if index is None else SimilarUsers(index, self._device)
 
+    def read_lengths(self, contexts: Sequences) -> NDArray[np.int64]:
+        """How many interactions of each history are read, int64 `[b]`."""
+        return np.minimum(contexts.lengths, self._max_length).astype(np.int64)
+
     def latest(
         self, contexts: Sequences, user_codes: dict[str, NDArray[np.int64]], training_users: NDArray[np.int64]
     ) -> Batch:

@@ -10,6 +10,8 @@ from torch import Tensor
 from attrformer.dataset.sequences import Sequences
 from attrformer.models.inputs import InputMaker
 from attrformer.models.network import Network
+from attrformer.models.pieces import in_pieces
+from attrformer.models.prepared import prepared
 from attrformer.nn.objectives import score_catalogue
 from attrformer.relations.build import RelationSet
 
@@ -36,8 +38,13 @@ class CatalogueScorer:
         """
         training = self._network.training
         self._network.eval()
-        codes = {name: user.codes[users] for name, user in self._relations.users.items()}
-        outputs = self._network(self._maker.latest(contexts, codes, users))
-        scores = score_catalogue(outputs.hidden, outputs.table, outputs.parts)
+        ready = prepared(self._network)
+
+        def score(rows: NDArray[np.int64]) -> Tensor:
+            codes = {name: user.codes[users[rows]] for name, user in self._relations.users.items()}
+            outputs = ready(self._maker.latest(contexts.rows(rows), codes, users[rows]))
+            return score_catalogue(outputs.hidden, outputs.table, outputs.parts).squeeze(1)
+
+        scores = in_pieces(self._maker.read_lengths(contexts), score)
         self._network.train(training)
-        return scores.squeeze(1)
+        return scores

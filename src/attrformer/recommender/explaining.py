@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.columns import CONTRIBUTION, COUNT, HISTORY, ITEM, PART, RANK, REASON, SCORE, USER, VALUE
+from attrformer.models.pieces import together
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import part_scores
 from attrformer.recommender.popularity import popularity_parts
@@ -95,9 +96,10 @@ def _columns(fitted: Fitted, voices: list[Voice]) -> list[pl.Series]:
 
 
 def _most(fitted: Fitted, k: int) -> int:
-    """People who are explained together: each answer is held once for each value of the largest attribute."""
+    """People who are explained together: their histories are, and each answer once for each value of an attribute."""
     widest = max((len(feature.labels) for feature in fitted.relations.features.values()), default=1)
-    return max(1, _ELEMENTS // (min(k, fitted.relations.items) * widest))
+    most = _ELEMENTS // (min(k, fitted.relations.items) * widest)
+    return max(1, min(most, together(fitted.config.max_length)))
 
 
 def _nothing(fitted: Fitted, request: Request) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 from attrformer.models.config import ModelConfig
 from attrformer.models.inputs import InputMaker
+from attrformer.models.pieces import in_pieces, pieces
 from attrformer.models.prepared import prepared
 from attrformer.models.registry import build_network
 from attrformer.nn.batch import Batch
@@ -124,7 +126,16 @@ class Fitted:
         self, users: NDArray[np.int64], contexts: Sequences, values: dict[str, NDArray[np.int64]] | None = None
     ) -> Tensor:
         """Scores of every item, float32 `[b, items]`; arguments as for `outputs`."""
-        return self.scores_of(self.outputs(users, contexts, values)[1])
+
+        def score(rows: NDArray[np.int64]) -> Tensor:
+            some = None if values is None else {name: codes[rows] for name, codes in values.items()}
+            return self.scores_of(self.outputs(users[rows], contexts.rows(rows), some)[1])
+
+        return in_pieces(self._maker.read_lengths(contexts), score)
+
+    def pieces(self, contexts: Sequences, most: int) -> Iterator[NDArray[np.int64]]:
+        """Rows of histories that `outputs` can read together, most of them at a time; every row is in one piece."""
+        return pieces(self._maker.read_lengths(contexts), most)
 
     def scores_of(self, outputs: Outputs) -> Tensor:
         """Scores of every item for what the network said, float32 `[b, items]`."""

@@ -33,8 +33,7 @@ def relation_strengths(fitted: Fitted, users: NDArray[np.int64], contexts: Seque
         The mean over the histories, by relation, the strongest first.
     """
     totals: dict[str, float] = {}
-    for start in range(0, len(users), _BATCH):
-        rows = np.arange(start, min(start + _BATCH, len(users)))
+    for rows in fitted.pieces(contexts, _BATCH):
         _, outputs = fitted.outputs(users[rows], contexts.rows(rows))
         for name, scores in part_scores(outputs, fitted.precision):
             # The gate is the same for all items of a history, so the spread of the product is the product.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.models.inputs import InputMaker
+from attrformer.models.pieces import together
 from attrformer.nn.batch import Batch, Example, NeighbourBatch
 from attrformer.nn.similar_users import AlignedUsers
 from attrformer.relations.build import RelationSet
@@ -89,7 +90,7 @@ class Examples:
         for here in range(len(order)):
             widest, longest = max(widest, int(places[here])), max(longest, int(lengths[here]))
             size = here - start + 1
-            if size > 1 and (size * widest > self._training.batch_targets or size * longest > BATCH_POSITIONS):
+            if size > 1 and (size * widest > self._training.batch_targets or size > most_rows(longest)):
                 cuts.append(here)
                 start, widest, longest = here, int(places[here]), int(lengths[here])
         groups = np.split(order, cuts)
@@ -141,7 +142,7 @@ class Examples:
         shortest = (longest - 1) // grain * grain + 1
         drawn = self._training.sequence_targets
         fewest, most = (1, 1) if self._prefixes else (min(shortest, drawn), min(length, drawn))
-        rows = max(1, min(self._training.batch_targets // fewest, BATCH_POSITIONS // shortest))
+        rows = max(1, min(self._training.batch_targets // fewest, most_rows(shortest)))
         return Shape(rows, length, most)
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[tuple[int, int, Example]]:
@@ -216,6 +217,15 @@ class Examples:
 
     def _align_all(self) -> AlignedUsers:
         return self._align(np.arange(len(self._train.items)))
+
+
+def most_rows(longest: int) -> int:
+    """How many histories a batch may have, at least 1.
+
+    Args:
+        longest: positions of the longest of them.
+    """
+    return max(1, min(BATCH_POSITIONS // longest, together(longest)))
 
 
 def _filled_up(
