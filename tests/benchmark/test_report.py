@@ -118,6 +118,14 @@ def test_lengths(tmp_path: Path, found: dict[str, Evaluation]) -> None:
     assert row[0] == "OWN_50" and row[3:] == ["24.0", "2.5 s", "512 MiB"]
 
 
+def test_lengths_are_in_the_order_of_the_lengths(tmp_path: Path, found: dict[str, Evaluation]) -> None:
+    for name, row, length in (("sasrec", "rival_9", 9), ("attrformer", "own_7", 7), ("sasrec", "rival_8", 8)):
+        settings = (f"model.name={name}", f"model.max_length={length}")
+        add_result(tmp_path, row, found["own"], *settings, group="length")
+    _, *rows = cells(tables(tmp_path).lengths("shop"))
+    assert [row[0] for row in rows] == ["OWN_7", "OWN_50", "RIVAL_8", "RIVAL_9"]
+
+
 def test_tuning(tmp_path: Path, found: dict[str, Evaluation]) -> None:
     from attrformer.benchmark.files import append_line
 

@@ -156,7 +156,7 @@ class Tables:
 
     def lengths(self, dataset: str) -> str:
         """Accuracy and cost by how much of a history is read."""
-        found = self.board.on(dataset, ("length",))
+        found = sorted(self.board.on(dataset, ("length",)), key=_model_and_length)
         header = (
             "model",
             *(f"{HEADLINE} `seen={seen}`" for seen in SEEN_VARIANTS),
@@ -206,6 +206,11 @@ def _spread(result: Result, seen: str) -> str:
     if len(values) == 1:
         return str(figure)
     return f"{figure.value:.4f} ± {np.std(values, ddof=1):.4f} [{figure.low:.4f}, {figure.high:.4f}]"
+
+
+def _model_and_length(result: Result) -> tuple[str, int]:
+    model = result.line["configuration"]["model"]
+    return str(model["name"]), int(model["max_length"])
 
 
 def _gain_cells(contrast: Contrast | None) -> tuple[str, str]:
