@@ -9,13 +9,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from polars.testing import assert_frame_equal
 
 from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
+from attrformer.models.inputs import InputMaker
 from attrformer.recommender import AttrFormer
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.ranking import best_items
 from attrformer.recommender.strengths import relation_strengths
 
@@ -57,13 +57,13 @@ def test_long_histories_are_read_a_few_at_a_time(
     for place in ("models.pieces", "recommender.explaining"):
         monkeypatch.setattr(f"attrformer.{place}.together", lambda *_: 7)
     read: list[int] = []
-    outputs = Fitted.outputs
+    latest = InputMaker.latest
 
-    def noted(self: Fitted, users: NDArray[np.int64], *rest: Any) -> Any:
-        read.append(len(users))
-        return outputs(self, users, *rest)
+    def noted(self: InputMaker, contexts: Sequences, *rest: Any) -> Any:
+        read.append(len(contexts))
+        return latest(self, contexts, *rest)
 
-    monkeypatch.setattr(Fitted, "outputs", noted)
+    monkeypatch.setattr(InputMaker, "latest", noted)
     assert_frame_equal(model.recommend(k=5), answers, abs_tol=1e-5)
     assert_frame_equal(model.explain(k=2), explained, abs_tol=1e-5)
     assert relation_strengths(model.fitted, users, contexts) == pytest.approx(strengths, rel=1e-4)

@@ -16,6 +16,34 @@ from attrformer.nn.objectives import score_catalogue
 from attrformer.relations.build import RelationSet
 
 
+@torch.no_grad()
+def catalogue_scores(
+    network: Network,
+    maker: InputMaker,
+    users: NDArray[np.int64],
+    contexts: Sequences,
+    values: dict[str, NDArray[np.int64]],
+    precision: torch.dtype = torch.float32,
+) -> Tensor:
+    """Scores of every item for what comes after each history, float32 `[b, items]`; long histories a few at a time.
+
+    Args:
+        network: in evaluation mode.
+        maker: makes its batches.
+        users: int64 `[b]`, training users, -1 for people who were not trained on.
+        contexts: their histories, at least one interaction each.
+        values: int64 `[b]` codes by user attribute.
+        precision: type of the large products.
+    """
+
+    def score(rows: NDArray[np.int64]) -> Tensor:
+        codes = {name: of_all[rows] for name, of_all in values.items()}
+        outputs = network(maker.latest(contexts.rows(rows), codes, users[rows]))
+        return score_catalogue(outputs.hidden, outputs.table, outputs.parts, precision=precision).squeeze(1)
+
+    return in_pieces(maker.read_lengths(contexts), score)
+
+
 class CatalogueScorer:
     """A trained network behind the interface that the evaluation asks for.
 
@@ -38,13 +66,7 @@ class CatalogueScorer:
         """
         training = self._network.training
         self._network.eval()
-        ready = prepared(self._network)
-
-        def score(rows: NDArray[np.int64]) -> Tensor:
-            codes = {name: user.codes[users[rows]] for name, user in self._relations.users.items()}
-            outputs = ready(self._maker.latest(contexts.rows(rows), codes, users[rows]))
-            return score_catalogue(outputs.hidden, outputs.table, outputs.parts).squeeze(1)
-
-        scores = in_pieces(self._maker.read_lengths(contexts), score)
+        codes = {name: user.codes[users] for name, user in self._relations.users.items()}
+        scores = catalogue_scores(prepared(self._network), self._maker, users, contexts, codes)
         self._network.train(training)
         return scores

@@ -15,9 +15,10 @@ from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 from attrformer.models.config import ModelConfig
 from attrformer.models.inputs import InputMaker
-from attrformer.models.pieces import in_pieces, pieces
+from attrformer.models.pieces import pieces
 from attrformer.models.prepared import prepared
 from attrformer.models.registry import build_network
+from attrformer.models.scorer import catalogue_scores
 from attrformer.nn.batch import Batch
 from attrformer.nn.objective import Outputs
 from attrformer.nn.objectives import score_catalogue
@@ -126,12 +127,8 @@ class Fitted:
         self, users: NDArray[np.int64], contexts: Sequences, values: dict[str, NDArray[np.int64]] | None = None
     ) -> Tensor:
         """Scores of every item, float32 `[b, items]`; arguments as for `outputs`."""
-
-        def score(rows: NDArray[np.int64]) -> Tensor:
-            some = None if values is None else {name: codes[rows] for name, codes in values.items()}
-            return self.scores_of(self.outputs(users[rows], contexts.rows(rows), some)[1])
-
-        return in_pieces(self._maker.read_lengths(contexts), score)
+        codes = self.user_values(users) if values is None else values
+        return catalogue_scores(self._ready, self._maker, users, contexts, codes, self.precision)
 
     def pieces(self, contexts: Sequences, most: int) -> Iterator[NDArray[np.int64]]:
         """Rows of histories that `outputs` can read together, most of them at a time; every row is in one piece."""
