@@ -180,9 +180,11 @@ def test_times_on_an_accelerator_are_told_apart(tmp_path: Path) -> None:
         cost = first["cost"] | {"training_seconds": seconds}
         more = {"group": "ours", "seed": seed, "hardware": hardware, "cost": cost}
         add_result(tmp_path, "own", evaluation(random_ranks(1, 5)), **more)
+    moved = first["cost"] | {"devices": ["Comet", "cpu"], "complete": False}
+    add_result(tmp_path, "own", evaluation(random_ranks(1, 5)), group="ours", seed=3, cost=moved)
     rows = cells(tables(tmp_path).leaderboard("shop"))[1:]
     assert {row[0]: row[9] for row in rows} == {
-        "**OWN**": "2.0 min; 40.0 s on an accelerator",
+        "**OWN**": "2.0 min; 40.0 s on an accelerator; at least 2.0 min partly on an accelerator",
         "OTHER": "2.0 min",
         "SWIFT": "2.0 min on an accelerator",
     }

@@ -172,6 +172,15 @@ def test_an_interrupted_run_goes_on_where_it_was(make_plan: MakePlan, data: Path
     line = json.loads((job.folder / execute.LINE).read_text())
     assert line["cost"]["epochs"] == done + 2 and line["cost"]["sittings"] == 2
     assert line["cost"]["training_seconds"] > line["cost"]["optimising_seconds"]
+    assert line["cost"]["devices"] == ["cpu"] and line["cost"]["complete"]
+    # Had the first sitting been killed on another machine, its epochs would be all that is known of its time.
+    kept = json.loads((job.folder / execute.SESSIONS).read_text())
+    kept["sessions"][0] |= {"seconds": None, "device": "Comet"}
+    (job.folder / execute.SESSIONS).write_text(json.dumps(kept))
+    execute.execute(job.folder, progress=False)
+    cost = json.loads((job.folder / execute.LINE).read_text())["cost"]
+    assert cost["devices"] == ["Comet", "cpu"] and not cost["complete"]
+    assert cost["training_seconds"] >= cost["optimising_seconds"] > 0
 
 
 def test_again_starts_from_nothing(make_plan: MakePlan, data: Path, said: list[str]) -> None:

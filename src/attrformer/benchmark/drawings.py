@@ -10,7 +10,7 @@ from typing import Any, Final
 import jinja2
 
 from attrformer.benchmark.contrasts import contrasts
-from attrformer.benchmark.results import Board, Result
+from attrformer.benchmark.results import CPU, Board, Result
 from attrformer.benchmark.wording import percent, training
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import HIDDEN, SEEN_VARIANTS
@@ -126,7 +126,8 @@ def _points(found: Sequence[Result], places: Sequence[tuple[float, float]]) -> l
 
 def _shown_time(result: Result) -> tuple[bool, float]:
     """Whether a model's time is that of an accelerator, and the time; that of a CPU where there are both."""
-    return next(iter(result.training_seconds.items()))
+    first = result.trainings[0]
+    return first.place != CPU, first.seconds
 
 
 def _leader(x: float, y: float, start: float, line: float, width: float) -> tuple[float, float] | None:

@@ -82,7 +82,7 @@ def hardware(threads: int, device: str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": threads,
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "accelerator": torch.cuda.get_device_name() if device.startswith("cuda") else None,
+        "accelerator": device_name(torch.device(device)) if device.startswith("cuda") else None,
         "torch": version("torch"),
         "python": platform.python_version(),
     }
@@ -97,6 +97,11 @@ def peak_memory() -> float:
     except (OSError, StopIteration):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / (MIB if sys.platform == "darwin" else 1024)
+
+
+def device_name(device: torch.device) -> str:
+    """What a device is called: the model of an accelerator, else its kind, as "cpu"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def peak_accelerator() -> float | None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import torch
 
-from attrformer.benchmark.environment import hardware, peak_accelerator, peak_memory
+from attrformer.benchmark.environment import device_name, hardware, peak_accelerator, peak_memory
 from attrformer.benchmark.files import read_lines, read_object
 from attrformer.benchmark.ranks import save_ranks
 from attrformer.configuration import from_dict, to_dict
@@ -26,6 +26,7 @@ from attrformer.evaluation.protocol import SEEN_VARIANTS
 from attrformer.evaluation.slices import Slice
 from attrformer.recommender import Config, Recommender
 from attrformer.training.checkpoint import write_json
+from attrformer.training.device import choose_device
 
 JOB: Final = "job.json"
 LINE: Final = "line.json"
@@ -71,7 +72,8 @@ def execute(folder: Path, *, progress: bool = True) -> None:
         # A trial is judged on validation; what it does not hold it cannot look at.
         split = replace(split, test=split.validation)
     model = _Timed(config)
-    with _session(folder, str(job["commit"])) as sessions:
+    device = device_name(choose_device(config.training.device))
+    with _session(folder, str(job["commit"]), device) as sessions:
         model.fit(dataset, split=split, run=folder, resume=resume, progress=progress)
         evaluation, evaluated = model.evaluation, model.seconds
         assert evaluation is not None
@@ -99,11 +101,11 @@ def execute(folder: Path, *, progress: bool = True) -> None:
 
 
 @contextmanager
-def _session(folder: Path, commit: str) -> Iterator[list[dict[str, Any]]]:
-    """Keeps how long each sitting of a run took and its memory; one that was killed stays without."""
+def _session(folder: Path, commit: str, device: str) -> Iterator[list[dict[str, Any]]]:
+    """Keeps where each sitting of a run took place, its time and memory, which a killed one stays without."""
     path = folder / SESSIONS
     sessions: list[dict[str, Any]] = read_object(path)["sessions"] if path.is_file() else []
-    sessions.append({"commit": commit, "seconds": None})
+    sessions.append({"commit": commit, "device": device, "seconds": None})
     write_json(path, {"sessions": sessions})
     start = time.perf_counter()
     try:
@@ -134,11 +136,13 @@ def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated
     spent = [session["seconds"] for session in sessions]
     # A run that a longer one went on from was evaluated too.
     evaluations = sum(session.get("evaluation", 0.0) for session in sessions)
+    known = sum(filter(None, spent)) - evaluations
     return {
-        # A sitting that was killed left no time of its own; then only the lower bound is known.
-        "training_seconds": sum(filter(None, spent)) - evaluations,
+        # A sitting that was killed left no time but that of its epochs; then only a lower bound is known.
+        "training_seconds": known if None not in spent else max(known, optimising),
         "complete": None not in spent,
         "sittings": len(spent),
+        "devices": sorted({session["device"] for session in sessions if "device" in session}),
         "optimising_seconds": optimising,
         "seconds_per_epoch": optimising / len(epochs) if epochs else 0.0,
         "evaluation_seconds": evaluated,

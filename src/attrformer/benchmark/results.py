@@ -21,6 +21,24 @@ from attrformer.recommender import Config
 
 MAIN: Final = ("paper", "ours", "reference")
 EVALUATIONS: Final = "evaluations"
+CPU, ACCELERATED, MIXED = "cpu", "accelerator", "both"
+PLACES: Final = (CPU, ACCELERATED, MIXED)
+"""Where a run was trained; its time is comparable with those of the same kind of place alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How long a row was trained.
+
+    Args:
+        place: one of `PLACES`.
+        seconds: the mean over seeds.
+        complete: whether that is all of it; no where a sitting was killed and left no time.
+    """
+
+    place: str
+    seconds: float
+    complete: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +87,21 @@ class Result:
         """A cost such as `training_seconds`, the mean over seeds."""
         return float(np.mean([line["cost"][name] for line in self.lines]))
 
-    @property
-    def training_seconds(self) -> dict[bool, float]:
-        """How long it was trained, the mean over seeds, by whether that was on an accelerator."""
-        found: dict[bool, list[float]] = {}
+    @cached_property
+    def trainings(self) -> tuple[Training, ...]:
+        """How long it was trained, the mean over the seeds of each kind of place, those of a CPU first."""
+        found: dict[str, list[dict[str, Any]]] = {}
         for line in self.lines:
-            found.setdefault(bool(line["hardware"]["accelerator"]), []).append(line["cost"]["training_seconds"])
-        return {kind: float(np.mean(found[kind])) for kind in sorted(found)}
+            found.setdefault(_place(line), []).append(line["cost"])
+        return tuple(
+            Training(
+                place,
+                float(np.mean([cost["training_seconds"] for cost in found[place]])),
+                all(cost.get("complete", True) for cost in found[place]),
+            )
+            for place in PLACES
+            if place in found
+        )
 
     def values(self, name: str, seen: str) -> list[float]:
         """A figure of each seed."""
@@ -149,6 +175,12 @@ class Board:
     def rival(self, dataset: str, name: str, seen: str, groups: Iterable[str] = ("paper",)) -> Result | None:
         """The best result of some groups by its own test figure, the hardest one to compare with."""
         return max(self.on(dataset, groups), key=lambda result: result.figure(name, seen).value, default=None)
+
+
+def _place(line: Mapping[str, Any]) -> str:
+    if len(line["cost"].get("devices", ())) > 1:
+        return MIXED
+    return ACCELERATED if line["hardware"]["accelerator"] else CPU
 
 
 def load_board(folder: Path, shown: Callable[[Mapping[str, Any]], bool] = lambda line: True) -> Board:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from attrformer.benchmark.results import Result
+from attrformer.benchmark.results import ACCELERATED, CPU, MIXED, Result
 from attrformer.evaluation.bootstrap import Interval
 
 NOTHING: Final = "*No results yet.*"
@@ -42,8 +42,10 @@ def duration(seconds: float) -> str:
 
 def training(result: Result) -> str:
     """How long a run was trained, the mean over seeds; apart for those on an accelerator, whose times are others."""
-    words = {False: "", True: " on an accelerator"}
-    return "; ".join(f"{duration(seconds)}{words[kind]}" for kind, seconds in result.training_seconds.items())
+    words = {CPU: "", ACCELERATED: " on an accelerator", MIXED: " partly on an accelerator"}
+    return "; ".join(
+        f"{'' if one.complete else 'at least '}{duration(one.seconds)}{words[one.place]}" for one in result.trainings
+    )
 
 
 def interval(part: dict[str, Any]) -> str:
