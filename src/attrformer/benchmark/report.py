@@ -10,6 +10,7 @@ import jinja2
 from attrformer.benchmark.drawings import Drawing, cost_chart, gain_chart
 from attrformer.benchmark.outsiders import outsiders
 from attrformer.benchmark.paper import PaperTable
+from attrformer.benchmark.parts import parts
 from attrformer.benchmark.present import PresentRuns
 from attrformer.benchmark.results import load_board
 from attrformer.benchmark.same_time import same_time
@@ -52,6 +53,7 @@ def write_document(template: Path, out: Path, results: Path, paper: PaperTable, 
         "cost_chart": lambda dataset: shown(f"cost-{dataset}", cost_chart(board, dataset)),
         "outsiders": lambda: outsiders(results),
         "same_time": lambda dataset: same_time(board, dataset),
+        "parts": lambda *datasets: parts(board, datasets),
     }
     text = MARK.format(template=template.name) + _filled(template, names)
     for name, drawing in drawings.items():
