@@ -94,7 +94,7 @@ def cost_chart(board: Board, dataset: str) -> Drawing | None:
     return _drawn(
         "costs",
         f"{dataset}: {HEADLINE} (seen=hidden) against the time of training",
-        f"Points of {len(found)} models, hollow if trained on an accelerator only; the axis of time is logarithmic.",
+        f"Points of {len(found)} models, hollow if never trained on a CPU alone; the axis of time is logarithmic.",
         height=height,
         left=left,
         top=44.0,
