@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -226,7 +227,7 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
             sample,
             item_count=dataset.item_count,
             dataset=dataset.name,
-            batch=min(config.evaluation.batch_size, len(sample)),
+            config=replace(config.evaluation, batch_size=min(config.evaluation.batch_size, len(sample))),
         ).values(),
     )
     each = stages.result["stages"]["scoring"]["processor_seconds"] / len(sample)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Targets
-from attrformer.evaluation import Evaluation, evaluate
+from attrformer.evaluation import Evaluation, EvaluationConfig, evaluate
 
 ITEMS = 30
 
@@ -60,6 +60,9 @@ def make_targets(
 
 
 def run(targets: Targets | None = None, **options) -> Evaluation:
-    settings = {"item_count": ITEMS, "dataset": "tiny", "resamples": 30, "popularity": np.arange(ITEMS)} | options
+    """Evaluates a scorer; options are those of `evaluate` and of `EvaluationConfig`."""
+    measuring = {name: options.pop(name) for name in list(options) if name in EvaluationConfig.__dataclass_fields__}
+    config = EvaluationConfig(**{"resamples": 30} | measuring)
+    settings = {"item_count": ITEMS, "dataset": "tiny", "popularity": np.arange(ITEMS), "config": config} | options
     scorer = settings.pop("scorer", None) or HistoryScorer()
     return evaluate(scorer, make_targets() if targets is None else targets, **settings)

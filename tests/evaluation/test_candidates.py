@@ -9,10 +9,11 @@ from torch import Tensor
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Targets
 from attrformer.errors import DataError
-from attrformer.evaluation import evaluate, evaluate_among
+from attrformer.evaluation import EvaluationConfig, evaluate, evaluate_among
 
 INF = float("inf")
 CANDIDATES = np.array([1, 4, 5])
+AT_TWO = EvaluationConfig(cutoffs=(2,))
 SCORES = torch.tensor(
     [
         [9.0, 1.0, 8.0, 7.0, 3.0, 2.0],
@@ -39,7 +40,7 @@ def targets_of(items: list[int]) -> Targets:
 
 def ranks(scores: Tensor, items: list[int]) -> list[int]:
     found = evaluate_among(
-        FixedScorer(scores), targets_of(items), CANDIDATES, split="s", item_count=6, dataset="d", cutoffs=(2,)
+        FixedScorer(scores), targets_of(items), CANDIDATES, split="s", item_count=6, dataset="d", config=AT_TWO
     )
     assert found.ranks["hidden"].tolist() == found.ranks["ranked"].tolist()
     return [int(rank) for rank in found.ranks["ranked"]]
@@ -55,7 +56,9 @@ def test_only_candidates_are_ranked_and_ties_among_them_count_against_the_model(
 
 def test_the_protocol_and_the_metrics_are_those_of_the_candidates() -> None:
     scorer, targets = FixedScorer(SCORES), targets_of([5, 1, 5])
-    found = evaluate_among(scorer, targets, CANDIDATES, split="held-out-items", item_count=6, dataset="d", cutoffs=(2,))
+    found = evaluate_among(
+        scorer, targets, CANDIDATES, split="held-out-items", item_count=6, dataset="d", config=AT_TWO
+    )
     assert found.protocol.line().startswith("d | 3 users | all 3 items ranked | held-out-items (no other item ranked)")
     assert found.names == ("Recall@2", "NDCG@2", "MRR@2")
     assert found.metric("MRR@2").value == pytest.approx((1 / 2 + 1 / 2 + 1) / 3)

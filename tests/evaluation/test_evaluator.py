@@ -15,14 +15,14 @@ from torch import Tensor
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Targets
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.evaluation import evaluate
+from attrformer.evaluation import EvaluationConfig, evaluate
 from attrformer.evaluation.ranks import target_ranks, top_items
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_ranks_and_lists_are_those_of_one_block_in_the_order_of_the_targets(dtype):
     targets = make_targets()
-    found = run(targets, scorer=HistoryScorer(dtype=dtype), batch=7)
+    found = run(targets, scorer=HistoryScorer(dtype=dtype), batch_size=7)
     scores = HistoryScorer(dtype=dtype).score(targets.users, targets.contexts)
     seen = (torch.from_numpy(targets.contexts.row_of_position()), torch.from_numpy(targets.contexts.items))
     wanted = torch.from_numpy(targets.items).long()
@@ -38,12 +38,12 @@ def test_ranks_and_lists_are_those_of_one_block_in_the_order_of_the_targets(dtyp
 
 @pytest.mark.parametrize("batch", [1, 33, 1000])
 def test_batch_size_changes_no_figure(batch):
-    assert run(batch=batch).to_json() == run().to_json()
+    assert run(batch_size=batch).to_json() == run().to_json()
 
 
 def test_batches_hold_contexts_of_like_length_longest_first():
     scorer = HistoryScorer()
-    run(scorer=scorer, batch=9)
+    run(scorer=scorer, batch_size=9)
     assert [len(lengths) for lengths in scorer.batches] == [9] * 11 + [1]
     lengths = np.concatenate(scorer.batches)
     assert (np.diff(lengths) <= 0).all() and lengths[0] > lengths[-1]
@@ -72,7 +72,14 @@ def test_known_figures_of_a_tiny_shop():
     )
     # Everyone is offered the items in the order 0, 1, 2, 3.
     scorer = FixedScorer(torch.tensor([4.0, 3.0, 2.0, 1.0]).expand(2, 4))
-    found = evaluate(scorer, targets, item_count=4, dataset="tiny", cutoffs=(1, 2), popularity=np.array([4, 3, 2, 1]))
+    found = evaluate(
+        scorer,
+        targets,
+        item_count=4,
+        dataset="tiny",
+        config=EvaluationConfig(cutoffs=(1, 2)),
+        popularity=np.array([4, 3, 2, 1]),
+    )
     assert found.ranks["hidden"].tolist() == [1, 1]
     assert found.ranks["ranked"].tolist() == [3, 1]
     assert found.value("Recall@1", "hidden") == 1.0
@@ -179,7 +186,7 @@ def test_table_shows_every_metric_and_the_protocol():
 
 def test_progress_is_told_and_shown_on_standard_error(capsys):
     calls: list[tuple[int, int]] = []
-    run(batch=40, progress=lambda done, total: calls.append((done, total)))
+    run(batch_size=40, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(40, 100), (80, 100), (100, 100)]
     run(progress=True)
     assert capsys.readouterr().out == ""

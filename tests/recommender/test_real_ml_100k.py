@@ -16,7 +16,7 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.raw import prepare, read_raw
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, leave_one_out
-from attrformer.evaluation import Evaluation, Scorer, evaluate
+from attrformer.evaluation import Evaluation, EvaluationConfig, Scorer, evaluate
 from attrformer.recommender import AttrFormer, Config
 
 SETTINGS = (
@@ -96,9 +96,10 @@ def test_the_raw_archive_becomes_the_published_data(data: Data, tmp_path: Path) 
 
 def test_a_short_run_beats_popularity_and_transitions(data: Data) -> None:
     items = data.dataset.item_count
+    measuring = EvaluationConfig(resamples=200)
 
     def measured(scorer: Scorer) -> Evaluation:
-        return evaluate(scorer, data.split.test, item_count=items, dataset="ml-100k", resamples=200)
+        return evaluate(scorer, data.split.test, item_count=items, dataset="ml-100k", config=measuring)
 
     model = AttrFormer(override(Config(), SETTINGS)).fit(data.dataset, split=data.split, progress=False)
     learned = model.evaluate(data.dataset, split=data.split)

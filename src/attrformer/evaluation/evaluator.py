@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from attrformer.evaluation.protocol import HIDDEN, RANKED, SEEN_VARIANTS, Protoc
 from attrformer.evaluation.ranks import target_ranks, top_items
 
 OnProgress = Callable[[int, int], None]
+
+DEFAULTS: Final = EvaluationConfig()
 
 
 class Scorer(typing.Protocol):
@@ -49,13 +52,10 @@ def evaluate(
     split: str = "leave-one-out",
     part: str = "test",
     selection: str = "",
-    cutoffs: tuple[int, ...] = (5, 10, 20),
     popularity: NDArray[np.integer] | None = None,
     lists: bool = True,
-    batch: int = 256,
     seed: int = 0,
-    resamples: int = 1000,
-    confidence: float = 0.95,
+    config: EvaluationConfig = DEFAULTS,
     progress: bool | OnProgress = False,
 ) -> Evaluation:
     """Rank the whole catalogue for every target, block by block, in both seen variants.
@@ -71,23 +71,18 @@ def evaluate(
         split: name of the split for the protocol line.
         part: "validation" or "test", for the protocol line.
         selection: how settings were chosen, for the protocol line.
-        cutoffs: lengths of the list at which metrics are reported.
         popularity: `[n_items]`, training interactions of each item, for popularity bias and slices.
         lists: whether to keep recommended lists, which coverage and popularity bias need.
-        batch: targets scored together.
         seed: of the bootstrap.
-        resamples: bootstrap resamples.
-        confidence: level of the intervals.
+        config: lengths of the lists, targets scored together, resamples and level of the intervals.
         progress: True for a progress bar on standard error, or a function of targets done and targets in all.
 
     Returns:
         Ranks of every target, in the order of `targets`, and the figures that follow.
 
     Raises:
-        ConfigurationError: an option has a value that cannot be used.
         DataError: there are no targets, an item is outside the catalogue, or scores are NaN or of the wrong shape.
     """
-    config = EvaluationConfig(cutoffs=cutoffs, batch_size=batch, resamples=resamples, confidence=confidence)
     _check_targets(targets, item_count, popularity)
     length = max(config.cutoffs) if lists else 0
     ranks = {seen: np.empty(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}

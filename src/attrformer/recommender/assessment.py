@@ -45,12 +45,9 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
         "split": split.name,
         "part": part,
         "selection": _selection(fitted),
-        "cutoffs": config.evaluation.cutoffs,
         "popularity": np.bincount(split.train.items, minlength=dataset.item_count),
-        "batch": config.evaluation.batch_size,
         "seed": config.seed,
-        "resamples": config.evaluation.resamples,
-        "confidence": config.evaluation.confidence,
+        "config": config.evaluation,
     }
     found = evaluate(scorer, targets, **options)
     if split.held_out is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -120,7 +120,7 @@ class Fit:
         examples = make_examples(config, self.split.train, relations, maker, device)
         scorer = CatalogueScorer(network, relations, maker)
         sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)
-        cutoffs = (*config.evaluation.cutoffs, SELECTION_CUTOFF)
+        measured = replace(config.evaluation, cutoffs=(*config.evaluation.cutoffs, SELECTION_CUTOFF))
 
         def validate() -> dict[str, dict[str, float]]:
             return evaluate(
@@ -128,9 +128,8 @@ class Fit:
                 sample,
                 item_count=self.dataset.item_count,
                 dataset=self.dataset.name,
-                cutoffs=cutoffs,
                 lists=False,
-                batch=config.evaluation.batch_size,
+                config=measured,
             ).values()
 
         with TrainingWatcher(config.training.epochs, self.run, self.shown) as watcher:
