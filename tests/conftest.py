@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,3 +48,25 @@ def fixed_torch_state() -> Iterator[None]:
     yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
+
+
+@pytest.fixture
+def known_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forgets after the test which models of one's own it has registered and imported."""
+    from attrformer.configuration import kinds
+    from attrformer.models import own, registry
+    from attrformer.models.config import ModelConfig
+
+    kept = (kinds._FAMILIES[ModelConfig].members, registry._networks, own._loaded)
+    before = [dict(known) for known in kept]
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    # Set and taken away, so that what the library writes there is undone.
+    monkeypatch.setenv(own.VARIABLE, "")
+    monkeypatch.delenv(own.VARIABLE)
+    yield
+    for module in (own._loaded[name] for name in own._loaded.keys() - before[2].keys()):
+        if str(module.__file__).startswith(tempfile.gettempdir()):
+            sys.modules.pop(module.__name__, None)
+    for known, had in zip(kept, before, strict=True):
+        known.clear()
+        known.update(had)

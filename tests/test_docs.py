@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from attrformer.cli.app import app
 from attrformer.configuration import describe, load_yaml, override, to_dict
 from attrformer.dataset.sample import make_sample
+from attrformer.models import load_models
 from attrformer.recommender import Config
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,8 @@ def commands() -> dict[str, Any]:
 
 def resolved(words: list[str]) -> tuple[list[str], list[str], Any]:
     """The words that name a command, those after them, and the command; a group alone stands for its `run`."""
+    if words[0] == "--models":
+        words = words[2:]
     command = commands()[words[0]]
     if not isinstance(command, TyperGroup):
         return words[:1], words[1:], command
@@ -93,7 +96,7 @@ def test_every_command_that_is_shown_can_be_given(name: str, words: list[str]) -
     for option in (word for word in words if word.startswith("-")):
         assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", help_text.stdout), option
     for file in (word for word in words if word.endswith(".yaml")):
-        assert (ROOT / file).is_file(), file
+        assert (ROOT / file).is_file() or f"Call it `{file}`" in TEXT[name], file
 
 
 @pytest.mark.parametrize("name", TEXT)
@@ -101,14 +104,17 @@ def test_commands_within_sentences_exist(name: str) -> None:
     prose = re.sub(r"^```.*?^```", "", TEXT[name], flags=re.MULTILINE | re.DOTALL)
     for span in re.findall(r"`attrformer ([^`]+)`", prose):
         words = span.split()
-        assert words[0] in commands(), span
         _, rest, command = resolved(words)
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in rest if word.startswith("-")} <= known, span
 
 
 @pytest.mark.parametrize("name", TEXT)
-def test_settings_that_are_named_exist(name: str) -> None:
+def test_settings_that_are_named_exist(name: str, tmp_path: Path, known_models: None) -> None:
+    for block in blocks(TEXT[name], "python"):
+        if "register(" in block:
+            (tmp_path / "model_of_the_document.py").write_text(block, encoding="utf-8")
+            load_models([str(tmp_path / "model_of_the_document.py")])
     settings = re.findall(r"(?:--set|-s) ([\w.]+=[^\s`]+)", TEXT[name])
     override(Config(), [setting for setting in settings if setting != PLACEHOLDER])
     parts = "|".join({option.name.partition(".")[0] for option in describe(Config)} - {"seed"})

@@ -90,3 +90,15 @@ def test_report(tmp_path: Path) -> None:
     result = run("report", *files, "--out", out)
     assert (result.exit_code, result.stdout) == (0, f"{out}\n")
     assert "| **ONE** |" in out.read_text(encoding="utf-8")
+
+
+def test_report_in_a_folder_that_has_results_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    add_result(tmp_path / "results", "one", evaluation(random_ranks(1, 9)), group="ours")
+    result = run("report", "--results", "results", "--out", "page.md")
+    assert (result.exit_code, result.stdout) == (0, "page.md\n")
+    assert "| **ONE** |" in Path("page.md").read_text(encoding="utf-8")
+    Path("docs").mkdir()
+    Path("docs/benchmarks.in.md").write_text("Prose.\n", encoding="utf-8")
+    assert run("report", "--results", "results", "--out", "page.md").exit_code == 0
+    assert Path("page.md").read_text(encoding="utf-8").endswith("-->\nProse.\n")

@@ -11,7 +11,7 @@ from tests.benchmark.builders import USERS, add_result, evaluation, random_ranks
 
 from attrformer.benchmark.drawings import cost_chart, gain_chart
 from attrformer.benchmark.paper import PaperTable
-from attrformer.benchmark.report import write_document
+from attrformer.benchmark.report import PLAIN, write_document
 from attrformer.benchmark.results import load_board
 from attrformer.benchmark.tables import Tables
 from attrformer.benchmark.wording import NOTHING, duration
@@ -230,3 +230,33 @@ def test_an_unknown_table_is_named(tmp_path: Path, found: dict[str, Evaluation])
 @pytest.mark.parametrize(("seconds", "text"), [(3.14, "3.1 s"), (120, "2.0 min"), (7200, "2.0 h")])
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_project_without_a_template_gets_whatever_there_is_to_show(
+    tmp_path: Path, found: dict[str, Evaluation]
+) -> None:
+    out = write_document(PLAIN, tmp_path / "page.md", tmp_path, PaperTable(), tmp_path)
+    text = out.read_text(encoding="utf-8")
+    assert re.findall(r"^##+ (.*)$", text, flags=re.MULTILINE) == [
+        "shop",
+        "Against every other model",
+        "Gains",
+        "Accuracy and the time of training",
+        "Short and long histories, rare and popular items",
+        "What each part is worth",
+        "Length of histories",
+    ]
+    assert NOTHING not in text and "the best of the baselines here" in text
+    # Nothing was published that could stand beside the figures.
+    header, first, *_ = cells(text.partition("\n## shop\n")[2].partition("\n\nCommand")[0])
+    assert "paper's NDCG@20" not in header and first[:1] == ["**OWN**"] and first[4:6] == ["1", "5, 3"]
+
+
+def test_the_plan_of_somebody_else_is_not_looked_for_among_ours(tmp_path: Path) -> None:
+    for row, plan in (("own", "leaderboard"), ("other", "plan")):
+        add_result(tmp_path, row, evaluation(random_ranks(1, 5)), plan=plan)
+    text = tables(tmp_path).leaderboard("shop")
+    assert (
+        "`attrformer benchmark benchmarks/plans/leaderboard.yaml`" in text
+        and "`attrformer benchmark plan.yaml`" in text
+    )

@@ -24,6 +24,8 @@ from attrformer.errors import AttrFormerError
 from attrformer.evaluation.evaluation import HEADLINE, Evaluation
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 from attrformer.evaluation.slices import Slice
+from attrformer.models.own import load_models, loaded_models
+from attrformer.models.registry import is_own
 from attrformer.recommender import Config, Recommender
 from attrformer.training.checkpoint import write_json
 from attrformer.training.device import choose_device
@@ -96,6 +98,8 @@ def execute(folder: Path, *, progress: bool = True) -> None:
     else:
         line |= described(evaluation)
     line |= {"cost": _cost(folder, model, sessions, evaluated), "hardware": _hardware(model)}
+    if is_own(config.model):
+        line["models"] = loaded_models()
     line |= {"configuration": to_dict(config)}
     write_json(folder / LINE, _rounded(line))
 
@@ -204,6 +208,7 @@ def main() -> None:
     # A background process may have inherited that interrupts are ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        load_models()
         execute(Path(sys.argv[1]))
     except AttrFormerError as error:
         print(f"Error: {error}", file=sys.stderr)

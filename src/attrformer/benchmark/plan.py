@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from attrformer.configuration import load_yaml
 from attrformer.errors import ConfigurationError, require
+from attrformer.models.own import load_models
 
 Scalar = bool | int | float | str | None
 Value = Scalar | tuple[Scalar, ...]
@@ -90,6 +91,9 @@ class Plan:
     runs: str = field(default="runs/benchmark", metadata={"help": "folder of run folders"})
     chosen: str = field(default="benchmarks/chosen", metadata={"help": "folder of options that a search chose"})
     seeds: tuple[int, ...] = field(default=(0,), metadata={"help": "seeds of every row"})
+    models: tuple[str, ...] = field(
+        default=(), metadata={"help": "Python files or modules that register models of one's own"}
+    )
     trials: int = field(default=4, metadata={"help": "trials of a search, the same number for every row"})
 
     def __post_init__(self) -> None:
@@ -122,12 +126,13 @@ class Chosen:
 
 
 def load_plan(path: Path | str) -> Plan:
-    """Reads a plan.
+    """Reads a plan, and the models that it names.
 
     Raises:
         ConfigurationError: the file cannot be read, or says something that cannot be used.
     """
     plan = load_yaml(Plan, path)
+    load_models(plan.models)
     return plan if plan.name else replace(plan, name=Path(path).stem)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 import jinja2
 
@@ -19,13 +20,15 @@ from attrformer.benchmark.wording import NOTHING
 from attrformer.errors import ConfigurationError
 
 MARK = "<!-- Made by `attrformer benchmark report` from {template}; what is written here by hand gets lost. -->\n"
+PLAIN: Final = Path(__file__).parent / "templates" / "document.md.j2"
+"""What is filled where a project has no template of its own: every table and drawing that has something to show."""
 
 
 def write_document(template: Path, out: Path, results: Path, paper: PaperTable, plans: Path) -> Path:
     """Fills the tables into a document of prose, and writes its drawings beside it.
 
     Args:
-        template: Markdown with places such as `{{ leaderboard("beauty") }}`.
+        template: Markdown with places such as `{{ leaderboard("beauty") }}`; `PLAIN` shows whatever there is.
         out: the document; drawings go to the folder `img` beside it.
         results: folder of JSON lines.
         paper: the published figures.
@@ -54,6 +57,8 @@ def write_document(template: Path, out: Path, results: Path, paper: PaperTable, 
         "outsiders": lambda: outsiders(results),
         "same_time": lambda dataset: same_time(board, dataset),
         "parts": lambda *datasets: parts(board, datasets),
+        "datasets": board.datasets,
+        "nothing": NOTHING,
     }
     text = MARK.format(template=template.name) + _filled(template, names)
     for name, drawing in drawings.items():

@@ -159,6 +159,11 @@ class Board:
     results: tuple[Result, ...]
     trials: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets that have results, in the order in which they came."""
+        return tuple(dict.fromkeys(result.dataset for result in self.results))
+
     def on(self, dataset: str, groups: Iterable[str] = MAIN) -> list[Result]:
         """The results on a dataset in some groups."""
         groups = tuple(groups)

@@ -50,8 +50,7 @@ class Tables:
             "model",
             *(f"{HEADLINE} `seen={seen}`" for seen in SEEN_VARIANTS),
             f"{RECALL} hidden / ranked",
-            f"paper's {HEADLINE}",
-            "ours / paper's, hidden / ranked",
+            *((f"paper's {HEADLINE}", "ours / paper's, hidden / ranked") if self.paper.models else ()),
             "seeds",
             "epochs, best",
             "parameters",
@@ -62,16 +61,13 @@ class Tables:
         return with_caption(header, [self._entry(result) for result in found], found)
 
     def _entry(self, result: Result) -> tuple[str, ...]:
-        published = self.paper.figure(result.dataset, result.row, HEADLINE)
-        values = [result.figure(HEADLINE, seen).value for seen in SEEN_VARIANTS]
         title = f"**{result.title}**" if result.group == "ours" else result.title
         epochs = result.line["selected"].get("epoch")
         return (
             title,
             *(_spread(result, seen) for seen in SEEN_VARIANTS),
             " / ".join(f"{result.figure(RECALL, seen).value:.4f}" for seen in SEEN_VARIANTS),
-            "-" if published is None else f"{published:.4f}",
-            "-" if published is None else " / ".join(f"{value / published:.2f}" for value in values),
+            *(self._beside_the_paper(result) if self.paper.models else ()),
             str(len(result.lines)),
             "-" if epochs is None else f"{result.line['cost']['epochs']}, {epochs}",
             f"{result.cost('parameters'):,.0f}",
@@ -79,6 +75,13 @@ class Tables:
             f"{result.cost('peak_memory_mib'):,.0f} MiB",
             ", ".join(commits([result])),
         )
+
+    def _beside_the_paper(self, result: Result) -> tuple[str, str]:
+        published = self.paper.figure(result.dataset, result.row, HEADLINE)
+        if published is None:
+            return "-", "-"
+        values = [result.figure(HEADLINE, seen).value for seen in SEEN_VARIANTS]
+        return f"{published:.4f}", " / ".join(f"{value / published:.2f}" for value in values)
 
     def significance(self, dataset: str) -> str:
         """The model of this project against every other one: relative gain and paired bootstrap test."""
@@ -99,7 +102,7 @@ class Tables:
 
     def _best(self, dataset: str, found: dict[tuple[str, str], Contrast]) -> list[str]:
         """A sentence for each seen variant: against the best of the paper's baselines."""
-        own = self.board.own(dataset)
+        own, whose = self.board.own(dataset), "paper's " if self.paper.models else ""
         sentences = []
         for seen in SEEN_VARIANTS:
             rival = self.board.rival(dataset, HEADLINE, seen)
@@ -107,7 +110,7 @@ class Tables:
             if own is None or rival is None or contrast is None:
                 continue
             sentences.append(
-                f"{HEADLINE} `seen={seen}` of {own.title} relative to {rival.title}, the best of the paper's baselines "
+                f"{HEADLINE} `seen={seen}` of {own.title} relative to {rival.title}, the best of the {whose}baselines "
                 f"here: {percent(contrast.gain)}, p {p_value(contrast.p_value)}."
             )
         published = self.paper.gain(dataset, "attrformer", HEADLINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from attrformer.benchmark.results import ACCELERATED, CPU, MIXED, Result
 from attrformer.evaluation.bootstrap import Interval
 
 NOTHING: Final = "*No results yet.*"
-PLANS: Final = "benchmarks/plans"
+PLANS: Final = Path("benchmarks/plans")
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -56,7 +57,7 @@ def interval(part: dict[str, Any]) -> str:
 def caption(results: Sequence[Result]) -> str:
     """Where the figures of a table come from: command, commits, machine, protocol."""
     lines = [line for result in results for line in result.lines]
-    plans = distinct(f"`attrformer benchmark {PLANS}/{line['plan']}.yaml`" for line in lines)
+    plans = distinct(f"`attrformer benchmark {_plan_file(line['plan'])}`" for line in lines)
     # The seed stands in the middle of a protocol line; everything else is the same for all seeds.
     protocols = distinct(re.sub(r" \| seed \d+", "", line["protocol"]) for line in lines)
     machines = distinct(_machine(line["hardware"]) for line in lines)
@@ -102,3 +103,9 @@ def commits(results: Iterable[Result]) -> list[str]:
 def distinct(texts: Iterable[str]) -> list[str]:
     """Texts in their order, each once."""
     return list(dict.fromkeys(texts))
+
+
+def _plan_file(name: str) -> Path:
+    """Where a plan lies; what is not among ours is somebody's own, wherever that is."""
+    ours = PLANS / f"{name}.yaml"
+    return ours if ours.is_file() else Path(ours.name)

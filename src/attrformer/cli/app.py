@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Annotated, Any
 
@@ -85,8 +86,22 @@ def about(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--models",
+            metavar="FILE",
+            help="Python file, or module, that registers models of your own; it is run. Several may be given, also by "
+            "the environment variable ATTRFORMER_MODELS, separated as in PATH.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Sequential recommendation with attributes as explicit relations."""
+    if models or os.environ.get("ATTRFORMER_MODELS"):
+        from attrformer.models.own import load_models
+
+        load_models(models or ())
 
 
 for module in COMMANDS:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from attrformer.benchmark.plan import Plan
 
 
+TEMPLATE, PUBLISHED = Path("docs/benchmarks.in.md"), Path("benchmarks/paper_table.yaml")
+
+
 class _Commands(TyperGroup):
     """Takes `benchmark PLAN.yaml` for `benchmark run PLAN.yaml`."""
 
@@ -182,13 +185,23 @@ def tune(
 @benchmark.command()
 def report(
     results: Annotated[Path, typer.Option("--results", help="Folder of JSON lines.")] = Path("benchmarks/results"),
-    template: Annotated[Path, typer.Option("--template", help="Prose with places for tables.")] = Path(
-        "docs/benchmarks.in.md"
-    ),
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            "--template",
+            help="Prose with places for tables; docs/benchmarks.in.md if there is one, else all tables without prose.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Document to be written.")] = Path("docs/benchmarks.md"),
-    paper: Annotated[Path, typer.Option("--paper", help="YAML file of published figures.")] = Path(
-        "benchmarks/paper_table.yaml"
-    ),
+    paper: Annotated[
+        Path | None,
+        typer.Option(
+            "--paper",
+            help="YAML file of published figures; benchmarks/paper_table.yaml where there is one.",
+            show_default=False,
+        ),
+    ] = None,
     plans: Annotated[Path, typer.Option("--plans", help="Folder of plans.")] = Path("benchmarks/plans"),
 ) -> None:
     """Write the tables and drawings of all results into a document.
@@ -199,7 +212,10 @@ def report(
     Example:  attrformer benchmark report --out docs/benchmarks.md
     """
     from attrformer.benchmark.paper import PaperTable
-    from attrformer.benchmark.report import write_document
+    from attrformer.benchmark.report import PLAIN, write_document
     from attrformer.configuration import load_yaml
 
-    typer.echo(write_document(template, out, results, load_yaml(PaperTable, paper), plans))
+    template = template or (TEMPLATE if TEMPLATE.is_file() else PLAIN)
+    paper = paper or (PUBLISHED if PUBLISHED.is_file() else None)
+    published = PaperTable() if paper is None else load_yaml(PaperTable, paper)
+    typer.echo(write_document(template, out, results, published, plans))

@@ -7,33 +7,85 @@ import difflib
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal, Union
+from typing import Any, Final, Literal, NamedTuple, Union
 
 from attrformer.errors import ConfigurationError
 
 VARIANT = "name"
-"""Field that tells the dataclasses of a union apart."""
+"""Field that tells the dataclasses of a union, or of an open family, apart."""
+
+
+class _Family(NamedTuple):
+    advice: str
+    members: dict[str, type]
+
+
+_FAMILIES: Final[dict[type, _Family]] = {}
+
+
+def open_family(base: type, advice: str) -> None:
+    """Lets options that are typed as a base dataclass be any of the variants that are added to it, now or later.
+
+    Args:
+        base: the dataclass; what has no `name` of its own among its variants cannot be given.
+        advice: added to the message where a name is not known, to tell how variants are added.
+    """
+    _FAMILIES[base] = _Family(advice, {})
+
+
+def add_variant(base: type, variant: type) -> None:
+    """Adds a variant to an open family; one of the same name is replaced, the first is what is meant by default.
+
+    Args:
+        base: of the family.
+        variant: a dataclass derived from it, whose field `name` is a `Literal` of one text.
+
+    Raises:
+        ConfigurationError: it is no such dataclass.
+    """
+    text = name_of(variant)
+    if text is None or not issubclass(variant, base):
+        raise ConfigurationError(
+            f"{getattr(variant, '__name__', variant)} is no variant of {base.__name__}. Derive it from that class, "
+            f'decorate it with @dataclass(frozen=True), and give it a name: {VARIANT}: Literal["..."] = "...".'
+        )
+    _FAMILIES[base].members[text] = variant
+
+
+def name_of(variant: Any) -> str | None:
+    """The name of a variant; None for what is no dataclass, or one whose field `name` is no `Literal` of one text."""
+    if not (isinstance(variant, type) and dataclasses.is_dataclass(variant)):
+        return None
+    hint = typing.get_type_hints(variant).get(VARIANT)
+    known = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+    return known[0] if len(known) == 1 and isinstance(known[0], str) else None
 
 
 def variants_of(kind: Any) -> dict[str, Any]:
-    """The dataclasses of a union by the value of their field `name`; empty where that does not tell them apart."""
+    """The dataclasses of a union or an open family by their field `name`; empty where that does not tell them apart."""
+    if isinstance(kind, type) and kind in _FAMILIES:
+        return dict(_FAMILIES[kind].members)
     found = {}
     options = [option for option in alternatives(kind) if option is not type(None)]
     for option in options:
-        hint = typing.get_type_hints(option).get(VARIANT) if dataclasses.is_dataclass(option) else None
-        if len(options) < 2 or typing.get_origin(hint) is not Literal:
+        name = name_of(option)
+        if len(options) < 2 or name is None:
             return {}
-        found[typing.get_args(hint)[0]] = option
+        found[name] = option
     return found
 
 
 def variant_of(kind: Any, mapping: Mapping[str, Any], prefix: str) -> Any:
-    """The dataclass that a mapping of options is for, the first of the union where it does not say."""
+    """The dataclass that a mapping of options is for, the first of the variants where it does not say."""
     variants = variants_of(kind)
     name = mapping.get(VARIANT, next(iter(variants)))
     if name not in variants:
         near = difflib.get_close_matches(str(name), list(variants), n=1)
-        advice = f" Did you mean {near[0]}?" if near else ""
+        advice = ""
+        if near:
+            advice = f" Did you mean {near[0]}?"
+        elif isinstance(kind, type):
+            advice = f" {_FAMILIES[kind].advice}"
         raise wrong(f"{prefix}{VARIANT}", f"one of {', '.join(variants)}", name, advice)
     return variants[name]
 

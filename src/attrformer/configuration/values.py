@@ -167,6 +167,8 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
 def _convert(kind: Any, value: Any, name: str) -> Any:
     """The value as an instance of `kind`; lists become tuples and whole numbers become floats where asked for."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if isinstance(value, Mapping) and variants_of(kind):
+        return _build(variant_of(kind, value, f"{name}."), value, f"{name}.")
     if origin in (Union, types.UnionType):
         return _convert_union(kind, value, name)
     if origin is Literal:
@@ -194,8 +196,6 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
 
 
 def _convert_union(kind: Any, value: Any, name: str) -> Any:
-    if isinstance(value, Mapping) and variants_of(kind):
-        return _build(variant_of(kind, value, f"{name}."), value, f"{name}.")
     problems = []
     for option in alternatives(kind):
         if (value is None) != (option is type(None)):

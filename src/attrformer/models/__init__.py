@@ -1,1 +1,31 @@
-"""The networks: AttrFormer, then one file for each baseline."""
+"""The networks: AttrFormer, then one file for each baseline; and what a model of one's own is made of."""
+
+from __future__ import annotations
+
+from attrformer.models.checking import check_network
+from attrformer.models.config import EncoderConfig, ModelConfig, only
+from attrformer.models.network import Network
+from attrformer.models.own import load_models
+from attrformer.models.registry import register
+from attrformer.models.sasrec import padded_embedding
+from attrformer.nn.batch import Batch, Example
+from attrformer.nn.objective import Objective, Outputs
+from attrformer.relations.build import RelationSet
+from attrformer.relations.config import RelationsConfig
+
+__all__ = [
+    "Batch",
+    "EncoderConfig",
+    "Example",
+    "ModelConfig",
+    "Network",
+    "Objective",
+    "Outputs",
+    "RelationSet",
+    "RelationsConfig",
+    "check_network",
+    "load_models",
+    "only",
+    "padded_embedding",
+    "register",
+]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from attrformer.configuration import add_variant, name_of, open_family
+from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerConfig, AttrFormerNetwork
 from attrformer.models.bert4rec import BERT4RecConfig, BERT4RecNetwork
 from attrformer.models.bsarec import BSARecConfig, BSARecNetwork
@@ -25,27 +27,10 @@ from attrformer.models.transitions import TransitionsConfig, TransitionsNetwork
 from attrformer.models.vsknn import VSKNNConfig, VSKNNNetwork
 from attrformer.relations.build import RelationSet
 
-ModelOptions = (
-    AttrFormerConfig
-    | SASRecConfig
-    | BERT4RecConfig
-    | CL4SRecConfig
-    | DuoRecConfig
-    | DIFSRConfig
-    | MT4SRConfig
-    | SASRecFConfig
-    | BSARecConfig
-    | FEARecConfig
-    | LightSANsConfig
-    | TiSASRecConfig
-    | GRU4RecConfig
-    | PopularityConfig
-    | TransitionsConfig
-    | VSKNNConfig
-)
-"""Options of any model; `name` tells them apart."""
+NetworkMaker = Callable[[RelationSet, Any, float], Network]
+"""Makes a network of relations, options and the resolved dropout rate; usually the class itself."""
 
-_NETWORKS: Final[dict[type[ModelConfig], Callable[[RelationSet, Any, float], Network]]] = {
+_BUILT_IN: Final[dict[type[ModelConfig], NetworkMaker]] = {
     AttrFormerConfig: AttrFormerNetwork,
     SASRecConfig: SASRecNetwork,
     BERT4RecConfig: BERT4RecNetwork,
@@ -64,6 +49,41 @@ _NETWORKS: Final[dict[type[ModelConfig], Callable[[RelationSet, Any, float], Net
     VSKNNConfig: VSKNNNetwork,
 }
 
+_networks: Final[dict[type[ModelConfig], NetworkMaker]] = dict(_BUILT_IN)
+
+open_family(
+    ModelConfig,
+    "A model of your own is known once the file that registers it is named: attrformer --models FILE, or the "
+    "environment variable ATTRFORMER_MODELS; in Python, once it is imported.",
+)
+for _options in _BUILT_IN:
+    add_variant(ModelConfig, _options)
+
+
+def register(options: type[ModelConfig], network: NetworkMaker) -> None:
+    """Makes a model of one's own known under the name that its options have.
+
+    From then on it is a model like any other: `--set model.name=...`, `Config(model=...)`, plans of `attrformer
+    benchmark`, saved and loaded. Registering a name again replaces the model, as running a notebook's cell again does.
+
+    Args:
+        options: a frozen dataclass derived from `ModelConfig` or `EncoderConfig` with `name: Literal["..."] = "..."`.
+        network: makes the network of relations, options and dropout rate; a class derived from `Network`.
+
+    Raises:
+        ConfigurationError: the options are no such dataclass, or the name is that of a model of the library.
+    """
+    name = name_of(options)
+    if name in map(name_of, _BUILT_IN):
+        raise ConfigurationError(f"The name '{name}' is that of a model of the library. Give yours another one.")
+    add_variant(ModelConfig, options)
+    _networks[options] = network
+
+
+def is_own(options: ModelConfig) -> bool:
+    """Whether options are those of a model that was registered from outside of the library."""
+    return type(options) not in _BUILT_IN
+
 
 def build_network(relations: RelationSet, config: ModelConfig, dropout: float) -> Network:
     """A new network of the kind that the options name.
@@ -72,5 +92,13 @@ def build_network(relations: RelationSet, config: ModelConfig, dropout: float) -
         relations: the explicit relations that it reads.
         config: its options.
         dropout: resolved dropout rate.
+
+    Raises:
+        ConfigurationError: no model was registered for options of this kind.
     """
-    return _NETWORKS[type(config)](relations, config, dropout)
+    maker = _networks.get(type(config))
+    if maker is None:
+        raise ConfigurationError(
+            f"No model is registered for {type(config).__name__}. Call attrformer.models.register with it first."
+        )
+    return maker(relations, config, dropout)

@@ -14,7 +14,7 @@ from attrformer.dataset.splits import Split, leave_one_out, time_split
 from attrformer.errors import ConfigurationError, require
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.models.attrformer import AttrFormerConfig
-from attrformer.models.registry import ModelOptions
+from attrformer.models.config import ModelConfig
 from attrformer.relations.config import RelationsConfig
 from attrformer.training.config import TargetConfig, TrainingConfig
 
@@ -105,7 +105,7 @@ class Config:
     seed: int = field(default=0, metadata={"help": "of weights, order, folds, samples and bootstrap"})
     data: DataConfig = field(default_factory=DataConfig)
     relations: RelationsConfig = field(default_factory=RelationsConfig)
-    model: ModelOptions = field(default_factory=AttrFormerConfig)
+    model: ModelConfig = field(default_factory=AttrFormerConfig)
     target: TargetConfig = field(default_factory=TargetConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

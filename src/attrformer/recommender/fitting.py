@@ -18,9 +18,10 @@ from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, Targets
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation.evaluator import evaluate
+from attrformer.models.checking import ROWS, check_network
 from attrformer.models.inputs import InputMaker
 from attrformer.models.network import Network
-from attrformer.models.registry import build_network
+from attrformer.models.registry import build_network, is_own
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted, Knowledge, for_inference
@@ -118,6 +119,8 @@ class Fit:
         config = self.config
         maker = InputMaker(relations, config.model.max_length, device)
         examples = make_examples(config, self.split.train, relations, maker, device)
+        if is_own(config.model):
+            self._check(network, examples)
         scorer = CatalogueScorer(network, relations, maker)
         sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)
         measured = replace(config.evaluation, cutoffs=(*config.evaluation.cutoffs, SELECTION_CUTOFF))
@@ -146,6 +149,12 @@ class Fit:
             )
             trainer.fit(resume=self.resume)
         return trainer
+
+    def _check(self, network: Network, examples: Examples) -> None:
+        """Looks at a network of somebody's own with a few histories, from the shortest to the longest."""
+        spread = np.linspace(0, len(examples.lengths) - 1, ROWS).astype(np.int64)
+        batch = examples.make(0, 0, np.argsort(examples.lengths, kind="stable")[spread]).batch
+        check_network(network, batch, self.dataset.item_count, causal=not self.config.model.PREFIXES)
 
     def _fitted(
         self,
@@ -205,7 +214,8 @@ def make_examples(
         config.seed,
         prefixes=model.PREFIXES,
         partners=model.PARTNERS,
-        filled=model.fillers and recorded,
+        # What a model of somebody's own computes may not be recordable, which only `true` promises.
+        filled=model.fillers and recorded and (config.training.graphs is True or not is_own(model)),
     )
 
 

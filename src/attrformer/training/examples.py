@@ -71,18 +71,23 @@ class Examples:
         self._cache = self._align_all() if relations.neighbours and len(train.items) <= CACHED_NEIGHBOURS else None
 
     @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Interactions of each window, int64 `[windows]`."""
+        return self._stops - self._starts
+
+    @property
     def target_count(self) -> int:
         """Target positions of one epoch."""
         if self._prefixes:
             drawn = np.minimum(np.bincount(self._users, minlength=1), self._training.sequence_targets)
             return int(drawn.sum())
-        return int(np.minimum(self._stops - self._starts, self._training.sequence_targets).sum())
+        return int(np.minimum(self.lengths, self._training.sequence_targets).sum())
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """Window numbers of each batch of an epoch; windows of similar length share a batch."""
         rng = np.random.default_rng([self._seed, epoch])
         chosen = self._drawn_prefixes(epoch) if self._prefixes else np.arange(len(self._users))
-        lengths = (self._stops - self._starts)[chosen]
+        lengths = self.lengths[chosen]
         order = np.argsort(lengths * (1.0 + 0.1 * rng.random(len(lengths))) + rng.random(len(lengths)), kind="stable")
         lengths, order = lengths[order], chosen[order]
         places = np.ones_like(lengths) if self._prefixes else np.minimum(lengths, self._training.sequence_targets)
@@ -106,7 +111,7 @@ class Examples:
         """
         count, shape = len(windows), None
         if self.filled:
-            shape = self.shape_for(int((self._stops - self._starts)[windows].max()))
+            shape = self.shape_for(int(self.lengths[windows].max()))
             windows = np.concatenate([windows, np.repeat(windows[:1], max(shape.rows - count, 0))])
         users, starts, stops = self._users[windows], self._starts[windows], self._stops[windows]
         rng = np.random.default_rng([self._seed, epoch, number])

@@ -1,0 +1,83 @@
+"""Models of one's own: files that register them are named by an option or an environment variable."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from attrformer.errors import ConfigurationError
+
+VARIABLE: Final = "ATTRFORMER_MODELS"
+"""Environment variable that names files and modules, separated as PATH is; child processes read it too."""
+
+_loaded: Final[dict[str, ModuleType]] = {}
+
+
+def load_models(names: Iterable[str] = (), *, remembered: bool = True) -> None:
+    """Imports files or modules that register models of one's own; what was imported before is left as it is.
+
+    Nothing else in the library runs code that a file names: a saved model holds the name of its network and not its
+    code.
+
+    Args:
+        names: paths ending in `.py`, or dotted names of importable modules.
+        remembered: whether those that the environment variable names are imported first, and these are added to it,
+            so that child processes have them.
+
+    Raises:
+        ConfigurationError: there is no such file or module, it fails, or another module has the file's name.
+    """
+    known = os.environ.get(VARIABLE, "") if remembered else ""
+    wanted = dict.fromkeys(map(_absolute, [*filter(None, known.split(os.pathsep)), *names]))
+    for name in wanted:
+        if name not in _loaded:
+            _loaded[name] = _import(name)
+    if remembered and wanted:
+        os.environ[VARIABLE] = os.pathsep.join(wanted)
+
+
+def loaded_models() -> dict[str, str]:
+    """What was imported, by its short name, with the first letters of the SHA-256 of its source file."""
+    return {name.rpartition(os.sep)[2]: _digest(module) for name, module in _loaded.items()}
+
+
+def _absolute(name: str) -> str:
+    return str(Path(name).resolve()) if _is_file(name) else name
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".py") or os.sep in name
+
+
+def _import(name: str) -> ModuleType:
+    path = Path(name)
+    if _is_file(name) and not path.is_file():
+        raise ConfigurationError(f"There is no file {name} to read models from. Correct --models or {VARIABLE}.")
+    module = path.stem if _is_file(name) else name
+    if _is_file(name) and str(path.parent) not in sys.path:
+        # Processes that are started for several runs at a time find the module by its name.
+        sys.path.insert(0, str(path.parent))
+    try:
+        found = importlib.import_module(module)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"{name} cannot be imported ({type(error).__name__}: {error}). Correct it, or --models and {VARIABLE}."
+        ) from error
+    if _is_file(name) and Path(found.__file__ or "").resolve() != path:
+        raise ConfigurationError(
+            f"{name} cannot be read, since another module is called '{module}' ({found.__file__}). Rename the file."
+        )
+    return found
+
+
+def _digest(module: ModuleType) -> str:
+    source = Path(module.__file__ or "")
+    return hashlib.sha256(source.read_bytes()).hexdigest()[:12] if source.is_file() else ""
