@@ -134,6 +134,15 @@ def test_outputs_that_cannot_be_used_are_told(outputs: Callable[[Batch], Outputs
         check_network(Wrong(), places, ITEMS)
 
 
+def test_what_would_not_be_saved_is_told() -> None:
+    network = Shifted(nothing)
+    network.register_buffer("made", torch.zeros(3), persistent=False)
+    check_network(network, BATCH, ITEMS)
+    network.norm = nn.BatchNorm1d(8)
+    with pytest.raises(ConfigurationError, match=r"norm\.num_batches_tracked, norm\.running_mean"):
+        check_network(network, BATCH, ITEMS)
+
+
 def test_weights_mode_and_random_numbers_stay_as_they_are() -> None:
     network = Shifted(nothing).train()
     before, state = network.item.detach().clone(), torch.get_rng_state()

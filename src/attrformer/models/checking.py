@@ -35,8 +35,10 @@ def check_network(network: Network, batch: Batch, items: int, *, causal: bool = 
             place is the last position.
 
     Raises:
-        ConfigurationError: outputs have the wrong shape or are not finite, or depend on what they must not see.
+        ConfigurationError: outputs have the wrong shape or are not finite, or depend on what they must not see; or the
+            network keeps what would not be saved.
     """
+    _check_buffers(network)
     batch = batch.map(lambda tensor: tensor[:ROWS])
     training = network.training
     network.eval()
@@ -66,6 +68,15 @@ class _Shaken:
     def __call__(self, batch: Batch) -> Outputs:
         outputs: Outputs = functional_call(self._network, self._parameters, (batch,))
         return outputs
+
+
+def _check_buffers(network: Network) -> None:
+    kept = sorted(network.state_dict().keys() - dict(network.named_parameters()).keys())
+    if kept:
+        raise ConfigurationError(
+            f"The network has the buffers {', '.join(kept)}, and parameters alone are saved. Register with "
+            "persistent=False what is made of relations and options, and normalise by layers in place of batches."
+        )
 
 
 def _check_outputs(outputs: Outputs, batch: Batch, items: int) -> None:

@@ -108,7 +108,7 @@ class RowEvidence(RelationEvidence):
         self.columns = relation.columns
         for name in ("dense", "indices", "values"):
             block = getattr(relation, name)
-            self.register_buffer(name, None if block is None else torch.from_numpy(block))
+            self.register_buffer(name, None if block is None else torch.from_numpy(block), persistent=False)
         self.pair_scale = float(gate.inverse_epsilon().detach())
 
     dense: Tensor | None
@@ -163,8 +163,8 @@ class FeatureEvidence(RelationEvidence):
         items, values = len(relation.codes), len(relation.labels)
         self.padding, self.values = items, values
         empty = torch.zeros(1, relation.codes.shape[1])
-        self.register_buffer("codes", torch.cat([torch.from_numpy(relation.codes), empty.long()]))
-        self.register_buffer("slot_weights", torch.cat([torch.from_numpy(relation.weights), empty]))
+        self.register_buffer("codes", torch.cat([torch.from_numpy(relation.codes), empty.long()]), persistent=False)
+        self.register_buffer("slot_weights", torch.cat([torch.from_numpy(relation.weights), empty]), persistent=False)
         of_item, features = _group(relation)
         slots, shares = _slots(features, relation.codes.shape[1])
         groups = {"of_item": of_item, "features": features, "slots": slots, "shares": shares}
@@ -255,7 +255,7 @@ class LiftEvidence(RelationEvidence):
         super().__init__(gate, None)
         assert relation.dense is not None
         self.keys, self.folds, self.attribute = relation.keys, relation.folds, attribute
-        self.register_buffer("dense", torch.from_numpy(relation.dense))
+        self.register_buffer("dense", torch.from_numpy(relation.dense), persistent=False)
 
     dense: Tensor
 

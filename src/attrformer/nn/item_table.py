@@ -48,8 +48,12 @@ class ItemTable(nn.Module):
             }
         )
         for name, relation in features.items():
-            self.register_buffer(f"codes_{relation_name('item', name)}", torch.from_numpy(relation.codes))
-            self.register_buffer(f"weights_{relation_name('item', name)}", torch.from_numpy(relation.weights))
+            self.register_buffer(
+                f"codes_{relation_name('item', name)}", torch.from_numpy(relation.codes), persistent=False
+            )
+            self.register_buffer(
+                f"weights_{relation_name('item', name)}", torch.from_numpy(relation.weights), persistent=False
+            )
 
     def forward(self) -> Tensor:
         """Representation of every item, `[items, d]`."""

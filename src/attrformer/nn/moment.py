@@ -32,8 +32,8 @@ class MomentEvidence(RelationEvidence):
         super().__init__(gate, recency)
         assert relation.lift.dense is not None
         self.keys, self.folds, self.padding = relation.lift.keys, relation.lift.folds, items
-        self.register_buffer("edges", torch.from_numpy(relation.edges))
-        self.register_buffer("dense", torch.from_numpy(relation.lift.dense))
+        self.register_buffer("edges", torch.from_numpy(relation.edges), persistent=False)
+        self.register_buffer("dense", torch.from_numpy(relation.lift.dense), persistent=False)
 
     @property
     def table(self) -> DenseRows:

@@ -46,7 +46,7 @@ class NeighbourEvidence(RelationEvidence):
         tables = {relation_name("user", n): nn.Parameter(torch.zeros(c, c)) for n, c in user_values.items()}
         self.user_relation = nn.ParameterDict(tables)
         for name, codes in user_codes.items():
-            self.register_buffer(f"codes_{relation_name('user', name)}", codes)
+            self.register_buffer(f"codes_{relation_name('user', name)}", codes, persistent=False)
         self.project = nn.Linear(width, width, bias=False)
         self.norm = nn.LayerNorm(width)
         nn.init.zeros_(self.project.weight)

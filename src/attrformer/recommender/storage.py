@@ -112,7 +112,9 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
             updated=described.get("updated", 0),
         )
         relations = unpack_relations(arrays, described["relations"])
-    except (KeyError, TypeError, ValueError, ConfigurationError) as error:
+    except ConfigurationError as error:
+        raise CheckpointError(f"The model in {folder} has options that are not known here. {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from error
     parameters = {n.removeprefix("parameter/"): t for n, t in tensors.items() if n.startswith("parameter/")}
     return Fitted(config.model, relations, parameters, knowledge, device), config
