@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.relations.builders import relations_of, sequences, shop
 
 from attrformer.relations import moment
-from attrformer.relations.moment import SMOOTHING, MomentRelation, counted_moments, moment_relation
+from attrformer.relations.moment import SMOOTHING, MomentRelation, counted_moments, moment_relation, with_later_moments
 
 ITEMS = 4
 REACH = 0.5
@@ -88,6 +88,26 @@ def test_given_edges_are_kept() -> None:
     relation = counted_moments(np.array([10, 60]), REACH, train, ITEMS, np.zeros(1, dtype=np.int64))
     assert relation.edges.tolist() == [10, 60] and relation.lift.keys == 3
     assert relation.lift.row(0).argmax() == 0 and relation.lift.row(2).argmax() == 2
+
+
+def test_time_after_training_is_cut_into_moments_of_the_same_size() -> None:
+    edges = np.array([10, 20, 30])
+    known = np.arange(30)
+    assert with_later_moments(edges, np.append(known, np.arange(30, 49)), ITEMS).tolist() == [10, 20, 30]
+    later = with_later_moments(edges, np.append(known, np.arange(30, 70)), ITEMS)
+    assert later.tolist() == [10, 20, 30, 40, 50, 60]
+    # An update after an update goes on where that one ended.
+    assert with_later_moments(later, np.arange(100), ITEMS).tolist() == [*later, 70, 80, 90]
+    # What is one time cannot be cut, and what training could not cut stays one moment.
+    assert with_later_moments(edges, np.append(known, np.full(100, 35)), ITEMS).tolist() == [10, 20, 30, 35]
+    assert with_later_moments(np.empty(0, dtype=np.int64), np.arange(100), ITEMS).tolist() == []
+
+
+def test_later_moments_keep_the_table_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moment, "MOST_VALUES", 6 * ITEMS)
+    assert len(with_later_moments(np.array([10, 20, 30]), np.arange(1000), ITEMS)) + 1 <= 6
+    monkeypatch.setattr(moment, "MOST_VALUES", 1)
+    assert with_later_moments(np.array([10, 20, 30]), np.arange(1000), ITEMS).tolist() == [10, 20, 30]
 
 
 def test_there_is_none_without_times_or_where_it_is_off() -> None:

@@ -15,7 +15,7 @@ from attrformer.relations import id_order
 from attrformer.relations.build import RelationSet, UserRelation, counted_rows
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.item_attribute import FeatureRelation, phi_rows
-from attrformer.relations.moment import counted_moments
+from attrformer.relations.moment import counted_moments, with_later_moments
 from attrformer.relations.neighbours import NeighbourIndex
 from attrformer.relations.rows import RowRelation
 from attrformer.relations.user_attribute import lift_relation
@@ -70,7 +70,9 @@ def recounted(
         users[name] = UserRelation(codes[name], user.labels, lift.for_inference(), user.reading)
     moment = relations.moment
     if moment is not None:
-        moment = counted_moments(moment.edges, moment.reach, histories, items, everyone).for_inference()
+        assert histories.times is not None
+        edges = with_later_moments(moment.edges, histories.times, items)
+        moment = counted_moments(edges, moment.reach, histories, items, everyone).for_inference()
     index = relations.neighbours
     if index is not None:
         index = NeighbourIndex.build(

@@ -60,6 +60,30 @@ def moment_relation(
     return counted_moments(edges, reach, train, items, folds)
 
 
+def with_later_moments(edges: NDArray[np.int64], times: NDArray[np.int64], items: int) -> NDArray[np.int64]:
+    """Goes on cutting time as training did, where interactions came in after the latest edge.
+
+    Without it all that happens after training would be one moment, which in the end says nothing.
+
+    Args:
+        edges: of the moments of training, int64 seconds, ascending.
+        times: of all interactions known now, int64 seconds.
+        items: catalogue size.
+
+    Returns:
+        The edges, and further ones where what lies after the latest is worth at least two moments.
+    """
+    if not len(edges):
+        return edges
+    after = times[times >= edges[-1]]
+    size = max(1, (len(times) - len(after)) // len(edges))
+    wanted = min(len(after) // size, MOST_VALUES // max(items, 1) - len(edges))
+    if wanted < 2:
+        return edges
+    cuts = np.quantile(after, np.arange(1, wanted) / wanted, method="higher").astype(np.int64)
+    return np.union1d(edges, cuts)
+
+
 def counted_moments(
     edges: NDArray[np.int64], reach: float, train: Sequences, items: int, folds: NDArray[np.int64]
 ) -> MomentRelation:
