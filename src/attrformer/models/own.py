@@ -19,26 +19,25 @@ VARIABLE: Final = "ATTRFORMER_MODELS"
 _loaded: Final[dict[str, ModuleType]] = {}
 
 
-def load_models(names: Iterable[str] = (), *, remembered: bool = True) -> None:
+def load_models(names: Iterable[str] = ()) -> None:
     """Imports files or modules that register models of one's own; what was imported before is left as it is.
 
+    Those that the environment variable names come first, and these are added to it, so that child processes have them.
     Nothing else in the library runs code that a file names: a saved model holds the name of its network and not its
     code.
 
     Args:
         names: paths ending in `.py`, or dotted names of importable modules.
-        remembered: whether those that the environment variable names are imported first, and these are added to it,
-            so that child processes have them.
 
     Raises:
         ConfigurationError: there is no such file or module, it fails, or another module has the file's name.
     """
-    known = os.environ.get(VARIABLE, "") if remembered else ""
-    wanted = dict.fromkeys(map(_absolute, [*filter(None, known.split(os.pathsep)), *names]))
+    known = filter(None, os.environ.get(VARIABLE, "").split(os.pathsep))
+    wanted = dict.fromkeys(map(_absolute, [*known, *names]))
     for name in wanted:
         if name not in _loaded:
             _loaded[name] = _import(name)
-    if remembered and wanted:
+    if wanted:
         os.environ[VARIABLE] = os.pathsep.join(wanted)
 
 
@@ -48,34 +47,36 @@ def loaded_models() -> dict[str, str]:
 
 
 def _absolute(name: str) -> str:
-    return str(Path(name).resolve()) if _is_file(name) else name
-
-
-def _is_file(name: str) -> bool:
-    return name.endswith(".py") or os.sep in name
+    return str(Path(name).resolve()) if name.endswith(".py") or os.sep in name else name
 
 
 def _import(name: str) -> ModuleType:
     path = Path(name)
-    if _is_file(name) and not path.is_file():
+    # Names of modules stay as they are, those of files are absolute.
+    if not path.is_absolute():
+        return _imported(name, name)
+    if not path.is_file():
         raise ConfigurationError(f"There is no file {name} to read models from. Correct --models or {VARIABLE}.")
-    module = path.stem if _is_file(name) else name
-    if _is_file(name) and str(path.parent) not in sys.path:
+    if str(path.parent) not in sys.path:
         # Processes that are started for several runs at a time find the module by its name.
         sys.path.insert(0, str(path.parent))
+    found = _imported(path.stem, name)
+    if Path(found.__file__ or "").resolve() != path:
+        raise ConfigurationError(
+            f"{name} cannot be read, since another module is called '{path.stem}' ({found.__file__}). Rename the file."
+        )
+    return found
+
+
+def _imported(module: str, name: str) -> ModuleType:
     try:
-        found = importlib.import_module(module)
+        return importlib.import_module(module)
     except ConfigurationError:
         raise
     except Exception as error:
         raise ConfigurationError(
             f"{name} cannot be imported ({type(error).__name__}: {error}). Correct it, or --models and {VARIABLE}."
         ) from error
-    if _is_file(name) and Path(found.__file__ or "").resolve() != path:
-        raise ConfigurationError(
-            f"{name} cannot be read, since another module is called '{module}' ({found.__file__}). Rename the file."
-        )
-    return found
 
 
 def _digest(module: ModuleType) -> str:

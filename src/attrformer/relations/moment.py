@@ -52,11 +52,7 @@ def moment_relation(
         reach: see `MomentRelation`.
     """
     assert train.times is not None
-    wanted = min(moments, max(2, MOST_VALUES // max(items, 1)))
-    edges = np.empty(0, dtype=np.int64)
-    if len(train.times):
-        cuts = np.quantile(train.times, np.arange(1, wanted) / wanted, method="higher")
-        edges = np.unique(cuts).astype(np.int64)
+    edges = _cuts(train.times, min(moments, max(2, _most_moments(items))))
     return counted_moments(edges, reach, train, items, folds)
 
 
@@ -77,11 +73,20 @@ def with_later_moments(edges: NDArray[np.int64], times: NDArray[np.int64], items
         return edges
     after = times[times >= edges[-1]]
     size = max(1, (len(times) - len(after)) // len(edges))
-    wanted = min(len(after) // size, MOST_VALUES // max(items, 1) - len(edges))
-    if wanted < 2:
-        return edges
-    cuts = np.quantile(after, np.arange(1, wanted) / wanted, method="higher").astype(np.int64)
-    return np.union1d(edges, cuts)
+    wanted = min(len(after) // size, _most_moments(items) - len(edges))
+    return np.union1d(edges, _cuts(after, wanted)) if wanted >= 2 else edges
+
+
+def _most_moments(items: int) -> int:
+    """Moments that the table of a catalogue has room for."""
+    return MOST_VALUES // max(items, 1)
+
+
+def _cuts(times: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Where times are cut into that many moments of equally many interactions; fewer where times repeat."""
+    if not len(times):
+        return np.empty(0, dtype=np.int64)
+    return np.unique(np.quantile(times, np.arange(1, count) / count, method="higher")).astype(np.int64)
 
 
 def counted_moments(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +71,7 @@ class Examples:
         self._followers = _Followers(train) if partners else None
         self._cache = self._align_all() if relations.neighbours and len(train.items) <= CACHED_NEIGHBOURS else None
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Interactions of each window, int64 `[windows]`."""
         return self._stops - self._starts
