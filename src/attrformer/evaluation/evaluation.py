@@ -14,7 +14,7 @@ from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation import drawing, metrics
 from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
 from attrformer.evaluation.protocol import SEEN_VARIANTS, Protocol
-from attrformer.evaluation.slices import Slice, by_band, slice_of
+from attrformer.evaluation.slices import Slice, by_band, by_group
 
 HEADLINE: Final = "NDCG@20"
 
@@ -181,13 +181,8 @@ class Evaluation:
         """
         if self.same_time is None:
             raise ConfigurationError("The times of targets are not known. Evaluate on data with times.")
-        measure = self.per_target(name, seen)
         groups = {"same time": self.same_time, "later": ~self.same_time}
-        return [
-            slice_of(label, measure, inside, users=self._groups(), **self._sampling())
-            for label, inside in groups.items()
-            if inside.any()
-        ]
+        return by_group(self.per_target(name, seen), groups, **self._sampling())
 
     def slices(self, name: str = HEADLINE, seen: str = "hidden") -> dict[str, list[Slice]]:
         """A metric by everything that is known to group targets by, under the names that files and reports give it.
@@ -224,9 +219,7 @@ class Evaluation:
             raise DataError(
                 "the two evaluations have different targets", fix="Evaluate both on the same split of the same dataset"
             )
-        return paired_test(
-            self.per_target(name, seen), other.per_target(name, seen), users=self._groups(), **self._sampling()
-        )
+        return paired_test(self.per_target(name, seen), other.per_target(name, seen), **self._sampling())
 
     def table(self) -> Table:
         """The metrics of both variants with their intervals, for a rich console."""
@@ -266,6 +259,7 @@ class Evaluation:
 
     def _sampling(self) -> dict[str, Any]:
         return {
+            "users": self._groups(),
             "resamples": self.protocol.resamples,
             "confidence": self.protocol.confidence,
             "seed": self.protocol.seed,
@@ -276,7 +270,7 @@ class Evaluation:
         return None if self.protocol.users == len(self.users) else self.users
 
     def _slices(self, values: NDArray[np.int64], name: str, seen: str, count: int) -> list[Slice]:
-        return by_band(self.per_target(name, seen), values, count=count, users=self._groups(), **self._sampling())
+        return by_band(self.per_target(name, seen), values, count=count, **self._sampling())
 
     def _resample(self, name: str, seen: str) -> None:
         """Remember the intervals of all reported means at once, since drawing users costs more than averaging."""
@@ -285,7 +279,7 @@ class Evaluation:
             means = [known for known in self.names if metrics.parse_metric(known)[0] != metrics.COVERAGE]
             wanted = [(known, variant) for known in means for variant in SEEN_VARIANTS]
         table = np.stack([self.per_target(*key) for key in wanted], axis=1)
-        intervals = mean_intervals(table, users=self._groups(), **self._sampling())
+        intervals = mean_intervals(table, **self._sampling())
         self._known.update(zip(wanted, intervals, strict=True))
 
     def _lists(self, name: str, seen: str, k: int) -> NDArray[np.int32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,42 +75,44 @@ def by_band(
     Returns:
         One slice for each band, in ascending order.
     """
-    slices = []
-    for low, high in bands(values, count):
-        inside = (values >= low) & (values <= high)
-        label = str(low) if low == high else f"{low}-{high}"
-        slices.append(
-            slice_of(label, measure, inside, users=users, resamples=resamples, confidence=confidence, seed=seed)
-        )
-    return slices
+    groups = {
+        str(low) if low == high else f"{low}-{high}": (values >= low) & (values <= high)
+        for low, high in bands(values, count)
+    }
+    return by_group(measure, groups, users=users, resamples=resamples, confidence=confidence, seed=seed)
 
 
-def slice_of(
-    label: str,
+def by_group(
     measure: NDArray[np.float64],
-    inside: NDArray[np.bool_],
+    groups: Mapping[str, NDArray[np.bool_]],
     *,
     users: NDArray[np.int64] | None,
     resamples: int,
     confidence: float,
     seed: int,
-) -> Slice:
-    """The mean of a measure over some of the targets.
+) -> list[Slice]:
+    """The mean of a measure within each of some groups.
 
     Args:
-        label: what to call them.
         measure: float64 `[n]`, of each target.
-        inside: bool `[n]`, which of them; at least one.
+        groups: bool `[n]` by label, which targets are in the group.
         users: int64 `[n]`, who each target belongs to; None where each has a user of its own.
         resamples: bootstrap resamples.
-        confidence: level of the interval.
+        confidence: level of the intervals.
         seed: of the bootstrap.
+
+    Returns:
+        One slice for each group that has a target, in their order.
     """
-    (interval,) = mean_intervals(
-        measure[inside],
-        users=None if users is None else users[inside],
-        resamples=resamples,
-        confidence=confidence,
-        seed=seed,
-    )
-    return Slice(label=label, targets=int(inside.sum()), interval=interval)
+    slices = []
+    for label, inside in groups.items():
+        if inside.any():
+            (interval,) = mean_intervals(
+                measure[inside],
+                users=None if users is None else users[inside],
+                resamples=resamples,
+                confidence=confidence,
+                seed=seed,
+            )
+            slices.append(Slice(label, int(inside.sum()), interval))
+    return slices
