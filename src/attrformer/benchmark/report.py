@@ -9,6 +9,7 @@ from typing import Final
 import jinja2
 
 from attrformer.benchmark.drawings import Drawing, cost_chart, gain_chart
+from attrformer.benchmark.headline import groups, headline
 from attrformer.benchmark.outsiders import outsiders
 from attrformer.benchmark.paper import PaperTable
 from attrformer.benchmark.parts import parts
@@ -56,6 +57,8 @@ def write_document(template: Path, out: Path, results: Path, paper: PaperTable, 
         "cost_chart": lambda dataset: shown(f"cost-{dataset}", cost_chart(board, dataset)),
         "outsiders": lambda: outsiders(results),
         "same_time": lambda dataset: same_time(board, dataset),
+        "headline": lambda datasets: headline(board, datasets),
+        "groups": lambda dataset: groups(board, dataset) or NOTHING,
         "parts": lambda *datasets: parts(board, datasets),
         "datasets": board.datasets,
         "nothing": NOTHING,
