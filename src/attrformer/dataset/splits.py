@@ -54,6 +54,24 @@ class Targets:
         same[known] = self.contexts.times[self.contexts.offsets[1:][known] - 1] == self.times[known]
         return same
 
+    @property
+    def repeats(self) -> NDArray[np.bool_]:
+        """Whether each target's item is in its context already, `[n]`."""
+        rows = self.contexts.row_of_position()
+        repeated = np.zeros(len(self), dtype=bool)
+        repeated[rows[self.contexts.items == self.items[rows]]] = True
+        return repeated
+
+    @property
+    def last(self) -> NDArray[np.bool_]:
+        """Whether each target is the last of its user, `[n]`: by time, length of the context and row."""
+        keys = [self.contexts.lengths, *([] if self.times is None else [self.times]), self.users]
+        # lexsort is stable, so that of equal targets the last row comes last.
+        order = np.lexsort(keys)
+        last = np.zeros(len(self), dtype=bool)
+        last[order[np.append(np.diff(self.users[order]) != 0, True)[: len(order)]]] = True
+        return last
+
     def rows(self, rows: NDArray[np.int64]) -> Targets:
         """The given targets, in their order."""
         times = None if self.times is None else self.times[rows]
