@@ -115,7 +115,7 @@ def test_groups_are_kept_in_files_and_older_files_have_none(tmp_path: Path):
     assert (loaded.repeats, loaded.last, loaded.new_users) == (None, None, None)
     assert list(loaded.groups) == ["new_items"]
     assert "repeat" not in loaded.protocol.line()
-    with pytest.raises(ConfigurationError, match="Nothing is known of repeats here. Evaluate again"):
+    with pytest.raises(ConfigurationError, match=r"Nothing is known of repeats here\. Evaluate again"):
         loaded.by_repeats()
     with pytest.raises(ConfigurationError, match="with `activity` given"):
         loaded.by_new_users()

@@ -18,7 +18,9 @@ TINY = ("training.epochs=1", "training.threads=1", "evaluation.resamples=5", "tr
 
 
 def interactions(histories: list[list[int]]) -> pl.DataFrame:
-    rows = [(user, item, 1000 * user + place) for user, items in enumerate(histories) for place, item in enumerate(items)]
+    rows = [
+        (user, item, 1000 * user + place) for user, items in enumerate(histories) for place, item in enumerate(items)
+    ]
     return pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
 
 
