@@ -76,6 +76,7 @@ def render(run: RunFiles) -> str:
         tiles=list(_tiles(run)),
         sections=[
             _metrics_section(run.figures),
+            *_groups_sections(run.figures.get("groups", {})),
             _curves_section(run.epochs),
             _slices_section(run.slices),
             _strengths_section(run.relations.get("strengths", {})),
@@ -106,10 +107,33 @@ def _metrics_section(figures: Mapping[str, Any]) -> Section:
     names = list(dict.fromkeys(name for variant in variants for name in figures[variant]))
     rows = tuple((name, *(_interval(figures[variant].get(name)) for variant in variants)) for name in names)
     note = (
-        "Each value stands with its confidence interval. seen=hidden leaves out what the user already had, "
-        "seen=ranked ranks every item."
+        "Each value stands with its confidence interval. seen=hidden leaves out what the user already had, so that a "
+        "target which repeats it is a miss; seen=ranked ranks every item."
     )
     return Section("Metrics", note, table=Table(("Metric", *variants), rows))
+
+
+def _groups_sections(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[Section]:
+    """Figures of repeated targets, earlier targets of a user, new items and new users, where there are any."""
+    if not groups:
+        return
+    rows = tuple(
+        (label, f"{group['targets']:,}", name, *(_interval(group[variant].get(name)) for variant in VARIANTS))
+        for halves in groups.values()
+        for label, group in halves.items()
+        for name in _longest(group[VARIANTS[0]])
+    )
+    note = (
+        "A repeated target is an item that the history holds already. New items and new users have no training "
+        "interaction. Where users have several targets, the last of each user stand apart from the earlier ones."
+    )
+    yield Section("Groups of targets", note, table=Table(("Targets", "Count", "Metric", *VARIANTS), rows))
+
+
+def _longest(figures: Mapping[str, Any]) -> list[str]:
+    """Recall and NDCG at the longest of their cutoffs."""
+    longest = max((int(name.partition("@")[2]) for name in figures), default=0)
+    return [name for name in (f"Recall@{longest}", f"NDCG@{longest}") if name in figures]
 
 
 def _interval(figure: Mapping[str, float] | None) -> str:
