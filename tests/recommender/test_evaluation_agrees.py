@@ -84,6 +84,14 @@ MODELS = {
 }
 
 
+def test_what_is_seen_does_not_end_where_the_network_stops_reading() -> None:
+    dataset = shop_with_repeats()
+    model = fitted(dataset, "model.name=sasrec", "model.width=8", "model.max_length=2")
+    found = model.evaluate(dataset)
+    check(model, dataset, found)
+    assert (found.ranks["hidden"] == UNREACHABLE_RANK).sum() == 20
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_ranks_and_lists_are_those_of_recommend_where_targets_repeat(name: str) -> None:
     dataset = shop_with_repeats()
