@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.benchmark.builders import evaluation
 
 from attrformer.benchmark.ranks import digest, load_ranks, save_ranks
 from attrformer.errors import CheckpointError
+from attrformer.evaluation.metrics import UNREACHABLE_RANK
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 
 
@@ -51,6 +53,37 @@ def test_which_targets_have_the_time_of_the_last_interaction_is_kept(tmp_path: P
     same = np.array([True, False, False, True])
     save_ranks(replace(found, same_time=same), tmp_path / "ranks.npz")
     np.testing.assert_array_equal(load_ranks(tmp_path / "ranks.npz").same_time, same)
+
+
+def test_targets_that_cannot_be_recommended_stay_misses(tmp_path: Path) -> None:
+    never = UNREACHABLE_RANK
+    found = evaluation([1, never, 3, never])
+    repeats = np.array([False, True, False, False])
+    found = replace(
+        found, ranks={"hidden": found.ranks["hidden"], "ranked": np.array([4, 2, 3, never])}, repeats=repeats
+    )
+    save_ranks(found, tmp_path / "ranks.npz")
+    loaded = load_ranks(tmp_path / "ranks.npz")
+    for seen in SEEN_VARIANTS:
+        assert loaded.ranks[seen].tolist() == found.ranks[seen].tolist()
+    assert loaded.per_target("Recall@9999999999", "hidden").tolist() == [1.0, 0.0, 1.0, 0.0]
+    assert loaded.repeats is not None and loaded.repeats.tolist() == repeats.tolist()
+    with np.load(tmp_path / "ranks.npz") as file:
+        assert file["hidden"].dtype == file["above"].dtype == np.uint8
+
+
+def test_a_file_of_the_earlier_format_is_still_read(tmp_path: Path) -> None:
+    found = evaluation([1, 3, 5], above=2)
+    save_ranks(found, tmp_path / "ranks.npz")
+    with np.load(tmp_path / "ranks.npz") as file:
+        arrays = dict(file)
+    header = json.loads(arrays["header"].tobytes()) | {"format": "attrformer-ranks-1"}
+    header["protocol"] = {name: value for name, value in header["protocol"].items() if not name.endswith("_share")}
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez(tmp_path / "old.npz", **arrays)
+    loaded = load_ranks(tmp_path / "old.npz")
+    assert (loaded.protocol, loaded.repeats) == (found.protocol, None)
+    assert loaded.ranks["ranked"].tolist() == [3, 5, 7]
 
 
 def test_the_digest_tells_other_targets_apart() -> None:

@@ -104,13 +104,34 @@ def test_ablations_are_compared_with_the_model_that_was_trained_as_they_were(
 
 
 def test_slices_of_both_models(tmp_path: Path, found: dict[str, Evaluation]) -> None:
-    lengths, popularity = tables(tmp_path).slices("shop").split("\n\n")
+    lengths, popularity, new = tables(tmp_path).slices("shop").split("\n\n")
     header, *rows = cells(lengths)
     assert header[2:4] == ["OWN, NDCG@20 `seen=hidden`", "RIVAL"]
     expected = found["rival"].by_history_length()
     assert [row[0] for row in rows] == [part.label for part in expected]
     assert [row[3] for row in rows] == [str(part.interval) for part in expected]
     assert sum(int(row[1]) for row in cells(popularity)[1:]) == USERS
+    expected = found["rival"].by_new_items()
+    assert [(row[0], int(row[1]), row[3]) for row in cells(new)[1:]] == [
+        (part.label, part.targets, str(part.interval)) for part in expected
+    ]
+
+
+def test_results_of_before_have_the_slices_that_they_have(tmp_path: Path, found: dict[str, Evaluation]) -> None:
+    kept = ("history_length", "item_popularity")
+    for name, group in (("own", "ours"), ("rival", "paper")):
+        line = {"date": "2030-01-01T00:00:00+00:00"}
+        slices = {f"seen={seen}": found[name].slices("NDCG@20", seen) for seen in ("hidden", "ranked")}
+        line["slices"] = {
+            seen: {
+                kind: [{"label": part.label, "targets": part.targets} | part.interval.to_json() for part in parts]
+                for kind, parts in kinds.items()
+                if kind in kept
+            }
+            for seen, kinds in slices.items()
+        }
+        add_result(tmp_path, name, found[name], group=group, **line)
+    assert len(tables(tmp_path).slices("shop").split("\n\n")) == 2
 
 
 def test_lengths(tmp_path: Path, found: dict[str, Evaluation]) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from tests.benchmark.builders import add_result, evaluation
 
 from attrformer.benchmark.results import load_board
-from attrformer.benchmark.same_time import same_time
+from attrformer.benchmark.same_time import repeats, same_time
 from attrformer.benchmark.wording import NOTHING
+from attrformer.evaluation.metrics import UNREACHABLE_RANK
 
 SAME = np.array([True, False, False, True, False])
 
@@ -52,3 +53,34 @@ def test_without_times_nothing_is_said(tmp_path: Path) -> None:
     assert same_time(load_board(tmp_path), "shop") == NOTHING
     add_result(tmp_path, "own", evaluation([1, 3]), group="ours")
     assert same_time(load_board(tmp_path), "shop") == NOTHING
+
+
+def test_repeated_targets_have_their_own_figures(tmp_path: Path) -> None:
+    repeated = np.array([False, True, False])
+    own, rival = (
+        replace(evaluation(hidden), ranks={"hidden": np.array(hidden), "ranked": np.array(ranked)}, repeats=repeated)
+        for hidden, ranked in (([1, UNREACHABLE_RANK, 3], [1, 3, 3]), ([1, UNREACHABLE_RANK, 30], [3, 1, 30]))
+    )
+    add_result(tmp_path, "rival", rival, group="paper")
+    line = add_result(tmp_path, "own", replace(own, protocol=replace(own.protocol, repeated_share=1 / 3)), group="ours")
+    assert line["repeated_share"] == 1 / 3
+    assert line["slices"]["seen=ranked"]["repeats"][1]["targets"] == 1
+    assert line["test"]["groups"]["repeats"]["repeated"]["seen=hidden"]["NDCG@20"]["value"] == 0.0
+    header, _, first, second = cells(repeats(load_board(tmp_path), "shop"))
+    assert header[1::2] == [
+        "NDCG@20 hidden / ranked of 2 targets that do not repeat",
+        "NDCG@20 hidden / ranked of 1 targets that repeat",
+    ]
+    assert first == ["**OWN**", "0.7500 / 0.7500", "-", "0.0000 / 0.5000", "-"]
+    assert second == ["RIVAL", "0.5000 / 0.2500", "+50.0 % / +200.0 %", "0.0000 / 1.0000", "- / -50.0 %"]
+    # Ranks under the earlier rule, by which a repeated target could be found, are not compared with these.
+    earlier = replace(rival, repeats=None, protocol=replace(rival.protocol, seen="hidden: except the target itself"))
+    add_result(tmp_path, "rival", earlier, group="paper", date="2030-01-01T00:00:00+00:00")
+    assert len(cells(repeats(load_board(tmp_path), "shop"))) == 3
+
+
+def test_without_repeated_targets_nothing_is_said(tmp_path: Path) -> None:
+    add_result(tmp_path, "rival", evaluation([1, 3]), group="paper")
+    assert repeats(load_board(tmp_path), "shop") == NOTHING
+    add_result(tmp_path, "own", replace(evaluation([1, 3]), repeats=np.zeros(2, dtype=bool)), group="ours")
+    assert repeats(load_board(tmp_path), "shop") == NOTHING

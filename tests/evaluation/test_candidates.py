@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Targets
 from attrformer.errors import DataError
 from attrformer.evaluation import EvaluationConfig, evaluate, evaluate_among
+from attrformer.evaluation.metrics import UNREACHABLE_RANK
 
 INF = float("inf")
 CANDIDATES = np.array([1, 4, 5])
@@ -64,6 +67,17 @@ def test_the_protocol_and_the_metrics_are_those_of_the_candidates() -> None:
     assert found.metric("MRR@2").value == pytest.approx((1 / 2 + 1 / 2 + 1) / 3)
     everything = evaluate(scorer, targets, item_count=6, dataset="d")
     assert everything.ranks["ranked"].tolist() == [5, 5, 4]
+
+
+def test_a_candidate_that_the_history_holds_is_a_miss_where_seen_items_are_hidden() -> None:
+    targets = targets_of([1, 4, 5])
+    targets = replace(targets, contexts=Sequences(np.arange(4), np.array([1, 5, 0], dtype=np.int32)))
+    options = {"split": "s", "item_count": 6, "dataset": "d", "config": AT_TWO}
+    found = evaluate_among(FixedScorer(SCORES), targets, CANDIDATES, **options)
+    assert found.ranks["hidden"].tolist() == [UNREACHABLE_RANK, 2, 1]
+    assert found.ranks["ranked"].tolist() == [3, 2, 1]
+    assert found.protocol.repeated_share == pytest.approx(1 / 3)
+    assert found.groups["repeats"]["repeated"].targets == 1
 
 
 def test_a_target_that_is_not_ranked_is_refused() -> None:

@@ -32,7 +32,7 @@ def test_ranks_and_lists_are_those_of_one_block_in_the_order_of_the_targets(dtyp
     np.testing.assert_array_equal(found.users, targets.users)
     np.testing.assert_array_equal(found.history_lengths, targets.contexts.lengths)
     if dtype == torch.float32:
-        for seen_variant, lists in zip(("hidden", "ranked"), top_items(scores, wanted, *seen, 20), strict=True):
+        for seen_variant, lists in zip(("hidden", "ranked"), top_items(scores, *seen, 20), strict=True):
             np.testing.assert_array_equal(found.lists[seen_variant], lists)
 
 
@@ -50,8 +50,9 @@ def test_batches_hold_contexts_of_like_length_longest_first():
 
 
 def test_json_has_the_agreed_form():
-    found = json.loads(json.dumps(run(cutoffs=(20, 5), seed=4, selection="none").to_json(), allow_nan=False))
-    assert list(found) == ["protocol", "seen=hidden", "seen=ranked"]
+    evaluation = run(cutoffs=(20, 5), seed=4, selection="none")
+    found = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
+    assert list(found) == ["protocol", "seen=hidden", "seen=ranked", "groups"]
     names = ["Recall@5", "Recall@20", "NDCG@5", "NDCG@20", "MRR@5", "MRR@20"]
     names += ["Coverage@5", "Coverage@20", "PopularityBias@5", "PopularityBias@20"]
     for seen in ("seen=hidden", "seen=ranked"):
@@ -111,7 +112,9 @@ def test_without_lists_there_are_only_rank_metrics():
 
 def test_any_list_length_can_be_asked_of_rank_metrics():
     found = run(cutoffs=(5,))
-    assert found.metric("Recall@30").value == 1.0
+    # Every item is among 30, but for those that are hidden.
+    assert found.metric("Recall@30", "ranked").value == 1.0
+    assert found.metric("Recall@30").value == 1.0 - make_targets().repeats.mean()
     with pytest.raises(ConfigurationError, match="Add 6 to the cutoffs"):
         found.metric("Coverage@6")
 
@@ -165,7 +168,8 @@ def test_compare_finds_the_better_model():
             return perfect[[places[user] for user in users]]
 
     best = run(targets, scorer=Perfect())
-    assert best.value("NDCG@5") == 1.0
+    assert best.value("NDCG@5", "ranked") == 1.0
+    assert best.value("NDCG@5") == pytest.approx(1.0 - targets.repeats.mean())
     assert best.compare(first, "NDCG@5", "ranked").p_value == pytest.approx(1 / 31)
     assert best.compare(first, "NDCG@5", "ranked").difference.low > 0
     assert first.compare(second).p_value > 1 / 31

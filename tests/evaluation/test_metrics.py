@@ -19,7 +19,7 @@ def judged_elsewhere(scores: np.ndarray, targets: np.ndarray, seen: list[set[int
     """Every rank metric of every user by ir-measures, from the same scores."""
     run = []
     for user, (row, target) in enumerate(zip(scores, targets, strict=True)):
-        kept = [item for item in range(len(row)) if item == target or item not in seen[user]]
+        kept = [item for item in range(len(row)) if item not in seen[user]]
         # ir-measures has a tie rule of its own, so it is given distinct scores with the target behind its equals.
         order = sorted(kept, key=lambda item, row=row, target=target: (-row[item], item == target))
         run += [ir_measures.ScoredDoc(str(user), str(item), float(-place)) for place, item in enumerate(order)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,24 @@ def test_json_round_trip():
     assert fields["ties"] == "against the model"
     assert fields["seen"] == SEEN_RULE
     assert Protocol.from_json(fields) == PROTOCOL
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.1234, "12.3 %"), (1.0, "100.0 %"), (1e-6, "less than 0.1 %"), (0.99999, "more than 99.9 %"), (0.001, "0.1 %")],
+)
+def test_line_says_how_many_targets_repeat_and_what_was_counted_later(share, words):
+    line = replace(PROTOCOL, repeated_share=share, later_share=share).line("hidden")
+    assert f"| seen=hidden | {words} of targets repeat an item of their history (a miss with seen=hidden) |" in line
+    counted = "relations and popularity count all training interactions"
+    assert f"| {counted}, {words} of them later than the target on average | ties" in line
+    none = replace(PROTOCOL, repeated_share=0.0, later_share=0.0).line()
+    assert "| no repeated targets | ties" in none
+
+
+def test_a_protocol_of_earlier_versions_is_still_read():
+    fields = {name: value for name, value in PROTOCOL.to_json().items() if not name.endswith("_share")}
+    assert Protocol.from_json(fields).line() == PROTOCOL.line()
 
 
 def test_unknown_fields_are_refused():

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from attrformer.errors import DataError
-from attrformer.evaluation.ranks import hidden_pairs, target_ranks, top_items
+from attrformer.evaluation.metrics import UNREACHABLE_RANK, mrr, ndcg, recall
+from attrformer.evaluation.ranks import best_columns, seen_pairs, target_ranks, top_items
+from attrformer.ordering import best_places
 
 NONE = torch.empty(0, dtype=torch.int64)
 LOW = float("-inf")
@@ -16,8 +18,16 @@ LOW = float("-inf")
 def rank_by_sorting(scores: list[float], target: int, seen: set[int]) -> tuple[int, int]:
     """Both ranks of one target, from a full sort that puts the target behind every item of its score."""
     everything = sorted(range(len(scores)), key=lambda item: (-scores[item], item == target))
-    unseen = [item for item in everything if item == target or item not in seen]
-    return unseen.index(target) + 1, everything.index(target) + 1
+    unseen = [item for item in everything if item not in seen]
+    if scores[target] == LOW:
+        return UNREACHABLE_RANK, UNREACHABLE_RANK
+    hidden = UNREACHABLE_RANK if target in seen else unseen.index(target) + 1
+    return hidden, everything.index(target) + 1
+
+
+def best_by_sorting(scores: list[float], k: int) -> list[int]:
+    """The best items of one row, equal scores in the order of the catalogue."""
+    return [item for item in sorted(range(len(scores)), key=lambda item: -scores[item]) if scores[item] > LOW][:k]
 
 
 @st.composite
@@ -53,28 +63,50 @@ def test_ranks_equal_those_of_a_full_sort(block, dtype):
 
 @given(blocks(), st.integers(1, 9))
 @settings(max_examples=200, deadline=None)
-def test_lists_hold_the_best_items_that_may_be_recommended(block, count):
+def test_lists_are_those_of_a_full_sort_in_catalogue_order(block, count):
     scores, targets, seen = block
     table = torch.tensor(scores)
     before = table.clone()
-    for name, lists in zip(
-        ("hidden", "ranked"), top_items(table, torch.tensor(targets), *coordinates(seen), count), strict=True
-    ):
+    for name, lists in zip(("hidden", "ranked"), top_items(table, *coordinates(seen), count), strict=True):
         assert lists.shape == (len(targets), count)
         for row, found in enumerate(lists.tolist()):
-            hidden = {item for owner, item in seen if owner == row and item != targets[row]}
-            allowed = [
-                item
-                for item, score in enumerate(scores[row])
-                if score > LOW and (name == "ranked" or item not in hidden)
-            ]
-            real = [item for item in found if item >= 0]
-            assert found == real + [-1] * (count - len(real))
-            assert len(set(real)) == len(real) and set(real) <= set(allowed)
-            # Which of several tied items is taken is free, the scores of the list are not.
-            best = sorted((scores[row][item] for item in allowed), reverse=True)[:count]
-            assert [scores[row][item] for item in real] == best
+            hidden = {item for owner, item in seen if owner == row and name == "hidden"}
+            best = best_by_sorting([LOW if item in hidden else score for item, score in enumerate(scores[row])], count)
+            assert found == best + [-1] * (count - len(best))
     assert torch.equal(table, before)
+
+
+@given(blocks(), st.integers(1, 7), st.sampled_from([torch.float32, torch.bfloat16]), st.randoms())
+@settings(max_examples=200, deadline=None)
+def test_the_order_of_equal_scores_is_that_of_the_catalogue_everywhere(block, k, dtype, random):
+    scores = block[0]
+    table = torch.tensor(scores, dtype=dtype)
+    k = min(k, table.shape[1])
+    values, found = best_columns(table, k)
+    # The same entries in any order, each with its code.
+    order = torch.tensor([random.sample(range(table.shape[1]), table.shape[1]) for _ in scores])
+    shuffled = best_columns(table.gather(1, order), k, order)
+    for row, own in enumerate(scores):
+        best = best_by_sorting(own, k)
+        for some_values, items in ((values, found), shuffled):
+            assert items[row, : len(best)].tolist() == best
+            assert some_values[row].tolist() == sorted(own, reverse=True)[:k]
+        assert best_places(table[row].float().numpy(), k).tolist() == best
+
+
+@pytest.mark.parametrize("kind", ["all equal", "few values", "random"])
+def test_many_equal_scores_of_a_wide_row_are_in_catalogue_order(kind):
+    generator = torch.Generator().manual_seed(0)
+    tables = {
+        "all equal": torch.zeros(3, 5000),
+        "few values": torch.randint(0, 9, (3, 5000), generator=generator).float(),
+        "random": torch.randn(3, 5000, generator=generator),
+    }
+    table = tables[kind]
+    for k in (1, 20, 700, 5000):
+        wanted = torch.argsort(table, dim=1, descending=True, stable=True)[:, :k]
+        assert torch.equal(best_columns(table, k)[1], wanted)
+        assert [best_places(row, k).tolist() for row in table.numpy()] == wanted.tolist()
 
 
 def test_equal_scores_put_every_target_last():
@@ -83,11 +115,13 @@ def test_equal_scores_put_every_target_last():
     assert ranked.tolist() == [5, 5]
 
 
-def test_a_target_in_its_own_context_is_still_ranked():
+def test_a_target_in_its_own_context_is_a_miss_at_every_cutoff_where_seen_items_are_hidden():
     scores = torch.tensor([[3.0, 2.0, 1.0]])
     hidden, ranked = target_ranks(scores, torch.tensor([1]), torch.tensor([0, 0]), torch.tensor([0, 1]))
-    assert hidden.tolist() == [1]
+    assert hidden.tolist() == [UNREACHABLE_RANK]
     assert ranked.tolist() == [2]
+    for k in (1, 20, UNREACHABLE_RANK, 10**12):
+        assert [measure(hidden.numpy(), k).tolist() for measure in (recall, ndcg, mrr)] == [[0.0]] * 3
 
 
 def test_an_item_seen_twice_is_left_out_once():
@@ -96,10 +130,10 @@ def test_an_item_seen_twice_is_left_out_once():
     assert hidden.tolist() == [2]
 
 
-def test_a_target_of_score_minus_infinity_is_last():
+def test_a_target_of_score_minus_infinity_is_never_recommended_and_a_miss():
     scores = torch.tensor([[LOW, 2.0, LOW]])
     hidden, ranked = target_ranks(scores, torch.tensor([0]), torch.tensor([0]), torch.tensor([1]))
-    assert (hidden.tolist(), ranked.tolist()) == ([2], [3])
+    assert (hidden.tolist(), ranked.tolist()) == ([UNREACHABLE_RANK], [UNREACHABLE_RANK])
 
 
 def test_nan_scores_are_refused_and_the_row_is_named():
@@ -121,8 +155,6 @@ def test_an_empty_block_has_no_ranks():
     assert len(hidden) == len(ranked) == 0
 
 
-def test_hidden_pairs_are_distinct_sorted_and_without_the_target():
-    rows, items = hidden_pairs(
-        torch.tensor([4, 2]), torch.tensor([1, 0, 1, 1, 0]), torch.tensor([3, 4, 3, 2, 1]), item_count=5
-    )
-    assert list(zip(rows.tolist(), items.tolist(), strict=True)) == [(0, 1), (1, 3)]
+def test_seen_pairs_are_distinct_and_sorted():
+    rows, items = seen_pairs(torch.tensor([1, 0, 1, 1, 0]), torch.tensor([3, 4, 3, 2, 1]), item_count=5)
+    assert list(zip(rows.tolist(), items.tolist(), strict=True)) == [(0, 1), (0, 4), (1, 2), (1, 3)]

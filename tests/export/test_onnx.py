@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from tests.export.test_graph import inputs_of
 from tests.index.builders import assert_same_answers, histories_of, model_of
 from tests.relations.builders import shop
@@ -18,6 +19,7 @@ from attrformer.errors import CheckpointError, ConfigurationError, DataError, Un
 from attrformer.export import OnnxRecommender, export_model
 from attrformer.export.folder import DESCRIPTION, GRAPH
 from attrformer.recommender import Config, Recommender
+from attrformer.training.checkpoint import parameters_of
 
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
@@ -99,12 +101,25 @@ def test_what_cannot_be_answered_is_said(exported: OnnxRecommender) -> None:
 def test_sasrec_is_exported_as_well(tmp_path: Path) -> None:
     settings = ["model.name=sasrec", "model.width=8", "model.layers=1", "training.epochs=1", "evaluation.resamples=5"]
     model = Recommender(override(Config(), settings)).fit(shop(), progress=False)
+    # Every fifth item has the same vector, and with it the same score.
+    with torch.no_grad():
+        table = parameters_of(model.fitted.network)["item"]
+        table[::5] = table[0].clone()
     export_model(model, tmp_path / "onnx")
     exported = OnnxRecommender.load(tmp_path / "onnx")
 
     for count in (1, 9):
         new = list(histories_of(model, count).values())
         assert_same_answers(exported.recommend(new, k=4), model.recommend(histories=new, k=4))
+    # Equal scores come in the order of the catalogue, also where the end of a list parts them.
+    catalogue = model.fitted.knowledge.item_ids.to_list()
+    for k in (9, 13, len(catalogue)):
+        found = exported.recommend(new, k=k, hide_seen=False)
+        assert found["item_id"].to_list() == model.recommend(histories=new, k=k, hide_seen=False)["item_id"].to_list()
+        for answered in found.partition_by("user_id"):
+            alike = [item for item in answered["item_id"] if item in catalogue[::5]]
+            assert alike == catalogue[::5][: len(alike)] and answered["score"].n_unique() <= k - len(alike) + 1
+    assert len(alike) == len(catalogue[::5])
 
 
 def test_folders_are_replaced_only_where_they_hold_an_export(model: Recommender, folder: Path, tmp_path: Path) -> None:

@@ -297,3 +297,24 @@ def test_folder_that_is_no_run(tmp_path: Path) -> None:
         write_report(tmp_path)
     with pytest.raises(CheckpointError, match="is not a folder"):
         write_report(tmp_path / "absent")
+
+
+def test_groups_of_targets_are_shown_apart(tmp_path: Path) -> None:
+    group = {
+        f"seen={seen}": {"Recall@5": interval(0.1), "Recall@20": interval(0.2), "NDCG@20": interval(0.15)}
+        for seen in ("hidden", "ranked")
+    }
+    groups = {"repeats": {"not in the history": group | {"targets": 1000}, "repeated": group | {"targets": 234}}}
+    text, page = read(write_run(tmp_path / "run", figures=FIGURES | {"groups": groups}))
+    assert "Groups of targets" in text
+    (table,) = [table for table in page.tables if table[0][0] == "Targets"]
+    assert table[0] == ["Targets", "Count", "Metric", "seen=hidden", "seen=ranked"]
+    assert [row[:3] for row in table[1:]] == [
+        ["not in the history", "1,000", "Recall@20"],
+        ["not in the history", "1,000", "NDCG@20"],
+        ["repeated", "234", "Recall@20"],
+        ["repeated", "234", "NDCG@20"],
+    ]
+    assert table[1][3] == "0.2000 [0.1900, 0.2100]"
+    plain, _ = read(write_run(tmp_path / "plain"))
+    assert "Groups of targets" not in plain

@@ -70,10 +70,10 @@ def _contrast(values: NDArray[np.float64], means: NDArray[np.float64], confidenc
     # Sums of the same numbers in another order differ in the last bits.
     extreme = int((np.abs(swings - difference) >= abs(difference) - 1e-12).sum())
     with np.errstate(divide="ignore", invalid="ignore"):
-        gain, gains = values[0] / values[1] - 1, means[:, 0] / means[:, 1] - 1
+        gain = _interval(values[0] / values[1] - 1, means[:, 0] / means[:, 1] - 1, confidence)
     return Contrast(
         difference=_interval(difference, swings, confidence),
-        gain=_interval(gain, gains, confidence),
+        gain=gain,
         p_value=(extreme + 1) / (len(means) + 1),
     )
 

@@ -172,9 +172,10 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def described(evaluation: Evaluation) -> dict[str, Any]:
-    """What a line holds of an evaluation on test: the protocol, every figure, and slices of the headline figure."""
+    """What a line holds of an evaluation on test: its protocol, repeats, figures and slices of the headline figure."""
     return {
         "protocol": evaluation.protocol.line(),
+        "repeated_share": evaluation.protocol.repeated_share,
         "test": _figures(evaluation),
         "slices": _slices(evaluation),
     }

@@ -18,7 +18,10 @@ from attrformer.evaluation import metrics
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.protocol import HIDDEN, RANKED, Protocol
 
-_FORMAT: Final = "attrformer-ranks-1"
+_FORMAT: Final = "attrformer-ranks-2"
+_FORMATS: Final = ("attrformer-ranks-1", _FORMAT)
+_NEVER: Final = 0
+"""What stands in the file for `UNREACHABLE_RANK`, so that small numbers stay small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +31,12 @@ class Ranks:
     Args:
         protocol: the conditions they were measured under.
         targets: digest of users and items, equal where two models were asked for the same.
-        ranks: int64 `[n]` for "hidden" and "ranked", counted from 1.
+        ranks: int64 `[n]` for "hidden" and "ranked", counted from 1; `metrics.UNREACHABLE_RANK` for what cannot be
+            recommended.
         users: int64 `[n]`, who each target belongs to; None where each has a user of its own.
         same_time: bool `[n]`, whether each target has the time of the last interaction before it; None where that was
             not kept.
+        repeats: bool `[n]`, whether the context of each target holds its item already; None where that was not kept.
     """
 
     protocol: Protocol
@@ -39,6 +44,7 @@ class Ranks:
     ranks: dict[str, NDArray[np.int64]]
     users: NDArray[np.int64] | None = None
     same_time: NDArray[np.bool_] | None = None
+    repeats: NDArray[np.bool_] | None = None
 
     def per_target(self, name: str, seen: str) -> NDArray[np.float64]:
         """A metric of ranks such as `NDCG@20` for each target, float64 `[n]`.
@@ -58,7 +64,8 @@ def save_ranks(evaluation: Evaluation, path: Path) -> None:
         evaluation: what to keep of.
         path: the file, replaced as a whole where it exists; its folder is made where needed.
     """
-    hidden, ranked = evaluation.ranks[HIDDEN], evaluation.ranks[RANKED]
+    ranks = (evaluation.ranks[seen] for seen in (HIDDEN, RANKED))
+    hidden, ranked = (np.where(found == metrics.UNREACHABLE_RANK, _NEVER, found) for found in ranks)
     arrays = {
         "hidden": _small(hidden),
         # Items of the history that stand above the target: small numbers, which compress well.
@@ -68,6 +75,8 @@ def save_ranks(evaluation: Evaluation, path: Path) -> None:
         arrays["users"] = _small(evaluation.users)
     if evaluation.same_time is not None:
         arrays["same_time"] = evaluation.same_time
+    if evaluation.repeats is not None:
+        arrays["repeats"] = evaluation.repeats
     header = {
         "format": _FORMAT,
         "protocol": evaluation.protocol.to_json(),
@@ -92,13 +101,18 @@ def load_ranks(path: Path) -> Ranks:
             header = json.loads(file["header"].tobytes())
             hidden, above = file["hidden"].astype(np.int64), file["above"].astype(np.int64)
             users = file["users"].astype(np.int64) if "users" in file else None
-            same_time = file["same_time"].astype(bool) if "same_time" in file else None
-        if header["format"] != _FORMAT:
+            known = {name: file[name].astype(bool) for name in ("same_time", "repeats") if name in file}
+        if header["format"] not in _FORMATS:
             raise ValueError("another format")
         protocol = Protocol.from_json(header["protocol"])
-        return Ranks(protocol, header["targets"], {HIDDEN: hidden, RANKED: hidden + above}, users, same_time)
+        ranks = {HIDDEN: _reached(hidden), RANKED: _reached(hidden + above)}
+        return Ranks(protocol, header["targets"], ranks, users, **known)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, DataError) as error:
         raise CheckpointError(f"The ranks {path} cannot be read ({error}). Run that row of the plan again.") from error
+
+
+def _reached(stored: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.where(stored == _NEVER, metrics.UNREACHABLE_RANK, stored)
 
 
 def digest(users: NDArray[np.int64], items: NDArray[np.int64]) -> str:

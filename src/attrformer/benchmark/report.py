@@ -15,7 +15,7 @@ from attrformer.benchmark.paper import PaperTable
 from attrformer.benchmark.parts import parts
 from attrformer.benchmark.present import PresentRuns
 from attrformer.benchmark.results import load_board
-from attrformer.benchmark.same_time import same_time
+from attrformer.benchmark.same_time import repeats, same_time
 from attrformer.benchmark.tables import Tables
 from attrformer.benchmark.wording import NOTHING
 from attrformer.errors import ConfigurationError
@@ -59,6 +59,7 @@ def write_document(template: Path, out: Path, results: Path, paper: PaperTable, 
         "same_time": lambda dataset: same_time(board, dataset),
         "headline": lambda datasets: headline(board, datasets),
         "groups": lambda dataset: groups(board, dataset) or NOTHING,
+        "repeats": lambda dataset: repeats(board, dataset),
         "parts": lambda *datasets: parts(board, datasets),
         "datasets": board.datasets,
         "nothing": NOTHING,

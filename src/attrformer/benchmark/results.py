@@ -142,9 +142,12 @@ class Result:
         return mean
 
     def comparable(self, other: Result) -> bool:
-        """Whether both have ranks of the same targets."""
+        """Whether both have ranks of the same targets, and of one rule for repeated ones where there are any."""
         own, others = self.ranks, other.ranks
-        return own is not None and others is not None and own[0].targets == others[0].targets
+        if own is None or others is None or own[0].targets != others[0].targets:
+            return False
+        repeated = any(one.repeats is not None and one.repeats.any() for one in (own[0], others[0]))
+        return not repeated or own[0].protocol.seen == others[0].protocol.seen
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,8 @@
-"""Figures for targets that have the time of the interaction before them, and for later ones."""
+"""Figures apart: targets at the time of the interaction before them and later ones, repeated ones and others."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -26,12 +27,37 @@ def same_time(board: Board, dataset: str) -> str:
     own = board.own(dataset)
     if own is None:
         return NOTHING
-    same = _known(board, own)
+    same = _known(board, own, "same_time")
     if same is None:
         return NOTHING
-    others = [result for result in board.on(dataset) if result.row != own.row and own.comparable(result)]
+    return apart(board, own, {"at the same time": same, "later": ~same})
+
+
+def repeats(board: Board, dataset: str) -> str:
+    """The same for repeated targets and for those that the history does not hold, where there are repeated ones.
+
+    Args:
+        board: all results.
+        dataset: its name.
+    """
+    own = board.own(dataset)
+    repeated = None if own is None else _known(board, own, "repeats")
+    if own is None or repeated is None or not repeated.any():
+        return NOTHING
+    return apart(board, own, {"that do not repeat": ~repeated, "that repeat": repeated})
+
+
+def apart(board: Board, own: Result, groups: Mapping[str, NDArray[np.bool_]]) -> str:
+    """A model and the best of all others with figures for each of some groups of targets.
+
+    Args:
+        board: all results.
+        own: the model.
+        groups: bool `[n]` by what is said of these targets; empty ones are left out.
+    """
+    others = [result for result in board.on(own.dataset) if result.row != own.row and own.comparable(result)]
     others.sort(key=lambda result: -result.figure(HEADLINE, HIDDEN).value)
-    groups = {text: inside for text, inside in (("at the same time", same), ("later", ~same)) if inside.any()}
+    groups = {text: inside for text, inside in groups.items() if inside.any()}
     found = {text: contrasts(own, others[:OTHERS], HEADLINE, inside) for text, inside in groups.items()}
     header = ["model"]
     for text, inside in groups.items():
@@ -44,11 +70,11 @@ def same_time(board: Board, dataset: str) -> str:
     return markdown(header, rows)
 
 
-def _known(board: Board, own: Result) -> NDArray[np.bool_] | None:
-    """Which targets have the time of the interaction before them; whoever was asked for the same ones may know."""
+def _known(board: Board, own: Result, what: str) -> NDArray[np.bool_] | None:
+    """Which targets are of a kind; whoever was asked for the same ones may know."""
     for result in board.results:
         if result.dataset == own.dataset and result.ranks is not None and own.comparable(result):
-            known = result.ranks[0].same_time
+            known: NDArray[np.bool_] | None = getattr(result.ranks[0], what)
             if known is not None:
                 return known
     return None
@@ -57,4 +83,8 @@ def _known(board: Board, own: Result) -> NDArray[np.bool_] | None:
 def _cells(result: Result, inside: NDArray[np.bool_], found: dict[tuple[str, str], Contrast]) -> tuple[str, str]:
     means = [result.per_target(HEADLINE, seen)[inside].mean() for seen in SEEN_VARIANTS]
     gains = [found[result.row, seen].gain.value for seen in SEEN_VARIANTS if (result.row, seen) in found]
-    return " / ".join(f"{mean:.4f}" for mean in means), " / ".join(f"{100 * gain:+.1f} %" for gain in gains) or "-"
+    return " / ".join(f"{mean:.4f}" for mean in means), " / ".join(map(_gain, gains)) or "-"
+
+
+def _gain(gain: float) -> str:
+    return f"{100 * gain:+.1f} %" if np.isfinite(gain) else "-"

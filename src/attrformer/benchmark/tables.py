@@ -25,6 +25,13 @@ from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import HIDDEN, RANKED, SEEN_VARIANTS
 
 RECALL: Final = "Recall@20"
+_GROUPS: Final = {
+    "history_length": "history length",
+    "item_popularity": "item popularity",
+    "last_target": "target of its user",
+    "new_items": "item of the target",
+    "new_users": "user of the target",
+}
 
 
 class Tables:
@@ -142,13 +149,18 @@ class Tables:
         return with_caption(header, rows, [full, *parts])
 
     def slices(self, dataset: str, seen: str = HIDDEN) -> str:
-        """The model of this project and the best of the paper's baselines by history length and item popularity."""
+        """The model of this project and the best of the paper's baselines by history length, item popularity and more.
+
+        Earlier targets of a user, new items and new users are there where a dataset has any.
+        """
         own, rival = self.board.own(dataset), self.board.rival(dataset, HEADLINE, seen)
         if own is None or rival is None:
             return NOTHING
         tables = []
-        for kind, title in (("history_length", "history length"), ("item_popularity", "item popularity")):
+        for kind, title in _GROUPS.items():
             pairs = _matching(own, rival, kind, seen)
+            if not pairs:
+                continue
             header = (title, "targets", f"{own.title}, {HEADLINE} `seen={seen}`", rival.title, "gain")
             rows = [
                 (first["label"], f"{first['targets']:,}", interval(first), interval(second), _ratio(first, second))
@@ -233,7 +245,7 @@ def _loss_cells(contrast: Contrast | None) -> tuple[str, str]:
 
 def _matching(own: Result, rival: Result, kind: str, seen: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Groups of both results, of the first seed, that hold the same targets."""
-    firsts, seconds = (result.line["slices"][f"seen={seen}"][kind] for result in (own, rival))
+    firsts, seconds = (result.line["slices"][f"seen={seen}"].get(kind, ()) for result in (own, rival))
     theirs = {(part["label"], part["targets"]): part for part in seconds}
     found = ((part, theirs.get((part["label"], part["targets"]))) for part in firsts)
     return [(first, second) for first, second in found if second is not None]

@@ -21,7 +21,7 @@ from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 from attrformer.recommender import Config
 
-_OF_TEST: Final = frozenset({"test", "slices", "protocol"})
+_OF_TEST: Final = frozenset({"test", "slices", "protocol", "repeated_share"})
 """What a line of a trial has nothing to do with."""
 
 

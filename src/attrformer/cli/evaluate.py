@@ -31,7 +31,9 @@ def evaluate(
 ) -> None:
     """Rank the whole catalogue for every user and print the metrics with their confidence intervals.
 
-    Both variants are always given: seen=hidden leaves out what the user already had, seen=ranked ranks every item.
+    Both variants are always given: seen=hidden leaves out what the user already had, so that a target which repeats it
+    is a miss; seen=ranked ranks every item. Repeated targets, earlier targets of a user, new items and new users are
+    shown apart where there are any.
     Where the run held items out of training, the figures among these items alone follow.
 
     Example:  attrformer evaluate runs/ml-1m --json > figures.json

@@ -13,51 +13,11 @@ from numpy.typing import NDArray
 from attrformer.columns import TIMESTAMP
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
+from attrformer.dataset.targets import Targets as Targets
+from attrformer.dataset.targets import targets_at as targets_at
 from attrformer.errors import ConfigurationError, DataError
 
 _NAMED: Final = 5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Targets:
-    """Interactions to be predicted, each from its context.
-
-    Args:
-        users: int64 `[n]`, user codes; a user may appear more than once under a time split.
-        contexts: `[n]` rows, what the user did before, aligned with `users`.
-        items: int32 `[n]`, the item to be predicted.
-        times: int64 `[n]`, when that happened, to group figures by; no model is given it. None where the data have no
-            times.
-    """
-
-    users: NDArray[np.int64]
-    contexts: Sequences
-    items: NDArray[np.int32]
-    times: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-    def __repr__(self) -> str:
-        return f"Targets({len(self):,})"
-
-    @property
-    def same_time(self) -> NDArray[np.bool_] | None:
-        """Whether each target has the time of the last interaction of its context, `[n]`; None without times.
-
-        Which of the two came first is then not known but from the order of the data.
-        """
-        if self.times is None or self.contexts.times is None:
-            return None
-        same = np.zeros(len(self), dtype=bool)
-        known = self.contexts.lengths > 0
-        same[known] = self.contexts.times[self.contexts.offsets[1:][known] - 1] == self.times[known]
-        return same
-
-    def rows(self, rows: NDArray[np.int64]) -> Targets:
-        """The given targets, in their order."""
-        times = None if self.times is None else self.times[rows]
-        return Targets(self.users[rows], self.contexts.rows(rows), self.items[rows], times)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,22 +177,6 @@ def _window_targets(dataset: Dataset, inside: NDArray[np.bool_], per_user: str, 
             source=dataset.name,
         )
     return targets_at(sequences, rows[positions], positions)
-
-
-def targets_at(sequences: Sequences, users: NDArray[np.int64], positions: NDArray[np.int64]) -> Targets:
-    """Interactions to be predicted from everything that the same user did before them.
-
-    Args:
-        sequences: one row for each user.
-        users: int64 `[n]`, the rows.
-        positions: int64 `[n]`, one position of each of these rows.
-    """
-    return Targets(
-        users,
-        sequences.slices(sequences.offsets[users], positions),
-        sequences.items[positions],
-        None if sequences.times is None else sequences.times[positions],
-    )
 
 
 def told_users(dataset: Dataset, users: NDArray[np.int64], why: str) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ WIDTH: Final = 120
 def table(evaluation: Evaluation) -> Table:
     """The metrics of both seen variants with their intervals, under the line of the protocol.
 
+    Figures of repeated targets, earlier targets of a user, new items and new users follow where there are any.
+
     Args:
         evaluation: whose metrics they are.
     """
@@ -30,6 +32,13 @@ def table(evaluation: Evaluation) -> Table:
         drawn.add_column(f"seen={seen}", justify="right")
     for name in evaluation.names:
         drawn.add_row(name, *(str(evaluation.metric(name, seen)) for seen in SEEN_VARIANTS))
+    longest = max(evaluation.cutoffs)
+    for halves in evaluation.groups.values():
+        drawn.add_section()
+        for label, group in halves.items():
+            for name in (f"Recall@{longest}", f"NDCG@{longest}"):
+                cells = (str(group.figures[seen][name]) for seen in SEEN_VARIANTS)
+                drawn.add_row(f"{name}, {label} ({group.targets:,} of {len(evaluation.users):,})", *cells)
     return drawn
 
 

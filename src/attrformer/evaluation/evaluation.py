@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,13 @@ from rich.table import Table
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation import drawing, metrics
 from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
-from attrformer.evaluation.protocol import SEEN_VARIANTS, Protocol
-from attrformer.evaluation.slices import Slice, by_band, by_group
-
-HEADLINE: Final = "NDCG@20"
+from attrformer.evaluation.groups import HEADLINE as HEADLINE
+from attrformer.evaluation.groups import Grouped
+from attrformer.evaluation.protocol import HIDDEN, SEEN_VARIANTS, Protocol
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Grouped):
     """Ranks of every target in both seen variants, and the figures that follow from them.
 
     Args:
@@ -29,12 +28,17 @@ class Evaluation:
         users: int64 `[n]`, user codes.
         items: int64 `[n]`, the item that was to be predicted.
         history_lengths: int64 `[n]`, interactions in each context.
-        ranks: int64 `[n]` for "hidden" and "ranked", counted from 1.
+        ranks: int64 `[n]` for "hidden" and "ranked", counted from 1; `metrics.UNREACHABLE_RANK` for targets that
+            cannot be recommended, which repeated ones cannot with seen items hidden.
         lists: int32 `[n, longest cutoff]` for "hidden" and "ranked", recommended items, -1 where short; empty where
             no lists were kept.
         popularity: int64 `[n_items]`, training interactions of each item; None where not given.
         same_time: bool `[n]`, whether each target has the time of the last interaction of its context; None where
             times are not known.
+        repeats: bool `[n]`, whether the context of each target holds its item already; None where stored before this
+            was kept.
+        last: bool `[n]`, whether each target is the last one of its user; None where stored before this was kept.
+        new_users: bool `[n]`, whether the user of each target has no training interaction; None where not given.
         held_out: the same targets where no item is ranked but those that were held out of training; None where none
             were. `save` leaves it out.
     """
@@ -48,6 +52,9 @@ class Evaluation:
     lists: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     popularity: NDArray[np.int64] | None = None
     same_time: NDArray[np.bool_] | None = None
+    repeats: NDArray[np.bool_] | None = None
+    last: NDArray[np.bool_] | None = None
+    new_users: NDArray[np.bool_] | None = None
     held_out: Evaluation | None = None
     _known: dict[tuple[str, str], Interval] = field(default_factory=dict, init=False, repr=False)
 
@@ -117,7 +124,7 @@ class Evaluation:
                 self._known[name, seen] = metrics.coverage(
                     self._lists(name, seen, k),
                     self.protocol.items,
-                    users=self._groups(),
+                    users=self._owners(),
                     confidence=self.protocol.confidence,
                 )
             else:
@@ -127,79 +134,19 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """`{"protocol": {...}, "seen=hidden": {"NDCG@20": {"value": x, "low": x, "high": x}, ...}, ...}`.
 
-        Where items were held out, "held_out" holds the figures among them in the same form.
+        "groups" holds the figures of repeated targets, earlier targets of a user, new items and new users beside those
+        of all others, where there are any. Where items were held out, "held_out" holds the figures among them in the
+        same form.
         """
         figures = {
             f"seen={seen}": {name: self.metric(name, seen).to_json() for name in self.names} for seen in SEEN_VARIANTS
         }
+        apart = {
+            kind: {label: group.to_json() for label, group in halves.items()} for kind, halves in self.groups.items()
+        }
+        groups = {"groups": apart} if apart else {}
         among = {} if self.held_out is None else {"held_out": self.held_out.to_json()}
-        return {"protocol": self.protocol.to_json(), **figures, **among}
-
-    def by_history_length(self, name: str = HEADLINE, seen: str = "hidden", *, count: int = 5) -> list[Slice]:
-        """A metric by the length of the context.
-
-        Args:
-            name: a metric that is a mean over targets.
-            seen: "hidden" or "ranked".
-            count: the most groups to make, each of about as many targets.
-
-        Raises:
-            ConfigurationError: the metric or variant is unknown.
-        """
-        return self._slices(self.history_lengths, name, seen, count)
-
-    def by_item_popularity(self, name: str = HEADLINE, seen: str = "hidden", *, count: int = 5) -> list[Slice]:
-        """A metric by the training interactions of the item that was to be predicted.
-
-        Args:
-            name: a metric that is a mean over targets.
-            seen: "hidden" or "ranked".
-            count: the most groups to make; items without any interaction are a group of their own.
-
-        Raises:
-            ConfigurationError: the metric or variant is unknown, or the popularity of items was not given.
-        """
-        if self.popularity is None:
-            raise ConfigurationError("The popularity of items is not known. Evaluate with `popularity` given.")
-        return self._slices(self.popularity[self.items], name, seen, count)
-
-    def by_same_time(self, name: str = HEADLINE, seen: str = "hidden") -> list[Slice]:
-        """A metric for targets with the time of the last interaction of their context, and for later ones.
-
-        Where both have the same time, the order of the data decides which of them is to be predicted: a model that
-        has learned how the data are sorted does well at these.
-
-        Args:
-            name: a metric that is a mean over targets.
-            seen: "hidden" or "ranked".
-
-        Returns:
-            A slice for each of the two groups that has a target.
-
-        Raises:
-            ConfigurationError: the metric or variant is unknown, or times are not known.
-        """
-        if self.same_time is None:
-            raise ConfigurationError("The times of targets are not known. Evaluate on data with times.")
-        groups = {"same time": self.same_time, "later": ~self.same_time}
-        return by_group(self.per_target(name, seen), groups, **self._sampling())
-
-    def slices(self, name: str = HEADLINE, seen: str = "hidden") -> dict[str, list[Slice]]:
-        """A metric by everything that is known to group targets by, under the names that files and reports give it.
-
-        Args:
-            name: a metric that is a mean over targets.
-            seen: "hidden" or "ranked".
-
-        Raises:
-            ConfigurationError: the metric or variant is unknown.
-        """
-        found = {"history_length": self.by_history_length(name, seen)}
-        if self.popularity is not None:
-            found["item_popularity"] = self.by_item_popularity(name, seen)
-        if self.same_time is not None:
-            found["time_since_last"] = self.by_same_time(name, seen)
-        return found
+        return {"protocol": self.protocol.to_json(), **figures, **groups, **among}
 
     def compare(self, other: Evaluation, name: str = HEADLINE, seen: str = "hidden") -> PairedTest:
         """Paired bootstrap test of this model against another on the same targets.
@@ -213,11 +160,18 @@ class Evaluation:
             This model less the other, with interval and p-value.
 
         Raises:
-            DataError: the two evaluations have different targets.
+            DataError: the two evaluations have different targets, or one was made when repeated targets were still
+                found with seen items hidden.
         """
         if not (np.array_equal(self.users, other.users) and np.array_equal(self.items, other.items)):
             raise DataError(
                 "the two evaluations have different targets", fix="Evaluate both on the same split of the same dataset"
+            )
+        repeated = any(one.repeats is not None and one.repeats.any() for one in (self, other))
+        if seen == HIDDEN and repeated and self.protocol.seen != other.protocol.seen:
+            raise DataError(
+                "one of the evaluations does not count repeated targets as misses with seen items hidden",
+                fix="Evaluate both models with this version",
             )
         return paired_test(self.per_target(name, seen), other.per_target(name, seen), **self._sampling())
 
@@ -257,21 +211,6 @@ class Evaluation:
 
         return load_evaluation(Path(path))
 
-    def _sampling(self) -> dict[str, Any]:
-        return {
-            "users": self._groups(),
-            "resamples": self.protocol.resamples,
-            "confidence": self.protocol.confidence,
-            "seed": self.protocol.seed,
-        }
-
-    def _groups(self) -> NDArray[np.int64] | None:
-        """Who the targets belong to, where some users have several."""
-        return None if self.protocol.users == len(self.users) else self.users
-
-    def _slices(self, values: NDArray[np.int64], name: str, seen: str, count: int) -> list[Slice]:
-        return by_band(self.per_target(name, seen), values, count=count, **self._sampling())
-
     def _resample(self, name: str, seen: str) -> None:
         """Remember the intervals of all reported means at once, since drawing users costs more than averaging."""
         wanted = [(name, seen)]
@@ -285,8 +224,8 @@ class Evaluation:
     def _lists(self, name: str, seen: str, k: int) -> NDArray[np.int32]:
         if not self.lists:
             raise ConfigurationError(f"{name} needs recommended lists. Evaluate with `lists=True`.")
-        if k > self.lists[seen].shape[1]:
-            longest = self.lists[seen].shape[1]
+        longest = self.lists[seen].shape[1]
+        if longest < min(k, self.protocol.items):
             raise ConfigurationError(f"{name} is longer than the lists of {longest}. Add {k} to the cutoffs.")
         return self.lists[seen][:, :k]
 

@@ -53,6 +53,8 @@ def evaluate(
     part: str = "test",
     selection: str = "",
     popularity: NDArray[np.integer] | None = None,
+    activity: NDArray[np.integer] | None = None,
+    later_share: float | None = None,
     lists: bool = True,
     seed: int = 0,
     config: EvaluationConfig = DEFAULTS,
@@ -72,6 +74,8 @@ def evaluate(
         part: "validation" or "test", for the protocol line.
         selection: how settings were chosen, for the protocol line.
         popularity: `[n_items]`, training interactions of each item, for popularity bias and slices.
+        activity: `[n_users]`, training interactions of each user, for figures of new users.
+        later_share: share of training interactions that are later than a target, for the protocol line.
         lists: whether to keep recommended lists, which coverage and popularity bias need.
         seed: of the bootstrap.
         config: lengths of the lists, targets scored together, resamples and level of the intervals.
@@ -83,8 +87,9 @@ def evaluate(
     Raises:
         DataError: there are no targets, an item is outside the catalogue, or scores are NaN or of the wrong shape.
     """
-    _check_targets(targets, item_count, popularity)
-    length = max(config.cutoffs) if lists else 0
+    _check_targets(targets, item_count, popularity, activity)
+    # No list is longer than the catalogue, whatever the cutoff.
+    length = min(max(config.cutoffs), item_count) if lists else 0
     ranks = {seen: np.empty(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
     recommended = {seen: np.empty((len(targets), length), dtype=np.int32) for seen in SEEN_VARIANTS}
     with _reporter(progress, len(targets)) as report:
@@ -93,6 +98,7 @@ def evaluate(
             for seen in SEEN_VARIANTS:
                 ranks[seen][rows], recommended[seen][rows] = found[seen]
             report(len(rows))
+    repeats = targets.repeats
     protocol = Protocol(
         dataset=dataset,
         users=len(np.unique(targets.users)),
@@ -104,6 +110,8 @@ def evaluate(
         confidence=config.confidence,
         resamples=config.resamples,
         selection=selection,
+        repeated_share=float(repeats.mean()),
+        later_share=later_share,
     )
     return Evaluation(
         protocol=protocol,
@@ -115,6 +123,9 @@ def evaluate(
         lists=recommended if lists else {},
         popularity=None if popularity is None else popularity.astype(np.int64),
         same_time=targets.same_time,
+        repeats=repeats,
+        last=targets.last,
+        new_users=None if activity is None else activity[targets.users] == 0,
     )
 
 
@@ -135,7 +146,7 @@ def _measure(
     seen_rows = torch.from_numpy(contexts.row_of_position()).to(scores.device)
     seen_items = torch.from_numpy(contexts.items.astype(np.int64)).to(scores.device)
     ranks = target_ranks(scores, wanted, seen_rows, seen_items)
-    best = top_items(scores, wanted, seen_rows, seen_items, length) if length else (wanted.new_empty(len(rows), 0),) * 2
+    best = top_items(scores, seen_rows, seen_items, length) if length else (wanted.new_empty(len(rows), 0),) * 2
     return {
         seen: (rank.cpu().numpy(), items.cpu().numpy())
         for seen, rank, items in zip((HIDDEN, RANKED), ranks, best, strict=True)
@@ -149,7 +160,12 @@ def _batches(lengths: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64
         yield order[start : start + size]
 
 
-def _check_targets(targets: Targets, item_count: int, popularity: NDArray[np.integer] | None) -> None:
+def _check_targets(
+    targets: Targets,
+    item_count: int,
+    popularity: NDArray[np.integer] | None,
+    activity: NDArray[np.integer] | None,
+) -> None:
     """Raise where the targets cannot be ranked in this catalogue."""
     if not len(targets):
         raise DataError(
@@ -165,6 +181,11 @@ def _check_targets(targets: Targets, item_count: int, popularity: NDArray[np.int
         raise DataError(
             f"popularity has {len(popularity)} entries for {item_count} items",
             fix="Give the training interactions of every item of the catalogue",
+        )
+    if activity is not None and int(targets.users.max()) >= len(activity):
+        raise DataError(
+            f"activity has {len(activity)} entries and user {targets.users.max()} is a target",
+            fix="Give the training interactions of every user of the dataset",
         )
 
 

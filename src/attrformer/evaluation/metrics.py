@@ -12,6 +12,23 @@ from numpy.typing import NDArray
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.bootstrap import Interval
 
+UNREACHABLE_RANK: Final = 2**31 - 1
+"""The rank of a target that can never be recommended: a miss at every cutoff, however long."""
+
+
+def within(ranks: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+    """Whether each target is among the first k.
+
+    Args:
+        ranks: int64 `[n]`, counted from 1, `UNREACHABLE_RANK` for targets that cannot be recommended.
+        k: length of the list.
+
+    Returns:
+        bool `[n]`.
+    """
+    inside: NDArray[np.bool_] = (ranks <= k) & (ranks != UNREACHABLE_RANK)
+    return inside
+
 
 def recall(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     """Recall@k of each target: 1 where the target is among the first k, else 0 (equal to the hit rate).
@@ -23,7 +40,7 @@ def recall(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     Returns:
         float64 `[n]`.
     """
-    return (ranks <= k).astype(np.float64)
+    return within(ranks, k).astype(np.float64)
 
 
 def ndcg(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
@@ -36,7 +53,7 @@ def ndcg(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     Returns:
         float64 `[n]`.
     """
-    return np.where(ranks <= k, 1.0 / np.log2(1.0 + ranks), 0.0)
+    return np.where(within(ranks, k), 1.0 / np.log2(1.0 + ranks), 0.0)
 
 
 def mrr(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
@@ -49,7 +66,7 @@ def mrr(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     Returns:
         float64 `[n]`.
     """
-    return np.where(ranks <= k, 1.0 / ranks, 0.0)
+    return np.where(within(ranks, k), 1.0 / ranks, 0.0)
 
 
 RANK_METRICS: Final[dict[str, Callable[[NDArray[np.int64], int], NDArray[np.float64]]]] = {

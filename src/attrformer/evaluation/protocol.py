@@ -11,7 +11,7 @@ HIDDEN: Final = "hidden"
 RANKED: Final = "ranked"
 SEEN_VARIANTS: Final = (HIDDEN, RANKED)
 SEEN_RULE: Final = (
-    "hidden: items of the context are left out of the ranking, except the target itself; "
+    "hidden: items of the context are left out of the ranking, so that a target among them is a miss; "
     "ranked: every item of the catalogue is ranked"
 )
 TIE_RULE: Final = "against the model"
@@ -34,6 +34,10 @@ class Protocol:
         seen: what the two variants of seen items mean.
         ties: how equal scores are counted.
         selection: how settings were chosen, where that is known.
+        repeated_share: share of targets whose context holds their item already; None where stored before this was
+            kept.
+        later_share: share of the training interactions that are later than a target, the mean over targets: relations
+            and popularity count them as well. None where times are not known.
     """
 
     dataset: str
@@ -48,6 +52,8 @@ class Protocol:
     seen: str = SEEN_RULE
     ties: str = TIE_RULE
     selection: str = ""
+    repeated_share: float | None = None
+    later_share: float | None = None
 
     def line(self, seen: str | None = None) -> str:
         """One line for people.
@@ -64,12 +70,29 @@ class Protocol:
             f"all {self.items:,} items ranked",
             f"{self.split} {self.part}",
             f"seen={seen}" if seen else "seen=hidden and seen=ranked",
+            self._repeated(),
+            self._counted(),
             f"ties {self.ties}",
             f"seed {self.seed}",
             f"{100 * self.confidence:g} % bootstrap interval, {self.resamples:,} resamples",
             self.selection,
         ]
         return " | ".join(part for part in parts if part)
+
+    def _repeated(self) -> str:
+        if self.repeated_share is None:
+            return ""
+        if self.repeated_share == 0:
+            return "no repeated targets"
+        return f"{percent(self.repeated_share)} of targets repeat an item of their history (a miss with seen=hidden)"
+
+    def _counted(self) -> str:
+        if not self.later_share:
+            return ""
+        return (
+            "relations and popularity count all training interactions, "
+            f"{percent(self.later_share)} of them later than the target on average"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Every field by name, ready for JSON."""
@@ -86,3 +109,16 @@ class Protocol:
             return cls(**fields)
         except TypeError as error:
             raise DataError(f"not a protocol ({error})", fix="Evaluate again with this version") from None
+
+
+def percent(share: float) -> str:
+    """A share in per cent with one decimal; one that is not 0 or 1 never reads as if it were.
+
+    Args:
+        share: between 0 and 1.
+    """
+    if 0 < share < 0.0005:
+        return "less than 0.1 %"
+    if 0.9995 <= share < 1:
+        return "more than 99.9 %"
+    return f"{100 * share:.1f} %"

@@ -17,6 +17,8 @@ from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.protocol import SEEN_VARIANTS, Protocol
 
 _FORMAT: Final = "attrformer-evaluation-1"
+_OPTIONAL: Final = ("popularity", "same_time", "repeats", "last", "new_users")
+"""What is not known of every evaluation, or was not kept by earlier versions."""
 
 
 def save_evaluation(evaluation: Evaluation, path: Path) -> None:
@@ -33,10 +35,8 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
     }
     tensors |= {f"ranks.{seen}": ranks for seen, ranks in evaluation.ranks.items()}
     tensors |= {f"lists.{seen}": lists for seen, lists in evaluation.lists.items()}
-    if evaluation.popularity is not None:
-        tensors["popularity"] = evaluation.popularity
-    if evaluation.same_time is not None:
-        tensors["same_time"] = evaluation.same_time
+    optional = {name: getattr(evaluation, name) for name in _OPTIONAL}
+    tensors |= {name: values for name, values in optional.items() if values is not None}
     header = {
         "format": _FORMAT,
         "protocol": json.dumps(evaluation.protocol.to_json()),
@@ -74,8 +74,7 @@ def load_evaluation(path: Path) -> Evaluation:
             history_lengths=tensors["history_lengths"],
             ranks={seen: tensors[f"ranks.{seen}"] for seen in SEEN_VARIANTS},
             lists={seen: tensors[f"lists.{seen}"] for seen in SEEN_VARIANTS if f"lists.{seen}" in tensors},
-            popularity=tensors.get("popularity"),
-            same_time=tensors.get("same_time"),
+            **{name: tensors.get(name) for name in _OPTIONAL},
         )
     except (KeyError, ValueError, DataError) as error:
         raise CheckpointError(f"The evaluation {path} is incomplete ({error}). Evaluate the model again.") from error

@@ -15,6 +15,7 @@ from attrformer.dataset.frames import native_like
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.export.folder import GRAPH, Description, read_description
 from attrformer.export.inputs import Codes, People, attribute_codes, item_codes, model_inputs, read_people
+from attrformer.ordering import best_places
 
 _ELEMENTS = 1 << 23
 _MOST = 256
@@ -112,7 +113,7 @@ class OnnxRecommender:
             for row, own in zip(rows, scores, strict=True):
                 if hide_seen:
                     own[people.contexts.row(int(row))] = -np.inf
-                best = _best(own, k)
+                best = best_places(own, k)
                 owners.append(np.full(len(best), row))
                 chosen.append(best)
                 values.append(own[best])
@@ -123,14 +124,6 @@ class OnnxRecommender:
         asked = {name: array for name, array in inputs.items() if name in self._names}
         scores: NDArray[np.float32] = self._session.run(["scores"], asked)[0]
         return scores
-
-
-def _best(scores: NDArray[np.float32], k: int) -> Codes:
-    """Item codes of the k best scores, equal ones in the order of the catalogue; -inf is never among them."""
-    k = min(k, len(scores))
-    reached = np.partition(scores, len(scores) - k)[len(scores) - k]
-    items = np.flatnonzero((scores >= reached) & (scores > -np.inf))
-    return items[np.argsort(-scores[items], kind="stable")][:k]
 
 
 def _table(people: People, items: pl.Series, owners: list[Codes], values: list[NDArray[np.float32]]) -> pl.DataFrame:

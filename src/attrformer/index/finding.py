@@ -9,6 +9,7 @@ from torch import Tensor
 
 from attrformer.index.voices import Voice
 from attrformer.nn.objective import Outputs
+from attrformer.ordering import best_places
 from attrformer.recommender.ranking import Choice
 
 Codes = NDArray[np.int64]
@@ -69,12 +70,8 @@ def best(items: Codes, values: Values, k: int) -> tuple[Codes, Values]:
         values: float32 `[n]`, their scores.
         k: items wanted.
     """
-    if len(items) > k:
-        # All that reach the k-th score stay, so that equal ones are sorted out below.
-        kept = values >= np.partition(values, len(values) - k)[len(values) - k]
-        items, values = items[kept], values[kept]
-    order = np.argsort(-values, kind="stable")[:k]
-    return items[order], values[order]
+    places = best_places(values, k)
+    return items[places], values[places]
 
 
 @torch.no_grad()

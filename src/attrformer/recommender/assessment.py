@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Split
+from attrformer.dataset.splits import Split, Targets
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation.candidates import evaluate_among
 from attrformer.evaluation.evaluation import Evaluation
@@ -46,6 +46,8 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
         "part": part,
         "selection": _selection(fitted),
         "popularity": np.bincount(split.train.items, minlength=dataset.item_count),
+        "activity": split.train.lengths,
+        "later_share": _later_share(split.train, targets),
         "seed": config.seed,
         "config": config.evaluation,
     }
@@ -53,6 +55,14 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
     if split.held_out is None:
         return found
     return replace(found, held_out=evaluate_among(scorer, targets, split.held_out, **options))
+
+
+def _later_share(train: Sequences, targets: Targets) -> float | None:
+    """The share of training interactions that are later than a target, the mean over targets; None without times."""
+    if train.times is None or targets.times is None or not len(train.times) or not len(targets):
+        return None
+    earlier = np.searchsorted(np.sort(train.times), targets.times, side="right")
+    return float(1.0 - earlier.mean() / len(train.times))
 
 
 def _selection(fitted: Fitted) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from attrformer.columns import ITEM, RANK, SCORE, USER
 from attrformer.errors import ConfigurationError
+from attrformer.evaluation.ranks import best_columns
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.popularity import popularity_scores
 from attrformer.recommender.requests import Group, Request
@@ -77,17 +78,9 @@ def best_items(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     Returns:
         Rows and item codes, two int64 tensors of equal length, rows ascending, best items first.
     """
-    k = min(k, scores.shape[1])
-    # topk may take any of several equal scores; all that reach its last value are sorted out by hand.
-    threshold = scores.topk(k, dim=1).values[:, -1:]
-    rows, items = ((scores >= threshold) & (scores > -torch.inf)).nonzero(as_tuple=True)
-    order = torch.argsort(scores[rows, items], descending=True, stable=True)
-    if len(scores) == 1:
-        return rows[order[:k]], items[order[:k]]
-    order = order[torch.argsort(rows[order], stable=True)]
-    rows, items = rows[order], items[order]
-    kept = places_within(rows, len(scores)) < k
-    return rows[kept], items[kept]
+    values, items = best_columns(scores, min(k, scores.shape[1]))
+    rows, places = (values > -torch.inf).nonzero(as_tuple=True)
+    return rows, items[rows, places]
 
 
 def recommend(fitted: Fitted, request: Request, choice: Choice) -> pl.DataFrame:

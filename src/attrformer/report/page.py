@@ -12,12 +12,12 @@ import jinja2
 
 from attrformer.evaluation.protocol import Protocol
 from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
+from attrformer.report.figures import VARIANTS, groups_table, metrics_table
 from attrformer.report.run_files import RunFiles, read_run
 from attrformer.report.scale import finite, number
 
 Chart = LineChart | BarChart | HeatMap
 HEADLINE = "NDCG@20"
-VARIANTS = ("seen=hidden", "seen=ranked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ def render(run: RunFiles) -> str:
         tiles=list(_tiles(run)),
         sections=[
             _metrics_section(run.figures),
+            *_groups_sections(run.figures.get("groups", {})),
             _curves_section(run.epochs),
             _slices_section(run.slices),
             _strengths_section(run.relations.get("strengths", {})),
@@ -103,21 +104,22 @@ def _metrics_section(figures: Mapping[str, Any]) -> Section:
     variants = [variant for variant in VARIANTS if figures.get(variant)]
     if not variants:
         return Section("Metrics", missing="No figures yet. Run: attrformer evaluate RUN")
-    names = list(dict.fromkeys(name for variant in variants for name in figures[variant]))
-    rows = tuple((name, *(_interval(figures[variant].get(name)) for variant in variants)) for name in names)
     note = (
-        "Each value stands with its confidence interval. seen=hidden leaves out what the user already had, "
-        "seen=ranked ranks every item."
+        "Each value stands with its confidence interval. seen=hidden leaves out what the user already had, so that a "
+        "target which repeats it is a miss; seen=ranked ranks every item."
     )
-    return Section("Metrics", note, table=Table(("Metric", *variants), rows))
+    return Section("Metrics", note, table=metrics_table(figures, variants))
 
 
-def _interval(figure: Mapping[str, float] | None) -> str:
-    if figure is None:
-        return "-"
-    if len(finite([figure.get("low"), figure.get("high")])) < 2:
-        return number(figure["value"])
-    return f"{number(figure['value'])} [{number(figure['low'])}, {number(figure['high'])}]"
+def _groups_sections(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[Section]:
+    """Figures of repeated targets, earlier targets of a user, new items and new users, where there are any."""
+    if not groups:
+        return
+    note = (
+        "A repeated target is an item that the history holds already. New items and new users have no training "
+        "interaction. Where users have several targets, the last of each user stand apart from the earlier ones."
+    )
+    yield Section("Groups of targets", note, table=groups_table(groups))
 
 
 def _curves_section(epochs: Sequence[Mapping[str, Any]]) -> Section:
