@@ -24,7 +24,6 @@ GROUPS: Final = {
     "new items": ("new_items", "new items"),
     "users known to training": ("new_users", "known users"),
     "new users": ("new_users", "new users"),
-    "repeated targets": ("repeats", "repeated"),
 }
 """Groups of targets that are seen apart: title, kind and label as evaluations give them."""
 
@@ -70,7 +69,7 @@ def headline_rows(board: Board, dataset: str) -> list[Result]:
 
 
 def groups(board: Board, dataset: str) -> str:
-    """The rows of the headline for targets that are to be seen apart: last ones, new items, new users, repeats.
+    """The rows of the headline for targets that are to be seen apart: last ones, new items, new users.
 
     Args:
         board: all results.
