@@ -57,7 +57,8 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
     found = _named(evaluate(scorer, asked, **options), own, scorer.items)
     if split.held_out is None:
         return found
-    among = evaluate_among(scorer, asked, np.sort(scorer.items[split.held_out]), **options)
+    candidates = np.sort(scorer.items[split.held_out]).astype(np.int64)
+    among = evaluate_among(scorer, asked, candidates, **options)
     return replace(found, held_out=_named(among, own, scorer.items))
 
 
