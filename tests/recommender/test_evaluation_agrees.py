@@ -161,3 +161,21 @@ def test_a_catalogue_of_one_item() -> None:
     assert found.values()["seen=hidden"]["Recall@20"] == 0.0
     assert found.values()["seen=ranked"]["Recall@20"] == 1.0
     assert found.to_json()["groups"]["repeats"]["repeated"]["targets"] == 2
+
+
+def test_a_model_with_added_items_is_judged_in_the_order_of_its_own_catalogue() -> None:
+    random = np.random.default_rng(5)
+    table = interactions([(10 + random.permutation(20)[:6]).tolist() for _ in range(30)])
+    brands = pl.DataFrame({"item_id": np.arange(30), "brand": [f"b{item % 4}" for item in range(30)]})
+    model = fitted(Dataset.from_frames(table, brands[10:], catalogue="all"), *MODELS["attrformer"])
+    model.add_items(brands[:10].reverse())
+    dataset = Dataset.from_frames(table, brands, catalogue="all")
+    # Items 1 and 9 are new and alike; 1 stands first in the data and behind 9 in the model's catalogue.
+    scores = model.recommend(histories=[[11, 12]], candidates=[1, 9])
+    assert scores["score"].n_unique() == 1 and scores["item_id"].to_list() == [9, 1]
+    found = model.evaluate(dataset)
+    check(model, dataset, found)
+    split = model.config.data.split_of(dataset)
+    assert found.items.tolist() == split.test.items.tolist()
+    assert found.popularity is not None
+    assert found.popularity.tolist() == np.bincount(split.train.items, minlength=30).tolist()

@@ -7,14 +7,18 @@ from attrformer.evaluation.candidates import AmongCandidates, evaluate_among
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import Scorer, evaluate
+from attrformer.evaluation.groups import GroupFigures
+from attrformer.evaluation.metrics import UNREACHABLE_RANK
 from attrformer.evaluation.protocol import Protocol
 from attrformer.evaluation.ranks import target_ranks, top_items
 from attrformer.evaluation.slices import Slice
 
 __all__ = [
+    "UNREACHABLE_RANK",
     "AmongCandidates",
     "Evaluation",
     "EvaluationConfig",
+    "GroupFigures",
     "Interval",
     "PairedTest",
     "Protocol",

@@ -32,7 +32,7 @@ class AmongCandidates:
     def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
         """Scores of the whole catalogue, -inf for all items but the candidates, `[b, items]`."""
         scores = self.scorer.score(users, contexts)
-        columns = torch.from_numpy(self.candidates).to(scores.device)
+        columns = torch.from_numpy(self.candidates.astype(np.int64)).to(scores.device)
         # A candidate that the model gives -inf would tie with the items that are not ranked, and all of them would
         # count against it.
         kept = scores[:, columns].clamp_min(torch.finfo(scores.dtype).min)

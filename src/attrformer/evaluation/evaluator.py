@@ -87,7 +87,7 @@ def evaluate(
     Raises:
         DataError: there are no targets, an item is outside the catalogue, or scores are NaN or of the wrong shape.
     """
-    _check_targets(targets, item_count, popularity, activity)
+    check_targets(targets, item_count, popularity, activity)
     # No list is longer than the catalogue, whatever the cutoff.
     length = min(max(config.cutoffs), item_count) if lists else 0
     ranks = {seen: np.empty(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
@@ -160,13 +160,23 @@ def _batches(lengths: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64
         yield order[start : start + size]
 
 
-def _check_targets(
+def check_targets(
     targets: Targets,
     item_count: int,
     popularity: NDArray[np.integer] | None,
     activity: NDArray[np.integer] | None,
 ) -> None:
-    """Raise where the targets cannot be ranked in this catalogue."""
+    """Raises where targets cannot be ranked in a catalogue.
+
+    Args:
+        targets: what is to be predicted.
+        item_count: items in the catalogue.
+        popularity: as for `evaluate`.
+        activity: as for `evaluate`.
+
+    Raises:
+        DataError: there are no targets, an item is outside the catalogue, or counts are missing.
+    """
     if not len(targets):
         raise DataError(
             "there is no target to evaluate", fix="Choose a split that leaves users with an interaction to predict"

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from attrformer.dataset.splits import Split, Targets
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation.candidates import evaluate_among
 from attrformer.evaluation.evaluation import Evaluation
-from attrformer.evaluation.evaluator import evaluate
+from attrformer.evaluation.evaluator import check_targets, evaluate
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted
 
@@ -33,28 +32,57 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
 
     Raises:
         ConfigurationError: the part is unknown.
-        DataError: the dataset has another catalogue.
+        DataError: the dataset has another catalogue, or the split is none of it.
     """
     if part not in ("validation", "test"):
         raise ConfigurationError(f"Unknown part '{part}'. Use one of: validation, test.")
     scorer = _TranslatingScorer(fitted, dataset)
     targets = split.test if part == "test" else split.validation
+    popularity, activity = np.bincount(split.train.items, minlength=dataset.item_count), split.train.lengths
+    check_targets(targets, dataset.item_count, popularity, activity)
+    # In codes of the model, so that equal scores come in the order of its catalogue, as from `recommend`.
+    asked, own = _renamed(targets, scorer.items), np.argsort(scorer.items)
     options: dict[str, Any] = {
         "item_count": dataset.item_count,
         "dataset": dataset.name,
         "split": split.name,
         "part": part,
         "selection": _selection(fitted),
-        "popularity": np.bincount(split.train.items, minlength=dataset.item_count),
-        "activity": split.train.lengths,
+        "popularity": popularity[own],
+        "activity": activity,
         "later_share": _later_share(split.train, targets),
         "seed": config.seed,
         "config": config.evaluation,
     }
-    found = evaluate(scorer, targets, **options)
+    found = _named(evaluate(scorer, asked, **options), own, scorer.items)
     if split.held_out is None:
         return found
-    return replace(found, held_out=evaluate_among(scorer, targets, split.held_out, **options))
+    candidates = np.sort(scorer.items[split.held_out]).astype(np.int64)
+    among = evaluate_among(scorer, asked, candidates, **options)
+    return replace(found, held_out=_named(among, own, scorer.items))
+
+
+def _renamed(targets: Targets, codes: NDArray[np.int32]) -> Targets:
+    """The same targets in other codes of items.
+
+    Args:
+        targets: in codes of a dataset.
+        codes: int32 `[n_items]`, the other code of each.
+    """
+    contexts = replace(targets.contexts, items=codes[targets.contexts.items])
+    return replace(targets, contexts=contexts, items=codes[targets.items])
+
+
+def _named(found: Evaluation, own: NDArray[np.int64], items: NDArray[np.int32]) -> Evaluation:
+    """An evaluation in codes of the model as one in codes of the dataset: `own` by code of the model, `items` back."""
+    # Short lists end in -1.
+    back = np.append(own, -1).astype(np.int32)
+    return replace(
+        found,
+        items=own[found.items],
+        lists={seen: back[lists] for seen, lists in found.lists.items()},
+        popularity=None if found.popularity is None else found.popularity[items],
+    )
 
 
 def _later_share(train: Sequences, targets: Targets) -> float | None:
@@ -73,14 +101,14 @@ def _selection(fitted: Fitted) -> str:
 
 
 class _TranslatingScorer:
-    """The model behind the codes of another dataset."""
+    """The model behind the codes that another dataset has for its users; `items` are its codes of that one's items."""
 
     def __init__(self, fitted: Fitted, dataset: Dataset) -> None:
         self._fitted = fitted
         own = fitted.knowledge.item_ids
-        self._items = own.encode(dataset.item_ids.values)
-        self._users = fitted.knowledge.user_ids.encode(dataset.user_ids.values).astype(np.int64)
-        unknown = np.flatnonzero(self._items < 0)
+        self.items = own.encode(dataset.item_ids.values)
+        self.users = fitted.knowledge.user_ids.encode(dataset.user_ids.values).astype(np.int64)
+        unknown = np.flatnonzero(self.items < 0)
         if len(unknown) or len(own) != dataset.item_count:
             example = f", '{dataset.item_ids.values[int(unknown[0])]}' is not among them" if len(unknown) else ""
             raise DataError(
@@ -88,11 +116,7 @@ class _TranslatingScorer:
                 fix="Evaluate on the data that the model was fitted on, filtered in the same way",
                 source=dataset.name,
             )
-        same = np.array_equal(self._items, np.arange(len(own)))
-        self._columns = None if same else torch.from_numpy(self._items.astype(np.int64)).to(fitted.device)
 
     def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
-        """Scores `[b, items]`, rows and columns in the order of the dataset."""
-        translated = Sequences(contexts.offsets, self._items[contexts.items], contexts.times, contexts.behaviours)
-        scores = self._fitted.score(self._users[users], translated)
-        return scores if self._columns is None else scores[:, self._columns]
+        """Scores `[b, items]`: rows of users in codes of the dataset, items in codes of the model."""
+        return self._fitted.score(self.users[users], contexts)
