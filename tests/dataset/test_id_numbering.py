@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,17 @@ def test_the_evidence_is_told() -> None:
     assert numbering.evidence["walk"] == 1.0
     assert numbering.evidence["brought by one user"] > 10 * numbering.evidence["brought by one user, expected"]
     assert "says whose it is" in numbering.sentence and "100 %" in numbering.sentence
+
+
+def test_movielens_100k_numbers_films_user_by_user(data_root: Path, tmp_path: Path) -> None:
+    """What a user brought has consecutive numbers there, in no order of the user's own."""
+    with zipfile.ZipFile(data_root / "raw" / "ml-100k.zip") as archive:
+        (tmp_path / "u.data").write_bytes(archive.read("ml-100k/u.data"))
+    names = [USER, ITEM, "rating", TIMESTAMP]
+    frame = pl.read_csv(tmp_path / "u.data", separator="\t", has_header=False, new_columns=names)
+    lowest = frame.group_by(ITEM).agg(pl.col(USER).min()).sort(ITEM)[USER].to_numpy()
+    assert (np.diff(lowest) >= 0).all()
+    assert found(frame).kind == FIRST_APPEARANCE
 
 
 @pytest.mark.parametrize("name", ["beauty", "toys", "ml-1m"])
