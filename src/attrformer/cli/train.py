@@ -52,7 +52,10 @@ def train(
     start = None if warm_start is None else runs.open_model(warm_start)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)
     dataset, split = runs.open_split(data, options)
-    model = Recommender(options).fit(dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start)
+    with console.notes():
+        model = Recommender(options).fit(
+            dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start
+        )
     runs.remember_data(out, data)
     page = write_report(out)
     if model.evaluation is not None:
