@@ -35,6 +35,8 @@ def train(
 ) -> None:
     """Train a model on a dataset folder, then evaluate it.
 
+    First it says what every column is used as, and what is suspicious in the data: `attrformer check` in short.
+
     The run folder gets the configuration, the metrics of each epoch, checkpoints, the model, its figures on the test
     interactions and an HTML report. Ctrl-C saves; the same command with `--resume` continues.
 
@@ -52,8 +54,10 @@ def train(
     start = None if warm_start is None else runs.open_model(warm_start)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)
     dataset, split = runs.open_split(data, options)
+    checked = runs.check_data(dataset, data, options, quiet=quiet)
     model = Recommender(options).fit(dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start)
     runs.remember_data(out, data)
+    runs.remember_check(out, checked)
     page = write_report(out)
     if model.evaluation is not None:
         console.show_all(model.evaluation.tables())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
+
+if TYPE_CHECKING:
+    from attrformer.dataset.check import CheckReport
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,3 +147,30 @@ class Dataset:
         from attrformer.dataset.store import save_dataset
 
         return save_dataset(self, folder)
+
+    def check(
+        self,
+        interactions: Any = None,
+        items: Any = None,
+        users: Any = None,
+        item_relations: Any = None,
+        *,
+        shuffled: bool = False,
+    ) -> CheckReport:
+        """What these data will do to figures: see `attrformer check` and docs/check.md.
+
+        Args:
+            interactions: the table that the dataset was made of, for findings about columns that it left out.
+            items: likewise.
+            users: likewise.
+            item_relations: likewise.
+            shuffled: whether `shuffle_same_time` was applied.
+
+        Raises:
+            DataError: a table cannot be read.
+        """
+        from attrformer.dataset.check import check_frames
+        from attrformer.dataset.construct import TABLE_NAMES
+
+        given = zip(TABLE_NAMES, (interactions, items, users, item_relations), strict=True)
+        return check_frames(self, dict(given), shuffled=shuffled)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,7 +18,7 @@ from attrformer.dataset.construct import TABLE_NAMES, dataset_of_tables
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.frames import read_table
 from attrformer.dataset.ids import Ids
-from attrformer.dataset.tables import open_table
+from attrformer.dataset.tables import Table, open_table
 from attrformer.errors import DataError
 
 DESCRIPTION: Final = "dataset.json"
@@ -55,9 +55,42 @@ def load_dataset(
         ConfigurationError: an option has an unknown value.
     """
     folder = Path(folder)
+    return dataset_of_folder(
+        folder,
+        folder_tables(folder, columns=columns, encoding=encoding),
+        name=name,
+        columns=columns,
+        kinds=kinds,
+        catalogue=catalogue,
+        unknown=unknown,
+    )
+
+
+def is_dataset_folder(folder: Path) -> bool:
+    """Whether a folder holds a table of interactions."""
+    return folder.is_dir() and _table_file(folder, "interactions") is not None
+
+
+def folder_tables(
+    folder: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+    names: Collection[str] = TABLE_NAMES,
+) -> dict[str, Table]:
+    """The tables in a dataset folder, by name.
+
+    Args:
+        folder: where the tables are.
+        columns: as in `load_dataset`.
+        encoding: of csv files.
+        names: the tables to read.
+
+    Raises:
+        DataError: there is no such folder, no table of interactions, or a file that cannot be read.
+    """
     if not folder.is_dir():
         raise DataError("there is no such folder", fix="Check the path", source=str(folder))
-    described = _read_description(folder / DESCRIPTION)
     files = {table: _table_file(folder, table) for table in TABLE_NAMES}
     if files["interactions"] is None:
         raise DataError(
@@ -65,11 +98,25 @@ def load_dataset(
             fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
             source=str(folder),
         )
-    tables = {
+    return {
         table: open_table(read_table(file, encoding=encoding), str(file), columns or {})
         for table, file in files.items()
-        if file is not None
+        if file is not None and table in names
     }
+
+
+def dataset_of_folder(
+    folder: Path,
+    tables: Mapping[str, Table],
+    *,
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str | AttributeKind] | None = None,
+    catalogue: Literal["interacted", "all"] | None = None,
+    unknown: Literal["error", "drop"] = "drop",
+) -> Dataset:
+    """The dataset that `load_dataset` makes of the tables in a folder; arguments and errors as there."""
+    described = _read_description(folder / DESCRIPTION)
     dataset = dataset_of_tables(
         tables,
         name=name or described.get("name") or folder.resolve().name,
@@ -103,13 +150,13 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
         },
         "notes": list(dataset.notes),
     }
-    items = _described_frame(ITEM, dataset.item_ids, dataset.item_attributes)
+    items = described_frame(ITEM, dataset.item_ids, dataset.item_attributes)
     if dataset.item_titles is not None:
         items.insert_column(1, pl.Series(TITLE, dataset.item_titles, dtype=pl.String))
     frames = {
         "interactions": _interactions_frame(dataset),
         "items": items,
-        "users": _described_frame(USER, dataset.user_ids, dataset.user_attributes),
+        "users": described_frame(USER, dataset.user_ids, dataset.user_attributes),
         "item_relations": _edges_frame(dataset),
     }
     for table, frame in frames.items():
@@ -160,7 +207,14 @@ def _interactions_frame(dataset: Dataset) -> pl.DataFrame:
     return frame.with_columns(behaviours)
 
 
-def _described_frame(key: str, ids: Ids, attributes: dict[str, Attribute]) -> pl.DataFrame:
+def described_frame(key: str, ids: Ids, attributes: dict[str, Attribute]) -> pl.DataFrame:
+    """Users or items with their attributes as a table, a column each.
+
+    Args:
+        key: the name of the column of ids.
+        ids: of all users or items.
+        attributes: by name.
+    """
     columns = [_attribute_column(attribute) for attribute in attributes.values()]
     return pl.DataFrame([ids.values.rename(key), *columns])
 

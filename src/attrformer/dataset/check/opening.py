@@ -1,0 +1,156 @@
+"""From a path to a report: dataset folders, raw files and single tables, readable or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from attrformer.columns import ITEM, TIMESTAMP, USER
+from attrformer.dataset.check.checks import check_dataset
+from attrformer.dataset.check.report import CheckReport, ColumnUse, Finding, Severity
+from attrformer.dataset.check.subject import SAMPLE
+from attrformer.dataset.check.uses import column_uses
+from attrformer.dataset.construct import dataset_of_tables
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.frames import read_table
+from attrformer.dataset.raw import read_raw
+from attrformer.dataset.store import dataset_of_folder, folder_tables, is_dataset_folder
+from attrformer.dataset.tables import Table, open_table
+from attrformer.errors import AttrFormerError, DataError
+
+UNREADABLE = "unreadable"
+
+
+def check_path(
+    path: Path | str,
+    *,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    encoding: str = "utf-8",
+    now: float | None = None,
+) -> CheckReport:
+    """What the data in a folder or file will do to figures.
+
+    Args:
+        path: a dataset folder, raw files as `attrformer prepare` takes them, or one table of interactions.
+        columns: canonical column name to the one in the tables.
+        format: of raw files; recognised by itself by default.
+        encoding: of csv files.
+        now: as in `check_dataset`.
+
+    Returns:
+        The report. Where the tables can be read and no dataset can be made of them, its one finding says why.
+
+    Raises:
+        DataError: the path cannot be read at all.
+    """
+    path = Path(path)
+    tables = open_path(path, columns=columns or {}, format=format, encoding=encoding)
+    try:
+        if is_dataset_folder(path):
+            dataset = dataset_of_folder(path, tables, columns=columns)
+        else:
+            dataset = dataset_of_tables(
+                tables, name=_name(path), columns=columns or {}, kinds={}, catalogue="interacted", unknown="drop"
+            )
+    except AttrFormerError as error:
+        return _unreadable(path, tables, error)
+    uses = column_uses(dataset, tables)
+    # The dataset holds the interactions; a log is too large to be held twice.
+    tables["interactions"] = _sampled(tables["interactions"])
+    return check_dataset(dataset, tables, uses=uses, now=now)
+
+
+def check_loaded(dataset: Dataset, folder: Path, *, shuffled: bool = False) -> CheckReport:
+    """A report on a dataset that was loaded from a folder, and perhaps filtered since.
+
+    Args:
+        dataset: the data.
+        folder: where its tables are; those of items and users are read again.
+        shuffled: as in `check_dataset`.
+    """
+    tables = folder_tables(folder, names=("items", "users"))
+    return check_dataset(dataset, tables, shuffled=shuffled)
+
+
+def check_frames(dataset: Dataset, tables: Mapping[str, object], *, shuffled: bool = False) -> CheckReport:
+    """A report on a dataset with the tables of any frame library that it was made of.
+
+    Args:
+        dataset: the data.
+        tables: frames or paths by the names of the tables; None for those that are not at hand.
+        shuffled: as in `check_dataset`.
+
+    Raises:
+        DataError: a table cannot be read.
+    """
+    opened = {name: open_table(table, name, {}) for name, table in tables.items() if table is not None}
+    for name, key in (("items", ITEM), ("users", USER)):
+        if name in opened and key not in opened[name].frame.columns:
+            raise DataError(
+                "the column is missing", fix=f"Give the table with its column named '{key}'", source=name, column=key
+            )
+    uses = column_uses(dataset, opened)
+    if "interactions" in opened:
+        opened["interactions"] = _sampled(opened["interactions"])
+    return check_dataset(dataset, opened, uses=uses, shuffled=shuffled)
+
+
+def open_path(path: Path, *, columns: Mapping[str, str], format: str | None, encoding: str) -> dict[str, Table]:
+    """The tables in a folder, in raw files, or in one file.
+
+    Raises:
+        DataError: nothing there can be read.
+    """
+    if format is None and is_dataset_folder(path):
+        return folder_tables(path, columns=columns, encoding=encoding)
+    try:
+        found = read_raw(path, format).frames()
+    except DataError as error:
+        if format is not None or not path.is_file() or path.suffix == ".zip":
+            raise
+        try:
+            found = {"interactions": read_table(path, encoding=encoding)}
+        except DataError as other:
+            raise (other if "ending" not in other.problem else error) from error
+    return {name: open_table(frame, str(path) if path.is_file() else name, columns) for name, frame in found.items()}
+
+
+def _sampled(table: Table) -> Table:
+    """The columns of interactions that no dataset holds as they are, and of a long table some of the rows."""
+    frame = table.frame.drop([name for name in (USER, ITEM, TIMESTAMP) if name in table.frame.columns])
+    if frame.height > SAMPLE:
+        rows = np.sort(np.random.default_rng(0).choice(frame.height, SAMPLE, replace=False))
+        frame = frame.select(pl.all().gather(rows))
+    return replace(table, frame=frame)
+
+
+def _unreadable(path: Path, tables: Mapping[str, Table], error: AttrFormerError) -> CheckReport:
+    problem, fix = (error.problem, error.fix) if isinstance(error, DataError) else (str(error), "See the message")
+    place = "" if not isinstance(error, DataError) else str(error).partition(problem)[0]
+    finding = Finding(
+        UNREADABLE,
+        Severity.ERROR,
+        f"no dataset can be made of the tables: {place}{problem}",
+        fix,
+        detail="Other findings need a dataset; run the check again once this is mended.",
+        columns=(error.column,) if isinstance(error, DataError) and error.column else (),
+        examples=(f"row {error.row}",) if isinstance(error, DataError) and error.row is not None else (),
+    )
+    rows = {f"rows_of_{name}": table.frame.height for name, table in tables.items()}
+    uses = tuple(
+        ColumnUse(
+            name, column, f"not read yet, {kind}", None, table.frame[column].null_count() / max(table.frame.height, 1)
+        )
+        for name, table in tables.items()
+        for column, kind in table.frame.schema.items()
+    )
+    return CheckReport(_name(path), rows, uses, (finding,))
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name.partition(".")[0] or "dataset"
