@@ -13,8 +13,8 @@ import polars as pl
 
 from attrformer import Dataset
 from attrformer.dataset import leave_one_out
+from attrformer.dataset.ids import order_of
 from attrformer.errors import AttrFormerError
-from attrformer.relations.id_order import order_of
 
 
 def steps(dataset: Dataset) -> pl.DataFrame:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from tests.relations.builders import NOTHING, categorical, dataset, relations_of, sequences, walks
 
 from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.ids import Ids
+from attrformer.dataset.ids import Ids, order_of
 from attrformer.dataset.sample import sample_dataset
 from attrformer.errors import ConfigurationError
 from attrformer.relations import id_order
 from attrformer.relations.build import RelationSet
-from attrformer.relations.id_order import follows_order, id_order_attribute, items_before, order_of
+from attrformer.relations.id_order import follows_order, id_order_attribute, items_before
 
 
 @pytest.mark.parametrize(

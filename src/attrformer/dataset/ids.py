@@ -92,3 +92,19 @@ class Ids:
     def from_list(cls, values: list[Any]) -> Ids:
         """The inverse of `to_list`."""
         return cls(pl.Series("id", values))
+
+
+def order_of(ids: pl.Series) -> NDArray[np.int64]:
+    """The place of each id among all of them, int64 `[n]`.
+
+    Numbers stand by size, also behind a prefix that all ids share; other texts stand by their letters.
+    """
+    keys = ids
+    if not ids.dtype.is_integer():
+        texts = ids.cast(pl.String)
+        prefixes = texts.str.extract(r"^(\D*)\d{1,18}$")
+        if prefixes.null_count() == 0 and prefixes.n_unique() == 1:
+            keys = texts.str.extract(r"(\d+)$").cast(pl.Int64)
+        else:
+            keys = texts
+    return keys.rank("ordinal").to_numpy().astype(np.int64) - 1

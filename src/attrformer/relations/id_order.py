@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.dataset.attributes import Attribute, AttributeKind
-from attrformer.dataset.ids import Ids
+from attrformer.dataset.ids import Ids, order_of
 from attrformer.dataset.sequences import Sequences
 
 NAME: Final = "id_order"
@@ -63,22 +63,6 @@ def id_order_attribute(ids: Ids, max_values: int) -> Attribute:
         vocabulary += [f"{length} from {names[first[start]]}" for start in range(0, len(ids), length)]
     offsets = np.arange(len(ids) + 1, dtype=np.int64) * len(STEPS)
     return Attribute(NAME, AttributeKind.MULTI, offsets, codes.ravel(), tuple(vocabulary), np.empty(0))
-
-
-def order_of(ids: pl.Series) -> NDArray[np.int64]:
-    """The place of each id among all of them, int64 `[n]`.
-
-    Numbers stand by size, also behind a prefix that all ids share; other texts stand by their letters.
-    """
-    keys = ids
-    if not ids.dtype.is_integer():
-        texts = ids.cast(pl.String)
-        prefixes = texts.str.extract(r"^(\D*)\d{1,18}$")
-        if prefixes.null_count() == 0 and prefixes.n_unique() == 1:
-            keys = texts.str.extract(r"(\d+)$").cast(pl.Int64)
-        else:
-            keys = texts
-    return keys.rank("ordinal").to_numpy().astype(np.int64) - 1
 
 
 def follows_order(ids: Ids, train: Sequences) -> bool:
