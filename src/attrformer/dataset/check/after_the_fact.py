@@ -121,7 +121,7 @@ def _tested(subject: Subject, column: Column) -> dict[str, Number]:
         return {}
     rows, codes = _placed(subject, column)
     values = numbers[rows]
-    found = []
+    found: list[dict[str, Number]] = []
     for what, before, after, every in _outcomes(subject, split, column.table):
         keep = ~(np.isnan(values) | np.isnan(before[codes]) | np.isnan(after[codes]))
         chosen = subject.sampled(np.flatnonzero(keep))
@@ -143,7 +143,7 @@ def _tested(subject: Subject, column: Column) -> dict[str, Number]:
                     "rows": len(chosen),
                 }
             )
-    return max(found, key=lambda one: abs(float(one["rank_correlation_with_all"])), default={})
+    return max(found, key=lambda one: abs(float(one["rank_correlation_with_all"] or 0)), default={})
 
 
 def _outcomes(
@@ -166,7 +166,7 @@ def _outcomes(
             number = np.bincount(owners[chosen], minlength=count)
             total = np.bincount(owners[chosen], weights=given[chosen], minlength=count)
             means.append(np.where(number >= LEAST_MEAN, total / np.maximum(number, 1), np.nan))
-        yield f"the mean {name}", *means
+        yield f"the mean {name}", means[0], means[1], means[2]
 
 
 def _split_for(subject: Subject, table: str) -> SplitView | None:

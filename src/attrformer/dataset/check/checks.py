@@ -21,6 +21,7 @@ from attrformer.dataset.tables import Table
 Check = Callable[[Subject], Iterator[Finding]]
 
 CHECKS: Final[tuple[Check, ...]] = (
+    identifiers.numbering,
     times.no_times,
     times.implausible,
     times.default_time,

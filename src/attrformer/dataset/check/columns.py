@@ -208,7 +208,7 @@ def _separated(column: Column) -> Iterator[Finding]:
             yield Finding(
                 "list-in-text",
                 Severity.WARNING,
-                f"{column.label}: {percent(len(having) / len(known))} of the texts look like lists separated by {separator!r}",
+                f"{column.label}: {percent(len(having) / len(known))} of the texts look like lists with {separator!r}",
                 "Give lists, or text with '|' between the values",
                 detail=f"Each of {whole:,} combinations is a value of its own; there are {single:,} single values.",
                 evidence={"texts": len(known), "with_separator": len(having), "combinations": whole, "values": single},
@@ -249,7 +249,7 @@ def _read_as(column: Column, id: str, what: str, count: int, fix: str) -> Findin
         Severity.WARNING,
         f"{column.label}: {count:,} of {len(column.known):,} texts are {what}",
         fix,
-        detail="As text each is a value of its own, unlike every other, or the column is taken for free text and left out.",
+        detail="As text each is a value unlike every other, or the column is taken for free text and left out.",
         evidence={"texts": len(column.known), "alike": count},
         columns=(column.label,),
         examples=tuple(map(repr, column.known.head(2).to_list())),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attrformer.dataset.check.report import Finding, Number, Severity
 from attrformer.dataset.check.subject import Subject, day, share
@@ -108,7 +109,5 @@ def trained_ahead(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def _distance(
-    one: np.ndarray[tuple[int], np.dtype[np.int64]], two: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> float:
+def _distance(one: NDArray[np.int64], two: NDArray[np.int64]) -> float:
     return float(np.abs(one / one.sum() - two / two.sum()).sum() / 2)

@@ -12,6 +12,7 @@ from attrformer.columns import ITEM, USER
 from attrformer.dataset.check.report import Finding, Severity
 from attrformer.dataset.check.subject import Subject
 from attrformer.dataset.check.text import percent
+from attrformer.dataset.id_numbering import FIRST_APPEARANCE, NO_KIND, id_numbering
 from attrformer.dataset.ids import Ids
 
 NOBODY: Final = frozenset(
@@ -24,6 +25,24 @@ PROMINENT: Final = 0.01
 
 UNDESCRIBED: Final = 0.2
 """Share of the ids without a row in their table from which that is a warning."""
+
+
+def numbering(subject: Subject) -> Iterator[Finding]:
+    """Item ids that were numbered from the interactions, so that a number tells of them."""
+    found = id_numbering(subject.dataset.item_ids, subject.dataset.sequences, subject.dataset.user_ids)
+    if found.kind == NO_KIND:
+        return
+    tells = found.kind == FIRST_APPEARANCE
+    yield Finding(
+        "ids-by-first-appearance" if tells else "ids-by-first-interaction",
+        Severity.ERROR if tells else Severity.WARNING,
+        found.sentence[0].lower() + found.sentence[1:].partition(": ")[0].rstrip("."),
+        "Leave relations.id_order off, and number items anew in an arbitrary order before any model reads ids",
+        detail=found.sentence,
+        evidence={name: round(share, 4) for name, share in found.evidence.items()},
+        columns=("interactions.item_id",),
+        examples=tuple(subject.named_items(subject.items[:5])),
+    )
 
 
 def written_differently(subject: Subject) -> Iterator[Finding]:
@@ -52,7 +71,7 @@ def written_differently(subject: Subject) -> Iterator[Finding]:
                 Severity.NOTE if kind == "case" else Severity.WARNING,
                 f"{len(groups):,} {column}s are there in several forms that differ only by {what}",
                 f"Write each {column} in one way in all tables, if they mean the same",
-                detail="They count as different: histories fall apart, and what is known of one is not known of the other.",
+                detail="They count as different: histories fall apart, and what is known of one is not of another.",
                 evidence={"ids": len(ids), "groups": len(groups), "ids_in_groups": int(groups["id"].list.len().sum())},
                 columns=(f"interactions.{column}",),
                 examples=tuple(" and ".join(map(repr, forms[:3])) for forms in groups["id"].head(3).to_list()),
@@ -106,8 +125,8 @@ def unmatched(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             f"unmatched-{table}",
             Severity.WARNING if bare > UNDESCRIBED * len(ids) else Severity.NOTE,
-            f"{bare:,} of {len(ids):,} {column}s have no row in {table}, {outside:,} of {len(listed):,} rows of {table} "
-            "are about ids without interactions",
+            f"{bare:,} of {len(ids):,} {column}s have no row in {table}, {outside:,} of {len(listed):,} rows there are "
+            "about ids without interactions",
             "Check that both tables write ids alike and are of the same time"
             + ("; --set data.catalogue=all ranks items that nobody acted on as well" if table == "items" else ""),
             detail="Attributes are missing for the former; the latter are not used.",

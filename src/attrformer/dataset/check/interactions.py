@@ -65,7 +65,7 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
             Severity.WARNING if count >= DUPLICATED * whole or asked >= DUPLICATED * max(targets, 1) else Severity.NOTE,
             f"{count:,} of {whole:,} interactions are there again ({what}){twice}",
             "Drop them before training, unless each stands for one purchase of several",
-            detail="A duplicate counts twice in every relation, and where it is a target, the answer stands in its context.",
+            detail="A duplicate counts twice in every relation; as a target, it has its answer in its context.",
             evidence={"duplicates": count, "share": share(count, whole), "leave-one-out test targets": asked},
             examples=_shown(subject, positions[:3]),
         )
@@ -109,10 +109,10 @@ def short_histories(subject: Subject) -> Iterator[Finding]:
     yield Finding(
         "short-histories",
         Severity.WARNING if unmeasured > users / 2 else Severity.NOTE,
-        f"{few:,} of {users:,} users and {rare:,} of {int((counts > 0).sum()):,} items have fewer than {FEW} interactions",
+        f"{few:,} of {users:,} users and {rare:,} of {int((counts > 0).sum()):,} items have under {FEW} interactions",
         "Say so beside the figures, or use --set data.core=5 to compare with papers that use the 5-core",
-        detail=f"{percent(unmeasured / users)} of the users have fewer than {LEAST} interactions: leave-one-out trains on "
-        "them and measures nothing of them.",
+        detail=f"{percent(unmeasured / users)} of the users have fewer than {LEAST} interactions: leave-one-out trains "
+        "on them and measures nothing of them.",
         evidence={
             f"users_under_{LEAST}": unmeasured,
             f"users_under_{FEW}": few,
@@ -135,7 +135,7 @@ def dominant_user(subject: Subject) -> Iterator[Finding]:
         Severity.WARNING,
         f"one user has {percent(lengths[top] / whole)} of all interactions",
         "Drop this user if it is a robot, a shop's own account or the id of all guests",
-        detail="Co-occurrence and popularity are mostly what this user did. Leave-one-out asks for one target of this user.",
+        detail="Co-occurrence and popularity are then much of what this user did, and only one target is.",
         evidence={"interactions": int(lengths[top]), "all": whole, "median_user": float(np.median(lengths))},
         examples=(f"user {name}",),
     )

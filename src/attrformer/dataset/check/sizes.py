@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
+from numpy.typing import NDArray
 
 from attrformer.dataset.check.report import Number
 from attrformer.dataset.check.subject import Subject, day, share
 
-SHORT: int = 20
+SHORT: Final = 20
 """Median interactions of a user below which histories are short: similar users add nothing to co-occurrence there."""
 
 
@@ -54,6 +57,6 @@ def _suits(subject: Subject, median: float) -> str:
     return "; ".join(said)
 
 
-def _top(ordered: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
+def _top(ordered: NDArray[np.int64]) -> float:
     """The share of the first hundredth, at least one, of counts that stand in descending order."""
     return share(int(ordered[: max(1, len(ordered) // 100)].sum()), int(ordered.sum()))

@@ -12,6 +12,7 @@ from attrformer.columns import TIMESTAMP
 from attrformer.dataset.check.report import Finding, Number, Severity
 from attrformer.dataset.check.subject import DAY, SplitView, Subject, day, share
 from attrformer.dataset.check.text import percent
+from attrformer.dataset.ids import order_of
 
 COLUMN: Final = f"interactions.{TIMESTAMP}"
 EARLIEST: Final = 631_152_000
@@ -205,11 +206,7 @@ def same_time_targets(subject: Subject) -> Iterator[Finding]:
         f"{percent(shares[split.name])} of the {split.name} test targets have the time of the interaction before them",
         "Nothing needs to be done, the order was made arbitrary" if arbitrary else _FORWARD,
         detail="Which of the two came first is not in the data"
-        + (
-            ", and an arbitrary one is asked for."
-            if arbitrary
-            else ": the order of the file decides what is asked for."
-        ),
+        f": {'an arbitrary order' if arbitrary else 'the order of the file'} decides what is asked for.",
         evidence=evidence,
         columns=(COLUMN,),
         examples=_ties(subject, split),
@@ -221,7 +218,8 @@ def same_time_order(subject: Subject) -> Iterator[Finding]:
     if subject.times is None or subject.shuffled:
         return
     pairs = np.flatnonzero(subject.tied)
-    steps = subject.items[pairs].astype(np.int64) - subject.items[pairs - 1]
+    places = order_of(subject.dataset.item_ids.values)
+    steps = places[subject.items[pairs]] - places[subject.items[pairs - 1]]
     steps = steps[steps != 0]
     count = len(steps)
     if count < 50:

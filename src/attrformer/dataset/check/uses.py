@@ -57,7 +57,7 @@ def _interactions(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
 def _described(dataset: Dataset, name: str, table: Table | None) -> Iterator[ColumnUse]:
     items = name == "items"
     attributes = dataset.item_attributes if items else dataset.user_attributes
-    key, titled = (ITEM, items and dataset.item_titles is not None) if items else (USER, False)
+    key, titled = (ITEM, dataset.item_titles is not None) if items else (USER, False)
     if table is not None:
         yield ColumnUse(name, key, f"{name[:-1]} the row is about", table.frame[key].n_unique(), 0.0)
     if titled and dataset.item_titles is not None:
