@@ -204,7 +204,7 @@ def _separated(column: Column) -> Iterator[Finding]:
         parts = known.str.split(separator).explode().str.strip_chars()
         whole, single = known.n_unique(), parts.n_unique()
         # Parts of a list recur, those of a sentence or an address hardly do.
-        if single < 0.8 * whole and len(parts) >= 3 * single and parts.str.len_chars().mean() < 40:  # type: ignore[operator]
+        if single <= 0.8 * whole and len(parts) >= 3 * single and parts.str.len_chars().mean() < 40:  # type: ignore[operator]
             yield Finding(
                 "list-in-text",
                 Severity.WARNING,

@@ -59,7 +59,8 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, the severity as text."""
-        return {**asdict(self), "severity": self.severity.value}
+        plain = {**asdict(self), "severity": self.severity.value}
+        return plain | {"columns": list(self.columns), "examples": list(self.examples)}
 
 
 @dataclass(frozen=True, slots=True)
