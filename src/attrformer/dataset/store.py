@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,14 +16,25 @@ from attrformer.columns import ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTA
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.construct import TABLE_NAMES, dataset_of_tables
 from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.frames import read_table
 from attrformer.dataset.ids import Ids
+from attrformer.dataset.options import Duplicates, TableOptions
+from attrformer.dataset.table_files import PARQUET, ending_of
 from attrformer.dataset.tables import open_table
 from attrformer.errors import DataError
 
 DESCRIPTION: Final = "dataset.json"
 
-_ENDINGS: Final = (".parquet", ".csv")
+# A saved dataset has times in seconds, and no columns that were not used.
+_REWORDED: Final = (f"column '{TIMESTAMP}' holds", "rows repeat an earlier row", "rows repeat user, item and time")
+_SHAPE: Final = {
+    "name": str,
+    "catalogue": str,
+    "columns": dict,
+    "kinds": dict,
+    "separators": dict,
+    "duplicates": str,
+    "notes": list,
+}
 
 
 def load_dataset(
@@ -32,22 +43,27 @@ def load_dataset(
     name: str | None = None,
     columns: Mapping[str, str] | None = None,
     kinds: Mapping[str, str | AttributeKind] | None = None,
+    separators: Mapping[str, str] | None = None,
     catalogue: Literal["interacted", "all"] | None = None,
     unknown: Literal["error", "drop"] = "drop",
+    duplicates: Duplicates | None = None,
     encoding: str = "utf-8",
 ) -> Dataset:
     """A dataset from a folder with `interactions` and, where there are any, `items`, `users` and `item_relations`.
 
-    Each is a .parquet or a .csv file (.parquet where both are there). A `dataset.json`, which `save_dataset`
-    writes, may hold "name", "catalogue", "kinds" and "notes"; the arguments go before it.
+    Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of one
+    table the parquet file is read. A `dataset.json`, which `save_dataset` writes, may hold "name", "columns", "kinds",
+    "separators", "catalogue", "duplicates" and "notes"; the arguments go before it.
 
     Args:
         folder: where the tables are.
         name: what protocol lines call the data; the folder's name by default.
         columns: canonical column name to the one in the files.
         kinds: declared attribute kinds, as in `dataset_from_frames`.
+        separators: what stands between the values of a text, as in `dataset_from_frames`.
         catalogue: as in `dataset_from_frames`; "interacted" by default.
         unknown: as in `dataset_from_frames`.
+        duplicates: as in `dataset_from_frames`.
         encoding: of csv files.
 
     Raises:
@@ -58,27 +74,52 @@ def load_dataset(
     if not folder.is_dir():
         raise DataError("there is no such folder", fix="Check the path", source=str(folder))
     described = _read_description(folder / DESCRIPTION)
-    files = {table: _table_file(folder, table) for table in TABLE_NAMES}
-    if files["interactions"] is None:
+    options = TableOptions(
+        columns={**described.get("columns", {}), **(columns or {})},
+        kinds={**described.get("kinds", {}), **(kinds or {})},
+        separators={**described.get("separators", {}), **(separators or {})},
+        catalogue=catalogue or described.get("catalogue", "interacted"),
+        unknown=unknown,
+        duplicates=duplicates or described.get("duplicates"),
+    )
+    files, notes = find_tables(folder)
+    if "interactions" not in files:
         raise DataError(
             "the folder has no table of interactions",
             fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
             source=str(folder),
         )
-    tables = {
-        table: open_table(read_table(file, encoding=encoding), str(file), columns or {})
-        for table, file in files.items()
-        if file is not None
-    }
-    dataset = dataset_of_tables(
-        tables,
-        name=name or described.get("name") or folder.resolve().name,
-        columns=columns or {},
-        kinds={**described.get("kinds", {}), **(kinds or {})},
-        catalogue=catalogue or described.get("catalogue", "interacted"),
-        unknown=unknown,
-    )
-    return replace(dataset, notes=_joined_notes(described.get("notes", []), dataset.notes))
+    tables = {table: open_table(file, table, options.columns, encoding) for table, file in files.items()}
+    named = name or described.get("name") or folder.resolve().name
+    dataset = dataset_of_tables(tables, name=named, options=options)
+    return replace(dataset, notes=_joined_notes(described.get("notes", []), (*notes, *dataset.notes)))
+
+
+def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """The files of the tables in a folder, by the names of the tables, and a sentence where one of several is read.
+
+    Raises:
+        DataError: there are several files of one table, and none or more than one of them is a parquet file.
+    """
+    found, notes = dict[str, Path](), list[str]()
+    present = sorted(file for file in folder.iterdir() if file.is_file())
+    for table in TABLE_NAMES:
+        files = [
+            file for file in present if ending_of(file) == file.name[len(table) :].lower() and _stem(file) == table
+        ]
+        parquet = [file for file in files if ending_of(file) in PARQUET]
+        chosen = files if len(files) == 1 else parquet
+        if len(files) > 1 and len(parquet) != 1:
+            raise DataError(
+                f"there are several files of one table: {', '.join(file.name for file in files)}",
+                fix="Leave one of them, or a parquet file beside the others, which is then read",
+                source=str(folder),
+            )
+        found |= {table: file for file in chosen}
+        others = [file.name for file in files if file not in chosen]
+        if others:
+            notes.append(f"{chosen[0].name}: this file is read, {', '.join(others)} beside it is not")
+    return found, notes
 
 
 def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
@@ -100,7 +141,9 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
             f"{table}.{name}": attribute.kind.value
             for table, attributes in (("items", dataset.item_attributes), ("users", dataset.user_attributes))
             for name, attribute in attributes.items()
-        },
+        }
+        | {f"interactions.{name}": AttributeKind.NUMERIC.value for name in dataset.sequences.behaviours},
+        "duplicates": "keep",
         "notes": list(dataset.notes),
     }
     items = _described_frame(ITEM, dataset.item_ids, dataset.item_attributes)
@@ -119,14 +162,20 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
     return folder
 
 
-def _joined_notes(before: list[str], now: tuple[str, ...]) -> tuple[str, ...]:
+def _joined_notes(before: list[str], now: Iterable[str]) -> tuple[str, ...]:
     """Earlier notes first; what is said again about the same table, now under its file's name, is left out."""
-    said = {note.partition(": ")[2] for note in before}
-    return (*before, *(note for note in now if note.partition(": ")[2] not in said))
+    said = {_subject(note) for note in before}
+    return (*before, *(note for note in now if _subject(note) not in said))
 
 
-def _table_file(folder: Path, table: str) -> Path | None:
-    return next((file for ending in _ENDINGS if (file := folder / f"{table}{ending}").is_file()), None)
+def _subject(note: str) -> str:
+    """What a note is about, without its table: itself, or what saving a dataset lets a later note say otherwise."""
+    text = note.partition(": ")[2]
+    return next((subject for subject in _REWORDED if subject in text), text)
+
+
+def _stem(file: Path) -> str:
+    return file.name.partition(".")[0]
 
 
 def _read_description(file: Path) -> dict[str, Any]:
@@ -136,12 +185,20 @@ def _read_description(file: Path) -> dict[str, Any]:
         described = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"it is not JSON ({error})", fix="Repair the file or delete it", source=str(file)) from error
-    shape = {"name": str, "catalogue": str, "kinds": dict, "notes": list}
     if not isinstance(described, dict) or any(
-        not isinstance(described.get(key, kind()), kind) for key, kind in shape.items()
+        not isinstance(described.get(key, kind()), kind) for key, kind in _SHAPE.items()
     ):
         raise DataError(
-            "it does not hold name, catalogue, kinds and notes", fix="Repair the file or delete it", source=str(file)
+            f"it does not hold {', '.join(_SHAPE)}, each of its type",
+            fix="Repair the file or delete it",
+            source=str(file),
+        )
+    texts = [value for key in ("columns", "kinds", "separators") for value in described.get(key, {}).values()]
+    if not all(isinstance(value, str) for value in texts):
+        raise DataError(
+            "columns, kinds and separators are texts by column",
+            fix="Repair the file or delete it",
+            source=str(file),
         )
     return described
 
