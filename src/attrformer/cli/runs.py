@@ -66,14 +66,12 @@ def configuration(file: Path | None, settings: Iterable[str], *, resumed: Path |
 
 
 def open_dataset(folder: Path, config: Config) -> Dataset:
-    """The dataset in a folder, with the catalogue that the options ask for.
+    """The dataset in a folder, read as the options ask for.
 
     Raises:
         DataError: the folder cannot be used.
     """
-    from attrformer.dataset import Dataset
-
-    return Dataset.load(folder, catalogue=config.data.catalogue)
+    return config.data.load(folder)
 
 
 def open_split(folder: Path, config: Config) -> tuple[Dataset, Split]:

@@ -68,9 +68,14 @@ def attributes_of(
 def attribute_from_column(
     table: Table, name: str, kind: AttributeKind, codes: NDArray[np.int32], count: int, separator: str = ""
 ) -> Attribute:
-    """One attribute of a declared or inferred kind; arguments as `attributes_of`.
+    """One attribute of a declared or inferred kind.
 
     Args:
+        table: one row for each user or item.
+        name: the column.
+        kind: how its values are read.
+        codes: int32 `[rows]`, the user or item of each row; -1 where the row is not used.
+        count: how many users or items there are.
         separator: what stands between the values of a text, where it is multi-valued; `|` where it is empty.
 
     Raises:

@@ -73,8 +73,8 @@ def dataset_from_frames(
         name: what protocol lines call the data.
         columns: canonical column name to the user's own.
         kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "items.age" and
-            "users.age" tell two columns of one name apart, "interactions.price" one of the interactions. "ignore" leaves
-            a column out. A declared column is always read. Text declared "multi" is split at "|".
+            "users.age" tell two columns of one name apart, "interactions.price" is one of the interactions. "ignore"
+            leaves a column out. A declared column is always read. Text declared "multi" is split at "|".
         separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
         catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
         unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"

@@ -27,7 +27,7 @@ def lists_of_texts(texts: pl.Series) -> pl.Series | None:
         texts: the column, null where missing.
 
     Returns:
-        None where some text is no list. A list of lists or of mappings becomes a list of `pl.Struct`, which nothing reads.
+        None where some text is no list. Lists of lists or of mappings become lists of `pl.Struct`, which nothing reads.
     """
     if not _bracketed(texts.drop_nulls().head(_GLANCE)) or not _bracketed(texts.drop_nulls()):
         return None

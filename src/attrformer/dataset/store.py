@@ -115,7 +115,8 @@ def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
                 fix="Leave one of them, or a parquet file beside the others, which is then read",
                 source=str(folder),
             )
-        found |= {table: file for file in chosen}
+        if chosen:
+            found[table] = chosen[0]
         others = [file.name for file in files if file not in chosen]
         if others:
             notes.append(f"{chosen[0].name}: this file is read, {', '.join(others)} beside it is not")

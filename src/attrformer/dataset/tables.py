@@ -149,7 +149,7 @@ def require_distinct(table: Table, ids: pl.Series) -> None:
 
 
 def number_column(table: Table, name: str) -> pl.Series:
-    """The numbers of a column, float64 with null where missing (so are NaN and, among texts, words for a missing value).
+    """The numbers of a column, float64 with null where missing; NaN and words for a missing value are missing.
 
     Raises:
         DataError: a value is no number or not finite.
