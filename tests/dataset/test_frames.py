@@ -11,7 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from attrformer.dataset.frames import library_of, native_like, read_table, to_polars
+from attrformer.dataset.frames import library_of, native_like, to_polars
+from attrformer.dataset.table_files import read_table
 from attrformer.errors import DataError
 
 FRAME = pl.DataFrame({"user_id": [1, 2], "name": ["a", None], "score": [0.5, 1.5], "tags": [["x", "y"], []]})

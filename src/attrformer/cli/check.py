@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from attrformer.cli import console
+from attrformer.cli import console, reading
+from attrformer.cli.arguments import Columns, Duplicates, Kinds, Separators
 
 FOUND = 1
 UNUSABLE = 2
@@ -44,6 +45,10 @@ def check(
         str | None,
         typer.Option(help="Of raw files, as for `attrformer prepare`; recognised by itself.", show_default=False),
     ] = None,
+    columns: Columns = None,
+    kinds: Kinds = None,
+    separators: Separators = None,
+    duplicates: Duplicates = None,
 ) -> None:
     """Say what your data will do to your figures, before anything is trained.
 
@@ -61,7 +66,7 @@ def check(
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigurationError(f"{out} does not end in .html. Give a file name that does.")
-    report = check_path(data, format=format)
+    report = check_path(data, format=format, **reading.as_given(columns, kinds, separators, duplicates))
     if out is not None:
         from attrformer.report import write_check
 

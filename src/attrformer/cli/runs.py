@@ -68,14 +68,12 @@ def configuration(file: Path | None, settings: Iterable[str], *, resumed: Path |
 
 
 def open_dataset(folder: Path, config: Config) -> Dataset:
-    """The dataset in a folder, with the catalogue that the options ask for.
+    """The dataset in a folder, read as the options ask for.
 
     Raises:
         DataError: the folder cannot be used.
     """
-    from attrformer.dataset import Dataset
-
-    return Dataset.load(folder, catalogue=config.data.catalogue)
+    return config.data.load(folder)
 
 
 def open_split(folder: Path, config: Config) -> tuple[Dataset, Split]:
@@ -105,7 +103,7 @@ def check_data(dataset: Dataset, folder: Path, config: Config, *, quiet: bool = 
     """
     from attrformer.dataset.check import Severity, check_loaded
 
-    report = check_loaded(dataset, folder, shuffled=config.data.same_time == "shuffled")
+    report = check_loaded(dataset, folder, config.data.columns, shuffled=config.data.same_time == "shuffled")
     if quiet:
         for finding in report.from_on(Severity.WARNING):
             console.say(f"{finding.severity.value.capitalize()}: {finding.title}.")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from attrformer.cli import console, runs
-from attrformer.cli.arguments import Quiet, Settings
+from attrformer.cli import console, reading, runs
+from attrformer.cli.arguments import Columns, Duplicates, Kinds, Quiet, Separators, Settings
 
 
 def train(
@@ -31,6 +31,10 @@ def train(
             show_default=False,
         ),
     ] = None,
+    columns: Columns = None,
+    kinds: Kinds = None,
+    separators: Separators = None,
+    duplicates: Duplicates = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a dataset folder, then evaluate it.
@@ -53,6 +57,7 @@ def train(
     runs.check_free(out, resume=resume)
     start = None if warm_start is None else runs.open_model(warm_start)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)
+    options = reading.configured(options, columns, kinds, separators, duplicates)
     dataset, split = runs.open_split(data, options)
     checked = runs.check_data(dataset, data, options, quiet=quiet)
     model = Recommender(options).fit(dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start)

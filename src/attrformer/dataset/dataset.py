@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.ids import Ids
+from attrformer.dataset.options import Duplicates
 from attrformer.dataset.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -99,8 +100,10 @@ class Dataset:
         name: str = "dataset",
         columns: Mapping[str, str] | None = None,
         kinds: Mapping[str, str | AttributeKind] | None = None,
+        separators: Mapping[str, str] | None = None,
         catalogue: Literal["interacted", "all"] = "interacted",
         unknown: Literal["error", "drop"] = "drop",
+        duplicates: Duplicates | None = None,
     ) -> Dataset:
         """A dataset from up to four tables; see `attrformer.dataset.construct.dataset_from_frames`."""
         from attrformer.dataset.construct import dataset_from_frames
@@ -113,8 +116,10 @@ class Dataset:
             name=name,
             columns=columns,
             kinds=kinds,
+            separators=separators,
             catalogue=catalogue,
             unknown=unknown,
+            duplicates=duplicates,
         )
 
     @classmethod
@@ -125,20 +130,24 @@ class Dataset:
         name: str | None = None,
         columns: Mapping[str, str] | None = None,
         kinds: Mapping[str, str | AttributeKind] | None = None,
+        separators: Mapping[str, str] | None = None,
         catalogue: Literal["interacted", "all"] | None = None,
         unknown: Literal["error", "drop"] = "drop",
+        duplicates: Duplicates | None = None,
         encoding: str = "utf-8",
     ) -> Dataset:
-        """A dataset from a folder of tables; see `attrformer.dataset.store.load_dataset`."""
-        from attrformer.dataset.store import load_dataset
+        """A dataset from a folder of tables; see `attrformer.dataset.folder.load_dataset`."""
+        from attrformer.dataset.folder import load_dataset
 
         return load_dataset(
             folder,
             name=name,
             columns=columns,
             kinds=kinds,
+            separators=separators,
             catalogue=catalogue,
             unknown=unknown,
+            duplicates=duplicates,
             encoding=encoding,
         )
 

@@ -50,7 +50,7 @@ def columns_after_the_fact(subject: Subject) -> Iterator[Finding]:
             reasons.append(f"it tells of {tested['of']} after the split beyond what is known before it")
         yield Finding(
             "after-the-fact",
-            Severity.WARNING,
+            Severity.WARNING if subject.is_used(column.table, column.name) else Severity.NOTE,
             f"{column.label} may have been computed after the interactions: {' and '.join(reasons)}",
             "Compute it from what was known before the test interactions, or leave the column out",
             detail="What is to be predicted may then stand in the column. The test compares ranks of the column with "

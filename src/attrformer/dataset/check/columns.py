@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from attrformer.columns import ITEM, TIMESTAMP, TITLE, USER
+from attrformer.dataset.attributes import AttributeKind
 from attrformer.dataset.check.report import Finding, Severity
 from attrformer.dataset.check.subject import Subject
 from attrformer.dataset.check.text import percent
@@ -73,34 +74,40 @@ def described(subject: Subject) -> Iterator[Finding]:
     for column in columns_of(subject):
         if len(column.values) < 2:
             continue
+        kind, used = subject.kind_of(column.table, column.name), subject.is_used(column.table, column.name)
+        # Text that was read as numbers, times or lists has been understood.
+        plain = column.is_text and kind in (None, AttributeKind.CATEGORICAL)
+        yield from _missing_words(column, subject) if plain else ()
         yield from _emptiness(column)
         if not len(column.known):
             continue
-        yield from _numbering(column)
-        if column.is_text and len(column.known) >= MANY:
+        yield from _numbering(column, used)
+        if plain and len(column.known) >= MANY:
             yield from _text_that_is_something_else(column)
         yield from _spellings(column)
 
 
+def _missing_words(column: Column, subject: Subject) -> Iterator[Finding]:
+    """Words that may stand for a missing value and are read as values."""
+    rows = len(column.values)
+    taken = {word.strip().lower() for word in subject.values_of(column.table, column.name)} & set(MISSING_WORDS)
+    words = column.known.filter(column.known.str.strip_chars().str.to_lowercase().is_in(sorted(taken)))
+    if len(words):
+        yield Finding(
+            "missing-as-word",
+            Severity.NOTE,
+            f"{column.label}: {len(words):,} of {rows:,} values are words for a missing value, such as {words[0]!r}",
+            "Leave these cells empty if nothing is known there",
+            detail="As a word it is a value like any other, shared by all rows that have it.",
+            evidence={"rows": rows, "words": len(words)},
+            columns=(column.label,),
+            examples=tuple(repr(word) for word in words.unique(maintain_order=True).head(3).to_list()),
+        )
+
+
 def _emptiness(column: Column) -> Iterator[Finding]:
     rows, known = len(column.values), len(column.known)
-    words = 0
-    if column.is_text:
-        lowered = column.known.str.strip_chars().str.to_lowercase()
-        absent = column.known.filter(lowered.is_in(MISSING_WORDS))
-        words = len(absent)
-        if words:
-            yield Finding(
-                "missing-as-word",
-                Severity.NOTE,
-                f"{column.label}: {words:,} of {rows:,} values are words such as {absent[0]!r} for a missing value",
-                "Leave these cells empty",
-                detail="As a word it is a value like any other, shared by all rows that have it.",
-                evidence={"rows": rows, "words": words},
-                columns=(column.label,),
-                examples=tuple(repr(word) for word in absent.unique(maintain_order=True).head(3).to_list()),
-            )
-    missing = rows - known + words
+    missing = rows - known
     if missing >= MOSTLY_MISSING * rows:
         yield Finding(
             "mostly-missing",
@@ -124,7 +131,7 @@ def _emptiness(column: Column) -> Iterator[Finding]:
         )
 
 
-def _numbering(column: Column) -> Iterator[Finding]:
+def _numbering(column: Column, used: bool) -> Iterator[Finding]:
     """Columns that number the rows: the index of a frame, or another id."""
     rows, values = len(column.values), column.values
     named = column.name.strip().lower() in INDEX_NAMES
@@ -138,8 +145,9 @@ def _numbering(column: Column) -> Iterator[Finding]:
         ordered = bool((values.diff().drop_nulls() == 1).all()) if kind.is_integer() else False
         yield Finding(
             "index-column",
-            Severity.WARNING,
-            f"{column.label} numbers the rows and is no property of what they describe",
+            Severity.WARNING if used else Severity.NOTE,
+            f"{column.label} numbers the rows and is no property of what they describe"
+            + ("" if used else "; it is not used"),
             "Leave the column out (pandas: to_csv(index=False), to_parquet(index=False))",
             detail="A model would read neighbouring rows as alike, and rows are often in an order that tells "
             "something of later interactions.",
@@ -150,11 +158,10 @@ def _numbering(column: Column) -> Iterator[Finding]:
     elif kind.is_integer() or column.known.str.len_chars().max() <= 40:  # type: ignore[operator]
         yield Finding(
             "id-column",
-            Severity.WARNING if kind.is_integer() else Severity.NOTE,
+            Severity.WARNING if used else Severity.NOTE,
             f"{column.label} is different in every row, as an id is",
             "Leave the column out, or declare its kind if it is a quantity",
-            detail="No two rows share a value. "
-            + ("A number like this is read as a quantity." if kind.is_integer() else "Text like this is not used."),
+            detail=f"No two rows share a value. {'It is read as a quantity.' if used else 'It is not used.'}",
             evidence={"rows": rows, "different": rows},
             columns=(column.label,),
             examples=tuple(map(repr, values.head(3).to_list())),

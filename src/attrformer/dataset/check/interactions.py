@@ -64,7 +64,7 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
             id,
             Severity.WARNING if count >= DUPLICATED * whole or asked >= DUPLICATED * max(targets, 1) else Severity.NOTE,
             f"{count:,} of {whole:,} interactions are there again ({what}){twice}",
-            "Drop them before training, unless each stands for one purchase of several",
+            "Leave them out with --duplicates drop, or count them with --duplicates count",
             detail="A duplicate counts twice in every relation; as a target, it has its answer in its context.",
             evidence={"duplicates": count, "share": share(count, whole), "leave-one-out test targets": asked},
             examples=_shown(subject, positions[:3]),

@@ -16,11 +16,12 @@ from attrformer.dataset.check.subject import SAMPLE
 from attrformer.dataset.check.uses import column_uses
 from attrformer.dataset.construct import dataset_of_tables
 from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.frames import read_table
+from attrformer.dataset.folder import dataset_of_folder, folder_options, folder_tables, is_dataset_folder
+from attrformer.dataset.options import TableOptions
 from attrformer.dataset.raw import read_raw
-from attrformer.dataset.store import dataset_of_folder, folder_tables, is_dataset_folder
+from attrformer.dataset.table_files import ending_of
 from attrformer.dataset.tables import Table, open_table
-from attrformer.errors import AttrFormerError, DataError
+from attrformer.errors import DataError
 
 UNREADABLE = "unreadable"
 
@@ -29,6 +30,9 @@ def check_path(
     path: Path | str,
     *,
     columns: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    separators: Mapping[str, str] | None = None,
+    duplicates: str | None = None,
     format: str | None = None,
     encoding: str = "utf-8",
     now: float | None = None,
@@ -37,7 +41,10 @@ def check_path(
 
     Args:
         path: a dataset folder, raw files as `attrformer prepare` takes them, or one table of interactions.
-        columns: canonical column name to the one in the tables.
+        columns: as in `Dataset.load`.
+        kinds: likewise.
+        separators: likewise.
+        duplicates: likewise.
         format: of raw files; recognised by itself by default.
         encoding: of csv files.
         now: as in `check_dataset`.
@@ -47,17 +54,21 @@ def check_path(
 
     Raises:
         DataError: the path cannot be read at all.
+        ConfigurationError: an option has an unknown value.
     """
-    path = Path(path)
-    tables = open_path(path, columns=columns or {}, format=format, encoding=encoding)
+    path, is_folder = Path(path), format is None and is_dataset_folder(Path(path))
+    if is_folder:
+        options = folder_options(path, columns=columns, kinds=kinds, separators=separators, duplicates=duplicates)
+        tables, notes = folder_tables(path, options.columns, encoding=encoding)
+    else:
+        options = TableOptions(columns or {}, kinds or {}, separators or {}, duplicates=duplicates)
+        tables, notes = _other_tables(path, options.columns, format, encoding), []
     try:
-        if is_dataset_folder(path):
-            dataset = dataset_of_folder(path, tables, columns=columns)
+        if is_folder:
+            dataset = dataset_of_folder(path, tables, options, notes=notes)
         else:
-            dataset = dataset_of_tables(
-                tables, name=_name(path), columns=columns or {}, kinds={}, catalogue="interacted", unknown="drop"
-            )
-    except AttrFormerError as error:
+            dataset = dataset_of_tables(tables, name=_name(path), options=options)
+    except DataError as error:
         return _unreadable(path, tables, error)
     uses = column_uses(dataset, tables)
     # The dataset holds the interactions; a log is too large to be held twice.
@@ -65,15 +76,16 @@ def check_path(
     return check_dataset(dataset, tables, uses=uses, now=now)
 
 
-def check_loaded(dataset: Dataset, folder: Path, *, shuffled: bool = False) -> CheckReport:
+def check_loaded(dataset: Dataset, folder: Path, columns: Mapping[str, str], *, shuffled: bool = False) -> CheckReport:
     """A report on a dataset that was loaded from a folder, and perhaps filtered since.
 
     Args:
         dataset: the data.
         folder: where its tables are; those of items and users are read again.
+        columns: canonical column name to the one in the files.
         shuffled: as in `check_dataset`.
     """
-    tables = folder_tables(folder, names=("items", "users"))
+    tables, _ = folder_tables(folder, columns, names=("items", "users"))
     return check_dataset(dataset, tables, shuffled=shuffled)
 
 
@@ -100,24 +112,19 @@ def check_frames(dataset: Dataset, tables: Mapping[str, object], *, shuffled: bo
     return check_dataset(dataset, opened, uses=uses, shuffled=shuffled)
 
 
-def open_path(path: Path, *, columns: Mapping[str, str], format: str | None, encoding: str) -> dict[str, Table]:
-    """The tables in a folder, in raw files, or in one file.
+def _other_tables(path: Path, columns: Mapping[str, str], format: str | None, encoding: str) -> dict[str, Table]:
+    """The tables in raw files, or in one file.
 
     Raises:
         DataError: nothing there can be read.
     """
-    if format is None and is_dataset_folder(path):
-        return folder_tables(path, columns=columns, encoding=encoding)
     try:
         found = read_raw(path, format).frames()
-    except DataError as error:
-        if format is not None or not path.is_file() or path.suffix == ".zip":
+    except DataError:
+        if format is not None or not path.is_file() or ending_of(path) is None:
             raise
-        try:
-            found = {"interactions": read_table(path, encoding=encoding)}
-        except DataError as other:
-            raise (other if "ending" not in other.problem else error) from error
-    return {name: open_table(frame, str(path) if path.is_file() else name, columns) for name, frame in found.items()}
+        return {"interactions": open_table(path, "interactions", columns, encoding)}
+    return {name: open_table(frame, f"{path}, {name}", columns) for name, frame in found.items()}
 
 
 def _sampled(table: Table) -> Table:
@@ -129,17 +136,16 @@ def _sampled(table: Table) -> Table:
     return replace(table, frame=frame)
 
 
-def _unreadable(path: Path, tables: Mapping[str, Table], error: AttrFormerError) -> CheckReport:
-    problem, fix = (error.problem, error.fix) if isinstance(error, DataError) else (str(error), "See the message")
-    place = "" if not isinstance(error, DataError) else str(error).partition(problem)[0]
+def _unreadable(path: Path, tables: Mapping[str, Table], error: DataError) -> CheckReport:
+    place = str(error).partition(error.problem)[0]
     finding = Finding(
         UNREADABLE,
         Severity.ERROR,
-        f"no dataset can be made of the tables: {place}{problem}",
-        fix,
+        f"no dataset can be made of the tables: {place}{error.problem}",
+        error.fix,
         detail="Other findings need a dataset; run the check again once this is mended.",
-        columns=(error.column,) if isinstance(error, DataError) and error.column else (),
-        examples=(f"row {error.row}",) if isinstance(error, DataError) and error.row is not None else (),
+        columns=(error.column,) if error.column else (),
+        examples=(f"row {error.row}",) if error.row is not None else (),
     )
     rows = {f"rows_of_{name}": table.frame.height for name, table in tables.items()}
     uses = tuple(

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import TIMESTAMP
+from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import windows_of
 from attrformer.dataset.tables import Table
@@ -121,6 +122,26 @@ class Subject:
         if len(positions) <= SAMPLE:
             return positions
         return np.sort(self.random.choice(positions, SAMPLE, replace=False))
+
+    def is_used(self, table: str, column: str) -> bool:
+        """Whether a column is an attribute of the dataset."""
+        return column in self._attributes(table) or (
+            table == "interactions" and column in self.dataset.sequences.behaviours
+        )
+
+    def kind_of(self, table: str, column: str) -> AttributeKind | None:
+        """How a column of items or users is read; None where it is not."""
+        attribute = self._attributes(table).get(column)
+        return None if attribute is None else attribute.kind
+
+    def values_of(self, table: str, column: str) -> tuple[str, ...]:
+        """The values of a categorical column as they are read; none of others."""
+        attribute = self._attributes(table).get(column)
+        return () if attribute is None else attribute.vocabulary
+
+    def _attributes(self, table: str) -> dict[str, Attribute]:
+        held = {"items": self.dataset.item_attributes, "users": self.dataset.user_attributes}
+        return held.get(table, {})
 
     def named_items(self, codes: NDArray[np.int32] | NDArray[np.int64]) -> list[str]:
         """Item ids as text."""

@@ -15,7 +15,7 @@ from attrformer.dataset.check.report import ColumnUse
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.tables import Table
 
-_NOTE: Final = re.compile(r"column '(?P<column>.*?)' is (?:not used|left out),? ?(?P<why>.*)$", re.DOTALL)
+_NOTE: Final = re.compile(r"column '(?P<column>.*?)' is not used,? ?(?P<why>.*)$", re.DOTALL)
 _EDGE_COLUMNS: Final = {
     SOURCE_ITEM: "edge from this item",
     TARGET_ITEM: "edge to this item",
