@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from tests.dataset.check.clean import check, found, log, silent
 
+from attrformer.dataset.check import Severity
 from attrformer.dataset.check.after_the_fact import partial_rank_correlation
 
 RANDOM = np.random.default_rng(0)
@@ -30,6 +31,8 @@ COUNTS = POPULAR.group_by("item_id", maintain_order=True).agg(
 def test_columns_whose_name_says_so_are_found(name: str) -> None:
     finding = found(check(POPULAR, with_column(name, pl.Series(RANDOM.random(len(COUNTS))))), "after-the-fact")
     assert finding.columns == (f"items.{name}",) and "its name says so" in finding.title
+    # Such a column is not read unless it is declared.
+    assert finding.severity is Severity.NOTE
 
 
 def test_a_count_of_all_interactions_is_found_whatever_its_name() -> None:
@@ -37,7 +40,7 @@ def test_a_count_of_all_interactions_is_found_whatever_its_name() -> None:
     assert finding.evidence["of"] == "interactions"
     assert finding.evidence["rank_correlation_with_all"] == 1.0
     assert float(finding.evidence["partial_rank_correlation"] or 0) > 0.3
-    assert "after the split" in finding.title
+    assert "after the split" in finding.title and finding.severity is Severity.WARNING
 
 
 def test_a_mean_of_all_ratings_is_found_whatever_its_name() -> None:

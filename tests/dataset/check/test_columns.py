@@ -9,7 +9,7 @@ from tests.dataset.check.clean import ITEMS, check, found, items_of, log, silent
 from attrformer.dataset.check import CheckReport, Severity
 
 
-def of_column(values: Any, name: str = "x") -> CheckReport:
+def of_column(values: Any, name: str = "feature") -> CheckReport:
     return check(log(), items_of(log(), **{name: values}))
 
 
@@ -20,8 +20,17 @@ def cycled(*values: Any) -> list[Any]:
 @pytest.mark.parametrize("start", [0, 1, 17])
 def test_a_column_that_numbers_the_rows_is_an_index(start: int) -> None:
     finding = found(of_column([*range(start, start + ITEMS)]), "index-column")
-    assert (finding.severity, finding.columns) == (Severity.WARNING, ("items.x",))
+    assert (finding.severity, finding.columns) == (Severity.WARNING, ("items.feature",))
     assert finding.evidence == {"rows": ITEMS, "different": ITEMS, "in_order": True}
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "__index_level_0__"])
+def test_an_index_that_is_left_out_is_only_noted(name: str) -> None:
+    report = of_column([*range(ITEMS)], name)
+    finding = found(report, "index-column")
+    assert (finding.severity, finding.columns) == (Severity.NOTE, (f"items.{name}",))
+    (use,) = [use for use in report.columns if use.column == name]
+    assert use.used_as == "not used, it is the index that a frame library wrote"
 
 
 def test_a_number_that_is_different_in_every_row_looks_like_an_id() -> None:

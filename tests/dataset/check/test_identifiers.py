@@ -39,7 +39,7 @@ def test_one_number_that_is_written_in_two_ways_is_found() -> None:
     assert silent(check(texts), "ids-differ-by-numbers")
 
 
-@pytest.mark.parametrize("name", ["nan", "", "Unknown", "N/A"])
+@pytest.mark.parametrize("name", ["nan", "-", "Unknown", "N/A"])
 def test_an_id_that_stands_for_nobody_is_found(name: str) -> None:
     guests = WORDS.head(40).with_columns(user_id=pl.lit(name))
     finding = found(check(pl.concat([WORDS, guests])), "placeholder-id")
