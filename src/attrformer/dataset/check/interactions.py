@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,24 +31,18 @@ DOMINANT: Final = 0.1
 FEW_TARGETS: Final = 1000
 
 
-class _Repeats(NamedTuple):
-    """Pairs of one user and item: positions of a repeat, and the seconds since that item's interaction before."""
-
-    positions: NDArray[np.int64]
-    gaps: NDArray[np.int64]
-
-
 def duplicates(subject: Subject) -> Iterator[Finding]:
     """Interactions that are there more than once: the same user, item and time, or within a minute."""
-    if subject.times is None or not subject.repeated.any():
+    times, repeats = subject.times, subject.repeats
+    if times is None or not len(repeats.positions):
         return
-    repeats = _repeats(subject)
+    gaps = times[repeats.positions] - times[repeats.before]
     whole = len(subject.items)
     for id, chosen, what in (
-        ("duplicate-interactions", repeats.gaps == 0, "the same user, item and time"),
+        ("duplicate-interactions", gaps == 0, "the same user, item and time"),
         (
             "near-duplicate-interactions",
-            (repeats.gaps > 0) & (repeats.gaps <= NEAR),
+            (gaps > 0) & (gaps <= NEAR),
             f"the same user and item within {NEAR} s",
         ),
     ):
@@ -163,18 +157,6 @@ def few_targets(subject: Subject) -> Iterator[Finding]:
             detail="Smaller differences between two models are not told apart by one run.",
             evidence={"test_targets": len(split.test), "half_width_of_95_percent": round(half, 4)},
         )
-
-
-def _repeats(subject: Subject) -> _Repeats:
-    times = subject.times
-    pairs = subject.pairs
-    positions = np.flatnonzero(pairs.is_duplicated().to_numpy())
-    keys = pairs.to_numpy()[positions]
-    order = np.argsort(keys, kind="stable")
-    positions, keys = positions[order], keys[order]
-    again = np.flatnonzero(keys[1:] == keys[:-1]) + 1
-    gaps = np.zeros(len(again), np.int64) if times is None else times[positions[again]] - times[positions[again - 1]]
-    return _Repeats(positions[again], gaps)
 
 
 def _shown(subject: Subject, positions: NDArray[np.int64]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -47,6 +47,18 @@ class SplitView:
     train: NDArray[np.bool_]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
+
+
+class Repeats(NamedTuple):
+    """Interactions with an item that the user had before.
+
+    Args:
+        positions: int64, theirs.
+        before: int64, those of the latest interaction of the same user and item before.
+    """
+
+    positions: NDArray[np.int64]
+    before: NDArray[np.int64]
 
 
 class Subject:
@@ -93,14 +105,26 @@ class Subject:
         return tied
 
     @cached_property
+    def repeats(self) -> Repeats:
+        """Interactions with an item that the user had before."""
+        pairs = self.users.astype(np.int64) * np.int64(self.dataset.item_count) + self.items
+        ordered = np.sort(pairs)
+        again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        del ordered
+        if not len(again):
+            return Repeats(np.empty(0, np.int64), np.empty(0, np.int64))
+        # Few in most logs, so that only these are sorted by place.
+        positions = np.flatnonzero(pl.Series(pairs).is_in(pl.Series(again).implode()).to_numpy())
+        positions = positions[np.argsort(pairs[positions], kind="stable")]
+        later = np.flatnonzero(np.diff(pairs[positions]) == 0) + 1
+        return Repeats(positions[later], positions[later - 1])
+
+    @cached_property
     def repeated(self) -> NDArray[np.bool_]:
         """Whether the user had the item of a position before."""
-        return ~self.pairs.is_first_distinct().to_numpy()
-
-    @property
-    def pairs(self) -> pl.Series:
-        """A number for user and item of each position."""
-        return pl.Series("pair", self.users.astype(np.int64) * np.int64(self.dataset.item_count) + self.items)
+        repeated = np.zeros(len(self.items), dtype=bool)
+        repeated[self.repeats.positions] = True
+        return repeated
 
     @cached_property
     def splits(self) -> tuple[SplitView, ...]:

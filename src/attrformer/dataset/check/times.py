@@ -115,16 +115,15 @@ def default_time(subject: Subject) -> Iterator[Finding]:
     times = subject.times
     if times is None or len(times) < 100:
         return
-    ordered = np.sort(times)
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    counts = np.diff(np.append(starts, len(ordered)))
-    if len(counts) < 10:
+    # What many have is frequent in a sample as well.
+    sample = times[subject.sampled(np.arange(len(times)))]
+    values, counts = np.unique(sample, return_counts=True)
+    if len(values) < 10:
         return
-    top = int(counts.argmax())
-    most, second = int(counts[top]), int(np.partition(counts, -2)[-2])
+    frequent = values[np.argsort(-counts, kind="stable")[:2]].tolist()
+    value, most, second = frequent[0], *(int((times == one).sum()) for one in frequent)
     if most < DEFAULT * len(times) or most < 5 * second:
         return
-    value = int(ordered[starts[top]])
     users = len(np.unique(subject.users[times == value]))
     yield Finding(
         "default-time",
