@@ -58,6 +58,10 @@ class CheckpointError(AttrFormerError):
     """A model or training folder that is incomplete, damaged or from another configuration."""
 
 
+class KnownLaterWarning(UserWarning):
+    """What is read may be known only after what is to be predicted, or is not read for that reason."""
+
+
 def require(holds: bool, option: str, value: object, allowed: str) -> None:
     """Raises where an option has a value that cannot be used.
 

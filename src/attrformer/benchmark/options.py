@@ -21,9 +21,6 @@ MACHINE: Final = frozenset(
 )
 """Options that say how a run is computed, not what is computed."""
 
-_BEFORE_IT_CAME: Final = {"relations.id_order": False}
-"""What runs did, by today's options, before an option came into the library whose default is otherwise."""
-
 _OPTIONS_OF: Final = {
     "neighbours": "neighbour_",
     "moment": "moment",
@@ -146,7 +143,7 @@ def is_same(stored: Mapping[str, Any], config: Config, epochs: int | None = None
         config: asked for now.
         epochs: that the stored run took; None where that is not known.
     """
-    before, now = _BEFORE_IT_CAME | flat(stored), flat(to_dict(config))
+    before, now = flat(stored), flat(to_dict(config))
     if epochs is not None and config.training.schedule == "constant":
         bounds = (int(before[EPOCHS]), config.training.epochs)
         if epochs < min(bounds):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+
+from attrformer.errors import KnownLaterWarning
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +34,23 @@ def complain(message: str) -> None:
 def say(message: str) -> None:
     """A message on standard error, so that standard output holds nothing but the result."""
     typer.echo(message, err=True)
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """What is said of data that may be known too late becomes notes on standard error, at once."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, KnownLaterWarning):
+                say(f"Note: {message}")
+            else:
+                others(message, category, *place, **more)
+
+        warnings.simplefilter("always", KnownLaterWarning)
+        warnings.showwarning = tell
+        yield
 
 
 def show_all(renderables: Iterable[Any]) -> None:

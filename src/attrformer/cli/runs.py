@@ -103,7 +103,14 @@ def check_data(dataset: Dataset, folder: Path, config: Config, *, quiet: bool = 
     """
     from attrformer.dataset.check import Severity, check_loaded
 
-    report = check_loaded(dataset, folder, config.data.columns, shuffled=config.data.same_time == "shuffled")
+    read = dataset.item_relations if config.relations.edges is None else config.relations.edges
+    report = check_loaded(
+        dataset,
+        folder,
+        config.data.columns,
+        shuffled=config.data.same_time == "shuffled",
+        unread_edges=dataset.item_relations.keys() - set(read),
+    )
     if quiet:
         for finding in report.from_on(Severity.WARNING):
             console.say(f"{finding.severity.value.capitalize()}: {finding.title}.")

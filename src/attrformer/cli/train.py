@@ -60,7 +60,10 @@ def train(
     options = reading.configured(options, columns, kinds, separators, duplicates)
     dataset, split = runs.open_split(data, options)
     checked = runs.check_data(dataset, data, options, quiet=quiet)
-    model = Recommender(options).fit(dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start)
+    with console.notes():
+        model = Recommender(options).fit(
+            dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start
+        )
     runs.remember_data(out, data)
     runs.remember_check(out, checked)
     page = write_report(out)

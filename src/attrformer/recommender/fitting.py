@@ -26,12 +26,12 @@ from attrformer.models.registry import build_network, is_own
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted, Knowledge, for_inference
+from attrformer.recommender.known_later import edges_read, protocol_marks, tell_what_is_known_later
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.strengths import relation_strengths
 from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import RelationSet, build_relations
-from attrformer.relations.naming import relation_name
 from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision, replays
 from attrformer.training.examples import Examples
@@ -87,6 +87,7 @@ class Fit:
         with _numerics(config.training.threads, device, config.seed):
             read = config.model.reads(config.relations)
             relations = build_relations(self.dataset, split.train, read, config.seed)
+            tell_what_is_known_later(self.dataset, relations, config, stacklevel=3)
             network = build_network(relations, config.model, settled["dropout"]).to(device)
             if self.start is not None:
                 carry_over(self.start, network, relations, self.dataset.item_ids)
@@ -166,7 +167,7 @@ class Fit:
         device: torch.device,
     ) -> Fitted:
         config, dataset = self.config, self.dataset
-        edges = tuple(name for name in dataset.item_relations if relation_name("edge", name) in relations.rows)
+        edges = edges_read(dataset, relations)
         knowledge = Knowledge(
             dataset=dataset.name,
             user_ids=dataset.user_ids,
@@ -178,7 +179,7 @@ class Fit:
             dropout=settled["dropout"],
             precision=settled["precision"],
             selection=f"best epoch by validation {SELECTION_METRIC} ({_SELECTED[config.training.select_on]}) | "
-            f"item_relations as relations: {', '.join(edges) or 'none'}{_after_the_fact(dataset)}",
+            f"{protocol_marks(dataset, relations)}{_after_the_fact(dataset)}",
         )
         fitted = Fitted(config.model, for_inference(relations), parameters_of(network), knowledge, device)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)

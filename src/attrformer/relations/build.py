@@ -93,13 +93,15 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
     """Builds every relation that the configuration asks for.
 
     Args:
-        dataset: attributes and edge tables; its own sequences are not read.
+        dataset: attributes and edge tables; its own sequences are not read, but to find out whether they numbered
+            the items, where the order of ids is asked for.
         train: the training interactions, all that counted relations may see.
         config: which relations, and how they are counted.
         seed: of the fold assignment.
 
     Raises:
-        ConfigurationError: where the configuration names an attribute or edge table that the dataset lacks.
+        ConfigurationError: where the configuration names an attribute or edge table that the dataset lacks, or asks
+            for the order of ids that number items by first appearance.
     """
     items = dataset.item_count
     folds = assign_folds(len(train), config.folds, seed)
@@ -147,14 +149,15 @@ def _item_attributes(dataset: Dataset, train: Sequences, config: RelationsConfig
     names = _chosen(config.item_attributes, dataset.item_attributes, "relations.item_attributes")
     found = [(dataset.item_attributes[name], False) for name in names]
     wanted = config.id_order
-    if wanted is None:
-        wanted = id_order.NAME not in names and id_order.follows_order(dataset.item_ids, train)
-    if not wanted:
+    if wanted is False or (wanted is None and id_order.NAME in names):
         return found
     if id_order.NAME in names:
         raise ConfigurationError(
             f"The items have an attribute '{id_order.NAME}' of their own. Set relations.id_order=false, or rename it."
         )
+    id_order.checked_numbering(dataset)
+    if wanted is None and not id_order.follows_order(dataset.item_ids, train):
+        return found
     return [*found, (id_order.id_order_attribute(dataset.item_ids, config.max_values), True)]
 
 

@@ -53,16 +53,22 @@ class RelationsConfig:
         default=None, metadata={"help": "item attributes that become relations; null: all"}
     )
     id_order: bool | None = field(
-        default=None,
+        default=False,
         metadata={
-            "help": "the order of item ids as an item attribute; null: AttrFormer reads it where users follow it"
+            "help": "the order of item ids as an item attribute, for ids that were given out as items were listed; "
+            "null: AttrFormer reads it where users follow it. Refused where ids number items by first appearance in "
+            "users' histories, since the number of a test item then says whose it is"
         },
     )
     user_attributes: tuple[str, ...] | None = field(
         default=None, metadata={"help": "user attributes that become relations; null: all"}
     )
     edges: tuple[str, ...] | None = field(
-        default=None, metadata={"help": "edge tables that become relations; null: all, []: none"}
+        default=(),
+        metadata={
+            "help": "edge tables that become relations; null: all. None by default, since a table that was published "
+            "after the last interactions may know of the targets"
+        },
     )
     behaviours: bool = field(default=True, metadata={"help": "relations of positions by time gap and rating"})
     moment: bool = field(

@@ -1,9 +1,9 @@
 """The order of item ids as an item attribute.
 
-Shops and sites hand out ids as items are listed, so that items whose ids follow each other entered the catalogue
-together: one series, one maker, one season. Each item gets the runs of neighbouring ids that it belongs to, short and
-long ones, as the values of an attribute, and what the model makes of attributes it makes of these. The runs are made of
-the catalogue alone.
+Where a shop hands out ids as items are listed, items whose ids follow each other entered the catalogue together: one
+series, one maker, one season. Each item gets the runs of neighbouring ids that it belongs to, short and long ones, as
+the values of an attribute, and what the model makes of attributes it makes of these. It is read where it is asked for,
+and never where ids number items by first appearance in users' histories, which says whose item a target is.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.dataset.attributes import Attribute, AttributeKind
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.id_numbering import FIRST_APPEARANCE, IdNumbering, id_numbering
 from attrformer.dataset.ids import Ids, order_of
 from attrformer.dataset.sequences import Sequences
+from attrformer.errors import ConfigurationError
 
 NAME: Final = "id_order"
 
@@ -91,6 +94,25 @@ def follows_order(ids: Ids, train: Sequences) -> bool:
     expected = len(distance) * float(popularity @ around) / max(1.0 - float(popularity @ popularity), 1e-12)
     found = int((distance <= NEAR).sum())
     return found > max(LEAST_LIFT * expected, expected + LEAST_DEVIATIONS * math.sqrt(expected))
+
+
+def checked_numbering(dataset: Dataset) -> IdNumbering:
+    """How the ids of a dataset were numbered, where their order is to be read.
+
+    Args:
+        dataset: everything that users did, held-out interactions included, since they may have been numbered as well.
+
+    Raises:
+        ConfigurationError: the number of an item says whose it is.
+    """
+    numbering = id_numbering(dataset.item_ids, dataset.sequences, dataset.user_ids)
+    if numbering.kind == FIRST_APPEARANCE:
+        raise ConfigurationError(
+            f"relations.id_order asks for the order of ids. {numbering.sentence} A model that reads it is told part of "
+            "the answer, and learns nothing that holds for new interactions. Set relations.id_order=false, or give "
+            "the data with the ids that the shop handed out."
+        )
+    return numbering
 
 
 def items_before(known: Ids, new: Ids) -> NDArray[np.int64]:

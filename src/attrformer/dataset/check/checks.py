@@ -5,7 +5,7 @@ To add a finding, write a function that takes a `Subject` and yields `Finding`s,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from attrformer.columns import ITEM, USER
@@ -54,6 +54,7 @@ def check_dataset(
     *,
     uses: tuple[ColumnUse, ...] | None = None,
     shuffled: bool = False,
+    unread_edges: Collection[str] = (),
     now: float | None = None,
 ) -> CheckReport:
     """What the data will do to figures.
@@ -64,11 +65,12 @@ def check_dataset(
             others, so that columns which it left out go unmentioned.
         uses: what columns are used as, where that is known; found out by default.
         shuffled: whether the order of interactions within a time was made arbitrary.
+        unread_edges: names of edge tables that no model is to read.
         now: seconds since 1970 after which a time lies in the future; the present by default.
     """
     given = dict(tables or {})
     uses = column_uses(dataset, given) if uses is None else uses
-    subject = Subject(dataset, {**_own_tables(dataset), **given}, shuffled=shuffled, now=now)
+    subject = Subject(dataset, {**_own_tables(dataset), **given}, shuffled=shuffled, unread_edges=unread_edges, now=now)
     found = [finding for check in CHECKS for finding in check(subject)]
     ordered = tuple(sorted(found, key=lambda finding: finding.severity.rank))
     return CheckReport(dataset.name, facts(subject), uses, ordered, dataset.notes)

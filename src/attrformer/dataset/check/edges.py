@@ -58,7 +58,7 @@ def named_pairs(subject: Subject) -> Iterator[Finding]:
             for split in subject.splits
         }
         if any(held_out.exceeds_chance for held_out, _ in rates.values()):
-            yield _finding(name, edges, rates)
+            yield _finding(name, edges, rates, unread=name in subject.unread_edges)
 
 
 def to_themselves(subject: Subject) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def to_themselves(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _finding(name: str, edges: Edges, rates: dict[SplitView, tuple[_Rate, _Rate]]) -> Finding:
+def _finding(name: str, edges: Edges, rates: dict[SplitView, tuple[_Rate, _Rate]], *, unread: bool) -> Finding:
     split, (held_out, trained) = next((view, pair) for view, pair in rates.items() if pair[0].exceeds_chance)
     meaning = (
         "Transitions of training are not named more often than that, as where the edges were counted from a log with "
@@ -98,11 +98,11 @@ def _finding(name: str, edges: Edges, rates: dict[SplitView, tuple[_Rate, _Rate]
         }
     return Finding(
         "edges-name-held-out-pairs",
-        Severity.WARNING,
+        Severity.NOTE if unread else Severity.WARNING,
         f"relation {name} names {percent(held_out.rate)} of the {split.name} test pairs (item before, target), "
         f"{held_out.lift:.3g} times as many as by chance",
-        "Use only edges that were known before the test interactions; else report figures with this table in a row of "
-        "their own, beside the row without it",
+        "Leave the table out of relations.edges (the default) unless it was known before the test interactions, or "
+        "report figures with it in a row of their own, beside the row without it",
         detail=f"Chance is the same targets in another order. {meaning}",
         evidence=evidence,
         columns=("item_relations.target_item_id",),

@@ -35,9 +35,9 @@ def numbering(subject: Subject) -> Iterator[Finding]:
     tells = found.kind == FIRST_APPEARANCE
     yield Finding(
         "ids-by-first-appearance" if tells else "ids-by-first-interaction",
-        Severity.ERROR if tells else Severity.WARNING,
+        Severity.WARNING if tells else Severity.NOTE,
         found.sentence[0].lower() + found.sentence[1:].partition(": ")[0].rstrip("."),
-        "Leave relations.id_order off, and number items anew in an arbitrary order before any model reads ids",
+        "Leave relations.id_order off (the default), and number items anew before any other model reads their ids",
         detail=found.sentence,
         evidence={name: round(share, 4) for name, share in found.evidence.items()},
         columns=("interactions.item_id",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,9 +84,10 @@ def check_loaded(dataset: Dataset, folder: Path, columns: Mapping[str, str], *, 
         folder: where its tables are; those of items and users are read again.
         columns: canonical column name to the one in the files.
         shuffled: as in `check_dataset`.
+        unread_edges: likewise.
     """
     tables, _ = folder_tables(folder, columns, names=("items", "users"))
-    return check_dataset(dataset, tables, shuffled=shuffled)
+    return check_dataset(dataset, tables, shuffled=shuffled, unread_edges=unread_edges)
 
 
 def check_frames(dataset: Dataset, tables: Mapping[str, object], *, shuffled: bool = False) -> CheckReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -68,15 +68,23 @@ class Subject:
         dataset: the data.
         tables: the tables that it was made of, by name, as far as they are at hand.
         shuffled: whether the order of interactions within a time was made arbitrary.
+        unread_edges: names of edge tables that no model is to read.
         now: seconds since 1970 after which a time lies in the future.
     """
 
     def __init__(
-        self, dataset: Dataset, tables: Mapping[str, Table], *, shuffled: bool = False, now: float | None = None
+        self,
+        dataset: Dataset,
+        tables: Mapping[str, Table],
+        *,
+        shuffled: bool = False,
+        unread_edges: Collection[str] = (),
+        now: float | None = None,
     ) -> None:
         self.dataset = dataset
         self.tables = tables
         self.shuffled = shuffled
+        self.unread_edges = unread_edges
         self.now = time.time() if now is None else now
         self.items = dataset.sequences.items
         self.offsets = dataset.sequences.offsets
