@@ -76,7 +76,14 @@ def check_path(
     return check_dataset(dataset, tables, uses=uses, now=now)
 
 
-def check_loaded(dataset: Dataset, folder: Path, columns: Mapping[str, str], *, shuffled: bool = False) -> CheckReport:
+def check_loaded(
+    dataset: Dataset,
+    folder: Path,
+    columns: Mapping[str, str],
+    *,
+    shuffled: bool = False,
+    unread_edges: Collection[str] = (),
+) -> CheckReport:
     """A report on a dataset that was loaded from a folder, and perhaps filtered since.
 
     Args:
