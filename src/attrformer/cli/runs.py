@@ -118,7 +118,7 @@ def check_data(dataset: Dataset, folder: Path, config: Config, *, quiet: bool = 
     *lines, last = report.short()
     for line in lines:
         console.say(line)
-    console.say(f"{last}: attrformer check {folder}" if last.startswith("Check: ") else last)
+    console.say(f"{last}: attrformer check {folder}")
     return report
 
 

@@ -59,7 +59,7 @@ def test_the_short_form_names_columns_and_warnings_within_its_lines() -> None:
     lines = report.short()
     assert len(lines) <= 15
     assert lines[0] == "interactions: user_id user; item_id item; timestamp time"
-    assert lines[1].startswith("items: item_id item the row is about; brand categorical (2 values); note not used (")
+    assert lines[1].startswith("items: item_id id; brand categorical (2 values); note not used (")
     assert "Warning: all interactions have the same time." in lines
     assert len(report.short(4)) == 4
 

@@ -81,7 +81,7 @@ def popularity_drift(subject: Subject) -> Iterator[Finding]:
         Severity.NOTE,
         f"what is popular changes: {percent(found)} of the popularity of the first 80 % of the interactions has moved "
         "to other items in the last 10 %",
-        "Report a time split (--set data.split=time) beside leave-one-out, and train anew or update regularly",
+        "Report a time split beside leave-one-out (data.split=time), and train anew or update regularly",
         detail="The distance is half the sum of the differences of item shares; by chance it would be that of two "
         "samples of these sizes from one popularity. Figures of leave-one-out do not show what this costs in use.",
         evidence=evidence,
@@ -102,7 +102,7 @@ def trained_ahead(subject: Subject) -> Iterator[Finding]:
         "trained-ahead",
         Severity.NOTE,
         f"leave-one-out: {percent(later / whole)} of the training interactions happened after half of the test targets",
-        "Report a time split (--set data.split=time) beside leave-one-out",
+        "Report a time split beside leave-one-out (data.split=time)",
         detail="Leave-one-out lets a model learn from other users' later interactions. That is common and comparable, "
         "and more than a model in use can know.",
         evidence={"training_interactions": whole, "later": later, "median_test_target": day(middle)},

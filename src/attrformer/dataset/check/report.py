@@ -142,10 +142,8 @@ class CheckReport:
         noted = [f"Note: {note}." for note in self.notes if ": column '" not in note]
         kept = (serious + noted)[: max(lines - len(told) - 1, 0)]
         left = len(self.findings) + len(noted) - len(kept)
-        more = (
-            f"Check: {left:,} more of such lines, and what to do about each" if left else "Check: what to do about it"
-        )
-        return [*told, *kept, more] if self.findings or noted else told
+        more = f"{left:,} more findings and notes, and what to do" if left else "What to do about them"
+        return [*told, *kept, more] if self.findings or noted else [*told, "Nothing suspicious was found"]
 
     def _uses_of(self, table: str) -> str:
         said = [f"{use.column} {_briefly(use)}" for use in self.columns if use.table == table]
@@ -171,6 +169,6 @@ def _briefly(use: ColumnUse) -> str:
         short = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON].rstrip()}..."
         return f"not used ({short})" if short else "not used"
     kind = use.used_as.rpartition("attribute, ")[2]
-    return (
-        f"{kind} ({use.values:,} values)" if kind != use.used_as and use.values is not None else kind.partition(",")[0]
-    )
+    if kind == use.used_as or use.values is None:
+        return kind.partition(", ")[0]
+    return f"{kind} ({use.values:,} values)"

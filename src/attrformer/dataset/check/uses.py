@@ -59,7 +59,7 @@ def _described(dataset: Dataset, name: str, table: Table | None) -> Iterator[Col
     attributes = dataset.item_attributes if items else dataset.user_attributes
     key, titled = (ITEM, dataset.item_titles is not None) if items else (USER, False)
     if table is not None:
-        yield ColumnUse(name, key, f"{name[:-1]} the row is about", table.frame[key].n_unique(), 0.0)
+        yield ColumnUse(name, key, "id", table.frame[key].n_unique(), 0.0)
     if titled and dataset.item_titles is not None:
         yield ColumnUse(name, TITLE, "shown in place of the id", len(set(dataset.item_titles)))
     for column, attribute in attributes.items():
