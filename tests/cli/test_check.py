@@ -122,6 +122,13 @@ def test_what_cannot_be_read_is_one_message_without_a_trace(tmp_path: Path, cont
     assert done.stderr.startswith("Error: ") or "unreadable" in done.stdout
 
 
+def test_a_folder_without_interactions_says_what_to_write_there(tmp_path: Path) -> None:
+    pl.DataFrame({"item_id": [1]}).write_csv(tmp_path / "items.csv")
+    answer = run_command("check", tmp_path)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "there is no table of interactions" in answer.stderr and "Write interactions.parquet" in answer.stderr
+
+
 def test_one_table_and_raw_files_are_read_too(tmp_path: Path, spoiled: Path) -> None:
     report = json.loads(run_command("check", spoiled / "interactions.csv", "--json").stdout)
     assert report["facts"]["users"] == 300

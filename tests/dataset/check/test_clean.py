@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from tests.dataset.check.clean import EACH, ITEMS, USERS, check, found, items_of, log
 
 from attrformer.dataset import Dataset
@@ -118,3 +120,17 @@ def test_whatever_can_be_loaded_can_be_checked(tables: tuple[pl.DataFrame, pl.Da
         for finding in report.findings:
             for name, value in finding.evidence.items():
                 assert not (isinstance(value, float) and "share" in name) or 0 <= value <= 1, (finding.id, name, value)
+
+
+def test_what_stands_in_the_data_cannot_steer_a_terminal_nor_fill_it() -> None:
+    name = "\x1b[31mred\n[bold]"
+    names = log().with_columns(user_id=pl.format(name + "{}", "user_id"), item_id=pl.format("{} item", "item_id"))
+    twice = pl.concat([names, names])
+    items = items_of(names, **{name: ["x" * 10_000, "y"] * (ITEMS // 2)})
+    report = check(twice, items)
+    for text in (str(report), "\n".join(report.short())):
+        assert "\x1b" not in text and "\\x1b[31mred\\n[bold]" in text.replace("\n    ", "")
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(report)
+    assert "\x1b" not in stream.getvalue() and "[bold]" in stream.getvalue()
+    assert max(len(example) for finding in report.findings for example in finding.examples) < 200

@@ -6,11 +6,12 @@ To add a finding, write a function that takes a `Subject` and yields `Finding`s,
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from attrformer.columns import ITEM, USER
 from attrformer.dataset.check import after_the_fact, columns, drift, edges, identifiers, interactions, times
-from attrformer.dataset.check.report import CheckReport, ColumnUse, Finding
+from attrformer.dataset.check.report import CheckReport, ColumnUse, Finding, shortened
 from attrformer.dataset.check.sizes import facts
 from attrformer.dataset.check.subject import Subject
 from attrformer.dataset.check.uses import column_uses
@@ -71,7 +72,11 @@ def check_dataset(
     given = dict(tables or {})
     uses = column_uses(dataset, given) if uses is None else uses
     subject = Subject(dataset, {**_own_tables(dataset), **given}, shuffled=shuffled, unread_edges=unread_edges, now=now)
-    found = [finding for check in CHECKS for finding in check(subject)]
+    found = [
+        replace(finding, examples=tuple(map(shortened, finding.examples)))
+        for check in CHECKS
+        for finding in check(subject)
+    ]
     ordered = tuple(sorted(found, key=lambda finding: finding.severity.rank))
     return CheckReport(dataset.name, facts(subject), uses, ordered, dataset.notes)
 

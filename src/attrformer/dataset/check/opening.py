@@ -18,7 +18,7 @@ from attrformer.dataset.construct import dataset_of_tables
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.folder import dataset_of_folder, folder_options, folder_tables, is_dataset_folder
 from attrformer.dataset.options import TableOptions
-from attrformer.dataset.raw import read_raw
+from attrformer.dataset.raw import detect, read_raw
 from attrformer.dataset.table_files import ending_of
 from attrformer.dataset.tables import Table, open_table
 from attrformer.errors import DataError
@@ -127,11 +127,18 @@ def _other_tables(path: Path, columns: Mapping[str, str], format: str | None, en
         DataError: nothing there can be read.
     """
     try:
-        found = read_raw(path, format).frames()
-    except DataError:
-        if format is not None or not path.is_file() or ending_of(path) is None:
+        known = format or detect(path)
+    except DataError as error:
+        if path.is_dir():
+            raise DataError(
+                f"there is no table of interactions, and {error.problem}",
+                fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
+                source=str(path),
+            ) from error
+        if not path.is_file() or ending_of(path) is None:
             raise
         return {"interactions": open_table(path, "interactions", columns, encoding)}
+    found = read_raw(path, known).frames()
     return {name: open_table(frame, f"{path}, {name}", columns) for name, frame in found.items()}
 
 

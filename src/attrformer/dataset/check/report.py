@@ -16,6 +16,21 @@ LONGEST_REASON: Final = 60
 Number = int | float | str | bool | None
 
 
+LONGEST_EXAMPLE: Final = 120
+
+
+def printable(text: str) -> str:
+    """Text of the data as it may be shown: on one line, without what a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def shortened(text: str) -> str:
+    """An example that fits on a line."""
+    return text if len(text) <= LONGEST_EXAMPLE else f"{text[:LONGEST_EXAMPLE]}..."
+
+
 class Severity(str, Enum):
     """How much a finding matters.
 
@@ -143,7 +158,8 @@ class CheckReport:
         kept = (serious + noted)[: max(lines - len(told) - 1, 0)]
         left = len(self.findings) + len(noted) - len(kept)
         more = f"{left:,} more findings and notes, and what to do" if left else "What to do about them"
-        return [*told, *kept, more] if self.findings or noted else [*told, "Nothing suspicious was found"]
+        said = [*told, *kept, more] if self.findings or noted else [*told, "Nothing suspicious was found"]
+        return [printable(line) for line in said]
 
     def _uses_of(self, table: str) -> str:
         said = [f"{use.column} {_briefly(use)}" for use in self.columns if use.table == table]

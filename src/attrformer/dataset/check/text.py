@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from attrformer.dataset.check.report import printable
+
 if TYPE_CHECKING:
     from attrformer.dataset.check.report import CheckReport, ColumnUse, Finding, Number
 
@@ -33,15 +35,17 @@ def renderables(report: CheckReport) -> Iterator[Any]:
         yield Text(line, style="dim")
     for finding in report.findings:
         severity = finding.severity.value
-        yield Text.assemble("\n", (severity.upper(), _STYLES[severity]), f"  {finding.title}  ", (finding.id, "dim"))
+        yield Text.assemble(
+            "\n", (severity.upper(), _STYLES[severity]), f"  {printable(finding.title)}  ", (finding.id, "dim")
+        )
         for text in _paragraphs(finding):
-            yield Padding(Text(text), (0, 0, 0, 4), expand=False)
+            yield Padding(Text(printable(text)), (0, 0, 0, 4), expand=False)
     if report.columns:
         table = Table("table", "column", "used as", title="\nWhat every column is used as", title_justify="left")
         table.add_column("values", justify="right")
         table.add_column("missing", justify="right")
         for use in report.columns:
-            table.add_row(*map(Text, (use.table, use.column, use.used_as, *_counts(use))))
+            table.add_row(*(Text(printable(cell)) for cell in (use.table, use.column, use.used_as, *_counts(use))))
         yield table
 
 
@@ -76,16 +80,18 @@ def _paragraphs(finding: Finding) -> list[str]:
 
 def _finding_lines(finding: Finding) -> list[str]:
     head = f"{finding.severity.value.upper()}  {finding.title}  [{finding.id}]"
-    lines = textwrap.wrap(head, WIDTH, subsequent_indent="    ")
+    lines = textwrap.wrap(printable(head), WIDTH, subsequent_indent="    ")
     for text in _paragraphs(finding):
-        lines += textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+        lines += textwrap.wrap(
+            printable(text), WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+        )
     return lines
 
 
 def _use_line(use: ColumnUse) -> str:
     values, missing = _counts(use)
     counted = "".join(f", {text} {what}" for text, what in ((values, "values"), (missing, "missing")) if text)
-    return f"{use.table}.{use.column}: {use.used_as}{counted}"
+    return printable(f"{use.table}.{use.column}: {use.used_as}{counted}")
 
 
 def _counts(use: ColumnUse) -> tuple[str, str]:
