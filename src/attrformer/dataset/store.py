@@ -24,8 +24,9 @@ from attrformer.errors import DataError
 
 DESCRIPTION: Final = "dataset.json"
 
-# A saved dataset has times in seconds, and no columns that were not used.
-_REWORDED: Final = (f"column '{TIMESTAMP}' holds", "rows repeat an earlier row", "rows repeat user, item and time")
+_REPEATED: Final = " rows repeat"
+# A saved dataset has times in seconds, and no columns that were not used and told rows apart.
+_REWORDED: Final = (f"column '{TIMESTAMP}' holds", _REPEATED)
 _SHAPE: Final = {
     "name": str,
     "catalogue": str,
@@ -165,7 +166,7 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
 
 def _joined_notes(before: list[str], now: Iterable[str]) -> tuple[str, ...]:
     """Earlier notes first; what is said again about the same table, now under its file's name, is left out."""
-    said = {_subject(note) for note in before}
+    said = {_subject(note) for note in before} | ({_REPEATED} if before else set())
     return (*before, *(note for note in now if _subject(note) not in said))
 
 

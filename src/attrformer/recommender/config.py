@@ -61,11 +61,14 @@ class DataConfig:
         },
     )
     columns: dict[str, str] = field(
-        default_factory=dict, metadata={"help": "columns of a dataset folder under other names: ours to the folder's own"}
+        default_factory=dict,
+        metadata={"help": "columns of a dataset folder under other names: ours to the folder's own"},
     )
     kinds: dict[str, str] = field(
         default_factory=dict,
-        metadata={"help": "declared kinds of attributes: categorical, multi, numeric, time, or ignore to leave one out"},
+        metadata={
+            "help": "declared kinds of attributes: categorical, multi, numeric, time, or ignore to leave one out"
+        },
     )
     separators: dict[str, str] = field(
         default_factory=dict, metadata={"help": "what stands between the values of a text attribute"}
