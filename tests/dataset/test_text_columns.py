@@ -59,7 +59,9 @@ def write(folder: Path, ids: list[str], items: list[str] | None = None) -> Datas
     rows = "".join(f'"{value}",{value},{number}\n' for number, value in enumerate(ids))
     (folder / "interactions.csv").write_text("user_id,item_id,timestamp\n" + rows)
     if items is not None:
-        (folder / "items.csv").write_text("item_id,level\n" + "".join(f"{item},{number}.5\n" for number, item in enumerate(items)))
+        (folder / "items.csv").write_text(
+            "item_id,level\n" + "".join(f"{item},{number}.5\n" for number, item in enumerate(items))
+        )
     return Dataset.load(folder)
 
 

@@ -198,7 +198,7 @@ def _read_description(file: Path) -> dict[str, Any]:
     texts = [value for key in ("columns", "kinds", "separators") for value in described.get(key, {}).values()]
     if not all(isinstance(value, str) for value in texts):
         raise DataError(
-            "columns, kinds and separators are texts by column",
+            "it does not say columns, kinds and separators as texts by column",
             fix="Repair the file or delete it",
             source=str(file),
         )
