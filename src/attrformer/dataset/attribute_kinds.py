@@ -41,7 +41,7 @@ def infer_kind(values: pl.Series) -> AttributeKind | str:
     if known.dtype == pl.String:
         return _kind_of_text(known)
     if isinstance(dtype, (pl.List, pl.Array)):
-        return _kind_of_lists(dtype)
+        return _kind_of_lists(known)
     if dtype.is_temporal():
         return AttributeKind.TIME if dtype in (pl.Date, pl.Datetime) else f"values of type {dtype} are not supported"
     if dtype.is_decimal():
@@ -77,8 +77,11 @@ def separator_hint(values: pl.Series, kind: AttributeKind | str) -> str:
     return ""
 
 
-def _kind_of_lists(lists: pl.List | pl.Array) -> AttributeKind | str:
-    inner = lists.inner
+def _kind_of_lists(lists: pl.Series) -> AttributeKind | str:
+    values = lists.explode().drop_nulls()
+    inner = values.dtype
+    if values.is_empty() or (inner == pl.String and not bool((values.str.strip_chars() != "").any())):
+        return "it is empty"
     listable = inner in (pl.String, pl.Boolean) or isinstance(inner, (pl.Categorical, pl.Enum))
     if listable or inner.is_integer():
         return AttributeKind.MULTI
@@ -92,8 +95,7 @@ def _kind_of_text(known: pl.Series) -> AttributeKind | str:
         return AttributeKind.TIME
     lists = lists_of_texts(known)
     if lists is not None:
-        assert isinstance(lists.dtype, pl.List)
-        return _kind_of_lists(lists.dtype)
+        return _kind_of_lists(lists)
     if known.str.contains(MULTI_SEPARATOR, literal=True).sum() > _SEPARATED_SHARE * len(known):
         return AttributeKind.MULTI
     distinct = known.n_unique()

@@ -207,14 +207,23 @@ def _describe(
         notes.append(f"{table.label}: {bare:,} of {len(ids):,} ids have no row, their attributes are missing")
     titles = None
     if key == ITEM and TITLE in table.frame.columns:
-        titles = _titles(table.frame[TITLE], ids, codes)
+        titles = _titles(table, ids, codes)
     names = [name for name in table.frame.columns if name != key and not (key == ITEM and name == TITLE)]
     attributes, readings = attributes_of(table, names, codes, len(ids), kinds, separators)
     return _Described(attributes, titles, notes + readings)
 
 
-def _titles(values: pl.Series, ids: Ids, codes: NDArray[np.int32]) -> tuple[str, ...]:
-    known = values.cast(pl.String)
+def _titles(table: Table, ids: Ids, codes: NDArray[np.int32]) -> tuple[str, ...]:
+    values = table.frame[TITLE]
+    try:
+        known = values.cast(pl.String)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"values of type {values.dtype} cannot be titles",
+            fix="Use text, or rename the column",
+            source=table.source,
+            column=TITLE,
+        ) from error
     texts = pl.DataFrame({"code": codes, "title": known.set(known == "", None)}).filter(pl.col("code") >= 0)
     own = pl.DataFrame({"code": np.arange(len(ids), dtype=np.int32), "id": ids.values.cast(pl.String)})
     joined = own.join(texts, on="code", how="left", maintain_order="left")

@@ -85,8 +85,9 @@ def _first_of_equal(frame: pl.DataFrame) -> NDArray[np.int64]:
     """For each row the number of the first one that is equal in every column."""
     texts = [column for column, kind in frame.schema.items() if kind.is_nested() or kind == pl.Object]
     plain = frame.with_columns(pl.Series(name, [repr(value) for value in frame[name].to_list()]) for name in texts)
-    numbered = plain.with_row_index("row number of attrformer")
-    firsts = numbered.select(pl.col("row number of attrformer").min().over(plain.columns))
+    number = "row number" + "_" * max(map(len, frame.columns))
+    numbered = plain.with_row_index(number)
+    firsts = numbered.select(pl.col(number).min().over(plain.columns))
     return firsts.to_series().to_numpy().astype(np.int64)
 
 

@@ -19,8 +19,9 @@ from attrformer.errors import DataError
 
 DESCRIPTION: Final = "dataset.json"
 
-# A saved dataset has times in seconds, and no columns that were not used.
-_REWORDED: Final = (f"column '{TIMESTAMP}' holds", "rows repeat an earlier row", "rows repeat user, item and time")
+_REPEATED: Final = " rows repeat"
+# A saved dataset has times in seconds, and no columns that were not used and told rows apart.
+_REWORDED: Final = (f"column '{TIMESTAMP}' holds", _REPEATED)
 _SHAPE: Final = {
     "name": str,
     "catalogue": str,
@@ -188,7 +189,7 @@ def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
 
 def _joined_notes(before: list[str], now: Iterable[str]) -> tuple[str, ...]:
     """Earlier notes first; what is said again about the same table, now under its file's name, is left out."""
-    said = {_subject(note) for note in before}
+    said = {_subject(note) for note in before} | ({_REPEATED} if before else set())
     return (*before, *(note for note in now if _subject(note) not in said))
 
 
@@ -224,7 +225,7 @@ def _read_description(file: Path) -> dict[str, Any]:
     texts = [value for key in ("columns", "kinds", "separators") for value in described.get(key, {}).values()]
     if not all(isinstance(value, str) for value in texts):
         raise DataError(
-            "columns, kinds and separators are texts by column",
+            "it does not say columns, kinds and separators as texts by column",
             fix="Repair the file or delete it",
             source=str(file),
         )

@@ -19,6 +19,7 @@ _CONVERSION_ERRORS: Final = (
     ValueError,
     OverflowError,
 )
+_LARGEST_WHOLE: Final = 2**53
 
 
 def library_of(table: object) -> str:
@@ -101,7 +102,8 @@ def _integers_with_gaps(frame: pl.DataFrame) -> pl.DataFrame:
     for column in frame:
         if column.dtype.is_float() and column.null_count():
             whole = column.cast(pl.Int64, strict=False)
-            if whole.null_count() == column.null_count() and bool((whole.cast(column.dtype) == column).all()):
+            exact = float(column.abs().max() or 0) < _LARGEST_WHOLE  # type: ignore[arg-type]
+            if exact and whole.null_count() == column.null_count() and bool((whole.cast(column.dtype) == column).all()):
                 restored.append(whole)
     return frame.with_columns(restored)
 

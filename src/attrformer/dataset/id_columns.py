@@ -41,8 +41,10 @@ def with_common_ids(tables: Mapping[str, Table]) -> tuple[dict[str, Table], list
     for what, places in _PLACES.items():
         held = [(table, name) for table, name in places if table in found and name in found[table].frame.columns]
         values = {place: id_column(replace(found[place[0]], text=False), place[1]) for place in held}
-        whole = _are_whole(values, {place: found[place[0]].text for place in held})
-        if not whole and any(series.dtype == pl.Int64 for series in values.values()):
+        text = {place: found[place[0]].text for place in held}
+        whole = _are_whole(values, text)
+        numbers = (series.dtype == pl.Int64 or (text[place] and is_whole(series)) for place, series in values.items())
+        if not whole and any(numbers):
             notes.append(_told(what, values, found))
         for (table, name), series in values.items():
             typed = series.cast(pl.Int64 if whole else pl.String)

@@ -24,6 +24,7 @@ from attrformer.errors import DataError
 _1980: Final = 315_532_800
 _2100: Final = 4_102_444_800
 _DAY: Final = 86_400
+_LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 class Interactions(NamedTuple):
@@ -116,16 +117,34 @@ def _behaviours(
         if why is not None:
             notes.append(f"column '{name}' is not used, {why}")
             continue
-        found[name] = number_column(table, name).fill_null(float("nan")).to_numpy().astype(np.float32)
+        found[name] = _short(table, number_column(table, name))
         if name not in kinds:
             notes.append(f"column '{name}' is read as a behaviour attribute, a number")
     return found, notes
+
+
+def _short(table: Table, numbers: pl.Series) -> NDArray[np.float32]:
+    """Numbers of single precision, NaN where missing."""
+    large = (numbers.abs() > _LARGEST).fill_null(False).arg_true()
+    if len(large):
+        raise DataError(
+            f"{numbers[int(large[0])]} is too large for a behaviour attribute",
+            fix=f"Correct the value, or leave the column out: kinds={{'interactions.{numbers.name}': 'ignore'}}",
+            source=table.source,
+            column=numbers.name,
+            row=int(large[0]),
+        )
+    return numbers.fill_null(float("nan")).to_numpy().astype(np.float32)
 
 
 def _unused(values: pl.Series, kinds: Mapping[str, AttributeKind | None]) -> str | None:
     """Why a column is no behaviour attribute; None where it is one."""
     if values.name in kinds:
         return "as it is declared" if kinds[values.name] is None else None
+    if values.null_count() == len(values) or (
+        values.dtype.is_float() and values.fill_nan(None).null_count() == len(values)
+    ):
+        return "it is empty"
     if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
         return "a behaviour attribute has to be a number"
     if after_the_fact(values.name):

@@ -133,10 +133,10 @@ def _read_text(path: Path, data: bytes, separator: str, encoding: str, columns: 
     raw = _without_blank_lines(raw.rename(_headings(raw.columns, text, separator, str(path))))
     untyped = _UNTYPED | {columns[name] for name in _UNTYPED & set(columns)}
     notes = []
-    typed = []
+    typed = {}
     for column in raw:
         found, note = (column, None) if column.name in untyped else typed_column(column)
-        typed.append(found)
+        typed[column.name] = found
         notes += [] if note is None else [note]
     return TableFile(pl.DataFrame(typed), text=True, notes=tuple(notes))
 
