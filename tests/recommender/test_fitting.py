@@ -176,9 +176,11 @@ def test_ratings_and_edge_tables(dataset: Dataset, tmp_path: Path) -> None:
     ids = dataset.item_ids.to_list()
     edges = pl.DataFrame({"source_item_id": ids[:-1], "target_item_id": ids[1:], "relation": "also_bought"})
     rated = Dataset.from_frames(interactions, item_relations=edges)
-    model = AttrFormer(small_config("training.epochs=1", "relations.dense_items=50")).fit(rated, progress=False)
+    asked = small_config("training.epochs=1", "relations.dense_items=50", 'relations.edges=["also_bought"]')
+    model = AttrFormer(asked).fit(rated, progress=False)
     assert "edge_also_bought" in model.relation_strengths()
-    assert "item_relations as relations: also_bought" in model.evaluate(rated).protocol.line()
+    line = model.evaluate(rated).protocol.line()
+    assert "item_relations as relations: also_bought; may know of targets" in line
     model.save(tmp_path)
     loaded = AttrFormer.load(tmp_path, device="cpu")
     assert loaded.recommend(k=3).equals(model.recommend(k=3))

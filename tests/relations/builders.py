@@ -26,6 +26,8 @@ SMALL = RelationsConfig(
     indirect=True,
     # Walks go to neighbouring items; what is tested with them is not to depend on how these are called.
     id_order=False,
+    # Left out by default; what is tested with these is every kind of relation.
+    edges=None,
     neighbours=True,
     neighbour_count=4,
     neighbour_anchors=3,

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.dataset.numbered import numbered
 from tests.relations.builders import NOTHING, categorical, dataset, relations_of, sequences, walks
 
 from attrformer.dataset.dataset import Dataset
@@ -16,6 +17,7 @@ from attrformer.dataset.sample import sample_dataset
 from attrformer.errors import ConfigurationError
 from attrformer.relations import id_order
 from attrformer.relations.build import RelationSet
+from attrformer.relations.config import RelationsConfig
 from attrformer.relations.id_order import follows_order, id_order_attribute, items_before
 
 
@@ -126,6 +128,20 @@ def test_an_attribute_of_the_same_name_is_never_replaced() -> None:
     chosen = relations_of(named, id_order=True, item_attributes=NOTHING)
     assert chosen.features[id_order.NAME].labels[0] == "8 from i0000"
     assert not chosen.item_columns and not left_open(along).item_columns
+
+
+def test_numbers_that_say_whose_an_item_is_are_refused() -> None:
+    data = Dataset.from_frames(numbered("first appearance"))
+    for asked in (True, None):
+        with pytest.raises(
+            ConfigurationError, match=r"number of a test item says whose it is.*relations.id_order=false"
+        ):
+            relations_of(data, id_order=asked)
+    assert not relations_of(data, id_order=False).features
+    assert not relations_of(data, RelationsConfig()).features
+    listed = Dataset.from_frames(numbered("listing"))
+    assert list(relations_of(listed, id_order=True).features) == ["id_order"]
+    assert not relations_of(listed, RelationsConfig()).features
 
 
 def test_later_items_stand_behind_the_known_item_before_them() -> None:
