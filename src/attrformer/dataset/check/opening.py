@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,18 +57,10 @@ def check_path(
         DataError: the path cannot be read at all.
         ConfigurationError: an option has an unknown value.
     """
-    path, is_folder = Path(path), format is None and is_dataset_folder(Path(path))
-    if is_folder:
-        options = folder_options(path, columns=columns, kinds=kinds, separators=separators, duplicates=duplicates)
-        tables, notes = folder_tables(path, options.columns, encoding=encoding)
-    else:
-        options = TableOptions(columns or {}, kinds or {}, separators or {}, duplicates=duplicates)
-        tables, notes = _other_tables(path, options.columns, format, encoding), []
+    path, options = Path(path), TableOptions(columns or {}, kinds or {}, separators or {}, duplicates=duplicates)
+    tables, make = _opened(path, options, format, encoding)
     try:
-        if is_folder:
-            dataset = dataset_of_folder(path, tables, options, notes=notes)
-        else:
-            dataset = dataset_of_tables(tables, name=_name(path), options=options)
+        dataset = make()
     except DataError as error:
         return _unreadable(path, tables, error)
     uses = column_uses(dataset, tables)
@@ -118,6 +111,24 @@ def check_frames(dataset: Dataset, tables: Mapping[str, object], *, shuffled: bo
     if "interactions" in opened:
         opened["interactions"] = _sampled(opened["interactions"])
     return check_dataset(dataset, opened, uses=uses, shuffled=shuffled)
+
+
+def _opened(
+    path: Path, given: TableOptions, format: str | None, encoding: str
+) -> tuple[dict[str, Table], Callable[[], Dataset]]:
+    """The tables at a path, and what makes a dataset of them.
+
+    Raises:
+        DataError: nothing there can be read.
+    """
+    if format is not None or not is_dataset_folder(path):
+        tables = _other_tables(path, given.columns, format, encoding)
+        return tables, partial(dataset_of_tables, tables, name=_name(path), options=given)
+    options = folder_options(
+        path, columns=given.columns, kinds=given.kinds, separators=given.separators, duplicates=given.duplicates
+    )
+    tables, notes = folder_tables(path, options.columns, encoding=encoding)
+    return tables, partial(dataset_of_folder, path, tables, options, notes=notes)
 
 
 def _other_tables(path: Path, columns: Mapping[str, str], format: str | None, encoding: str) -> dict[str, Table]:
