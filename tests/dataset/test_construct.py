@@ -221,7 +221,7 @@ def test_every_column_of_the_interactions_is_told_once_and_can_be_declared() -> 
     dataset = Dataset.from_frames(log, kinds={"transactionid": "ignore", "interactions.rating": "numeric"})
     assert list(dataset.sequences.behaviours) == ["rating"]
     assert "interactions: column 'transactionid' is not used, as it is declared" in dataset.notes
-    with pytest.raises(ConfigurationError, match="a behaviour attribute is a number. Use 'numeric' or 'ignore'"):
+    with pytest.raises(ConfigurationError, match=r"a behaviour attribute is a number. Use 'numeric' or 'ignore'"):
         Dataset.from_frames(log, kinds={"channel": "categorical"})
 
 

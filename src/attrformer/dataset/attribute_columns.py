@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.dataset.after_the_fact import after_the_fact
-from attrformer.dataset.attribute_kinds import infer_kind, separator_hint
+from attrformer.dataset.attribute_kinds import infer_kind, text_hint
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.list_text import lists_of_texts, split_texts
 from attrformer.dataset.tables import Table, number_column
@@ -55,7 +55,7 @@ def attributes_of(
             attribute = attribute_from_column(table, name, kind, codes, count, separator)
             if name not in declared and _is_constant(attribute, values):
                 kind = "its value is the same everywhere"
-        hint = "" if name in declared else separator_hint(values, kind)
+        hint = "" if name in declared else text_hint(values, kind)
         if attribute is None or not isinstance(kind, AttributeKind):
             notes.append(f"{table.label}: column '{name}' is not used, {kind}{hint}")
             continue
