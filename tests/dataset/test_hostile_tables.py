@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from attrformer.dataset import Dataset
 from attrformer.errors import AttrFormerError
 
-EXAMPLES = int(os.environ.get("ATTRFORMER_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("ATTRFORMER_EXAMPLES", "60"))
 
 ROLES = ["user_id", "item_id", "timestamp", "title", "rating", "weight", "rank", "relation", "source_item_id"]
 NAMES = [

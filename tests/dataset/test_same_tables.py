@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from attrformer.dataset import Attribute, Dataset
 
-EXAMPLES = int(os.environ.get("ATTRFORMER_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("ATTRFORMER_EXAMPLES", "25"))
 
 Frames = dict[str, pl.DataFrame]
 
