@@ -253,6 +253,13 @@ def test_iso_dates_in_text_are_times_as_dates_are(tmp_path: Path) -> None:
     assert "items.csv: column 'released' is read as time, its texts are dates" in dataset.notes
 
 
+def test_dates_in_the_text_of_a_frame_may_be_missing_in_words() -> None:
+    dataset = items_with(["2020-01-01", "NA", None, "2020-01-03", "NaT"])
+    assert dataset.item_attributes["value"].kind is AttributeKind.TIME
+    assert np.isnan(dataset.item_attributes["value"].numbers).tolist() == [False, True, True, False, True]
+    assert dataset.notes[-1].endswith("is read as time, its texts are dates, 2 say that it is missing")
+
+
 def test_whole_numbers_are_one_attribute_however_they_are_stored() -> None:
     for values in ([1, 1, 2, 2], [1.0, 1.0, 2.0, 2.0], pl.Series([1, 1, 2, 2], dtype=pl.UInt8).to_list()):
         assert items_with(values).item_attributes["value"].vocabulary == ("1", "2")

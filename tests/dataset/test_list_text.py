@@ -87,7 +87,11 @@ def test_nested_lists_are_left_out_from_csv_as_from_frames(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("texts", "separator"),
-    [(["Action, Comedy", "Action", "Comedy,Drama"], ", "), (["Action;Comedy", " Action ", "Comedy ; Drama"], ";")],
+    [
+        (["Action, Comedy", "Action", "Comedy,Drama"], ", "),
+        (["Action\tComedy", "Action", "Comedy\tDrama"], "\t"),
+        (["Action;Comedy", " Action ", "Comedy ; Drama"], ";"),
+    ],
 )
 def test_a_separator_splits_and_blanks_do_not_count(tmp_path: Path, texts: list[str], separator: str) -> None:
     dataset = dataset_of(texts * 2, tmp_path, separators={"genres": separator})

@@ -8,6 +8,7 @@ import polars as pl
 
 from attrformer.dataset.attributes import AttributeKind
 from attrformer.dataset.list_text import MULTI_SEPARATOR, lists_of_texts
+from attrformer.dataset.missing_words import missing_among_numbers
 from attrformer.dataset.times import read_times
 from attrformer.errors import DataError
 
@@ -111,13 +112,22 @@ def _kind_of_text(known: pl.Series) -> AttributeKind | str:
 
 
 def _are_dates(known: pl.Series) -> bool:
-    if not known.head(_GLANCE).str.contains(_ISO_DATE).all() or not known.str.contains(_ISO_DATE).all():
+    known = known.filter(~missing_among_numbers(known)) if _may_be_dates(known) else known
+    if (
+        known.is_empty()
+        or not known.head(_GLANCE).str.contains(_ISO_DATE).all()
+        or not known.str.contains(_ISO_DATE).all()
+    ):
         return False
     try:
         read_times(known, source="")
     except DataError:
         return False
     return True
+
+
+def _may_be_dates(known: pl.Series) -> bool:
+    return bool(known.head(_GLANCE).str.contains(_ISO_DATE).any())
 
 
 def _are_whole(known: pl.Series) -> bool:
