@@ -39,7 +39,7 @@ def test_assignments_become_options_and_go_before_earlier_ones() -> None:
 
 @pytest.mark.parametrize("text", ["user_id", "=x", "user_id="])
 def test_what_assigns_nothing_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="--columns .* assigns nothing. Write it as name=value"):
+    with pytest.raises(ConfigurationError, match=r"--columns .* assigns nothing. Write it as name=value"):
         configured(Config(), [text], None, None, None)
 
 

@@ -221,7 +221,7 @@ def test_every_column_of_the_interactions_is_told_once_and_can_be_declared() -> 
     dataset = Dataset.from_frames(log, kinds={"transactionid": "ignore", "interactions.rating": "numeric"})
     assert list(dataset.sequences.behaviours) == ["rating"]
     assert "interactions: column 'transactionid' is not used, as it is declared" in dataset.notes
-    with pytest.raises(ConfigurationError, match="a behaviour attribute is a number. Use 'numeric' or 'ignore'"):
+    with pytest.raises(ConfigurationError, match=r"a behaviour attribute is a number. Use 'numeric' or 'ignore'"):
         Dataset.from_frames(log, kinds={"channel": "categorical"})
 
 
@@ -251,6 +251,13 @@ def test_iso_dates_in_text_are_times_as_dates_are(tmp_path: Path) -> None:
     assert dataset.item_attributes["released"].kind is expected.kind is AttributeKind.TIME
     np.testing.assert_array_equal(dataset.item_attributes["released"].numbers, expected.numbers)
     assert "items.csv: column 'released' is read as time, its texts are dates" in dataset.notes
+
+
+def test_dates_in_the_text_of_a_frame_may_be_missing_in_words() -> None:
+    dataset = items_with(["2020-01-01", "NA", None, "2020-01-03", "NaT"])
+    assert dataset.item_attributes["value"].kind is AttributeKind.TIME
+    assert np.isnan(dataset.item_attributes["value"].numbers).tolist() == [False, True, True, False, True]
+    assert dataset.notes[-1].endswith("is read as time, its texts are dates, 2 say that it is missing")
 
 
 def test_whole_numbers_are_one_attribute_however_they_are_stored() -> None:

@@ -75,7 +75,7 @@ def test_a_column_count_cannot_be_counted_into() -> None:
 
 
 def test_an_unknown_choice_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="duplicates='remove' is not known. Use one of: keep, drop, count"):
+    with pytest.raises(ConfigurationError, match=r"duplicates='remove' is not known. Use one of: keep, drop, count"):
         Dataset.from_frames(LOG, duplicates="remove")  # type: ignore[arg-type]
 
 

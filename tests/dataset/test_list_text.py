@@ -87,7 +87,11 @@ def test_nested_lists_are_left_out_from_csv_as_from_frames(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("texts", "separator"),
-    [(["Action, Comedy", "Action", "Comedy,Drama"], ", "), (["Action;Comedy", " Action ", "Comedy ; Drama"], ";")],
+    [
+        (["Action, Comedy", "Action", "Comedy,Drama"], ", "),
+        (["Action\tComedy", "Action", "Comedy\tDrama"], "\t"),
+        (["Action;Comedy", " Action ", "Comedy ; Drama"], ";"),
+    ],
 )
 def test_a_separator_splits_and_blanks_do_not_count(tmp_path: Path, texts: list[str], separator: str) -> None:
     dataset = dataset_of(texts * 2, tmp_path, separators={"genres": separator})
@@ -118,3 +122,9 @@ def test_separators_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
         dataset_of(["a"] * 6, tmp_path, separators={"genres": ","}, kinds={"genres": "categorical"})
     with pytest.raises(DataError, match="the column holds no text"):
         dataset_of([1, 2, 3, 4, 5, 6], tmp_path, separators={"genres": ","})
+
+
+@pytest.mark.parametrize("texts", [["$1.50", "$2,000.00"], ["1,5", "2,5"], ["1.50 EUR", "2 EUR"], ["1'000", "20"]])
+def test_numbers_with_other_signs_get_a_hint(tmp_path: Path, texts: list[str]) -> None:
+    assert "its texts look like numbers with other signs" in dataset_of(texts * 3, tmp_path).notes[-1]
+    assert "look like numbers" not in dataset_of(["1 star", "5 apples"] * 3, tmp_path).notes[-1]

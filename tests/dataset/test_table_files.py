@@ -74,3 +74,9 @@ def test_ids_that_pandas_made_floats_are_whole_numbers() -> None:
     log = pd.DataFrame({"user_id": [1, 1], "item_id": [1.0, 2.0]})
     dataset = Dataset.from_frames(log, pd.DataFrame({"item_id": [2.0, 1.0], "n": [0.5, None]}))
     assert dataset.item_ids.to_list() == [1, 2]
+
+
+def test_json_ids_that_are_text_here_and_numbers_there_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"user_id": "1", "item_id": 1}\n{"user_id": 1, "item_id": 2}\n')
+    with pytest.raises(DataError, match="column 'user_id', row 1: text and numbers are mixed"):
+        read_table(tmp_path / "t.jsonl")

@@ -68,11 +68,25 @@ def write(folder: Path, ids: list[str], items: list[str] | None = None) -> Datas
 @pytest.mark.parametrize(
     "ids",
     [
-        ["12E3", "7E2", "1E5"], ["0x1F", "12"], ["007", "12"], ["1_000", "12"], ["+5", "12"], [" 12", "12"], ["1.0", "2.0"],
-        ["NaN", "12"], ["inf", "12"], ["NA", "12"], ["null", "12"], ["true", "false"], ["-0", "1"], ["\\N", "1"],
-        ["99999999999999999999", "1"], ["2020-01-01", "2020-01-02"], ["None", "1"],
+        ["12E3", "7E2", "1E5"],
+        ["0x1F", "12"],
+        ["007", "12"],
+        ["1_000", "12"],
+        ["+5", "12"],
+        [" 12", "12"],
+        ["1.0", "2.0"],
+        ["NaN", "12"],
+        ["inf", "12"],
+        ["NA", "12"],
+        ["null", "12"],
+        ["true", "false"],
+        ["-0", "1"],
+        ["\\N", "1"],
+        ["99999999999999999999", "1"],
+        ["2020-01-01", "2020-01-02"],
+        ["None", "1"],
     ],
-)  # fmt: skip
+)
 def test_ids_are_text_unless_all_are_plain_whole_numbers(tmp_path: Path, ids: list[str]) -> None:
     dataset = write(tmp_path, ids, ids)
     assert dataset.item_ids.to_list() == dataset.user_ids.to_list() == sorted(ids)

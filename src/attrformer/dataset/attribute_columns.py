@@ -10,9 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.dataset.after_the_fact import after_the_fact
-from attrformer.dataset.attribute_kinds import infer_kind, separator_hint
+from attrformer.dataset.attribute_kinds import infer_kind, text_hint
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.list_text import lists_of_texts, split_texts
+from attrformer.dataset.missing_words import missing_among_numbers
 from attrformer.dataset.tables import Table, number_column
 from attrformer.dataset.times import read_times
 from attrformer.errors import DataError
@@ -55,7 +56,7 @@ def attributes_of(
             attribute = attribute_from_column(table, name, kind, codes, count, separator)
             if name not in declared and _is_constant(attribute, values):
                 kind = "its value is the same everywhere"
-        hint = "" if name in declared else separator_hint(values, kind)
+        hint = "" if name in declared else text_hint(values, kind)
         if attribute is None or not isinstance(kind, AttributeKind):
             notes.append(f"{table.label}: column '{name}' is not used, {kind}{hint}")
             continue
@@ -119,7 +120,8 @@ def _said(attribute: Attribute, values: pl.Series) -> str:
     if not text or attribute.kind is AttributeKind.NUMERIC:
         return f"{attribute.kind.value}{size}"
     if attribute.kind is AttributeKind.TIME:
-        return f"{attribute.kind.value}, its texts are dates"
+        words = int((missing_among_numbers(values.str.strip_chars()) & (values.str.strip_chars() != "")).sum())
+        return f"{attribute.kind.value}, its texts are dates{f', {words:,} say that it is missing' if words else ''}"
     if attribute.kind is AttributeKind.MULTI:
         listed = not attribute.separator and lists_of_texts(values) is not None
         return f"{attribute.kind.value}{size}, {'its texts are lists' if listed else _split_at(attribute)}"

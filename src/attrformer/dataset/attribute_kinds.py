@@ -8,6 +8,7 @@ import polars as pl
 
 from attrformer.dataset.attributes import AttributeKind
 from attrformer.dataset.list_text import MULTI_SEPARATOR, lists_of_texts
+from attrformer.dataset.missing_words import missing_among_numbers
 from attrformer.dataset.times import read_times
 from attrformer.errors import DataError
 
@@ -17,7 +18,9 @@ _FREE_TEXT_LEAST: Final = 20
 _SEPARATED_SHARE: Final = 0.05
 _GLANCE: Final = 200
 _LARGEST_WHOLE: Final = 2**53
-_ISO_DATE: Final = r"^\s*\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2})?)?\s*$"
+_ISO_DATE: Final = r"^\s*\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|\s*(UTC|GMT)|[+-]\d{2}:?\d{2})?)?\s*$"
+# A number with a sign of money, thousands or a decimal comma.
+_SIGNED: Final = r"^[^\d\s,.-]{0,3}\s?-?\d[\d.,' ]*\s?[^\d\s,.]{0,3}$"
 # Separators that a hint is given for, and the least share of texts that hold one.
 _MARKS: Final = (", ", ",", "; ", ";", " / ", "/")
 _HINT_SHARE: Final = 0.2
@@ -53,8 +56,8 @@ def infer_kind(values: pl.Series) -> AttributeKind | str:
     return AttributeKind.CATEGORICAL if dtype == pl.Boolean else f"values of type {dtype} are not supported"
 
 
-def separator_hint(values: pl.Series, kind: AttributeKind | str) -> str:
-    """What to add to the note about a text column that seems to hold several values in each text, else nothing.
+def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
+    """What to add to the note about a text column that seems to hold numbers, or several values in each text.
 
     Args:
         values: the column, `[rows]`.
@@ -64,6 +67,8 @@ def separator_hint(values: pl.Series, kind: AttributeKind | str) -> str:
         return ""
     texts = values.drop_nulls()
     glance = texts.head(_GLANCE * 10)
+    if glance.str.contains(_SIGNED).all() and glance.str.contains(r"[^\d]").any() and not glance.is_empty():
+        return "; its texts look like numbers with other signs, without which they would be a numeric attribute"
     for mark in _MARKS:
         if glance.str.contains(mark, literal=True).sum() < max(2, _HINT_SHARE * len(glance)):
             continue
@@ -107,13 +112,22 @@ def _kind_of_text(known: pl.Series) -> AttributeKind | str:
 
 
 def _are_dates(known: pl.Series) -> bool:
-    if not known.head(_GLANCE).str.contains(_ISO_DATE).all() or not known.str.contains(_ISO_DATE).all():
+    known = known.filter(~missing_among_numbers(known)) if _may_be_dates(known) else known
+    if (
+        known.is_empty()
+        or not known.head(_GLANCE).str.contains(_ISO_DATE).all()
+        or not known.str.contains(_ISO_DATE).all()
+    ):
         return False
     try:
         read_times(known, source="")
     except DataError:
         return False
     return True
+
+
+def _may_be_dates(known: pl.Series) -> bool:
+    return bool(known.head(_GLANCE).str.contains(_ISO_DATE).any())
 
 
 def _are_whole(known: pl.Series) -> bool:

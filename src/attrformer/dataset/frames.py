@@ -51,7 +51,7 @@ def to_polars(table: Any, *, source: str = "table") -> pl.DataFrame:
     if isinstance(table, pl.DataFrame):
         return table
     try:
-        native = nw.from_native(table)
+        native = nw.from_native(_with_named_index(table))
         frame = native.collect() if isinstance(native, nw.LazyFrame) else native
         polars = _eager_to_polars(frame)
     except _CONVERSION_ERRORS as error:
@@ -82,6 +82,14 @@ def native_like(frame: pl.DataFrame, like: Any) -> Any:
         columns = {column.name: column.to_list() if column.dtype.is_nested() else column.to_numpy() for column in frame}
         return nw.Implementation.PANDAS.to_native_namespace().DataFrame(columns)
     return frame
+
+
+def _with_named_index(table: Any) -> Any:
+    """A pandas table with the levels of its index that have a name as columns, as they are in a file of it."""
+    if library_of(table) != "pandas":
+        return table
+    named = [level for level, name in enumerate(table.index.names) if name is not None]
+    return table.reset_index(level=named) if named else table
 
 
 def _eager_to_polars(frame: nw.DataFrame[Any]) -> pl.DataFrame:

@@ -48,7 +48,8 @@ def split_texts(texts: pl.Series, separator: str = "") -> pl.Series:
         texts: the column.
         separator: what stands between two values; `|` where it is empty. Blanks around values are left out.
     """
-    mark = (separator or MULTI_SEPARATOR).strip() or " "
+    given = separator or MULTI_SEPARATOR
+    mark = given.strip() or given
     split = texts.str.split(mark).list.eval(pl.element().str.strip_chars())
     listed = texts.str.contains(_BRACKETS).fill_null(False)
     if separator or not bool(listed.any()):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from attrformer.columns import ITEM, TIMESTAMP, TITLE, USER
 from attrformer.dataset.attributes import AttributeKind
 from attrformer.errors import ConfigurationError, DataError
 
@@ -15,6 +16,8 @@ IGNORE: Final = "ignore"
 INTERACTIONS: Final = "interactions"
 OWNERS: Final = ("items", "users", INTERACTIONS)
 """Tables whose columns can be declared."""
+
+_ROLES: Final = {"items": (ITEM, TITLE), "users": (USER,), INTERACTIONS: (USER, ITEM, TIMESTAMP)}
 
 Duplicates = Literal["keep", "drop", "count"]
 ColumnsOf = Mapping[str, Collection[str]]
@@ -122,6 +125,12 @@ def _columns(keys: Mapping[str, object], option: str, table: str, present: Colum
                 fix=f"Correct the name in {option}=",
                 source=owner if dot and owner in OWNERS else "items, users",
                 column=column if dot and owner in OWNERS else key,
+            )
+        holders = {owner: column for owner, column in holders.items() if column not in _ROLES[owner]}
+        if not holders:
+            raise ConfigurationError(
+                f"{option}['{key}'] is about a column that has a role of its own. Leave it out of {option}=, "
+                "or give the column another name to have it read as an attribute."
             )
         if table in holders:
             found.append((key, holders[table]))

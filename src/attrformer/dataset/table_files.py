@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
+import re
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ ENDINGS: Final = (*PARQUET, *_ARROW, *_SEPARATORS, *_JSON, *_PACKED)
 """Of files that can be read, the preferred first."""
 
 _HEADER: Final = 1 << 20
-_DAMAGED: Final = (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, OverflowError)
+_DAMAGED: Final = (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, csv.Error, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,30 @@ def ending_of(path: Path) -> str | None:
 
 def _read(path: Path, ending: str, encoding: str, columns: Mapping[str, str]) -> TableFile:
     if ending in PARQUET:
-        return TableFile(pl.read_parquet(path))
+        return TableFile(_with_named_range(pl.read_parquet(path), pl.read_parquet_metadata(path).get("pandas")))
     if ending in _ARROW:
         return TableFile(pl.read_ipc(path))
     plain = ending.removesuffix(".gz")
     data = gzip.decompress(path.read_bytes()) if ending != plain else path.read_bytes()
     if plain in _JSON:
-        return TableFile(_read_json(data))
+        frame = _read_json(data)
+        _refuse_mixed_ids(frame, data, IDS | {columns[name] for name in IDS & set(columns)}, str(path))
+        return TableFile(frame)
     return _read_text(path, data, _SEPARATORS[plain], encoding, columns)
+
+
+def _with_named_range(frame: pl.DataFrame, metadata: str | None) -> pl.DataFrame:
+    """A parquet table with the named index of pandas that counts evenly, which is in the metadata of the file alone."""
+    try:
+        levels = json.loads(metadata or "{}").get("index_columns", [])
+        ranges = [
+            level for level in levels if isinstance(level, dict) and level.get("kind") == "range" and level["name"]
+        ]
+        counted = {level["name"]: range(level["start"], level["stop"], level["step"]) for level in ranges}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return frame
+    columns = [pl.Series(name, values) for name, values in counted.items() if len(values) == len(frame)]
+    return frame.with_columns(column for column in columns if column.name not in frame.columns)
 
 
 def _read_json(data: bytes) -> pl.DataFrame:
@@ -118,6 +136,25 @@ def _read_json(data: bytes) -> pl.DataFrame:
     if data.lstrip()[:1] == b"[":
         return pl.read_json(io.BytesIO(data), infer_schema_length=None)
     return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
+
+
+def _refuse_mixed_ids(frame: pl.DataFrame, data: bytes, ids: Collection[str], source: str) -> None:
+    """Refuses ids that are texts in some lines and numbers in others, which polars makes texts all of them.
+
+    Raises:
+        DataError: there are such.
+    """
+    for name in ids:
+        if name in frame.columns and frame[name].dtype == pl.String:
+            number = re.search(rb'"%b"\s*:\s*-?\d' % re.escape(name).encode(), data)
+            if number is not None:
+                raise DataError(
+                    "text and numbers are mixed",
+                    fix="Write all ids in quotes, or none of them",
+                    source=source,
+                    column=name,
+                    row=data.count(b"\n", 0, number.start()),
+                )
 
 
 def _read_text(path: Path, data: bytes, separator: str, encoding: str, columns: Mapping[str, str]) -> TableFile:

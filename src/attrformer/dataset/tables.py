@@ -155,8 +155,8 @@ def number_column(table: Table, name: str) -> pl.Series:
         DataError: a value is no number or not finite.
     """
     values = table.frame[name]
-    if values.dtype == pl.String:
-        values = values.str.strip_chars()
+    if values.dtype == pl.String or isinstance(values.dtype, (pl.Categorical, pl.Enum)):
+        values = values.cast(pl.String).str.strip_chars()
         values = values.set(missing_among_numbers(values), None)
     numbers = _as_numbers(table, values)
     bad = (numbers.is_null() & values.is_not_null()).arg_true()
@@ -182,15 +182,15 @@ def number_column(table: Table, name: str) -> pl.Series:
 
 
 def _as_numbers(table: Table, values: pl.Series) -> pl.Series:
-    try:
+    kind = values.dtype
+    if kind.is_numeric() or kind in (pl.Boolean, pl.String, pl.Null):
         return values.cast(pl.Float64, strict=False)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"values of type {values.dtype} are not numbers",
-            fix="Declare another kind for the column",
-            source=table.source,
-            column=values.name,
-        ) from error
+    raise DataError(
+        f"values of type {kind} are not numbers",
+        fix="Declare another kind for the column",
+        source=table.source,
+        column=values.name,
+    )
 
 
 def rows_outside(table: Table, column: str, ids: pl.Series, outside: NDArray[np.bool_], unknown: str) -> list[str]:

@@ -13,30 +13,85 @@ from attrformer.dataset.raw import RawFormat, detect, read_raw
 from attrformer.errors import DataError
 
 REVIEWS_2018: list[dict[str, Any]] = [
-    {"overall": 5.0, "vote": "1,204", "verified": True, "reviewTime": "09 1, 2016", "reviewerID": "U1", "asin": "B2",
-     "style": {"Size:": " 1"}, "reviewText": "ok", "unixReviewTime": 1472688000, "image": ["x"]},
+    {
+        "overall": 5.0,
+        "vote": "1,204",
+        "verified": True,
+        "reviewTime": "09 1, 2016",
+        "reviewerID": "U1",
+        "asin": "B2",
+        "style": {"Size:": " 1"},
+        "reviewText": "ok",
+        "unixReviewTime": 1472688000,
+        "image": ["x"],
+    },
     {"overall": 4.0, "verified": False, "reviewerID": "U1", "asin": "B1", "unixReviewTime": 1372688000},
-]  # fmt: skip
+]
 PAGE = '<span class="a-size-base">x</span>'
 META_2018: list[dict[str, Any]] = [
-    {"asin": "B1", "title": "Nail &amp; Polish \U0001f600", "brand": "OPI", "price": "$1,234.50", "rank": "3 in Beauty",
-     "category": ["Beauty", "Nails", PAGE], "main_cat": "<img src='x' alt=\"All Beauty\"/>", "also_buy": ["B2", "B7"],
-     "also_view": [], "tech1": "", "date": "5 star"},
+    {
+        "asin": "B1",
+        "title": "Nail &amp; Polish \U0001f600",
+        "brand": "OPI",
+        "price": "$1,234.50",
+        "rank": "3 in Beauty",
+        "category": ["Beauty", "Nails", PAGE],
+        "main_cat": "<img src='x' alt=\"All Beauty\"/>",
+        "also_buy": ["B2", "B7"],
+        "also_view": [],
+        "tech1": "",
+        "date": "5 star",
+    },
     {"asin": "B1", "title": "again", "price": "$3.00"},
-    {"asin": "B2", "title": "var aPageStart = (new Date()).getTime();", "price": ".a-section.a-spacing-mini{margin:0}",
-     "category": [], "main_cat": "Toys", "brand": "", "also_buy": ["B1"]},
+    {
+        "asin": "B2",
+        "title": "var aPageStart = (new Date()).getTime();",
+        "price": ".a-section.a-spacing-mini{margin:0}",
+        "category": [],
+        "main_cat": "Toys",
+        "brand": "",
+        "also_buy": ["B1"],
+    },
     {"asin": "B9", "title": "nobody reviewed it"},
-]  # fmt: skip
+]
 REVIEWS_2023: list[dict[str, Any]] = [
-    {"rating": 5.0, "title": "t", "text": "x", "images": [], "asin": "B1red", "parent_asin": "B1", "user_id": "U1",
-     "timestamp": 1588687728923, "helpful_vote": 3, "verified_purchase": True},
+    {
+        "rating": 5.0,
+        "title": "t",
+        "text": "x",
+        "images": [],
+        "asin": "B1red",
+        "parent_asin": "B1",
+        "user_id": "U1",
+        "timestamp": 1588687728923,
+        "helpful_vote": 3,
+        "verified_purchase": True,
+    },
     {"rating": 1.0, "asin": "B2", "parent_asin": "B2", "user_id": "U1", "timestamp": 1588687728100},
-]  # fmt: skip
+]
 META_2023: list[dict[str, Any]] = [
-    {"main_category": "All Beauty", "title": "One", "average_rating": 4.8, "rating_number": 10, "features": [], "price": None,
-     "store": "Howard", "categories": ["Beauty", "Hair"], "details": {"a": "b"}, "parent_asin": "B1", "bought_together": None},
-    {"main_category": "All Beauty", "title": "Two", "price": "from 7.99", "store": None, "categories": [], "parent_asin": "B2"},
-]  # fmt: skip
+    {
+        "main_category": "All Beauty",
+        "title": "One",
+        "average_rating": 4.8,
+        "rating_number": 10,
+        "features": [],
+        "price": None,
+        "store": "Howard",
+        "categories": ["Beauty", "Hair"],
+        "details": {"a": "b"},
+        "parent_asin": "B1",
+        "bought_together": None,
+    },
+    {
+        "main_category": "All Beauty",
+        "title": "Two",
+        "price": "from 7.99",
+        "store": None,
+        "categories": [],
+        "parent_asin": "B2",
+    },
+]
 
 
 def lines(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
@@ -94,7 +149,7 @@ def test_2018_files_can_be_named_and_unpacked(tmp_path: Path) -> None:
         file.unlink()
     assert read_raw(tmp_path).interactions.equals(packed.interactions)
     (tmp_path / "meta_All_Beauty.json").unlink()
-    with pytest.raises(DataError, match="'meta_All_Beauty.json.gz' is missing"):
+    with pytest.raises(DataError, match=r"'meta_All_Beauty.json.gz' is missing"):
         read_raw(tmp_path)
 
 
