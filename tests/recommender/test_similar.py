@@ -77,8 +77,8 @@ def test_a_supplied_relation_under_its_own_name(dataset: Dataset) -> None:
         {"source_item_id": [ids[0]], "target_item_id": [ids[2]], "relation": ["also_bought"], "weight": [2.0]}
     )
     small = Dataset.from_frames(interactions, item_relations=edges)
-    config = override(Config(), ["training.epochs=1", "model.width=8", "model.layers=1", "training.threads=1"])
-    model = AttrFormer(config).fit(small, progress=False)
+    options = ["training.epochs=1", "model.width=8", "model.layers=1", "training.threads=1", "relations.edges=null"]
+    model = AttrFormer(override(Config(), options)).fit(small, progress=False)
     for name in ("also_bought", "edge_also_bought"):
         assert model.similar_items(ids, by=name).rows() == [(ids[0], ids[2], 1.0, 1)]
 

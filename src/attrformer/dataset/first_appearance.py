@@ -53,6 +53,12 @@ SHUFFLED: Final = 64
 LONGEST: Final = 50_000
 """First appearances that are looked at for an ascending row, an even sample of more."""
 
+MANY: Final = 4_000_000
+"""Interactions of about as many users are looked at; of more, a sample of users."""
+
+SAMPLED: Final = 0.2
+"""Least share of users in it: what the others brought is not seen."""
+
 _SHUFFLES: Final = 3
 
 
@@ -103,6 +109,11 @@ def brought_one_after_another(ranks: NDArray[np.int64], items: int, sequences: S
         items: how many numbers there are.
         sequences: the interactions.
     """
+    if len(ranks) > MANY:
+        numbered = Sequences(sequences.offsets, ranks.astype(np.int32), sequences.times)
+        users = np.random.default_rng(0).permutation(len(sequences))
+        sequences = numbered.rows(np.sort(users[: math.ceil(max(SAMPLED, MANY / len(ranks)) * len(users))]))
+        ranks = sequences.items.astype(np.int64)
     rows = sequences.row_of_position()
     same_row = rows[1:] == rows[:-1]
     same_time = same_row if sequences.times is None else same_row & (np.diff(sequences.times) == 0)
