@@ -23,7 +23,7 @@ from attrformer.dataset import download as downloads
 from attrformer.dataset.download import Source, SourceFile
 
 NAMES = (
-    *("demo", "download", "prepare", "train", "evaluate", "recommend", "explain"),
+    *("demo", "download", "prepare", "check", "train", "evaluate", "recommend", "explain"),
     *("index", "export", "serve", "report", "options", "benchmark"),
 )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tests.dataset.small_tables import EDGES, ITEMS, LOG, USERS
 
 from attrformer.dataset import Attribute, AttributeKind, Dataset
+from attrformer.errors import ConfigurationError
 
 
 def values_of(attribute: Attribute) -> list[list[str]]:
@@ -36,14 +38,22 @@ def test_sequences_are_sorted_by_user_and_time_and_ties_keep_the_order_of_the_ro
     assert dataset.sequences.times.tolist() == [10, 10, 20, 30, 30]
     assert list(dataset.sequences.behaviours) == ["rating"]
     np.testing.assert_array_equal(dataset.sequences.behaviours["rating"], np.float32([np.nan, 5, 2, 4, 1]))
-    assert dataset.notes == ("interactions: column 'channel' is not used, a behaviour attribute has to be a number",)
+    assert dataset.notes == (
+        "interactions: column 'rating' is read as a behaviour attribute, a number",
+        "interactions: column 'channel' is not used, a behaviour attribute has to be a number",
+        "interactions: column 'timestamp' holds seconds since 1970, from 1970-01-01 to 1970-01-01; if nothing happened "
+        "then, they are counters, and only their order means anything",
+    )
 
 
 def test_without_times_the_order_of_the_rows_counts() -> None:
     dataset = Dataset.from_frames(LOG.drop("timestamp", "channel"))
     assert dataset.sequences.times is None
     assert dataset.item_ids.decode(dataset.sequences.items).to_list() == [3, 7, 7, 5, 3]
-    assert dataset.notes == ("interactions: no column 'timestamp', the order of the rows counts",)
+    assert dataset.notes == (
+        "interactions: column 'rating' is read as a behaviour attribute, a number",
+        "interactions: no column 'timestamp', the order of the rows counts",
+    )
 
 
 def test_times_within_one_second_still_order() -> None:
@@ -197,6 +207,62 @@ def test_a_kind_can_be_declared_for_one_of_two_tables() -> None:
     )
     assert dataset.user_attributes["age"].kind is AttributeKind.CATEGORICAL
     assert dataset.item_attributes["age"].kind is AttributeKind.NUMERIC
+
+
+def test_every_column_of_the_interactions_is_told_once_and_can_be_declared() -> None:
+    log = LOG.with_columns(transactionid=pl.int_range(5) * 1000, note=pl.lit("x"), price=pl.lit(None, dtype=pl.Float64))
+    notes = [note for note in Dataset.from_frames(log).notes if "'transactionid'" in note or "'price'" in note]
+    assert notes == [
+        "interactions: column 'transactionid' is read as a behaviour attribute, a number",
+        "interactions: column 'price' is not used, it is empty",
+    ]
+    for column in ("rating", "channel", "transactionid", "note", "price", "timestamp"):
+        assert sum(f"column '{column}'" in note for note in Dataset.from_frames(log).notes) == 1
+    dataset = Dataset.from_frames(log, kinds={"transactionid": "ignore", "interactions.rating": "numeric"})
+    assert list(dataset.sequences.behaviours) == ["rating"]
+    assert "interactions: column 'transactionid' is not used, as it is declared" in dataset.notes
+    with pytest.raises(ConfigurationError, match=r"a behaviour attribute is a number. Use 'numeric' or 'ignore'"):
+        Dataset.from_frames(log, kinds={"channel": "categorical"})
+
+
+@pytest.mark.parametrize(
+    ("times", "note"),
+    [
+        ([1_600_000_000_000, 1_600_086_400_000], "holds milliseconds since 1970, from 2020-09-13 to 2020-09-14"),
+        ([20220408, 20220409], "holds dates written as yyyymmdd, from 2022-04-08 to 2022-04-09"),
+        (["2022-04-08", "2022-04-09T10:00:00"], "holds ISO 8601 text, from 2022-04-08 to 2022-04-09"),
+        ([date(2022, 4, 8), date(2022, 4, 9)], "holds dates, from 2022-04-08 to 2022-04-09"),
+        ([1_600_000_000, 0], "1 times are of 1970-01-01 or before, as missing ones often are"),
+        ([1_600_000_000, 10_000_000_000], "1 times are after the year 2100"),
+        ([1_600_000_000, 1_600_000_000], "all times are the same, the order of the rows counts"),
+    ],
+)
+def test_the_dates_that_times_are_taken_for_are_told(times: list[Any], note: str) -> None:
+    log = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "timestamp": times})
+    assert note in "\n".join(Dataset.from_frames(log).notes)
+
+
+def test_iso_dates_in_text_are_times_as_dates_are(tmp_path: Path) -> None:
+    released = [date(1995, 1, 1), None, date(2001, 2, 3)]
+    log, items = LOG.head(4), pl.DataFrame({"item_id": [3, 5, 7], "released": released})
+    items.write_csv(tmp_path / "items.csv")
+    expected = Dataset.from_frames(log, items).item_attributes["released"]
+    dataset = Dataset.from_frames(log, tmp_path / "items.csv")
+    assert dataset.item_attributes["released"].kind is expected.kind is AttributeKind.TIME
+    np.testing.assert_array_equal(dataset.item_attributes["released"].numbers, expected.numbers)
+    assert "items.csv: column 'released' is read as time, its texts are dates" in dataset.notes
+
+
+def test_dates_in_the_text_of_a_frame_may_be_missing_in_words() -> None:
+    dataset = items_with(["2020-01-01", "NA", None, "2020-01-03", "NaT"])
+    assert dataset.item_attributes["value"].kind is AttributeKind.TIME
+    assert np.isnan(dataset.item_attributes["value"].numbers).tolist() == [False, True, True, False, True]
+    assert dataset.notes[-1].endswith("is read as time, its texts are dates, 2 say that it is missing")
+
+
+def test_whole_numbers_are_one_attribute_however_they_are_stored() -> None:
+    for values in ([1, 1, 2, 2], [1.0, 1.0, 2.0, 2.0], pl.Series([1, 1, 2, 2], dtype=pl.UInt8).to_list()):
+        assert items_with(values).item_attributes["value"].vocabulary == ("1", "2")
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(-5, 5)), min_size=1, max_size=50))

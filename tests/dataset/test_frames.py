@@ -11,7 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from attrformer.dataset.frames import library_of, native_like, read_table, to_polars
+from attrformer.dataset.frames import library_of, native_like, to_polars
+from attrformer.dataset.table_files import read_table
 from attrformer.errors import DataError
 
 FRAME = pl.DataFrame({"user_id": [1, 2], "name": ["a", None], "score": [0.5, 1.5], "tags": [["x", "y"], []]})
@@ -131,3 +132,13 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     (tmp_path / "ragged.csv").write_text("a,b\n1,2,3\n")
     with pytest.raises(DataError, match=r"ragged.csv: it cannot be read"):
         read_table(tmp_path / "ragged.csv")
+
+
+def test_the_named_index_of_pandas_is_a_column_as_it_is_in_a_file_of_it(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"item_id": [1, 2], "n": [0.5, 1.5]}).set_index("item_id")
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_csv(tmp_path / "t.csv")
+    expected = {"item_id": [1, 2], "n": [0.5, 1.5]}
+    for table in (frame, tmp_path / "t.parquet", tmp_path / "t.csv"):
+        assert {name: to_polars(table)[name].to_list() for name in expected} == expected
+    assert to_polars(frame.reset_index().loc[[1]]).columns == ["item_id", "n"]

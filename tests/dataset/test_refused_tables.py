@@ -87,6 +87,11 @@ def test_bad_tables_are_refused_with_place_and_fix(arguments: dict[str, Any], me
     [
         ({"catalogue": "some"}, "catalogue='some' is not known"),
         ({"unknown": "ignore"}, "unknown='ignore' is not known"),
+        (
+            {"kinds": {"interactions.timestamp": "ignore"}},
+            r"kinds\['interactions.timestamp'\] is about a column that has a r",
+        ),
+        ({"items": ITEMS, "kinds": {"title": "categorical"}}, r"kinds\['title'\] is about a column that has a role"),
         ({"items": ITEMS, "kinds": {"brand": "colour"}}, r"kinds\['brand'\]='colour' is not known"),
     ],
 )

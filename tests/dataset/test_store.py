@@ -150,7 +150,9 @@ def test_folders_that_cannot_be_loaded_say_why(tmp_path: Path) -> None:
     assert Dataset.load(tmp_path, columns={"item_id": "item"}, encoding="latin-1").item_titles == ("Amélie",)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"kinds": ["a"]}), json.dumps({"name": 3})])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", json.dumps({"kinds": ["a"]}), json.dumps({"name": 3}), '{"kinds": {"a": 3}}']
+)
 def test_a_damaged_description_is_refused(tmp_path: Path, text: str) -> None:
     full().save(tmp_path)
     (tmp_path / "dataset.json").write_text(text)
@@ -163,3 +165,23 @@ def test_an_unknown_catalogue_in_the_description_is_refused(tmp_path: Path) -> N
     (tmp_path / "dataset.json").write_text('{"catalogue": "some"}')
     with pytest.raises(ConfigurationError, match="catalogue='some'"):
         Dataset.load(tmp_path)
+
+
+def test_a_description_says_how_columns_are_read_and_arguments_go_before_it(tmp_path: Path) -> None:
+    LOG.rename({"user_id": "customer"}).write_csv(tmp_path / "interactions.tsv", separator="\t")
+    items = pl.DataFrame({"item_id": [1, 2, 10], "genres": ["a, b", "b", "c, a"], "sales": [1.5, 2.5, 3.5]})
+    items.write_ndjson(tmp_path / "items.jsonl")
+    description = {
+        "columns": {"user_id": "customer"},
+        "separators": {"genres": ", "},
+        "kinds": {"items.sales": "numeric"},
+    }
+    (tmp_path / "dataset.json").write_text(json.dumps(description))
+    dataset = Dataset.load(tmp_path)
+    assert dataset.user_ids.to_list() == ["a", "b", "c"]
+    assert dataset.item_attributes["genres"].vocabulary == ("a", "b", "c")
+    assert dataset.item_attributes["sales"].kind is AttributeKind.NUMERIC
+    other = Dataset.load(tmp_path, separators={"genres": ";"}, kinds={"items.sales": "ignore"})
+    assert other.item_attributes["genres"].vocabulary == ("a, b", "b", "c, a") and "sales" not in other.item_attributes
+    saved = Dataset.load(dataset.save(tmp_path / "saved"))
+    assert_equal(saved, dataset)

@@ -44,8 +44,9 @@ def test_iso_text_in_all_its_forms_within_one_column() -> None:
         "2014-08-01 00:00",
         "2014-08-01T00:00:00.25Z",
         "2014-08-01T02:00:00+02:00",
+        "2014-08-01 00:00:00 UTC",
     ]
-    assert read(pl.Series(forms)) == [1406851200] * 5
+    assert read(pl.Series(forms)) == [1406851200] * 6
 
 
 @given(st.lists(st.datetimes(datetime(1901, 1, 1), datetime(2200, 1, 1)), min_size=1))
@@ -82,3 +83,57 @@ def test_what_is_no_time_is_refused_with_its_row(values: list[object], message: 
 
 def test_missing_times_can_be_allowed() -> None:
     assert np.isnan(read_times(pl.Series("t", ["2014-08-01", None]), source="items", missing=True)[0][1])
+
+
+def refused(values: list[object], **options: bool) -> DataError:
+    with pytest.raises(DataError) as caught:
+        read_times(pl.Series("timestamp", values), source="interactions", **options)
+    return caught.value
+
+
+@pytest.mark.parametrize("factor", [1, 10**3])
+def test_one_absurd_time_does_not_change_the_unit_of_the_others(factor: int) -> None:
+    usual = [1_400_000_000 * factor + number for number in range(320)]
+    error = refused([*usual[:7], 9_999_999_999_999 * factor, *usual[7:]])
+    assert error.row == 7 and "far from the others" in error.problem
+
+
+def test_one_absurd_time_among_counters_is_refused() -> None:
+    error = refused([3, 1, 2, 9_999_999_999_999])
+    assert error.row == 3 and "far from the others" in error.problem
+
+
+@pytest.mark.parametrize(("few", "many"), [(1, 10**3), (10**3, 1), (10**9, 10**3)])
+def test_mixed_units_are_refused_with_their_rows(few: int, many: int) -> None:
+    values = [1_500_000_000 * many + number for number in range(10)]
+    values[2], values[5] = 1_500_000_002 * few, 1_500_000_005 * few
+    error = refused(values)
+    assert error.row == 2 and "the times of rows 2, 5 are" in error.problem
+
+
+def test_early_times_of_a_finer_unit_are_no_other_unit() -> None:
+    births = [-631_152_000_000, 1_600_000_000, 1_000_000_000_000]
+    assert read(pl.Series(births)) == [birth // 1000 for birth in births]
+
+
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_digits_of_dates_are_dates(kind: type) -> None:
+    day, moment = 1_649_376_000, 1_649_376_000 + 12 * 3600 + 34 * 60 + 56
+    assert read(pl.Series([kind(20220408), kind(20220409)])) == [day, day + 86_400]
+    assert read(pl.Series([kind(20220408123456)])) == [moment]
+    assert read(pl.Series([kind(202204081234)])) == [moment - 56]
+
+
+def test_a_date_that_is_none_is_named() -> None:
+    error = refused([20220408, 20220409, 20220231, 20220410])
+    assert error.row == 2 and error.problem == "20220231 is no date, and the others are dates written as yyyymmdd"
+    assert refused([20220408, 20220409, 0]).row == 2
+
+
+def test_days_of_a_spreadsheet_are_refused() -> None:
+    assert "as spreadsheets count them" in refused([44659.5, 44660.25]).problem
+
+
+def test_numbers_that_are_no_time_of_any_calendar_are_refused() -> None:
+    assert "too large" in refused([2**63 + 1]).problem
+    assert "not between the years" in refused([1e300]).problem

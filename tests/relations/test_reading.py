@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,3 +76,11 @@ def test_the_kind_is_kept(kind: AttributeKind) -> None:
     numbers = np.array([1.0, 2.0]) if kind in (AttributeKind.NUMERIC, AttributeKind.TIME) else np.empty(0)
     offsets = np.zeros(3, dtype=np.int64)
     assert Reading.of(Attribute("x", kind, offsets, np.empty(0, np.int32), (), numbers), 2)[0].kind is kind
+
+
+@pytest.mark.parametrize("separator", ["", ", ", " ", "|"])
+def test_the_separator_of_training_goes_with_the_reading(separator: str) -> None:
+    attribute = replace(multi("tags", [["a", "b"], ["c"]]), separator=separator)
+    reading, _ = Reading.of(attribute, 4)
+    again = Reading.from_described(reading.described, reading.edges, reading.buckets)
+    assert (again.kind, again.separator) == (AttributeKind.MULTI, separator)

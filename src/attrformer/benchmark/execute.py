@@ -68,7 +68,7 @@ def execute(folder: Path, *, progress: bool = True) -> None:
     resume = (folder / CONFIGURATION).is_file()
     # A resumed run keeps its threads, so that it goes on bit for bit.
     config = from_dict(Config, read_object(folder / CONFIGURATION) if resume else job["configuration"])
-    dataset = config.data.filtered(Dataset.load(job["data"], name=job["dataset"], catalogue=config.data.catalogue))
+    dataset = config.data.filtered(config.data.load(job["data"], name=job["dataset"]))
     split = config.data.split_of(dataset)
     if job["part"] == "validation":
         # A trial is judged on validation; what it does not hold it cannot look at.

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from attrformer.cli import (
     benchmark,
+    check,
     console,
     demo,
     download,
@@ -29,7 +30,7 @@ from attrformer.errors import AttrFormerError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
-COMMANDS = (demo, download, prepare, train, evaluate, recommend, explain, index, export, serve, report, options)
+COMMANDS = (demo, download, prepare, check, train, evaluate, recommend, explain, index, export, serve, report, options)
 
 
 class Commands(TyperGroup):

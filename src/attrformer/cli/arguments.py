@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,55 @@ Users = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="An option as name=value; may be repeated.", show_default=False),
+]
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="OURS=YOURS",
+        help="A column under another name, such as user_id=customer; may be repeated.",
+        show_default=False,
+    ),
+]
+
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kinds",
+        metavar="COLUMN=KIND",
+        help="How a column is read, such as items.year=numeric: categorical, multi, numeric, time, or ignore; may be "
+        "repeated.",
+        show_default=False,
+    ),
+]
+
+Separators = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--separators",
+        metavar="COLUMN=TEXT",
+        help="What stands between the values of a text column, such as 'genres=, '; may be repeated.",
+        show_default=False,
+    ),
+]
+
+
+class Repeated(str, Enum):
+    """What becomes of rows of interactions that repeat an earlier one."""
+
+    KEEP = "keep"
+    DROP = "drop"
+    COUNT = "count"
+
+
+Duplicates = Annotated[
+    Repeated | None,
+    typer.Option(
+        "--duplicates",
+        help="Rows that repeat an earlier one in every column: keep them, leave them out, or count them.",
+        show_default=False,
+    ),
 ]
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]

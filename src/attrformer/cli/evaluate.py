@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from attrformer.cli import console, runs
-from attrformer.cli.arguments import Run
+from attrformer.cli import console, reading, runs
+from attrformer.cli.arguments import Columns, Duplicates, Kinds, Run, Separators
 
 
 class Part(str, Enum):
@@ -27,6 +27,10 @@ def evaluate(
         typer.Option("--data", "-d", help="Dataset folder; the one it was trained on by default.", show_default=False),
     ] = None,
     part: Annotated[Part, typer.Option("--split", "--part", help="Which interactions to predict.")] = Part.TEST,
+    columns: Columns = None,
+    kinds: Kinds = None,
+    separators: Separators = None,
+    duplicates: Duplicates = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Rank the whole catalogue for every user and print the metrics with their confidence intervals.
@@ -42,7 +46,8 @@ def evaluate(
     from attrformer.report import write_report
 
     model = runs.open_model(run)
-    dataset, split = runs.open_split(runs.data_folder(run, data), model.config)
+    options = reading.configured(model.config, columns, kinds, separators, duplicates)
+    dataset, split = runs.open_split(runs.data_folder(run, data), options)
     evaluation = model.evaluate(dataset, split=split, part=part.value)
     if part is Part.TEST:
         RunFolder(run).add_evaluation(evaluation)

@@ -21,7 +21,8 @@ def prepare(
     format: Annotated[
         str | None,
         typer.Option(
-            help="movielens-100k, movielens-1m, movielens-25m, amazon-2014, recbole or s3rec; "
+            help="movielens-100k, movielens-1m, movielens-10m, movielens-25m, amazon-2014, amazon-2018, amazon-2023, "
+            "recbole or s3rec; "
             "recognised by itself where it is not given.",
             show_default=False,
         ),
@@ -30,9 +31,9 @@ def prepare(
 ) -> None:
     """Turn raw files into a dataset folder of parquet tables.
 
-    Reads MovieLens 100K, 1M and 25M, Amazon 2014 reviews with metadata, RecBole atomic files and S3Rec files. Your own
-    tables need no preparing: put interactions.parquet (or .csv) with user_id, item_id and timestamp into a folder,
-    items and users beside it if you have them.
+    Reads MovieLens 100K, 1M, 10M and 25M, Amazon 2014, 2018 and 2023 reviews with metadata, RecBole atomic files and
+    S3Rec files. Your own tables need no preparing: put interactions.parquet (or .csv, .tsv, .jsonl, also .gz) with
+    user_id, item_id and timestamp into a folder, items and users beside it if you have them, and pass it to --data.
 
     Example:  attrformer prepare data/raw/ml-1m.zip --out data/ml-1m
     """
@@ -41,5 +42,7 @@ def prepare(
     done = prepare_raw(raw, out, format=format, overwrite=overwrite)
     rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in done.summary.rows.items())
     console.say(f"Read as {done.format.value}: {rows}")
+    for note in done.notes:
+        console.say(f"Note: {note}.")
     console.say(f"Next: attrformer train --data {done.folder} --out runs/{done.folder.name}")
     typer.echo(done.folder)

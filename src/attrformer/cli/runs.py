@@ -13,11 +13,13 @@ from attrformer.errors import CheckpointError, ConfigurationError
 
 if TYPE_CHECKING:
     from attrformer.dataset import Dataset, Split
+    from attrformer.dataset.check import CheckReport
     from attrformer.recommender import Config, Recommender
 
 CONFIGURATION = "config.json"
 MODEL = "model"
 DATA = "data.json"
+CHECK = "check.json"
 
 
 def check_free(run: Path, *, resume: bool) -> None:
@@ -66,14 +68,12 @@ def configuration(file: Path | None, settings: Iterable[str], *, resumed: Path |
 
 
 def open_dataset(folder: Path, config: Config) -> Dataset:
-    """The dataset in a folder, with the catalogue that the options ask for.
+    """The dataset in a folder, read as the options ask for.
 
     Raises:
         DataError: the folder cannot be used.
     """
-    from attrformer.dataset import Dataset
-
-    return Dataset.load(folder, catalogue=config.data.catalogue)
+    return config.data.load(folder)
 
 
 def open_split(folder: Path, config: Config) -> tuple[Dataset, Split]:
@@ -87,6 +87,46 @@ def open_split(folder: Path, config: Config) -> tuple[Dataset, Split]:
     for sentence in split.dropped:
         console.say(f"Note: {sentence}.")
     return dataset, split
+
+
+def check_data(dataset: Dataset, folder: Path, config: Config, *, quiet: bool = False) -> CheckReport:
+    """Says in a few lines what the columns are used as and what the data will do to the figures.
+
+    Args:
+        dataset: filtered as the options ask for.
+        folder: that it was loaded from.
+        config: the options.
+        quiet: whether only errors and warnings are said.
+
+    Returns:
+        The whole report.
+    """
+    from attrformer.dataset.check import Severity, check_loaded
+
+    read = dataset.item_relations if config.relations.edges is None else config.relations.edges
+    report = check_loaded(
+        dataset,
+        folder,
+        config.data.columns,
+        shuffled=config.data.same_time == "shuffled",
+        unread_edges=dataset.item_relations.keys() - set(read),
+    )
+    if quiet:
+        for finding in report.from_on(Severity.WARNING):
+            console.say(f"{finding.severity.value.capitalize()}: {finding.title}.")
+        return report
+    *lines, last = report.short()
+    for line in lines:
+        console.say(line)
+    console.say(f"{last}: attrformer check {folder}")
+    return report
+
+
+def remember_check(run: Path, report: CheckReport) -> None:
+    """Writes a report on the data into the run, for its page."""
+    unfinished = run / f"{CHECK}.tmp"
+    unfinished.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(unfinished, run / CHECK)
 
 
 def open_model(run: Path) -> Recommender:

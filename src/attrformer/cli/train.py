@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from attrformer.cli import console, runs
-from attrformer.cli.arguments import Quiet, Settings
+from attrformer.cli import console, reading, runs
+from attrformer.cli.arguments import Columns, Duplicates, Kinds, Quiet, Separators, Settings
 
 
 def train(
@@ -31,9 +31,15 @@ def train(
             show_default=False,
         ),
     ] = None,
+    columns: Columns = None,
+    kinds: Kinds = None,
+    separators: Separators = None,
+    duplicates: Duplicates = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a dataset folder, then evaluate it.
+
+    First it says what every column is used as, and what is suspicious in the data: `attrformer check` in short.
 
     The run folder gets the configuration, the metrics of each epoch, checkpoints, the model, its figures on the test
     interactions and an HTML report. Ctrl-C saves; the same command with `--resume` continues.
@@ -51,12 +57,15 @@ def train(
     runs.check_free(out, resume=resume)
     start = None if warm_start is None else runs.open_model(warm_start)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)
+    options = reading.configured(options, columns, kinds, separators, duplicates)
     dataset, split = runs.open_split(data, options)
+    checked = runs.check_data(dataset, data, options, quiet=quiet)
     with console.notes():
         model = Recommender(options).fit(
             dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start
         )
     runs.remember_data(out, data)
+    runs.remember_check(out, checked)
     page = write_report(out)
     if model.evaluation is not None:
         console.show_all(model.evaluation.tables())

@@ -126,7 +126,9 @@ def _member(kind: Any, key: str, prefix: str) -> Any:
             _check_names(option, [key], prefix)
             return hints[key]
         if typing.get_origin(option) is dict:
-            return typing.get_args(option)[1]
+            value = typing.get_args(option)[1]
+            # A key of texts may hold a point itself, such as a table and its column.
+            return option if value is str else value
     raise ConfigurationError(
         f"'{prefix.rstrip('.')}' is a single value of type {type_text(kind)}, it has no '{key}'. "
         f"Write {prefix.rstrip('.')}=value."
@@ -183,6 +185,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
             numbered = enumerate(zip(kinds, value, strict=True))
             return tuple(_convert(inner, item, f"{name}[{index}]") for index, (inner, item) in numbered)
     if origin is dict and isinstance(value, Mapping):
+        value = _joined(value) if arguments[1] is str else value
         return {_key(key, name): _convert(arguments[1], item, f"{name}.{key}") for key, item in value.items()}
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, f"{name}.")
@@ -193,6 +196,15 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
     if kind is type(None) and value is None:
         return None
     raise wrong(name, type_text(kind), value)
+
+
+def _joined(values: Mapping[Any, Any], prefix: str = "") -> dict[Any, Any]:
+    """A mapping whose nested mappings are written as keys with points."""
+    found: dict[Any, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}" if prefix else key
+        found |= _joined(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return found
 
 
 def _convert_union(kind: Any, value: Any, name: str) -> Any:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from attrformer.dataset.after_the_fact import after_the_fact
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.construct import dataset_from_frames
 from attrformer.dataset.dataset import Dataset, Edges
 from attrformer.dataset.filters import core_filter, keep_items, keep_users
-from attrformer.dataset.frames import library_of, native_like, read_table, to_polars
+from attrformer.dataset.folder import load_dataset
+from attrformer.dataset.frames import library_of, native_like, to_polars
 from attrformer.dataset.held_out import held_out_items
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.same_time import shuffle_same_time
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, Targets, leave_one_out, time_split
-from attrformer.dataset.store import load_dataset, save_dataset
+from attrformer.dataset.store import save_dataset
+from attrformer.dataset.table_files import read_table
 
 __all__ = [
     "Attribute",
@@ -23,6 +26,7 @@ __all__ = [
     "Sequences",
     "Split",
     "Targets",
+    "after_the_fact",
     "core_filter",
     "dataset_from_frames",
     "held_out_items",

@@ -30,6 +30,7 @@ class Attribute:
         codes: int32, value codes; a missing value is an empty row. Empty throughout for numeric and time attributes.
         vocabulary: the external value of each code, as text; empty for numeric and time attributes.
         numbers: float64 `[n]`, NaN where missing; `[0]` for categorical and multi-valued attributes. Times are seconds.
+        separator: what stands between the values of a text, where it was declared.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Attribute:
     codes: NDArray[np.int32]
     vocabulary: tuple[str, ...]
     numbers: NDArray[np.float64]
+    separator: str = ""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -56,7 +58,7 @@ class Attribute:
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         codes = self.codes[np.repeat(self.offsets[rows], lengths) + within]
         numbers = self.numbers[rows] if len(self.numbers) else self.numbers
-        return Attribute(self.name, self.kind, offsets, codes, self.vocabulary, numbers)
+        return Attribute(self.name, self.kind, offsets, codes, self.vocabulary, numbers, self.separator)
 
     def bucketed(self, buckets: int) -> Attribute:
         """A numeric or time attribute cut at its quantiles into ordered buckets, as a categorical attribute.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal, NamedTuple
 
@@ -10,27 +10,31 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.columns import ITEM, TIMESTAMP, TITLE, USER
+from attrformer.columns import EDGE_RANK, ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
 from attrformer.dataset.attribute_columns import attributes_of
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.edge_columns import read_edges
 from attrformer.dataset.frames import library_of
+from attrformer.dataset.id_columns import nearly_known, with_common_ids
 from attrformer.dataset.ids import Ids
+from attrformer.dataset.index_columns import without_index
+from attrformer.dataset.interactions import read_interactions
+from attrformer.dataset.options import OWNERS, Duplicates, TableOptions
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.tables import (
     Table,
     id_column,
-    number_column,
     open_table,
     require_columns,
     require_distinct,
     rows_outside,
 )
-from attrformer.dataset.times import read_times
-from attrformer.errors import ConfigurationError, DataError
+from attrformer.errors import DataError
 
 TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations")
+
+_ROLES: Final = frozenset({USER, ITEM, TIMESTAMP, TITLE, SOURCE_ITEM, TARGET_ITEM, RELATION, WEIGHT, EDGE_RANK})
 
 
 class _Described(NamedTuple):
@@ -50,10 +54,15 @@ def dataset_from_frames(
     name: str = "dataset",
     columns: Mapping[str, str] | None = None,
     kinds: Mapping[str, str | AttributeKind] | None = None,
+    separators: Mapping[str, str] | None = None,
     catalogue: Literal["interacted", "all"] = "interacted",
     unknown: Literal["error", "drop"] = "drop",
+    duplicates: Duplicates | None = None,
 ) -> Dataset:
-    """A dataset from up to four tables of any frame library (or paths of parquet or csv files).
+    """A dataset from up to four tables of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines files.
+
+    A table gives the same dataset in whatever library or file it comes. Index columns of frame libraries, and columns
+    that are computed from the interactions by their name (`average_rating`, `sales_rank`), are not read.
 
     Args:
         interactions: `user_id`, `item_id`, optionally `timestamp` (row order counts without it); every other numeric
@@ -64,49 +73,61 @@ def dataset_from_frames(
         name: what protocol lines call the data.
         columns: canonical column name to the user's own.
         kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "items.age" and
-            "users.age" tell two columns of one name apart. Text declared "multi" is split at "|".
+            "users.age" tell two columns of one name apart, "interactions.price" is one of the interactions. "ignore"
+            leaves a column out. A declared column is always read. Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
         catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
         unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
             refuses it.
+        duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep" (the
+            default), "drop", or "count", which makes one interaction of them with a behaviour attribute `count`.
 
     Returns:
-        The dataset; its `notes` say what was inferred and what was left out.
+        The dataset; its `notes` say how every column was read, what was inferred and what was left out.
 
     Raises:
         DataError: a table cannot be used as it is; the message names the table, column and row.
         ConfigurationError: an option has an unknown value.
     """
     given = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations), strict=True))
-    dataset = dataset_of_tables(
-        {key: open_table(table, key, columns or {}) for key, table in given.items() if table is not None},
-        name=name,
-        columns=columns or {},
-        kinds=kinds or {},
-        catalogue=catalogue,
-        unknown=unknown,
-    )
+    options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, unknown, duplicates)
+    tables = {key: open_table(table, key, options.columns) for key, table in given.items() if table is not None}
+    dataset = dataset_of_tables(tables, name=name, options=options)
     return replace(dataset, frame_library=library_of(interactions))
 
 
-def dataset_of_tables(
-    tables: Mapping[str, Table],
-    *,
-    name: str,
-    columns: Mapping[str, str],
-    kinds: Mapping[str, str | AttributeKind],
-    catalogue: str,
-    unknown: str,
-) -> Dataset:
+def histories_from_frame(frame: Any, behaviours: Iterable[str], name: str = "histories") -> Dataset:
+    """Interactions that come after training, as a dataset whose behaviour attributes are read as they were then.
+
+    Args:
+        frame: of any frame library, or a path.
+        behaviours: the behaviour attributes of the training; those that the table has are read whatever their name.
+        name: what error messages call the table.
+
+    Raises:
+        DataError: the table cannot be used as it is.
+    """
+    table = open_table(frame, "interactions", {})
+    kinds = {f"interactions.{column}": "numeric" for column in behaviours if column in table.frame.columns}
+    dataset = dataset_of_tables({"interactions": table}, name=name, options=TableOptions(kinds=kinds))
+    return replace(dataset, frame_library=library_of(frame))
+
+
+def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableOptions) -> Dataset:
     """What `dataset_from_frames` does once its tables are open; `tables` by their names in `TABLE_NAMES`."""
-    _check_options(catalogue, unknown)
-    _check_mapping(tables, columns)
-    declared = {key: _declared_kinds(kinds, key, tables) for key in ("items", "users")}
-    user_ids, item_ids, sequences, notes = _read_interactions(tables["interactions"])
-    if "items" in tables and catalogue == "all":
+    _check_mapping(tables, options.columns)
+    present = {key: table.frame.columns for key, table in tables.items()}
+    kinds = {key: options.declared(key, present) for key in OWNERS}
+    separators = {key: options.separated(key, present) for key in OWNERS}
+    tables, notes = _prepared(tables, {key: {*kinds[key], *separators[key]} for key in OWNERS})
+    user_ids, item_ids, sequences, said = read_interactions(
+        tables["interactions"], kinds["interactions"], options.duplicates
+    )
+    if "items" in tables and options.catalogue == "all":
         item_ids, sequences = _extend_catalogue(item_ids, sequences, tables["items"])
-    about_items = _describe(tables.get("items"), ITEM, item_ids, declared["items"], unknown)
-    about_users = _describe(tables.get("users"), USER, user_ids, declared["users"], unknown)
-    edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, unknown)
+    about_items = _describe(tables.get("items"), ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
+    about_users = _describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.unknown)
+    edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.unknown)
     return Dataset(
         name=name,
         user_ids=user_ids,
@@ -116,17 +137,25 @@ def dataset_of_tables(
         user_attributes=about_users.attributes,
         item_relations=edges,
         item_titles=about_items.titles,
-        notes=(*notes, *about_items.notes, *about_users.notes, *edge_notes),
+        notes=(*notes, *said, *about_items.notes, *about_users.notes, *edge_notes),
     )
 
 
-def _check_options(catalogue: str, unknown: str) -> None:
-    for option, value, choices in (
-        ("catalogue", catalogue, ("interacted", "all")),
-        ("unknown", unknown, ("error", "drop")),
-    ):
-        if value not in choices:
-            raise ConfigurationError(f"{option}='{value}' is not known. Use one of: {', '.join(choices)}.")
+def _prepared(tables: Mapping[str, Table], kept: Mapping[str, Collection[str]]) -> tuple[dict[str, Table], list[str]]:
+    """The tables without index columns and with ids of one type, and how they were read."""
+    found, notes = {}, []
+    for key, table in tables.items():
+        frame, left_out = without_index(table.frame, {*kept.get(key, ()), *_ROLES})
+        found[key] = replace(table, frame=frame)
+        notes += [f"{table.label}: {note}" for note in (*left_out, *_about_columns(table.notes, frame.columns))]
+    typed, said = with_common_ids(found)
+    return typed, [*notes, *said]
+
+
+def _about_columns(notes: Iterable[str], columns: Iterable[str]) -> list[str]:
+    """The notes about columns that are still there."""
+    names = tuple(f"column '{name}'" for name in columns)
+    return [note for note in notes if note.startswith(names)]
 
 
 def _check_mapping(tables: Mapping[str, Table], columns: Mapping[str, str]) -> None:
@@ -140,71 +169,22 @@ def _check_mapping(tables: Mapping[str, Table], columns: Mapping[str, str]) -> N
             )
 
 
-def _declared_kinds(
-    kinds: Mapping[str, str | AttributeKind], table: str, tables: Mapping[str, Table]
-) -> dict[str, AttributeKind]:
-    declared = {}
-    for key, value in kinds.items():
-        owner, _, column = key.rpartition(".") if key.startswith(("items.", "users.")) else ("", "", key)
-        wanted = [owner] if owner else ["items", "users"]
-        holders = [other for other in wanted if other in tables and column in tables[other].frame.columns]
-        if not holders:
-            raise DataError(
-                f"a kind is declared for '{key}', and no such column is there",
-                fix="Correct the name in kinds=",
-                source=owner or "items, users",
-                column=column,
-            )
-        try:
-            kind = AttributeKind(value)
-        except ValueError as error:
-            choices = ", ".join(choice.value for choice in AttributeKind)
-            raise ConfigurationError(f"kinds['{key}']='{value}' is not known. Use one of: {choices}.") from error
-        if table in holders:
-            declared[column] = kind
-    return declared
-
-
-def _read_interactions(table: Table) -> tuple[Ids, Ids, Sequences, list[str]]:
-    require_columns(table, (USER, ITEM))
-    if table.frame.is_empty():
-        raise DataError("the table has no rows", fix="Give at least one interaction", source=table.source)
-    users, items = id_column(table, USER), id_column(table, ITEM)
-    user_ids, item_ids = Ids(users.unique().sort()), Ids(items.unique().sort())
-    rows = user_ids.encode(users)
-    notes: list[str] = []
-    behaviours = {}
-    for name in table.frame.columns:
-        if name in (USER, ITEM, TIMESTAMP):
-            continue
-        dtype = table.frame[name].dtype
-        if dtype.is_numeric() or dtype == pl.Boolean:
-            behaviours[name] = number_column(table, name).fill_null(float("nan")).to_numpy().astype(np.float32)
-        else:
-            notes.append(f"{table.label}: column '{name}' is not used, a behaviour attribute has to be a number")
-    times = None
-    if TIMESTAMP in table.frame.columns:
-        seconds, resolution = read_times(table.frame[TIMESTAMP], source=table.source)
-        times, order = seconds.astype(np.int64), np.lexsort((resolution, rows))
-    else:
-        order = np.argsort(rows, kind="stable")
-        notes.append(f"{table.label}: no column '{TIMESTAMP}', the order of the rows counts")
-    unordered = Sequences(np.empty(0, np.int64), item_ids.encode(items), times, behaviours)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(user_ids)))])
-    return user_ids, item_ids, unordered.select(order, offsets), notes
-
-
 def _extend_catalogue(item_ids: Ids, sequences: Sequences, table: Table) -> tuple[Ids, Sequences]:
     require_columns(table, (ITEM,))
     known, listed = item_ids.values, id_column(table, ITEM)
-    if known.dtype != listed.dtype:
-        known, listed = known.cast(pl.String), listed.cast(pl.String)
     wider = Ids(pl.concat([known, listed.rename(known.name)]).unique().sort())
     items = wider.encode(known)[sequences.items]
     return wider, Sequences(sequences.offsets, items, sequences.times, sequences.behaviours)
 
 
-def _describe(table: Table | None, key: str, ids: Ids, kinds: Mapping[str, AttributeKind], unknown: str) -> _Described:
+def _describe(
+    table: Table | None,
+    key: str,
+    ids: Ids,
+    kinds: Mapping[str, AttributeKind | None],
+    separators: Mapping[str, str],
+    unknown: str,
+) -> _Described:
     if table is None:
         return _Described({}, None, [])
     require_columns(table, (key,))
@@ -212,6 +192,8 @@ def _describe(table: Table | None, key: str, ids: Ids, kinds: Mapping[str, Attri
     require_distinct(table, external)
     codes = ids.encode(external)
     notes = rows_outside(table, key, external, codes < 0, unknown)
+    near = nearly_known(ids.values, external, codes < 0)
+    notes += [] if near is None else [f"{table.label}: {near}"]
     if len(codes) and (codes < 0).all():
         raise DataError(
             f"no row is about an id of the interactions (here e.g. '{external[0]}', there '{ids.values[0]}')",
@@ -225,14 +207,24 @@ def _describe(table: Table | None, key: str, ids: Ids, kinds: Mapping[str, Attri
         notes.append(f"{table.label}: {bare:,} of {len(ids):,} ids have no row, their attributes are missing")
     titles = None
     if key == ITEM and TITLE in table.frame.columns:
-        titles = _titles(table.frame[TITLE], ids, codes)
+        titles = _titles(table, ids, codes)
     names = [name for name in table.frame.columns if name != key and not (key == ITEM and name == TITLE)]
-    attributes, readings = attributes_of(table, names, codes, len(ids), kinds)
+    attributes, readings = attributes_of(table, names, codes, len(ids), kinds, separators)
     return _Described(attributes, titles, notes + readings)
 
 
-def _titles(values: pl.Series, ids: Ids, codes: NDArray[np.int32]) -> tuple[str, ...]:
-    texts = pl.DataFrame({"code": codes, "title": values.cast(pl.String)}).filter(pl.col("code") >= 0)
+def _titles(table: Table, ids: Ids, codes: NDArray[np.int32]) -> tuple[str, ...]:
+    values = table.frame[TITLE]
+    try:
+        known = values.cast(pl.String)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"values of type {values.dtype} cannot be titles",
+            fix="Use text, or rename the column",
+            source=table.source,
+            column=TITLE,
+        ) from error
+    texts = pl.DataFrame({"code": codes, "title": known.set(known == "", None)}).filter(pl.col("code") >= 0)
     own = pl.DataFrame({"code": np.arange(len(ids), dtype=np.int32), "id": ids.values.cast(pl.String)})
     joined = own.join(texts, on="code", how="left", maintain_order="left")
     return tuple(joined.select(pl.coalesce("title", "id")).to_series().to_list())

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.ids import Ids
+from attrformer.dataset.options import Duplicates
 from attrformer.dataset.sequences import Sequences
+
+if TYPE_CHECKING:
+    from attrformer.dataset.check import CheckReport
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +100,10 @@ class Dataset:
         name: str = "dataset",
         columns: Mapping[str, str] | None = None,
         kinds: Mapping[str, str | AttributeKind] | None = None,
+        separators: Mapping[str, str] | None = None,
         catalogue: Literal["interacted", "all"] = "interacted",
         unknown: Literal["error", "drop"] = "drop",
+        duplicates: Duplicates | None = None,
     ) -> Dataset:
         """A dataset from up to four tables; see `attrformer.dataset.construct.dataset_from_frames`."""
         from attrformer.dataset.construct import dataset_from_frames
@@ -110,8 +116,10 @@ class Dataset:
             name=name,
             columns=columns,
             kinds=kinds,
+            separators=separators,
             catalogue=catalogue,
             unknown=unknown,
+            duplicates=duplicates,
         )
 
     @classmethod
@@ -122,20 +130,24 @@ class Dataset:
         name: str | None = None,
         columns: Mapping[str, str] | None = None,
         kinds: Mapping[str, str | AttributeKind] | None = None,
+        separators: Mapping[str, str] | None = None,
         catalogue: Literal["interacted", "all"] | None = None,
         unknown: Literal["error", "drop"] = "drop",
+        duplicates: Duplicates | None = None,
         encoding: str = "utf-8",
     ) -> Dataset:
-        """A dataset from a folder of tables; see `attrformer.dataset.store.load_dataset`."""
-        from attrformer.dataset.store import load_dataset
+        """A dataset from a folder of tables; see `attrformer.dataset.folder.load_dataset`."""
+        from attrformer.dataset.folder import load_dataset
 
         return load_dataset(
             folder,
             name=name,
             columns=columns,
             kinds=kinds,
+            separators=separators,
             catalogue=catalogue,
             unknown=unknown,
+            duplicates=duplicates,
             encoding=encoding,
         )
 
@@ -144,3 +156,30 @@ class Dataset:
         from attrformer.dataset.store import save_dataset
 
         return save_dataset(self, folder)
+
+    def check(
+        self,
+        interactions: Any = None,
+        items: Any = None,
+        users: Any = None,
+        item_relations: Any = None,
+        *,
+        shuffled: bool = False,
+    ) -> CheckReport:
+        """What these data will do to figures: see `attrformer check` and docs/check.md.
+
+        Args:
+            interactions: the table that the dataset was made of, for findings about columns that it left out.
+            items: likewise.
+            users: likewise.
+            item_relations: likewise.
+            shuffled: whether `shuffle_same_time` was applied.
+
+        Raises:
+            DataError: a table cannot be read.
+        """
+        from attrformer.dataset.check import check_frames
+        from attrformer.dataset.construct import TABLE_NAMES
+
+        given = zip(TABLE_NAMES, (interactions, items, users, item_relations), strict=True)
+        return check_frames(self, dict(given), shuffled=shuffled)

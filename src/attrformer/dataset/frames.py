@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 from typing import Any, Final
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
+from attrformer.dataset.table_files import read_table
 from attrformer.errors import DataError
 
-_PARQUET: Final = frozenset({".parquet", ".pq"})
-_SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
-_INTEGER: Final = r"^-?(0|[1-9][0-9]*)$"
-_FLOAT: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(nan|NaN|NAN|inf|Inf|INF)$"
-_CONVERSION_ERRORS: Final = (nw.exceptions.NarwhalsError, pl.exceptions.PolarsError, TypeError, ValueError)
+_CONVERSION_ERRORS: Final = (
+    nw.exceptions.NarwhalsError,
+    pl.exceptions.PolarsError,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
+_LARGEST_WHOLE: Final = 2**53
 
 
 def library_of(table: object) -> str:
@@ -47,10 +51,11 @@ def to_polars(table: Any, *, source: str = "table") -> pl.DataFrame:
     if isinstance(table, pl.DataFrame):
         return table
     try:
-        native = nw.from_native(table)
+        native = nw.from_native(_with_named_index(table))
         frame = native.collect() if isinstance(native, nw.LazyFrame) else native
         polars = _eager_to_polars(frame)
     except _CONVERSION_ERRORS as error:
+        _refuse_mixed_types(table, source, error)
         raise DataError(
             f"this is a {type(table).__name__} that cannot be read as a table ({_first_line(error)})",
             fix="Pass a pandas, polars or Arrow table with distinct column names, or the path of a parquet or csv file",
@@ -79,49 +84,12 @@ def native_like(frame: pl.DataFrame, like: Any) -> Any:
     return frame
 
 
-def read_table(path: Path | str, *, encoding: str = "utf-8") -> pl.DataFrame:
-    """The table in a parquet, csv or tsv file.
-
-    Columns of a csv file are integers, numbers or booleans where every value reads as one, and text otherwise; digits
-    with a leading zero (post codes, product codes) stay text.
-
-    Args:
-        path: the file; its ending says the format.
-        encoding: of a csv file.
-
-    Raises:
-        DataError: the file is absent, of another format, damaged or in another encoding.
-    """
-    path = Path(path)
-    ending = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if not path.is_file():
-        raise DataError("there is no such file", fix="Check the path", source=str(path))
-    try:
-        if path.suffix in _PARQUET:
-            return pl.read_parquet(path)
-        if ending in _SEPARATORS:
-            return _read_text(path, _SEPARATORS[ending], encoding)
-    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
-        raise DataError(
-            f"it cannot be read ({_first_line(error)})", fix="Write the file again or repair it", source=str(path)
-        ) from error
-    raise DataError(
-        f"the ending '{path.suffix}' is not known", fix="Give a .parquet, .csv or .tsv file", source=str(path)
-    )
-
-
-def _read_text(path: Path, separator: str, encoding: str) -> pl.DataFrame:
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    try:
-        text = data.decode(encoding).removeprefix("\ufeff")
-    except LookupError as error:
-        raise DataError(
-            f"the encoding '{encoding}' is not known", fix="Use a name such as 'utf-8' or 'latin-1'", source=str(path)
-        ) from error
-    except UnicodeDecodeError as error:
-        raise _encoding_error(str(path), data, separator, error) from error
-    raw = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
-    return raw.select(_typed(column) for column in raw)
+def _with_named_index(table: Any) -> Any:
+    """A pandas table with the levels of its index that have a name as columns, as they are in a file of it."""
+    if library_of(table) != "pandas":
+        return table
+    named = [level for level, name in enumerate(table.index.names) if name is not None]
+    return table.reset_index(level=named) if named else table
 
 
 def _eager_to_polars(frame: nw.DataFrame[Any]) -> pl.DataFrame:
@@ -142,38 +110,35 @@ def _integers_with_gaps(frame: pl.DataFrame) -> pl.DataFrame:
     for column in frame:
         if column.dtype.is_float() and column.null_count():
             whole = column.cast(pl.Int64, strict=False)
-            if whole.null_count() == column.null_count() and bool((whole.cast(column.dtype) == column).all()):
+            exact = float(column.abs().max() or 0) < _LARGEST_WHOLE  # type: ignore[arg-type]
+            if exact and whole.null_count() == column.null_count() and bool((whole.cast(column.dtype) == column).all()):
                 restored.append(whole)
     return frame.with_columns(restored)
 
 
-def _typed(column: pl.Series) -> pl.Series:
-    known = column.drop_nulls()
-    if known.is_empty():
-        return column
-    if known.str.contains(_INTEGER).all():
-        integers = column.cast(pl.Int64, strict=False)
-        return integers if integers.null_count() == column.null_count() else column
-    if known.str.contains(_FLOAT).all() and not known.str.contains(r"^0[0-9]").any():
-        numbers = column.cast(pl.Float64, strict=False)
-        return numbers if numbers.null_count() == column.null_count() else column
-    if known.str.to_lowercase().is_in(["true", "false"]).all():
-        return column.str.to_lowercase() == "true"
-    return column
+def _refuse_mixed_types(table: Any, source: str, error: Exception) -> None:
+    """Names the first row of a pandas column that holds texts beside numbers, if that is what went wrong.
 
-
-def _encoding_error(source: str, data: bytes, separator: str, error: UnicodeDecodeError) -> DataError:
-    line = data.count(b"\n", 0, error.start)
-    line_start = data.rfind(b"\n", 0, error.start) + 1
-    header = data.split(b"\n", 1)[0].decode(error.encoding, errors="replace").strip().split(separator)
-    field = data[line_start : error.start].count(separator.encode())
-    return DataError(
-        f"the text is not {error.encoding.upper()}",
-        fix="Save the file as UTF-8, or name its encoding (encoding='latin-1' is a common one)",
-        source=source,
-        column=header[field].strip('"') if line and field < len(header) else None,
-        row=line - 1 if line else None,
-    )
+    Raises:
+        DataError: there is such a column.
+    """
+    if library_of(table) != "pandas" or table.columns.has_duplicates:
+        return
+    for name in table.columns:
+        missing = table[name].isna()
+        kinds = table[name][~missing].map(lambda value: isinstance(value, (str, bytes))).to_numpy()
+        odd = np.flatnonzero(kinds != kinds[0]) if len(kinds) else np.empty(0, np.int64)
+        if not len(odd):
+            continue
+        rows = np.flatnonzero(~missing.to_numpy())
+        first, other = table[name].iloc[rows[0]], table[name].iloc[rows[odd[0]]]
+        raise DataError(
+            f"text and numbers are mixed ({first!r} in row {rows[0]}, {other!r} in row {rows[odd[0]]})",
+            fix="Make all of them text (astype(str)) or all of them numbers",
+            source=source,
+            column=str(name),
+            row=int(rows[odd[0]]),
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -135,7 +135,7 @@ def time_split(
     )
 
 
-def _windows(dataset: Dataset, validation: float | int | datetime, test: float | int | datetime) -> NDArray[np.intp]:
+def _windows(dataset: Dataset, validation: float | int | datetime, test: float | int | datetime) -> NDArray[np.int8]:
     """0 for training, 1 for validation, 2 for test, of each interaction."""
     times = dataset.sequences.times
     if times is None:
@@ -148,11 +148,26 @@ def _windows(dataset: Dataset, validation: float | int | datetime, test: float |
     begin, middle = _moment(validation, times), _moment(test, times)
     if begin >= middle:
         raise ConfigurationError(f"validation starts at {begin}, test at {middle}. Let validation start before test.")
-    window = np.digitize(times, [begin, middle])
+    window = _cut(times, begin, middle)
     for part, index in (("training", 0), ("validation", 1), ("test", 2)):
         if not (window == index).any():
             raise DataError(f"no interaction is left for {part}", fix="Choose other moments", source=dataset.name)
     return window
+
+
+def windows_of(times: NDArray[np.int64], validation: float, test: float) -> NDArray[np.int8]:
+    """The window of each interaction under a time split by shares: 0 training, 1 validation, 2 test.
+
+    Args:
+        times: of all interactions.
+        validation: share of the interactions before the validation window.
+        test: share before the test window.
+    """
+    return _cut(times, _moment(validation, times), _moment(test, times))
+
+
+def _cut(times: NDArray[np.int64], begin: int, middle: int) -> NDArray[np.int8]:
+    return (times >= begin).astype(np.int8) + (times >= middle).astype(np.int8)
 
 
 def _moment(value: float | int | datetime, times: NDArray[np.int64]) -> int:
@@ -194,7 +209,7 @@ def told_users(dataset: Dataset, users: NDArray[np.int64], why: str) -> tuple[st
     return (f"{count:,} of {dataset.user_count:,} users {why}: {names}{', ...' if count > _NAMED else ''}",)
 
 
-def _without_context(dataset: Dataset, window: NDArray[np.intp]) -> tuple[str, ...]:
+def _without_context(dataset: Dataset, window: NDArray[np.int8]) -> tuple[str, ...]:
     firsts = dataset.sequences.offsets[:-1][dataset.sequences.lengths > 0]
     count = int((window[firsts] > 0).sum())
     return (

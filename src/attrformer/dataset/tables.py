@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, USER
 from attrformer.dataset.frames import to_polars
+from attrformer.dataset.missing_words import missing_among_numbers
+from attrformer.dataset.table_files import TableFile, read_file
+from attrformer.dataset.text_columns import is_whole
 from attrformer.errors import DataError
 
 
@@ -23,10 +26,14 @@ class Table:
     Args:
         frame: the table.
         source: its file, or the name of the argument.
+        text: whether its ids are texts of a file that may stand for numbers.
+        notes: what is to be said of how it was read.
     """
 
     frame: pl.DataFrame
     source: str
+    text: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -34,19 +41,24 @@ class Table:
         return Path(self.source).name
 
 
-def open_table(table: Any, source: str, columns: Mapping[str, str]) -> Table:
+def open_table(table: Any, source: str, columns: Mapping[str, str], encoding: str = "utf-8") -> Table:
     """A table from the user, as polars and with the library's own column names.
 
     Args:
         table: a frame of any library or the path of a file.
         source: the name of the argument.
         columns: canonical name to the user's column; names that this table does not have are left alone.
+        encoding: of a csv file.
 
     Raises:
         DataError: the table cannot be read, or has both a mapped column and one of the canonical name.
     """
-    source = str(table) if isinstance(table, (str, Path)) else source
-    frame = to_polars(table, source=source)
+    if isinstance(table, (str, Path)):
+        source = str(table)
+        found = read_file(table, encoding=encoding, columns=columns)
+    else:
+        found = TableFile(to_polars(table, source=source))
+    frame = found.frame
     renamed = {theirs: ours for ours, theirs in columns.items() if theirs in frame.columns and theirs != ours}
     for theirs, ours in renamed.items():
         if ours in frame.columns and ours not in renamed:
@@ -56,7 +68,7 @@ def open_table(table: Any, source: str, columns: Mapping[str, str]) -> Table:
                 source=source,
                 column=theirs,
             )
-    return Table(frame.rename(renamed), source)
+    return Table(frame.rename(renamed), source, found.text, found.notes)
 
 
 def require_columns(table: Table, names: Iterable[str]) -> None:
@@ -77,26 +89,26 @@ def require_columns(table: Table, names: Iterable[str]) -> None:
 
 
 def id_column(table: Table, name: str) -> pl.Series:
-    """The ids in a column, integers (int64) or text.
+    """The ids in a column, integers (int64) or text; texts of a file are integers where all are plain whole numbers.
 
     Raises:
-        DataError: an id is null, or of a type that is neither.
+        DataError: an id is null or empty, or of a type that is neither.
     """
     values = table.frame[name]
     kind = values.dtype
     if kind.is_float():
         values = values.fill_nan(None)
-    gaps = values.is_null().arg_true()
+    gaps = (values.is_null() | (values == "") if kind == pl.String else values.is_null()).arg_true()
     if len(gaps):
         raise DataError(
-            "the id is null",
+            "the id is null" if values[int(gaps[0])] is None else "the id is empty",
             fix="Give every row an id or drop the row",
             source=table.source,
             column=name,
             row=int(gaps[0]),
         )
     if kind == pl.String:
-        return values
+        return values.cast(pl.Int64) if table.text and is_whole(values) else values
     if isinstance(kind, (pl.Categorical, pl.Enum)):
         return values.cast(pl.String)
     if kind.is_integer() or kind.is_float():
@@ -137,13 +149,16 @@ def require_distinct(table: Table, ids: pl.Series) -> None:
 
 
 def number_column(table: Table, name: str) -> pl.Series:
-    """The numbers of a column, float64 with null where missing (NaN counts as missing).
+    """The numbers of a column, float64 with null where missing; NaN and words for a missing value are missing.
 
     Raises:
         DataError: a value is no number or not finite.
     """
     values = table.frame[name]
-    numbers = values.cast(pl.Float64, strict=False)
+    if values.dtype == pl.String or isinstance(values.dtype, (pl.Categorical, pl.Enum)):
+        values = values.cast(pl.String).str.strip_chars()
+        values = values.set(missing_among_numbers(values), None)
+    numbers = _as_numbers(table, values)
     bad = (numbers.is_null() & values.is_not_null()).arg_true()
     if len(bad):
         row = int(bad[0])
@@ -164,6 +179,18 @@ def number_column(table: Table, name: str) -> pl.Series:
             row=int(infinite[0]),
         )
     return numbers.fill_nan(None)
+
+
+def _as_numbers(table: Table, values: pl.Series) -> pl.Series:
+    kind = values.dtype
+    if kind.is_numeric() or kind in (pl.Boolean, pl.String, pl.Null):
+        return values.cast(pl.Float64, strict=False)
+    raise DataError(
+        f"values of type {kind} are not numbers",
+        fix="Declare another kind for the column",
+        source=table.source,
+        column=values.name,
+    )
 
 
 def rows_outside(table: Table, column: str, ids: pl.Series, outside: NDArray[np.bool_], unknown: str) -> list[str]:

@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.dataset.attributes import AttributeKind
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import CheckpointError
@@ -79,7 +78,7 @@ def write_description(description: Description, folder: Path) -> None:
         reading = attribute.reading
         if reading is not None:
             arrays |= {f"users/{number}/edges": reading.edges, f"users/{number}/buckets": reading.buckets}
-        kind = None if reading is None else reading.kind.value
+        kind = None if reading is None else reading.described
         attributes.append({"name": name, "labels": list(attribute.labels), "kind": kind})
     for number, edges in enumerate(description.levels.values()):
         arrays[f"levels/{number}"] = edges
@@ -143,8 +142,7 @@ def _described(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> De
     for number, entry in enumerate(described["user_attributes"]):
         prefix, reading = f"users/{number}", None
         if entry["kind"] is not None:
-            kind = AttributeKind(entry["kind"])
-            reading = Reading(kind, arrays[f"{prefix}/edges"], arrays[f"{prefix}/buckets"])
+            reading = Reading.from_described(entry["kind"], arrays[f"{prefix}/edges"], arrays[f"{prefix}/buckets"])
         attributes[entry["name"]] = UserAttribute(tuple(entry["labels"]), arrays[f"{prefix}/codes"], reading)
     neighbours = None
     if described["neighbours"] is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from attrformer.columns import USER
 from attrformer.dataset.attribute_columns import attribute_from_column
 from attrformer.dataset.attributes import AttributeKind
-from attrformer.dataset.construct import dataset_from_frames
+from attrformer.dataset.construct import histories_from_frame
 from attrformer.dataset.frames import library_of
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
@@ -71,7 +71,7 @@ def read_people(description: Description, histories: Any) -> People:
         contexts = _of_lists(description, list(histories.values()) if isinstance(histories, Mapping) else histories)
         library = description.frame_library
     else:
-        given = dataset_from_frames(histories, name="histories")
+        given = histories_from_frame(histories, description.levels)
         names, named, library = given.user_ids.values.rename(USER), True, library_of(histories)
         codes = item_codes(description.items, given.item_ids.values, "histories")
         contexts = replace(given.sequences, items=codes[given.sequences.items].astype(np.int32))
@@ -198,7 +198,7 @@ def _value_codes(name: str, attribute: UserAttribute, values: list[Any]) -> Code
     source = "user_attributes"
     table = Table(pl.DataFrame([pl.Series(name, values, strict=False)]), source)
     rows = np.arange(len(values), dtype=np.int32)
-    read = attribute_from_column(table, name, reading.kind, rows, len(values))
+    read = attribute_from_column(table, name, reading.kind, rows, len(values), reading.separator)
     unseen = [value for value in read.vocabulary if value not in labels]
     if unseen:
         raise UnknownIdError(f"{source}, '{name}': '{unseen[0]}' is no value of this model. Give a known one, or None.")

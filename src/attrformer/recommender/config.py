@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from attrformer.configuration import to_dict
@@ -59,6 +60,26 @@ class DataConfig:
             "table; null: as the folder says"
         },
     )
+    columns: dict[str, str] = field(
+        default_factory=dict,
+        metadata={"help": "columns of a dataset folder under other names: ours to the folder's own"},
+    )
+    kinds: dict[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "help": "declared kinds of attributes: categorical, multi, numeric, time, or ignore to leave one out"
+        },
+    )
+    separators: dict[str, str] = field(
+        default_factory=dict, metadata={"help": "what stands between the values of a text attribute"}
+    )
+    duplicates: Literal["keep", "drop", "count"] | None = field(
+        default=None,
+        metadata={
+            "help": "rows of interactions that repeat an earlier one in every column: kept, left out, or counted in a "
+            "behaviour attribute; null: as the folder says, else kept"
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.core is not None and self.core < 1:
@@ -69,6 +90,26 @@ class DataConfig:
                 "Give shares between 0 and 1, validation before test."
             )
         require(0.0 < self.held_out < 1.0, "held_out", self.held_out, "a share between 0 and 1")
+
+    def load(self, folder: Path | str, *, name: str | None = None) -> Dataset:
+        """The dataset in a folder, read as the options say.
+
+        Args:
+            folder: as `Dataset.load` takes it.
+            name: what protocol lines call it; as the folder says by default.
+
+        Raises:
+            DataError: the folder cannot be used.
+        """
+        return Dataset.load(
+            folder,
+            name=name,
+            columns=self.columns,
+            kinds=self.kinds,
+            separators=self.separators,
+            catalogue=self.catalogue,
+            duplicates=self.duplicates,
+        )
 
     def filtered(self, dataset: Dataset) -> Dataset:
         """The dataset after the k-core filter, in the order asked for; one that was filtered already stays as it is.

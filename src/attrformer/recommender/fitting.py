@@ -13,6 +13,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from attrformer.dataset.after_the_fact import after_the_fact
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, Targets
@@ -178,12 +179,19 @@ class Fit:
             dropout=settled["dropout"],
             precision=settled["precision"],
             selection=f"best epoch by validation {SELECTION_METRIC} ({_SELECTED[config.training.select_on]}) | "
-            f"{protocol_marks(dataset, relations)}",
+            f"{protocol_marks(dataset, relations)}{_after_the_fact(dataset)}",
         )
         fitted = Fitted(config.model, for_inference(relations), parameters_of(network), knowledge, device)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
         fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
         return fitted
+
+
+def _after_the_fact(dataset: Dataset) -> str:
+    """What the protocol line says of attributes that know of the interactions to be predicted."""
+    columns = (*dataset.item_attributes, *dataset.user_attributes, *dataset.sequences.behaviours)
+    named = [name for name in columns if after_the_fact(name)]
+    return f" | attributes computed after the fact: {', '.join(named)}" if named else ""
 
 
 def make_examples(

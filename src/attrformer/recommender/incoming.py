@@ -90,5 +90,5 @@ def read_attributes(
             raise CheckpointError(
                 f"The model was saved by an earlier version, which did not keep how '{name}' is read. Fit it again."
             )
-        found[name] = attribute_from_column(table, name, reading.kind, codes, count)
+        found[name] = attribute_from_column(table, name, reading.kind, codes, count, reading.separator)
     return found

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.attributes import AttributeKind
 from attrformer.dataset.sequences import Sequences
 from attrformer.relations.build import RelationSet, UserRelation
 from attrformer.relations.item_attribute import FeatureRelation
@@ -120,14 +119,14 @@ def _pack_reading(arrays: Arrays, prefix: str, reading: Reading | None) -> str |
     if reading is None:
         return None
     arrays |= {f"{prefix}/edges": reading.edges, f"{prefix}/buckets": reading.buckets}
-    return reading.kind.value
+    return reading.described
 
 
 def _unpack_reading(arrays: Arrays, prefix: str, entry: dict[str, Any]) -> Reading | None:
     # Models of version 1 that were saved before items and users could be added do not say it.
     kind = entry.get("kind")
     return (
-        None if kind is None else Reading(AttributeKind(kind), arrays[f"{prefix}/edges"], arrays[f"{prefix}/buckets"])
+        None if kind is None else Reading.from_described(kind, arrays[f"{prefix}/edges"], arrays[f"{prefix}/buckets"])
     )
 
 

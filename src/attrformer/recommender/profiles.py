@@ -81,7 +81,8 @@ def value_codes(relation: UserRelation, table: Table, name: str, unknown: OnUnkn
         UnknownIdError: a value was never seen and is not to be left out.
     """
     reading, labels, rows = relation.reading or _AS_TEXT, relation.labels[:-1], len(table.frame)
-    attribute = attribute_from_column(table, name, reading.kind, np.arange(rows, dtype=np.int32), rows)
+    everyone = np.arange(rows, dtype=np.int32)
+    attribute = attribute_from_column(table, name, reading.kind, everyone, rows, reading.separator)
     seen = set(labels)
     unseen = pl.Series([value for value in attribute.vocabulary if value not in seen], dtype=pl.String)
     unknown.report(unseen, f"{SOURCE}, '{name}'", f"the values of this model ({_some(labels)})")

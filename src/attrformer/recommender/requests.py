@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import USER
-from attrformer.dataset.construct import dataset_from_frames
+from attrformer.dataset.construct import histories_from_frame
 from attrformer.dataset.frames import library_of
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError
@@ -198,7 +198,7 @@ def _read_histories(fitted: Fitted, histories: Any, unknown: OnUnknown) -> _Give
     if isinstance(histories, (list, tuple)):
         names = pl.Series(USER, np.arange(len(histories)))
         return replace(_of_lists(fitted, names, list(histories), unknown), named=False)
-    given = dataset_from_frames(histories, name="histories")
+    given = histories_from_frame(histories, fitted.relations.levels)
     known = unknown.known(fitted.knowledge.item_ids, given.item_ids.values, "histories", CATALOGUE)
     contexts = _with_levels(fitted, replace(given.sequences, items=known[given.sequences.items].astype(np.int32)))
     return _Given(given.user_ids.values, _known_only(contexts))

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from attrformer.columns import TIMESTAMP, USER
-from attrformer.dataset.construct import dataset_from_frames
+from attrformer.dataset.construct import histories_from_frame
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
@@ -52,7 +52,7 @@ def with_interactions(fitted: Fitted, config: Config, interactions: Any, users: 
         CheckpointError: the model was saved by a version that did not keep how attributes of users are read.
     """
     knowledge = fitted.knowledge
-    given = dataset_from_frames(interactions, name=SOURCE)
+    given = histories_from_frame(interactions, knowledge.histories.behaviours, SOURCE)
     items = _item_codes(knowledge.item_ids, given)
     names = in_type_of(knowledge.user_ids, given.user_ids.values, SOURCE, USER)
     new = names.filter(pl.Series(knowledge.user_ids.encode(names) < 0)).unique(maintain_order=True)

@@ -18,18 +18,31 @@ class Reading:
         kind: of the column.
         edges: float64, where numbers and times are cut into buckets; empty for texts.
         buckets: int64 `[values]`, the bucket that each value code stands for; empty for texts, whose labels say it.
+        separator: what stands between the values of a text, where it was declared.
     """
 
     kind: AttributeKind
     edges: NDArray[np.float64]
     buckets: NDArray[np.int64]
+    separator: str = ""
+
+    @property
+    def described(self) -> str:
+        """Kind and separator in one text, for files."""
+        return f"{self.kind.value} {self.separator}" if self.separator else self.kind.value
+
+    @classmethod
+    def from_described(cls, text: str, edges: NDArray[np.float64], buckets: NDArray[np.int64]) -> Reading:
+        """The reading whose `described` is the text."""
+        kind, _, separator = text.partition(" ")
+        return cls(AttributeKind(kind), edges, buckets, separator)
 
     @classmethod
     def of(cls, attribute: Attribute, buckets: int) -> tuple[Reading, Attribute]:
         """The reading of an attribute, and the attribute with its numbers cut into at most `buckets` buckets."""
         nothing = np.empty(0, dtype=np.int64)
         if attribute.kind not in (AttributeKind.NUMERIC, AttributeKind.TIME):
-            return cls(attribute.kind, np.empty(0), nothing), attribute
+            return cls(attribute.kind, np.empty(0), nothing, attribute.separator), attribute
         edges = attribute.bucket_edges(buckets)
         return cls(attribute.kind, edges, np.arange(len(edges) + 1)), attribute.cut(edges)
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import jinja2
 
+from attrformer.dataset.check.text import said
 from attrformer.evaluation.protocol import Protocol
 from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
 from attrformer.report.figures import VARIANTS, groups_table, metrics_table
+from attrformer.report.findings import columns_table, findings_table
 from attrformer.report.run_files import RunFiles, read_run
 from attrformer.report.scale import finite, number
 
@@ -59,8 +61,32 @@ def write_report(run_folder: Path | str) -> Path:
     return target
 
 
-def render(run: RunFiles) -> str:
-    """The page of a training folder as text."""
+def write_check(check: Mapping[str, Any], path: Path | str) -> Path:
+    """Writes what a check of data found as one page that needs nothing else.
+
+    Args:
+        check: `CheckReport.to_json()`.
+        path: of the page; its folder is made where needed.
+    """
+    path = Path(path)
+    facts = tuple((name.replace("_", " "), said(value)) for name, value in check["facts"].items())
+    sections = [
+        Section("Findings", table=findings_table(check["findings"], whole=True), missing=_none_found(check)),
+        Section("Columns", "What every column will be used as.", table=columns_table(check["columns"])),
+        Section("Sizes", table=Table(("What", "How much"), facts)),
+    ]
+    tiles = [(f"{severity}s", str(count)) for severity, count in check["counts"].items()]
+    page = _template().render(
+        name=check["dataset"], dataset=None, protocol=None, tiles=tiles, sections=sections, kind="AttrFormer check"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished.write_text(page, encoding="utf-8")
+    os.replace(unfinished, path)
+    return path
+
+
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("attrformer.report"),
         autoescape=True,
@@ -68,15 +94,22 @@ def render(run: RunFiles) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template("report.html")
+
+
+def render(run: RunFiles) -> str:
+    """The page of a training folder as text."""
     protocol = run.figures.get("protocol")
-    return environment.get_template("report.html").render(
+    return _template().render(
         name=run.name,
+        kind="AttrFormer report",
         dataset=protocol["dataset"] if protocol else None,
         protocol=Protocol.from_json(protocol).line() if protocol else None,
         tiles=list(_tiles(run)),
         sections=[
             _metrics_section(run.figures),
             *_groups_sections(run.figures.get("groups", {})),
+            *_check_sections(run.check),
             _curves_section(run.epochs),
             _slices_section(run.slices),
             _strengths_section(run.relations.get("strengths", {})),
@@ -84,6 +117,24 @@ def render(run: RunFiles) -> str:
             _configuration_section(run.configuration),
         ],
     )
+
+
+def _check_sections(check: Mapping[str, Any]) -> Iterator[Section]:
+    """What to know of the data; nothing where they were not checked."""
+    if not check:
+        return
+    serious = [finding for finding in check["findings"] if finding["severity"] != "note"]
+    notes = len(check["findings"]) - len(serious)
+    note = "What these data do to the figures above."
+    if notes:
+        note += f" {notes} notes more: attrformer check DATA"
+    yield Section(
+        "The data", note, table=findings_table(serious), missing="" if serious else "No error and no warning."
+    )
+
+
+def _none_found(check: Mapping[str, Any]) -> str:
+    return "" if check["findings"] else "Nothing suspicious was found."
 
 
 def _tiles(run: RunFiles) -> Iterator[tuple[str, str]]:

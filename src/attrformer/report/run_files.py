@@ -21,6 +21,7 @@ class RunFiles:
         figures: `figures.json`, the object that `attrformer evaluate --json` prints.
         slices: `slices.json`, lists of bins by what they were cut by.
         relations: `relations.json`, strengths and strongest pairs.
+        check: `check.json`, the object that `attrformer check --json` prints.
     """
 
     name: str
@@ -29,6 +30,7 @@ class RunFiles:
     figures: dict[str, Any]
     slices: dict[str, Any]
     relations: dict[str, Any]
+    check: dict[str, Any]
 
 
 def read_run(folder: Path) -> RunFiles:
@@ -47,6 +49,7 @@ def read_run(folder: Path) -> RunFiles:
         figures=_read_object(folder / "figures.json"),
         slices=_read_object(folder / "slices.json"),
         relations=_read_object(folder / "relations.json"),
+        check=_read_object(folder / "check.json"),
     )
 
 

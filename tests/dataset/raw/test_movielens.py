@@ -205,3 +205,52 @@ def test_real_100k_has_its_published_size(data_root: Path) -> None:
     toy_story = tables.items.row(0)
     assert toy_story == (1, "Toy Story (1995)", 1995, ["Animation", "Children's", "Comedy"])
     assert tables.items["year"].null_count() == 1
+
+
+def headed(
+    folder: Path, ratings: str, movies: str = "movieId,title,genres\n10,A (2001),War\n20,B (2002),War\n"
+) -> Path:
+    (folder / "ratings.csv").write_text(ratings)
+    (folder / "movies.csv").write_text(movies)
+    return folder
+
+
+def test_25m_reads_columns_by_their_header_in_any_order(tmp_path: Path) -> None:
+    shuffled = headed(tmp_path, "movieId,userId,rating,timestamp\n10,1,3.5,200\n20,1,5.0,100\n",
+                      "genres,movieId,title\nWar,10,A (2001)\nWar|Drama,20,B (2002)\n")  # fmt: skip
+    tables = read_raw(shuffled)
+    assert tables.interactions.columns == ["user_id", "item_id", "timestamp", "rating"]
+    assert tables.interactions.rows() == [(1, 20, 100, 5.0), (1, 10, 200, 3.5)]
+    assert tables.items is not None
+    assert tables.items.rows() == [(10, "A (2001)", 2001, ["War"]), (20, "B (2002)", 2002, ["War", "Drama"])]
+
+
+def test_25m_leaves_other_columns_out_with_a_note(tmp_path: Path) -> None:
+    tables = read_raw(headed(tmp_path, 'device,"userId",movieId,rating,timestamp\nx,1,10,3.5,200\n,1,20,5.0,100\n'))
+    assert tables.interactions.rows() == [(1, 20, 100, 5.0), (1, 10, 200, 3.5)]
+    assert tables.notes == ("ratings.csv: column 'device' is not read",)
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        ("userId,movieId,rating", "timestamp"),
+        ("user,item,rating,timestamp", "userId"),
+        ("1,10,3.5,200", "userId"),
+        ("userId,userId,movieId,rating,timestamp", "userId"),
+    ],
+)
+def test_25m_refuses_a_header_without_its_columns(tmp_path: Path, header: str, column: str) -> None:
+    error = fault(headed(tmp_path, f"{header}\n1,10,3.5,200\n"))
+    assert error.column == column and "Write the header userId,movieId,rating,timestamp, in any order" in str(error)
+
+
+def test_10m_comes_without_users_and_with_half_stars(tmp_path: Path) -> None:
+    folder = ml_1m(tmp_path / "raw", ratings=b"1::20::3.5::100\n1::10::5::50\n", movies=MOVIES.encode())
+    (folder / "users.dat").unlink()
+    (folder / "tags.dat").write_bytes(b"1::20::great::100\n")
+    assert detect(folder) is RawFormat.MOVIELENS_10M
+    tables = read_raw(folder)
+    assert tables.interactions.rows() == [(1, 10, 50, 5.0), (1, 20, 100, 3.5)]
+    assert tables.users is None and tables.items is not None and tables.items["title"][1] == "Misérables, Les (1995)"
+    assert tables.notes == ("tags.dat is not read",)

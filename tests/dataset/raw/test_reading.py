@@ -129,3 +129,13 @@ def test_unknown_paths_and_formats(tmp_path: Path) -> None:
         read_raw(tmp_path / "nothing.zip")
     with pytest.raises(DataError, match=r"no raw format 'lastfm'.*movielens-1m"):
         read_raw(tmp_path, "lastfm")
+
+
+def test_plain_tables_are_told_to_need_no_preparing(tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv.gz").write_bytes(b"x")
+    for path in (tmp_path, tmp_path / "interactions.csv.gz"):
+        with pytest.raises(
+            DataError, match=r"plain tables \(interactions.csv.gz\), which need no preparing. Pass their"
+        ) as caught:
+            prepare(path, tmp_path / "out")
+        assert f"attrformer train --data {tmp_path} " in str(caught.value)

@@ -7,7 +7,7 @@ import html
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -19,13 +19,8 @@ from attrformer.errors import DataError
 
 EDGE_NAMES = ("also_bought", "also_viewed", "bought_together")
 
-_REVIEW_COLUMNS = {"reviewerID": USER, "asin": ITEM, "unixReviewTime": TIMESTAMP, "overall": RATING}
-_REVIEW_SCHEMA: dict[str, pl.DataType] = {
-    "reviewerID": pl.String(),
-    "asin": pl.String(),
-    "unixReviewTime": pl.Int64(),
-    "overall": pl.Float32(),
-}
+REVIEW_COLUMNS = {"reviewerID": USER, "asin": ITEM, "unixReviewTime": TIMESTAMP, "overall": RATING}
+_TYPES: dict[str, pl.DataType] = {USER: pl.String(), ITEM: pl.String(), TIMESTAMP: pl.Int64(), RATING: pl.Float32()}
 _ITEM_SCHEMA: dict[str, pl.DataType] = {
     ITEM: pl.String(),
     "title": pl.String(),
@@ -33,7 +28,6 @@ _ITEM_SCHEMA: dict[str, pl.DataType] = {
     "price": pl.Float64(),
     "categories": pl.List(pl.String()),
 }
-_ASIN = re.compile(rb"""['"]asin['"]\s*:\s*['"]([^'"]*)['"]""")
 # What ast.literal_eval and json.loads raise on hostile or damaged text.
 _UNREADABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 
@@ -50,37 +44,47 @@ def read_amazon(files: RawFiles) -> Tables:
     reviews = files.one("reviews_*.json.gz", "reviews_*.json")
     category = re.sub(r"^reviews_|(_5)?\.json(\.gz)?$", "", reviews)
     meta = files.one(f"meta_{category}.json.gz", f"meta_{category}.json")
-    interactions = _read_reviews(files, reviews)
+    interactions = read_reviews(files, reviews)
     catalogue = interactions[ITEM].unique()
     items, edges = _read_meta(files, meta, set(catalogue.to_list()))
     return Tables(interactions, items=items, item_relations=edges)
 
 
-def _read_reviews(files: RawFiles, name: str) -> pl.DataFrame:
-    """The reviews without their text, in file order."""
+def read_reviews(files: RawFiles, name: str, columns: Mapping[str, str] = REVIEW_COLUMNS) -> pl.DataFrame:
+    """The reviews without their text, in file order.
+
+    Args:
+        files: of the data set.
+        name: of the file, JSON lines.
+        columns: the fields to read, with our names.
+
+    Raises:
+        DataError: there is no review, or a line is none.
+    """
     frames: list[pl.DataFrame] = []
     lines_before = 0
     for chunk in files.chunks(name):
-        frames.append(_parse_reviews(chunk, files.label(name), lines_before))
+        frames.append(_parse_reviews(chunk, files.label(name), lines_before, columns))
         lines_before += chunk.count(b"\n")
     if not sum(frame.height for frame in frames):
         raise DataError("the file holds no reviews", fix="Fetch it again", source=files.label(name))
-    return pl.concat(frames).rename(_REVIEW_COLUMNS)
+    return pl.concat(frames)
 
 
-def _parse_reviews(chunk: bytes, source: str, lines_before: int) -> pl.DataFrame:
+def _parse_reviews(chunk: bytes, source: str, lines_before: int, columns: Mapping[str, str]) -> pl.DataFrame:
+    schema = {field: _TYPES[ours] for field, ours in columns.items()}
     try:
-        frame = pl.read_ndjson(chunk, schema=_REVIEW_SCHEMA)
+        frame = pl.read_ndjson(chunk, schema=schema)
         complete = not sum(frame.null_count().row(0))
     except pl.exceptions.PolarsError as error:
-        _raise_first_bad_review(chunk, source, lines_before)
+        _raise_first_bad_review(chunk, source, lines_before, schema)
         raise DataError(f"the reviews cannot be read ({error})", fix="Fetch the file again", source=source) from error
     if not complete:
-        _raise_first_bad_review(chunk, source, lines_before)
-    return frame
+        _raise_first_bad_review(chunk, source, lines_before, schema)
+    return frame.rename(dict(columns))
 
 
-def _raise_first_bad_review(chunk: bytes, source: str, lines_before: int) -> None:
+def _raise_first_bad_review(chunk: bytes, source: str, lines_before: int, schema: Mapping[str, pl.DataType]) -> None:
     """Raise for the first line that is no review; the reading has failed already."""
     for number, line in enumerate(chunk.split(b"\n"), start=lines_before + 1):
         if not line.strip():
@@ -88,14 +92,14 @@ def _raise_first_bad_review(chunk: bytes, source: str, lines_before: int) -> Non
         try:
             review = json.loads(line)
         except _UNREADABLE as error:
-            raise _bad_line(source, number, f"the line is no JSON object ({error})") from None
+            raise bad_line(source, number, f"the line is no JSON object ({error})") from None
         if not isinstance(review, dict):
-            raise _bad_line(source, number, "the line is no JSON object")
-        for field, kind in _REVIEW_SCHEMA.items():
+            raise bad_line(source, number, "the line is no JSON object")
+        for field, kind in schema.items():
             value = review.get(field)
             right = isinstance(value, str) if kind == pl.String else isinstance(value, int | float)
             if not right or isinstance(value, bool):
-                raise _bad_line(source, number, f"the value {value!r} is missing or of the wrong type", field)
+                raise bad_line(source, number, f"the value {value!r} is missing or of the wrong type", field)
 
 
 def _read_meta(files: RawFiles, name: str, wanted: set[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -103,21 +107,26 @@ def _read_meta(files: RawFiles, name: str, wanted: set[str]) -> tuple[pl.DataFra
     rows: list[dict[str, Any]] = []
     edges: dict[str, list[Any]] = {SOURCE_ITEM: [], RELATION: [], TARGET_ITEM: []}
     seen: dict[str, int] = {}
-    for number, product in _products(files, name, wanted):
+    for number, product in products(files, name, wanted):
         asin = product["asin"]
         if asin in seen:
-            raise _bad_line(files.label(name), number, f"product '{asin}' stands on line {seen[asin]} already", "asin")
+            raise bad_line(files.label(name), number, f"product '{asin}' stands on line {seen[asin]} already", "asin")
         seen[asin] = number
         rows.append(_attributes(product, files.label(name), number))
         for relation, targets in _related(product, files.label(name), number):
             edges[SOURCE_ITEM].append(asin)
             edges[RELATION].append(relation)
             edges[TARGET_ITEM].append(targets)
-    return pl.DataFrame(rows, schema=_ITEM_SCHEMA), _edge_table(edges, sorted(wanted))
+    return pl.DataFrame(rows, schema=_ITEM_SCHEMA), edge_table(edges, sorted(wanted))
 
 
-def _edge_table(edges: dict[str, list[Any]], wanted: list[str]) -> pl.DataFrame:
-    """One row for each edge that ends at a wanted item; the rank counts from 0 within source and relation."""
+def edge_table(edges: dict[str, list[Any]], wanted: list[str]) -> pl.DataFrame:
+    """One row for each edge that ends at a wanted item; the rank counts from 0 within source and relation.
+
+    Args:
+        edges: sources, relations and lists of targets.
+        wanted: the items.
+    """
     schema = {SOURCE_ITEM: pl.String(), RELATION: pl.String(), TARGET_ITEM: pl.List(pl.String())}
     rank = pl.int_range(pl.len(), dtype=pl.Int16).over(SOURCE_ITEM, RELATION).alias(EDGE_RANK)
     return (
@@ -129,8 +138,19 @@ def _edge_table(edges: dict[str, list[Any]], wanted: list[str]) -> pl.DataFrame:
     )
 
 
-def _products(files: RawFiles, name: str, wanted: set[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and product of every line about a wanted product; the others are not parsed, which saves minutes."""
+def products(files: RawFiles, name: str, wanted: set[str], key: str = "asin") -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and product of every line about a wanted product; the others are not parsed, which saves minutes.
+
+    Args:
+        files: of the data set.
+        name: of the file, one product a line as JSON or as a Python literal.
+        wanted: the products.
+        key: the field that names a product.
+
+    Raises:
+        DataError: a line is no product.
+    """
+    pattern = re.compile(rb"""['"]%b['"]\s*:\s*['"]([^'"]*)['"]""" % key.encode())
     codes = {asin.encode("utf-8") for asin in wanted}
     number = 0
     with warnings.catch_warnings():
@@ -139,29 +159,29 @@ def _products(files: RawFiles, name: str, wanted: set[str]) -> Iterator[tuple[in
         for chunk in files.chunks(name):
             for line in chunk.splitlines():
                 number += 1
-                named = _ASIN.findall(line)
+                named = pattern.findall(line)
                 if not line.strip() or (named and codes.isdisjoint(named)):
                     continue
-                product = _parse_product(line, files.label(name), number)
-                if product["asin"] in wanted:
+                product = _parse_product(line, files.label(name), number, key)
+                if product[key] in wanted:
                     yield number, product
 
 
-def _parse_product(line: bytes, source: str, number: int) -> dict[str, Any]:
+def _parse_product(line: bytes, source: str, number: int, key: str) -> dict[str, Any]:
     """One product; literals only, nothing in the file can run."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _bad_line(source, number, f"the line is not UTF-8 ({error.reason} at byte {error.start})") from None
+        raise bad_line(source, number, f"the line is not UTF-8 ({error.reason} at byte {error.start})") from None
     try:
-        product = ast.literal_eval(text.strip())
+        product = json.loads(text)
     except _UNREADABLE:
         try:
-            product = json.loads(text)
+            product = ast.literal_eval(text.strip())
         except _UNREADABLE as error:
-            raise _bad_line(source, number, f"the line is neither a Python literal nor JSON ({error})") from None
-    if not isinstance(product, dict) or not isinstance(product.get("asin"), str):
-        raise _bad_line(source, number, "the line is no product with an asin", "asin")
+            raise bad_line(source, number, f"the line is neither a Python literal nor JSON ({error})") from None
+    if not isinstance(product, dict) or not isinstance(product.get(key), str):
+        raise bad_line(source, number, f"the line is no product with an {key}", key)
     return product
 
 
@@ -169,15 +189,15 @@ def _attributes(product: dict[str, Any], source: str, number: int) -> dict[str, 
     """The row of the item table; the first name of every category path is the same for all and is left out."""
     paths = product.get("categories") or []
     if not isinstance(paths, list) or not all(isinstance(path, list) for path in paths):
-        raise _bad_line(source, number, "the categories are no list of lists", "categories")
+        raise bad_line(source, number, "the categories are no list of lists", "categories")
     price = product.get("price")
     if price is not None and (isinstance(price, bool) or not isinstance(price, int | float)):
-        raise _bad_line(source, number, f"the price {price!r} is no number", "price")
+        raise bad_line(source, number, f"the price {price!r} is no number", "price")
     names = [html.unescape(str(name)).strip() for path in paths for name in path[1:]]
     return {
         ITEM: product["asin"],
-        "title": _text(product.get("title")),
-        "brand": _text(product.get("brand")),
+        "title": readable(product.get("title")),
+        "brand": readable(product.get("brand")),
         "price": None if price is None else float(price),
         "categories": list(dict.fromkeys(name for name in names if name)),
     }
@@ -187,20 +207,20 @@ def _related(product: dict[str, Any], source: str, number: int) -> Iterator[tupl
     """Each known relation of a product and the items it names."""
     related = product.get("related") or {}
     if not isinstance(related, dict):
-        raise _bad_line(source, number, "the related products are no dictionary", "related")
+        raise bad_line(source, number, "the related products are no dictionary", "related")
     for relation in EDGE_NAMES:
         targets = related.get(relation) or []
         if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
-            raise _bad_line(source, number, f"the products of '{relation}' are no list of names", "related")
+            raise bad_line(source, number, f"the products of '{relation}' are no list of names", "related")
         yield relation, targets
 
 
-def _text(value: object) -> str | None:
+def readable(value: object) -> str | None:
     """A readable text, or None where there is none."""
     return (html.unescape(str(value)).strip() or None) if value is not None else None
 
 
-def _bad_line(source: str, number: int, problem: str, column: str | None = None) -> DataError:
+def bad_line(source: str, number: int, problem: str, column: str | None = None) -> DataError:
     """The error for one line, counted from 1."""
     return DataError(
         f"{problem} (line {number} of the file)",

@@ -1,13 +1,16 @@
-"""Readers of the MovieLens 100K, 1M and 25M files as GroupLens publishes them."""
+"""Readers of the MovieLens 100K, 1M, 10M and 25M files as GroupLens publishes them."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import polars as pl
 
 from attrformer.columns import ITEM, RATING, TIMESTAMP, TITLE, USER
-from attrformer.dataset.raw.delimited import Layout, read_delimited
+from attrformer.dataset.raw.delimited import Layout, read_delimited, to_utf8
 from attrformer.dataset.raw.files import RawFiles
 from attrformer.dataset.raw.tables import Tables
+from attrformer.errors import DataError
 
 YEAR, GENRES = "year", "genres"
 
@@ -48,8 +51,17 @@ _USERS_1M = Layout(
     encoding="latin-1",
 )
 _ITEMS_1M = Layout({ITEM: _WHOLE, TITLE: pl.String(), GENRES: pl.String()}, b"::", encoding="latin-1")
+_RATINGS_10M = Layout({**_TIMED, RATING: pl.Float32()}, b"::", encoding="latin-1")
 _RATINGS_25M = Layout({**_TIMED, RATING: pl.Float32()}, b",", header_lines=1)
 _ITEMS_25M = Layout({ITEM: _WHOLE, TITLE: pl.String(), GENRES: pl.String()}, b",", header_lines=1, quoted=True)
+_HEADINGS = {
+    "userId": USER,
+    "movieId": ITEM,
+    "rating": RATING,
+    "timestamp": TIMESTAMP,
+    "title": TITLE,
+    "genres": GENRES,
+}
 
 
 def read_100k(files: RawFiles) -> Tables:
@@ -82,14 +94,50 @@ def read_1m(files: RawFiles) -> Tables:
     return Tables(_read(files, "ratings.dat", _RATINGS_1M), items=items, users=users)
 
 
-def read_25m(files: RawFiles) -> Tables:
-    """Tables of `ratings.csv` and `movies.csv`, the layout of 25M and of every later release.
+def read_10m(files: RawFiles) -> Tables:
+    """Tables of `ratings.dat` and `movies.dat` with half stars, which come without users.
 
     Raises:
         DataError: a file is missing or a line cannot be read.
     """
-    items = _with_genres(_read(files, "movies.csv", _ITEMS_25M))
-    return Tables(_read(files, "ratings.csv", _RATINGS_25M), items=items)
+    items = _with_genres(_read(files, "movies.dat", _ITEMS_1M))
+    notes = ("tags.dat is not read",) if "tags.dat" in files else ()
+    return Tables(_read(files, "ratings.dat", _RATINGS_10M), items=items, notes=notes)
+
+
+def read_25m(files: RawFiles) -> Tables:
+    """Tables of `ratings.csv` and `movies.csv`, the layout of 20M, 25M and of every later release.
+
+    Raises:
+        DataError: a file is missing, its header is another one, or a line cannot be read.
+    """
+    items, left_out = _read_headed(files, "movies.csv", _ITEMS_25M)
+    ratings, more = _read_headed(files, "ratings.csv", _RATINGS_25M)
+    return Tables(ratings, items=_with_genres(items), notes=(*left_out, *more))
+
+
+def _read_headed(files: RawFiles, name: str, layout: Layout) -> tuple[pl.DataFrame, list[str]]:
+    """A file whose header says which column is which, and a sentence about columns that are not read."""
+    source, data = files.label(files.one(name)), files.read(name)
+    first = to_utf8(data.split(b"\n", 1)[0], source, layout.encoding).decode("utf-8").strip()
+    columns = [word.strip().strip('"') for word in first.split(",")]
+    named = [_HEADINGS.get(column, column) for column in columns]
+    missing = [theirs for theirs, ours in _HEADINGS.items() if ours in layout.schema and named.count(ours) != 1]
+    if missing:
+        raise DataError(
+            f"the header says '{first[:80]}', and '{missing[0]}' has to be there once",
+            fix=f"Write the header {','.join(t for t, o in _HEADINGS.items() if o in layout.schema)}, in any order",
+            source=source,
+            column=missing[0],
+        )
+    more = [column for column in named if column not in layout.schema]
+    if len(set(more)) < len(more):
+        raise DataError("a column stands twice in the header", fix="Rename one", source=source, column=more[0])
+    schema = {column: layout.schema.get(column, pl.String()) for column in named}
+    frame = _read(files, name, replace(layout, schema=schema, optional=frozenset(more))).drop(more)
+    ordered = [column for column in (USER, ITEM, TIMESTAMP, RATING) if column in layout.schema]
+    frame = frame.select(*ordered, *(column for column in layout.schema if column not in ordered))
+    return frame, [f"{name}: column '{column}' is not read" for column in more]
 
 
 def _read(files: RawFiles, name: str, layout: Layout) -> pl.DataFrame:

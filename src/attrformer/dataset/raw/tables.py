@@ -26,12 +26,14 @@ class Tables:
         items: item_id and the attributes of items, or None.
         users: user_id and the attributes of users, or None.
         item_relations: source_item_id, target_item_id, relation and rank (0 is the first named), or None.
+        notes: sentences that say what was left out.
     """
 
     interactions: pl.DataFrame
     items: pl.DataFrame | None = None
     users: pl.DataFrame | None = None
     item_relations: pl.DataFrame | None = None
+    notes: tuple[str, ...] = ()
 
     def frames(self) -> dict[str, pl.DataFrame]:
         """The tables that are there, by name."""

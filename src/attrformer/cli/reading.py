@@ -1,0 +1,70 @@
+"""How a command is told to read the tables of `--data`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from attrformer.cli.arguments import Repeated
+from attrformer.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from attrformer.recommender import Config
+
+
+def configured(
+    config: Config,
+    columns: Iterable[str] | None,
+    kinds: Iterable[str] | None,
+    separators: Iterable[str] | None,
+    duplicates: Repeated | None,
+) -> Config:
+    """The options with what a command says of columns, which goes before what they said.
+
+    Args:
+        config: of a file, or of an earlier run.
+        columns: texts such as `user_id=customer`.
+        kinds: texts such as `items.year=numeric`.
+        separators: texts such as `genres=, `.
+        duplicates: what becomes of repeated rows.
+
+    Raises:
+        ConfigurationError: a text is no assignment.
+    """
+    data = replace(
+        config.data,
+        columns={**config.data.columns, **_pairs("--columns", columns)},
+        kinds={**config.data.kinds, **_pairs("--kinds", kinds)},
+        separators={**config.data.separators, **_pairs("--separators", separators, listed=False)},
+        duplicates=config.data.duplicates if duplicates is None else duplicates.value,
+    )
+    return config if data == config.data else replace(config, data=data)
+
+
+def as_given(
+    columns: Iterable[str] | None,
+    kinds: Iterable[str] | None,
+    separators: Iterable[str] | None,
+    duplicates: Repeated | None,
+) -> dict[str, Any]:
+    """What a command says of columns as arguments of `Dataset.load`; arguments as `configured`."""
+    return {
+        "columns": _pairs("--columns", columns),
+        "kinds": _pairs("--kinds", kinds),
+        "separators": _pairs("--separators", separators, listed=False),
+        "duplicates": None if duplicates is None else duplicates.value,
+    }
+
+
+def _pairs(option: str, given: Iterable[str] | None, *, listed: bool = True) -> dict[str, str]:
+    """Assignments by what they assign to; several may stand in one text, separated by commas, where `listed`."""
+    found = {}
+    for text in given or ():
+        parts = text.split(",") if listed and all("=" in part for part in text.split(",")) else [text]
+        for part in parts:
+            name, equals, value = part.partition("=")
+            if not equals or not name.strip() or not value:
+                raise ConfigurationError(f"{option} '{part}' assigns nothing. Write it as name=value.")
+            found[name.strip()] = value.strip() if listed else value
+    return found

@@ -1,0 +1,103 @@
+"""Interactions that stand in a table more than once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from attrformer.columns import COUNT
+
+KEEP: Final = "keep"
+DROP: Final = "drop"
+COUNTED: Final = "count"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeats:
+    """Rows that stay of a table of interactions.
+
+    Args:
+        kept: int64, their numbers, ascending; None where all stay.
+        counts: how often each row that stays is there, int64; None where that is not asked for.
+        notes: what is to be said.
+    """
+
+    kept: NDArray[np.int64] | None
+    counts: NDArray[np.int64] | None
+    notes: list[str]
+
+
+def find_repeats(
+    frame: pl.DataFrame,
+    users: NDArray[np.int32],
+    items: NDArray[np.int32],
+    times: NDArray[np.int64] | None,
+    wanted: str | None,
+) -> Repeats:
+    """Rows that say again what an earlier row says, and what becomes of them.
+
+    Args:
+        frame: every column of the interactions, index columns excepted.
+        users: the code of each row's user.
+        items: the code of each row's item.
+        times: the time of each row, or None; without times nothing tells a repeated row from a repeated act.
+        wanted: "keep", "drop" or "count"; None keeps, and the note says how to choose.
+    """
+    counted = wanted == COUNTED
+    nothing = Repeats(None, np.ones(len(frame), dtype=np.int64) if counted else None, [])
+    suspects = _same_pairs(users, items)
+    if not len(suspects):
+        return nothing
+    keys = pl.DataFrame({"user": users[suspects], "item": items[suspects]})
+    if times is not None:
+        keys = keys.with_columns(time=pl.Series(times[suspects]))
+    at_once = keys.is_duplicated().to_numpy()
+    suspects, keys = suspects[at_once], keys.filter(pl.Series(at_once))
+    if not len(suspects):
+        return nothing
+    first = _first_of_equal(frame[suspects])
+    again = first != np.arange(len(suspects))
+    events = keys.n_unique()
+    notes = _notes(len(frame), int(again.sum()), len(suspects) - events - int(again.sum()), times is not None, wanted)
+    if wanted not in (DROP, COUNTED):
+        return Repeats(None, None, notes)
+    kept = np.delete(np.arange(len(frame)), suspects[again])
+    if not counted:
+        return Repeats(kept, None, notes)
+    counts = np.ones(len(frame), dtype=np.int64)
+    np.add.at(counts, suspects[first[again]], 1)
+    return Repeats(kept, counts[kept], notes)
+
+
+def _same_pairs(users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Rows whose user acts on the item more than once, ascending."""
+    pairs = pl.Series(users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items)
+    if pairs.n_unique() == len(pairs):
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(pairs.is_duplicated().to_numpy())
+
+
+def _first_of_equal(frame: pl.DataFrame) -> NDArray[np.int64]:
+    """For each row the number of the first one that is equal in every column."""
+    texts = [column for column, kind in frame.schema.items() if kind.is_nested() or kind == pl.Object]
+    plain = frame.with_columns(pl.Series(name, [repr(value) for value in frame[name].to_list()]) for name in texts)
+    number = "row number" + "_" * max(map(len, frame.columns))
+    numbered = plain.with_row_index(number)
+    firsts = numbered.select(pl.col(number).min().over(plain.columns))
+    return firsts.to_series().to_numpy().astype(np.int64)
+
+
+def _notes(rows: int, again: int, near: int, timed: bool, wanted: str | None) -> list[str]:
+    notes = []
+    if again:
+        done = {None: "are kept as acts of their own", KEEP: "are kept as acts of their own", DROP: "are left out"}
+        said = done.get(wanted, f"are added up in the behaviour attribute '{COUNT}'")
+        hint = " (duplicates='drop' leaves them out, 'count' adds them up)" if wanted is None else ""
+        notes.append(f"{again:,} of {rows:,} rows repeat an earlier row in every column and {said}{hint}")
+    if near and timed:
+        notes.append(f"{near:,} rows repeat user, item and time of an earlier row with other values, and are kept")
+    return notes

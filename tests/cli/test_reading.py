@@ -1,0 +1,66 @@
+"""How a command is told to read the tables, and that a run remembers it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from attrformer.cli.arguments import Repeated
+from attrformer.cli.reading import configured
+from attrformer.errors import ConfigurationError
+from attrformer.recommender import Config
+
+SMALL = ["--set", "model.name=popularity", "--set", "evaluation.resamples=10", "--quiet"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "attrformer.cli", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_assignments_become_options_and_go_before_earlier_ones() -> None:
+    config = configured(
+        Config(), ["user_id=customer,item_id=a,b", "timestamp=t"], ["items.year=numeric"], ["g=, "], None
+    )
+    assert config.data.columns == {"user_id": "customer,item_id=a,b", "timestamp": "t"}
+    config = configured(Config(), ["user_id=customer,item_id=sku"], ["a=b=time"], ["g=, "], Repeated.DROP)
+    assert config.data.columns == {"user_id": "customer", "item_id": "sku"}
+    assert config.data.separators == {"g": ", "} and config.data.duplicates == "drop"
+    again = configured(config, ["user_id=other"], None, None, None)
+    assert again.data.columns == {"user_id": "other", "item_id": "sku"} and again.data.duplicates == "drop"
+    assert configured(config, None, None, None, None) is config
+
+
+@pytest.mark.parametrize("text", ["user_id", "=x", "user_id="])
+def test_what_assigns_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"--columns .* assigns nothing. Write it as name=value"):
+        configured(Config(), [text], None, None, None)
+
+
+def test_train_reads_tables_as_it_is_told_and_evaluate_and_resume_read_them_alike(tmp_path: Path) -> None:
+    data, out = tmp_path / "shop", str(tmp_path / "run")
+    data.mkdir()
+    users = [user for user in range(12) for _ in range(5)] * 2
+    items = [(user + place) % 7 for user in range(12) for place in range(5)] * 2
+    log = pl.DataFrame({"customer": users, "sku": items, "when": list(range(60)) * 2})
+    log.write_csv(data / "interactions.csv")
+    pl.DataFrame({"sku": range(7), "year": [1990 + i % 3 for i in range(7)]}).write_csv(data / "items.csv")
+    told = ["--columns", "user_id=customer,item_id=sku", "--columns", "timestamp=when", "--kinds", "items.year=numeric",
+            "--duplicates", "drop"]  # fmt: skip
+    trained = run("train", "--data", str(data), "--out", out, *told, *SMALL)
+    assert trained.returncode == 0, trained.stderr
+    stored = json.loads((tmp_path / "run" / "config.json").read_text())["data"]
+    assert stored["kinds"] == {"items.year": "numeric"} and stored["duplicates"] == "drop"
+    evaluated = run("evaluate", out, "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert json.loads(evaluated.stdout)["protocol"]
+    resumed = run("train", "--data", str(data), "--out", out, "--resume", "--quiet")
+    assert resumed.returncode == 0, resumed.stderr
+    other = run("train", "--data", str(data), "--out", out, "--resume", "--quiet", "--duplicates", "keep")
+    assert other.returncode == 2 and "data.duplicates" in other.stderr
