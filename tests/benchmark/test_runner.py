@@ -104,7 +104,9 @@ def test_the_line_of_the_full_model(make_plan: MakePlan, data: Path) -> None:
             "history_length": 60,
             "item_popularity": 60,
             "time_since_last": 60,
+            "repeats": 60,
         }
+        assert slices["repeats"][1]["targets"] == round(60 * line["repeated_share"]) > 0
     assert "leave-one-out test" in line["protocol"] and "all 40 items ranked" in line["protocol"]
 
 
