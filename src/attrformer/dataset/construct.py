@@ -145,7 +145,10 @@ def _declared_kinds(
 ) -> dict[str, AttributeKind]:
     declared = {}
     for key, value in kinds.items():
-        owner, _, column = key.rpartition(".") if key.startswith(("items.", "users.")) else ("", "", key)
+        owner, _, column = key.partition(".") if key.startswith(("items.", "users.")) else ("", "", key)
+        if owner and not (owner in tables and column in tables[owner].frame.columns):
+            # A column may itself be called "items.age".
+            owner, column = "", key
         wanted = [owner] if owner else ["items", "users"]
         holders = [other for other in wanted if other in tables and column in tables[other].frame.columns]
         if not holders:

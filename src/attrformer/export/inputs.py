@@ -22,6 +22,7 @@ from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 from attrformer.export.folder import Description, UserAttribute
 from attrformer.relations.neighbours import latest_anchors
 from attrformer.relations.positions import level
+from attrformer.relations.naming import module_key
 from attrformer.relations.reading import Reading
 from attrformer.relations.user_attribute import first_values
 
@@ -165,8 +166,8 @@ def model_inputs(
         inputs["times"] = np.full(shape, NO_TIMES) if tails.times is None else padded(tails.times, 0)
     for name, edges in description.levels.items():
         values = tails.behaviours.get(name, np.full(len(tails.items), np.nan, dtype=np.float32))
-        inputs[f"{LEVELS}{name}"] = padded(level(values, edges), 0)
-    inputs |= {f"{USERS}{name}": codes[rows] for name, codes in attributes.items()}
+        inputs[LEVELS + module_key(name)] = padded(level(values, edges), 0)
+    inputs |= {USERS + module_key(name): codes[rows] for name, codes in attributes.items()}
     index = description.neighbours
     if index is not None:
         anchors = latest_anchors(tails, np.arange(len(tails)), tails.lengths, index.anchors)
