@@ -11,6 +11,7 @@ import typer
 
 from attrformer.cli import console, runs
 from attrformer.cli.arguments import Run
+from attrformer.cli.asking import spoken_warnings
 
 
 class Part(str, Enum):
@@ -41,7 +42,8 @@ def evaluate(
 
     model = runs.open_model(run)
     dataset, split = runs.open_split(runs.data_folder(run, data), model.config)
-    evaluation = model.evaluate(dataset, split=split, part=part.value)
+    with spoken_warnings():
+        evaluation = model.evaluate(dataset, split=split, part=part.value)
     if part is Part.TEST:
         RunFolder(run).add_evaluation(evaluation)
         write_report(run)

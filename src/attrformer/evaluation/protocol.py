@@ -34,6 +34,7 @@ class Protocol:
         seen: what the two variants of seen items mean.
         ties: how equal scores are counted.
         selection: how settings were chosen, where that is known.
+        leak: what the model had counted of what it was to predict, a sentence; empty where nothing of it.
     """
 
     dataset: str
@@ -48,6 +49,7 @@ class Protocol:
     seen: str = SEEN_RULE
     ties: str = TIE_RULE
     selection: str = ""
+    leak: str = ""
 
     def line(self, seen: str | None = None) -> str:
         """One line for people.
@@ -59,6 +61,7 @@ class Protocol:
         if self.targets != self.users:
             who = f"{self.targets:,} targets of {who}"
         parts = [
+            f"LEAK: {self.leak}" if self.leak else "",
             self.dataset,
             who,
             f"all {self.items:,} items ranked",

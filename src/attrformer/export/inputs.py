@@ -20,9 +20,10 @@ from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.tables import Table
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 from attrformer.export.folder import Description, UserAttribute
+from attrformer.recommender.unknown import id_series
+from attrformer.relations.naming import module_key
 from attrformer.relations.neighbours import latest_anchors
 from attrformer.relations.positions import level
-from attrformer.relations.naming import module_key
 from attrformer.relations.reading import Reading
 from attrformer.relations.user_attribute import first_values
 
@@ -94,7 +95,7 @@ def item_codes(ids: Ids, items: Any, what: str) -> Codes:
     Raises:
         UnknownIdError: one is not in the catalogue; the message names it.
     """
-    series = items if isinstance(items, pl.Series) else pl.Series(what, list(items))
+    series = id_series(items, what)
     codes = ids.encode(series).astype(np.int64)
     if (codes < 0).any():
         first = series[int(np.flatnonzero(codes < 0)[0])]

@@ -15,6 +15,7 @@ from attrformer.dataset.frames import native_like
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.export.folder import GRAPH, Description, read_description
 from attrformer.export.inputs import Codes, People, attribute_codes, item_codes, model_inputs, read_people
+from attrformer.recommender.arguments import truth_value, whole_number
 
 _ELEMENTS = 1 << 23
 _MOST = 256
@@ -92,8 +93,7 @@ class OnnxRecommender:
             DataError: a history is empty, or an argument cannot be read.
             ConfigurationError: k is below 1, or an attribute is none of this model.
         """
-        if k < 1:
-            raise ConfigurationError(f"k is {k}. Give 1 or more.")
+        k, hide_seen = whole_number(k, "k"), truth_value(hide_seen, "hide_seen")
         ids = self.description.items
         people = read_people(self.description, histories)
         attributes = attribute_codes(self.description, people, user_attributes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +14,13 @@ from torch import Tensor
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split
-from attrformer.errors import ConfigurationError, DataError
+from attrformer.errors import ConfigurationError, DataError, LeakWarning
 from attrformer.evaluation.candidates import evaluate_among
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import evaluate
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.leaks import UNLEAKED, leak_of
 
 
 def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part: str) -> Evaluation:
@@ -49,10 +51,17 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
         "seed": config.seed,
         "config": config.evaluation,
     }
-    found = evaluate(scorer, targets, **options)
+    leak = leak_of(fitted, scorer.users[targets.users], scorer.items[targets.items], targets)
+    if leak:
+        warnings.warn(f"These figures are no measure of the model: {leak}. {UNLEAKED}", LeakWarning, stacklevel=3)
+    found = _marked(evaluate(scorer, targets, **options), leak)
     if split.held_out is None:
         return found
-    return replace(found, held_out=evaluate_among(scorer, targets, split.held_out, **options))
+    return replace(found, held_out=_marked(evaluate_among(scorer, targets, split.held_out, **options), leak))
+
+
+def _marked(found: Evaluation, leak: str) -> Evaluation:
+    return replace(found, protocol=replace(found.protocol, leak=leak)) if leak else found
 
 
 def _selection(fitted: Fitted) -> str:
@@ -68,9 +77,9 @@ class _TranslatingScorer:
     def __init__(self, fitted: Fitted, dataset: Dataset) -> None:
         self._fitted = fitted
         own = fitted.knowledge.item_ids
-        self._items = own.encode(dataset.item_ids.values)
-        self._users = fitted.knowledge.user_ids.encode(dataset.user_ids.values).astype(np.int64)
-        unknown = np.flatnonzero(self._items < 0)
+        self.items = own.encode(dataset.item_ids.values)
+        self.users = fitted.knowledge.user_ids.encode(dataset.user_ids.values).astype(np.int64)
+        unknown = np.flatnonzero(self.items < 0)
         if len(unknown) or len(own) != dataset.item_count:
             example = f", '{dataset.item_ids.values[int(unknown[0])]}' is not among them" if len(unknown) else ""
             raise DataError(
@@ -78,11 +87,11 @@ class _TranslatingScorer:
                 fix="Evaluate on the data that the model was fitted on, filtered in the same way",
                 source=dataset.name,
             )
-        same = np.array_equal(self._items, np.arange(len(own)))
-        self._columns = None if same else torch.from_numpy(self._items.astype(np.int64)).to(fitted.device)
+        same = np.array_equal(self.items, np.arange(len(own)))
+        self._columns = None if same else torch.from_numpy(self.items.astype(np.int64)).to(fitted.device)
 
     def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
         """Scores `[b, items]`, rows and columns in the order of the dataset."""
-        translated = Sequences(contexts.offsets, self._items[contexts.items], contexts.times, contexts.behaviours)
-        scores = self._fitted.score(self._users[users], translated)
+        translated = Sequences(contexts.offsets, self.items[contexts.items], contexts.times, contexts.behaviours)
+        scores = self._fitted.score(self.users[users], translated)
         return scores if self._columns is None else scores[:, self._columns]

@@ -114,9 +114,7 @@ def _named(columns: list[tuple[str, str]]) -> str:
     return " or ".join(f"'{relation_name(*column)}'" for column in columns)
 
 
-def _learned(
-    fitted: Fitted, kind: str, name: str
-) -> tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.float64]]:
+def _learned(fitted: Fitted, kind: str, name: str) -> tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.float64]]:
     """Labels, learned matrix and frequency of the values of an attribute."""
     relations = fitted.relations
     if kind == "item":
