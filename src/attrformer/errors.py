@@ -58,6 +58,10 @@ class CheckpointError(AttrFormerError):
     """A model or training folder that is incomplete, damaged or from another configuration."""
 
 
+class ForkedProcessError(AttrFormerError):
+    """A call in a process that was forked from one in which tables or models were used."""
+
+
 class AttrFormerWarning(UserWarning):
     """Base of the warnings that a program may want to tell apart from others."""
 

@@ -41,7 +41,7 @@ def evaluate(
     from attrformer.report import write_report
 
     model = runs.open_model(run)
-    dataset, split = runs.open_split(runs.data_folder(run, data), model.config)
+    dataset, split = runs.split_of_run(run, data, model.config)
     with spoken_warnings():
         evaluation = model.evaluate(dataset, split=split, part=part.value)
     if part is Part.TEST:

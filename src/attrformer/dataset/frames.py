@@ -10,6 +10,7 @@ import narwhals as nw
 import polars as pl
 
 from attrformer.errors import DataError
+from attrformer.processes import require_own_process
 
 _PARQUET: Final = frozenset({".parquet", ".pq"})
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
@@ -42,6 +43,7 @@ def to_polars(table: Any, *, source: str = "table") -> pl.DataFrame:
     Raises:
         DataError: it is no table, or has columns that polars cannot hold.
     """
+    require_own_process()
     if isinstance(table, (str, Path)):
         return read_table(table)
     if isinstance(table, pl.DataFrame):

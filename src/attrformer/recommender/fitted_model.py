@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from attrformer.errors import NotFittedError
 from attrformer.evaluation.evaluation import Evaluation
+from attrformer.processes import require_own_process
 from attrformer.recommender.arguments import folder_path, read_config, whole_number
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted
@@ -54,7 +55,9 @@ class FittedModel:
 
         Raises:
             NotFittedError: before `fit` or `load`.
+            ForkedProcessError: in a process that was forked after the model was fitted or loaded.
         """
+        require_own_process()
         if self._fitted is None:
             raise NotFittedError(f"The model is not fitted. Call fit(dataset), or {type(self).__name__}.load(folder).")
         return self._fitted
@@ -175,7 +178,9 @@ class FittedModel:
         Raises:
             CheckpointError: the folder is no model, damaged or of another version.
             ConfigurationError: the device cannot be used, or the folder is none, such as a file.
+            ForkedProcessError: in a process that was forked from one in which tables or models were used.
         """
+        require_own_process()
         fitted, config = load_model(folder_path(folder, "folder"), choose_device(device))
         model = cls(config)
         model._fitted = fitted

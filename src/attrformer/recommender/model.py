@@ -11,6 +11,7 @@ from attrformer.dataset.splits import Split
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.models.attrformer import AttrFormerConfig
+from attrformer.processes import require_own_process
 from attrformer.recommender.answering import Answering
 from attrformer.recommender.arguments import check_data, folder_path, truth_value
 from attrformer.recommender.assessment import assess
@@ -64,6 +65,7 @@ class Recommender(Answering):
             CheckpointError: the run cannot be resumed.
             Stopped: a KeyboardInterrupt, once the state has been saved in the run folder.
         """
+        require_own_process()
         check_data(dataset, split)
         if truth_value(resume, "resume") and run is None:
             raise ConfigurationError("There is nothing to resume without a run folder. Give run=FOLDER.")
