@@ -78,7 +78,11 @@ def dataset_from_frames(
     """
     given = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations), strict=True))
     dataset = dataset_of_tables(
-        {key: open_table(table, key, columns or {}) for key, table in given.items() if table is not None},
+        {
+            key: open_table(table, key, columns or {})
+            for key, table in given.items()
+            if table is not None or key == "interactions"
+        },
         name=name,
         columns=columns or {},
         kinds=kinds or {},

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
+from attrformer.paths import folder_path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +131,7 @@ class Dataset:
         from attrformer.dataset.store import load_dataset
 
         return load_dataset(
-            folder,
+            folder_path(folder, "folder"),
             name=name,
             columns=columns,
             kinds=kinds,
@@ -143,4 +144,4 @@ class Dataset:
         """Writes the dataset as a folder of tables; see `attrformer.dataset.store.save_dataset`."""
         from attrformer.dataset.store import save_dataset
 
-        return save_dataset(self, folder)
+        return save_dataset(self, folder_path(folder, "folder"))

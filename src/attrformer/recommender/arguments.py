@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import Split
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.models.config import ModelConfig
+from attrformer.paths import shown
 from attrformer.recommender.config import Config
 
 
@@ -47,7 +47,7 @@ def read_config(given: Any) -> Config:
             "attrformer.configuration."
         )
     raise ConfigurationError(
-        f"config is {_shown(given)}. Give a Config, a mapping such as {{'training': {{'epochs': 5}}}}, or the name of "
+        f"config is {shown(given)}. Give a Config, a mapping such as {{'training': {{'epochs': 5}}}}, or the name of "
         "a model."
     )
 
@@ -59,7 +59,7 @@ def whole_number(value: Any, name: str) -> int:
         ConfigurationError: it is no whole number, or below 1.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise ConfigurationError(f"{name} is {_shown(value)}. Give a whole number, 1 or more.")
+        raise ConfigurationError(f"{name} is {shown(value)}. Give a whole number, 1 or more.")
     if value < 1:
         raise ConfigurationError(f"{name} is {value}. Give 1 or more.")
     return int(value)
@@ -72,25 +72,8 @@ def truth_value(value: Any, name: str) -> bool:
         ConfigurationError: it is something else, such as a text, which would count as true.
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise ConfigurationError(f"{name} is {_shown(value)}. Give True or False.")
+        raise ConfigurationError(f"{name} is {shown(value)}. Give True or False.")
     return bool(value)
-
-
-def folder_path(value: Any, name: str) -> Path:
-    """A folder, there or to be made.
-
-    Raises:
-        ConfigurationError: it is no path, or a file stands in its place.
-    """
-    if not isinstance(value, (str, os.PathLike)) or isinstance(value, bytes) or not os.fspath(value):
-        raise ConfigurationError(f"{name} is {_shown(value)}. Give the path of a folder.")
-    path = Path(value)
-    for place in (path, *path.parents):
-        if place.exists():
-            if not place.is_dir():
-                raise ConfigurationError(f"{name} is {path}, and {place} is a file. Give the path of a folder.")
-            break
-    return path
 
 
 def check_data(dataset: Any, split: Any) -> None:
@@ -104,15 +87,9 @@ def check_data(dataset: Any, split: Any) -> None:
         fix = "Make a dataset of tables, Dataset.from_frames(interactions, items, users)"
         if isinstance(dataset, (str, os.PathLike)):
             fix = f"Load the folder: Dataset.load({str(dataset)!r})"
-        raise DataError(f"dataset is {_shown(dataset)}, no Dataset", fix=fix)
+        raise DataError(f"dataset is {shown(dataset)}, no Dataset", fix=fix)
     if split is not None and not isinstance(split, Split):
         raise ConfigurationError(
-            f"split is {_shown(split)}. Give a split of the dataset, such as leave_one_out(dataset), or set data.split "
+            f"split is {shown(split)}. Give a split of the dataset, such as leave_one_out(dataset), or set data.split "
             "in the options."
         )
-
-
-def _shown(value: Any) -> str:
-    """A value in a message, or its type where it is long."""
-    text = repr(value)
-    return text if len(text) <= 40 and "\n" not in text else f"a {type(value).__name__}"

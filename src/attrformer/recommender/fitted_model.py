@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from attrformer.errors import NotFittedError
 from attrformer.evaluation.evaluation import Evaluation
+from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
-from attrformer.recommender.arguments import folder_path, read_config, whole_number
+from attrformer.recommender.arguments import read_config, whole_number
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.growth import with_items

@@ -11,9 +11,10 @@ from attrformer.dataset.splits import Split
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.models.attrformer import AttrFormerConfig
+from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
 from attrformer.recommender.answering import Answering
-from attrformer.recommender.arguments import check_data, folder_path, truth_value
+from attrformer.recommender.arguments import check_data, truth_value
 from attrformer.recommender.assessment import assess
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitting import Fit
