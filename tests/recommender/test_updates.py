@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests.recommender.conftest import small_config
 from tests.relations.builders import sequences
 from tests.relations.test_build import arrays
@@ -19,17 +16,11 @@ from attrformer.columns import CONTRIBUTION, ITEM, PART, RANK, SCORE, TIMESTAMP,
 from attrformer.configuration import override
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sample import make_sample
-from attrformer.dataset.sequences import Sequences
-from attrformer.errors import ConfigurationError, DataError, KnownInteractionsWarning, LeakWarning, UnknownIdError
-from attrformer.evaluation import Evaluation
-from attrformer.evaluation.protocol import Protocol
+from attrformer.errors import DataError, LeakWarning, UnknownIdError
 from attrformer.recommender import AttrFormer, Config, Recommender
 from attrformer.recommender.fitted import for_inference
-from attrformer.recommender.known import known_interactions
-from attrformer.recommender.run_folder import RunFolder
 from attrformer.recommender.updates import appended
 from attrformer.relations.build import build_relations
-from attrformer.report import write_report
 from attrformer.training.checkpoint import parameters_of
 
 LATE = 2_000_000_000
@@ -290,94 +281,3 @@ def test_numbers_as_ids_and_ratings() -> None:
     assert model.recommend([99, 3], k=2)[USER].to_list() == [99, 99, 3, 3]
     with pytest.raises(DataError, match="'x' is not of the type that the ids of this model have"):
         model.update(pl.DataFrame({USER: ["x"], ITEM: ["1"]}))
-
-
-def test_the_same_rows_again_are_told_skipped_or_refused(young: Path) -> None:
-    rows = pl.concat([one("user-0001", "item-0050"), one("user-0002", "item-0051")])
-    model = load(young).update(rows)
-    counted = model.recommend(["user-0001", "user-0002"])
-    with pytest.raises(DataError, match=r"2 of 2 interactions are known already .*on_known='skip' or 'count'"):
-        model.update(rows, on_known="raise")
-    assert model.update(rows, on_known="skip").recommend(["user-0001", "user-0002"]).equals(counted)
-    assert model.fitted.knowledge.updated == 2
-    with pytest.warns(KnownInteractionsWarning, match="2 of 3 interactions are known already") as told:
-        model.update(pl.concat([rows, one("user-0003", "item-0052")]))
-    warning = told[0].message
-    assert isinstance(warning, KnownInteractionsWarning) and (warning.count, warning.given) == (2, 3)
-    assert model.fitted.knowledge.updated == 5
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        model.update(rows, on_known="count").update(one("user-0004", "item-0050"))
-    with pytest.raises(ConfigurationError, match=r"on_known is 'ignore'. Use one of: warn, count, skip, raise"):
-        model.update(rows, on_known="ignore")
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "known"),
-    [
-        ([1, 2, 3], [3, 4], [True, False]),
-        ([1, 2, 3], [2, 3], [True, True]),
-        ([1, 2, 3], [1, 2], [False, False]),
-        ([1, 2], [1, 2, 1], [True, True, False]),
-        ([1, 1], [1, 1, 1], [True, True, False]),
-        ([3], [4], [False]),
-        ([], [4], [False]),
-    ],
-)
-def test_without_times_the_end_of_a_history_is_known(before: list[int], after: list[int], known: list[bool]) -> None:
-    old, new = (Sequences(np.array([0, len(row)]), np.array(row, dtype=np.int32)) for row in (before, after))
-    assert known_interactions(old, new, np.array([0])).tolist() == known
-    assert not known_interactions(old, new, np.array([1])).any()
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(*[st.integers(0, 2)] * 3), max_size=8), st.lists(st.tuples(*[st.integers(0, 3)] * 3)))
-def test_with_times_the_same_user_item_and_time_is_known(
-    old: list[tuple[int, int, int]], new: list[tuple[int, int, int]]
-) -> None:
-    def made(rows: list[tuple[int, int, int]], users: int) -> Sequences:
-        rows = sorted(rows, key=lambda row: row[0])
-        offsets = np.searchsorted([user for user, _, _ in rows], np.arange(users + 1))
-        items, times = (np.array([row[at] for row in rows], dtype=np.int64) for at in (1, 2))
-        return Sequences(offsets, items.astype(np.int32), times)
-
-    found = known_interactions(made(old, 3), made(new, 4), np.arange(4))
-    assert found.tolist() == [row in old for row in sorted(new, key=lambda row: row[0])]
-
-
-def test_figures_on_what_an_update_has_counted_are_marked_everywhere(
-    tables: Any, earlier: pl.DataFrame, young: Path, tmp_path: Path
-) -> None:
-    dataset = Dataset.from_frames(earlier, tables.items, tables.users, name="shop", catalogue="all")
-    model = load(young)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        clean = model.evaluate(dataset)
-    assert clean.protocol.leak == "" and "LEAK" not in str(clean)
-    model.update(one("user-0001", "item-0050")).save(tmp_path / "model")
-    with pytest.warns(LeakWarning, match="an update has counted 135 of 135 targets"):
-        found = load(tmp_path / "model").evaluate(dataset, part="validation")
-    assert found.protocol.leak.startswith("an update has counted")
-    assert found.to_json()["protocol"]["leak"] == found.protocol.leak
-    assert found.protocol.line().startswith("LEAK: an update has counted") and "LEAK" in str(found)
-    found.save(tmp_path / "figures.safetensors")
-    assert Evaluation.load(tmp_path / "figures.safetensors").protocol == found.protocol
-    old = {name: value for name, value in clean.protocol.to_json().items() if name != "leak"}
-    assert Protocol.from_json(old) == clean.protocol
-    RunFolder(tmp_path).claim(model.config, {})
-    RunFolder(tmp_path).add_evaluation(found)
-    assert 'class="leak"' in write_report(tmp_path).read_text()
-    RunFolder(tmp_path).add_evaluation(clean)
-    assert 'class="leak"' not in write_report(tmp_path).read_text()
-
-
-def test_figures_on_what_came_after_an_update_are_not_marked(tables: Any, earlier: pl.DataFrame, young: Path) -> None:
-    model = load(young).update(one("user-0001", "item-0050"))
-    last = int(model.fitted.knowledge.histories.times.max())  # type: ignore[union-attr]
-    users = ["user-0001", "user-0002"]
-    more = pl.DataFrame({USER: users * 2, ITEM: ["item-0001"] * 2 + ["item-0002"] * 2, TIMESTAMP: [last + 5] * 4})
-    grown = pl.concat([earlier.filter(pl.col(USER).is_in(users)), more.cast(dict(earlier.schema))])
-    later = Dataset.from_frames(grown, tables.items, tables.users, name="later", catalogue="all")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert model.evaluate(later).protocol.leak == ""
