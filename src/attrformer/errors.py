@@ -58,8 +58,34 @@ class CheckpointError(AttrFormerError):
     """A model or training folder that is incomplete, damaged or from another configuration."""
 
 
-class KnownLaterWarning(UserWarning):
+class ForkedProcessError(AttrFormerError):
+    """A call in a process that was forked from one in which tables or models were used."""
+
+
+class AttrFormerWarning(UserWarning):
+    """Base of the warnings that a program may want to tell apart from others."""
+
+
+class KnownLaterWarning(AttrFormerWarning):
     """What is read may be known only after what is to be predicted, or is not read for that reason."""
+
+
+class LeakWarning(AttrFormerWarning):
+    """Figures on interactions that the model has counted already: they say nothing about what it can predict."""
+
+
+class KnownInteractionsWarning(AttrFormerWarning):
+    """Interactions given to `update` that the model has counted before.
+
+    Args:
+        count: how many are known.
+        given: how many were given.
+        message: what to say.
+    """
+
+    def __init__(self, count: int, given: int, message: str) -> None:
+        self.count, self.given = count, given
+        super().__init__(message)
 
 
 def require(holds: bool, option: str, value: object, allowed: str) -> None:

@@ -6,9 +6,20 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.recommender.conftest import small_dataset
+from typer.testing import CliRunner
 
-from attrformer.cli.runs import check_free, data_folder, free_folder, remember_data
-from attrformer.errors import CheckpointError
+from attrformer.cli.app import _models_first, app
+from attrformer.cli.runs import (
+    check_free,
+    data_folder,
+    free_folder,
+    remember_data,
+    remember_sample,
+    split_of_run,
+)
+from attrformer.errors import CheckpointError, DataError
+from attrformer.recommender import Config
 
 
 def test_only_new_or_empty_folders_are_free(tmp_path: Path) -> None:
@@ -44,6 +55,24 @@ def test_a_run_finds_its_data_again_after_both_were_moved(tmp_path: Path) -> Non
     assert data_folder(tmp_path / "b" / "runs" / "x", None) == tmp_path / "b" / "data" / "shop"
 
 
+def test_a_run_on_the_embedded_sample_finds_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = small_dataset()
+    monkeypatch.setattr("attrformer.dataset.sample.sample_dataset", lambda: small)
+    remember_sample(tmp_path)
+    dataset, split = split_of_run(tmp_path, None, Config())
+    assert dataset is small and split.name == "leave-one-out"
+    with pytest.raises(DataError, match="no such folder"):
+        split_of_run(tmp_path, tmp_path / "nowhere", Config())
+
+
+def test_a_run_that_was_fitted_in_python_or_lost_its_data_says_which_flag_to_give(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"it was fitted in Python.*dataset.save\(FOLDER\).*--data FOLDER"):
+        data_folder(tmp_path, None)
+    remember_data(tmp_path, tmp_path / "gone")
+    with pytest.raises(CheckpointError, match=r"gone, which is no longer there.*--data FOLDER"):
+        data_folder(tmp_path, None)
+
+
 def test_a_run_without_data_asks_for_them(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="--data"):
         data_folder(tmp_path, None)
@@ -51,3 +80,15 @@ def test_a_run_without_data_asks_for_them(tmp_path: Path) -> None:
         (tmp_path / "data.json").write_text(content)
         with pytest.raises(CheckpointError, match="damaged"):
             data_folder(tmp_path, None)
+
+
+def test_models_of_ones_own_may_be_named_before_and_behind_the_command(tmp_path: Path) -> None:
+    assert _models_first(["train", "--models", "a.py", "-d", "x", "--models=b.py"]) == [
+        *("--models", "a.py", "--models=b.py"),
+        *("train", "-d", "x"),
+    ]
+    assert _models_first(["train", "--", "--models", "a.py"]) == ["train", "--", "--models", "a.py"]
+    file = tmp_path / "mine.py"
+    file.write_text("raise SystemExit(7)")
+    for words in (["--models", str(file), "options"], ["options", "--models", str(file)]):
+        assert CliRunner().invoke(app, words).exit_code == 7

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -42,3 +44,29 @@ def test_codes_and_ids_are_inverse(values: list[Any]) -> None:
     assert ids.decode(np.array([2, 0, 2])).to_list() == [values[2], values[0], values[2]]
     assert ids.decode(np.empty(0, dtype=np.int64)).to_list() == []
     assert ids.encode([]).tolist() == []
+
+
+@pytest.mark.parametrize("value", [1, 1.0, np.int8(1), np.uint64(1), np.float32(1), Decimal("1"), Decimal("1.0"), "1"])
+def test_ways_of_writing_a_whole_number_are_that_id(value: Any) -> None:
+    assert Ids(pl.Series("id", [7, 1])).encode([value]).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(1.7, "01", "+1", "1 ", " 1", "1.0", "1e0", "\uff11", True, np.bool_(True), b"1", Decimal("1.7"), None),
+        *(float("nan"), float("inf"), 2**63, 2**70, date(1970, 1, 2), timedelta(1), [1]),
+    ],
+)
+def test_what_only_resembles_a_whole_number_is_unknown(value: Any) -> None:
+    ids = Ids(pl.Series("id", [0, 1, 86_400_000_000]))
+    assert ids.encode([value]).tolist() == [-1]
+    # The same for many at a time, which are joined.
+    assert (ids.encode([value] * (module.FEW + 1)) == -1).all()
+
+
+@pytest.mark.parametrize("value", [1.0, True, b"1", Decimal("1"), date(1970, 1, 1)])
+def test_text_ids_are_text_or_whole_numbers(value: Any) -> None:
+    ids = Ids(pl.Series("id", ["1", "true", "1.0", "1970-01-01", "01"]))
+    assert ids.encode([value]).tolist() == [-1]
+    assert ids.encode([1]).tolist() == ids.encode(pl.Series(["1"], dtype=pl.Categorical)).tolist() == [0]

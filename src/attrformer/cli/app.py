@@ -31,10 +31,15 @@ from attrformer.errors import AttrFormerError
 BAD_INPUT = 2
 INTERRUPTED = 130
 COMMANDS = (demo, download, prepare, check, train, evaluate, recommend, explain, index, export, serve, report, options)
+MODELS = "--models"
 
 
 class Commands(TyperGroup):
     """Runs a command; errors that the user can mend become one message and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the arguments; `--models` may also stand behind the command."""
+        return super().parse_args(ctx, _models_first(args))
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that was asked for.
@@ -60,6 +65,22 @@ class Commands(TyperGroup):
             console.say(f"\nInterrupted. {ctx.meta.get(console.HINT, '')}".rstrip(" "))
             raise typer.Exit(INTERRUPTED) from None
         raise typer.Exit(BAD_INPUT)
+
+
+def _models_first(args: list[str]) -> list[str]:
+    """The arguments with every `--models FILE` before all others; what stands behind `--` is left alone."""
+    end = args.index("--") if "--" in args else len(args)
+    first, rest, place = [], [], 0
+    while place < end:
+        if args[place] == MODELS and place + 1 < end:
+            first += args[place : place + 2]
+            place += 1
+        elif args[place].startswith(f"{MODELS}="):
+            first.append(args[place])
+        else:
+            rest.append(args[place])
+        place += 1
+    return [*first, *rest, *args[end:]]
 
 
 app = typer.Typer(
@@ -90,7 +111,7 @@ def about(
     models: Annotated[
         list[str] | None,
         typer.Option(
-            "--models",
+            MODELS,
             metavar="FILE",
             help="Python file, or module, that registers models of your own; it is run. Several may be given, also by "
             "the environment variable ATTRFORMER_MODELS, separated as in PATH.",

@@ -37,6 +37,7 @@ def demo(
     dataset = sample_dataset()
     console.say(f"A shop of {dataset.user_count:,} users and {dataset.item_count:,} items. The run goes to {run}")
     model = Recommender(options).fit(dataset, run=run, progress=not quiet)
+    runs.remember_sample(run)
     page = write_report(run)
     if model.evaluation is not None:
         console.show(model.evaluation.table())

@@ -11,6 +11,7 @@ import typer
 
 from attrformer.cli import console, reading, runs
 from attrformer.cli.arguments import Columns, Duplicates, Kinds, Run, Separators
+from attrformer.cli.asking import spoken_warnings
 
 
 class Part(str, Enum):
@@ -47,8 +48,9 @@ def evaluate(
 
     model = runs.open_model(run)
     options = reading.configured(model.config, columns, kinds, separators, duplicates)
-    dataset, split = runs.open_split(runs.data_folder(run, data), options)
-    evaluation = model.evaluate(dataset, split=split, part=part.value)
+    dataset, split = runs.split_of_run(run, data, options)
+    with spoken_warnings():
+        evaluation = model.evaluate(dataset, split=split, part=part.value)
     if part is Part.TEST:
         RunFolder(run).add_evaluation(evaluation)
         write_report(run)

@@ -20,6 +20,7 @@ CONFIGURATION = "config.json"
 MODEL = "model"
 DATA = "data.json"
 CHECK = "check.json"
+SAMPLE = "sample"
 
 
 def check_free(run: Path, *, resume: bool) -> None:
@@ -82,7 +83,16 @@ def open_split(folder: Path, config: Config) -> tuple[Dataset, Split]:
     Raises:
         DataError: the folder cannot be used, or its data cannot be split so.
     """
-    dataset = config.data.filtered(open_dataset(folder, config))
+    return split_dataset(open_dataset(folder, config), config)
+
+
+def split_dataset(dataset: Dataset, config: Config) -> tuple[Dataset, Split]:
+    """A dataset filtered and split as the options ask for; what the split leaves out is said.
+
+    Raises:
+        DataError: the data cannot be split so.
+    """
+    dataset = config.data.filtered(dataset)
     split = config.data.split_of(dataset)
     for sentence in split.dropped:
         console.say(f"Note: {sentence}.")
@@ -148,26 +158,61 @@ def open_model(run: Path) -> Recommender:
 
 def remember_data(run: Path, data: Path) -> None:
     """Writes into the run which dataset folder it was trained on, relative to the run."""
-    path = os.path.relpath(data, run)
+    _write_data(run, {"folder": Path(os.path.relpath(data, run)).as_posix()})
+
+
+def remember_sample(run: Path) -> None:
+    """Writes into the run that it was trained on the embedded sample."""
+    _write_data(run, {SAMPLE: True})
+
+
+def _write_data(run: Path, content: dict[str, object]) -> None:
     unfinished = run / f"{DATA}.tmp"
-    unfinished.write_text(json.dumps({"folder": Path(path).as_posix()}) + "\n", encoding="utf-8")
+    unfinished.write_text(json.dumps(content) + "\n", encoding="utf-8")
     os.replace(unfinished, run / DATA)
+
+
+def split_of_run(run: Path, given: Path | None, config: Config) -> tuple[Dataset, Split]:
+    """The dataset that was given, or the one the run was trained on, filtered and split as the options ask for.
+
+    Args:
+        run: the training folder.
+        given: a dataset folder, or None.
+        config: the options of the run.
+
+    Raises:
+        CheckpointError: none was given, and the run knows none or it is no longer there.
+        DataError: the folder cannot be used, or its data cannot be split so.
+    """
+    if given is None and (run / DATA).is_file() and _read(run / DATA).get(SAMPLE) is True:
+        from attrformer.dataset.sample import sample_dataset
+
+        return split_dataset(sample_dataset(), config)
+    return open_split(data_folder(run, given), config)
 
 
 def data_folder(run: Path, given: Path | None) -> Path:
     """The dataset folder that was given, or the one the run was trained on.
 
     Raises:
-        CheckpointError: none was given and the run knows none.
+        CheckpointError: none was given, and the run knows none or it is no longer there.
     """
     if given is not None:
         return given
     if not (run / DATA).is_file():
-        raise CheckpointError(f"{run} does not say which data it was trained on. Give the dataset folder in --data.")
-    folder = _read(run / DATA).get("folder")
-    if not isinstance(folder, str):
-        raise CheckpointError(f"{run / DATA} is damaged. Give the dataset folder in --data.")
-    return Path(os.path.normpath(run / folder))
+        raise CheckpointError(
+            f"{run} does not say which data it was trained on: it was fitted in Python. Save the dataset "
+            "(dataset.save(FOLDER)) and name its folder: --data FOLDER"
+        )
+    named = _read(run / DATA).get("folder")
+    if not isinstance(named, str):
+        raise CheckpointError(f"{run / DATA} is damaged. Name the dataset folder: --data FOLDER")
+    folder = Path(os.path.normpath(run / named))
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{run} was trained on {folder}, which is no longer there. Name the dataset folder: --data FOLDER"
+        )
+    return folder
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -2,10 +2,12 @@
 
 from attrformer.configuration.kinds import add_variant, name_of, open_family, variants_of
 from attrformer.configuration.listing import Option, describe
+from attrformer.configuration.options import Options
 from attrformer.configuration.values import from_dict, load_yaml, override, to_dict
 
 __all__ = [
     "Option",
+    "Options",
     "add_variant",
     "describe",
     "from_dict",

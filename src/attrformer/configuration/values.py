@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import types
 import typing
@@ -123,7 +124,7 @@ def _member(kind: Any, key: str, prefix: str) -> Any:
     for option in alternatives(kind):
         if dataclasses.is_dataclass(option):
             hints = typing.get_type_hints(option)
-            _check_names(option, [key], prefix)
+            check_names(option, [key], prefix)
             return hints[key]
         if typing.get_origin(option) is dict:
             value = typing.get_args(option)[1]
@@ -135,7 +136,17 @@ def _member(kind: Any, key: str, prefix: str) -> Any:
     )
 
 
-def _check_names(cls: Any, names: Iterable[Any], prefix: str) -> None:
+def check_names(cls: Any, names: Iterable[Any], prefix: str) -> None:
+    """Refuses names that are no options of a configuration dataclass.
+
+    Args:
+        cls: the dataclass.
+        names: as given.
+        prefix: what stands before a name in a message, such as "training.".
+
+    Raises:
+        ConfigurationError: one is none; the message says which are near.
+    """
     known = [field.name for field in dataclasses.fields(cls) if field.init]
     for name in [name for name in names if name not in known]:
         near = " or ".join(prefix + match for match in difflib.get_close_matches(str(name), known, n=3))
@@ -148,7 +159,7 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
         return mapping
     if not isinstance(mapping, Mapping):
         raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping)
-    _check_names(cls, mapping, prefix)
+    check_names(cls, mapping, prefix)
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -156,7 +167,7 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
             raise ConfigurationError(
                 f"Option '{prefix}{field.name}' is missing. Give it a value of type {type_text(hints[field.name])}."
             )
-    values = {key: _convert(hints[key], value, f"{prefix}{key}") for key, value in mapping.items()}
+    values = converted(cls, mapping, prefix)
     try:
         return cls(**values)
     except ConfigurationError as error:
@@ -164,6 +175,31 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
         raise ConfigurationError(f"{prefix}{error}") from error
     except ValueError as error:
         raise ConfigurationError(f"{prefix.rstrip('.')}: {error}" if prefix else str(error)) from error
+
+
+def converted(cls: Any, values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The values of options, each as its type says.
+
+    Args:
+        cls: the dataclass of the options.
+        values: by name.
+        prefix: what stands before a name in a message, such as "training.".
+
+    Raises:
+        ConfigurationError: a value is of another type.
+    """
+    hints = _hints(cls)
+    return {key: _convert(hints[key], _plain(value), f"{prefix}{key}") for key, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A single value of NumPy as one of Python; all else as it is."""
+    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0 else value
+
+
+@functools.cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _convert(kind: Any, value: Any, name: str) -> Any:

@@ -91,7 +91,11 @@ def dataset_from_frames(
     """
     given = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations), strict=True))
     options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, unknown, duplicates)
-    tables = {key: open_table(table, key, options.columns) for key, table in given.items() if table is not None}
+    tables = {
+        key: open_table(table, key, options.columns)
+        for key, table in given.items()
+        if table is not None or key == "interactions"
+    }
     dataset = dataset_of_tables(tables, name=name, options=options)
     return replace(dataset, frame_library=library_of(interactions))
 

@@ -14,6 +14,7 @@ from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.options import Duplicates
 from attrformer.dataset.sequences import Sequences
+from attrformer.paths import folder_path
 
 if TYPE_CHECKING:
     from attrformer.dataset.check import CheckReport
@@ -140,7 +141,7 @@ class Dataset:
         from attrformer.dataset.folder import load_dataset
 
         return load_dataset(
-            folder,
+            folder_path(folder, "folder"),
             name=name,
             columns=columns,
             kinds=kinds,
@@ -155,7 +156,7 @@ class Dataset:
         """Writes the dataset as a folder of tables; see `attrformer.dataset.store.save_dataset`."""
         from attrformer.dataset.store import save_dataset
 
-        return save_dataset(self, folder)
+        return save_dataset(self, folder_path(folder, "folder"))
 
     def check(
         self,

@@ -11,6 +11,7 @@ import polars as pl
 
 from attrformer.dataset.table_files import read_table
 from attrformer.errors import DataError
+from attrformer.processes import require_own_process
 
 _CONVERSION_ERRORS: Final = (
     nw.exceptions.NarwhalsError,
@@ -46,6 +47,7 @@ def to_polars(table: Any, *, source: str = "table") -> pl.DataFrame:
     Raises:
         DataError: it is no table, or has columns that polars cannot hold.
     """
+    require_own_process()
     if isinstance(table, (str, Path)):
         return read_table(table)
     if isinstance(table, pl.DataFrame):

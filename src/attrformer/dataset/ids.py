@@ -49,18 +49,43 @@ class Ids:
         return self._values
 
     def encode(self, values: pl.Series | Iterable[Any]) -> NDArray[np.int32]:
-        """Codes of external ids, int32 `[n]`; -1 where the id is unknown."""
+        """Codes of external ids, int32 `[n]`; -1 where the id is unknown or is no id (`in_own_type`)."""
         series = values if isinstance(values, pl.Series) else pl.Series("id", list(values))
         if len(series) == 0:
             return np.empty(0, dtype=np.int32)
-        try:
-            wanted = series.cast(self._values.dtype, strict=False).rename("id").to_frame()
-        except pl.exceptions.PolarsError:
-            return np.full(len(series), -1, dtype=np.int32)
+        wanted = self.in_own_type(series).rename("id").to_frame()
         if len(wanted) <= FEW:
             return self._look_up(wanted["id"])
         found = wanted.join(self._codes, on="id", how="left", maintain_order="left")["code"]
         return found.fill_null(-1).cast(pl.Int32).to_numpy().astype(np.int32, copy=True)
+
+    def in_own_type(self, values: pl.Series) -> pl.Series:
+        """Ids in the type of these, null where a value is not one way of writing such an id.
+
+        Whole numbers may come as integers of any width, as floating-point or decimal numbers without a fraction (1.0,
+        as pandas has columns with gaps), and as text just as they are printed ("1", not "01", "+1" or "1 "). Text may
+        come as text, also of a categorical column, and as whole numbers. Truth values, bytes, dates and all else are
+        no ids.
+
+        Args:
+            values: of any type.
+        """
+        own, kind = self._values.dtype, values.dtype
+        if kind == own:
+            return values
+        if kind.is_integer():
+            return values.cast(own, strict=False)
+        if isinstance(kind, (pl.Categorical, pl.Enum)):
+            values, kind = values.cast(pl.String), pl.String()
+        if kind == pl.String:
+            if own == pl.String:
+                return values
+            numbers = values.cast(own, strict=False)
+            return numbers.set(numbers.cast(pl.String).ne_missing(values), None)
+        if kind.is_numeric() and own.is_integer():
+            numbers = values.cast(own, strict=False)
+            return numbers.set(numbers.cast(kind, strict=False).ne_missing(values), None)
+        return pl.Series(values.name, [None] * len(values), dtype=own)
 
     def decode(self, codes: Sequence[int] | NDArray[Any]) -> pl.Series:
         """External ids of codes `[n]`."""

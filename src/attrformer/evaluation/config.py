@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from attrformer.configuration import Options
 from attrformer.errors import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationConfig:
+@dataclass(frozen=True)
+class EvaluationConfig(Options):
     """How rankings are measured.
 
     Args:
@@ -29,6 +30,7 @@ class EvaluationConfig:
     confidence: float = field(default=0.95, metadata={"help": "confidence level of the intervals, between 0 and 1"})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "cutoffs", tuple(sorted(set(self.cutoffs))))
         if not self.cutoffs or min(self.cutoffs) < 1:
             raise ConfigurationError(f"cutoffs is {list(self.cutoffs)}. Give at least one length, each 1 or more.")

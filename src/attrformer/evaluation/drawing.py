@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from attrformer.evaluation.protocol import SEEN_VARIANTS
@@ -26,7 +27,7 @@ def table(evaluation: Evaluation) -> Table:
     Args:
         evaluation: whose metrics they are.
     """
-    drawn = Table(title=evaluation.protocol.line(), title_justify="left")
+    drawn = Table(title=escape(evaluation.protocol.line()), title_justify="left")
     drawn.add_column("metric")
     for seen in SEEN_VARIANTS:
         drawn.add_column(f"seen={seen}", justify="right")

@@ -38,6 +38,7 @@ class Protocol:
             kept.
         later_share: share of the training interactions that are later than a target, the mean over targets: relations
             and popularity count them as well. None where times are not known.
+        leak: what the model had counted of what it was to predict, a sentence; empty where nothing of it.
     """
 
     dataset: str
@@ -54,6 +55,7 @@ class Protocol:
     selection: str = ""
     repeated_share: float | None = None
     later_share: float | None = None
+    leak: str = ""
 
     def line(self, seen: str | None = None) -> str:
         """One line for people.
@@ -65,6 +67,7 @@ class Protocol:
         if self.targets != self.users:
             who = f"{self.targets:,} targets of {who}"
         parts = [
+            f"LEAK: {self.leak}" if self.leak else "",
             self.dataset,
             who,
             f"all {self.items:,} items ranked",

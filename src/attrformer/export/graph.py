@@ -30,6 +30,7 @@ from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.nn.positions import PositionRelation
 from attrformer.nn.stacked import StackedEvidence
 from attrformer.nn.tables import SparseRows
+from attrformer.relations.naming import name_of_key
 
 _AT_A_TIME = 16
 """Entries of each sparse row that are compared with the positions at a time."""
@@ -72,11 +73,17 @@ def read_batch(inputs: dict[str, Tensor]) -> Batch:
         items=inputs["items"],
         places=(lengths - 1).unsqueeze(1),
         folds=torch.zeros_like(lengths),
-        users={name.removeprefix(USERS): codes for name, codes in inputs.items() if name.startswith(USERS)},
+        users=_by_column(inputs, USERS),
         times=inputs.get("times"),
-        levels={name.removeprefix(LEVELS): codes for name, codes in inputs.items() if name.startswith(LEVELS)},
+        levels=_by_column(inputs, LEVELS),
         neighbours=neighbours,
     )
+
+
+def _by_column(inputs: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The inputs whose names begin so, by the column that they hold."""
+    found = {name.removeprefix(prefix): codes for name, codes in inputs.items() if name.startswith(prefix)}
+    return {name_of_key(key): codes for key, codes in found.items()}
 
 
 class GraphNetwork(PreparedNetwork):

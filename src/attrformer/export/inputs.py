@@ -20,6 +20,8 @@ from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.tables import Table
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 from attrformer.export.folder import Description, UserAttribute
+from attrformer.recommender.unknown import id_series
+from attrformer.relations.naming import module_key
 from attrformer.relations.neighbours import latest_anchors
 from attrformer.relations.positions import level
 from attrformer.relations.reading import Reading
@@ -93,7 +95,7 @@ def item_codes(ids: Ids, items: Any, what: str) -> Codes:
     Raises:
         UnknownIdError: one is not in the catalogue; the message names it.
     """
-    series = items if isinstance(items, pl.Series) else pl.Series(what, list(items))
+    series = id_series(items, what)
     codes = ids.encode(series).astype(np.int64)
     if (codes < 0).any():
         first = series[int(np.flatnonzero(codes < 0)[0])]
@@ -165,8 +167,8 @@ def model_inputs(
         inputs["times"] = np.full(shape, NO_TIMES) if tails.times is None else padded(tails.times, 0)
     for name, edges in description.levels.items():
         values = tails.behaviours.get(name, np.full(len(tails.items), np.nan, dtype=np.float32))
-        inputs[f"{LEVELS}{name}"] = padded(level(values, edges), 0)
-    inputs |= {f"{USERS}{name}": codes[rows] for name, codes in attributes.items()}
+        inputs[LEVELS + module_key(name)] = padded(level(values, edges), 0)
+    inputs |= {USERS + module_key(name): codes[rows] for name, codes in attributes.items()}
     index = description.neighbours
     if index is not None:
         anchors = latest_anchors(tails, np.arange(len(tails)), tails.lengths, index.anchors)

@@ -16,6 +16,8 @@ from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.export.folder import GRAPH, Description, read_description
 from attrformer.export.inputs import Codes, People, attribute_codes, item_codes, model_inputs, read_people
 from attrformer.ordering import best_places
+from attrformer.processes import require_own_process
+from attrformer.recommender.arguments import truth_value, whole_number
 
 _ELEMENTS = 1 << 23
 _MOST = 256
@@ -45,6 +47,7 @@ class OnnxRecommender:
             CheckpointError: the folder is no exported model, damaged or of another version.
             ConfigurationError: onnxruntime is not installed.
         """
+        require_own_process()
         description = read_description(Path(folder))
         try:
             onnxruntime = import_module("onnxruntime")
@@ -93,8 +96,8 @@ class OnnxRecommender:
             DataError: a history is empty, or an argument cannot be read.
             ConfigurationError: k is below 1, or an attribute is none of this model.
         """
-        if k < 1:
-            raise ConfigurationError(f"k is {k}. Give 1 or more.")
+        require_own_process()
+        k, hide_seen = whole_number(k, "k"), truth_value(hide_seen, "hide_seen")
         ids = self.description.items
         people = read_people(self.description, histories)
         attributes = attribute_codes(self.description, people, user_attributes)

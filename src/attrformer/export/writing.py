@@ -21,6 +21,7 @@ from attrformer.export.inputs import LEVELS, NEIGHBOURS, NO_TIMES, USERS
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.model import Recommender
+from attrformer.relations.naming import module_key
 
 OPSET: Final = 20
 EXPORTABLE: Final = ("attrformer", "sasrec")
@@ -92,9 +93,9 @@ def _example(fitted: Fitted) -> dict[str, Tensor]:
     if reads_times(fitted):
         inputs["times"] = torch.full((count, length), NO_TIMES)
     for name in relations.levels:
-        inputs[f"{LEVELS}{name}"] = torch.zeros(count, length, dtype=torch.long)
+        inputs[LEVELS + module_key(name)] = torch.zeros(count, length, dtype=torch.long)
     for name in relations.users:
-        inputs[f"{USERS}{name}"] = torch.zeros(count, dtype=torch.long)
+        inputs[USERS + module_key(name)] = torch.zeros(count, dtype=torch.long)
     index = relations.neighbours
     if index is not None:
         shape = (count, index.count)

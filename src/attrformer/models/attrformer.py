@@ -26,6 +26,7 @@ from attrformer.nn.evidence import (
 )
 from attrformer.nn.item_table import ItemTable
 from attrformer.nn.moment import MomentEvidence
+from attrformer.nn.named import NamedModules, NamedParameters
 from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.nn.objective import Objective, Outputs
 from attrformer.nn.parts import PartInputs
@@ -104,8 +105,8 @@ class AttrFormerNetwork(Network):
         self.position = nn.Parameter(torch.randn(length, width) * 0.02)
         self.gap_count = GAP_BUCKETS if relations.time_gaps else 0
         self.level_counts = {name: len(edges) + 2 for name, edges in relations.levels.items()}
-        self.relations = nn.ModuleDict(self._relation_modules(relations))
-        self.position_relations = nn.ModuleDict(self._position_relations())
+        self.relations = NamedModules(self._relation_modules(relations))
+        self.position_relations = NamedModules(self._position_relations())
         neighbours = relations.neighbours
         if neighbours is not None:
             codes = {name: torch.from_numpy(user.codes) for name, user in relations.users.items()}
@@ -116,7 +117,7 @@ class AttrFormerNetwork(Network):
         self.head_names = heads if config.relation_heads else []
         # What the paper warns of, kept to show why: sources that share a head share its gradients.
         mixed = config.mixed_head and bool(self.head_names)
-        self.mixing = nn.ParameterDict({name: nn.Parameter(torch.ones(())) for name in self.head_names if mixed})
+        self.mixing = NamedParameters({name: nn.Parameter(torch.ones(())) for name in self.head_names if mixed})
         relation_heads = [MIXED] if mixed else self.head_names
         self.layers = nn.ModuleList(
             EncoderLayer(width, config.heads, relation_heads, length, dropout, config.expansion)
@@ -187,7 +188,7 @@ class AttrFormerNetwork(Network):
         """
         if not self.head_names:
             return None
-        everywhere = torch.arange(batch.items.shape[1], device=batch.items.device).expand(len(batch.items), -1)
+        everywhere = torch.arange(batch.items.shape[1], device=batch.items.device).expand(batch.items.shape[0], -1)
         gaps = self.gaps(batch, everywhere)
         values = [self._head_values(name, batch, gaps, read.get(name)) for name in self.head_names]
         stacked = torch.stack(values, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from attrformer.configuration import Options
 from attrformer.errors import require
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 
@@ -43,7 +44,7 @@ def only(
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Options):
     """What every model has; `name` tells the models apart.
 
     A network that is not causal is taught by histories that end right before their target (`PREFIXES`); one that
@@ -59,6 +60,7 @@ class ModelConfig:
     max_length: int = field(default=200, metadata={"help": "latest interactions of a history that are read"})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.max_length >= 1, "max_length", self.max_length, "1 or more")
 
     @property

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from attrformer.nn.batch import at_places
 from attrformer.nn.dropout import Dropout
+from attrformer.nn.named import NamedParameters
 from attrformer.nn.recency import distance_bins, look_up
 
 
@@ -76,8 +77,8 @@ class RelationAugmentedAttention(nn.Module):
         self.value = nn.Linear(width, count * self.head_width)
         self.output = nn.Linear(count * self.head_width, width)
         bins = distance_bins(length)[1]
-        self.temperature = nn.ParameterDict({name: nn.Parameter(torch.ones(())) for name in relations})
-        self.position_bias = nn.ParameterDict({name: nn.Parameter(torch.zeros(bins)) for name in relations})
+        self.temperature = NamedParameters({name: nn.Parameter(torch.ones(())) for name in relations})
+        self.position_bias = NamedParameters({name: nn.Parameter(torch.zeros(bins)) for name in relations})
 
     def stacked(self) -> StackedHeads | None:
         """The parameters of all relation heads side by side; None where there is none."""

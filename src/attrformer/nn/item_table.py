@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from attrformer.nn.named import NamedParameters
 from attrformer.relations.item_attribute import FeatureRelation
-from attrformer.relations.naming import relation_name
+from attrformer.relations.naming import module_key, relation_name
 
 UNTRAINED_SHARE: Final = 0.25
 """How much the attribute embeddings of an item count that has no embedding of its own.
@@ -41,19 +42,16 @@ class ItemTable(nn.Module):
         # Zero from the start, so that nothing random is left where interactions come in after training.
         self.item = nn.Parameter(torch.randn(len(popularity), width) * 0.02 * known)
         self.register_buffer("known", None if bool(known.all()) else known.float(), persistent=False)
-        self.attribute = nn.ParameterDict(
+        self.attribute = NamedParameters(
             {
                 relation_name("item", name): nn.Parameter(torch.randn(len(r.labels), width) * 0.02)
                 for name, r in features.items()
             }
         )
         for name, relation in features.items():
-            self.register_buffer(
-                f"codes_{relation_name('item', name)}", torch.from_numpy(relation.codes), persistent=False
-            )
-            self.register_buffer(
-                f"weights_{relation_name('item', name)}", torch.from_numpy(relation.weights), persistent=False
-            )
+            key = module_key(relation_name("item", name))
+            self.register_buffer(f"codes_{key}", torch.from_numpy(relation.codes), persistent=False)
+            self.register_buffer(f"weights_{key}", torch.from_numpy(relation.weights), persistent=False)
 
     def forward(self) -> Tensor:
         """Representation of every item, `[items, d]`."""
@@ -63,6 +61,7 @@ class ItemTable(nn.Module):
         # An own embedding of zero is also that of an item to which interactions came after training.
         share = torch.where((table == 0).all(1, keepdim=True), UNTRAINED_SHARE, 1.0)
         for name, embedding in self.attribute.items():
-            codes, weights = getattr(self, f"codes_{name}"), getattr(self, f"weights_{name}") * share
+            key = module_key(name)
+            codes, weights = getattr(self, f"codes_{key}"), getattr(self, f"weights_{key}") * share
             table = table + F.embedding_bag(codes, embedding, per_sample_weights=weights, mode="sum")
         return table

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.evidence import Gate, RelationEvidence
+from attrformer.nn.named import NamedParameters
 from attrformer.nn.parts import EntryPart, Part
-from attrformer.relations.naming import relation_name
+from attrformer.relations.naming import module_key, relation_name
 
 NOTHING = -1e9
 
@@ -44,9 +45,9 @@ class NeighbourEvidence(RelationEvidence):
         self.step_weight = nn.Parameter(-torch.arange(horizon).float())
         self.attributes = list(user_values)
         tables = {relation_name("user", n): nn.Parameter(torch.zeros(c, c)) for n, c in user_values.items()}
-        self.user_relation = nn.ParameterDict(tables)
+        self.user_relation = NamedParameters(tables)
         for name, codes in user_codes.items():
-            self.register_buffer(f"codes_{relation_name('user', name)}", codes, persistent=False)
+            self.register_buffer(_codes_key(name), codes, persistent=False)
         self.project = nn.Linear(width, width, bias=False)
         self.norm = nn.LayerNorm(width)
         nn.init.zeros_(self.project.weight)
@@ -77,7 +78,7 @@ class NeighbourEvidence(RelationEvidence):
         return table
 
     def _codes(self, name: str) -> Tensor:
-        codes = getattr(self, f"codes_{relation_name('user', name)}")
+        codes = getattr(self, _codes_key(name))
         assert isinstance(codes, Tensor)
         return codes
 
@@ -113,3 +114,8 @@ class NeighbourEvidence(RelationEvidence):
         mean = total.view(*following.shape[:2], table.shape[1])
         refined: Tensor = self.project(self.norm(mean)) * (weights.sum(2, keepdim=True) > 0)
         return refined
+
+
+def _codes_key(name: str) -> str:
+    """The buffer of the codes of a user attribute."""
+    return f"codes_{module_key(relation_name('user', name))}"

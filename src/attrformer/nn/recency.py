@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch
 from attrformer.nn.constants import constant
+from attrformer.nn.named import NamedParameters
 from attrformer.relations.naming import relation_name
 
 SINGLE_STEPS = 12
@@ -131,7 +132,7 @@ class RecencyProfile(nn.Module):
         self.by_gap = nn.Parameter(torch.zeros(gap_bucket_count)) if gap_bucket_count else None
         self.levels = list(level_counts)
         tables = {relation_name("behaviour", name): nn.Parameter(torch.zeros(n)) for name, n in level_counts.items()}
-        self.by_level = nn.ParameterDict(tables)
+        self.by_level = NamedParameters(tables)
 
     def forward(self, batch: Batch, gaps: Tensor | None) -> Tensor:
         """Log beta at the places of a batch, -inf for positions after the place.

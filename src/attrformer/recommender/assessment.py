@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +13,13 @@ from torch import Tensor
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, Targets
-from attrformer.errors import ConfigurationError, DataError
+from attrformer.errors import ConfigurationError, DataError, LeakWarning
 from attrformer.evaluation.candidates import evaluate_among
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import check_targets, evaluate
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.leaks import UNLEAKED, leak_of
 
 
 def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part: str) -> Evaluation:
@@ -54,12 +56,19 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
         "seed": config.seed,
         "config": config.evaluation,
     }
-    found = _named(evaluate(scorer, asked, **options), own, scorer.items)
+    leak = leak_of(fitted, scorer.users[targets.users], scorer.items[targets.items], targets)
+    if leak:
+        warnings.warn(f"These figures are no measure of the model: {leak}. {UNLEAKED}", LeakWarning, stacklevel=3)
+    found = _marked(_named(evaluate(scorer, asked, **options), own, scorer.items), leak)
     if split.held_out is None:
         return found
     candidates = np.sort(scorer.items[split.held_out]).astype(np.int64)
     among = evaluate_among(scorer, asked, candidates, **options)
-    return replace(found, held_out=_named(among, own, scorer.items))
+    return replace(found, held_out=_marked(_named(among, own, scorer.items), leak))
+
+
+def _marked(found: Evaluation, leak: str) -> Evaluation:
+    return replace(found, protocol=replace(found.protocol, leak=leak)) if leak else found
 
 
 def _renamed(targets: Targets, codes: NDArray[np.int32]) -> Targets:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from attrformer.configuration import to_dict
+from attrformer.configuration import Options, to_dict
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.filters import core_filter
 from attrformer.dataset.held_out import held_out_items
@@ -21,7 +21,7 @@ from attrformer.training.config import TargetConfig, TrainingConfig
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Options):
     """What becomes of a dataset before a model sees it.
 
     Raises:
@@ -82,6 +82,7 @@ class DataConfig:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.core is not None and self.core < 1:
             raise ConfigurationError(f"core is {self.core}. Give 1 or more, or null for no filter.")
         if not 0.0 < self.validation_from < self.test_from < 1.0:
@@ -140,7 +141,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Options):
     """Every option of AttrFormer, from the data to the evaluation."""
 
     seed: int = field(default=0, metadata={"help": "of weights, order, folds, samples and bootstrap"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from attrformer.errors import NotFittedError
 from attrformer.evaluation.evaluation import Evaluation
+from attrformer.paths import folder_path
+from attrformer.processes import require_own_process
+from attrformer.recommender.arguments import read_config, whole_number
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.growth import with_items
@@ -25,11 +29,14 @@ class FittedModel:
     """Options and, once there is one, the trained network.
 
     Args:
-        config: all options; the defaults where None.
+        config: all options: a `Config`, a mapping of them, or the name of a model; the defaults where None.
+
+    Raises:
+        ConfigurationError: it is something else, or an option cannot be used.
     """
 
-    def __init__(self, config: Config | None = None) -> None:
-        self.config = Config() if config is None else config
+    def __init__(self, config: Config | Mapping[str, Any] | str | None = None) -> None:
+        self.config = read_config(config)
         self.evaluation: Evaluation | None = None
         self._fitted: Fitted | None = None
 
@@ -49,7 +56,9 @@ class FittedModel:
 
         Raises:
             NotFittedError: before `fit` or `load`.
+            ForkedProcessError: in a process that was forked after the model was fitted or loaded.
         """
+        require_own_process()
         if self._fitted is None:
             raise NotFittedError(f"The model is not fitted. Call fit(dataset), or {type(self).__name__}.load(folder).")
         return self._fitted
@@ -76,28 +85,35 @@ class FittedModel:
         self._fitted = with_items(self.fitted, items)
         return self
 
-    def update(self, interactions: Any, users: Any = None) -> Self:
+    def update(self, interactions: Any, users: Any = None, *, on_known: str = "warn") -> Self:
         """Counts new interactions at once in histories, relations and similar users; nothing is learned from them.
 
-        Everything that the model knows is counted from then on, also what was held back for validation and test, so
-        later figures on these would flatter it. The model is changed in place, as by `add_items`.
+        Everything that the model knows is counted from then on, also what was held back for validation and test:
+        `evaluate` on these warns, and its figures are marked as leaked. The model is changed in place, as by
+        `add_items`.
 
         Args:
             interactions: a table as in training, with new interactions only. Users may be new, items have to be in
                 the catalogue.
             users: a table with `user_id` and a column for each user attribute that the model reads, about new users
                 or known ones, whose values it replaces; new users have none without it.
+            on_known: what becomes of interactions that the model has counted before, with the same user, item and
+                time: "warn" and count them again, "count" them, "skip" them, or "raise" an error. Without times
+                nothing tells a repetition from a second delivery; then what a user's rows begin with and the history
+                of the model ends with is taken as known.
 
         Returns:
             This model.
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            DataError: a table cannot be used as it is, or a user in `users` has no interaction.
+            ConfigurationError: `on_known` has an unknown value.
+            DataError: some are known and `on_known` is "raise", a table cannot be used as it is, or a user in `users`
+                has no interaction.
             UnknownIdError: an item is not in the catalogue; `add_items` comes first.
             CheckpointError: the model was saved by a version that did not keep how attributes of users are read.
         """
-        self._fitted = with_interactions(self.fitted, self.config, interactions, users)
+        self._fitted = with_interactions(self.fitted, self.config, interactions, users, on_known)
         return self
 
     def relation_strengths(self) -> dict[str, float]:
@@ -136,9 +152,9 @@ class FittedModel:
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            ConfigurationError: no pairs are learned for the attribute.
+            ConfigurationError: no pairs are learned for the attribute, or the count is no whole number from 1 on.
         """
-        return strongest_pairs(self.fitted, attribute, count)
+        return strongest_pairs(self.fitted, attribute, whole_number(count, "count"))
 
     def save(self, folder: Path | str) -> None:
         """Writes `model.safetensors` and `model.json`, from which `load` recommends without the dataset.
@@ -148,8 +164,9 @@ class FittedModel:
 
         Raises:
             NotFittedError: before `fit` or `load`.
+            ConfigurationError: the folder is none, such as a file.
         """
-        save_model(self.fitted, self.config, Path(folder))
+        save_model(self.fitted, self.config, folder_path(folder, "folder"))
 
     @classmethod
     def load(cls, folder: Path | str, *, device: str = "auto") -> Self:
@@ -161,9 +178,11 @@ class FittedModel:
 
         Raises:
             CheckpointError: the folder is no model, damaged or of another version.
-            ConfigurationError: the device cannot be used.
+            ConfigurationError: the device cannot be used, or the folder is none, such as a file.
+            ForkedProcessError: in a process that was forked from one in which tables or models were used.
         """
-        fitted, config = load_model(Path(folder), choose_device(device))
+        require_own_process()
+        fitted, config = load_model(folder_path(folder, "folder"), choose_device(device))
         model = cls(config)
         model._fitted = fitted
         return model

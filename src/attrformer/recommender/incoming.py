@@ -55,8 +55,7 @@ def in_type_of(ids: Ids, more: pl.Series, source: str, column: str) -> pl.Series
     Raises:
         DataError: one cannot be had in that type.
     """
-    wanted = ids.values.dtype
-    same = more.cast(wanted, strict=False)
+    same = ids.in_own_type(more)
     odd = same.is_null().arg_true()
     if len(odd):
         raise DataError(

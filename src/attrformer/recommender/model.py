@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import Split
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.models.attrformer import AttrFormerConfig
+from attrformer.paths import folder_path
+from attrformer.processes import require_own_process
 from attrformer.recommender.answering import Answering
+from attrformer.recommender.arguments import check_data, truth_value
 from attrformer.recommender.assessment import assess
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitting import Fit
@@ -24,7 +28,10 @@ class Recommender(Answering):
     """Any model of the library: the options say which; AttrFormer where they say nothing.
 
     Args:
-        config: all options; the defaults where None.
+        config: all options: a `Config`, a mapping of them, or the name of a model ("sasrec"); the defaults where None.
+
+    Raises:
+        ConfigurationError: it is something else, or an option cannot be used.
     """
 
     def fit(
@@ -59,13 +66,17 @@ class Recommender(Answering):
             CheckpointError: the run cannot be resumed.
             Stopped: a KeyboardInterrupt, once the state has been saved in the run folder.
         """
-        if resume and run is None:
+        require_own_process()
+        check_data(dataset, split)
+        if truth_value(resume, "resume") and run is None:
             raise ConfigurationError("There is nothing to resume without a run folder. Give run=FOLDER.")
-        folder = None if run is None else RunFolder(Path(run))
+        folder = None if run is None else RunFolder(folder_path(run, "run"))
         self.evaluation = None
         if split is None:
             dataset = self.config.data.filtered(dataset)
             split = self.config.data.split_of(dataset)
+        if warm_start is not None and not isinstance(warm_start, Recommender):
+            raise ConfigurationError("warm_start is no model. Give a fitted one, such as AttrFormer.load(folder).")
         start = None if warm_start is None else warm_start.fitted
         self._fitted = Fit(self.config, dataset, split, folder, resume, progress, start)()
         if folder is not None:
@@ -96,6 +107,7 @@ class Recommender(Answering):
             DataError: the dataset has another catalogue.
         """
         fitted = self.fitted
+        check_data(dataset, split)
         if split is None:
             dataset = self.config.data.filtered(dataset)
             split = self.config.data.split_of(dataset)
@@ -106,13 +118,13 @@ class AttrFormer(Recommender):
     """Sequential recommendation with attributes as explicit relations.
 
     Args:
-        config: all options; the defaults where None.
+        config: all options: a `Config` or a mapping of them; the defaults where None.
 
     Raises:
-        ConfigurationError: the options are those of another model.
+        ConfigurationError: it is something else, an option cannot be used, or the options are those of another model.
     """
 
-    def __init__(self, config: Config | None = None) -> None:
+    def __init__(self, config: Config | Mapping[str, Any] | str | None = None) -> None:
         super().__init__(config)
         if not isinstance(self.config.model, AttrFormerConfig):
             raise ConfigurationError(

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.columns import ITEM, RANK, SCORE, USER
-from attrformer.errors import ConfigurationError
 from attrformer.evaluation.ranks import best_columns
+from attrformer.recommender.arguments import truth_value, whole_number
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.popularity import popularity_scores
 from attrformer.recommender.requests import Group, Request
@@ -38,7 +38,7 @@ class Choice:
         excluded: item codes never to choose, or None.
 
     Raises:
-        ConfigurationError: k is below 1.
+        ConfigurationError: k is no whole number from 1 on, or `hide_seen` neither True nor False.
     """
 
     k: int
@@ -47,8 +47,8 @@ class Choice:
     excluded: Codes | None = None
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ConfigurationError(f"k is {self.k}. Give 1 or more.")
+        object.__setattr__(self, "k", whole_number(self.k, "k"))
+        object.__setattr__(self, "hide_seen", truth_value(self.hide_seen, "hide_seen"))
 
     def mask(self, scores: Tensor, group: Group) -> None:
         """-inf for what may not be chosen, in place.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,16 @@ def _library(fitted: Fitted, histories: Any, user_attributes: Any) -> str:
 
 
 def _read_histories(fitted: Fitted, histories: Any, unknown: OnUnknown) -> _Given:
+    if isinstance(histories, (int, float, set, frozenset, np.generic)):
+        raise DataError(
+            f"{histories!r} is no list of histories",
+            fix="Give a list of item ids for each user, [[item, ...], ...], a mapping of user id to such a list, or a "
+            "table",
+            source="histories",
+        )
+    if not isinstance(histories, (Mapping, list, tuple, str, Path)) and not hasattr(histories, "columns"):
+        # Arrays, columns of lists and generators hold a history at each place.
+        histories = list(histories.tolist() if hasattr(histories, "tolist") else histories)
     if isinstance(histories, Mapping):
         return _of_lists(fitted, id_series(histories.keys(), USER), list(histories.values()), unknown)
     if isinstance(histories, (list, tuple)):
@@ -206,7 +217,7 @@ def _read_histories(fitted: Fitted, histories: Any, unknown: OnUnknown) -> _Give
 
 def _of_lists(fitted: Fitted, names: pl.Series, lists: list[Any], unknown: OnUnknown) -> _Given:
     for name, items in zip(names, lists, strict=True):
-        if isinstance(items, (str, bytes)) or not isinstance(items, (Sequence, Iterable)):
+        if isinstance(items, (str, bytes, Mapping, set, frozenset)) or not isinstance(items, (Sequence, Iterable)):
             raise DataError(
                 f"the history of '{name}' is {items!r}, no list of item ids",
                 fix="Give a list of item ids for each user, oldest first",

@@ -15,6 +15,7 @@ from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.evidence import FeatureEvidence
+from attrformer.recommender.arguments import whole_number
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import CONTENT
 from attrformer.recommender.ranking import best_items, blocks
@@ -34,10 +35,10 @@ def similar_items(fitted: Fitted, items: Codes, k: int, by: str, candidates: Cod
         candidates: item codes to choose from, or None for the whole catalogue.
 
     Raises:
-        ConfigurationError: k is below 1, the relation is not known, or the model has no vectors of items.
+        ConfigurationError: k is no whole number from 1 on, the relation is not known, or the model has no vectors of
+            items.
     """
-    if k < 1:
-        raise ConfigurationError(f"k is {k}. Give 1 or more.")
+    k = whole_number(k, "k")
     outside = None
     if candidates is not None:
         outside = torch.ones(fitted.relations.items, dtype=torch.bool, device=fitted.device)

@@ -20,6 +20,7 @@ from attrformer.dataset.ids import Ids
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted, Knowledge
+from attrformer.recommender.legacy import with_present_names
 from attrformer.recommender.packing import pack_relations, pack_sequences, unpack_relations, unpack_sequences
 from attrformer.training.checkpoint import parameters_of, write_json
 
@@ -96,6 +97,10 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
         arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("parameter/")}
         config = from_dict(Config, described["config"])
         titles = described["titles"]
+        parameters = {n.removeprefix("parameter/"): t for n, t in tensors.items() if n.startswith("parameter/")}
+        relations, parameters, strengths = with_present_names(
+            unpack_relations(arrays, described["relations"]), described["edges"], parameters, described["strengths"]
+        )
         knowledge = Knowledge(
             dataset=described["dataset"],
             user_ids=_ids_in(described["users"]),
@@ -107,16 +112,14 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
             dropout=described["dropout"],
             precision=described["precision"],
             selection=described["selection"],
-            strengths=described["strengths"],
+            strengths=strengths,
             figures=described["figures"],
             updated=described.get("updated", 0),
         )
-        relations = unpack_relations(arrays, described["relations"])
     except ConfigurationError as error:
         raise CheckpointError(f"The model in {folder} has options that are not known here. {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from error
-    parameters = {n.removeprefix("parameter/"): t for n, t in tensors.items() if n.startswith("parameter/")}
     return Fitted(config.model, relations, parameters, knowledge, device), config
 
 

@@ -46,9 +46,14 @@ def pair_attributes(fitted: Fitted) -> list[str]:
     """Attributes whose pairs of values have a learned strength, by the names that `strongest_pairs` takes."""
     if not isinstance(fitted.network, AttrFormerNetwork):
         return []
-    items, users = list(fitted.relations.features), list(_user_tables(fitted))
-    both = set(items) & set(users)
-    return [f"item_{n}" if n in both else n for n in items] + [f"user_{n}" if n in both else n for n in users]
+    columns = _learned_columns(fitted)
+    whole = {relation_name(*column) for column in columns}
+    names = [name for _, name in columns]
+    # A column's own name where that says which one is meant; a user attribute "age" may stand beside an item
+    # attribute that is called "user_age".
+    return [
+        name if names.count(name) == 1 and name not in whole else relation_name(kind, name) for kind, name in columns
+    ]
 
 
 def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[str], NDArray[np.float32]]:
@@ -71,7 +76,7 @@ def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[st
     Raises:
         ConfigurationError: the model has learned no pairs for the attribute.
     """
-    labels, matrix, frequency = _learned(fitted, attribute)
+    labels, matrix, frequency = _learned(fitted, *_column(fitted, attribute))
     root = np.sqrt(frequency)
     weight = matrix * root[:, None] * root
     telling = (matrix > SMALLEST * matrix.max(initial=0.0)) & ~np.eye(len(matrix), dtype=bool)
@@ -82,28 +87,49 @@ def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[st
     return [labels[value] for value in chosen], matrix[np.ix_(chosen, chosen)]
 
 
-def _learned(fitted: Fitted, attribute: str) -> tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.float64]]:
+def _learned_columns(fitted: Fitted) -> list[tuple[str, str]]:
+    """Kind and name of each attribute whose pairs are learned."""
+    return [*(("item", name) for name in fitted.relations.features), *(("user", name) for name in _user_tables(fitted))]
+
+
+def _column(fitted: Fitted, attribute: str) -> tuple[str, str]:
+    """Kind and name of the attribute that is meant.
+
+    Raises:
+        ConfigurationError: there is none, or two.
+    """
+    columns = [] if not isinstance(fitted.network, AttrFormerNetwork) else _learned_columns(fitted)
+    whole = [column for column in columns if relation_name(*column) == attribute]
+    found = whole or [column for column in columns if column[1] == attribute]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigurationError(f"'{attribute}' is an attribute of items and of users. Ask for one: {_named(found)}.")
+    raise ConfigurationError(
+        f"No pairs are learned for '{attribute}'. Ask for one of: {', '.join(pair_attributes(fitted)) or 'none'}."
+    )
+
+
+def _named(columns: list[tuple[str, str]]) -> str:
+    return " or ".join(f"'{relation_name(*column)}'" for column in columns)
+
+
+def _learned(fitted: Fitted, kind: str, name: str) -> tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.float64]]:
     """Labels, learned matrix and frequency of the values of an attribute."""
-    relations, users = fitted.relations, _user_tables(fitted)
-    network = fitted.network
-    of_item = attribute if attribute in relations.features else attribute.removeprefix("item_")
-    if of_item in relations.features and isinstance(network, AttrFormerNetwork):
-        feature = relations.features[of_item]
-        module = network.relations[relation_name("item", of_item)]
+    relations = fitted.relations
+    if kind == "item":
+        feature = relations.features[name]
+        assert isinstance(fitted.network, AttrFormerNetwork)
+        module = fitted.network.relations[relation_name("item", name)]
         assert isinstance(module, FeatureEvidence)
         frequency = np.zeros(len(feature.labels))
         np.add.at(frequency, feature.codes, (feature.weights > 0) * relations.popularity[:, None])
         return feature.labels, module.matrix().detach().cpu().numpy(), frequency
-    of_user = attribute if attribute in users else attribute.removeprefix("user_")
-    if of_user in users:
-        user = relations.users[of_user]
-        # The last code stands for a missing value, which is nobody's pair.
-        known = len(user.labels) - 1
-        frequency = np.bincount(user.codes, minlength=known + 1)[:known].astype(np.float64)
-        return user.labels[:known], users[of_user].exp().cpu().numpy()[:known, :known], frequency
-    raise ConfigurationError(
-        f"No pairs are learned for '{attribute}'. Ask for one of: {', '.join(pair_attributes(fitted)) or 'none'}."
-    )
+    user, table = relations.users[name], _user_tables(fitted)[name]
+    # The last code stands for a missing value, which is nobody's pair.
+    known = len(user.labels) - 1
+    frequency = np.bincount(user.codes, minlength=known + 1)[:known].astype(np.float64)
+    return user.labels[:known], table.exp().cpu().numpy()[:known, :known], frequency
 
 
 def _user_tables(fitted: Fitted) -> dict[str, torch.Tensor]:

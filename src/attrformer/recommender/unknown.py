@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from attrformer.columns import ITEM, USER
 from attrformer.dataset.ids import Ids
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 
@@ -36,7 +37,7 @@ class OnUnknown:
 
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
-            raise ConfigurationError(f"on_unknown is '{self.action}'. Use one of: {', '.join(ACTIONS)}.")
+            raise ConfigurationError(f"on_unknown is {self.action!r}. Use one of: {', '.join(ACTIONS)}.")
 
     def report(self, values: pl.Series, what: str, where: str) -> None:
         """Says that values are not known, in the manner that was asked for.
@@ -81,24 +82,44 @@ def id_series(values: Any, what: str) -> pl.Series:
     """One id or several as a column.
 
     Args:
-        values: an id, or any collection of ids.
+        values: an id, or any collection of ids: a list, a column of any frame library, an array, a generator.
         what: the argument, for error messages.
 
     Raises:
-        DataError: they are not of one type.
+        DataError: they are not of one type, or are a table or something else that holds no ids.
     """
-    if isinstance(values, (str, int)):
-        values = [values]
+    if hasattr(values, "columns"):
+        column = USER if what == "users" else ITEM
+        raise DataError("a table was given", fix=f"Give its column of ids, table['{column}']", source=what)
+    if isinstance(values, Mapping):
+        raise DataError("a mapping was given", fix="Give a list of ids", source=what)
     try:
-        if isinstance(values, pl.Series):
-            return values
-        if isinstance(values, Mapping):
-            raise TypeError("a mapping was given")
-        return pl.Series(what, list(values))
-    except (TypeError, pl.exceptions.PolarsError) as error:
+        series = values if isinstance(values, pl.Series) else pl.Series(what, _plain_ids(values))
+    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
         raise DataError(
             f"the ids cannot be read as one column ({error})", fix="Give ids of one type", source=what
         ) from error
+    if series.dtype.is_nested() or series.dtype == pl.Object:
+        raise DataError(
+            f"these are no ids, such as {series[0]!r}", fix="Give whole numbers or text in one flat list", source=what
+        )
+    return series
+
+
+def _plain_ids(values: Any) -> list[Any]:
+    """Ids as values of Python."""
+    # Columns and arrays of other libraries, and single values of NumPy, give up their values by one of these.
+    for method in ("to_pylist", "tolist"):
+        if hasattr(values, method):
+            values = getattr(values, method)()
+            break
+    if values is None or isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        return [values]
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    if len({isinstance(value, bool) for value in plain}) > 1:
+        # Among whole numbers True would be read as 1.
+        raise TypeError("True and False are no ids")
+    return plain
 
 
 def chosen_items(ids: Ids, items: Any, what: str, unknown: OnUnknown) -> NDArray[np.int64]:

@@ -22,6 +22,7 @@ from attrformer.models.attrformer import OWN_EMBEDDING, AttrFormerNetwork
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.incoming import in_type_of, open_incoming, read_attributes
+from attrformer.recommender.known import check_action, without_known
 from attrformer.relations.growth import recounted
 from attrformer.relations.user_attribute import first_values
 from attrformer.training.checkpoint import parameters_of
@@ -32,7 +33,7 @@ NAMED: Final = 5
 Codes = Mapping[str, NDArray[np.int64]]
 
 
-def with_interactions(fitted: Fitted, config: Config, interactions: Any, users: Any) -> Fitted:
+def with_interactions(fitted: Fitted, config: Config, interactions: Any, users: Any, on_known: str = "warn") -> Fitted:
     """The model with longer histories, and with every relation that is counted in what users did counted anew.
 
     Everything that the model knows is counted, what its split had held back for validation and test included. An item
@@ -44,13 +45,16 @@ def with_interactions(fitted: Fitted, config: Config, interactions: Any, users: 
         interactions: a table as in training, new rows only, of users and items that may be new to the histories.
         users: a table with `user_id` and a column for each user attribute that the model reads, or None. A row about
             a known user replaces what was known; new users without a row have no attributes.
+        on_known: what becomes of interactions that the histories hold already, as `known.without_known` says.
 
     Raises:
+        ConfigurationError: `on_known` has an unknown value.
         DataError: a table cannot be read, times are missing where the histories have them, or a user in `users` has no
             interaction.
         UnknownIdError: an item is not in the catalogue.
         CheckpointError: the model was saved by a version that did not keep how attributes of users are read.
     """
+    check_action(on_known)
     knowledge = fitted.knowledge
     given = histories_from_frame(interactions, knowledge.histories.behaviours, SOURCE)
     items = _item_codes(knowledge.item_ids, given)
@@ -58,7 +62,8 @@ def with_interactions(fitted: Fitted, config: Config, interactions: Any, users: 
     new = names.filter(pl.Series(knowledge.user_ids.encode(names) < 0)).unique(maintain_order=True)
     user_ids = Ids(pl.concat([knowledge.user_ids.values, new]))
     fresh = replace(given.sequences, items=items[given.sequences.items])
-    histories = appended(knowledge.histories, fresh, user_ids.encode(names).astype(np.int64), len(user_ids))
+    fresh, rows = without_known(knowledge.histories, fresh, user_ids.encode(names).astype(np.int64), on_known, SOURCE)
+    histories = appended(knowledge.histories, fresh, rows, len(user_ids))
     codes = {
         name: np.concatenate([user.codes, np.full(len(new), len(user.labels) - 1, dtype=np.int64)])
         for name, user in fitted.relations.users.items()

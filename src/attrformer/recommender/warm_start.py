@@ -16,7 +16,7 @@ from attrformer.models.config import ModelConfig
 from attrformer.models.network import Network
 from attrformer.recommender.fitted import Fitted
 from attrformer.relations.build import RelationSet
-from attrformer.relations.naming import relation_name
+from attrformer.relations.naming import module_key, relation_name
 from attrformer.relations.reading import Reading
 from attrformer.training.checkpoint import parameters_of
 
@@ -85,13 +85,13 @@ def _axes(network: AttrFormerNetwork, relations: RelationSet, item_ids: Ids) -> 
     items = tuple(name if touched else f"{UNTOUCHED}{name}" for name, touched in ids)
     axes: dict[str, list[Labels]] = {OWN_EMBEDDING: [items, None]}
     for name, feature in relations.features.items():
-        relation, labels = relation_name("item", name), _exact(feature.reading, feature.labels)
+        relation, labels = module_key(relation_name("item", name)), _exact(feature.reading, feature.labels)
         axes[f"table.attribute.{relation}"] = [labels, None]
         axes[f"relations.{relation}.log_diagonal"] = [labels]
         axes |= {f"relations.{relation}.{side}": [labels, None] for side in ("left", "right")}
     for name, user in relations.users.items():
         labels = (*_exact(user.reading, user.labels[:-1]), MISSING)
-        axes[f"relations.neighbours.user_relation.{relation_name('user', name)}"] = [labels, labels]
+        axes[f"relations.neighbours.user_relation.{module_key(relation_name('user', name))}"] = [labels, labels]
     heads = _head_places(network)
     for layer in range(len(network.layers)):
         attention = f"layers.{layer}.attention"

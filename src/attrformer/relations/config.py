@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from attrformer.configuration import Options
 from attrformer.errors import require
 
 
 @dataclass(frozen=True)
-class CooccurrenceConfig:
+class CooccurrenceConfig(Options):
     """One windowed, distance-decayed co-occurrence of items in the training sequences."""
 
     enabled: bool | None = field(
@@ -26,6 +27,7 @@ class CooccurrenceConfig:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.window >= 1, "window", self.window, "1 or more")
         require(0 < self.decay <= 1, "decay", self.decay, "a number above 0, at most 1")
         require(self.backward >= 0, "backward", self.backward, "0 or more")
@@ -33,7 +35,7 @@ class CooccurrenceConfig:
 
 
 @dataclass(frozen=True)
-class RelationsConfig:
+class RelationsConfig(Options):
     """Which explicit relations exist and how they are counted."""
 
     folds: int = field(default=5, metadata={"help": "user folds of cross-fitting; 1 turns it off (ablation only)"})
@@ -99,6 +101,7 @@ class RelationsConfig:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 <= self.moment_reach < 1, "moment_reach", self.moment_reach, "0 or more and below 1")
         least = {"dense_items": 0, "buckets": 2, "moments": 2, "neighbour_count": 0}
         counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "moments")

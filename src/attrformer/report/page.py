@@ -105,6 +105,7 @@ def render(run: RunFiles) -> str:
         kind="AttrFormer report",
         dataset=protocol["dataset"] if protocol else None,
         protocol=Protocol.from_json(protocol).line() if protocol else None,
+        leak=protocol.get("leak") if protocol else None,
         tiles=list(_tiles(run)),
         sections=[
             _metrics_section(run.figures),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from attrformer.configuration import Options
 from attrformer.errors import require
 
 
 @dataclass(frozen=True)
-class TargetConfig:
+class TargetConfig(Options):
     """The posterior target (SPEC part 3): what counts as upcoming, and the Dirichlet prior."""
 
     window: int = field(default=1, metadata={"help": "w, upcoming interactions that count"})
@@ -24,6 +25,7 @@ class TargetConfig:
     uniform: float = field(default=0.0, metadata={"help": "share of the uniform distribution in the prior mean"})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.window >= 1, "window", self.window, "1 or more")
         require(0 < self.decay <= 1, "decay", self.decay, "a number above 0, at most 1")
         for name in ("strength", "relation", "popularity", "uniform"):
@@ -37,7 +39,7 @@ class TargetConfig:
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Options):
     """The training loop."""
 
     epochs: int = field(default=40, metadata={"help": "most passes over the training sequences"})
@@ -87,6 +89,7 @@ class TrainingConfig:
     checkpoint_minutes: float = field(default=5.0, metadata={"help": "minutes between checkpoints within an epoch"})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("epochs", "patience", "evaluate_every", "validation_users", "batch_targets", "sequence_targets"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("learning_rate", "relation_rate", "clip", "checkpoint_minutes"):

@@ -1,0 +1,95 @@
+"""What is given to the methods of a model, checked before anything is done with it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from attrformer.configuration import from_dict, variants_of
+from attrformer.dataset.dataset import Dataset
+from attrformer.dataset.splits import Split
+from attrformer.errors import ConfigurationError, DataError
+from attrformer.models.config import ModelConfig
+from attrformer.paths import shown
+from attrformer.recommender.config import Config
+
+
+def read_config(given: Any) -> Config:
+    """All options, however they are given.
+
+    Args:
+        given: None for the defaults, a `Config`, a mapping as in a YAML file, the name of a model ("sasrec"), or the
+            options of a model.
+
+    Raises:
+        ConfigurationError: it is something else, or an option is unknown or has a value that cannot be used.
+    """
+    if given is None:
+        return Config()
+    if isinstance(given, Config):
+        return given
+    if isinstance(given, Mapping):
+        return from_dict(Config, given)
+    if isinstance(given, ModelConfig):
+        return Config(model=given)
+    if isinstance(given, str):
+        models = variants_of(ModelConfig)
+        if given in models:
+            return Config(model=models[given]())
+        near = difflib.get_close_matches(given.lower(), models, n=1)
+        advice = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(models)}."
+        raise ConfigurationError(
+            f"There is no model '{given}'. {advice} Options from a file: load_yaml(Config, path) of "
+            "attrformer.configuration."
+        )
+    raise ConfigurationError(
+        f"config is {shown(given)}. Give a Config, a mapping such as {{'training': {{'epochs': 5}}}}, or the name of "
+        "a model."
+    )
+
+
+def whole_number(value: Any, name: str) -> int:
+    """A count, 1 or more.
+
+    Raises:
+        ConfigurationError: it is no whole number, or below 1.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise ConfigurationError(f"{name} is {shown(value)}. Give a whole number, 1 or more.")
+    if value < 1:
+        raise ConfigurationError(f"{name} is {value}. Give 1 or more.")
+    return int(value)
+
+
+def truth_value(value: Any, name: str) -> bool:
+    """True or False.
+
+    Raises:
+        ConfigurationError: it is something else, such as a text, which would count as true.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ConfigurationError(f"{name} is {shown(value)}. Give True or False.")
+    return bool(value)
+
+
+def check_data(dataset: Any, split: Any) -> None:
+    """Refuses what is no dataset, and what is no split of one.
+
+    Raises:
+        DataError: the data are something else.
+        ConfigurationError: the split is something else.
+    """
+    if not isinstance(dataset, Dataset):
+        fix = "Make a dataset of tables, Dataset.from_frames(interactions, items, users)"
+        if isinstance(dataset, (str, os.PathLike)):
+            fix = f"Load the folder: Dataset.load({str(dataset)!r})"
+        raise DataError(f"dataset is {shown(dataset)}, no Dataset", fix=fix)
+    if split is not None and not isinstance(split, Split):
+        raise ConfigurationError(
+            f"split is {shown(split)}. Give a split of the dataset, such as leave_one_out(dataset), or set data.split "
+            "in the options."
+        )
