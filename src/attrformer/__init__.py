@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from attrformer.dataset import Dataset, core_filter, leave_one_out, time_split
     from attrformer.errors import (
         AttrFormerError,
+        BusyError,
         CheckpointError,
         ConfigurationError,
         DataError,
         DownloadError,
         NotFittedError,
         UnknownIdError,
+        WriteError,
     )
     from attrformer.evaluation import Evaluation
     from attrformer.recommender import AttrFormer, Config, Recommender
@@ -29,6 +31,7 @@ except PackageNotFoundError:
 _HOMES = {
     "AttrFormer": "attrformer.recommender",
     "AttrFormerError": "attrformer.errors",
+    "BusyError": "attrformer.errors",
     "CheckpointError": "attrformer.errors",
     "Config": "attrformer.recommender",
     "ConfigurationError": "attrformer.errors",
@@ -39,6 +42,7 @@ _HOMES = {
     "NotFittedError": "attrformer.errors",
     "Recommender": "attrformer.recommender",
     "UnknownIdError": "attrformer.errors",
+    "WriteError": "attrformer.errors",
     "core_filter": "attrformer.dataset",
     "leave_one_out": "attrformer.dataset",
     "time_split": "attrformer.dataset",
@@ -47,6 +51,7 @@ _HOMES = {
 __all__ = [
     "AttrFormer",
     "AttrFormerError",
+    "BusyError",
     "CheckpointError",
     "Config",
     "ConfigurationError",
@@ -57,6 +62,7 @@ __all__ = [
     "NotFittedError",
     "Recommender",
     "UnknownIdError",
+    "WriteError",
     "__version__",
     "core_filter",
     "leave_one_out",

@@ -11,6 +11,11 @@ import typer
 
 from attrformer.cli import console, runs
 from attrformer.cli.arguments import Run
+from attrformer.errors import BusyError
+from attrformer.locks import locked_folder
+
+BRIEFLY = 5.0
+"""Seconds to wait for another evaluation to write its figures."""
 
 
 class Part(str, Enum):
@@ -43,8 +48,12 @@ def evaluate(
     dataset, split = runs.open_split(runs.data_folder(run, data), model.config)
     evaluation = model.evaluate(dataset, split=split, part=part.value)
     if part is Part.TEST:
-        RunFolder(run).add_evaluation(evaluation)
-        write_report(run)
+        try:
+            with locked_folder(run, wait=BRIEFLY):
+                RunFolder(run).add_evaluation(evaluation)
+                write_report(run)
+        except BusyError as error:
+            console.say(f"Note: the figures are not kept in the run. {error}")
     if as_json:
         typer.echo(json.dumps(evaluation.to_json(), indent=2))
     else:

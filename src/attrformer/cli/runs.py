@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from attrformer.cli import console
 from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.io import read_json, write_json
+from attrformer.locks import IN_FOLDER
 
 if TYPE_CHECKING:
     from attrformer.dataset import Dataset, Split
@@ -26,7 +27,7 @@ def check_free(run: Path, *, resume: bool) -> None:
     Raises:
         CheckpointError: the folder holds a run that is not to be resumed, or something else.
     """
-    if resume or not run.exists() or (run.is_dir() and not any(run.iterdir())):
+    if resume or not run.exists() or (run.is_dir() and all(path.name == IN_FOLDER for path in run.iterdir())):
         return
     if (run / CONFIGURATION).is_file():
         raise CheckpointError(f"{run} holds a run already. Continue it with --resume, or name another folder in --out.")
@@ -109,9 +110,7 @@ def open_model(run: Path) -> Recommender:
 def remember_data(run: Path, data: Path) -> None:
     """Writes into the run which dataset folder it was trained on, relative to the run."""
     path = os.path.relpath(data, run)
-    unfinished = run / f"{DATA}.tmp"
-    unfinished.write_text(json.dumps({"folder": Path(path).as_posix()}) + "\n", encoding="utf-8")
-    os.replace(unfinished, run / DATA)
+    write_json(run / DATA, {"folder": Path(path).as_posix()})
 
 
 def data_folder(run: Path, given: Path | None) -> Path:
@@ -132,8 +131,8 @@ def data_folder(run: Path, given: Path | None) -> Path:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error}). Train anew into another folder.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is damaged (not an object). Train anew into another folder.")

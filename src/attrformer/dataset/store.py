@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,6 +19,9 @@ from attrformer.dataset.frames import read_table
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.tables import open_table
 from attrformer.errors import DataError
+from attrformer.folders import files_together, standing_file
+from attrformer.io import read_json
+from attrformer.locks import locked_folder
 
 DESCRIPTION: Final = "dataset.json"
 
@@ -57,7 +59,7 @@ def load_dataset(
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError("there is no such folder", fix="Check the path", source=str(folder))
-    described = _read_description(folder / DESCRIPTION)
+    described = _read_description(standing_file(folder, DESCRIPTION))
     files = {table: _table_file(folder, table) for table in TABLE_NAMES}
     if files["interactions"] is None:
         raise DataError(
@@ -86,13 +88,16 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
 
     Args:
         dataset: what to write.
-        folder: created where needed; files of the same names are replaced, each at once.
+        folder: created where needed; files of the same names are replaced, all at one moment.
 
     Returns:
         The folder.
+
+    Raises:
+        BusyError: another process is writing there.
+        WriteError: the folder cannot be written; what lay there is as it was.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     description = {
         "name": dataset.name,
         "catalogue": "all",
@@ -112,10 +117,11 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
         "users": _described_frame(USER, dataset.user_ids, dataset.user_attributes),
         "item_relations": _edges_frame(dataset),
     }
-    for table, frame in frames.items():
-        _write(folder / f"{table}.parquet", frame.write_parquet)
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    _write(folder / DESCRIPTION, lambda path: path.write_text(text, encoding="utf-8"))
+    with locked_folder(folder), files_together(folder) as staged:
+        for table, frame in frames.items():
+            frame.write_parquet(staged / f"{table}.parquet")
+        (staged / DESCRIPTION).write_text(text, encoding="utf-8")
     return folder
 
 
@@ -126,14 +132,14 @@ def _joined_notes(before: list[str], now: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _table_file(folder: Path, table: str) -> Path | None:
-    return next((file for ending in _ENDINGS if (file := folder / f"{table}{ending}").is_file()), None)
+    return next((file for ending in _ENDINGS if (file := standing_file(folder, f"{table}{ending}")).is_file()), None)
 
 
 def _read_description(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        described = json.loads(file.read_text(encoding="utf-8"))
+        described = read_json(file)
     except ValueError as error:
         raise DataError(f"it is not JSON ({error})", fix="Repair the file or delete it", source=str(file)) from error
     shape = {"name": str, "catalogue": str, "kinds": dict, "notes": list}
@@ -199,13 +205,3 @@ def _edges_frame(dataset: Dataset) -> pl.DataFrame:
         for name, edges in dataset.item_relations.items()
     ]
     return pl.concat([pl.DataFrame(schema=empty), *parts])
-
-
-def _write(file: Path, write: Callable[[Path], Any]) -> None:
-    """Writes under a temporary name first, so that a file is always the old or the new one."""
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from attrformer.dataset.frames import native_like
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.export.folder import GRAPH, Description, read_description
 from attrformer.export.inputs import Codes, People, attribute_codes, item_codes, model_inputs, read_people
+from attrformer.folders import standing_folder
 
 _ELEMENTS = 1 << 23
 _MOST = 256
@@ -44,7 +45,8 @@ class OnnxRecommender:
             CheckpointError: the folder is no exported model, damaged or of another version.
             ConfigurationError: onnxruntime is not installed.
         """
-        description = read_description(Path(folder))
+        folder = standing_folder(Path(folder))
+        description = read_description(folder)
         try:
             onnxruntime = import_module("onnxruntime")
         except ImportError as error:
@@ -53,7 +55,7 @@ class OnnxRecommender:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        path = Path(folder) / GRAPH
+        path = folder / GRAPH
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:

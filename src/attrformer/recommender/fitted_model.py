@@ -148,6 +148,8 @@ class FittedModel:
 
         Raises:
             NotFittedError: before `fit` or `load`.
+            BusyError: another process is saving a model there.
+            WriteError: the folder cannot be written; a model that lay there is as it was.
         """
         save_model(self.fitted, self.config, Path(folder))
 

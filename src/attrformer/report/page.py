@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import jinja2
 
 from attrformer.evaluation.protocol import Protocol
+from attrformer.io import write_text
 from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
 from attrformer.report.run_files import RunFiles, read_run
 from attrformer.report.scale import finite, number
@@ -50,12 +50,12 @@ def write_report(run_folder: Path | str) -> Path:
 
     Raises:
         CheckpointError: the folder is not a training folder, or one of its files is damaged.
+        WriteError: the page cannot be written.
     """
     folder = Path(run_folder)
     page = render(read_run(folder))
-    target, unfinished = folder / "report.html", folder / "report.html.tmp"
-    unfinished.write_text(page, encoding="utf-8")
-    os.replace(unfinished, target)
+    target = folder / "report.html"
+    write_text(target, page)
     return target
 
 
