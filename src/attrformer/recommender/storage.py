@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +34,7 @@ UNCHECKED: Final = 1
 TENSORS: Final = "model.safetensors"
 DESCRIPTION: Final = "model.json"
 
-_MOMENT: Final = 0.1
+_TRIES: Final = 5
 _SHOWN: Final = 200
 _ID_TYPES: Final = {"String": pl.String, "Int64": pl.Int64}
 
@@ -145,13 +144,29 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Both files of a model, checked against each other."""
-    try:
-        return _read_once(folder)
-    except CheckpointError:
-        # Another process may have replaced the model between the two; a damaged one is still so a moment later.
-        time.sleep(_MOMENT)
-        return _read_once(folder)
+    """Both files of a model, checked against each other; read again where they were replaced meanwhile."""
+    for _ in range(_TRIES):
+        before = _signature(folder)
+        try:
+            return _read_once(folder)
+        except CheckpointError:
+            if _signature(folder) == before:
+                raise
+    return _read_once(folder)
+
+
+def _signature(folder: Path) -> list[object]:
+    """What changes when the files of a model are replaced."""
+    found: list[object] = []
+    for name in (DESCRIPTION, TENSORS):
+        path = standing_file(folder, name)
+        try:
+            state = path.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((path, state.st_ino, state.st_mtime_ns, state.st_size))
+    return found
 
 
 def _read_once(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
