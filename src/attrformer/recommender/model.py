@@ -66,12 +66,12 @@ class Recommender(Answering):
         if resume and run is None:
             raise ConfigurationError("There is nothing to resume without a run folder. Give run=FOLDER.")
         folder = None if run is None else RunFolder(Path(run))
-        self.evaluation = None
-        if split is None:
-            dataset = self.config.data.filtered(dataset)
-            split = self.config.data.split_of(dataset)
-        start = None if warm_start is None else warm_start.fitted
         with nullcontext() if folder is None else locked_folder(folder.folder):
+            self.evaluation = None
+            if split is None:
+                dataset = self.config.data.filtered(dataset)
+                split = self.config.data.split_of(dataset)
+            start = None if warm_start is None else warm_start.fitted
             self._fit(Fit(self.config, dataset, split, folder, resume, progress, start))
         return self
 

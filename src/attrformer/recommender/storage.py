@@ -140,7 +140,7 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
     except (RuntimeError, pl.exceptions.PolarsError) as error:
         if is_out_of_memory(error) or device.type != "cpu":
             raise
-        raise _damaged(folder, _first_line(error)) from error
+        raise _damaged(folder, str(error)) from error
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -178,7 +178,7 @@ def _read_once(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             mark = (file.metadata() or {}).get("mark")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (OSError, SafetensorError) as error:
-        raise _damaged(folder, f"{TENSORS}: {_first_line(error)}") from error
+        raise _damaged(folder, f"{TENSORS}: {error}") from error
     if described["version"] == UNCHECKED:
         sound = mark == described["mark"] == _mark(described, tensors)
     if not sound:
@@ -201,7 +201,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
     try:
         described = read_json(path)
     except (OSError, ValueError) as error:
-        raise _damaged(folder, f"{DESCRIPTION}: {_first_line(error)}") from error
+        raise _damaged(folder, f"{DESCRIPTION}: {error}") from error
     if not isinstance(described, dict) or described.get("format") != FORMAT or "mark" not in described:
         raise _damaged(folder, f"{DESCRIPTION} describes no model")
     version = described.get("version")
@@ -215,13 +215,10 @@ def _read_description(folder: Path) -> dict[str, Any]:
     return described
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:_SHOWN] or type(error).__name__
-
-
 def _damaged(folder: Path, problem: str) -> CheckpointError:
+    told = " ".join(problem.split())[:_SHOWN]
     return CheckpointError(
-        f"The model in {folder} cannot be read ({problem}). Save it again, or restore the folder from a copy."
+        f"The model in {folder} cannot be read ({told}). Save it again, or restore the folder from a copy."
     )
 
 
