@@ -175,7 +175,7 @@ def test_a_forged_model_is_refused_or_answers(model: AttrFormer, tmp_path: Path)
     model.save(tmp_path / "whole")
     described, tensors = read(tmp_path / "whole")
     drawn, refused = random.Random(11), 0
-    for _ in range(COUNT // 2):
+    for _ in range(COUNT // 4):
         # Sizes of the network are left alone, since large ones are a matter of memory.
         told = edit({key: value for key, value in described.items() if key != "config"}, drawn)
         forge(tmp_path / "forged", told | {"config": described["config"]}, tensors)
@@ -183,7 +183,7 @@ def test_a_forged_model_is_refused_or_answers(model: AttrFormer, tmp_path: Path)
             refused += answers(tmp_path / "forged") is None
         except AttrFormerError:
             refused += 1
-    assert 0 < refused < COUNT // 2
+    assert 0 < refused < COUNT // 4
 
 
 @pytest.mark.parametrize(
