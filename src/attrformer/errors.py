@@ -71,7 +71,7 @@ _NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory"
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of Python or of a library says that there is no more memory."""
-    told = isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)
+    told = not isinstance(error, AttrFormerError) and any(words in str(error).lower() for words in _NO_MEMORY)
     return told or isinstance(error, MemoryError)
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from attrformer.errors import WriteError
+from attrformer.errors import AttrFormerError, WriteError
 
 CHECKSUM: Final = "checksum"
 """Key of a JSON object under which the checksum of all its other keys stands."""
@@ -147,7 +147,7 @@ def reporting(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except WriteError:
+    except AttrFormerError:
         raise
     except Exception as error:
         library = type(error).__module__.partition(".")[0] in _OF_LIBRARIES

@@ -178,6 +178,8 @@ def _read_once(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             mark = (file.metadata() or {}).get("mark")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (OSError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise MemoryError(str(error)) from error
         raise _damaged(folder, f"{TENSORS}: {error}") from error
     if described["version"] == UNCHECKED:
         sound = mark == described["mark"] == _mark(described, tensors)

@@ -80,14 +80,14 @@ def write_recommendations(
         raise ConfigurationError(f"save_every is {save_every}. Give 1 or more.")
     if out.is_dir():
         raise WriteError(f"{out} is a folder. Give the name of a file.")
-    with locked_place(out), reporting(out):
+    with locked_place(out):
         return _write(fitted, request, choice, out, save_every, progress or (lambda _: None))
 
 
 def _write(
     fitted: Fitted, request: Request, choice: Choice, out: Path, save_every: int, tell: Callable[[int], None]
 ) -> int:
-    pieces = _Pieces(unfinished_folder(out), fingerprint(fitted, request, choice, save_every))
+    pieces = _Pieces(out, fingerprint(fitted, request, choice, save_every))
     pieces.open()
     tell(0)
     for number, start in enumerate(range(0, len(request), save_every)):
@@ -98,7 +98,7 @@ def _write(
         tell(stop)
     if not len(request) and not pieces.has(0):
         pieces.keep(0, recommend(fitted, request, choice))
-    rows = pieces.join(out)
+    rows = pieces.join()
     pieces.remove()
     return rows
 
@@ -147,12 +147,12 @@ class _Pieces:
     """The answers that are there already, as numbered files.
 
     Args:
-        folder: where they lie.
+        out: the file that is made of them.
         asked: mark of the question.
     """
 
-    def __init__(self, folder: Path, asked: str) -> None:
-        self._folder, self._asked = folder, asked
+    def __init__(self, out: Path, asked: str) -> None:
+        self._out, self._folder, self._asked = out, unfinished_folder(out), asked
         self._files: dict[int, Path] = {}
 
     def open(self) -> None:
@@ -172,7 +172,8 @@ class _Pieces:
                 remove_leftovers(self._folder / f"0{_ENDING}")
                 return
             self.remove()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with reporting(self._out):
+            self._folder.mkdir(parents=True, exist_ok=True)
         write_json(note, self._asked)
 
     def has(self, number: int) -> bool:
@@ -186,21 +187,22 @@ class _Pieces:
     def keep(self, number: int, answers: pl.DataFrame) -> None:
         """Writes a piece, whole or not at all."""
         unfinished = self._folder / unfinished_name(f"0{_ENDING}")
-        try:
-            answers.write_parquet(unfinished)
-            flush(unfinished)
-            path = self._folder / self._name(number, unfinished)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with reporting(self._out):
+            try:
+                answers.write_parquet(unfinished)
+                flush(unfinished)
+                path = self._folder / self._name(number, unfinished)
+                os.replace(unfinished, path)
+            finally:
+                unfinished.unlink(missing_ok=True)
         self._files[number] = path
 
-    def join(self, out: Path) -> int:
+    def join(self) -> int:
         """Writes all pieces into one file, a few in memory at a time, and says how many rows that makes."""
         paths = [self._files[number] for number in sorted(self._files)]
         joined = pl.scan_parquet(paths)
-        csv = out.suffix.lower() == ".csv"
-        write_atomically(out, joined.sink_csv if csv else joined.sink_parquet)
+        csv = self._out.suffix.lower() == ".csv"
+        write_atomically(self._out, joined.sink_csv if csv else joined.sink_parquet)
         return int(joined.select(pl.len()).collect().item())
 
     def remove(self) -> None:
