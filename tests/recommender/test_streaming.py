@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from attrformer.errors import BusyError, ConfigurationError
+from attrformer.errors import BusyError, ConfigurationError, WriteError
 from attrformer.io import file_checksum
 from attrformer.locks import locked_place
 from attrformer.recommender import AttrFormer
@@ -122,6 +122,12 @@ def test_files_that_cannot_be_written(model: AttrFormer, tmp_path: Path) -> None
     with pytest.raises(ConfigurationError, match="holds something else"):
         write(model, tmp_path / "a.csv")
     assert (foreign / "mine.txt").read_text() == "keep"
+    unfinished_folder(tmp_path / "b.csv").write_text("keep")
+    with pytest.raises(ConfigurationError, match="holds something else"):
+        write(model, tmp_path / "b.csv")
+    with pytest.raises(WriteError, match="is a folder"):
+        (tmp_path / "c.csv").mkdir()
+        write(model, tmp_path / "c.csv")
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv"])

@@ -162,8 +162,9 @@ class _Pieces:
             ConfigurationError: the folder holds something else.
         """
         note = self._folder / _ASKED
-        if self._folder.exists() and any(self._folder.iterdir()):
-            if not note.is_file() and not all(map(_is_own, self._folder.iterdir())):
+        there = self._folder.exists()
+        if there and (not self._folder.is_dir() or any(self._folder.iterdir())):
+            if not note.is_file() and not (self._folder.is_dir() and all(map(_is_own, self._folder.iterdir()))):
                 raise ConfigurationError(
                     f"{self._folder} holds something else than unfinished recommendations. Move it, or give another "
                     "file name."
