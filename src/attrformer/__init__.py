@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from attrformer.dataset import Dataset, core_filter, leave_one_out, time_split
     from attrformer.errors import (
         AttrFormerError,
+        BusyError,
         CheckpointError,
         ConfigurationError,
         DataError,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         LeakWarning,
         NotFittedError,
         UnknownIdError,
+        WriteError,
     )
     from attrformer.evaluation import Evaluation
     from attrformer.recommender import AttrFormer, Config, Recommender
@@ -32,6 +34,7 @@ except PackageNotFoundError:
 _HOMES = {
     "AttrFormer": "attrformer.recommender",
     "AttrFormerError": "attrformer.errors",
+    "BusyError": "attrformer.errors",
     "CheckpointError": "attrformer.errors",
     "Config": "attrformer.recommender",
     "ConfigurationError": "attrformer.errors",
@@ -45,6 +48,7 @@ _HOMES = {
     "NotFittedError": "attrformer.errors",
     "Recommender": "attrformer.recommender",
     "UnknownIdError": "attrformer.errors",
+    "WriteError": "attrformer.errors",
     "core_filter": "attrformer.dataset",
     "leave_one_out": "attrformer.dataset",
     "time_split": "attrformer.dataset",
@@ -53,6 +57,7 @@ _HOMES = {
 __all__ = [
     "AttrFormer",
     "AttrFormerError",
+    "BusyError",
     "CheckpointError",
     "Config",
     "ConfigurationError",
@@ -66,6 +71,7 @@ __all__ = [
     "NotFittedError",
     "Recommender",
     "UnknownIdError",
+    "WriteError",
     "__version__",
     "core_filter",
     "leave_one_out",

@@ -88,6 +88,23 @@ class KnownInteractionsWarning(AttrFormerWarning):
         super().__init__(message)
 
 
+class WriteError(AttrFormerError, OSError):
+    """A file or folder that cannot be written; what was there before is as it was."""
+
+
+class BusyError(AttrFormerError):
+    """A folder or file that another process, or another thread of this one, is writing."""
+
+
+_NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "out of memory", "bad_alloc", "can't start new thread")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python or of a library says that there is no more memory."""
+    told = not isinstance(error, AttrFormerError) and any(words in str(error).lower() for words in _NO_MEMORY)
+    return told or isinstance(error, MemoryError)
+
+
 def require(holds: bool, option: str, value: object, allowed: str) -> None:
     """Raises where an option has a value that cannot be used.
 

@@ -103,10 +103,12 @@ commands(["work"])
 
 def test_a_system_error_names_its_file(runner: CliRunner, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "report.html.tmp").mkdir()
+    (tmp_path / "report.html").mkdir()
     result = runner.invoke(app, ["report", str(tmp_path)])
     assert result.exit_code == application.BAD_INPUT
-    assert result.stderr == f"Error: Is a directory: {tmp_path / 'report.html.tmp'}\n"
+    page = tmp_path / "report.html"
+    advice = "Name another place, or move what lies there."
+    assert result.stderr == f"Error: {page} cannot be written (a folder lies there). {advice}\n"
 
 
 def test_report_prints_where_it_lies(runner: CliRunner, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.recommender.conftest import small_config
+from tests.recommender.saved import read, write_version_1
 
 from attrformer.columns import CONTRIBUTION, ITEM, PART, SCORE, USER
 from attrformer.configuration import override
@@ -202,20 +202,12 @@ def test_a_model_of_an_earlier_version_answers_and_does_not_grow(
     copy: AttrFormer, saved: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
     """What version 1 wrote before items could be added: no kinds, no edges, no count of updates."""
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
-    described = json.loads((saved / "model.json").read_text())
+    described, tensors = read(saved)
     del described["updated"]
     for entry in (*described["relations"]["features"], *described["relations"]["users"]):
         del entry["kind"]
-    with safe_open(saved / "model.safetensors", framework="pt") as file:
-        metadata = file.metadata()
-        readings = [name for name in file.keys() if name.endswith(("/edges", "/buckets"))]  # noqa: SIM118
-        names = [name for name in file.keys() if name not in readings or "moment/" in name]  # noqa: SIM118
-        tensors = {name: file.get_tensor(name) for name in names}
-    save_file(tensors, tmp_path / "model.safetensors", metadata=metadata)
-    (tmp_path / "model.json").write_text(json.dumps(described))
+    readings = [name for name in tensors if name.endswith(("/edges", "/buckets")) and "moment/" not in name]
+    write_version_1(tmp_path, described, {name: tensor for name, tensor in tensors.items() if name not in readings})
     old = AttrFormer.load(tmp_path, device="cpu")
     assert old.recommend(k=5).equals(copy.recommend(k=5))
     with pytest.raises(CheckpointError, match="earlier version, which did not keep how 'brand' is read"):

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.recommender.saved import forge, read
 
 from attrformer.errors import CheckpointError
 from attrformer.recommender import AttrFormer
@@ -73,7 +74,7 @@ def test_damaged_files_are_refused(folder: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(CheckpointError, match=r"cannot be read|not known here"):
             AttrFormer.load(copy)
-    unknown = damaged("model.json", json.dumps({**described, "config": {"no": 1}}).encode())
+    unknown = forge(tmp_path / "unknown", {**described, "config": {"no": 1}}, read(folder)[1])
     with pytest.raises(CheckpointError, match=r"not known here\. Unknown option 'no'\."):
         AttrFormer.load(unknown)
     (damaged("model.json", text) / "model.safetensors").unlink()
@@ -81,9 +82,11 @@ def test_damaged_files_are_refused(folder: Path, tmp_path: Path) -> None:
         AttrFormer.load(tmp_path / "damaged")
 
 
-def test_files_of_two_models_are_not_mixed(model: AttrFormer, folder: Path) -> None:
-    described = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps({**described, "mark": "0" * 64}))
+def test_files_of_two_models_are_not_mixed(model: AttrFormer, folder: Path, tmp_path: Path) -> None:
+    described, tensors = read(folder)
+    name = next(name for name in tensors if name.startswith("parameter/"))
+    other = forge(tmp_path / "other", described, tensors | {name: tensors[name] + 1})
+    (folder / "model.json").write_bytes((other / "model.json").read_bytes())
     with pytest.raises(CheckpointError, match="of different models"):
         AttrFormer.load(folder)
 
@@ -91,5 +94,5 @@ def test_files_of_two_models_are_not_mixed(model: AttrFormer, folder: Path) -> N
 def test_another_version_is_refused(folder: Path) -> None:
     described = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**described, "version": 99}))
-    with pytest.raises(CheckpointError, match="format version 99, this library reads 1"):
+    with pytest.raises(CheckpointError, match="format version 99, this library reads 1 and 2"):
         AttrFormer.load(folder)

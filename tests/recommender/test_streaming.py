@@ -5,14 +5,18 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from attrformer.errors import ConfigurationError
+from attrformer.errors import BusyError, ConfigurationError, WriteError
+from attrformer.io import file_checksum
+from attrformer.locks import locked_place
 from attrformer.recommender import AttrFormer
 from attrformer.recommender.streaming import unfinished_folder, write_recommendations
 
@@ -63,6 +67,8 @@ def test_an_interrupted_file_is_gone_on_with(model: AttrFormer, tmp_path: Path) 
     # Marked answers tell those that are taken over from those made anew; a damaged piece is made anew.
     marked = pl.read_parquet(pieces[0]).with_columns(pl.lit(-7.0, pl.Float32).alias("score"))
     marked.write_parquet(pieces[0])
+    stem = pieces[0].stem.rpartition("-")[0]
+    pieces[0].rename(pieces[0].with_name(f"{stem}-{file_checksum(pieces[0])[:16]}.parquet"))
     pieces[1].write_bytes(b"PAR1 half")
     told: list[int] = []
     request, choice = model.question(k=4)
@@ -116,6 +122,38 @@ def test_files_that_cannot_be_written(model: AttrFormer, tmp_path: Path) -> None
     with pytest.raises(ConfigurationError, match="holds something else"):
         write(model, tmp_path / "a.csv")
     assert (foreign / "mine.txt").read_text() == "keep"
+    unfinished_folder(tmp_path / "b.csv").write_text("keep")
+    with pytest.raises(ConfigurationError, match="holds something else"):
+        write(model, tmp_path / "b.csv")
+    with pytest.raises(WriteError, match="is a folder"):
+        (tmp_path / "c.csv").mkdir()
+        write(model, tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+def test_one_writer_at_a_time(model: AttrFormer, tmp_path: Path, ending: str) -> None:
+    out, caught = tmp_path / f"two{ending}", []
+
+    def write_another(done: int) -> None:
+        thread = threading.Thread(target=lambda: caught.append(refusal(lambda: write(model, out, k=5))))
+        thread.start()
+        thread.join()
+
+    request, choice = model.question(k=2)
+    write_recommendations(model.fitted, request, choice, out, save_every=100, progress=write_another)
+    assert [type(error) for error in caught] == [BusyError] * 3
+    assert read(out).group_by("user_id").len()["len"].unique().to_list() == [2]
+    with locked_place(out):
+        pass
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def refusal(work: Callable[[], object]) -> Exception | None:
+    try:
+        work()
+    except Exception as error:
+        return error
+    return None
 
 
 SLOW_WRITER = """

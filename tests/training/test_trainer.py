@@ -15,6 +15,7 @@ from tests.training.builders import FAST, Notes, trained, trainer_of
 from torch import Tensor
 
 from attrformer.nn.objectives import PosteriorTarget
+from attrformer.signals import REQUESTS, exit_code
 from attrformer.training.checkpoint import Progress, parameters_of
 from attrformer.training.config import TargetConfig
 from attrformer.training.trainer import Stopped, average_decay
@@ -62,8 +63,10 @@ def test_loss_and_every_gradient_equal_the_plain_objective() -> None:
             torch.testing.assert_close(mine.grad, other.grad, rtol=1e-3, atol=2e-6, msg=name)
 
 
-@pytest.mark.parametrize("average", [0.0, 0.9])
-def test_resumed_training_ends_in_the_same_weights(tmp_path: Path, average: float) -> None:
+@pytest.mark.parametrize(
+    ("average", "number"), [(0.0, signal.SIGINT), (0.9, signal.SIGINT), *((0.9, number) for number in REQUESTS)]
+)
+def test_resumed_training_ends_in_the_same_weights(tmp_path: Path, average: float, number: int) -> None:
     relations = relations_of(DATA)
     training = replace(FAST, average=average)
     torch.manual_seed(0)
@@ -72,20 +75,36 @@ def test_resumed_training_ends_in_the_same_weights(tmp_path: Path, average: floa
 
     def interrupt(progress: Progress) -> None:
         if progress.step == 5:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     torch.manual_seed(0)
     cut = trainer_of(DATA, relations, training=training, dropout=0.2, folder=tmp_path, notes=Notes(interrupt=interrupt))
-    handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(Stopped):
+    handler = signal.getsignal(number)
+    with pytest.raises(Stopped) as stopped:
         cut.fit()
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(number) is handler and exit_code(stopped.value) == 128 + number
     assert 0 < cut.progress.step < whole.progress.step and cut.progress.batch > 0
     torch.manual_seed(123)
     rest = trainer_of(DATA, relations, training=training, dropout=0.2, folder=tmp_path)
     rest.fit(resume=True)
     assert rest.progress.step == whole.progress.step
     assert_equal(weights(whole.network), weights(rest.network))
+
+
+def test_a_handler_of_the_program_stays_in_charge(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    try:
+        notes = Notes(interrupt=interrupt)
+        trainer_of(DATA, relations_of(DATA), training=FAST, folder=tmp_path, notes=notes).fit()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert told == [signal.SIGTERM]
 
 
 def figures(values: list[float]) -> object:

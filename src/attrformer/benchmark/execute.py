@@ -24,10 +24,11 @@ from attrformer.errors import AttrFormerError
 from attrformer.evaluation.evaluation import HEADLINE, Evaluation
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 from attrformer.evaluation.slices import Slice
+from attrformer.io import write_json
 from attrformer.models.own import load_models, loaded_models
 from attrformer.models.registry import is_own
 from attrformer.recommender import Config, Recommender
-from attrformer.training.checkpoint import write_json
+from attrformer.signals import exit_code, terminable
 from attrformer.training.device import choose_device
 
 JOB: Final = "job.json"
@@ -205,17 +206,18 @@ def _rounded(value: Any) -> Any:
 
 
 def main() -> None:
-    """Runs the folder that the command line names; exits with 1 after an error, with 130 when interrupted."""
+    """Runs the folder that the command line names; exits with 1 after an error, with 130 or 143 when interrupted."""
     # A background process may have inherited that interrupts are ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        load_models()
-        execute(Path(sys.argv[1]))
+        with terminable():
+            load_models()
+            execute(Path(sys.argv[1]))
     except AttrFormerError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(FAILED)
-    except KeyboardInterrupt:
-        sys.exit(STOPPED)
+    except KeyboardInterrupt as interrupt:
+        sys.exit(exit_code(interrupt))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from attrformer.benchmark.files import claim, read_object
 from attrformer.benchmark.jobs import Job
 from attrformer.benchmark.options import MACHINE, flat, is_same, nested
 from attrformer.configuration import from_dict, to_dict
+from attrformer.io import write_json
 from attrformer.recommender import Config
 from attrformer.recommender.run_folder import RunFolder
-from attrformer.training.checkpoint import write_json
 
 
 def begin_from_earlier(job: Job) -> Path | None:

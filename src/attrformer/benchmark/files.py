@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.io import parse_json, read_json, reporting
 
 LOCK: Final = "benchmark.lock"
 
@@ -43,18 +44,31 @@ def claim(folder: Path) -> Iterator[int | None]:
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:
-    """Adds one JSON line, whole, whoever else adds lines at the same time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Adds one JSON line, whole, whoever else adds lines at the same time.
+
+    Raises:
+        WriteError: it cannot be written; the lines before are as they were.
+    """
     lock = _file_locks()
-    with path.open("a+b") as file:
-        lock.flock(file, lock.LOCK_EX)
-        file.seek(0, os.SEEK_END)
-        # Half a line of a writer that was killed stays a line of its own.
-        if file.tell() and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
-            file.write(b"\n")
-        file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    with reporting(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b", buffering=0) as file:
+            lock.flock(file, lock.LOCK_EX)
+            end = file.seek(0, os.SEEK_END)
+            # Half a line of a writer that was killed stays a line of its own.
+            start = b"\n" if end and os.pread(file.fileno(), 1, end - 1) != b"\n" else b""
+            try:
+                _write_all(file.fileno(), start + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                os.fsync(file.fileno())
+            except OSError:
+                # A full disk takes half a line, which nobody is to read.
+                file.truncate(end)
+                raise
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -72,7 +86,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for text in texts:
         try:
-            line = json.loads(text)
+            line = parse_json(text)
         except ValueError:
             continue
         if isinstance(line, dict):
@@ -87,7 +101,7 @@ def read_object(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing, damaged or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}). Remove its folder and run the plan again.") from error
     if not isinstance(content, dict):

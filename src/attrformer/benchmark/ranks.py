@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation import metrics
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.protocol import HIDDEN, RANKED, Protocol
+from attrformer.io import parse_json, write_atomically
 
 _FORMAT: Final = "attrformer-ranks-2"
 _FORMATS: Final = ("attrformer-ranks-1", _FORMAT)
@@ -83,11 +84,12 @@ def save_ranks(evaluation: Evaluation, path: Path) -> None:
         "targets": digest(evaluation.users, evaluation.items),
     }
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with unfinished.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-    os.replace(unfinished, path)
+
+    def write(unfinished: Path) -> None:
+        with unfinished.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    write_atomically(path, write)
 
 
 def load_ranks(path: Path) -> Ranks:
@@ -98,7 +100,7 @@ def load_ranks(path: Path) -> Ranks:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+            header = parse_json(file["header"].tobytes())
             hidden, above = file["hidden"].astype(np.int64), file["above"].astype(np.int64)
             users = file["users"].astype(np.int64) if "users" in file else None
             known = {name: file[name].astype(bool) for name in ("same_time", "repeats") if name in file}
@@ -107,7 +109,7 @@ def load_ranks(path: Path) -> Ranks:
         protocol = Protocol.from_json(header["protocol"])
         ranks = {HIDDEN: _reached(hidden), RANKED: _reached(hidden + above)}
         return Ranks(protocol, header["targets"], ranks, users, **known)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, DataError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, DataError) as error:
         raise CheckpointError(f"The ranks {path} cannot be read ({error}). Run that row of the plan again.") from error
 
 

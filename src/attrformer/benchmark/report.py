@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from attrformer.benchmark.same_time import repeats, same_time
 from attrformer.benchmark.tables import Tables
 from attrformer.benchmark.wording import NOTHING
 from attrformer.errors import ConfigurationError
+from attrformer.io import write_text
 
 MARK = "<!-- Made by `attrformer benchmark report` from {template}; what is written here by hand gets lost. -->\n"
 PLAIN: Final = Path(__file__).parent / "templates" / "document.md.j2"
@@ -83,7 +83,4 @@ def _filled(template: Path, names: dict[str, object]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    unfinished.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    write_text(path, text.rstrip("\n") + "\n")

@@ -21,7 +21,7 @@ from attrformer.benchmark.files import LOCK, append_line, claim, read_lines, rea
 from attrformer.benchmark.jobs import Job
 from attrformer.benchmark.workers import carry_out
 from attrformer.configuration import to_dict
-from attrformer.training.checkpoint import write_json
+from attrformer.io import write_atomically, write_json
 
 LOG: Final = "log.txt"
 EVALUATIONS: Final = "evaluations"
@@ -190,10 +190,7 @@ def _named(job: Job) -> dict[str, Any]:
 
 
 def _copy(file: Path, kept: Path) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = kept.with_name(f"{kept.name}.tmp")
-    shutil.copyfile(file, unfinished)
-    os.replace(unfinished, kept)
+    write_atomically(kept, lambda unfinished: shutil.copyfile(file, unfinished))
 
 
 def _description(job: Job, commit: environment.Commit) -> dict[str, Any]:

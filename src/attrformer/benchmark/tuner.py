@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from attrformer.benchmark.runner import ELSEWHERE, FAILED, Runner
 from attrformer.benchmark.workers import carry_out
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import SEEN_VARIANTS
+from attrformer.io import write_text
 from attrformer.recommender import Config
 
 _OF_TEST: Final = frozenset({"test", "slices", "protocol", "repeated_share"})
@@ -129,15 +129,12 @@ class Tuner:
         lines = self.trials(row, source)
         best = max(sorted(lines), key=lambda number: float(lines[number]["value"]))
         file = chosen_file(self.plan, row.name, source)
-        file.parent.mkdir(parents=True, exist_ok=True)
         text = (
             f"# {row.label} on {source}: trial {best + 1} of {len(lines)} of `attrformer benchmark tune`, plan "
             f"{self.plan.name}.\n# Validation {HEADLINE}, mean of both seen variants: {lines[best]['value']:.4f}; "
             f"defaults {lines[min(lines)]['value']:.4f}.\n"
         )
-        unfinished = file.with_name(f"{file.name}.tmp")
-        unfinished.write_text(text + yaml.safe_dump({"set": lines[best]["options"]}), encoding="utf-8")
-        os.replace(unfinished, file)
+        write_text(file, text + yaml.safe_dump({"set": lines[best]["options"]}))
         self.runner.say(f"{row.name} on {source}: trial {best + 1} is the best, {file}")
 
 

@@ -12,6 +12,8 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
+from attrformer.signals import raise_terminated
+
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
 
@@ -43,8 +45,8 @@ def stoppable() -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for number in before:
-            signal.signal(number, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, raise_terminated)
         yield
     finally:
         for number, handler in before.items():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import typer
 from typer.core import TyperGroup
@@ -26,12 +27,21 @@ from attrformer.cli import (
     serve,
     train,
 )
-from attrformer.errors import AttrFormerError
+from attrformer.errors import AttrFormerError, is_out_of_memory
+from attrformer.signals import Terminated, exit_code, terminable
 
 BAD_INPUT = 2
-INTERRUPTED = 130
+NO_MEMORY = (
+    "There is not enough memory for this. Ask for less at a time (smaller batches, model or table), or use a machine "
+    "with more; what was saved before is as it was."
+)
 COMMANDS = (demo, download, prepare, check, train, evaluate, recommend, explain, index, export, serve, report, options)
 MODELS = "--models"
+
+
+def _is_request(interrupt: KeyboardInterrupt) -> TypeGuard[Terminated]:
+    """Whether the system asked to end, not a person at the keyboard."""
+    return isinstance(interrupt, Terminated) and interrupt.number != signal.SIGINT
 
 
 class Commands(TyperGroup):
@@ -45,10 +55,11 @@ class Commands(TyperGroup):
         """Runs the command that was asked for.
 
         Raises:
-            typer.Exit: code 2 for bad input, 130 when interrupted.
+            typer.Exit: code 2 for bad input, 130 when interrupted, 143 after SIGTERM.
         """
         try:
-            return super().invoke(ctx)
+            with terminable():
+                return super().invoke(ctx)
         except AttrFormerError as error:
             console.complain(str(error))
         except BrokenPipeError:
@@ -56,14 +67,19 @@ class Commands(TyperGroup):
             raise
         except OSError as error:
             console.complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-        except KeyboardInterrupt:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            console.complain(NO_MEMORY)
+        except KeyboardInterrupt as interrupt:
             # polars raises an interrupt that reaches it, and Python then raises the same one again at its next call.
             try:  # noqa: SIM105 - a call before the block, such as suppress(), would be where it is raised.
                 time.sleep(0)
             except KeyboardInterrupt:
                 pass
-            console.say(f"\nInterrupted. {ctx.meta.get(console.HINT, '')}".rstrip(" "))
-            raise typer.Exit(INTERRUPTED) from None
+            said = f"Ended by {interrupt.name}" if _is_request(interrupt) else "Interrupted"
+            console.say(f"\n{said}. {ctx.meta.get(console.HINT, '')}".rstrip(" "))
+            raise typer.Exit(exit_code(interrupt)) from None
         raise typer.Exit(BAD_INPUT)
 
 

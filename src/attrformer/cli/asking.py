@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import typer
 
 from attrformer.cli import console, tables
 from attrformer.errors import DataError
+from attrformer.io import read_json
 
 if TYPE_CHECKING:
     from attrformer.recommender import Recommender
@@ -100,7 +100,7 @@ def read_attributes(path: Path | None) -> Any:
         return read_table(path)
     fix = 'Write {"user": {"attribute": value, ...}, ...}'
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise DataError(f"the file cannot be read ({error})", fix=fix, source=str(path)) from error
     if not isinstance(content, dict):

@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attrformer.cli import console, reading, runs
 from attrformer.cli.arguments import Columns, Duplicates, Kinds, Run, Separators
 from attrformer.cli.asking import spoken_warnings
+from attrformer.errors import BusyError, WriteError
+from attrformer.locks import locked_folder
+
+if TYPE_CHECKING:
+    from attrformer.evaluation import Evaluation
+
+BRIEFLY = 5.0
+"""Seconds to wait for another evaluation to write its figures."""
 
 
 class Part(str, Enum):
@@ -43,18 +51,31 @@ def evaluate(
 
     Example:  attrformer evaluate runs/ml-1m --json > figures.json
     """
-    from attrformer.recommender.run_folder import RunFolder
-    from attrformer.report import write_report
-
     model = runs.open_model(run)
     options = reading.configured(model.config, columns, kinds, separators, duplicates)
     dataset, split = runs.split_of_run(run, data, options)
     with spoken_warnings():
         evaluation = model.evaluate(dataset, split=split, part=part.value)
-    if part is Part.TEST:
-        RunFolder(run).add_evaluation(evaluation)
-        write_report(run)
+    unkept = _keep(run, evaluation) if part is Part.TEST else None
     if as_json:
         typer.echo(json.dumps(evaluation.to_json(), indent=2))
     else:
         console.show_all(evaluation.tables())
+    if unkept is not None:
+        raise unkept
+
+
+def _keep(run: Path, evaluation: Evaluation) -> WriteError | None:
+    """Writes the figures into the run; gives back what speaks against it, since they are to be shown all the same."""
+    from attrformer.recommender.run_folder import RunFolder
+    from attrformer.report import write_report
+
+    try:
+        with locked_folder(run, wait=BRIEFLY):
+            RunFolder(run).add_evaluation(evaluation)
+            write_report(run)
+    except BusyError as error:
+        console.say(f"Note: the figures are not kept in the run. {error}")
+    except WriteError as error:
+        return error
+    return None

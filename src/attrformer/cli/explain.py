@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,8 @@ import typer
 from attrformer.cli import asking, console, runs, tables
 from attrformer.cli.arguments import Run, Users
 from attrformer.errors import ConfigurationError
+from attrformer.io import write_text
+from attrformer.locks import locked_place
 
 DRAWING = ".svg"
 
@@ -77,8 +78,6 @@ def explain(
 
 
 def _write(drawing: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    unfinished.write_text(drawing, encoding="utf-8")
-    os.replace(unfinished, path)
+    with locked_place(path):
+        write_text(path, drawing)
     console.say(f"Drawing: {path}")

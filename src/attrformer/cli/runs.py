@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from attrformer.cli import console
 from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.io import read_json, write_json
+from attrformer.locks import IN_FOLDER
 
 if TYPE_CHECKING:
     from attrformer.dataset import Dataset, Split
@@ -29,7 +30,7 @@ def check_free(run: Path, *, resume: bool) -> None:
     Raises:
         CheckpointError: the folder holds a run that is not to be resumed, or something else.
     """
-    if resume or not run.exists() or (run.is_dir() and not any(run.iterdir())):
+    if resume or not run.exists() or (run.is_dir() and all(path.name == IN_FOLDER for path in run.iterdir())):
         return
     if (run / CONFIGURATION).is_file():
         raise CheckpointError(f"{run} holds a run already. Continue it with --resume, or name another folder in --out.")
@@ -134,9 +135,7 @@ def check_data(dataset: Dataset, folder: Path, config: Config, *, quiet: bool = 
 
 def remember_check(run: Path, report: CheckReport) -> None:
     """Writes a report on the data into the run, for its page."""
-    unfinished = run / f"{CHECK}.tmp"
-    unfinished.write_text(json.dumps(report.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(unfinished, run / CHECK)
+    write_json(run / CHECK, report.to_json())
 
 
 def open_model(run: Path) -> Recommender:
@@ -167,9 +166,7 @@ def remember_sample(run: Path) -> None:
 
 
 def _write_data(run: Path, content: dict[str, object]) -> None:
-    unfinished = run / f"{DATA}.tmp"
-    unfinished.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    os.replace(unfinished, run / DATA)
+    write_json(run / DATA, content)
 
 
 def split_of_run(run: Path, given: Path | None, config: Config) -> tuple[Dataset, Split]:
@@ -217,8 +214,8 @@ def data_folder(run: Path, given: Path | None) -> Path:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error}). Train anew into another folder.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is damaged (not an object). Train anew into another folder.")

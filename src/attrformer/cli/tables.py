@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +11,9 @@ import typer
 
 from attrformer.cli import console
 from attrformer.columns import CONTRIBUTION, HISTORY, ITEM, PART, RANK, SCORE, TITLE, USER
-from attrformer.errors import ConfigurationError, DataError
+from attrformer.errors import ConfigurationError, DataError, WriteError
+from attrformer.io import read_json, write_atomically
+from attrformer.locks import locked_place
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,7 +58,7 @@ def read_histories(path: Path | None) -> pl.DataFrame | dict[str, list[Any]] | l
 def _read_json(path: Path) -> dict[str, list[Any]] | list[list[Any]]:
     fix = 'Write {"user": ["item", ...], ...} or [["item", ...], ...]'
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise DataError(f"the file cannot be read ({error})", fix=fix, source=str(path)) from error
     rows = list(content.values()) if isinstance(content, dict) else content
@@ -76,13 +76,16 @@ def _writers() -> dict[str, Callable[[pl.DataFrame, Path], object]]:
 
 
 def check_target(out: Path | None) -> None:
-    """Refuses a file ending that cannot be written, before any work is done.
+    """Refuses a file ending that cannot be written, or a folder, before any work is done.
 
     Raises:
         ConfigurationError: the ending is none of those.
+        WriteError: a folder lies there.
     """
     if out is not None and out.suffix.lower() not in _writers():
         raise ConfigurationError(f"{out} ends in none of {', '.join(_writers())}. Give a file name that does.")
+    if out is not None and out.is_dir():
+        raise WriteError(f"{out} is a folder. Give the name of a file.")
 
 
 def deliver(frame: pl.DataFrame, out: Path | None) -> None:
@@ -93,10 +96,9 @@ def deliver(frame: pl.DataFrame, out: Path | None) -> None:
         out: the file, whose ending says the format; None for standard output.
     """
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = out.with_name(f"{out.name}.tmp")
-        _writers()[out.suffix.lower()](frame, unfinished)
-        os.replace(unfinished, out)
+        write = _writers()[out.suffix.lower()]
+        with locked_place(out):
+            write_atomically(out, lambda unfinished: write(frame, unfinished))
         console.say(f"{len(frame):,} rows")
         typer.echo(out)
     elif sys.stdout.isatty():

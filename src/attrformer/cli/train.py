@@ -9,6 +9,7 @@ import typer
 
 from attrformer.cli import console, reading, runs
 from attrformer.cli.arguments import Columns, Duplicates, Kinds, Quiet, Separators, Settings
+from attrformer.locks import locked_folder
 
 
 def train(
@@ -42,7 +43,7 @@ def train(
     First it says what every column is used as, and what is suspicious in the data: `attrformer check` in short.
 
     The run folder gets the configuration, the metrics of each epoch, checkpoints, the model, its figures on the test
-    interactions and an HTML report. Ctrl-C saves; the same command with `--resume` continues.
+    interactions and an HTML report. Ctrl-C saves, as SIGTERM does; the same command with `--resume` continues.
 
     Where data have grown, `--warm-start RUN` begins with what an earlier run learned of the same items and values.
 
@@ -54,6 +55,8 @@ def train(
     from attrformer.report import write_report
 
     ctx.meta[console.HINT] = "The same command with --resume continues."
+    # Held over everything that is written, and taken first: a run in progress is no run to be resumed.
+    ctx.with_resource(locked_folder(out))
     runs.check_free(out, resume=resume)
     start = None if warm_start is None else runs.open_model(warm_start)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)

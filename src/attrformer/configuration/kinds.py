@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, Union
 from attrformer.errors import ConfigurationError
 
 VARIANT = "name"
+_SHOWN = 300
 """Field that tells the dataclasses of a union, or of an open family, apart."""
 
 
@@ -133,4 +134,7 @@ def wrong(name: str, wanted: str, value: Any, advice: str = "") -> Configuration
         value: what was given.
         advice: added to the message, with a space before it.
     """
-    return ConfigurationError(f"Option '{name}' takes {wanted}, not {value!r} ({type(value).__name__}).{advice}")
+    shown = repr(value)
+    if len(shown) > _SHOWN:
+        shown = f"{shown[:_SHOWN]} ..."
+    return ConfigurationError(f"Option '{name}' takes {wanted}, not {shown} ({type(value).__name__}).{advice}")

@@ -15,6 +15,9 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {}
+MOST_VALUES = 100_000
+"""Values that one text may stand for; far more than any plan of runs holds."""
+
 _NUMBER = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
 for _tag, _pattern, _first in (
     ("null", r"(null|Null|NULL|~|)", ["n", "N", "~", ""]),
@@ -34,11 +37,46 @@ def parse_yaml(text: str, *, source: str) -> Any:
         source: named in the error.
 
     Raises:
-        ConfigurationError: the text is not YAML.
+        ConfigurationError: the text is not YAML, nested too deeply, or means far more values than it writes.
     """
+    loader = _Loader(text)
     try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > MOST_VALUES:
+            raise ConfigurationError(f"{source}: the aliases stand for too many values. Write fewer of them.")
+        return loader.construct_document(node)
+    except (RecursionError, _Endless):
+        raise ConfigurationError(
+            f"{source}: the value is nested too deeply. Options need no more than a few levels."
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(
             f"{source}: the value is not YAML ({error}). Quote texts with special signs."
         ) from error
+    finally:
+        loader.dispose()
+
+
+class _Endless(Exception):
+    """An alias stands for something that it is itself a part of."""
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for, each alias counted as what it repeats.
+
+    Args:
+        node: of a document.
+        known: sizes of the nodes that were counted; 0 while one is being counted.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    found = known.get(id(node))
+    if found == 0:
+        raise _Endless
+    if found is None:
+        known[id(node)] = 0
+        inner = node.value if isinstance(node, yaml.SequenceNode) else [one for pair in node.value for one in pair]
+        found = known[id(node)] = 1 + sum(_size(one, known) for one in inner)
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,8 @@ from attrformer.dataset.options import Duplicates, TableOptions
 from attrformer.dataset.table_files import PARQUET, ending_of
 from attrformer.dataset.tables import Table, open_table
 from attrformer.errors import DataError
+from attrformer.folders import standing_file, standing_files
+from attrformer.io import read_json
 
 DESCRIPTION: Final = "dataset.json"
 
@@ -98,7 +99,7 @@ def folder_options(
     """
     if not folder.is_dir():
         raise DataError("there is no such folder", fix="Check the path", source=str(folder))
-    described = _read_description(folder / DESCRIPTION)
+    described = _read_description(standing_file(folder, DESCRIPTION))
     return TableOptions(
         columns={**described.get("columns", {}), **(columns or {})},
         kinds={**described.get("kinds", {}), **(kinds or {})},
@@ -111,7 +112,7 @@ def folder_options(
 
 def is_dataset_folder(folder: Path) -> bool:
     """Whether a folder holds a table of interactions."""
-    return folder.is_dir() and any(_is_table(file, "interactions") for file in folder.iterdir() if file.is_file())
+    return folder.is_dir() and any(_is_table(file, "interactions") for file in standing_files(folder))
 
 
 def folder_tables(
@@ -155,7 +156,7 @@ def dataset_of_folder(
         name: what protocol lines call the data.
         notes: what was said of the files.
     """
-    described = _read_description(folder / DESCRIPTION)
+    described = _read_description(standing_file(folder, DESCRIPTION))
     named = name or described.get("name") or folder.resolve().name
     dataset = dataset_of_tables(tables, name=named, options=options)
     return replace(dataset, notes=_joined_notes(described.get("notes", []), (*notes, *dataset.notes)))
@@ -168,7 +169,7 @@ def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
         DataError: there are several files of one table, and none or more than one of them is a parquet file.
     """
     found, notes = dict[str, Path](), list[str]()
-    present = sorted(file for file in folder.iterdir() if file.is_file())
+    present = standing_files(folder)
     for table in TABLE_NAMES:
         files = [file for file in present if _is_table(file, table)]
         parquet = [file for file in files if ending_of(file) in PARQUET]
@@ -211,7 +212,7 @@ def _read_description(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        described = json.loads(file.read_text(encoding="utf-8"))
+        described = read_json(file)
     except ValueError as error:
         raise DataError(f"it is not JSON ({error})", fix="Repair the file or delete it", source=str(file)) from error
     if not isinstance(described, dict) or any(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +13,8 @@ from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.folder import DESCRIPTION
 from attrformer.dataset.ids import Ids
+from attrformer.folders import files_together
+from attrformer.locks import locked_folder
 
 
 def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
@@ -23,13 +22,16 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
 
     Args:
         dataset: what to write.
-        folder: created where needed; files of the same names are replaced, each at once.
+        folder: created where needed; files of the same names are replaced, all at one moment.
 
     Returns:
         The folder.
+
+    Raises:
+        BusyError: another process is writing there.
+        WriteError: the folder cannot be written; what lay there is as it was.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     description = {
         "name": dataset.name,
         "catalogue": "all",
@@ -51,10 +53,11 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
         "users": described_frame(USER, dataset.user_ids, dataset.user_attributes),
         "item_relations": _edges_frame(dataset),
     }
-    for table, frame in frames.items():
-        _write(folder / f"{table}.parquet", frame.write_parquet)
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    _write(folder / DESCRIPTION, lambda path: path.write_text(text, encoding="utf-8"))
+    with locked_folder(folder), files_together(folder) as staged:
+        for table, frame in frames.items():
+            frame.write_parquet(staged / f"{table}.parquet")
+        (staged / DESCRIPTION).write_text(text, encoding="utf-8")
     return folder
 
 
@@ -118,13 +121,3 @@ def _edges_frame(dataset: Dataset) -> pl.DataFrame:
         for name, edges in dataset.item_relations.items()
     ]
     return pl.concat([pl.DataFrame(schema=empty), *parts])
-
-
-def _write(file: Path, write: Callable[[Path], Any]) -> None:
-    """Writes under a temporary name first, so that a file is always the old or the new one."""
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)

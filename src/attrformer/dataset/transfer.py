@@ -16,6 +16,7 @@ from email.message import Message
 from pathlib import Path
 
 from attrformer.errors import DownloadError
+from attrformer.io import read_json
 
 Check = Callable[[Path], "str | None"]
 Report = Callable[[int, "int | None"], None]
@@ -67,7 +68,7 @@ class _Partial:
     def state(self) -> tuple[int, str | None]:
         """Bytes that can be kept, and the validator to send with the request for the rest."""
         try:
-            note = json.loads(self.note.read_text(encoding="utf-8"))
+            note = read_json(self.note)
             validator = note["validator"] if note["url"] == self.url else None
         except (OSError, ValueError, KeyError, TypeError):
             validator = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,17 @@ from safetensors.numpy import save_file
 from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.protocol import SEEN_VARIANTS, Protocol
+from attrformer.io import has_checksum, parse_json, with_checksum, write_atomically
+from attrformer.locks import locked_place
 
-_FORMAT: Final = "attrformer-evaluation-1"
 _OPTIONAL: Final = ("popularity", "same_time", "repeats", "last", "new_users")
 """What is not known of every evaluation, or was not kept by earlier versions."""
+
+_FORMAT: Final = "attrformer-evaluation-2"
+_UNCHECKED: Final = "attrformer-evaluation-1"
+"""The version before, which has no checksum."""
+
+_HEADER: Final = "evaluation"
 
 
 def save_evaluation(evaluation: Evaluation, path: Path) -> None:
@@ -27,6 +34,10 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
     Args:
         evaluation: what to write.
         path: the file, replaced as a whole where it exists; its folder is made where needed.
+
+    Raises:
+        BusyError: another process is writing that file.
+        WriteError: it cannot be written; what lay there is as it was.
     """
     tensors: dict[str, NDArray[np.generic]] = {
         "users": evaluation.users,
@@ -37,15 +48,20 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
     tensors |= {f"lists.{seen}": lists for seen, lists in evaluation.lists.items()}
     optional = {name: getattr(evaluation, name) for name in _OPTIONAL}
     tensors |= {name: values for name, values in optional.items() if values is not None}
-    header = {
-        "format": _FORMAT,
-        "protocol": json.dumps(evaluation.protocol.to_json()),
-        "cutoffs": json.dumps(evaluation.cutoffs),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    save_file({name: np.ascontiguousarray(values) for name, values in tensors.items()}, unfinished, metadata=header)
-    os.replace(unfinished, path)
+    ready = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    told = {"protocol": evaluation.protocol.to_json(), "cutoffs": evaluation.cutoffs, "arrays": _checksum(ready)}
+    # With one entry the header is the same each time; the library writes several in any order.
+    header = {_HEADER: json.dumps({"format": _FORMAT, **with_checksum(told)})}
+    with locked_place(path):
+        write_atomically(path, lambda unfinished: save_file(ready, unfinished, metadata=header))
+
+
+def _checksum(tensors: dict[str, NDArray[np.generic]]) -> str:
+    digest = hashlib.sha256()
+    for name, values in sorted(tensors.items()):
+        digest.update(repr((name, values.dtype.str, values.shape)).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def load_evaluation(path: Path) -> Evaluation:
@@ -63,12 +79,11 @@ def load_evaluation(path: Path) -> Evaluation:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"The evaluation {path} cannot be read ({error}). Evaluate the model again.") from error
-    if header.get("format") != _FORMAT:
-        raise CheckpointError(f"{path} holds no evaluation of this version. Evaluate the model again.")
     try:
+        told = _told(header, tensors)
         return Evaluation(
-            protocol=Protocol.from_json(json.loads(header["protocol"])),
-            cutoffs=tuple(json.loads(header["cutoffs"])),
+            protocol=Protocol.from_json(told["protocol"]),
+            cutoffs=tuple(told["cutoffs"]),
             users=tensors["users"],
             items=tensors["items"],
             history_lengths=tensors["history_lengths"],
@@ -76,5 +91,21 @@ def load_evaluation(path: Path) -> Evaluation:
             lists={seen: tensors[f"lists.{seen}"] for seen in SEEN_VARIANTS if f"lists.{seen}" in tensors},
             **{name: tensors.get(name) for name in _OPTIONAL},
         )
-    except (KeyError, ValueError, DataError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, DataError) as error:
         raise CheckpointError(f"The evaluation {path} is incomplete ({error}). Evaluate the model again.") from error
+
+
+def _told(header: dict[str, str], tensors: dict[str, NDArray[np.generic]]) -> dict[str, Any]:
+    """What the header says, once it and the arrays have been checked against it.
+
+    Raises:
+        ValueError: it is of no evaluation, or something is damaged.
+    """
+    told = parse_json(header.get(_HEADER, "{}"))
+    if header.get("format") == _UNCHECKED:
+        return {name: parse_json(header[name]) for name in ("protocol", "cutoffs")}
+    if not isinstance(told, dict) or told.pop("format", None) != _FORMAT:
+        raise ValueError("it holds no evaluation of this version")
+    if not has_checksum(told) or told["arrays"] != _checksum(tensors):
+        raise ValueError("it does not have the checksum that it names")
+    return told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,15 @@ from numpy.typing import NDArray
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import CheckpointError
+from attrformer.io import file_checksum, has_checksum, json_text, read_json, with_checksum
 from attrformer.relations.neighbours import NeighbourIndex
 from attrformer.relations.reading import Reading
 
 FORMAT: Final = "attrformer-onnx"
-VERSION: Final = 1
+VERSION: Final = 2
+UNCHECKED: Final = 1
+"""The version before, which has no checksums."""
+
 GRAPH: Final = "model.onnx"
 DESCRIPTION: Final = "recommender.json"
 ARRAYS: Final = "arrays.npz"
@@ -70,7 +73,7 @@ class Description:
 
 
 def write_description(description: Description, folder: Path) -> None:
-    """Writes `recommender.json` and `arrays.npz` into a folder."""
+    """Writes `recommender.json` and `arrays.npz` into a folder that holds the graph already."""
     arrays: dict[str, NDArray[Any]] = {}
     attributes = []
     for number, (name, attribute) in enumerate(description.attributes.items()):
@@ -101,8 +104,8 @@ def write_description(description: Description, folder: Path) -> None:
         "users": _ids_out(description.users),
     }
     np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
-    text = json.dumps(described, indent=1, ensure_ascii=False)
-    (folder / DESCRIPTION).write_text(f"{text}\n", encoding="utf-8")
+    described["files"] = {path.name: file_checksum(path) for path in sorted(folder.iterdir())}
+    (folder / DESCRIPTION).write_text(json_text(with_checksum(described)), encoding="utf-8")
 
 
 def read_description(folder: Path) -> Description:
@@ -115,21 +118,33 @@ def read_description(folder: Path) -> Description:
     if not path.is_file() or not (folder / GRAPH).is_file():
         raise CheckpointError(f"{folder} holds no exported model. Make one: attrformer export RUN --out {folder}.")
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = read_json(path)
         if described["format"] != FORMAT:
             raise ValueError("it describes something else")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
-    if described.get("version") != VERSION:
+    version = described.get("version")
+    if version not in (UNCHECKED, VERSION):
         raise CheckpointError(
-            f"{folder} has format version {described.get('version')}, this library reads {VERSION}. Export again."
+            f"{folder} has format version {str(version)[:20]}, this library reads {UNCHECKED} and {VERSION}. "
+            "Export again."
         )
     try:
+        if version == VERSION:
+            _require_checksums(described, folder)
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
             arrays = dict(file)
         return _described(described, arrays)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise _damaged(folder / ARRAYS, error) from error
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise _damaged(folder, error) from error
+
+
+def _require_checksums(described: dict[str, Any], folder: Path) -> None:
+    if not has_checksum(described):
+        raise ValueError(f"{DESCRIPTION} does not have the checksum that it names")
+    for name, digest in described["files"].items():
+        if file_checksum(folder / name) != digest:
+            raise ValueError(f"{name} does not have the checksum that {DESCRIPTION} names")
 
 
 def is_export(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from attrformer.dataset.frames import native_like
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.export.folder import GRAPH, Description, read_description
 from attrformer.export.inputs import Codes, People, attribute_codes, item_codes, model_inputs, read_people
+from attrformer.folders import standing_folder
 from attrformer.ordering import best_places
 from attrformer.processes import require_own_process
 from attrformer.recommender.arguments import truth_value, whole_number
@@ -48,7 +49,8 @@ class OnnxRecommender:
             ConfigurationError: onnxruntime is not installed.
         """
         require_own_process()
-        description = read_description(Path(folder))
+        folder = standing_folder(Path(folder))
+        description = read_description(folder)
         try:
             onnxruntime = import_module("onnxruntime")
         except ImportError as error:
@@ -57,7 +59,7 @@ class OnnxRecommender:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        path = Path(folder) / GRAPH
+        path = folder / GRAPH
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:

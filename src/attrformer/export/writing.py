@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,8 @@ from attrformer.errors import ConfigurationError
 from attrformer.export.folder import GRAPH, Description, UserAttribute, is_export, write_description
 from attrformer.export.graph import ScoringGraph
 from attrformer.export.inputs import LEVELS, NEIGHBOURS, NO_TIMES, USERS
+from attrformer.folders import new_folder
+from attrformer.locks import locked_place
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.model import Recommender
@@ -45,24 +46,17 @@ def export_model(model: Recommender, folder: Path | str) -> None:
         NotFittedError: the model is not fitted.
         ConfigurationError: a package is missing, the model is of another kind or on another device, or the folder
             holds something else.
+        BusyError: another process is exporting into the folder.
+        WriteError: it cannot be written; what was exported before is as it was.
     """
     folder, fitted = Path(folder), model.fitted
     _check(fitted, folder)
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     graph = ScoringGraph(fitted.network).eval()
     size = sum(tensor.nbytes for tensor in (*graph.parameters(), *graph.buffers()))
     program = _translated(graph, _example(fitted))
-    program.save(str(unfinished / GRAPH), external_data=size > _SINGLE_FILE)
-    write_description(_describe(fitted), unfinished)
-    # A folder cannot be replaced in one step: for the moment between the two renames there is none.
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    unfinished.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with locked_place(folder), new_folder(folder) as unfinished:
+        program.save(str(unfinished / GRAPH), external_data=size > _SINGLE_FILE)
+        write_description(_describe(fitted), unfinished)
 
 
 def _check(fitted: Fitted, folder: Path) -> None:

@@ -89,8 +89,15 @@ class ContentGraph:
         return int(self._graph.memory_usage)
 
     def save(self, path: Path) -> None:
-        """Writes the graph into one file."""
-        self._graph.save(str(path))
+        """Writes the graph into one file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        try:
+            self._graph.save(str(path))
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
 
     @classmethod
     def load(cls, path: Path) -> ContentGraph:

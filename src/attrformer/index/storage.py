@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +13,28 @@ from attrformer.configuration import from_dict, to_dict
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.index.content import ContentGraph
 from attrformer.index.options import IndexOptions
+from attrformer.io import (
+    file_checksum,
+    flush,
+    has_checksum,
+    read_json,
+    remove_leftovers,
+    reporting,
+    unfinished_name,
+    with_checksum,
+    write_json,
+)
+from attrformer.locks import locked_folder
 from attrformer.recommender.fitted import Fitted
-from attrformer.training.checkpoint import parameters_of, write_json
+from attrformer.training.checkpoint import parameters_of
 
 FORMAT: Final = "attrformer-index"
-VERSION: Final = 2
+VERSION: Final = 3
+UNCHECKED: Final = 2
+"""The version before, whose description has no checksum."""
+
 DESCRIPTION: Final = "index.json"
+_GRAPH: Final = "content"
 
 
 def fingerprint(fitted: Fitted) -> str:
@@ -49,20 +64,34 @@ def save_index(folder: Path, mark: str, options: IndexOptions, graph: ContentGra
         mark: `fingerprint` of the model.
         options: of the index.
         graph: None where the search is exact.
+
+    Raises:
+        BusyError: another process is writing an index there.
+        WriteError: it cannot be written; an index that lay there is as it was.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    before = _graph_files(folder)
-    file = None
-    if graph is not None:
-        unfinished = folder / "content.tmp"
-        graph.save(unfinished)
-        file = f"content-{_digest(unfinished)[:16]}.usearch"
-        os.replace(unfinished, folder / file)
-    described = {"format": FORMAT, "version": VERSION, "model": mark, "graph": file, "options": to_dict(options)}
-    write_json(folder / DESCRIPTION, described)
-    for path in before:
-        if path.name != file:
-            path.unlink(missing_ok=True)
+    with locked_folder(folder):
+        before = _graph_files(folder)
+        file = None if graph is None else _write_graph(folder, graph)
+        described = {"format": FORMAT, "version": VERSION, "model": mark, "graph": file, "options": to_dict(options)}
+        write_json(folder / DESCRIPTION, with_checksum(described))
+        for path in before:
+            if path.name != file:
+                path.unlink(missing_ok=True)
+
+
+def _write_graph(folder: Path, graph: ContentGraph) -> str:
+    """Writes the graph under a name that holds its checksum; the name."""
+    unfinished = folder / unfinished_name(_GRAPH)
+    with reporting(folder):
+        remove_leftovers(folder / _GRAPH)
+        try:
+            graph.save(unfinished)
+            flush(unfinished)
+            file = f"{_GRAPH}-{file_checksum(unfinished)[:16]}.usearch"
+            os.replace(unfinished, folder / file)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    return file
 
 
 def load_index(folder: Path, mark: str) -> tuple[IndexOptions, ContentGraph | None]:
@@ -80,11 +109,14 @@ def load_index(folder: Path, mark: str) -> tuple[IndexOptions, ContentGraph | No
     if not path.is_file():
         raise CheckpointError(f"{folder} holds no index. Make one: attrformer index RUN.")
     described = _read(path)
-    if described.get("version") != VERSION:
+    version = described.get("version")
+    if version not in (UNCHECKED, VERSION):
         raise CheckpointError(
-            f"The index in {folder} has format version {described.get('version')}, this library reads {VERSION}. "
-            "Make it again: attrformer index RUN."
+            f"The index in {folder} has format version {str(version)[:20]}, this library reads {UNCHECKED} and "
+            f"{VERSION}. Make it again: attrformer index RUN."
         )
+    if version == VERSION and not has_checksum(described):
+        raise _damaged(path, "it does not have the checksum that it names")
     if described.get("model") != mark:
         raise CheckpointError(
             f"The index in {folder} was made for another state of the model. Make it again: attrformer index RUN."
@@ -102,24 +134,16 @@ def load_index(folder: Path, mark: str) -> tuple[IndexOptions, ContentGraph | No
 
 
 def _whole(path: Path) -> bool:
-    return path.name == f"content-{_digest(path)[:16]}.usearch"
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return path.name == f"{_GRAPH}-{file_checksum(path)[:16]}.usearch"
 
 
 def _graph_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("content-*.usearch"))
+    return sorted(folder.glob(f"{_GRAPH}-*.usearch"))
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = read_json(path)
     except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(described, dict) or described.get("format") != FORMAT:

@@ -165,6 +165,8 @@ class FittedModel:
         Raises:
             NotFittedError: before `fit` or `load`.
             ConfigurationError: the folder is none, such as a file.
+            BusyError: another process is saving a model there.
+            WriteError: the folder cannot be written; a model that lay there is as it was.
         """
         save_model(self.fitted, self.config, folder_path(folder, "folder"))
 

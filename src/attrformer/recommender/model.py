@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import Split
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluation import Evaluation
+from attrformer.locks import locked_folder
 from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
@@ -64,21 +66,29 @@ class Recommender(Answering):
             ConfigurationError: an option does not fit the data, the model to go on from has other options, or the
                 folder holds a run that is not to be resumed or has other options.
             CheckpointError: the run cannot be resumed.
+            BusyError: another process is training into the run folder.
+            WriteError: the run folder cannot be written; the state saved last is as it was.
             Stopped: a KeyboardInterrupt, once the state has been saved in the run folder.
         """
         require_own_process()
         check_data(dataset, split)
         if truth_value(resume, "resume") and run is None:
             raise ConfigurationError("There is nothing to resume without a run folder. Give run=FOLDER.")
-        folder = None if run is None else RunFolder(folder_path(run, "run"))
-        self.evaluation = None
-        if split is None:
-            dataset = self.config.data.filtered(dataset)
-            split = self.config.data.split_of(dataset)
         if warm_start is not None and not isinstance(warm_start, Recommender):
             raise ConfigurationError("warm_start is no model. Give a fitted one, such as AttrFormer.load(folder).")
         start = None if warm_start is None else warm_start.fitted
-        self._fitted = Fit(self.config, dataset, split, folder, resume, progress, start)()
+        folder = None if run is None else RunFolder(folder_path(run, "run"))
+        with nullcontext() if folder is None else locked_folder(folder.folder):
+            self.evaluation = None
+            if split is None:
+                dataset = self.config.data.filtered(dataset)
+                split = self.config.data.split_of(dataset)
+            self._fit(Fit(self.config, dataset, split, folder, resume, progress, start))
+        return self
+
+    def _fit(self, fit: Fit) -> None:
+        dataset, split, folder = fit.dataset, fit.split, fit.run
+        self._fitted = fit()
         if folder is not None:
             self.evaluation = self.evaluate(dataset, split=split)
             self._fitted.know(figures=self.evaluation.to_json())
@@ -86,7 +96,6 @@ class Recommender(Answering):
             folder.add_evaluation(self.evaluation)
             pairs = {attribute: self.strongest_pairs(attribute) for attribute in self.pair_attributes()}
             folder.add_relations(self.relation_strengths(), pairs)
-        return self
 
     def evaluate(self, dataset: Dataset, *, split: Split | None = None, part: str = "test") -> Evaluation:
         """Ranks the whole catalogue for every target, in both seen variants.

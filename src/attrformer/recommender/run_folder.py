@@ -11,8 +11,9 @@ from attrformer.configuration import to_dict
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.evaluation.evaluation import HEADLINE, Evaluation
 from attrformer.evaluation.slices import Slice
+from attrformer.io import CHECKSUM, has_checksum, parse_json, read_json, with_checksum, write_json, write_text
 from attrformer.recommender.config import Config, changed_options
-from attrformer.training.checkpoint import CheckpointFolder, write_json
+from attrformer.training.checkpoint import CheckpointFolder
 
 CONFIGURATION: Final = "config.json"
 SETTLED: Final = "run.json"
@@ -70,7 +71,7 @@ class RunFolder:
                 f"The run in {self.folder} has other values of {', '.join(changed)}. "
                 "Resume it with its own options, or give another folder."
             )
-        before = _read(self.folder / SETTLED)
+        before = self._settled()
         if before.get(WARM_START, False) != settled.get(WARM_START, False) and not self._goes_on(before):
             began, other = ("from another model", "the same") if before.get(WARM_START) else ("from nothing", "no")
             raise ConfigurationError(
@@ -83,14 +84,21 @@ class RunFolder:
             )
         return before
 
+    def _settled(self) -> dict[str, Any]:
+        path = self.folder / SETTLED
+        before = _read(path)
+        # Runs of earlier versions have no checksum.
+        if CHECKSUM in before and not has_checksum(before):
+            raise CheckpointError(f"{path} is damaged (another checksum). Start a new run in another folder.")
+        return {name: value for name, value in before.items() if name != CHECKSUM}
+
     def _goes_on(self, before: dict[str, Any]) -> bool:
         """Whether the model that a run began from is no longer needed: the checkpoint holds what became of it."""
         return bool(before.get(WARM_START)) and self.checkpoint.exists()
 
     def claim(self, config: Config, settled: dict[str, Any]) -> None:
         """Writes the options, which makes the folder that of a run."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / SETTLED, settled)
+        write_json(self.folder / SETTLED, with_checksum(settled))
         write_json(self.folder / CONFIGURATION, to_dict(config))
 
     def branch(self, folder: Path, config: Config) -> None:
@@ -100,7 +108,7 @@ class RunFolder:
             folder: holds no run.
             config: its options; they may differ from those of this run in what a resumed run may change.
         """
-        settled = _read(self.folder / SETTLED)
+        settled = self._settled()
         copy = RunFolder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.checkpoint.copy_to(copy.checkpoint)
@@ -112,10 +120,8 @@ class RunFolder:
     def add_epoch(self, line: dict[str, object]) -> None:
         """Adds the metrics of an epoch, in place of its line and later ones that an interrupted run may have left."""
         path = self.folder / METRICS
-        kept = [old for old in _lines(path) if json.loads(old)["epoch"] < line["epoch"]]
-        unfinished = path.with_name(f"{path.name}.tmp")
-        unfinished.write_text("".join(f"{text}\n" for text in (*kept, json.dumps(line))), encoding="utf-8")
-        unfinished.replace(path)
+        kept = [old for old in _lines(path) if _epoch_of(old) < line["epoch"]]  # type: ignore[operator]
+        write_text(path, "".join(f"{text}\n" for text in (*kept, json.dumps(line))))
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
         """Writes `figures.json` and `slices.json`."""
@@ -144,9 +150,17 @@ def _lines(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
+def _epoch_of(line: str) -> float:
+    """The epoch of a line of metrics; of a damaged one, a number above all others."""
+    try:
+        return float(parse_json(line)["epoch"])
+    except (ValueError, TypeError, KeyError):
+        return float("inf")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}). Start a new run in another folder.") from error
     if not isinstance(content, dict):

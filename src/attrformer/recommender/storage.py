@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,32 +16,55 @@ from torch import Tensor
 
 from attrformer.configuration import from_dict, to_dict
 from attrformer.dataset.ids import Ids
-from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.errors import CheckpointError, ConfigurationError, is_out_of_memory
+from attrformer.folders import files_together, standing_file
+from attrformer.io import file_checksum, has_checksum, json_text, read_json, with_checksum
+from attrformer.locks import locked_folder
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted, Knowledge
 from attrformer.recommender.legacy import with_present_names
 from attrformer.recommender.packing import pack_relations, pack_sequences, unpack_relations, unpack_sequences
-from attrformer.training.checkpoint import parameters_of, write_json
+from attrformer.recommender.soundness import require_sound
+from attrformer.training.checkpoint import parameters_of
 
 FORMAT: Final = "attrformer-model"
-VERSION: Final = 1
+VERSION: Final = 2
+UNCHECKED: Final = 1
+"""The version before, whose mark covers the description and the parameters but no other array."""
+
 TENSORS: Final = "model.safetensors"
 DESCRIPTION: Final = "model.json"
 
+_TRIES: Final = 5
+_SHOWN: Final = 200
 _ID_TYPES: Final = {"String": pl.String, "Int64": pl.Int64}
 
 
 def save_model(fitted: Fitted, config: Config, folder: Path) -> None:
     """Writes a model that recommends without its dataset.
 
-    Each file is written under a temporary name and renamed. Both carry one mark, by which `load_model` refuses a pair
-    that does not belong together.
+    Both files appear at one moment. The description holds the checksum of the arrays and one of itself, so that
+    `load_model` notices a changed bit, wherever it is.
 
     Args:
         fitted: the model.
         config: options that it was fitted with.
-        folder: made where needed; a model that lies there is replaced.
+        folder: made where needed; a model that lies there is replaced, other files stay.
+
+    Raises:
+        BusyError: another process is saving a model there.
+        WriteError: the files cannot be written; a model that lay there is as it was.
     """
+    tensors, described = _packed(fitted, config)
+    with locked_folder(folder), files_together(folder) as staged:
+        # With one entry the header is the same each time; the library writes several in any order.
+        save_file(tensors, staged / TENSORS, metadata={"format": FORMAT})
+        described["mark"] = file_checksum(staged / TENSORS)
+        text = json_text(with_checksum(described))
+        (staged / DESCRIPTION).write_text(text, encoding="utf-8")
+
+
+def _packed(fitted: Fitted, config: Config) -> tuple[dict[str, Tensor], dict[str, Any]]:
     arrays, layout = pack_relations(fitted.relations)
     # Copies, since a split may share its arrays with the histories and safetensors refuses shared memory.
     arrays |= {f"histories/{n}": array.copy() for n, array in pack_sequences(fitted.knowledge.histories).items()}
@@ -69,12 +91,7 @@ def save_model(fitted: Fitted, config: Config, folder: Path) -> None:
         "figures": knowledge.figures,
         "updated": knowledge.updated,
     }
-    mark = _mark(described, tensors)
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f"{TENSORS}.tmp"
-    save_file(tensors, unfinished, metadata={"format": FORMAT, "mark": mark})
-    os.replace(unfinished, folder / TENSORS)
-    write_json(folder / DESCRIPTION, {**described, "mark": mark})
+    return tensors, described
 
 
 def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
@@ -87,12 +104,11 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
     Raises:
         CheckpointError: a file is missing, damaged, of another version, or the two do not belong together.
     """
-    if not (folder / DESCRIPTION).is_file():
+    if not standing_file(folder, DESCRIPTION).is_file():
         inside = folder / "model"
         advice = f"Give {inside}" if (inside / DESCRIPTION).is_file() else "Give the folder that a model was saved in"
         raise CheckpointError(f"{folder} holds no {DESCRIPTION}. {advice}.")
-    described = _read_description(folder / DESCRIPTION)
-    tensors = _read_tensors(folder / TENSORS, described["mark"])
+    described, tensors = _read(folder)
     try:
         arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("parameter/")}
         config = from_dict(Config, described["config"])
@@ -116,51 +132,98 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
             figures=described["figures"],
             updated=described.get("updated", 0),
         )
+        require_sound(relations, knowledge, parameters)
+        return Fitted(config.model, relations, parameters, knowledge, device), config
     except ConfigurationError as error:
         raise CheckpointError(f"The model in {folder} has options that are not known here. {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except CheckpointError as error:
+        raise _damaged(folder, str(error).rstrip(".")) from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from error
-    return Fitted(config.model, relations, parameters, knowledge, device), config
+    except (RuntimeError, pl.exceptions.PolarsError) as error:
+        if is_out_of_memory(error) or device.type != "cpu":
+            raise
+        raise _damaged(folder, str(error)) from error
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Both files of a model, checked against each other; read again where they were replaced meanwhile."""
+    for _ in range(_TRIES):
+        before = _signature(folder)
+        try:
+            return _read_once(folder)
+        except CheckpointError:
+            if _signature(folder) == before:
+                raise
+    return _read_once(folder)
+
+
+def _signature(folder: Path) -> list[object]:
+    """What changes when the files of a model are replaced."""
+    found: list[object] = []
+    for name in (DESCRIPTION, TENSORS):
+        path = standing_file(folder, name)
+        try:
+            state = path.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((path, state.st_ino, state.st_mtime_ns, state.st_size))
+    return found
+
+
+def _read_once(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    described = _read_description(folder)
+    path = standing_file(folder, TENSORS)
+    try:
+        sound = described["version"] == UNCHECKED or file_checksum(path) == described["mark"]
+        with safe_open(path, framework="pt") as file:
+            mark = (file.metadata() or {}).get("mark")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (OSError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise MemoryError(str(error)) from error
+        raise _damaged(folder, f"{TENSORS}: {error}") from error
+    if described["version"] == UNCHECKED:
+        sound = mark == described["mark"] == _mark(described, tensors)
+    if not sound:
+        raise _damaged(folder, f"{TENSORS} is damaged, or {TENSORS} and {DESCRIPTION} are of different models")
+    return described, tensors
 
 
 def _mark(described: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    """The mark of a model of the version before."""
+    content = {key: value for key, value in described.items() if key != "mark"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for name in sorted(tensors):
         if name.startswith("parameter/"):
             digest.update(tensors[name].numpy().tobytes())
     return digest.hexdigest()
 
 
-def _read_description(path: Path) -> dict[str, Any]:
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = standing_file(folder, DESCRIPTION)
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = read_json(path)
     except (OSError, ValueError) as error:
-        raise _damaged(path.parent, str(error)) from error
+        raise _damaged(folder, f"{DESCRIPTION}: {error}") from error
     if not isinstance(described, dict) or described.get("format") != FORMAT or "mark" not in described:
-        raise _damaged(path.parent, f"{path.name} describes no model")
-    if described.get("version") != VERSION:
+        raise _damaged(folder, f"{DESCRIPTION} describes no model")
+    version = described.get("version")
+    if version not in (UNCHECKED, VERSION):
         raise CheckpointError(
-            f"The model in {path.parent} has format version {described.get('version')}, this library reads {VERSION}. "
-            "Fit it again, or use the version of attrformer that wrote it."
+            f"The model in {folder} has format version {str(version)[:20]}, this library reads {UNCHECKED} and "
+            f"{VERSION}. Fit it again, or use the version of attrformer that wrote it."
         )
+    if version == VERSION and not has_checksum(described):
+        raise _damaged(folder, f"{DESCRIPTION} does not have the checksum that it names")
     return described
 
 
-def _read_tensors(path: Path, mark: str) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            found = (file.metadata() or {}).get("mark")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError) as error:
-        raise _damaged(path.parent, str(error)) from error
-    if found != mark:
-        raise _damaged(path.parent, f"{TENSORS} and {DESCRIPTION} are of different models")
-    return tensors
-
-
 def _damaged(folder: Path, problem: str) -> CheckpointError:
+    told = " ".join(problem.split())[:_SHOWN]
     return CheckpointError(
-        f"The model in {folder} cannot be read ({problem}). Save it again, or restore the folder from a copy."
+        f"The model in {folder} cannot be read ({told}). Save it again, or restore the folder from a copy."
     )
 
 

@@ -1,7 +1,8 @@
 """Recommendations of many people into one file: in blocks, resumable, and whole or not at all.
 
-Blocks are kept as parquet files in a folder beside the file until all are there. Who asks for the same again after an
-interruption gets the rest only. The file itself appears by a rename at the very end.
+Blocks are kept as parquet files in a folder beside the file until all are there, each named by its question and its
+checksum. Who asks for the same again after an interruption gets the rest only. The file itself appears by a rename at
+the very end. One process at a time writes a file.
 """
 
 from __future__ import annotations
@@ -19,8 +20,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.dataset.sequences import Sequences
-from attrformer.errors import ConfigurationError
+from attrformer.errors import ConfigurationError, WriteError
+from attrformer.io import (
+    file_checksum,
+    flush,
+    read_json,
+    remove_leftovers,
+    reporting,
+    unfinished_name,
+    write_atomically,
+    write_json,
+)
+from attrformer.locks import locked_place
 from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.packing import pack_relations
 from attrformer.recommender.ranking import Choice, blocks, recommend, recommend_block
 from attrformer.recommender.requests import Request
 from attrformer.training.checkpoint import parameters_of
@@ -30,6 +43,7 @@ SAVE_EVERY: Final = 4096
 """People answered between two saves, unless something else is asked for."""
 
 _ASKED: Final = "request.json"
+_ENDING: Final = ".parquet"
 
 
 def write_recommendations(
@@ -57,15 +71,24 @@ def write_recommendations(
     Raises:
         ConfigurationError: the ending is another one, `save_every` is below 1, or the folder for what is unfinished
             holds something else.
+        BusyError: another process is writing the file.
+        WriteError: it cannot be written; a file that lies there is as it was, and answers that are there stay.
     """
     if out.suffix.lower() not in FORMATS:
         raise ConfigurationError(f"{out} ends in none of {', '.join(FORMATS)}. Give a file name that does.")
     if save_every < 1:
         raise ConfigurationError(f"save_every is {save_every}. Give 1 or more.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    pieces = _Pieces(unfinished_folder(out))
-    pieces.open(fingerprint(fitted, request, choice, save_every))
-    tell = progress or (lambda _: None)
+    if out.is_dir():
+        raise WriteError(f"{out} is a folder. Give the name of a file.")
+    with locked_place(out):
+        return _write(fitted, request, choice, out, save_every, progress or (lambda _: None))
+
+
+def _write(
+    fitted: Fitted, request: Request, choice: Choice, out: Path, save_every: int, tell: Callable[[int], None]
+) -> int:
+    pieces = _Pieces(out, fingerprint(fitted, request, choice, save_every))
+    pieces.open()
     tell(0)
     for number, start in enumerate(range(0, len(request), save_every)):
         stop = min(start + save_every, len(request))
@@ -73,9 +96,9 @@ def write_recommendations(
             sizes = blocks(fitted, stop - start)
             pieces.keep(number, pl.concat([recommend_block(fitted, request, start + one, choice) for one in sizes]))
         tell(stop)
-    if not len(request):
+    if not len(request) and not pieces.has(0):
         pieces.keep(0, recommend(fitted, request, choice))
-    rows = pieces.join(out)
+    rows = pieces.join()
     pieces.remove()
     return rows
 
@@ -87,7 +110,8 @@ def unfinished_folder(out: Path) -> Path:
 
 def fingerprint(fitted: Fitted, request: Request, choice: Choice, save_every: int) -> str:
     """A text that differs where anything differs that an answer depends on."""
-    digest = hashlib.sha256(repr((save_every, choice.k, choice.hide_seen, request.names.dtype)).encode())
+    asked = (save_every, choice.k, choice.hide_seen, request.names.dtype, fitted.config)
+    digest = hashlib.sha256(repr(asked).encode())
 
     def add(array: NDArray[Any] | None) -> None:
         described = None if array is None else (array.dtype.str, array.shape)
@@ -111,7 +135,11 @@ def fingerprint(fitted: Fitted, request: Request, choice: Choice, save_every: in
     for name, weights in parameters_of(fitted.network).items():
         digest.update(name.encode())
         add(weights.detach().cpu().numpy())
-    add(fitted.relations.popularity)
+    arrays, layout = pack_relations(fitted.relations)
+    digest.update(json.dumps(layout, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(name.encode())
+        add(array)
     return digest.hexdigest()
 
 
@@ -119,66 +147,82 @@ class _Pieces:
     """The answers that are there already, as numbered files.
 
     Args:
-        folder: where they lie.
+        out: the file that is made of them.
+        asked: mark of the question.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, out: Path, asked: str) -> None:
+        self._out, self._folder, self._asked = out, unfinished_folder(out), asked
+        self._files: dict[int, Path] = {}
 
-    def open(self, asked: str) -> None:
-        """Makes the folder; pieces of another question that was given up are thrown away.
+    def open(self) -> None:
+        """Makes the folder and finds the pieces; those of another question that was given up are thrown away.
 
         Raises:
             ConfigurationError: the folder holds something else.
         """
         note = self._folder / _ASKED
-        if self._folder.exists() and any(self._folder.iterdir()):
-            if not note.is_file():
+        there = self._folder.exists()
+        if there and (not self._folder.is_dir() or any(self._folder.iterdir())):
+            if not note.is_file() and not (self._folder.is_dir() and all(map(_is_own, self._folder.iterdir()))):
                 raise ConfigurationError(
                     f"{self._folder} holds something else than unfinished recommendations. Move it, or give another "
                     "file name."
                 )
-            if note.read_text(encoding="utf-8") == json.dumps(asked):
+            if self._is_of_this_question(note):
+                remove_leftovers(self._folder / f"0{_ENDING}")
                 return
             self.remove()
-        self._folder.mkdir(exist_ok=True)
-        unfinished = self._folder / f"{_ASKED}.tmp"
-        unfinished.write_text(json.dumps(asked), encoding="utf-8")
-        os.replace(unfinished, note)
+        with reporting(self._out):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        write_json(note, self._asked)
 
     def has(self, number: int) -> bool:
         """Whether a piece is there and whole."""
-        path = self._path(number)
-        if not path.is_file():
-            return False
-        try:
-            pl.scan_parquet(path).select(pl.len()).collect()
-        except pl.exceptions.PolarsError:
-            return False
-        return True
+        for path in self._folder.glob(f"{self._start(number)}-*{_ENDING}"):
+            if path.name == self._name(number, path):
+                self._files[number] = path
+                return True
+        return False
 
     def keep(self, number: int, answers: pl.DataFrame) -> None:
         """Writes a piece, whole or not at all."""
-        path = self._path(number)
-        unfinished = path.with_name(f"{path.name}.tmp")
-        answers.write_parquet(unfinished)
-        os.replace(unfinished, path)
+        unfinished = self._folder / unfinished_name(f"0{_ENDING}")
+        with reporting(self._out):
+            try:
+                answers.write_parquet(unfinished)
+                flush(unfinished)
+                path = self._folder / self._name(number, unfinished)
+                os.replace(unfinished, path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+        self._files[number] = path
 
-    def join(self, out: Path) -> int:
+    def join(self) -> int:
         """Writes all pieces into one file, a few in memory at a time, and says how many rows that makes."""
-        paths = sorted(self._folder.glob("*.parquet"))
+        paths = [self._files[number] for number in sorted(self._files)]
         joined = pl.scan_parquet(paths)
-        unfinished = out.with_name(f"{out.name}.tmp")
-        if out.suffix.lower() == ".csv":
-            joined.sink_csv(unfinished)
-        else:
-            joined.sink_parquet(unfinished)
-        os.replace(unfinished, out)
-        return int(pl.scan_parquet(paths).select(pl.len()).collect().item())
+        csv = self._out.suffix.lower() == ".csv"
+        write_atomically(self._out, joined.sink_csv if csv else joined.sink_parquet)
+        return int(joined.select(pl.len()).collect().item())
 
     def remove(self) -> None:
         """Removes what this class has written."""
         shutil.rmtree(self._folder)
 
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number:08d}.parquet"
+    def _is_of_this_question(self, note: Path) -> bool:
+        try:
+            return bool(read_json(note) == self._asked)
+        except (OSError, ValueError):
+            return False
+
+    def _start(self, number: int) -> str:
+        return f"{number:08d}-{self._asked[:16]}"
+
+    def _name(self, number: int, content: Path) -> str:
+        return f"{self._start(number)}-{file_checksum(content)[:16]}{_ENDING}"
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file is one that a killed writer may leave before it has noted its question."""
+    return path.name.startswith(f".{_ASKED}.") and path.suffix == ".tmp"

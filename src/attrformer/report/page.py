@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import jinja2
 
 from attrformer.dataset.check.text import said
 from attrformer.evaluation.protocol import Protocol
+from attrformer.io import write_text
 from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
 from attrformer.report.figures import VARIANTS, groups_table, metrics_table
 from attrformer.report.findings import columns_table, findings_table
@@ -52,12 +52,12 @@ def write_report(run_folder: Path | str) -> Path:
 
     Raises:
         CheckpointError: the folder is not a training folder, or one of its files is damaged.
+        WriteError: the page cannot be written.
     """
     folder = Path(run_folder)
     page = render(read_run(folder))
-    target, unfinished = folder / "report.html", folder / "report.html.tmp"
-    unfinished.write_text(page, encoding="utf-8")
-    os.replace(unfinished, target)
+    target = folder / "report.html"
+    write_text(target, page)
     return target
 
 
@@ -79,10 +79,7 @@ def write_check(check: Mapping[str, Any], path: Path | str) -> Path:
     page = _template().render(
         name=check["dataset"], dataset=None, protocol=None, tiles=tiles, sections=sections, kind="AttrFormer check"
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.tmp")
-    unfinished.write_text(page, encoding="utf-8")
-    os.replace(unfinished, path)
+    write_text(path, page)
     return path
 
 

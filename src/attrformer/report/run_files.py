@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from attrformer.errors import CheckpointError
+from attrformer.io import parse_json, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ def _read_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(content, dict):
         raise _damaged(path, "not an object")
@@ -70,12 +70,12 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
         return []
     try:
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from error
     epochs = []
     for number, line in enumerate(lines, start=1):
         try:
-            epochs.append(json.loads(line))
+            epochs.append(parse_json(line))
         except ValueError as error:
             # A run that was killed while writing leaves half a line at the end, and only there.
             if number == len(lines):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +14,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from attrformer.errors import CheckpointError
+from attrformer.io import (
+    CHECKSUM,
+    file_checksum,
+    has_checksum,
+    read_json,
+    with_checksum,
+    write_atomically,
+    write_json,
+)
 
 STATE = "state.json"
 TENSORS = "state.safetensors"
@@ -45,18 +53,14 @@ class Progress:
     finished: bool = False
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON to a temporary name and renames it, so that a reader never sees half a file."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-
-
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Writes a safetensors file to a temporary name and renames it."""
-    temporary = path.with_name(path.name + ".tmp")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
-    os.replace(temporary, path)
+    """Writes a safetensors file, whole or not at all.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, lambda unfinished: save_file(ready, unfinished))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -121,8 +125,11 @@ class CheckpointFolder:
         averaged: dict[str, Tensor],
         best: dict[str, Tensor],
     ) -> None:
-        """Writes the whole state; the JSON file, which names the tensors' file, is renamed last."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Writes the whole state; the JSON file, which names the tensors' file, is renamed last.
+
+        Raises:
+            WriteError: it cannot be written; the state before is as it was.
+        """
         tensors = {f"parameter/{name}": value for name, value in parameters_of(network).items()}
         tensors |= {f"averaged/{name}": value for name, value in averaged.items()}
         tensors |= {f"best/{name}": value for name, value in best.items()}
@@ -131,12 +138,17 @@ class CheckpointFolder:
         tensors["random"] = torch.get_rng_state()
         if torch.cuda.is_available():
             tensors["random_cuda"] = torch.cuda.get_rng_state()
-        name = f"{progress.step:08d}.{TENSORS}"
+        # No name is used twice, so that the file which the state before names stays until it is replaced.
+        before = self._files()
+        name = next(name for name in _names(progress.step) if name not in before)
         write_tensors(self._folder / name, tensors)
-        write_json(self._folder / STATE, {**progress.__dict__, "tensors": name})
-        for other in self._folder.glob(f"*.{TENSORS}"):
-            if other.name != name:
-                other.unlink()
+        state = {**progress.__dict__, "tensors": name, "sha256": file_checksum(self._folder / name)}
+        write_json(self._folder / STATE, with_checksum(state))
+        for other in before:
+            (self._folder / other).unlink(missing_ok=True)
+
+    def _files(self) -> list[str]:
+        return [path.name for path in self._folder.glob(f"*.{TENSORS}")]
 
     def load(
         self, network: nn.Module, optimizer: torch.optim.Optimizer
@@ -146,13 +158,8 @@ class CheckpointFolder:
         Raises:
             CheckpointError: where the state is damaged or belongs to another configuration.
         """
-        path = self._folder / STATE
-        try:
-            state = json.loads(path.read_text(encoding="utf-8"))
-            tensors = read_tensors(self._folder / state.pop("tensors"))
-            progress, random = Progress(**state), tensors["random"]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path} cannot be read ({error}). Start the run again without --resume.") from error
+        progress, tensors = self._read()
+        random = tensors["random"]
         device = next((parameter.device for parameter in network.parameters()), None)
         groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}}
         moments: dict[int, dict[str, Tensor]] = {}
@@ -169,3 +176,29 @@ class CheckpointFolder:
         if "random_cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random_cuda"])
         return progress, groups["averaged"], groups["best"]
+
+    def _read(self) -> tuple[Progress, dict[str, Tensor]]:
+        path = self._folder / STATE
+        try:
+            state = read_json(path)
+            # States of earlier versions have no checksums.
+            checked = CHECKSUM in state or "sha256" in state
+            if checked and not has_checksum(state):
+                raise ValueError("it does not have the checksum that it names")
+            name, digest = state.pop("tensors"), state.pop("sha256", None)
+            state.pop(CHECKSUM, None)
+            if checked and file_checksum(self._folder / name) != digest:
+                raise ValueError(f"{name} does not have the checksum that it names")
+            progress, tensors = Progress(**state), read_tensors(self._folder / name)
+            if "random" not in tensors:
+                raise ValueError(f"{name} lacks the random state")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path} cannot be read ({error}). Start the run again without --resume.") from error
+        return progress, tensors
+
+
+def _names(step: int) -> Iterator[str]:
+    """Names of the tensors of a step, the plain one first."""
+    yield f"{step:08d}.{TENSORS}"
+    for number in count(2):
+        yield f"{step:08d}-{number}.{TENSORS}"

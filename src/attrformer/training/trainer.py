@@ -1,9 +1,10 @@
-"""The training loop: AdamW, warm-up, early stopping on validation, checkpoints, clean stop on SIGINT."""
+"""The training loop: AdamW, warm-up, early stopping on validation, checkpoints, clean stop on SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from torch import Tensor
 from attrformer.models.network import Network
 from attrformer.nn.batch import Example
 from attrformer.nn.objective import Objective
+from attrformer.signals import REQUESTS, Terminated, would_end
 from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.device import choose_block
@@ -53,7 +55,7 @@ def average_decay(wanted: float | None, batches: int) -> float:
     return 0.999 if batches > LONG_EPOCH else 0.998
 
 
-class Stopped(KeyboardInterrupt):
+class Stopped(Terminated):
     """Training was interrupted after its state had been saved."""
 
 
@@ -102,7 +104,7 @@ class Trainer:
         self.averaged: dict[str, Tensor] = {}
         self.best: dict[str, Tensor] = {}
         self._learns = any(group["params"] for group in self.optimizer.param_groups)
-        self._stop = False
+        self._stop: int | None = None
         self._saved = time.monotonic()
         self._steps_per_epoch = len(examples.batches(0))
         self.average = average_decay(training.average, self._steps_per_epoch)
@@ -132,7 +134,7 @@ class Trainer:
             resume: go on from the checkpoint where there is one.
 
         Raises:
-            Stopped: after SIGINT, once the state has been saved.
+            Stopped: after SIGINT, SIGTERM or SIGHUP, once the state has been saved.
             CheckpointError: where the checkpoint cannot be used.
         """
         keep_freed_memory()
@@ -159,10 +161,10 @@ class Trainer:
             progress.loss_sum += loss
             progress.seconds += time.perf_counter() - start
             self.watcher.batch(progress, count, loss, int(example.mask.sum()))
-            if self._stop or time.monotonic() - self._saved > 60 * self.training.checkpoint_minutes:
+            if self._stop is not None or time.monotonic() - self._saved > 60 * self.training.checkpoint_minutes:
                 self._save()
-            if self._stop:
-                raise Stopped
+            if self._stop is not None:
+                raise Stopped(self._stop)
         self._finish_epoch()
 
     def _finish_epoch(self) -> None:
@@ -266,15 +268,18 @@ class Trainer:
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
         def on_signal(number: int, frame: FrameType | None) -> None:
-            self._stop = True
+            self._stop = number
 
-        try:
-            before = signal.signal(signal.SIGINT, on_signal)
-        except ValueError:
-            # Not in the main thread: whoever owns it handles the signal.
+        if threading.current_thread() is not threading.main_thread():
+            # Whoever owns the main thread handles signals.
             yield
             return
+        numbers = (signal.SIGINT, *filter(would_end, REQUESTS))
+        before = {number: signal.getsignal(number) for number in numbers}
         try:
+            for number in numbers:
+                signal.signal(number, on_signal)
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from attrformer.columns import ITEM, RELATION, TIMESTAMP, USER
-from attrformer.errors import DataError
+from attrformer.errors import DataError, WriteError
+from attrformer.folders import new_folder
+from attrformer.locks import locked_place
 
 TABLE_NAMES = ("interactions", "items", "users", "item_relations")
 _OWN_FILES = frozenset({*(f"{table}.parquet" for table in TABLE_NAMES), "dataset.json"})
@@ -94,19 +93,12 @@ def write_tables(tables: Tables, folder: Path | str, *, overwrite: bool = False)
     folder = Path(folder).expanduser().resolve()
     check_target(folder, overwrite=overwrite)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    try:
-        for name, frame in tables.frames().items():
-            frame.write_parquet(temporary / f"{name}.parquet")
-        temporary.chmod(0o777 & ~_umask())
-        _swap(temporary, folder)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise _unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with locked_place(folder), new_folder(folder) as unfinished:
+            for name, frame in tables.frames().items():
+                frame.write_parquet(unfinished / f"{name}.parquet")
+    except WriteError as error:
+        problem, _, fix = str(error).rstrip(".").partition("). ")
+        raise DataError(f"{problem})", fix=fix or "Name another folder") from error
     return folder
 
 
@@ -135,34 +127,3 @@ def check_target(folder: Path | str, *, overwrite: bool) -> None:
             fix="Name another folder, or ask to overwrite it",
             source=str(folder),
         )
-
-
-def _swap(temporary: Path, folder: Path) -> None:
-    """Put the temporary folder in the place of the dataset folder; the earlier one comes back if that fails."""
-    if not folder.exists():
-        os.rename(temporary, folder)
-        return
-    earlier = temporary.with_name(temporary.name + ".earlier")
-    os.rename(folder, earlier)
-    try:
-        os.rename(temporary, folder)
-    except OSError:
-        os.rename(earlier, folder)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)
-
-
-def _umask() -> int:
-    """The permissions that new folders of this process lack; `mkdtemp` made ours private."""
-    current = os.umask(0)
-    os.umask(current)
-    return current
-
-
-def _unwritable(folder: Path, error: Exception) -> DataError:
-    """The error for a folder that the file system refuses."""
-    return DataError(
-        f"the dataset folder cannot be written ({error})",
-        fix="Check the permissions and the free space, or name another folder",
-        source=str(folder),
-    )
