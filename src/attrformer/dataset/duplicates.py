@@ -15,6 +15,8 @@ KEEP: Final = "keep"
 DROP: Final = "drop"
 COUNTED: Final = "count"
 
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeats:
@@ -49,7 +51,7 @@ def find_repeats(
     """
     counted = wanted == COUNTED
     nothing = Repeats(None, np.ones(len(frame), dtype=np.int64) if counted else None, [])
-    suspects = _same_pairs(users, items)
+    suspects = _suspects(users, items, times)
     if not len(suspects):
         return nothing
     keys = pl.DataFrame({"user": users[suspects], "item": items[suspects]})
@@ -73,12 +75,15 @@ def find_repeats(
     return Repeats(kept, counts[kept], notes)
 
 
-def _same_pairs(users: NDArray[np.int32], items: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Rows whose user acts on the item more than once, ascending."""
-    pairs = pl.Series(users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items)
-    if pairs.n_unique() == len(pairs):
+def _suspects(users: NDArray[np.int32], items: NDArray[np.int32], times: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Rows that may have user, item and time of another one, ascending; none that has is left out."""
+    keys = users.astype(np.uint64) * np.uint64(int(items.max(initial=0)) + 1) + items.astype(np.uint64)
+    if times is not None:
+        keys = keys * _SPREAD + times.astype(np.uint64)
+    numbers = pl.Series(keys)
+    if numbers.n_unique() == len(numbers):
         return np.empty(0, dtype=np.int64)
-    return np.flatnonzero(pairs.is_duplicated().to_numpy())
+    return np.flatnonzero(numbers.is_duplicated().to_numpy())
 
 
 def _first_of_equal(frame: pl.DataFrame) -> NDArray[np.int64]:

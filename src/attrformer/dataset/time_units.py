@@ -66,7 +66,10 @@ def digits_of_dates(numbers: pl.Series, fail: Fail) -> tuple[pl.Series, str] | N
     known = numbers.drop_nulls()
     if known.is_empty():
         return None
+    low, high = known.min(), known.max()
     for name, form, least, greatest in _DIGITS:
+        if high < least or low > greatest:  # type: ignore[operator]
+            continue
         within = known.is_between(least, greatest)
         inside = int(within.sum())
         if inside <= len(known) / 2:
@@ -99,6 +102,10 @@ def unit_of(values: Numbers, fail: Fail) -> Unit:
     Raises:
         DataError: some numbers are in another unit than the others, or far from all of them.
     """
+    low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
+    for unit in UNITS:
+        if _USUAL[0] * unit.factor <= low and high <= _USUAL[1] * unit.factor:
+            return unit
     sizes = np.abs(values)
     largest = np.nanmax(sizes, initial=0.0)
     fitting = next(unit for unit in UNITS if largest < unit.bound or unit is UNITS[-1])
