@@ -30,6 +30,7 @@ from attrformer.dataset.sample import make_sample
 from attrformer.recommender import AttrFormer, Config
 from attrformer.serving.app import create_app
 from attrformer.serving.options import ServeOptions
+from attrformer.serving.server import server_config
 from attrformer.serving.state import Service
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ def with_client(service: Service, work: Callable[[httpx.AsyncClient], Awaitable[
 
     async def run() -> T:
         transport = httpx.ASGITransport(app=application(service), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
             return await work(client)
 
     return asyncio.run(run())
@@ -159,7 +160,7 @@ class Process:
 @contextlib.contextmanager
 def listening(service: Service) -> Iterator[str]:
     """A real server in a thread of this process, by its address; the service ends with it."""
-    server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, access_log=False, ws="none"))
+    server = uvicorn.Server(server_config(create_app(service), service.options))
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

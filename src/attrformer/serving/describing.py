@@ -7,7 +7,7 @@ from typing import Any
 from attrformer.dataset.attributes import AttributeKind
 from attrformer.errors import UnknownIdError
 from attrformer.relations.build import UserRelation
-from attrformer.serving.engine import Served
+from attrformer.serving.answering import Served
 
 CONTENT = "content"
 

@@ -250,6 +250,7 @@ class ReloadAnswer(BaseModel):
 
     model: int
     items: int
+    lost: int = Field(0, description="Items that were added before and that it does not have.")
 
 
 class ErrorAnswer(BaseModel):
