@@ -131,8 +131,8 @@ def _told(
     for order, (name, part) in enumerate(parts):
         added = part[asked.rows, asked.items].cpu().numpy()
         spoken = _columns(fitted, speakers.voices(name, added))
-        share = frame.with_columns(pl.lit(name).alias(PART), pl.Series(CONTRIBUTION, added), *spoken)
-        frames.append(share.with_columns(pl.Series(_OWNER, owner), pl.lit(order, pl.Int64).alias(_ORDER)))
+        place = (pl.Series(_OWNER, owner), pl.lit(order, pl.Int64).alias(_ORDER))
+        frames.append(frame.with_columns(pl.lit(name).alias(PART), pl.Series(CONTRIBUTION, added), *spoken, *place))
     return pl.concat(frames)
 
 

@@ -113,18 +113,28 @@ def answer_in_pieces(served: Served, call: Call, prices: Prices, heard: Heard) -
         The answer.
     """
     caught: list[str] = []
-    text, total, began = Text(call), 0.0, time.perf_counter()
+    text, total, watch = Text(call), 0.0, _Watch()
     for frame in _frames(served, call, prices, caught):
         groups = grouped(call.column, frame.iter_rows(named=True))
         entries = results(call, Share(0, None), groups, served.catalogue.title)
         text.add(entries)
-        seconds = time.perf_counter() - began
-        total += seconds
-        prices.learn(call.method, max(1, len(entries)), sum(len(entry[text.name]) for entry in entries), seconds)
+        used, passed = watch.read()
+        total += passed
+        prices.learn(call.method, max(1, len(entries)), sum(len(entry[text.name]) for entry in entries), used, passed)
         yield
-        began = time.perf_counter()
+        watch = _Watch()
     heard(call.method, 1, total)
     return Answer(text.whole(), served.generation, 1, tuple(caught))
+
+
+class _Watch:
+    """Seconds from here on, of the processor for this thread and in all."""
+
+    def __init__(self) -> None:
+        self._used, self._began = time.thread_time(), time.perf_counter()
+
+    def read(self) -> tuple[float, float]:
+        return time.thread_time() - self._used, time.perf_counter() - self._began
 
 
 class Text:
@@ -154,7 +164,7 @@ class Text:
 
 
 def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) -> list[Answer]:
-    call, started, caught = joint.call, time.perf_counter(), []
+    call, watch, caught = joint.call, _Watch(), []
     with _heeding(call, caught):
         frame = to_polars(getattr(served.model, call.method)(**call.arguments))
     groups = grouped(call.column, frame.iter_rows(named=True))
@@ -165,10 +175,10 @@ def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) ->
         text.add(entries)
         rows += sum(len(entry[text.name]) for entry in entries)
         answers.append(Answer(text.whole(), served.generation, together, tuple(caught)))
-    seconds = time.perf_counter() - started
+    used, passed = watch.read()
     if call.asked >= _TELLING:
-        prices.learn(call.method, call.asked, rows, seconds)
-    heard(call.method, together, seconds)
+        prices.learn(call.method, call.asked, rows, used, passed)
+    heard(call.method, together, passed)
     return answers
 
 
