@@ -158,10 +158,10 @@ class Process:
 
 
 @contextlib.contextmanager
-def listening(service: Service) -> Iterator[str]:
+def listening(service: Service, port: int = 0) -> Iterator[str]:
     """A real server in a thread of this process, by its address; the service ends with it."""
     server = uvicorn.Server(server_config(create_app(service), service.options))
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from attrformer.columns import ITEM, TITLE, USER
+from attrformer.columns import ITEM, TITLE
 from attrformer.serving import describing, schemas
 from attrformer.serving.answering import Answer
 from attrformer.serving.calls import EXPLAIN, RECOMMEND, SIMILAR
 from attrformer.serving.failures import Refused
-from attrformer.serving.options import MOST_EXPLAINED
+from attrformer.serving.options import MOST_EXPLAINED, MOST_HISTORY
 from attrformer.serving.schemas import ErrorAnswer
 from attrformer.serving.state import Service
 
@@ -107,12 +107,10 @@ async def catalogue(
 async def history(
     service: Here,
     user_id: Annotated[str, Query(min_length=1, max_length=256, examples=["user-0001"])],
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MOST_HISTORY)] = 50,
 ) -> JSONResponse:
-    """The latest items of a user that the model was fitted on, oldest first."""
-    user, codes = describing.latest(service.served, user_id, limit)
-    entries = [service.served.catalogue.entry(code) for code in codes]
-    return JSONResponse({USER: user, "items": entries})
+    """The latest items of a user that the model was fitted on, oldest first, with what is known of each."""
+    return JSONResponse(describing.latest(service.served, user_id, limit))
 
 
 @router.get("/model", response_model=schemas.ModelAnswer, summary="What the model can be asked")

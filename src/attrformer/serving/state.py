@@ -82,6 +82,8 @@ class Service:
         for name in ("users", "items"):
             if name in arguments:
                 arguments[name] = list(dict.fromkeys(arguments[name]))
+        if "histories" in arguments:
+            arguments["histories"] = _flat(arguments["histories"])
         answer: Answer = await self.line.submit(Call(method, arguments), self.options.timeout)
         return answer
 
@@ -155,6 +157,17 @@ class Service:
         """Answers what is waiting and takes no more."""
         self.line.close()
         self._adder.shutdown()
+
+
+def _flat(histories: Any) -> Any:
+    """Histories as the recommender takes them: behaviour attributes of an entry beside its item and time."""
+    if isinstance(histories, dict):
+        return {name: _entries(row) for name, row in histories.items()}
+    return [_entries(row) for row in histories]
+
+
+def _entries(row: list[Any]) -> list[Any]:
+    return [{**entry.pop("behaviours", {}), **entry} if isinstance(entry, dict) else entry for entry in row]
 
 
 def _carried(served: Served) -> dict[str, int]:
