@@ -160,7 +160,14 @@ class Process:
 @contextlib.contextmanager
 def listening(service: Service, port: int = 0) -> Iterator[str]:
     """A real server in a thread of this process, by its address; the service ends with it."""
-    server = uvicorn.Server(server_config(create_app(service), service.options))
+    with listening_app(create_app(service), service.options, port) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def listening_app(app: Any, options: ServeOptions, port: int = 0) -> Iterator[str]:
+    """The same for any application."""
+    server = uvicorn.Server(server_config(app, options))
     listener = socket.create_server(("127.0.0.1", port))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

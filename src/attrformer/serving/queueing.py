@@ -96,6 +96,12 @@ class Line:
         return len(self._waiting) + len(self._long)
 
     @property
+    def waited_for(self) -> int:
+        """Those of them that somebody still waits for."""
+        with self._changed:
+            return sum(not entry.answer.cancelled() for entry in (*self._waiting, *self._long))
+
+    @property
     def cost(self) -> float:
         """Seconds that what waits will take."""
         with self._changed:
