@@ -105,15 +105,15 @@ def got(service: Service, path: str, **headers: str) -> httpx.Response:
 class Process:
     """`attrformer serve` as a process of its own on a free port of the loopback address."""
 
-    def __init__(self, run: Path) -> None:
-        self.run = run
+    def __init__(self, run: Path, *options: str) -> None:
+        self.run, self.options = run, options
         self.headers = {"Authorization": f"Bearer {TOKEN}"}
         self.start()
 
     def start(self) -> None:
         environment = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "ATTRFORMER_TOKEN": TOKEN}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", START, str(self.run), "--port", "0"],
+            [sys.executable, "-c", START, str(self.run), "--port", "0", *self.options],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **environment},
