@@ -32,9 +32,9 @@ def test_a_kill_during_a_reload_loses_nothing_that_was_acknowledged(run: Path, t
         for number in range(KILLS):
             shutil.rmtree(run / "next", ignore_errors=True)
             shutil.copytree(tmp_path / "larger", run / "next")
-            stop = threading.Event()
+            stop, told = threading.Event(), threading.Event()
 
-            def add(number: int = number, stop: threading.Event = stop) -> None:
+            def add(number: int = number, stop: threading.Event = stop, told: threading.Event = told) -> None:
                 with process.client() as client:
                     for more in range(10_000):
                         item = f"kept-{number}-{more}"
@@ -44,12 +44,13 @@ def test_a_kill_during_a_reload_loses_nothing_that_was_acknowledged(run: Path, t
                             return
                         if answer.status_code == 201:
                             kept.add(item)
+                            told.set()
                         if stop.is_set():
                             return
 
             adding = threading.Thread(target=add)
             adding.start()
-            time.sleep(0.2)
+            assert told.wait(30)
             process.signal(signal.SIGHUP)
             process.wait_for("reload.started")
             time.sleep(draw.uniform(0, 0.4))

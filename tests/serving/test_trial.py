@@ -27,7 +27,7 @@ def spoiled(run: Path, part: str, value: float, folder: str = "next") -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-@pytest.mark.parametrize("part", ["own", "gate.bias"])
+@pytest.mark.parametrize("part", ["table.item", "gate.bias"])
 def test_a_model_without_finite_answers_does_not_take_over(run: Path, part: str, value: float) -> None:
     engine = Engine(run, ServeOptions())
     engine.start()
@@ -39,7 +39,7 @@ def test_a_model_without_finite_answers_does_not_take_over(run: Path, part: str,
 
 
 def test_it_does_not_start_a_service_either(run: Path) -> None:
-    spoiled(run, "own", float("nan"), "model")
+    spoiled(run, "table.item", float("nan"), "model")
     with pytest.raises(CheckpointError, match="gives no answers"):
         Engine(run, ServeOptions()).start()
 
