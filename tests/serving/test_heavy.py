@@ -34,7 +34,9 @@ CALLS = {
     ),
     "warnings": Call(RECOMMEND, {"users": ["user-0001", "nobody"], "on_unknown": "warn", "candidates": ITEMS}),
     "reasons": Call(EXPLAIN, {"histories": MANY[:12], "k": 25}),
-    "reasons of one": Call(EXPLAIN, {"histories": {"me": ITEMS[:4]}, "items": [*ITEMS, "nothing"], "on_unknown": "warn"}),
+    "reasons of one": Call(
+        EXPLAIN, {"histories": {"me": ITEMS[:4]}, "items": [*ITEMS, "nothing"], "on_unknown": "warn"}
+    ),
     "similar": Call(SIMILAR, {"items": ITEMS, "k": 9, "by": "near"}),
     "unknown": Call(RECOMMEND, {"users": ["user-0001", "nobody"]}),
     "no option": Call(SIMILAR, {"items": ITEMS, "by": "nothing"}),

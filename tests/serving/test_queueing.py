@@ -153,8 +153,14 @@ class Slow:
 
     def line(self, seconds: float = 100.0, most: int = 9) -> Line:
         """A line in which every user of a call takes a second, and a call of one is short."""
-        price = lambda call: 0.0 if len(call.arguments["users"]) == 1 else float(len(call.arguments["users"]))  # noqa: E731
-        return Line(self.answer, most, 9, price=price, pieces=self.pieces, seconds=seconds)
+        return Line(
+            self.answer,
+            most,
+            9,
+            price=lambda call: len(call.arguments["users"]) - 1.0,
+            pieces=self.pieces,
+            seconds=seconds,
+        )
 
 
 def test_between_the_pieces_of_a_long_call_short_ones_have_their_turn() -> None:
@@ -178,7 +184,9 @@ def test_of_long_calls_the_one_nearest_to_its_end_goes_on_and_errors_are_its_own
     async def run() -> None:
         slow = Slow()
         line = slow.line()
-        tasks = [asyncio.create_task(line.submit(work, 10)) for work in (call(*"abc"), call("bad", "x"), call(*"uvwxy"))]
+        tasks = [
+            asyncio.create_task(line.submit(work, 10)) for work in (call(*"abc"), call("bad", "x"), call(*"uvwxy"))
+        ]
         await asyncio.sleep(0.02)
         slow.on.set()
         three, bad, five = await asyncio.gather(*tasks, return_exceptions=True)

@@ -44,7 +44,9 @@ def test_it_does_not_start_a_service_either(run: Path) -> None:
         Engine(run, ServeOptions()).start()
 
 
-def test_a_model_that_is_written_while_it_is_read_does_not_take_over(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_written_while_it_is_read_does_not_take_over(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = Engine(run, ServeOptions())
     engine.start()
     larger(run)

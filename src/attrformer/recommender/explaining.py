@@ -69,7 +69,9 @@ def explained(
         block = start + next(blocks(fitted, len(request) - start, max(1, min(largest, asked // each))))
         start += len(block)
         cut = asked if len(block) == 1 else each * len(block)
-        groups = [_explain_group(fitted, request, group, choice, windows, cut) for group in request.groups(fitted, block)]
+        groups = [
+            _explain_group(fitted, request, group, choice, windows, cut) for group in request.groups(fitted, block)
+        ]
         if len(block) == 1:
             yield from map(_in_order, groups[0])
         else:

@@ -1,4 +1,4 @@
-"""Calls answered by a model, as JSON: small ones together, large ones in pieces between which others have their turn."""
+"""Calls answered by a model, as JSON: small ones together, large ones in pieces between which others are answered."""
 
 from __future__ import annotations
 
@@ -164,7 +164,8 @@ class Text:
 
 
 def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) -> list[Answer]:
-    call, watch, caught = joint.call, _Watch(), []
+    call, watch = joint.call, _Watch()
+    caught: list[str] = []
     with _heeding(call, caught):
         frame = to_polars(getattr(served.model, call.method)(**call.arguments))
     groups = grouped(call.column, frame.iter_rows(named=True))
@@ -201,9 +202,7 @@ def _frames(served: Served, call: Call, prices: Prices, caught: list[str]) -> It
             items = chosen_items(model.fitted.knowledge.item_ids, items, "items", unknown)
     if call.method == EXPLAIN:
         windows = explaining.windows_of(model.config.relations)
-        yield from explaining.explained(
-            model.fitted, request, choice, items, windows, lambda: prices.rows(EXPLAIN)
-        )
+        yield from explaining.explained(model.fitted, request, choice, items, windows, lambda: prices.rows(EXPLAIN))
         return
     while start < len(request):
         rest = len(request) - start

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from attrformer.serving.options import RESERVED, ServeOptions
 
@@ -157,7 +157,8 @@ class Connection(H11Protocol):
     @property
     def _busy(self) -> bool:
         """Whether a request is being answered."""
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     def _stop_waiting(self) -> None:
         if self._waits is not None:
@@ -227,7 +228,7 @@ class Connection(H11Protocol):
         return True
 
     def _worth(self, now: float) -> tuple[int, float] | None:
-        """What is spared first: no request yet, idle between two, a long body, just come; None: it is being answered."""
+        """What is spared first: no request yet, idle, a long body, just come; None while it is being answered."""
         late = now - self._since > _LATE
         if self.transport.is_closing():
             return 0, self._since

@@ -30,10 +30,12 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     item_id: Id
-    timestamp: Annotated[StrictInt, Field(gt=-(2**53), lt=2**53)] | None = Field(None, description="Seconds since 1970.")
-    behaviours: Annotated[dict[Name, Annotated[float, Field(allow_inf_nan=False, strict=True)] | None], Field(max_length=100)] = Field(
-        default_factory=dict, description="Behaviour attributes of the interaction, such as a rating."
+    timestamp: Annotated[StrictInt, Field(gt=-(2**53), lt=2**53)] | None = Field(
+        None, description="Seconds since 1970."
     )
+    behaviours: Annotated[
+        dict[Name, Annotated[float, Field(allow_inf_nan=False, strict=True)] | None], Field(max_length=100)
+    ] = Field(default_factory=dict, description="Behaviour attributes of the interaction, such as a rating.")
 
 
 History = Annotated[list[Id | Entry], Field(max_length=MOST_HISTORY)]

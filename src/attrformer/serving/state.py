@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from attrformer.serving.calls import Call
 from attrformer.serving.answering import Answer, Served
+from attrformer.serving.calls import Call
 from attrformer.serving.engine import Engine, ReloadRunning
 from attrformer.serving.failures import not_ready
 from attrformer.serving.logs import log
@@ -170,6 +170,6 @@ def _entries(row: list[Any]) -> list[Any]:
     return [{**entry.pop("behaviours", {}), **entry} if isinstance(entry, dict) else entry for entry in row]
 
 
-def _carried(served: Served) -> dict[str, int]:
+def _carried(served: Served) -> dict[str, Any]:
     """What the log says of items that were added before, where there were any."""
     return {"added": served.added, "lost": served.lost} if served.added or served.lost else {}

@@ -54,5 +54,7 @@ def _ask(model: Recommender, method: str, must: bool = False, **arguments: Any) 
 
 def _spread(values: list[Any]) -> list[Any]:
     """Some values from the whole of a list, the first and the last among them."""
-    places = np.unique(np.linspace(0, len(values) - 1, min(len(values), _ASKED)).astype(int)) if values else []
-    return [values[place] for place in places]
+    if not values:
+        return []
+    places = np.unique(np.linspace(0, len(values) - 1, min(len(values), _ASKED)).astype(int))
+    return [values[place] for place in places.tolist()]
