@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 from tests.export.test_graph import inputs_of
-from tests.index.builders import assert_same_answers, histories_of, model_of
+from tests.index.builders import assert_same_answers, grown, histories_of, model_of
 from tests.relations.builders import shop
 
 from attrformer.configuration import override
@@ -154,3 +154,12 @@ def test_damage_is_said(folder: Path, tmp_path: Path, damage: str) -> None:
 
     with pytest.raises(CheckpointError, match=str(tmp_path)):
         OnnxRecommender.load(tmp_path)
+
+
+def test_items_that_were_added_are_exported_with_whole_rows_too(tmp_path: Path) -> None:
+    model = grown(model_of(sparse=False, layers=1))
+    export_model(model, tmp_path / "onnx")
+    histories = {"old": ["i3", "i5"], "mixed": ["i3", "new-0"], "new": ["new-1"]}
+
+    found = OnnxRecommender.load(tmp_path / "onnx").recommend(histories, k=9)
+    assert_same_answers(found, model.recommend(histories=histories, k=9))

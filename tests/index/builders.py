@@ -63,3 +63,11 @@ def assert_same_answers(found: pl.DataFrame, right: pl.DataFrame, tolerance: flo
     assert float((found["score"] - right["score"]).abs().max()) <= tolerance  # type: ignore[arg-type]
     differ = found.with_columns(right["item_id"].alias("other")).filter(pl.col("item_id") != pl.col("other"))
     assert len(differ) <= len(found) // 50
+
+
+def grown(model: Recommender) -> Recommender:
+    """The same model with three items more, of which nothing is known."""
+    attributes = {name: [None] * 3 for name in model.fitted.relations.item_columns}
+    new = pl.DataFrame({"item_id": ["new-0", "new-1", "new-2"], **attributes})
+    assert any(rows.dense is not None for rows in model.fitted.relations.rows.values())
+    return model.add_items(new)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from tests.index.builders import assert_same_answers, histories_of, model_of
+from tests.index.builders import assert_same_answers, grown, histories_of, model_of
 
 from attrformer.errors import CheckpointError, ConfigurationError, UnknownIdError
 from attrformer.index import Index, IndexOptions
@@ -183,3 +183,11 @@ def test_models_without_item_vectors_are_searched_exactly(tmp_path: Path) -> Non
     assert Index.build(model, IndexOptions(exact_items=0)).search(k=3).equals(model.recommend(k=3))
     with pytest.raises(ConfigurationError, match="popularity"):
         Index.build(model, ALL)
+
+
+def test_items_that_were_added_are_searched_with_whole_rows_too() -> None:
+    model = grown(model_of(sparse=False))
+    histories = {"old": ["i3", "i5"], "mixed": ["i3", "new-0"], "new": ["new-1"]}
+
+    found = Index.build(model, ALL).search(histories=histories, k=9)
+    assert_same_answers(found, model.recommend(histories=histories, k=9))

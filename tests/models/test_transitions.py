@@ -10,12 +10,16 @@ import torch
 from tests.models.baselines import DATA
 from tests.models.builders import everywhere
 from tests.models.counting import answers, check_batching, check_causality, check_round_trip, counted
-from tests.relations.builders import categorical, dataset, multi, numeric, sequences
+from tests.relations.builders import categorical, dataset, multi, numeric, relations_of, sequences
 
+from attrformer.dataset.ids import Ids
 from attrformer.errors import ConfigurationError
 from attrformer.models.counting import EPSILON, TIE
 from attrformer.models.transitions import TransitionsConfig, TransitionsNetwork, attribute_vectors
+from attrformer.nn.batch import Batch
+from attrformer.recommender.fitted import for_inference
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
+from attrformer.relations.growth import with_more_items
 
 FIRST_ORDER = CooccurrenceConfig(window=1, backward=0.0, alpha=0.0)
 CHAIN = dataset(sequences([[0, 1, 2], [0, 1, 3], [0, 2, 1, 3], [4, 0]]), 6)
@@ -136,3 +140,19 @@ def test_fit_save_and_load(tmp_path: Path) -> None:
     explained = model.explain(users=[user], k=1)
     assert list(explained["part"]) == ["content", "transitions"]
     assert sum(explained["contribution"]) == pytest.approx(explained["score"][0])
+
+
+def test_items_that_were_added_lead_nowhere() -> None:
+    relations = for_inference(relations_of(CHAIN))
+    grown = with_more_items(relations, {}, CHAIN.item_ids, Ids.from_list(["new-0"]))
+    small, large = (TransitionsNetwork(of, TransitionsConfig(), 0.0) for of in (relations, grown))
+    history, with_new = torch.tensor([[0, 1]]), torch.tensor([[6, 1]])
+    there = torch.tensor([[0, 1]])
+
+    def said(network: TransitionsNetwork, items: torch.Tensor) -> torch.Tensor:
+        folds = torch.zeros(1, dtype=torch.int64)
+        return network.evidence(Batch(items=items, places=there, folds=folds, users={}))[0]
+
+    assert said(small, history).any()
+    torch.testing.assert_close(said(large, history)[:, :6], said(small, history))
+    assert not said(large, history)[:, 6].any() and not said(large, with_new)[0].any()

@@ -118,7 +118,8 @@ def test_a_new_item_is_as_one_that_nobody_touched_in_training() -> None:
     whole, part = at_inference(shop_of(30)), at_inference(shop_of(28))
     grown = with_more(part, {"brand": categorical("brand", brands[28:])})
     for name in ("near", "wide", "next", "indirect"):
-        np.testing.assert_array_equal(grown.rows[name].dense, whole.rows[name].dense)
+        for item in range(30):
+            np.testing.assert_array_equal(grown.rows[name].row(item), whole.rows[name].row(item))
     np.testing.assert_array_equal(grown.features["brand"].dense(), whole.features["brand"].dense())
     assert grown.neighbours is not None and whole.neighbours is not None
     for name in ("positions", "starts", "idf"):
@@ -166,6 +167,18 @@ def test_only_what_is_there_is_recounted() -> None:
     assert (found.users, found.neighbours) == ({}, None)
     assert found.rows["edge_also"] is relations.rows["edge_also"]
     assert found.features is relations.features and found.levels is relations.levels
+
+
+def test_what_items_did_together_takes_no_more_room_when_others_are_added() -> None:
+    before = at_inference(shop())
+    after = with_more(before, NEW)
+    for name, relation in before.rows.items():
+        grown = after.rows[name]
+        assert grown.dense is not None and relation.dense is not None
+        assert np.shares_memory(grown.dense, relation.dense)
+        assert (grown.keys, grown.columns) == (after.items, after.items)
+        np.testing.assert_array_equal(grown.row(0)[: before.items], relation.row(0))
+        assert not grown.row(0)[before.items :].any() and not grown.row(after.items - 1).any()
 
 
 def test_growing_past_the_size_of_whole_rows() -> None:

@@ -105,6 +105,78 @@ def test_a_user_is_picked(page: Page) -> None:
     expect(page.get_by_label("User id")).to_have_value("")
 
 
+ALL_USERS = """async () => {
+    const { whom } = await import("/asked.js");
+    const ask = async (path, body) => {
+        const headers = { "Content-Type": "application/json" };
+        const answer = await fetch(path, body ? { method: "POST", headers, body: JSON.stringify(body) } : {});
+        return answer.json();
+    };
+    const items = (answer) => answer.results[0].items.map((item) => item.item_id);
+    const told = [];
+    for (let number = 1; number <= 90; number++) {
+        const user = `user-${String(number).padStart(4, "0")}`;
+        const { items: history } = await ask(`/v1/history?user_id=${user}&limit=2000`);
+        const state = { user, loaded: history, earlier: [], attributes: {} };
+        const untouched = whom({ ...state, history: [...history] });
+        const again = whom({ ...state, history: history.map((item) => ({ ...item })) });
+        told.push([
+            Object.keys(untouched)[0],
+            Object.keys(again)[0],
+            items(await ask("/v1/recommend", { users: [user] })),
+            items(await ask("/v1/explain", { ...untouched, k: 10 })),
+            items(await ask("/v1/explain", { ...again, k: 10 })),
+        ]);
+    }
+    return told;
+}"""
+
+
+def test_everybody_gets_on_the_page_what_the_service_gives_for_the_user(page: Page) -> None:
+    told = page.evaluate(ALL_USERS)
+    assert len(told) == 90
+    for untouched, again, right, by_id, by_entries in told:
+        assert (untouched, again) == ("users", "histories")
+        assert right == by_id == by_entries
+
+
+def test_a_user_who_is_loaded_is_asked_about_by_id_until_the_history_is_edited(page: Page) -> None:
+    settled(page)
+    page.get_by_label("User id").fill("user-0003")
+    with page.expect_response("**/v1/explain") as asked:
+        page.get_by_role("button", name="Load").click()
+    assert asked.value.request.post_data_json["users"] == ["user-0003"]
+    assert "histories" not in asked.value.request.post_data_json
+    with page.expect_response("**/v1/explain") as asked:
+        page.locator("#history button").last.click()
+    sent = asked.value.request.post_data_json
+    times = [entry["timestamp"] for entry in sent["histories"]["user-0003"]]
+    assert "users" not in sent and times == sorted(times) and len(times) == page.locator("#history li").count()
+    # What is moved before an earlier item, or added, has no time of its own; the answer is none the worse.
+    with page.expect_response("**/v1/explain") as asked:
+        page.locator("#history li").nth(2).get_by_role("button").first.click()
+    assert asked.value.status == 200
+    settled(page)
+
+
+def test_the_page_comes_alive_when_the_model_is_there_and_after_a_restart(browser: Browser, fitted_run: Path) -> None:
+    service = Service(fitted_run, ServeOptions())
+    with listening(service) as address:
+        opened = Opened(browser, address)
+        expect(opened.page.get_by_role("alert")).to_contain_text("is being read")
+        service.engine.start()
+        settled(opened.page)
+        expect(opened.page.get_by_role("alert")).to_be_hidden()
+    opened.page.get_by_label("Items", exact=True).select_option("5")
+    expect(opened.page.get_by_role("alert")).to_contain_text("cannot be reached")
+    again = Service(fitted_run, ServeOptions())
+    again.engine.start()
+    with listening(again, port=int(address.rsplit(":", 1)[1])):
+        settled(opened.page, 5)
+        expect(opened.page.get_by_role("alert")).to_be_hidden()
+    opened.context.close()
+
+
 def test_what_does_not_listen_yet_is_not_shown(page: Page) -> None:
     waiting: list[Route] = []
     page.route("**/v1/model", lambda route: waiting.append(route))

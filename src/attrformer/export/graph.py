@@ -10,6 +10,7 @@ import math
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.export.inputs import LEVELS, NEIGHBOURS, NO_TIMES, USERS
@@ -170,7 +171,11 @@ class GraphNetwork(PreparedNetwork):
             return torch.log1p(by_group).index_select(1, module.of_item)
         assert isinstance(module, RowEvidence)
         if module.dense is not None:
-            return torch.log1p(torch.bmm(weights, module.dense[read]).squeeze(1))
+            known, missing = len(module.dense), self.items - module.dense.shape[1]
+            if missing:
+                weights, read = weights * (read < known).unsqueeze(1), read.clamp_max(known - 1)
+            evidence = torch.bmm(weights, module.dense[read]).squeeze(1)
+            return torch.log1p(F.pad(evidence, (0, missing)) if missing else evidence)
         assert module.indices is not None and module.values is not None
         entries = module.values[read] * by_position.unsqueeze(2)
         return torch.log1p(self._scattered(module.indices[read].long().flatten(1), entries.flatten(1)))

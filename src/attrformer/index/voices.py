@@ -179,6 +179,10 @@ def _voice(part: Part, inputs: PartInputs, row: int) -> Voice:
         rows = _array(part.rows)[row]
         values = _array(part.table.values)[rows] * weights[:, None]
         return EntryVoice.of(_array(part.table.indices)[rows].ravel(), values.ravel(), gate)
+    if isinstance(part, RowPart) and part.table.values.shape[1] < part.table.columns:
+        evidence = _array(part.table.sums(part.rows[row : row + 1], inputs.weights[row : row + 1, 0])[0, 0])
+        named = np.flatnonzero(evidence)
+        return EntryVoice(named, evidence[named], gate)
     if isinstance(part, RowPart):
         return DenseVoice.of(_array(part.table.values), _array(part.rows)[row], weights, gate)
     if isinstance(part, FeaturePart):

@@ -103,6 +103,10 @@ class TransitionsNetwork(CountingNetwork):
 
     def _add_transitions(self, out: Tensor, items: Tensor, weight: Tensor) -> None:
         if self.dense is not None:
+            known = len(self.dense)
+            if known < self.items:
+                # Items that were added later lead nowhere, and nothing leads to them.
+                out, weight, items = out[:, :known], weight * (items < known).unsqueeze(1), items.clamp_max(known - 1)
             out.addcmul_(self.dense[items], weight)
         else:
             assert self.indices is not None and self.values is not None

@@ -119,7 +119,7 @@ class RowEvidence(RelationEvidence):
     def table(self) -> DenseRows | SparseRows:
         """The relation as a tensor table."""
         if self.dense is not None:
-            return DenseRows(self.dense)
+            return DenseRows(self.dense, self.columns)
         assert self.indices is not None and self.values is not None
         return SparseRows(self.indices, self.values, self.columns)
 

@@ -15,14 +15,20 @@ class DenseRows:
 
     Args:
         values: `[rows, items]`, at least 0.
+        columns: number of items; where it is larger, for inference, the rows and items that are not there are 0.
     """
 
     values: Tensor
+    columns: int = 0
 
     def sums(self, rows: Tensor, weights: Tensor) -> Tensor:
         """Rows `[b, s]` added up with weights `[b, s]`, float32 `[b, 1, items]`."""
         weights = weights.to(self.values.dtype)
-        return F.embedding_bag(rows, self.values, per_sample_weights=weights, mode="sum").float().unsqueeze(1)
+        missing = self.columns - self.values.shape[1]
+        if missing > 0:
+            weights, rows = weights * (rows < len(self.values)), rows.clamp_max(len(self.values) - 1)
+        sums = F.embedding_bag(rows, self.values, per_sample_weights=weights, mode="sum").float().unsqueeze(1)
+        return F.pad(sums, (0, missing)) if missing > 0 else sums
 
     def products(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """The transpose of `sums`, from `[b, 1, items]` to `[b, 1, s]`."""
@@ -30,7 +36,12 @@ class DenseRows:
 
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Values at `rows [b, t]` x `items [b, s]`, float32 `[b, t, s]`."""
-        return self.values[rows.unsqueeze(2), items.unsqueeze(1)].float()
+        if self.columns <= self.values.shape[1]:
+            return self.values[rows.unsqueeze(2), items.unsqueeze(1)].float()
+        known = [part < size for part, size in zip((rows, items), self.values.shape, strict=True)]
+        row, item = (part.clamp_max(size - 1) for part, size in zip((rows, items), self.values.shape, strict=True))
+        values = self.values[row.unsqueeze(2), item.unsqueeze(1)].float()
+        return values * (known[0].unsqueeze(2) & known[1].unsqueeze(1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -94,13 +94,12 @@ def recounted(
 
 
 def _wider(relation: RowRelation, count: int) -> RowRelation:
-    """A relation between items where new ones are related to nothing."""
+    """A relation between items where new ones are related to nothing; whole rows stay as narrow as they are."""
     more: list[tuple[int, int]] = [(0, count), (0, 0)]
     return replace(
         relation,
         keys=relation.keys + count,
         columns=relation.columns + count,
-        dense=None if relation.dense is None else np.pad(relation.dense, [(0, count), (0, count)]),
         indices=None if relation.indices is None else np.pad(relation.indices, more),
         values=None if relation.values is None else np.pad(relation.values, more),
     )

@@ -32,7 +32,8 @@ class RowRelation:
         keys: rows of one fold block.
         folds: blocks of cross-fitting; block `folds` is the one for inference, counted on all training users.
         columns: number of items.
-        dense: float32 `[(folds + 1) * keys, columns]`, or None.
+        dense: float32 `[(folds + 1) * keys, columns]`, or None. For inference it may have fewer rows and columns, those
+            of the items that were there in training: what has been added since is related to nothing.
         indices: int32 `[(folds + 1) * keys, k]`, columns of the kept entries, ascending, unused places first, or None.
         values: float32, same shape, 0 in unused places, or None.
     """
@@ -54,7 +55,10 @@ class RowRelation:
         """
         at = (self.folds if fold is None else fold) * self.keys + key
         if self.dense is not None:
-            whole: NDArray[np.float32] = self.dense[at]
+            if at >= len(self.dense):
+                return np.zeros(self.columns, dtype=np.float32)
+            missing = self.columns - self.dense.shape[1]
+            whole: NDArray[np.float32] = np.pad(self.dense[at], (0, missing)) if missing else self.dense[at]
             return whole
         assert self.indices is not None and self.values is not None
         out = np.zeros(self.columns, dtype=np.float32)
