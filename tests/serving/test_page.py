@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
 from tests.serving.conftest import TOKEN, listening
+from tests.serving.everybody import ALL_USERS
 
 from attrformer.serving.options import ServeOptions
 from attrformer.serving.state import Service
@@ -103,6 +104,49 @@ def test_a_user_is_picked(page: Page) -> None:
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#history li")).to_have_count(0)
     expect(page.get_by_label("User id")).to_have_value("")
+
+
+def test_everybody_gets_on_the_page_what_the_service_gives_for_the_user(page: Page) -> None:
+    right, by_id, by_entries = page.evaluate(ALL_USERS)
+    assert len(right) == 90 and all(len(row) == 11 for row in right)
+    assert right == by_id == by_entries
+
+
+def test_a_user_who_is_loaded_is_asked_about_by_id_until_the_history_is_edited(page: Page) -> None:
+    settled(page)
+    page.get_by_label("User id").fill("user-0003")
+    with page.expect_response("**/v1/explain") as asked:
+        page.get_by_role("button", name="Load").click()
+    assert asked.value.request.post_data_json["users"] == ["user-0003"]
+    assert "histories" not in asked.value.request.post_data_json
+    with page.expect_response("**/v1/explain") as asked:
+        page.locator("#history button").last.click()
+    sent = asked.value.request.post_data_json
+    times = [entry["timestamp"] for entry in sent["histories"]["user-0003"]]
+    assert "users" not in sent and times == sorted(times) and len(times) == page.locator("#history li").count()
+    # What is moved before an earlier item, or added, has no time of its own; the answer is none the worse.
+    with page.expect_response("**/v1/explain") as asked:
+        page.locator("#history li").nth(2).get_by_role("button").first.click()
+    assert asked.value.status == 200
+    settled(page)
+
+
+def test_the_page_comes_alive_when_the_model_is_there_and_after_a_restart(browser: Browser, fitted_run: Path) -> None:
+    service = Service(fitted_run, ServeOptions())
+    with listening(service) as address:
+        opened = Opened(browser, address)
+        expect(opened.page.get_by_role("alert")).to_contain_text("is being read")
+        service.engine.start()
+        settled(opened.page)
+        expect(opened.page.get_by_role("alert")).to_be_hidden()
+    opened.page.get_by_label("Items", exact=True).select_option("5")
+    expect(opened.page.get_by_role("alert")).to_contain_text("cannot be reached")
+    again = Service(fitted_run, ServeOptions())
+    again.engine.start()
+    with listening(again, port=int(address.rsplit(":", 1)[1])):
+        settled(opened.page, 5)
+        expect(opened.page.get_by_role("alert")).to_be_hidden()
+    opened.context.close()
 
 
 def test_what_does_not_listen_yet_is_not_shown(page: Page) -> None:

@@ -41,8 +41,9 @@ class Answering(FittedModel):
         Args:
             users: external ids of users; everyone the model was fitted on where nobody is named at all.
             histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
-                or a table with `user_id`, `item_id` and what else the training interactions had. An empty list says
-                that nothing is known. Known users keep their attributes.
+                or a table with `user_id`, `item_id` and what else the training interactions had. In lists an entry may
+                be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list says that
+                nothing is known. Known users keep their attributes.
             user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
                 attribute. What is given stands in place of what the model knows of a user; None says that a value is
                 not known.

@@ -15,6 +15,7 @@ from attrformer.dataset.construct import dataset_from_frames
 from attrformer.dataset.frames import library_of
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError
+from attrformer.recommender.entries import ids_of, with_details
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.profiles import Profiles, read_profiles
 from attrformer.recommender.unknown import CATALOGUE, REFUSE, USERS, OnUnknown, id_series
@@ -214,9 +215,10 @@ def _of_lists(fitted: Fitted, names: pl.Series, lists: list[Any], unknown: OnUnk
             )
     rows = [list(items) for items in lists]
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-    items = id_series([item for row in rows for item in row], "histories")
+    items = id_series(ids_of(rows), "histories")
     codes = unknown.known(fitted.knowledge.item_ids, items, "histories", CATALOGUE)
-    return _Given(names, _known_only(_with_levels(fitted, Sequences(offsets, codes.astype(np.int32)))))
+    contexts = with_details(Sequences(offsets, codes.astype(np.int32)), rows, fitted.relations.levels)
+    return _Given(names, _known_only(_with_levels(fitted, contexts)))
 
 
 def _known_only(contexts: Sequences) -> Sequences:

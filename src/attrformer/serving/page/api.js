@@ -4,8 +4,11 @@ import { byId } from "./dom.js";
 
 const KEY = "attrformer-token";
 
+const AWAY = ["not_ready", "stopping"];
+
 let asked = 0;
 let complained = 0;
+let lost = () => {};
 
 function complain(text) {
   complained = asked;
@@ -22,7 +25,8 @@ async function ask(path, options) {
   try {
     answer = await fetch(path, { ...options, headers });
   } catch {
-    complain("The service cannot be reached.");
+    complain("The service cannot be reached. This page goes on when it is back.");
+    lost();
     return null;
   }
   const body = await answer.json().catch(() => null);
@@ -33,7 +37,24 @@ async function ask(path, options) {
   }
   byId("token-form").hidden = answer.status !== 401;
   complain(body?.error?.message ?? `The service answered ${answer.status}.`);
+  if (AWAY.includes(body?.error?.code)) lost();
   return null;
+}
+
+// Calls `back` once the service answers again after it could not, or had no model yet.
+export function whenBack(back) {
+  let waiting = false;
+  lost = async () => {
+    if (waiting) return;
+    waiting = true;
+    for (let pause = 500; ; pause = Math.min(2 * pause, 5000)) {
+      await new Promise((done) => setTimeout(done, pause));
+      const ready = await fetch("readyz", { cache: "no-store" }).then((answer) => answer.ok, () => false);
+      if (ready) break;
+    }
+    waiting = false;
+    back();
+  };
 }
 
 export function get(path, query = {}) {

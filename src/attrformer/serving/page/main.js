@@ -1,6 +1,6 @@
 // Reads what the model can be asked, and shows the view that the address names.
 
-import { get, offerToken } from "./api.js";
+import { get, offerToken, whenBack } from "./api.js";
 import { byId } from "./dom.js";
 import { startRecommend } from "./recommend.js";
 import { startRelations } from "./relations.js";
@@ -26,14 +26,17 @@ function show() {
 }
 
 async function start() {
-  model = await get("v1/model");
-  if (model === null) return;
+  const found = await get("v1/model");
+  if (found === null) return;
+  model = found;
   const count = (number) => number.toLocaleString("en");
   byId("about").textContent = `${model.name} on ${model.dataset}: ${count(model.items)} items, ${count(model.users)} users`;
+  for (const view of started) VIEWS[view](model);
   show();
 }
 
 offerToken(start);
+whenBack(start);
 addEventListener("hashchange", show);
 show();
 start();

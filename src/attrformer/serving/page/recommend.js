@@ -1,23 +1,26 @@
 // The first view: a history is composed, and recommendations with their reasons follow every change.
 
 import { get, post } from "./api.js";
+import { whom } from "./asked.js";
 import { bar, byId, element, latest, paused, titled } from "./dom.js";
 import { itemSearch } from "./search.js";
 
-const VISITOR = "visitor";
 const REASONS = 4;
+const SHOWN = 50;
+const ALL = 2000;
 const SILENT = 0.005;
 
+// What is shown, what was loaded of the user, and what came before that and is not shown.
 let history = [];
+let loaded = [];
+let earlier = [];
 let user = null;
 
 function body() {
-  const name = user === null ? VISITOR : String(user);
   const chosen = [...byId("attributes").querySelectorAll("[data-attribute]")].filter((field) => field.value !== "");
   const attributes = Object.fromEntries(chosen.map((field) => [field.dataset.attribute, field.value]));
   return {
-    histories: { [name]: history.map((item) => item.item_id) },
-    ...(chosen.length ? { user_attributes: { [name]: attributes } } : {}),
+    ...whom({ user, loaded, earlier, history, attributes }),
     k: Number(byId("count").value),
     hide_seen: byId("hide-seen").checked,
     on_unknown: "warn",
@@ -110,17 +113,22 @@ function move(place) {
 }
 
 async function loadUser(id) {
-  const found = await get("v1/history", { user_id: id });
+  const found = await get("v1/history", { user_id: id, limit: ALL });
   if (found === null) return;
   user = found.user_id;
-  history = found.items;
-  byId("user-note").textContent = `${user}: their last ${history.length} items. What the model knows of them counts too.`;
+  earlier = found.items.slice(0, -SHOWN);
+  loaded = found.items.slice(-SHOWN);
+  history = [...loaded];
+  const before = earlier.length ? ` The ${earlier.length} before them count too.` : "";
+  byId("user-note").textContent = `${user}: their last ${history.length} items.${before}`;
   showHistory();
 }
 
 function forget() {
   user = null;
   history = [];
+  loaded = [];
+  earlier = [];
   byId("user").value = byId("user-note").textContent = "";
   showHistory();
   byId("find").querySelector("input").focus();
@@ -144,9 +152,13 @@ function attributeFields(attributes, numbers) {
 }
 
 let search = null;
+let described = "";
 
 export function startRecommend(model) {
-  attributeFields(model.user_attributes, model.user_numbers);
+  // What was chosen stays where the service comes back with the same model.
+  const attributes = JSON.stringify([model.user_attributes, model.user_numbers]);
+  if (attributes !== described) attributeFields(model.user_attributes, model.user_numbers);
+  described = attributes;
   if (search === null) {
     search = itemSearch(byId("find"), "Words of a title or id", "Add", add);
     byId("clear").addEventListener("click", forget);

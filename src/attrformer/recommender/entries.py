@@ -1,0 +1,93 @@
+"""Histories whose entries say more than an item id: when it was, and what else training knew of an interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attrformer.columns import ITEM, TIMESTAMP
+from attrformer.dataset.sequences import Sequences
+from attrformer.errors import DataError
+
+
+def ids_of(rows: Iterable[list[Any]]) -> list[Any]:
+    """The item ids of all histories, one after the other.
+
+    Args:
+        rows: of ids, or of mappings with `item_id`.
+
+    Raises:
+        DataError: a mapping has no `item_id`.
+    """
+    return [_id(entry) if isinstance(entry, Mapping) else entry for row in rows for entry in row]
+
+
+def with_details(contexts: Sequences, rows: list[list[Any]], levels: Iterable[str]) -> Sequences:
+    """The same histories with the times and behaviour attributes that their entries give.
+
+    An entry without a time happened at the time of the one before it, or where there is none, of the first that has
+    one. Where a history has no time at all, those of the others are not read.
+
+    Args:
+        contexts: the histories as ids.
+        rows: of ids, or of mappings.
+        levels: behaviour attributes that the model reads.
+
+    Raises:
+        DataError: a time is no whole number of seconds, an attribute no number, or times go back.
+    """
+    entries = [entry if isinstance(entry, Mapping) else {} for row in rows for entry in row]
+    if not any(entries):
+        return contexts
+    timed = all(any(_time(entry) is not None for entry in _mappings(row)) for row in rows if row)
+    times = np.concatenate([_times(row) for row in rows if row]) if timed else None
+    behaviours = {name: np.array([_number(entry, name) for entry in entries], dtype=np.float32) for name in levels}
+    return replace(contexts, times=times, behaviours=behaviours)
+
+
+def _mappings(row: list[Any]) -> list[Mapping[str, Any]]:
+    return [entry if isinstance(entry, Mapping) else {} for entry in row]
+
+
+def _id(entry: Mapping[str, Any]) -> Any:
+    if ITEM not in entry:
+        raise _wrong(f"an entry has no '{ITEM}'", f"Give {ITEM} in every entry")
+    return entry[ITEM]
+
+
+def _times(row: list[Any]) -> NDArray[np.int64]:
+    given = [_time(entry) for entry in _mappings(row)]
+    last = next(time for time in given if time is not None)
+    filled = np.empty(len(given), dtype=np.int64)
+    for place, time in enumerate(given):
+        last = last if time is None else time
+        filled[place] = last
+    if (np.diff(filled) < 0).any():
+        raise _wrong("times go back", "Give the entries of a history oldest first")
+    return filled
+
+
+def _time(entry: Mapping[str, Any]) -> int | None:
+    value = entry.get(TIMESTAMP)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or abs(int(value)) >= 2**53:
+        raise _wrong(f"the {TIMESTAMP} {value!r} is no whole number of seconds", "Give seconds since 1970")
+    return int(value)
+
+
+def _number(entry: Mapping[str, Any], name: str) -> float:
+    value = entry.get(name)
+    if value is None:
+        return float("nan")
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise _wrong(f"the {name} {value!r} is no number", "Give a number, or leave it out")
+    return float(value)
+
+
+def _wrong(problem: str, fix: str) -> DataError:
+    return DataError(problem, fix=fix, source="histories")
