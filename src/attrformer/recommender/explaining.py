@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,14 +40,43 @@ def explain(
         items: item codes to explain, or None for the best; their rank is that among each other.
         windows: as `windows_of` gives them.
     """
+    return pl.concat([_nothing(fitted, request), *explained(fitted, request, choice, items, windows)])
+
+
+def explained(
+    fitted: Fitted,
+    request: Request,
+    choice: Choice,
+    items: Codes | None,
+    windows: Mapping[str, int],
+    most: Callable[[], int] = lambda: _ELEMENTS,
+) -> Iterator[pl.DataFrame]:
+    """The same in pieces, for who has other things to do between them.
+
+    Args:
+        fitted: the model.
+        request: as for `explain`, as are those that follow.
+        choice: what may be recommended.
+        items: item codes to explain, or None.
+        windows: as `windows_of` gives them.
+        most: asked before each piece how many items it may explain; those of one person may come in several.
+    """
     if items is not None:
         choice = Choice(max(len(items), 1), hide_seen=False, candidates=items)
-    frames = [_nothing(fitted, request)]
-    for block in blocks(fitted, len(request), _most(fitted, choice.k)):
-        groups = [_explain_group(fitted, request, group, choice, windows) for group in request.groups(fitted, block)]
-        # People of several groups stand between each other in the request.
-        frames.append(pl.concat(groups).sort(_OWNER, RANK, _ORDER).drop(_OWNER, _ORDER))
-    return pl.concat(frames)
+    each, largest, start = min(choice.k, fitted.relations.items), _most(fitted, choice.k), 0
+    while start < len(request):
+        asked = max(1, most())
+        block = start + next(blocks(fitted, len(request) - start, max(1, min(largest, asked // each))))
+        start += len(block)
+        cut = asked if len(block) == 1 else each * len(block)
+        groups = [
+            _explain_group(fitted, request, group, choice, windows, cut) for group in request.groups(fitted, block)
+        ]
+        if len(block) == 1:
+            yield from map(_in_order, groups[0])
+        else:
+            # People of several groups stand between each other in the request.
+            yield _in_order(pl.concat([next(group) for group in groups]))
 
 
 def windows_of(relations: RelationsConfig) -> dict[str, int]:
@@ -56,8 +85,9 @@ def windows_of(relations: RelationsConfig) -> dict[str, int]:
 
 
 def _explain_group(
-    fitted: Fitted, request: Request, group: Group, choice: Choice, windows: Mapping[str, int]
-) -> pl.DataFrame:
+    fitted: Fitted, request: Request, group: Group, choice: Choice, windows: Mapping[str, int], most: int
+) -> Iterator[pl.DataFrame]:
+    """The answers of a group with their parts, so many of them in each frame."""
     users, values = request.users[group.places], request.values_at(fitted, group.places)
     if group.contexts is None:
         batch, parts = None, list(popularity_parts(fitted, len(users), values))
@@ -69,18 +99,47 @@ def _explain_group(
     shown = scores.clone()
     choice.mask(shown, group)
     rows, items = best_items(shown, choice.k)
-    row = rows.cpu().numpy()
-    asked = Asked(batch, rows, items, users[row], {name: codes[row] for name, codes in values.items()})
-    owner = group.places[row]
-    frame = answers(fitted, request, owner, items.cpu().numpy(), scores[rows, items].cpu().numpy())
+    frame = answers(
+        fitted, request, group.places[rows.cpu().numpy()], items.cpu().numpy(), scores[rows, items].cpu().numpy()
+    )
+    kept = list(named) if len(rows) > most else named
+    for start in range(0, max(len(rows), 1), most):
+        cut = slice(start, start + most)
+        row = rows[cut].cpu().numpy()
+        asked = Asked(batch, rows[cut], items[cut], users[row], {name: codes[row] for name, codes in values.items()})
+        yield _told(fitted, asked, frame[cut], group.places[row], kept, windows)
+
+
+def _told(
+    fitted: Fitted,
+    asked: Asked,
+    frame: pl.DataFrame,
+    owner: Codes,
+    parts: Iterable[tuple[str, Tensor]],
+    windows: Mapping[str, int],
+) -> pl.DataFrame:
+    """A row for each part of some answers.
+
+    Args:
+        fitted: the model.
+        asked: the answers.
+        frame: the same as a table.
+        owner: int64 `[n]`, places in the request.
+        parts: name and what it adds to the score of every item, `[b, items]`.
+        windows: as `windows_of` gives them.
+    """
     speakers = Speakers(fitted, asked, windows)
     frames = []
-    for order, (name, part) in enumerate(named):
-        added = part[rows, items].cpu().numpy()
+    for order, (name, part) in enumerate(parts):
+        added = part[asked.rows, asked.items].cpu().numpy()
         spoken = _columns(fitted, speakers.voices(name, added))
-        share = frame.with_columns(pl.lit(name).alias(PART), pl.Series(CONTRIBUTION, added), *spoken)
-        frames.append(share.with_columns(pl.Series(_OWNER, owner), pl.lit(order, pl.Int64).alias(_ORDER)))
+        place = (pl.Series(_OWNER, owner), pl.lit(order, pl.Int64).alias(_ORDER))
+        frames.append(frame.with_columns(pl.lit(name).alias(PART), pl.Series(CONTRIBUTION, added), *spoken, *place))
     return pl.concat(frames)
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.sort(_OWNER, RANK, _ORDER).drop(_OWNER, _ORDER)
 
 
 def _columns(fitted: Fitted, voices: list[Voice]) -> list[pl.Series]:

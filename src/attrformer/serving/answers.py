@@ -43,11 +43,12 @@ def results(call: Call, share: Share, groups: Mapping[str, list[Row]], titles: T
         if name in groups:
             rows = groups[name]
             entry = {call.column: rows[0][call.column] if number is None else number}
-            made.append(entry | {_list_of(call): list(_entries(call, rows, titles))})
+            made.append(entry | {list_of(call): list(_entries(call, rows, titles))})
     return made
 
 
-def _list_of(call: Call) -> str:
+def list_of(call: Call) -> str:
+    """What an entry of the answer calls its items."""
     return "similar" if call.method == SIMILAR else "items"
 
 
