@@ -29,7 +29,18 @@ def serve(
     batch: Annotated[int, typer.Option(help="Users that are answered together.")] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds until a request that waits gets 503.")] = 10.0,
     grace: Annotated[float, typer.Option(help="Seconds that running requests have after SIGTERM.")] = 30.0,
-    save_added: Annotated[bool, typer.Option("--save-added", help="Keep added items in the model of the run.")] = False,
+    body_bytes: Annotated[int, typer.Option(help="Largest body of a request; larger ones get 413.")] = 1 << 20,
+    connections: Annotated[int, typer.Option(help="Open connections; idle ones make room for more.")] = 1000,
+    header_timeout: Annotated[float, typer.Option(help="Seconds that the head of a request may take.")] = 10.0,
+    idle_timeout: Annotated[float, typer.Option(help="Seconds that a connection may wait for a request.")] = 30.0,
+    allowed_hosts: Annotated[
+        str,
+        typer.Option(
+            help="Names that requests may call this service by, separated by commas; * for any.", show_default=False
+        ),
+    ] = "",
+    save_added: Annotated[bool, typer.Option("--save-added", help="Keep added items in the run.")] = False,
+    most_added: Annotated[int, typer.Option(help="Items that may be added to those of the model.")] = 10_000,
 ) -> None:
     """Serve a run over HTTP: recommendations, reasons, similar items, new items, and a page to try them on.
 
@@ -55,7 +66,13 @@ def serve(
         batch=batch,
         timeout=timeout,
         grace=grace,
+        body_bytes=body_bytes,
+        connections=connections,
+        header_timeout=header_timeout,
+        idle_timeout=idle_timeout,
+        allowed_hosts=tuple(name.strip() for name in allowed_hosts.split(",") if name.strip()),
         save_added=save_added,
+        most_added=most_added,
     )
     if options.token is None and not options.writable:
         console.say(f"Anybody who reaches {host} can ask this service. Give --token-file to ask for a token.")

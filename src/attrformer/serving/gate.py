@@ -1,4 +1,4 @@
-"""What every request passes first and last: the token, the size of its body, headers, figures and the log."""
+"""What every request passes first and last: host, token, the size of its body, headers, figures and the log."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from attrformer.serving.failures import Refused, as_response
+from attrformer.serving.hosts import Hosts
 from attrformer.serving.logs import log
 from attrformer.serving.metrics import Metrics
 from attrformer.serving.options import ServeOptions
@@ -26,6 +27,16 @@ _HEADERS: Final = {
 _QUIET: Final = ("/healthz", "/readyz", "/metrics")
 _UNKNOWN: Final = "other"
 
+_CLOSED: Final = 499
+"""What figures and the log call the status of a request whose sender was gone before it was answered."""
+
+_LAST: Final = 0.05
+"""Seconds that the application has to end once its answer is sent, or nobody waits for it any more."""
+
+
+class _Gone(Exception):
+    """Whoever sent the request has closed the connection."""
+
 
 class Gate:
     """The outermost layer of the application.
@@ -38,6 +49,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, options: ServeOptions, metrics: Metrics) -> None:
         self._app, self._options, self._metrics = app, options, metrics
+        self._hosts = Hosts(options.host, options.allowed_hosts, options.token is not None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -54,8 +66,13 @@ class Gate:
             await send(message)
 
         try:
+            self._check_site(scope)
             self._check_token(scope)
-            await self._app(scope, await self._with_body(scope, receive), watched)
+            body = await self._body(scope, receive)
+            await _while_connected(self._app, scope, body, receive, watched)
+        except _Gone:
+            # Nobody is there to be answered.
+            status = status or _CLOSED
         except Exception as error:
             # Whatever has begun cannot become an error any more.
             if status:
@@ -63,6 +80,16 @@ class Gate:
             else:
                 await as_response(error)(scope, receive, watched)
         self._note(scope, status, time.perf_counter() - started)
+
+    def _check_site(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        host = headers.get("host")
+        if not self._hosts.answers_as(host):
+            message = "This service does not answer as the host of this request. Allow it with --allowed-hosts."
+            raise Refused(421, "wrong_host", message)
+        if not self._hosts.may_come_from(headers.get("origin"), host):
+            message = "A page of another site may not ask this service. Allow its host with --allowed-hosts."
+            raise Refused(403, "other_site", message)
 
     def _check_token(self, scope: Scope) -> None:
         token, path = self._options.token, scope["path"]
@@ -73,8 +100,8 @@ class Gate:
             message = "The token is missing or wrong. Send it as Authorization: Bearer TOKEN."
             raise Refused(401, "unauthorized", message, {"WWW-Authenticate": "Bearer"})
 
-    async def _with_body(self, scope: Scope, receive: Receive) -> Receive:
-        """Reads the body within limits of size and time, and gives it to the application in one piece."""
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        """Reads the body within limits of size and time."""
         most = self._options.body_bytes
         refused = Refused(413, "too_large", f"The body is too large. Send {most:,} bytes at most.")
         length = Headers(scope=scope).get("content-length", "0")
@@ -89,13 +116,13 @@ class Gate:
             except asyncio.TimeoutError:
                 raise Refused(408, "too_slow", "The body did not arrive in time. Send it again.") from None
             if message["type"] == "http.disconnect":
-                break
+                raise _Gone
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             more = message.get("more_body", False)
             if size > most:
                 raise refused
-        return _once(b"".join(parts), receive)
+        return b"".join(parts)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or _UNKNOWN
@@ -105,17 +132,43 @@ class Gate:
         log("request", level, route=route, method=method, status=status, seconds=round(seconds, 5))
 
 
-def _once(body: bytes, receive: Receive) -> Receive:
+async def _while_connected(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    """Lets the application answer as long as somebody waits for it: who is gone leaves no work behind.
+
+    Raises:
+        _Gone: the connection was closed before.
+    """
+    gone = asyncio.Event()
     given = False
 
     async def replay() -> Message:
         nonlocal given
         if given:
-            return await receive()
+            await gone.wait()
+            return {"type": "http.disconnect"}
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return replay
+    async def listen() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    if scope["method"] != "POST":
+        await app(scope, replay, send)
+        return
+    answering, listening = asyncio.ensure_future(app(scope, replay, send)), asyncio.ensure_future(listen())
+    try:
+        await asyncio.wait((answering, listening), return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            # The server says so, too, when it has sent the answer.
+            await asyncio.wait((answering,), timeout=_LAST)
+        if not answering.done():
+            raise _Gone
+        await answering
+    finally:
+        for task in (answering, listening):
+            task.cancel()
 
 
 def _decorate(message: Message, path: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from attrformer.errors import ConfigurationError, require
+from attrformer.serving.hosts import host_of
 
 MOST_ASKED: Final = 256
 """Users, histories or items that one request may ask about."""
@@ -26,6 +27,9 @@ MOST_ADDED: Final = 1000
 """Items that one request may add."""
 
 LOCAL: Final = ("127.0.0.1", "::1", "localhost")
+
+RESERVED: Final = 64
+"""Connections beyond the bound, for probes and for being told to come back later."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,27 @@ class ServeOptions:
     timeout: float = field(default=10.0, metadata={"help": "Seconds until a request that waits gets 503."})
     grace: float = field(default=30.0, metadata={"help": "Seconds that running requests have after SIGTERM."})
     body_bytes: int = field(default=1 << 20, metadata={"help": "Largest body of a request; larger ones get 413."})
-    connections: int = field(default=1000, metadata={"help": "Open connections; more get 503."})
-    save_added: bool = field(default=False, metadata={"help": "Keep added items in the run's model."})
+    connections: int = field(default=1000, metadata={"help": "Open connections; idle ones make room for more."})
+    header_timeout: float = field(default=10.0, metadata={"help": "Seconds that the head of a request may take."})
+    idle_timeout: float = field(default=30.0, metadata={"help": "Seconds that a connection may wait for a request."})
+    allowed_hosts: tuple[str, ...] = field(
+        default=(), metadata={"help": "Names that requests may call this service by; * for any."}
+    )
+    save_added: bool = field(default=False, metadata={"help": "Keep added items in the run."})
+    most_added: int = field(default=10_000, metadata={"help": "Items that may be added to those of the model."})
 
     def __post_init__(self) -> None:
         require(0 <= self.port <= 65535, "port", self.port, "0 to 65535")
         require(self.threads >= 0, "threads", self.threads, "0 or more")
         for name in ("queue", "batch", "connections"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        for name in ("timeout", "grace"):
+        require(self.most_added >= 0, "most_added", self.most_added, "0 or more")
+        for name in ("timeout", "grace", "header_timeout", "idle_timeout"):
             require(0 < getattr(self, name) <= 3600, name, getattr(self, name), "seconds above 0, 3600 at most")
         require(self.body_bytes >= 1024, "body_bytes", self.body_bytes, "1024 or more")
+        for name in self.allowed_hosts:
+            usable = name == "*" or host_of(name) == name.strip("[]").lower()
+            require(usable, "allowed_hosts", name, "names or addresses without scheme, port and path, or *")
         if self.token is not None and (len(self.token) < 16 or not self.token.isascii() or " " in self.token):
             raise ConfigurationError("The token cannot be used. Give 16 or more ASCII characters without spaces.")
 

@@ -8,14 +8,19 @@ import os
 import signal
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrformer.errors import AttrFormerError, CheckpointError, ConfigurationError
 from attrformer.serving.extra import require_extra
-from attrformer.serving.options import ServeOptions
+from attrformer.serving.options import RESERVED, ServeOptions
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from attrformer.serving.state import Service
+
+OTHER_FILES: Final = 64
+"""Files that a process has open besides connections."""
 
 
 def serve(run: Path | str, options: ServeOptions | None = None) -> None:
@@ -65,17 +70,7 @@ async def _run(app: Any, service: Service, listener: socket.socket, options: Ser
 
     from attrformer.serving.logs import log
 
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        limit_concurrency=options.connections,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=max(1, round(options.grace)),
-        server_header=False,
-        ws="none",
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(app, options))
     if hasattr(signal, "SIGHUP"):
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload_soon)
@@ -93,6 +88,58 @@ async def _run(app: Any, service: Service, listener: socket.socket, options: Ser
     log("stopped")
 
 
+def server_config(app: Any, options: ServeOptions) -> uvicorn.Config:
+    """How the server below is to run an application.
+
+    Args:
+        app: the application.
+        options: of the service.
+    """
+    import uvicorn
+
+    from attrformer.serving.connections import HEAD_BYTES, protocol_of
+
+    return uvicorn.Config(
+        app,
+        # Bounds of connections and times are kept there.
+        http=protocol_of(options),  # type: ignore[arg-type]
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=options.idle_timeout,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=max(1, round(options.grace)),
+        server_header=False,
+        ws="none",
+    )
+
+
+def require_files(connections: int) -> None:
+    """Sees to it that the process may have so many connections open, beside its other files.
+
+    Args:
+        connections: that the service takes.
+
+    Raises:
+        ConfigurationError: the system does not let it.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    needed = connections + RESERVED + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    except (ValueError, OSError) as error:
+        fit = max(1, hard - RESERVED - OTHER_FILES)
+        raise ConfigurationError(
+            f"{connections:,} connections need {needed:,} open files, and this process may have {hard:,}. "
+            f"Give --connections {fit} or less, or raise the limit (ulimit -n, LimitNOFILE)."
+        ) from error
+
+
 def _require_model(run: Path) -> None:
     from attrformer.serving.folders import MODEL, PREVIOUS
 
@@ -103,6 +150,7 @@ def _require_model(run: Path) -> None:
 
 
 def _listen(options: ServeOptions) -> socket.socket:
+    require_files(options.connections)
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
         listener = socket.create_server((options.host, options.port), family=family, backlog=2048)
