@@ -30,6 +30,7 @@ from attrformer.dataset.sample import make_sample
 from attrformer.recommender import AttrFormer, Config
 from attrformer.serving.app import create_app
 from attrformer.serving.options import ServeOptions
+from attrformer.serving.server import server_config
 from attrformer.serving.state import Service
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ def with_client(service: Service, work: Callable[[httpx.AsyncClient], Awaitable[
 
     async def run() -> T:
         transport = httpx.ASGITransport(app=application(service), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=headers) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
             return await work(client)
 
     return asyncio.run(run())
@@ -104,15 +105,15 @@ def got(service: Service, path: str, **headers: str) -> httpx.Response:
 class Process:
     """`attrformer serve` as a process of its own on a free port of the loopback address."""
 
-    def __init__(self, run: Path) -> None:
-        self.run = run
+    def __init__(self, run: Path, *options: str) -> None:
+        self.run, self.options = run, options
         self.headers = {"Authorization": f"Bearer {TOKEN}"}
         self.start()
 
     def start(self) -> None:
         environment = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "ATTRFORMER_TOKEN": TOKEN}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", START, str(self.run), "--port", "0"],
+            [sys.executable, "-c", START, str(self.run), "--port", "0", *self.options],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **environment},
@@ -157,10 +158,17 @@ class Process:
 
 
 @contextlib.contextmanager
-def listening(service: Service) -> Iterator[str]:
+def listening(service: Service, port: int = 0) -> Iterator[str]:
     """A real server in a thread of this process, by its address; the service ends with it."""
-    server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, access_log=False, ws="none"))
-    listener = socket.create_server(("127.0.0.1", 0))
+    with listening_app(create_app(service), service.options, port) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def listening_app(app: Any, options: ServeOptions, port: int = 0) -> Iterator[str]:
+    """The same for any application."""
+    server = uvicorn.Server(server_config(app, options))
+    listener = socket.create_server(("127.0.0.1", port))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

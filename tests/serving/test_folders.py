@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,3 +58,49 @@ def test_links_to_models_are_moved_as_links(tmp_path: Path) -> None:
         folders.promote(run)
     assert held(run) == {"model": "c", "previous": "b"}
     assert held(tmp_path / "models") == {"a": "a", "b": "b", "c": "c"}
+
+
+class Killed(BaseException):
+    """What no code of the product catches, as it could not catch a kill."""
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["with previous", "without previous"])
+@pytest.mark.parametrize("steps", range(5))
+def test_whenever_a_move_is_cut_off_no_model_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, before: bool
+) -> None:
+    put(tmp_path / "model", "one")
+    put(tmp_path / "next", "two")
+    if before:
+        put(tmp_path / "previous", "zero")
+    left = [steps]
+
+    def until(real: Any) -> Any:
+        def call(*given: Any, **more: Any) -> Any:
+            if not left[0]:
+                raise Killed
+            left[0] -= 1
+            return real(*given, **more)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders.os, "replace", until(os.replace))
+        patch.setattr(folders.shutil, "rmtree", until(shutil.rmtree))
+        with contextlib.suppress(Killed):
+            folders.promote(tmp_path)
+    folders.recover(tmp_path)
+    undone = {"model": "one", "next": "two"} | ({"previous": "zero"} if before else {})
+    assert held(tmp_path) in (undone, {"model": "two", "previous": "one"})
+    # Whatever was left, the next move goes through.
+    if (tmp_path / "next").exists():
+        folders.promote(tmp_path)
+    assert held(tmp_path) == {"model": "two", "previous": "one"}
+
+
+def test_a_model_that_changes_while_it_is_read_is_seen(tmp_path: Path) -> None:
+    put(tmp_path / "next", "two")
+    state = folders.state(tmp_path / "next")
+    assert folders.state(tmp_path / "next") == state and folders.state(tmp_path / "nothing") == ()
+    (tmp_path / "next" / "model.json").write_text("three and more")
+    assert folders.state(tmp_path / "next") != state

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from math import isfinite
+from typing import Any, Final
 
+import numpy as np
+
+from attrformer.columns import TIMESTAMP, USER
 from attrformer.dataset.attributes import AttributeKind
 from attrformer.errors import UnknownIdError
 from attrformer.relations.build import UserRelation
-from attrformer.serving.engine import Served
+from attrformer.serving.answering import Served
 
 CONTENT = "content"
+BEHAVIOURS: Final = "behaviours"
 
 
 def describe(served: Served) -> dict[str, Any]:
@@ -38,8 +43,13 @@ def similar_by(served: Served) -> list[str]:
     return [CONTENT, *relations.rows, *(f"item_{name}" for name in relations.features)]
 
 
-def latest(served: Served, user_id: str, limit: int) -> tuple[Any, list[int]]:
-    """The id of a user and the codes of the latest items, oldest first.
+def latest(served: Served, user_id: str, limit: int) -> dict[str, Any]:
+    """What a user did last: user_id, how many items are known, and the latest of them with times, oldest first.
+
+    Args:
+        served: the model.
+        user_id: as text.
+        limit: most items to give.
 
     Raises:
         UnknownIdError: the model does not know the user.
@@ -48,8 +58,17 @@ def latest(served: Served, user_id: str, limit: int) -> tuple[Any, list[int]]:
     code = int(knowledge.user_ids.encode([user_id])[0])
     if code < 0:
         raise UnknownIdError(f"user_id: '{user_id}' is not among the users of this model. Give a known id.")
-    codes = knowledge.histories.row(code)[-limit:]
-    return knowledge.user_ids.decode([code]).to_list()[0], codes.tolist()
+    row = knowledge.histories.rows(np.array([code]))
+    items = []
+    for place in range(max(0, len(row.items) - limit), len(row.items)):
+        item = served.catalogue.entry(int(row.items[place]))
+        if row.times is not None:
+            item[TIMESTAMP] = int(row.times[place])
+        levels = {name: float(values[place]) for name, values in row.behaviours.items()}
+        if levels:
+            item[BEHAVIOURS] = {name: value if isfinite(value) else None for name, value in levels.items()}
+        items.append(item)
+    return {USER: knowledge.user_ids.decode([code]).to_list()[0], "total": len(row.items), "items": items}
 
 
 def _counted(user: UserRelation) -> bool:

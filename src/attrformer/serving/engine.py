@@ -1,61 +1,43 @@
-"""The model that a service answers with: reading it, trying it out, answering calls, and changing it."""
+"""The model that a service answers with: reading it, trying it out, adding items to it, and changing it."""
 
 from __future__ import annotations
 
 import copy
 import threading
-import time
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrformer.columns import ITEM, TITLE
-from attrformer.dataset.frames import to_polars
-from attrformer.errors import AttrFormerError, CheckpointError, ConfigurationError
+import polars as pl
+
+from attrformer.errors import CheckpointError
 from attrformer.recommender import Recommender
 from attrformer.serving import folders
-from attrformer.serving.answers import Row, grouped, results
-from attrformer.serving.calls import EXPLAIN, RECOMMEND, SIMILAR, Call, Joint, join
+from attrformer.serving.added import Added
+from attrformer.serving.answering import Answer, Served, answer_in_pieces, answer_together
+from attrformer.serving.calls import Call
+from attrformer.serving.carrying import carry, item_table
 from attrformer.serving.catalogue import Catalogue
 from attrformer.serving.options import ServeOptions
+from attrformer.serving.pricing import Prices
+from attrformer.serving.trial import require_answers
 
 
 class ReloadRunning(Exception):
     """A new model is being read at this moment."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Served:
-    """A model in use.
+class CatalogueFull(Exception):
+    """As many items have been added as may be.
 
     Args:
-        model: the recommender.
-        catalogue: its items, for the page.
-        generation: 1 for the model that the service started with, one more for each change.
+        most: that may.
+        left: that still may.
     """
 
-    model: Recommender
-    catalogue: Catalogue
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one call is answered.
-
-    Args:
-        results: an entry for each user or item that has rows.
-        generation: of the model that answered.
-        together: calls that were answered by the same call.
-        warnings: of the call, where warnings were asked for.
-    """
-
-    results: list[Row]
-    generation: int
-    together: int
-    warnings: tuple[str, ...] = ()
+    def __init__(self, most: int, left: int) -> None:
+        super().__init__()
+        self.most, self.left = most, left
 
 
 class Engine:
@@ -71,8 +53,11 @@ class Engine:
         self, run: Path, options: ServeOptions, heard: Callable[[str, int, float], None] = lambda *_: None
     ) -> None:
         self.run, self._options, self._heard = run, options, heard
+        self.prices = Prices()
+        self._added = Added(run)
         self._served: Served | None = None
         self._changing = threading.Lock()
+        self._adding = False
 
     @property
     def served(self) -> Served | None:
@@ -100,18 +85,26 @@ class Engine:
             ReloadRunning: another change is under way.
             CheckpointError: the new model cannot be used; the old one stays.
         """
-        if not self._changing.acquire(blocking=False):
+        # Items that are being added take a moment, which is waited for.
+        if not self._changing.acquire(blocking=self._adding):
             raise ReloadRunning
         try:
             folder = folders.waiting(self.run)
             generation = 1 if self._served is None else self._served.generation + 1
+            before = folders.state(folder)
             served = self._read(folder, generation)
+            if folders.state(folder) != before:
+                raise CheckpointError(f"{folder} was written to while it was read. Reload again when it is complete.")
             if folder.name == folders.NEXT:
                 self._promote()
             self._served = served
         finally:
             self._changing.release()
         return served
+
+    def price(self, call: Call) -> float:
+        """Seconds that a call will take."""
+        return self.prices.of(call, len(self._ready().catalogue))
 
     def answer(self, calls: Sequence[Call]) -> list[Answer | Exception]:
         """Answers calls, as many as possible together; to be called by one thread at a time.
@@ -122,46 +115,44 @@ class Engine:
         Returns:
             An answer or the error of each.
         """
-        served = self._ready()
-        answers: dict[int, Answer | Exception] = {}
-        # Parts of the calls that are still to be answered, by their places.
-        parts = [list(range(len(calls)))]
-        while parts:
-            places = parts.pop()
-            for joint in join([calls[place] for place in places]):
-                mine = [places[share.place] for share in joint.shares]
-                try:
-                    answers |= zip(mine, self._answer_joint(served, joint), strict=True)
-                except Exception as error:
-                    if len(mine) == 1:
-                        answers[mine[0]] = error
-                    else:
-                        # One of them is to blame; halves find it, and the others do not notice.
-                        parts += [mine[: len(mine) // 2], mine[len(mine) // 2 :]]
-        return [answers[place] for place in range(len(calls))]
+        return answer_together(self._ready(), calls, self.prices, self._heard)
+
+    def pieces(self, call: Call) -> Generator[None, None, Answer]:
+        """Answers one call a piece at a time; by the same thread."""
+        return answer_in_pieces(self._ready(), call, self.prices, self._heard)
 
     def add_items(self, rows: list[dict[str, Any]]) -> Served:
-        """Adds items to the catalogue; to be called by the thread that answers.
+        """Adds items to the catalogue; calls are answered meanwhile by the model without them.
+
+        Where they are to be kept, they are on the disk before this returns.
 
         Args:
             rows: item_id and attributes of each.
 
         Raises:
             ReloadRunning: a new model is being read, which would not know them.
+            CatalogueFull: as many items have been added as may be.
             AttrFormerError: the items cannot be added; none is then.
         """
         if not self._changing.acquire(blocking=False):
             raise ReloadRunning
+        self._adding = True
         try:
+            served = self._ready()
+            left = self._options.most_added - served.added
+            if len(rows) > left:
+                raise CatalogueFull(self._options.most_added, max(0, left))
             # A copy, so that nothing has happened where anything fails.
-            model = copy.copy(self._ready().model)
-            model.add_items(_frame(rows, list(model.fitted.relations.item_columns)))
+            model = copy.copy(served.model)
+            model.add_items(item_table(rows, list(model.fitted.relations.item_columns)))
+            grown = Served(model, Catalogue(model.fitted), served.generation, served.trained, served.lost)
+            require_answers(grown.model)
             if self._options.save_added:
-                model.save(self.run / folders.NEXT)
-                self._promote()
-            self._served = Served(model, Catalogue(model.fitted), self._ready().generation)
-            return self._served
+                self._added.append(rows)
+            self._served = grown
+            return grown
         finally:
+            self._adding = False
             self._changing.release()
 
     def _ready(self) -> Served:
@@ -172,9 +163,23 @@ class Engine:
         if not folder.exists():
             raise CheckpointError(f"{self.run} holds no finished model. Give a folder that `attrformer train` wrote.")
         model = Recommender.load(folder, device=self._options.device)
-        served = Served(model, Catalogue(model.fitted), generation)
-        _warm_up(served)
-        return served
+        trained = len(model.fitted.knowledge.item_ids)
+        require_answers(model)
+        if self._options.save_added:
+            carried, lost = carry(model, self._added.read())
+            if carried:
+                require_answers(model)
+        else:
+            lost = self._left_behind(model)
+        return Served(model, Catalogue(model.fitted), generation, trained, lost)
+
+    def _left_behind(self, model: Recommender) -> int:
+        """Items that were added to the model in use and that another one does not know."""
+        if self._served is None or not self._served.added:
+            return 0
+        added = self._served.model.fitted.knowledge.item_ids.values[self._served.trained :].cast(pl.String)
+        known = model.fitted.knowledge.item_ids.values.cast(pl.String)
+        return int((~added.is_in(known.implode())).sum())
 
     def _promote(self) -> None:
         try:
@@ -184,56 +189,3 @@ class Engine:
                 f"The new model cannot be moved into {self.run} ({error.strerror or error}). "
                 "Let the service write there."
             ) from error
-
-    def _answer_joint(self, served: Served, joint: Joint) -> list[Answer]:
-        call, started = joint.call, time.perf_counter()
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            frame = to_polars(getattr(served.model, call.method)(**call.arguments))
-        groups = grouped(call.column, frame.iter_rows(named=True))
-        asked_for = call.arguments.get("on_unknown") == "warn"
-        words = tuple(str(w.message) for w in caught if issubclass(w.category, UserWarning)) if asked_for else ()
-        title, together = served.catalogue.title, len(joint.shares)
-        answers = [
-            Answer(results(call, share, groups, title), served.generation, together, words) for share in joint.shares
-        ]
-        self._heard(call.method, together, time.perf_counter() - started)
-        return answers
-
-
-def _warm_up(served: Served) -> None:
-    """Asks what requests will ask, since whatever is called first is slow."""
-    items = served.catalogue.first(3)
-    users = served.model.fitted.knowledge.user_ids.values.head(2).to_list()
-    for method, arguments in (
-        (RECOMMEND, {"histories": [items]}),
-        (RECOMMEND, {"users": users}),
-        (EXPLAIN, {"histories": [items, items[:1]], "k": 3}),
-        (SIMILAR, {"items": items[:1]}),
-    ):
-        try:
-            getattr(served.model, method)(**arguments)
-        except AttrFormerError:
-            # A model may refuse one of these, as it would refuse the request.
-            continue
-
-
-def _frame(rows: list[dict[str, Any]], attributes: list[str]) -> Any:
-    """Items as a table with a column for each attribute of the model, empty where nothing was said.
-
-    Raises:
-        ConfigurationError: an attribute that the model does not read, or values of several types.
-    """
-    import polars as pl
-
-    wrong = [name for row in rows for name in row if name not in (ITEM, TITLE, *attributes)]
-    if wrong:
-        known = ", ".join(attributes) or "none"
-        raise ConfigurationError(f"'{wrong[0]}' is no item attribute of this model. It has: {known}.")
-    titled = [TITLE] if any(TITLE in row for row in rows) else []
-    try:
-        return pl.DataFrame({name: [row.get(name) for row in rows] for name in (ITEM, *titled, *attributes)})
-    except (TypeError, pl.exceptions.PolarsError) as error:
-        raise ConfigurationError(
-            "The values of an attribute are of several types. Give text, numbers or lists throughout."
-        ) from error

@@ -19,7 +19,7 @@ from attrformer.errors import (
     NotFittedError,
     UnknownIdError,
 )
-from attrformer.serving.engine import ReloadRunning
+from attrformer.serving.engine import CatalogueFull, ReloadRunning
 from attrformer.serving.logs import log
 from attrformer.serving.queueing import LineClosed, LineFull
 
@@ -82,7 +82,7 @@ def add_failures(app: FastAPI) -> None:
     async def expected(_: Request, error: Exception) -> JSONResponse:
         return as_response(error)
 
-    for kind in (AttrFormerError, Refused, LineFull, LineClosed, TimeoutError, ReloadRunning):
+    for kind in (AttrFormerError, Refused, LineFull, LineClosed, TimeoutError, ReloadRunning, CatalogueFull):
         app.add_exception_handler(kind, expected)
     app.add_exception_handler(RequestValidationError, expected)
     app.add_exception_handler(HTTPException, expected)
@@ -103,13 +103,20 @@ def as_response(error: Exception) -> JSONResponse:
         code = _CODES.get(error.status_code, "refused")
         return failure(error.status_code, code, f"{error.detail}.", headers=dict(error.headers or {}))
     if isinstance(error, LineFull):
-        return failure(429, "busy", "Too many requests are waiting. Ask again in a moment.", headers=soon)
+        later = {"Retry-After": str(error.seconds)}
+        return failure(429, "busy", "Too much is waiting. Ask for less, or again in a moment.", headers=later)
     if isinstance(error, LineClosed):
         return failure(503, "stopping", "The service is stopping. Ask another one.", headers=soon)
     if isinstance(error, TimeoutError):
         return failure(503, "timed_out", "The answer took too long. Ask for less, or again later.", headers=soon)
     if isinstance(error, ReloadRunning):
         return failure(409, "reloading", "A new model is being read. Ask again when it answers.", headers=soon)
+    if isinstance(error, CatalogueFull):
+        message = (
+            f"{error.left:,} more items can be added, of {error.most:,}. Train a model that knows those that were, "
+            "or start the service with a larger --most-added."
+        )
+        return failure(409, "full", message)
     for kind, status, code in _KINDS:
         if isinstance(error, kind):
             return failure(status, code, str(error))

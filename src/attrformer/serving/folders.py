@@ -1,8 +1,8 @@
 """The model folder of a run, and how a new model takes its place without a moment in which none could be read.
 
-A new model is saved beside the one in use, as `RUN/next`. Once it has been read and tried it is moved in by two
-renames, `model` to `previous` and `next` to `model`. A process that dies between them leaves no `model`, which the next
-start sees and undoes.
+A new model is saved beside the one in use, as `RUN/next`. Once it has been read and tried it is moved in by renames
+alone: `previous` to `discarded`, `model` to `previous`, `next` to `model`. Only then is `discarded` deleted. A process
+that dies between two of these steps leaves all three models whole, and the next start sees how far it came.
 """
 
 from __future__ import annotations
@@ -15,26 +15,42 @@ from typing import Final
 MODEL: Final = "model"
 NEXT: Final = "next"
 PREVIOUS: Final = "previous"
+DISCARDED: Final = "discarded"
 
 
 def recover(run: Path) -> bool:
-    """Puts the old model back where a move was cut off.
+    """Undoes a move that was cut off before the new model was in its place, and tidies up after one that was not.
 
     Args:
         run: the run folder.
 
     Returns:
-        Whether there was something to put back.
+        Whether there was something to do.
     """
-    if (run / MODEL).exists() or not (run / PREVIOUS).exists():
-        return False
-    os.replace(run / PREVIOUS, run / MODEL)
-    return True
+    undone = False
+    if not _there(run / MODEL) and _there(run / PREVIOUS):
+        os.replace(run / PREVIOUS, run / MODEL)
+        undone = True
+    if _there(run / DISCARDED):
+        if _there(run / PREVIOUS):
+            _delete(run / DISCARDED)
+        else:
+            os.replace(run / DISCARDED, run / PREVIOUS)
+        undone = True
+    if undone:
+        sync(run)
+    return undone
 
 
 def waiting(run: Path) -> Path:
     """The folder that a reload reads: `next` where there is one, else `model`."""
-    return run / NEXT if (run / NEXT).exists() else run / MODEL
+    return run / NEXT if _there(run / NEXT) else run / MODEL
+
+
+def state(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """What the files of a folder are at this moment, which differs once one of them has been written or replaced."""
+    told = [(path.name, path.stat()) for path in sorted(folder.iterdir())] if folder.is_dir() else []
+    return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in told)
 
 
 def promote(run: Path) -> None:
@@ -44,15 +60,44 @@ def promote(run: Path) -> None:
         run: the run folder.
 
     Raises:
-        OSError: the folder cannot be changed; the old model is then still in its place.
+        OSError: the folder cannot be changed; the models are then where they were.
     """
-    if (run / PREVIOUS).is_symlink():
-        (run / PREVIOUS).unlink()
-    elif (run / PREVIOUS).exists():
-        shutil.rmtree(run / PREVIOUS)
-    os.replace(run / MODEL, run / PREVIOUS)
+    recover(run)
+    if not _there(run / NEXT):
+        raise FileNotFoundError(2, "there is no such folder", str(run / NEXT))
+    if _there(run / PREVIOUS):
+        os.replace(run / PREVIOUS, run / DISCARDED)
     try:
+        os.replace(run / MODEL, run / PREVIOUS)
         os.replace(run / NEXT, run / MODEL)
     except OSError:
-        os.replace(run / PREVIOUS, run / MODEL)
+        recover(run)
         raise
+    sync(run)
+    _delete(run / DISCARDED)
+
+
+def sync(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk, where the system can say so."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def _there(path: Path) -> bool:
+    # A link whose target is gone is still in the way.
+    return path.is_symlink() or path.exists()
+
+
+def _delete(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
-from attrformer.columns import ITEM, TITLE, USER
+from attrformer.columns import ITEM, TITLE
 from attrformer.serving import describing, schemas
+from attrformer.serving.answering import Answer
 from attrformer.serving.calls import EXPLAIN, RECOMMEND, SIMILAR
-from attrformer.serving.engine import Answer
 from attrformer.serving.failures import Refused
-from attrformer.serving.options import MOST_EXPLAINED
+from attrformer.serving.options import MOST_EXPLAINED, MOST_HISTORY
 from attrformer.serving.schemas import ErrorAnswer
 from attrformer.serving.state import Service
 
@@ -23,7 +24,8 @@ _REASONS = {
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     422: "The request does not fit its description, or the model.",
-    429: "Too many requests are waiting.",
+    421: "The Host header names a site that this service is not.",
+    429: "Too many requests are waiting, or too much work.",
     500: "Something went wrong in the service.",
     503: "No model answers yet, or not in time.",
 }
@@ -32,7 +34,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 _CONFLICT: dict[int | str, dict[str, Any]] = {
     403: {"model": ErrorAnswer, "description": "Set a token to allow this."},
-    409: {"model": ErrorAnswer, "description": "A new model is being read, or cannot be used."},
+    409: {"model": ErrorAnswer, "description": "A new model is being read, or cannot be used; no more can be added."},
 }
 
 router = APIRouter(prefix="/v1", responses=RESPONSES)
@@ -48,14 +50,14 @@ Here = Annotated[Service, Depends(service_of)]
 
 
 @router.post("/recommend", response_model=schemas.RecommendAnswer, summary="The best items for users or histories")
-async def recommend(body: schemas.RecommendBody, service: Here) -> JSONResponse:
+async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
     """What `Recommender.recommend` gives: ranked items for known users, or for histories of anybody."""
     _require_somebody(body)
     return _answer(await service.ask(RECOMMEND, body))
 
 
 @router.post("/explain", response_model=schemas.ExplainAnswer, summary="Why items are ranked as they are")
-async def explain(body: schemas.ExplainBody, service: Here) -> JSONResponse:
+async def explain(body: schemas.ExplainBody, service: Here) -> Response:
     """What `Recommender.explain` gives: the parts that each score is the sum of, and what in the history spoke."""
     _require_somebody(body)
     _require_few(body)
@@ -63,7 +65,7 @@ async def explain(body: schemas.ExplainBody, service: Here) -> JSONResponse:
 
 
 @router.post("/similar", response_model=schemas.SimilarAnswer, summary="Items similar to items")
-async def similar(body: schemas.SimilarBody, service: Here) -> JSONResponse:
+async def similar(body: schemas.SimilarBody, service: Here) -> Response:
     """What `Recommender.similar_items` gives: neighbours by what the model has learned, or by one relation."""
     return _answer(await service.ask(SIMILAR, body))
 
@@ -78,12 +80,13 @@ async def similar(body: schemas.SimilarBody, service: Here) -> JSONResponse:
 async def add_items(body: schemas.AddBody, service: Here) -> JSONResponse:
     """What `Recommender.add_items` does: items nobody has met yet can be recommended from their attributes at once.
 
-    They are there until the service ends or reads another model, unless it was started to save them.
+    They are there until the service ends or reads another model, unless it was started to save them. So many may be
+    added as `--most-added` says.
     """
     if not service.options.writable:
         raise Refused(403, "not_allowed", "Items can be added where a token is set. Start the service with one.")
     rows = [_item_row(item) for item in body.items]
-    served = await service.between(lambda: service.engine.add_items(rows))
+    served = await service.add(rows)
     saved = service.options.save_added
     return JSONResponse({"added": len(rows), "catalogue": len(served.catalogue), "saved": saved}, 201)
 
@@ -104,12 +107,10 @@ async def catalogue(
 async def history(
     service: Here,
     user_id: Annotated[str, Query(min_length=1, max_length=256, examples=["user-0001"])],
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MOST_HISTORY)] = 50,
 ) -> JSONResponse:
-    """The latest items of a user that the model was fitted on, oldest first."""
-    user, codes = describing.latest(service.served, user_id, limit)
-    entries = [service.served.catalogue.entry(code) for code in codes]
-    return JSONResponse({USER: user, "items": entries})
+    """The latest items of a user that the model was fitted on, oldest first, with what is known of each."""
+    return JSONResponse(describing.latest(service.served, user_id, limit))
 
 
 @router.get("/model", response_model=schemas.ModelAnswer, summary="What the model can be asked")
@@ -138,7 +139,8 @@ async def reload(service: Here) -> JSONResponse:
     if service.options.token is None:
         raise Refused(403, "not_allowed", "This needs a token. Start the service with one, or send it SIGHUP.")
     served = await service.reload()
-    return JSONResponse({"model": served.generation, "items": len(served.catalogue)})
+    lost = {"lost": served.lost} if served.lost else {}
+    return JSONResponse({"model": served.generation, "items": len(served.catalogue), **lost})
 
 
 def _require_somebody(body: schemas.Whom) -> None:
@@ -154,9 +156,12 @@ def _require_few(body: schemas.ExplainBody) -> None:
         raise Refused(422, "invalid", message)
 
 
-def _answer(answer: Answer) -> JSONResponse:
-    body = {"model": answer.generation, "results": answer.results, "warnings": list(answer.warnings)}
-    return JSONResponse(body, headers={"X-Answered-Together": str(answer.together)})
+def _answer(answer: Answer) -> Response:
+    # The entries are JSON already: making them takes time, which the event loop does not have.
+    warnings = json.dumps(answer.warnings, ensure_ascii=False).encode("utf-8", "replace")
+    body = b'{"model":%d,"results":%b,"warnings":%b}' % (answer.generation, answer.results, warnings)
+    headers = {"X-Answered-Together": str(answer.together)}
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def _item_row(item: schemas.AddBody.Item) -> dict[str, Any]:

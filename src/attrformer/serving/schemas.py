@@ -15,7 +15,6 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 Text = Annotated[StrictStr, Field(max_length=1000)]
 Number = Annotated[StrictInt, Field(ge=-_I64, lt=_I64)] | Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Value = Text | Number | bool | Annotated[list[Text], Field(max_length=100)] | None
-History = Annotated[list[Id], Field(max_length=MOST_HISTORY)]
 Attributes = Annotated[dict[Name, Value], Field(max_length=100)]
 
 
@@ -23,6 +22,23 @@ class Body(BaseModel):
     """A body that holds nothing but what is described."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Entry(BaseModel):
+    """An item of a history with what is known of it, as `/v1/history` gives it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    item_id: Id
+    timestamp: Annotated[StrictInt, Field(gt=-(2**53), lt=2**53)] | None = Field(
+        None, description="Seconds since 1970."
+    )
+    behaviours: Annotated[
+        dict[Name, Annotated[float, Field(allow_inf_nan=False, strict=True)] | None], Field(max_length=100)
+    ] = Field(default_factory=dict, description="Behaviour attributes of the interaction, such as a rating.")
+
+
+History = Annotated[list[Id | Entry], Field(max_length=MOST_HISTORY)]
 
 
 class Whom(Body):
@@ -37,7 +53,8 @@ class Whom(Body):
         | None
     ) = Field(
         None,
-        description="Item ids of anybody, oldest first: a list for each, who are then called 0, 1, ..., or by name.",
+        description="Item ids of anybody, oldest first: a list for each, who are then called 0, 1, ..., or by name. "
+        "An entry may say when it was.",
     )
     user_attributes: Annotated[dict[Name, Attributes], Field(min_length=1, max_length=MOST_ASKED)] | None = Field(
         None, description="Attribute values of users or of those whose history is given, by name."
@@ -206,11 +223,21 @@ class CatalogueAnswer(BaseModel):
     items: list[FoundItem]
 
 
+class HistoryItem(BaseModel):
+    """An item that a user had, with what is known of it; all but the title can be sent as an entry of a history."""
+
+    item_id: str | int
+    title: str | None
+    timestamp: int | None = None
+    behaviours: dict[str, float | None] = Field(default_factory=dict)
+
+
 class HistoryAnswer(BaseModel):
     """The latest items of a user, oldest first."""
 
     user_id: str | int
-    items: list[dict[str, Any]]
+    total: int = Field(description="Items that the model knows of the user.")
+    items: list[HistoryItem]
 
 
 class PairsAnswer(BaseModel):
@@ -250,6 +277,7 @@ class ReloadAnswer(BaseModel):
 
     model: int
     items: int
+    lost: int = Field(0, description="Items that were added before and that it does not have.")
 
 
 class ErrorAnswer(BaseModel):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from attrformer.columns import TIMESTAMP
+from attrformer.serving.answering import Answer, Served
 from attrformer.serving.calls import Call
-from attrformer.serving.engine import Answer, Engine, ReloadRunning, Served
+from attrformer.serving.engine import Engine, ReloadRunning
 from attrformer.serving.failures import not_ready
 from attrformer.serving.logs import log
 from attrformer.serving.metrics import Metrics
 from attrformer.serving.options import ServeOptions
-from attrformer.serving.queueing import Line
+from attrformer.serving.queueing import Line, LineClosed, LineFull
+
+ADDS: Final = 8
+"""Requests that add items and wait for each other."""
 
 
 class Service:
@@ -29,7 +35,17 @@ class Service:
         self.options = options
         self.metrics = Metrics()
         self.engine = Engine(run, options, self.metrics.call)
-        self.line = Line(self.engine.answer, options.queue, options.batch)
+        self.line = Line(
+            self.engine.answer,
+            options.queue,
+            options.batch,
+            price=self.engine.price,
+            pieces=self.engine.pieces,
+            seconds=options.timeout,
+        )
+        # One at a time, beside the thread of the model.
+        self._adder = ThreadPoolExecutor(1, thread_name_prefix="attrformer-items")
+        self._adding = 0
         self.metrics.watch(self.engine, self.line)
         self.failure: Exception | None = None
         self._reloading: asyncio.Task[Served] | None = None
@@ -53,7 +69,7 @@ class Service:
             self.failure = error
             log("start.failed", logging.ERROR, error=error)
         else:
-            log("ready", items=len(self.served.catalogue))
+            log("ready", items=len(self.served.catalogue), **_carried(self.served))
 
     async def ask(self, method: str, body: Any) -> Answer:
         """Waits for the answer to a call of the model.
@@ -67,6 +83,8 @@ class Service:
         for name in ("users", "items"):
             if name in arguments:
                 arguments[name] = list(dict.fromkeys(arguments[name]))
+        if "histories" in arguments:
+            arguments["histories"] = _flat(arguments["histories"])
         answer: Answer = await self.line.submit(Call(method, arguments), self.options.timeout)
         return answer
 
@@ -74,6 +92,41 @@ class Service:
         """Runs a function on the thread of the model, between calls."""
         _ = self.served
         return await self.line.submit(work, self.options.timeout)
+
+    async def add(self, rows: list[dict[str, Any]]) -> Served:
+        """Adds items, one request after the other; requests are answered meanwhile.
+
+        Args:
+            rows: item_id and attributes of each.
+
+        Raises:
+            LineFull: others are being added, and enough wait for them.
+            LineClosed: the service is about to stop.
+            TimeoutError: its turn did not come in time; nothing was added.
+            ReloadRunning: a new model is being read.
+            CatalogueFull: as many items have been added as may be.
+            AttrFormerError: the items cannot be added; none is then.
+        """
+        _ = self.served
+        if self._adding >= ADDS:
+            raise LineFull
+        try:
+            work = self._adder.submit(self.engine.add_items, rows)
+        except RuntimeError as error:
+            raise LineClosed from error
+        self._adding += 1
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(work)), self.options.timeout)
+        except asyncio.TimeoutError as error:
+            # What has begun is waited for: whoever asks has to know whether the items are there.
+            if work.cancel():
+                raise TimeoutError from error
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        finally:
+            self._adding -= 1
 
     async def reload(self) -> Served:
         """Changes to the model that waits in the run folder; requests go on meanwhile.
@@ -93,7 +146,7 @@ class Service:
             log("reload.failed", logging.ERROR, error=error)
             raise
         self.metrics.reload("done")
-        log("reload.done", model=served.generation, items=len(served.catalogue))
+        log("reload.done", model=served.generation, items=len(served.catalogue), **_carried(served))
         return served
 
     def reload_soon(self) -> None:
@@ -104,3 +157,23 @@ class Service:
     def close(self) -> None:
         """Answers what is waiting and takes no more."""
         self.line.close()
+        self._adder.shutdown()
+
+
+def _flat(histories: Any) -> Any:
+    """Histories as the recommender takes them: behaviour attributes of an entry beside its item and time."""
+    if isinstance(histories, dict):
+        return {name: _entries(row) for name, row in histories.items()}
+    return [_entries(row) for row in histories]
+
+
+def _entries(row: list[Any]) -> list[Any]:
+    # No attribute takes the place of what every entry may have.
+    return [
+        {**entry.pop("behaviours", {}), TIMESTAMP: None, **entry} if isinstance(entry, dict) else entry for entry in row
+    ]
+
+
+def _carried(served: Served) -> dict[str, Any]:
+    """What the log says of items that were added before, where there were any."""
+    return {"added": served.added, "lost": served.lost} if served.added or served.lost else {}
