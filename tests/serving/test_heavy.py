@@ -108,7 +108,7 @@ def test_a_small_request_is_answered_while_heavy_ones_wait(fitted_run: Path) -> 
                 assert (await client.post("/v1/recommend", json=small)).status_code == 200
                 waited.append(time.monotonic() - started)
             # Some piece of a heavy request, not all of it: that takes seconds.
-            assert service.line.cost > 1 and sorted(waited)[5] < 0.5
+            assert service.line.cost > 1 and sorted(waited)[5] < 2
             for task in tasks:
                 task.cancel()
 

@@ -131,9 +131,11 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Closes a connection that waited too long for a request, or did not take its answer."""
+        """Closes a connection that waited too long for a request; one that still takes its answer does not wait."""
         if self.transport.get_write_buffer_size():
-            self.transport.abort()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
         else:
             super().timeout_keep_alive_handler()
 
@@ -232,6 +234,8 @@ class Connection(H11Protocol):
         late = now - self._since > _LATE
         if self.transport.is_closing():
             return 0, self._since
+        if not self._busy and self.transport.get_write_buffer_size():
+            return (2, self._since) if late else None
         if not self._busy:
             return (int(self._answered) if late or self._answered else 3), self._since
         return (2, self._since) if late and self.cycle.more_body else None

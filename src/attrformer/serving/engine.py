@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from attrformer.errors import CheckpointError
 from attrformer.recommender import Recommender
 from attrformer.serving import folders
@@ -163,14 +165,21 @@ class Engine:
         model = Recommender.load(folder, device=self._options.device)
         trained = len(model.fitted.knowledge.item_ids)
         require_answers(model)
-        before = 0 if self._served is None else self._served.added
         if self._options.save_added:
             carried, lost = carry(model, self._added.read())
             if carried:
                 require_answers(model)
         else:
-            lost = before
+            lost = self._left_behind(model)
         return Served(model, Catalogue(model.fitted), generation, trained, lost)
+
+    def _left_behind(self, model: Recommender) -> int:
+        """Items that were added to the model in use and that another one does not know."""
+        if self._served is None or not self._served.added:
+            return 0
+        added = self._served.model.fitted.knowledge.item_ids.values[self._served.trained :].cast(pl.String)
+        known = model.fitted.knowledge.item_ids.values.cast(pl.String)
+        return int((~added.is_in(known.implode())).sum())
 
     def _promote(self) -> None:
         try:

@@ -151,6 +151,7 @@ def _require_model(run: Path) -> None:
 
 
 def _listen(options: ServeOptions) -> socket.socket:
+    require_files(options.connections)
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
         listener = socket.create_server((options.host, options.port), family=family, backlog=2048)

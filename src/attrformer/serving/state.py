@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+from attrformer.columns import TIMESTAMP
 from attrformer.serving.answering import Answer, Served
 from attrformer.serving.calls import Call
 from attrformer.serving.engine import Engine, ReloadRunning
@@ -167,7 +168,10 @@ def _flat(histories: Any) -> Any:
 
 
 def _entries(row: list[Any]) -> list[Any]:
-    return [{**entry.pop("behaviours", {}), **entry} if isinstance(entry, dict) else entry for entry in row]
+    # No attribute takes the place of what every entry may have.
+    return [
+        {**entry.pop("behaviours", {}), TIMESTAMP: None, **entry} if isinstance(entry, dict) else entry for entry in row
+    ]
 
 
 def _carried(served: Served) -> dict[str, Any]:
