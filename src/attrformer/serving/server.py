@@ -40,7 +40,6 @@ def serve(run: Path | str, options: ServeOptions | None = None) -> None:
     require_extra()
     run, options = Path(run), options or ServeOptions()
     _require_model(run)
-    require_files(options.connections)
     from attrformer.serving.app import create_app
     from attrformer.serving.logs import start_logging
     from attrformer.serving.state import Service
