@@ -264,6 +264,7 @@ def test_a_project_without_a_template_gets_whatever_there_is_to_show(
         "Gains",
         "Accuracy and the time of training",
         "Short and long histories, rare and popular items",
+        "Last targets of users, new items and new users",
         "What each part is worth",
         "Length of histories",
     ]
