@@ -73,7 +73,9 @@ def test_relative_links_lead_somewhere(name: str) -> None:
 
 
 def test_the_readme_links_to_its_documents() -> None:
-    assert {"docs/architecture.md", "docs/benchmarks.md"} <= set(re.findall(r"\]\(([^)\s]+)\)", TEXT["README.md"]))
+    linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", TEXT["README.md"])}
+    # The template of the benchmark document is no page to read.
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} - linked == {"docs/benchmarks.in.md"}
 
 
 SHOWN = command_lines("attrformer")
@@ -81,7 +83,7 @@ SHOWN = command_lines("attrformer")
 
 def test_the_readme_shows_the_way_from_download_to_explanation() -> None:
     shown = [words[0] for name, words in SHOWN if name == "README.md"]
-    way = ["download", "prepare", "train", "evaluate", "recommend", "recommend", "explain"]
+    way = ["download", "prepare", "check", "train", "evaluate", "recommend", "recommend", "explain"]
     way += ["index", "export", "serve", "options"]
     assert shown == [*way, "train", "options", "benchmark", "benchmark"]
 
@@ -199,3 +201,25 @@ def test_the_snippet_of_the_readme_runs(
     assert (tmp_path / "model" / "model.safetensors").is_file()
     printed = capsys.readouterr().out
     assert "NDCG@20" in printed and "seen=hidden" in printed and "seen=ranked" in printed
+
+
+def test_every_test_that_a_document_names_exists() -> None:
+    named = {match for text in TEXT.values() for match in re.findall(r"(tests/[\w/]+\.py)::(\w+)", text)}
+    assert len(named) > 70
+    for file, test in sorted(named):
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        assert test in functions, f"{file}::{test}"
+
+
+def test_every_promise_of_the_guards_has_a_test() -> None:
+    rows = re.findall(r"^\| (\d+) \|.*$", TEXT["docs/guards.md"], flags=re.MULTILINE)
+    lines = [line for line in TEXT["docs/guards.md"].splitlines() if re.match(r"\| \d+ \|", line)]
+    assert [int(row) for row in rows] == list(range(1, 37))
+    assert all("::test_" in line for line in lines)
+
+
+def test_environment_variables_of_tests_that_are_shown_are_read() -> None:
+    shown = {name for text in TEXT.values() for name in re.findall(r"(ATTRFORMER_\w+)=\d+ pytest", text)}
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert shown and all(f'environ.get("{name}"' in source for name in shown)

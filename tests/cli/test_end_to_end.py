@@ -269,6 +269,9 @@ def test_demo_shows_metrics_recommendations_and_report(tmp_path: Path, monkeypat
     ranks = [line.split()[1] for line in result.stdout.splitlines() if line[:1] == "│" and " item-" in line]
     assert [rank for rank in ranks if rank.isdigit()] == [str(rank) for rank in range(1, 11)]
     assert f"Report: {tmp_path / 'demo' / 'report.html'}" in result.stderr
+    figures = run_command("evaluate", tmp_path / "demo", "--json")
+    assert figures.exit_code == 0, figures.stderr
+    assert json.loads(figures.stdout) == json.loads((tmp_path / "demo" / "figures.json").read_text())
     again = run_command("demo", "--out", tmp_path / "demo", *settings("training.epochs=1"), "--quiet")
     assert f"Report: {tmp_path / 'demo-2' / 'report.html'}" in again.stderr
 

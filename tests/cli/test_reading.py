@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 
 from attrformer.cli.arguments import Repeated
-from attrformer.cli.reading import configured
+from attrformer.cli.reading import as_words, configured
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
 
@@ -35,6 +36,16 @@ def test_assignments_become_options_and_go_before_earlier_ones() -> None:
     again = configured(config, ["user_id=other"], None, None, None)
     assert again.data.columns == {"user_id": "other", "item_id": "sku"} and again.data.duplicates == "drop"
     assert configured(config, None, None, None, None) is config
+
+
+def test_a_hint_gives_the_same_words_again() -> None:
+    columns, separators = ["user_id=customer", "item_id=the item's number"], ["items.genres=, "]
+    config = configured(Config(), columns, ["items.year=numeric"], separators, Repeated.DROP)
+    assert shlex.split(as_words(config)) == [
+        *(word for column in columns for word in ("--columns", column)),
+        *("--kinds", "items.year=numeric", "--separators", "items.genres=, ", "--duplicates", "drop"),
+    ]
+    assert as_words(Config()) == ""
 
 
 @pytest.mark.parametrize("text", ["user_id", "=x", "user_id="])

@@ -90,7 +90,7 @@ def test_attributes_stand_in_the_order_of_the_catalogue_with_gaps_where_nothing_
     np.testing.assert_array_equal(dataset.item_attributes["released"].numbers, [np.nan, 86400, np.nan])
     assert dataset.item_titles == ("3", "Five", "7")
     assert "title" not in dataset.item_attributes
-    assert "items: 1 rows about ids without interactions are left out (e.g. '9')" in dataset.notes
+    assert "items: 1 row about an id without interactions is left out (e.g. '9')" in dataset.notes
     assert "items: 1 of 3 ids have no row, their attributes are missing" in dataset.notes
 
 
@@ -122,7 +122,7 @@ def test_edges_by_relation_once_each_and_within_the_catalogue() -> None:
     assert bought.weight.tolist() == [1.0, 1.0]
     assert (bought.source.dtype, bought.weight.dtype) == (np.int32, np.float32)
     assert dataset.notes[-2:] == (
-        "item_relations: 1 rows about ids without interactions are left out (e.g. '9')",
+        "item_relations: 1 row about an id without interactions is left out (e.g. '9')",
         "item_relations: 2 of 5 edges are repeated or lead out of the catalogue",
     )
 

@@ -157,6 +157,22 @@ def test_a_history_is_that_of_the_user(service: Service, loaded: AttrFormer) -> 
     assert got(service, "/v1/history?user_id=nobody").status_code == 404
 
 
+def test_a_history_with_its_times_has_the_answer_of_the_user(service: Service, loaded: AttrFormer) -> None:
+    users = loaded.fitted.knowledge.user_ids.to_list()
+    histories = {user: got(service, f"/v1/history?user_id={user}&limit=2000").json()["items"] for user in users}
+    entries = {
+        user: [{key: item[key] for key in ("item_id", "timestamp", "behaviours") if key in item} for item in items]
+        for user, items in histories.items()
+    }
+    by_id = posted(service, "/v1/recommend", {"users": users}).json()["results"]
+    by_history = posted(service, "/v1/recommend", {"histories": entries}).json()["results"]
+    assert len(by_id) == len(users) >= 40
+    assert flat(by_id) == flat(by_history)
+    # Ids alone are another question: gaps between interactions and moments are not known.
+    bare = {user: [item["item_id"] for item in items] for user, items in histories.items()}
+    assert flat(posted(service, "/v1/recommend", {"histories": bare}).json()["results"]) != flat(by_id)
+
+
 def test_items_are_added_and_recommended_at_once(run: Path) -> None:
     service = Service(run, ServeOptions(token=TOKEN, save_added=True))
     service.engine.start()

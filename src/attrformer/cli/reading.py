@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,18 @@ def as_given(
         "separators": _pairs("--separators", separators, listed=False),
         "duplicates": None if duplicates is None else duplicates.value,
     }
+
+
+def as_words(config: Config) -> str:
+    """The options that say how tables are read, as they are given to a command; begins with a blank where any are."""
+    data = config.data
+    words = [
+        f"{option} {shlex.quote(f'{name}={value}')}"
+        for option, given in (("--columns", data.columns), ("--kinds", data.kinds), ("--separators", data.separators))
+        for name, value in given.items()
+    ]
+    words += [f"--duplicates {data.duplicates}"] if data.duplicates else []
+    return "".join(f" {word}" for word in words)
 
 
 def _pairs(option: str, given: Iterable[str] | None, *, listed: bool = True) -> dict[str, str]:

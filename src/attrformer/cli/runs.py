@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrformer.cli import console
+from attrformer.cli import console, reading
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.io import read_json, write_json
 from attrformer.locks import IN_FOLDER
@@ -129,7 +129,7 @@ def check_data(dataset: Dataset, folder: Path, config: Config, *, quiet: bool = 
     *lines, last = report.short()
     for line in lines:
         console.say(line)
-    console.say(f"{last}: attrformer check {folder}")
+    console.say(f"{last}: attrformer check {folder}{reading.as_words(config)}")
     return report
 
 

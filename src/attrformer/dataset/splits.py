@@ -206,7 +206,7 @@ def told_users(dataset: Dataset, users: NDArray[np.int64], why: str) -> tuple[st
     if not count:
         return ()
     names = ", ".join(f"'{name}'" for name in dataset.user_ids.decode(users[:_NAMED]))
-    return (f"{count:,} of {dataset.user_count:,} users {why}: {names}{', ...' if count > _NAMED else ''}",)
+    return (f"{count:,} of {dataset.user_count:,} users {why}: {names}{', and others' if count > _NAMED else ''}",)
 
 
 def _without_context(dataset: Dataset, window: NDArray[np.int8]) -> tuple[str, ...]:

@@ -82,7 +82,8 @@ def require_columns(table: Table, names: Iterable[str]) -> None:
             present = ", ".join(table.frame.columns) or "none"
             raise DataError(
                 f"the column is missing (present: {present})",
-                fix=f"Rename your column or pass columns={{'{name}': 'your column'}}",
+                fix=f"Rename your column, or pass columns={{'{name}': 'your column'}} "
+                f"(on the command line --columns {name}=YOURS)",
                 source=table.source,
                 column=name,
             )
@@ -217,6 +218,6 @@ def rows_outside(table: Table, column: str, ids: pl.Series, outside: NDArray[np.
             column=column,
             row=row,
         )
-    return [
-        f"{table.label}: {int(outside.sum()):,} rows about ids without interactions are left out (e.g. '{ids[row]}')"
-    ]
+    count = int(outside.sum())
+    rows = "1 row about an id" if count == 1 else f"{count:,} rows about ids"
+    return [f"{table.label}: {rows} without interactions {'is' if count == 1 else 'are'} left out (e.g. '{ids[row]}')"]

@@ -30,7 +30,7 @@ def columns_table(columns: Sequence[Mapping[str, Any]]) -> Table | None:
     """What every column is used as; None where that is not known."""
     rows = tuple(
         (
-            f"{use['table']}.{use['column']}",
+            f"{use['table']}.{use['column'] or repr(use['column'])}",
             use["used_as"],
             "" if use["values"] is None else f"{use['values']:,}",
             "" if use["missing"] is None else percent(use["missing"]),

@@ -77,7 +77,13 @@ def write_check(check: Mapping[str, Any], path: Path | str) -> Path:
     ]
     tiles = [(f"{severity}s", str(count)) for severity, count in check["counts"].items()]
     page = _template().render(
-        name=check["dataset"], dataset=None, protocol=None, tiles=tiles, sections=sections, kind="AttrFormer check"
+        name=check["dataset"],
+        kind="AttrFormer check",
+        dataset=None,
+        protocol=None,
+        leak=None,
+        tiles=tiles,
+        sections=sections,
     )
     write_text(path, page)
     return path

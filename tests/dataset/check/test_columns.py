@@ -33,6 +33,15 @@ def test_an_index_that_is_left_out_is_only_noted(name: str) -> None:
     assert use.used_as == "not used, it is the index that a frame library wrote"
 
 
+def test_a_column_without_a_name_is_shown_and_an_index_is_told_once() -> None:
+    # Rows in the order of their popularity: the index tells of later interactions as well.
+    popular = log().group_by("item_id").len().sort("len", "item_id", descending=True).select("item_id")
+    report = check(log(), popular.with_columns(pl.Series("", range(len(popular)))))
+    assert [finding.columns for finding in report.findings if "items.''" in finding.columns] == [("items.''",)]
+    assert any("'' not used (it is the index" in line for line in report.short())
+    assert "items.'': not used" in str(report)
+
+
 def test_a_number_that_is_different_in_every_row_looks_like_an_id() -> None:
     finding = found(of_column([number * number + 3 for number in range(ITEMS)]), "id-column")
     assert finding.severity is Severity.WARNING
@@ -59,6 +68,7 @@ def test_separated_values_are_counted() -> None:
     pairs = [f"{one}, {two}" for one in kinds for two in kinds if one < two]
     finding = found(of_column(cycled(*pairs)), "list-in-text")
     assert (finding.evidence["combinations"], finding.evidence["values"]) == (6, 4)
+    assert f"--separators '{finding.columns[0]}=, '" in finding.fix
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ LATE: Final = 0.05
 def columns_after_the_fact(subject: Subject) -> Iterator[Finding]:
     """Columns that tell of interactions after the split more than popularity before it does."""
     for column in columns_of(subject):
-        if column.table == "interactions":
+        # The index of a frame has a finding of its own.
+        if column.table == "interactions" or (column.is_index and not subject.is_used(column.table, column.name)):
             continue
         named = after_the_fact(column.name)
         tested = _tested(subject, column)

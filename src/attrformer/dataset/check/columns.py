@@ -48,7 +48,12 @@ class Column(NamedTuple):
     @property
     def label(self) -> str:
         """The column as findings call it."""
-        return f"{self.table}.{self.name}"
+        return f"{self.table}.{self.name or repr(self.name)}"
+
+    @property
+    def is_index(self) -> bool:
+        """Whether its name is one that libraries give to the index of a frame."""
+        return self.name.strip().lower() in INDEX_NAMES
 
     @property
     def is_text(self) -> bool:
@@ -134,8 +139,7 @@ def _emptiness(column: Column) -> Iterator[Finding]:
 def _numbering(column: Column, used: bool) -> Iterator[Finding]:
     """Columns that number the rows: the index of a frame, or another id."""
     rows, values = len(column.values), column.values
-    named = column.name.strip().lower() in INDEX_NAMES
-    kind = values.dtype
+    named, kind = column.is_index, values.dtype
     if not (kind.is_integer() or kind == pl.String) or (column.table == "interactions" and not named):
         return
     if len(column.known) < rows or (rows < MANY and not named) or column.known.n_unique() < rows:
@@ -216,7 +220,7 @@ def _separated(column: Column) -> Iterator[Finding]:
                 "list-in-text",
                 Severity.WARNING,
                 f"{column.label}: {percent(len(having) / len(known))} of the texts look like lists with {separator!r}",
-                "Give lists, or text with '|' between the values",
+                f"Use --separators '{column.label}={separator}', or give lists",
                 detail=f"Each of {whole:,} combinations is a value of its own; there are {single:,} single values.",
                 evidence={"texts": len(known), "with_separator": len(having), "combinations": whole, "values": single},
                 columns=(column.label,),

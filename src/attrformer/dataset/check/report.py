@@ -162,7 +162,7 @@ class CheckReport:
         return [printable(line) for line in said]
 
     def _uses_of(self, table: str) -> str:
-        said = [f"{use.column} {_briefly(use)}" for use in self.columns if use.table == table]
+        said = [f"{use.column or repr(use.column)} {_briefly(use)}" for use in self.columns if use.table == table]
         more = [f"{len(said) - MOST_COLUMNS:,} more"] if len(said) > MOST_COLUMNS else []
         return f"{table}: {'; '.join(said[:MOST_COLUMNS] + more)}"
 

@@ -45,7 +45,8 @@ def renderables(report: CheckReport) -> Iterator[Any]:
         table.add_column("values", justify="right")
         table.add_column("missing", justify="right")
         for use in report.columns:
-            table.add_row(*(Text(printable(cell)) for cell in (use.table, use.column, use.used_as, *_counts(use))))
+            cells = (use.table, use.column or repr(use.column), use.used_as, *_counts(use))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         yield table
 
 
@@ -91,7 +92,7 @@ def _finding_lines(finding: Finding) -> list[str]:
 def _use_line(use: ColumnUse) -> str:
     values, missing = _counts(use)
     counted = "".join(f", {text} {what}" for text, what in ((values, "values"), (missing, "missing")) if text)
-    return printable(f"{use.table}.{use.column}: {use.used_as}{counted}")
+    return printable(f"{use.table}.{use.column or repr(use.column)}: {use.used_as}{counted}")
 
 
 def _counts(use: ColumnUse) -> tuple[str, str]:

@@ -49,7 +49,7 @@ def no_times(subject: Subject) -> Iterator[Finding]:
             Severity.WARNING,
             "all interactions have the same time",
             f"Correct the column '{TIMESTAMP}', or leave it out if it says nothing",
-            detail="The order of the file decides what is asked for, and a time split is not possible.",
+            detail="File order determines which item is the target, and a time split is not possible.",
             evidence={"time": int(subject.times[0]), "date": day(int(subject.times[0]))},
             columns=(COLUMN,),
         )
@@ -205,7 +205,7 @@ def same_time_targets(subject: Subject) -> Iterator[Finding]:
         f"{percent(shares[split.name])} of the {split.name} test targets have the time of the interaction before them",
         "Nothing needs to be done, the order was made arbitrary" if arbitrary else _FORWARD,
         detail="Which of the two came first is not in the data"
-        f": {'an arbitrary order' if arbitrary else 'the order of the file'} decides what is asked for.",
+        f": {'an arbitrary order' if arbitrary else 'file order'} determines which item is the target.",
         evidence=evidence,
         columns=(COLUMN,),
         examples=_ties(subject, split),
