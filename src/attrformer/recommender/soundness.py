@@ -136,7 +136,10 @@ def _require_rows(name: str, rows: RowRelation, keys: int, items: int) -> None:
     _require(rows.keys == keys and rows.columns == items, f"'{name}' is of another size than the catalogue")
     if rows.dense is not None:
         _require(rows.indices is None and rows.values is None, f"'{name}' is there in two forms")
-        _require_array(f"rows of '{name}'", rows.dense, FLOATS, (keys, items))
+        _require_array(f"rows of '{name}'", rows.dense, FLOATS, (-1, -1))
+        # Rows between items may be as many as there were before items were added.
+        grown = keys == items and rows.dense.shape[0] == rows.dense.shape[1] <= items
+        _require(grown or rows.dense.shape == (keys, items), f"rows of '{name}': the size is another one")
         return
     indices, values = rows.indices, rows.values
     if indices is None or values is None:

@@ -1,0 +1,38 @@
+"""Folders of runs that were killed before they began, and damaged files beside a good model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from attrformer.cli import runs
+from attrformer.errors import CheckpointError
+from attrformer.io import unfinished_name
+from attrformer.recommender import Config
+
+
+def test_a_run_that_was_killed_before_its_options_were_written_may_begin_anew(tmp_path: Path) -> None:
+    for name in (".lock", "run.json", unfinished_name("run.json"), unfinished_name("config.json")):
+        (tmp_path / name).touch()
+    runs.check_free(tmp_path, resume=False)
+    (tmp_path / "config.json").touch()
+    with pytest.raises(CheckpointError, match="holds a run already"):
+        runs.check_free(tmp_path, resume=False)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".hidden", "run.json.tmp", "checkpoint"])
+def test_a_folder_with_anything_else_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / "run.json").touch()
+    (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match="is no training folder"):
+        runs.check_free(tmp_path, resume=False)
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, "", "[]", '{"folder": 3}', '{"folder": "a\\u0000b"}', '{"folder": null}', "\0"]
+)
+def test_a_damaged_note_of_the_data_says_to_name_the_folder(tmp_path: Path, content: str) -> None:
+    (tmp_path / runs.DATA).write_text(content)
+    with pytest.raises(CheckpointError, match=r"Name the dataset folder: --data FOLDER"):
+        runs.split_of_run(tmp_path, None, Config())
