@@ -123,7 +123,8 @@ def test_ranks_whose_arrays_were_changed_or_lost_are_refused(tmp_path: Path, nam
         arrays = {key: file[key] for key in file}
     assert load_ranks(tmp_path / "a.npz").users is not None
     changed = arrays.pop(name)
-    np.savez_compressed(tmp_path / "a.npz", **(arrays if lost else {**arrays, name: changed[::-1]}))
+    changed[0] = not changed[0]
+    np.savez_compressed(tmp_path / "a.npz", **(arrays if lost else {**arrays, name: changed}))
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_ranks(tmp_path / "a.npz")
 

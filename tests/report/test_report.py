@@ -326,7 +326,7 @@ def test_groups_of_targets_are_shown_apart(tmp_path: Path) -> None:
         ("metrics.jsonl", "{}\n{}\n"),
         ("metrics.jsonl", '{"epoch": "x", "loss": [1]}\n{"epoch": 2}\n'),
         ("figures.json", '{"protocol": 3}'),
-        ("figures.json", '{"protocol": {}}'),
+        ("figures.json", '{"protocol": {"dataset": 3}}'),
         ("slices.json", '{"metric": "NDCG@20", "popularity": [1]}'),
         ("relations.json", '{"strengths": [1], "pairs": {"a": {"names": 3}}}'),
         ("check.json", '{"findings": 3, "columns": [1]}'),

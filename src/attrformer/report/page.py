@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from attrformer.dataset.check.text import said
-from attrformer.errors import CheckpointError
+from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.protocol import Protocol
 from attrformer.io import write_text
 from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
@@ -60,7 +60,7 @@ def write_report(run_folder: Path | str) -> Path:
     files = read_run(folder)
     try:
         page = render(files)
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (DataError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:_SHOWN]
         raise CheckpointError(
             f"The figures of {folder} cannot be shown: a file holds something else than was written ({problem}). "
