@@ -160,20 +160,3 @@ def test_indexes(tmp_path: Path) -> None:
         lambda folder: Index.load(folder, model).search(user).rows(),
         count=COUNT // 4,
     )
-
-
-def test_exports(tmp_path: Path) -> None:
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxscript")
-    pytest.importorskip("onnxruntime")
-    from attrformer.export import OnnxRecommender, export_model
-
-    model = model_of()
-    export_model(model, tmp_path / "whole")
-    item = model.fitted.knowledge.item_ids.to_list()[0]
-
-    def read(folder: Path) -> object:
-        found = OnnxRecommender.load(folder).recommend([[item]], k=3)
-        return np.asarray(found["score"]).tolist(), found["item_id"].to_list()
-
-    check(tmp_path / "whole", tmp_path / "damaged", read, count=COUNT // 4)

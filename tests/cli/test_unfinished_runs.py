@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.index.builders import model_of
 
 from attrformer.cli import runs
 from attrformer.errors import CheckpointError
 from attrformer.io import unfinished_name
 from attrformer.recommender import Config
+from attrformer.serving.added import Added
 
 
 def test_a_run_that_was_killed_before_its_options_were_written_may_begin_anew(tmp_path: Path) -> None:
@@ -36,3 +38,14 @@ def test_a_damaged_note_of_the_data_says_to_name_the_folder(tmp_path: Path, cont
     (tmp_path / runs.DATA).write_text(content)
     with pytest.raises(CheckpointError, match=r"Name the dataset folder: --data FOLDER"):
         runs.split_of_run(tmp_path, None, Config())
+
+
+def test_commands_say_that_items_of_a_service_are_not_in_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model_of().save(tmp_path / runs.MODEL)
+    runs.open_model(tmp_path)
+    assert capsys.readouterr().err == ""
+    Added(tmp_path).append([{"item_id": "mine"}])
+    runs.open_model(tmp_path)
+    assert "answers without them" in " ".join(capsys.readouterr().err.split())

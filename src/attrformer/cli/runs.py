@@ -21,6 +21,7 @@ SETTLED = "run.json"
 MODEL = "model"
 DATA = "data.json"
 CHECK = "check.json"
+ADDED = "added.jsonl"
 SAMPLE = "sample"
 
 _NAME_IT = "Name the dataset folder: --data FOLDER"
@@ -159,7 +160,13 @@ def open_model(run: Path) -> Recommender:
         )
     if not run.is_dir():
         raise CheckpointError(f"{run} is not a folder. Give the folder that `attrformer train --out` wrote.")
-    return Recommender.load(run / MODEL)
+    model = Recommender.load(run / MODEL)
+    if (run / ADDED).is_file():
+        console.say(
+            f"Note: {run / ADDED} holds items that were added to the service of this run (attrformer serve "
+            "--save-added). They are kept there, and this command answers without them."
+        )
+    return model
 
 
 def remember_data(run: Path, data: Path) -> None:
