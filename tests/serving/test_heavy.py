@@ -151,3 +151,16 @@ def test_others_have_their_turn_between_the_pieces_of_an_answer() -> None:
 
     asyncio.run(run())
     assert sent == ["start", "body", "other", "body", "body"]
+
+
+def test_pieces_are_smaller_where_others_use_the_processor() -> None:
+    alone, crowded = Prices(), Prices()
+    for _ in range(50):
+        alone.learn(RECOMMEND, 100, 10_000, 0.03, 0.03)
+        crowded.learn(RECOMMEND, 100, 10_000, 0.03, 0.12)
+    assert alone.rows(RECOMMEND) == pytest.approx(12_000, rel=0.01)
+    assert crowded.rows(RECOMMEND) == pytest.approx(3_000, rel=0.01)
+    for _ in range(50):
+        crowded.learn(RECOMMEND, 100, 10_000, 0.03, 3.0)
+    # So small that calls in pieces cost much more in all they never become.
+    assert 500 <= crowded.rows(RECOMMEND) <= 1_200
