@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,18 @@ def test_commands_say_that_items_of_a_service_are_not_in_the_model(
     Added(tmp_path).append([{"item_id": "mine"}])
     runs.open_model(tmp_path)
     assert "answers without them" in " ".join(capsys.readouterr().err.split())
+
+
+def test_ctrl_c_while_commands_are_imported_is_one_line() -> None:
+    script = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from attrformer.cli import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "\nInterrupted.\n")
