@@ -66,7 +66,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in UTF-8; otherwise as `write_atomically`."""
-    write_atomically(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+    # Halves of characters, which JSON may hold, are no text that can be written.
+    whole = text.encode("utf-8", "backslashreplace")
+    write_atomically(path, lambda unfinished: unfinished.write_bytes(whole))
 
 
 def json_text(value: Any) -> str:

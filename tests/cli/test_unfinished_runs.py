@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.index.builders import model_of
 
-from attrformer.cli import runs
+from attrformer.cli import console, runs
 from attrformer.errors import CheckpointError
-from attrformer.io import unfinished_name
+from attrformer.io import unfinished_name, write_text
 from attrformer.recommender import Config
 from attrformer.serving.added import Added
 
@@ -66,3 +66,13 @@ def test_ctrl_c_while_commands_are_imported_is_one_line() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (130, "\nInterrupted.\n")
+
+
+def test_halves_of_characters_in_files_can_be_said_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.complain("a \ud800 b")
+    console.say("a \ud800 b")
+    write_text(tmp_path / "a.txt", "a \ud800 b")
+    assert capsys.readouterr().err == "Error: a \\ud800 b\na \\ud800 b\n"
+    assert (tmp_path / "a.txt").read_text() == "a \\ud800 b"
