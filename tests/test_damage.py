@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +83,6 @@ def test_checkpoints(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_the_version_before_is_read(tmp_path: Path) -> None:
-    import json
-
     layers, optimizer = network()
     folder = CheckpointFolder(tmp_path)
     folder.save(Progress(step=7), layers, optimizer, {}, {})
@@ -112,6 +112,35 @@ def test_evaluations_and_ranks(tmp_path: Path) -> None:
     check(tmp_path / "ranks", tmp_path / "damaged", ranks, least=0.5)
 
 
+@pytest.mark.parametrize("name", ["hidden", "above", "users", "repeats"])
+@pytest.mark.parametrize("lost", [False, True])
+def test_ranks_whose_arrays_were_changed_or_lost_are_refused(tmp_path: Path, name: str, lost: bool) -> None:
+    made = evaluation(list(range(1, 60)), 2)
+    repeats = np.arange(len(made.users)) % 2 == 0
+    protocol = replace(made.protocol, users=30)
+    save_ranks(replace(made, protocol=protocol, users=made.users // 2, repeats=repeats), tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as file:
+        arrays = {key: file[key] for key in file}
+    assert load_ranks(tmp_path / "a.npz").users is not None
+    changed = arrays.pop(name)
+    changed[0] = not changed[0]
+    np.savez_compressed(tmp_path / "a.npz", **(arrays if lost else {**arrays, name: changed}))
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_ranks(tmp_path / "a.npz")
+
+
+def test_ranks_of_the_version_before_are_read(tmp_path: Path) -> None:
+    save_ranks(evaluation(list(range(1, 60)), 2), tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as file:
+        arrays = {key: file[key] for key in file}
+    header = json.loads(arrays["header"].tobytes())
+    del header["checksum"], header["arrays"]
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    np.savez_compressed(tmp_path / "old.npz", **arrays)
+    old, new = load_ranks(tmp_path / "old.npz"), load_ranks(tmp_path / "a.npz")
+    assert old.targets == new.targets and all((old.ranks[seen] == new.ranks[seen]).all() for seen in new.ranks)
+
+
 def test_indexes(tmp_path: Path) -> None:
     pytest.importorskip("usearch")
     from attrformer.index import Index, IndexOptions
@@ -131,20 +160,3 @@ def test_indexes(tmp_path: Path) -> None:
         lambda folder: Index.load(folder, model).search(user).rows(),
         count=COUNT // 4,
     )
-
-
-def test_exports(tmp_path: Path) -> None:
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxscript")
-    pytest.importorskip("onnxruntime")
-    from attrformer.export import OnnxRecommender, export_model
-
-    model = model_of()
-    export_model(model, tmp_path / "whole")
-    item = model.fitted.knowledge.item_ids.to_list()[0]
-
-    def read(folder: Path) -> object:
-        found = OnnxRecommender.load(folder).recommend([[item]], k=3)
-        return np.asarray(found["score"]).tolist(), found["item_id"].to_list()
-
-    check(tmp_path / "whole", tmp_path / "damaged", read, count=COUNT // 4)

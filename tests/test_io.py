@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.limits import small_disk, small_files
 
@@ -151,6 +151,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(content=st.dictionaries(st.text(), VALUES, max_size=4), other=st.dictionaries(st.text(), VALUES, max_size=4))
 def test_a_checksum_belongs_to_one_content(content: dict[str, object], other: dict[str, object]) -> None:
     signed = io.with_checksum(content)

@@ -7,11 +7,12 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from attrformer.io import (
+    IN_FOLDER,
     flush,
     flush_folder,
     hidden_name,
@@ -104,10 +105,22 @@ def new_folder(folder: Path) -> Iterator[Path]:
         try:
             yield staged
             _flush_tree(staged)
+            _take_lock(folder, staged)
             swap_folder(staged, folder)
             flush_folder(folder.parent)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
+
+
+def _take_lock(folder: Path, staged: Path) -> None:
+    """Gives the new folder the lock of the old one, under the same lock file, so that whoever holds one holds both."""
+    lock = folder / IN_FOLDER
+    with suppress(FileNotFoundError):
+        try:
+            os.link(lock, staged / IN_FOLDER)
+        except OSError:
+            # A file system without links: for a moment the old folder is there without its lock.
+            os.rename(lock, staged / IN_FOLDER)
 
 
 def swap_folder(new: Path, folder: Path) -> None:

@@ -22,6 +22,9 @@ from attrformer.errors import AttrFormerError, WriteError
 CHECKSUM: Final = "checksum"
 """Key of a JSON object under which the checksum of all its other keys stands."""
 
+IN_FOLDER: Final = ".lock"
+"""Name of the lock of a folder."""
+
 _SHOWN: Final = 40
 _DAY: Final = 86_400.0
 _OF_LIBRARIES: Final = frozenset({"safetensors", "safetensors_rust", "polars", "usearch", "onnx"})
@@ -63,7 +66,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in UTF-8; otherwise as `write_atomically`."""
-    write_atomically(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+    # Halves of characters, which JSON may hold, are no text that can be written.
+    whole = text.encode("utf-8", "backslashreplace")
+    write_atomically(path, lambda unfinished: unfinished.write_bytes(whole))
 
 
 def json_text(value: Any) -> str:
@@ -173,6 +178,11 @@ def _advice(error: Exception) -> str:
 def unfinished_name(name: str) -> str:
     """A new hidden name for what will be called `name` once it is whole; it says which process writes it."""
     return hidden_name(name, f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name is one that `unfinished_name` gives."""
+    return _LEFTOVER.search(name) is not None
 
 
 def remove_leftovers(path: Path) -> None:

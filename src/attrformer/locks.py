@@ -17,10 +17,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from attrformer.errors import BusyError, WriteError
-from attrformer.io import hidden_name
-
-IN_FOLDER: Final = ".lock"
-"""Name of the lock of a folder that stays where it is."""
+from attrformer.io import IN_FOLDER, hidden_name
 
 _TRIES: Final = 5
 _MOMENT: Final = 0.2

@@ -16,7 +16,11 @@ from attrformer.evaluation.protocol import SEEN_VARIANTS
 ROOT = Path(__file__).parents[2]
 NAMES = {
     "leave-one-out": {"Amazon Beauty": "beauty", "Amazon Toys and Games": "toys", "MovieLens-1M, 5-core": "ml-1m"},
-    "time split": {"Amazon Beauty": "beauty_time", "Amazon Toys and Games": "toys_time", "MovieLens-1M, 5-core": "ml-1m_time"},
+    "time split": {
+        "Amazon Beauty": "beauty_time",
+        "Amazon Toys and Games": "toys_time",
+        "MovieLens-1M, 5-core": "ml-1m_time",
+    },
 }
 CASES = [(split, title) for split, names in NAMES.items() for title in names]
 
@@ -36,10 +40,10 @@ def test_figures_of_the_readme(board: Board, split: str, title: str) -> None:
 
 
 def _cells(rows: list[Result]) -> list[str]:
-    """AttrFormer, the network that validation prefers, counting, popularity, the gain over the better of the first two."""
+    """AttrFormer, the network that validation prefers, the models without training, the gain over the best of them."""
     own, network = rows[:2]
     counted, popularity = rows[-2:]
-    rivals = [max(row.figure(HEADLINE, seen).value for row in (*rows[1:-1],)) for seen in SEEN_VARIANTS]
+    rivals = [max(row.figure(HEADLINE, seen).value for row in rows[1:-1]) for seen in SEEN_VARIANTS]
     gains = [own.figure(HEADLINE, seen).value / rival - 1 for seen, rival in zip(SEEN_VARIANTS, rivals, strict=True)]
     return [
         _pair(own),

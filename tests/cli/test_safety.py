@@ -220,8 +220,8 @@ def test_a_folder_in_the_place_of_a_file_is_one_line(run: Path, raw: Path, tmp_p
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def held(lock: AbstractContextManager[None]) -> threading.Event:
-    """Somebody else who holds a place until the event is set."""
+def held(lock: AbstractContextManager[None]) -> Callable[[], None]:
+    """Somebody else who holds a place until the function is called."""
     taken, done = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -229,30 +229,34 @@ def held(lock: AbstractContextManager[None]) -> threading.Event:
             taken.set()
             done.wait(60)
 
-    threading.Thread(target=hold, daemon=True).start()
+    def release() -> None:
+        done.set()
+        holding.join()
+
+    holding = threading.Thread(target=hold, daemon=True)
+    holding.start()
     assert taken.wait(20)
-    return done
+    return release
 
 
 def test_a_second_training_into_a_run_is_refused(shop: Path, run: Path, tmp_path: Path) -> None:
     before = content(run)
     for folder, more in ((run, ("--resume",)), (run, ()), (tmp_path / "new", ())):
-        done = held(locked_folder(folder))
+        release = held(locked_folder(folder))
         line = refused(train(shop, folder, *more))
         assert f"{folder} is being written by process {os.getpid()}" in line and "Wait" in line
         with pytest.raises(BusyError):
             Recommender.load(run / "model").fit(Dataset.load(shop), run=folder, resume=bool(more))
-        done.set()
+        release()
     assert {name: text for name, text in content(run).items() if name != ".lock"} == before
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "json"])
 def test_two_answers_into_one_file_are_refused(run: Path, tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"two.{ending}"
-    done = held(locked_place(out))
+    release = held(locked_place(out))
     assert "two" in refused(call("recommend", run, "-k", 5, "--quiet", "--out", out)) and not out.exists()
-    done.set()
-    time.sleep(0.1)
+    release()
     assert call("recommend", run, "-k", 5, "--quiet", "--out", out).exit_code == 0
 
 

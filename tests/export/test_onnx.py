@@ -13,6 +13,7 @@ import torch
 from tests.export.test_graph import inputs_of
 from tests.index.builders import assert_same_answers, grown, histories_of, model_of
 from tests.relations.builders import shop
+from tests.test_damage import COUNT, check
 
 from attrformer.configuration import override
 from attrformer.errors import CheckpointError, ConfigurationError, DataError, UnknownIdError
@@ -154,6 +155,16 @@ def test_damage_is_said(folder: Path, tmp_path: Path, damage: str) -> None:
 
     with pytest.raises(CheckpointError, match=str(tmp_path)):
         OnnxRecommender.load(tmp_path)
+
+
+def test_damage_anywhere_is_refused_or_changes_nothing(model: Recommender, folder: Path, tmp_path: Path) -> None:
+    item = model.fitted.knowledge.item_ids.to_list()[0]
+
+    def read(place: Path) -> object:
+        found = OnnxRecommender.load(place).recommend([[item]], k=3)
+        return found["score"].to_list(), found["item_id"].to_list()
+
+    check(folder, tmp_path / "damaged", read, count=COUNT // 4)
 
 
 def test_items_that_were_added_are_exported_with_whole_rows_too(tmp_path: Path) -> None:

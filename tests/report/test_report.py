@@ -318,3 +318,25 @@ def test_groups_of_targets_are_shown_apart(tmp_path: Path) -> None:
     assert table[1][3] == "0.2000 [0.1900, 0.2100]"
     plain, _ = read(write_run(tmp_path / "plain"))
     assert "Groups of targets" not in plain
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.jsonl", "{}\n{}\n"),
+        ("metrics.jsonl", '{"epoch": "x", "loss": [1]}\n{"epoch": 2}\n'),
+        ("figures.json", '{"protocol": 3}'),
+        ("figures.json", '{"protocol": {"dataset": 3}}'),
+        ("slices.json", '{"metric": "NDCG@20", "popularity": [1]}'),
+        ("relations.json", '{"strengths": [1], "pairs": {"a": {"names": 3}}}'),
+        ("check.json", '{"findings": 3, "columns": [1]}'),
+        ("config.json", "[]"),
+    ],
+)
+def test_files_that_hold_something_else_are_one_error(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / name).write_text(content)
+    with pytest.raises(CheckpointError) as refused:
+        write_report(tmp_path)
+    assert "\n" not in str(refused.value) and str(tmp_path) in str(refused.value)
+    assert not (tmp_path / "report.html").exists()

@@ -133,7 +133,7 @@ class Process:
             lines.append(entry)
             events.put(entry)
 
-    def wait_for(self, event: str, seconds: float = 60.0) -> dict[str, Any]:
+    def wait_for(self, event: str, seconds: float = 180.0) -> dict[str, Any]:
         """The next line of the log with this event."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -151,3 +151,44 @@ def test_an_add_that_fails_leaves_no_line(run: Path) -> None:
     with pytest.raises(DataError):
         engine.add_items([{"item_id": "mine"}, {"item_id": "item-0003"}])
     assert Added(run).read() == []
+
+
+def test_a_changed_bit_in_what_was_added_is_refused(tmp_path: Path) -> None:
+    kept = Added(tmp_path)
+    kept.append([{"item_id": "first", "brand": "a", "price": 1.5}, {"item_id": 2}])
+    whole = kept.path.read_bytes()
+    assert kept.read() == [[{"item_id": "first", "brand": "a", "price": 1.5}, {"item_id": 2}]]
+    for place in range(len(whole) - 1):
+        changed = bytearray(whole)
+        changed[place] ^= 4
+        kept.path.write_bytes(bytes(changed))
+        with pytest.raises(CheckpointError, match=r"Line 1 of .* is damaged"):
+            kept.read()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        "{}",
+        "[]",
+        "7",
+        '{"items": {}}',
+        '{"items": [1]}',
+        '{"items": [{}]}',
+        '{"items": [{"item_id": null}]}',
+        '{"items": [{"item_id": true}]}',
+        '{"items": [{"item_id": ["a"]}]}',
+        '{"items": [{"item_id": 1.5}]}',
+        '{"items": [], "checksum": "x"}',
+    ],
+)
+def test_lines_without_items_are_refused_before_the_service_starts(run: Path, line: str) -> None:
+    (run / FILE).write_text(line + "\n")
+    with pytest.raises(CheckpointError, match=r"Line 1 of .* take the line out"):
+        Engine(run, KEPT).start()
+
+
+def test_lines_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('{"items": [{"item_id": "a"}]}\n')
+    assert Added(tmp_path).read() == [[{"item_id": "a"}]]

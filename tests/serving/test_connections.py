@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.serving.conftest import listening, listening_app
 
 from attrformer.serving.connections import HEAD_BYTES
 from attrformer.serving.options import ServeOptions
+from attrformer.serving.pieces import InPieces
 from attrformer.serving.state import Service
 
 HEAD = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -195,12 +197,48 @@ async def large(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
 def test_an_answer_that_is_not_taken_is_given_up(more: bytes) -> None:
-    with listening_app(large, SHORT) as address:
+    with listening_app(large, replace(SHORT, timeout=1.0)) as address:
         slow = connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n")
-        time.sleep(1.5)
+        time.sleep(2.5)
         assert len(told(slow)) < 50_000_000
         quick = told(connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n"))
         assert len(quick) > 50_000_000
+
+
+async def in_pieces(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with as much, a piece at a time."""
+    if scope["type"] == "http":
+        await InPieces([b"x" * 100_000] * 500, {})(scope, receive, send)
+
+
+def test_an_answer_in_pieces_of_which_nothing_is_taken_is_given_up_and_one_taken_slowly_is_not() -> None:
+    options = replace(SHORT, timeout=1.0)
+    with listening_app(in_pieces, options) as address:
+        idle = connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        slow, size = connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"), 0
+        end = time.monotonic() + 2.5 * options.timeout
+        while time.monotonic() < end:
+            # Far more than has to be taken, and far less than could be.
+            size += len(slow.recv(1 << 18))
+            time.sleep(0.02)
+        assert size + len(told(slow)) > 50_000_000
+        assert len(told(idle)) < 50_000_000
+
+
+def test_who_takes_nothing_of_an_answer_makes_room_for_others() -> None:
+    options = ServeOptions(connections=4, timeout=60)
+    with listening_app(in_pieces, options) as address:
+        idle = [connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(4)]
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            with connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n") as other:
+                if b" 200 " in other.recv(20):
+                    break
+            time.sleep(0.1)
+        else:
+            raise AssertionError("those who take nothing keep all others out")
+        for connection in idle:
+            connection.close()
 
 
 def test_a_limit_of_open_files_that_is_too_low_is_said_before_anything_starts() -> None:

@@ -16,6 +16,7 @@ from attrformer.errors import AttrFormerError
 from attrformer.serving.answering import Answer, answer_in_pieces, answer_together
 from attrformer.serving.calls import EXPLAIN, RECOMMEND, SIMILAR, Call
 from attrformer.serving.options import ServeOptions
+from attrformer.serving.pieces import InPieces
 from attrformer.serving.pricing import Prices
 from attrformer.serving.state import Service
 
@@ -86,7 +87,7 @@ def test_pieces_make_up_the_whole_answer(service: Service, name: str) -> None:
         assert type(found) is type(whole) and str(found) == str(whole)
         return
     assert isinstance(found, Answer) and count > (call.asked > 3)
-    assert close_to(json.loads(found.results), json.loads(whole.results))
+    assert close_to(json.loads(b"".join(found.results)), json.loads(b"".join(whole.results)))
     assert found.warnings == whole.warnings and (name not in ("warnings", "reasons of one") or found.warnings)
 
 
@@ -125,3 +126,41 @@ def test_a_price_follows_what_calls_take() -> None:
     assert prices.of(call, 10) < prices.of(call, 1000)
     assert prices.of(Call(RECOMMEND, {"histories": [["i"] * 2000] * 100, "k": 30}), 1000) > 2 * prices.of(call, 1000)
     assert prices.people(RECOMMEND, 1_000_000) == 1
+
+
+def test_a_large_answer_is_put_together_and_sent_in_pieces(service: Service) -> None:
+    call = Call(RECOMMEND, {"histories": [["item-0003", "item-0007"]] * 256, "k": 78})
+    found, _ = in_pieces(service, call)
+    assert isinstance(found, Answer) and len(found.results) > 10
+    assert max(map(len, found.results)) < 1 << 18 and len(json.loads(b"".join(found.results))) == 256
+
+
+def test_others_have_their_turn_between_the_pieces_of_an_answer() -> None:
+    sent: list[str] = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(str(message["type"]).rpartition(".")[2])
+
+    async def other() -> None:
+        sent.append("other")
+
+    async def run() -> None:
+        asking = asyncio.ensure_future(other())
+        await InPieces([b"a", b"b", b"c"], {})({"type": "http"}, None, send)  # type: ignore[arg-type]
+        await asking
+
+    asyncio.run(run())
+    assert sent == ["start", "body", "other", "body", "body"]
+
+
+def test_pieces_are_smaller_where_others_use_the_processor() -> None:
+    alone, crowded = Prices(), Prices()
+    for _ in range(50):
+        alone.learn(RECOMMEND, 100, 10_000, 0.03, 0.03)
+        crowded.learn(RECOMMEND, 100, 10_000, 0.03, 0.12)
+    assert alone.rows(RECOMMEND) == pytest.approx(12_000, rel=0.01)
+    assert crowded.rows(RECOMMEND) == pytest.approx(3_000, rel=0.01)
+    for _ in range(50):
+        crowded.learn(RECOMMEND, 100, 10_000, 0.03, 3.0)
+    # So small that calls in pieces cost much more in all they never become.
+    assert 500 <= crowded.rows(RECOMMEND) <= 1_200

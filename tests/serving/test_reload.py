@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from pathlib import Path
 
 import httpx
 import polars as pl
 import pytest
-from tests.serving.conftest import TOKEN, with_client
+from tests.serving.conftest import TOKEN, Process, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer
@@ -128,3 +129,49 @@ def test_options_that_cannot_be_used_are_refused(options: dict[str, object], wor
 
 def test_the_token_is_not_shown() -> None:
     assert TOKEN not in repr(ServeOptions(token=TOKEN))
+
+
+def test_a_reload_asked_for_while_the_first_model_is_read_comes_after_it(run: Path) -> None:
+    larger(run)
+    process = Process(run)
+    try:
+        process.signal(signal.SIGHUP)
+        process.signal(signal.SIGHUP)
+        assert process.wait_for("reload.done")["items"] == 81
+        with process.client() as client:
+            assert client.get("/v1/model").json()["items"] == 81
+    finally:
+        process.end()
+
+
+def test_a_reload_asked_for_during_another_is_not_lost(run: Path) -> None:
+    service = Service(run, ServeOptions())
+    service.engine.start()
+
+    async def ask() -> None:
+        with service.engine._changing:
+            # What is being read now may be older than what the second one asks for.
+            service.reload_soon()
+            await asyncio.sleep(0)
+            larger(run)
+            service.reload_soon()
+            service.reload_soon()
+        last = service._reloading
+        assert last is not None and len((await last).catalogue) == 81
+
+    asyncio.run(ask())
+    service.close()
+    assert not (run / "next").exists()
+
+
+def test_collections_of_garbage_leave_the_model_out(run: Path) -> None:
+    service = Service(run, ServeOptions())
+    try:
+        asyncio.run(service.start())
+        kept = gc.get_freeze_count()
+        assert kept > 10_000
+        asyncio.run(service.reload())
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
+        service.close()

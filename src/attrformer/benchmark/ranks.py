@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +18,13 @@ from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation import metrics
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.protocol import HIDDEN, RANKED, Protocol
-from attrformer.io import parse_json, write_atomically
+from attrformer.io import CHECKSUM, has_checksum, parse_json, with_checksum, write_atomically
 
 _FORMAT: Final = "attrformer-ranks-2"
 _FORMATS: Final = ("attrformer-ranks-1", _FORMAT)
+_ARRAYS: Final = "arrays"
+"""Key of the header under which the checksum of all arrays stands."""
+
 _NEVER: Final = 0
 """What stands in the file for `UNREACHABLE_RANK`, so that small numbers stay small."""
 
@@ -83,7 +87,8 @@ def save_ranks(evaluation: Evaluation, path: Path) -> None:
         "protocol": evaluation.protocol.to_json(),
         "targets": digest(evaluation.users, evaluation.items),
     }
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    header[_ARRAYS] = _checksum(arrays)
+    arrays["header"] = np.frombuffer(json.dumps(with_checksum(header)).encode(), dtype=np.uint8)
 
     def write(unfinished: Path) -> None:
         with unfinished.open("wb") as file:
@@ -101,6 +106,7 @@ def load_ranks(path: Path) -> Ranks:
     try:
         with np.load(path, allow_pickle=False) as file:
             header = parse_json(file["header"].tobytes())
+            _require_whole(header, file)
             hidden, above = file["hidden"].astype(np.int64), file["above"].astype(np.int64)
             users = file["users"].astype(np.int64) if "users" in file else None
             known = {name: file[name].astype(bool) for name in ("same_time", "repeats") if name in file}
@@ -111,6 +117,23 @@ def load_ranks(path: Path) -> Ranks:
         return Ranks(protocol, header["targets"], ranks, users, **known)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile, DataError) as error:
         raise CheckpointError(f"The ranks {path} cannot be read ({error}). Run that row of the plan again.") from error
+
+
+def _require_whole(header: Any, file: Mapping[str, NDArray[Any]]) -> None:
+    """Refuses what has another checksum than was written; files of earlier versions have none."""
+    if header["format"] != _FORMAT or (CHECKSUM not in header and _ARRAYS not in header):
+        return
+    arrays = {name: file[name] for name in file if name != "header"}
+    if not has_checksum(header) or header.get(_ARRAYS) != _checksum(arrays):
+        raise ValueError("it does not have the checksum that it names")
+
+
+def _checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(repr((name, array.dtype.str, array.shape)).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _reached(stored: NDArray[np.int64]) -> NDArray[np.int64]:

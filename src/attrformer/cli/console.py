@@ -28,12 +28,17 @@ def error_console() -> Console:
 
 def complain(message: str) -> None:
     """One red message on standard error, unbroken so that it can be searched for."""
-    typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
+    typer.secho(f"Error: {_written(message)}", fg=typer.colors.RED, err=True)
 
 
 def say(message: str) -> None:
     """A message on standard error, so that standard output holds nothing but the result."""
-    typer.echo(message, err=True)
+    typer.echo(_written(message), err=True)
+
+
+def _written(message: str) -> str:
+    """A message that can be written: what files hold may be halves of characters."""
+    return message.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @contextmanager

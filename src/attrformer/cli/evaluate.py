@@ -12,7 +12,7 @@ import typer
 from attrformer.cli import console, reading, runs
 from attrformer.cli.arguments import Columns, Duplicates, Kinds, Run, Separators
 from attrformer.cli.asking import spoken_warnings
-from attrformer.errors import BusyError, WriteError
+from attrformer.errors import AttrFormerError, BusyError, CheckpointError, WriteError
 from attrformer.locks import locked_folder
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def evaluate(
         raise unkept
 
 
-def _keep(run: Path, evaluation: Evaluation) -> WriteError | None:
+def _keep(run: Path, evaluation: Evaluation) -> AttrFormerError | None:
     """Writes the figures into the run; gives back what speaks against it, since they are to be shown all the same."""
     from attrformer.recommender.run_folder import RunFolder
     from attrformer.report import write_report
@@ -76,6 +76,6 @@ def _keep(run: Path, evaluation: Evaluation) -> WriteError | None:
             write_report(run)
     except BusyError as error:
         console.say(f"Note: the figures are not kept in the run. {error}")
-    except WriteError as error:
+    except (WriteError, CheckpointError) as error:
         return error
     return None

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrformer.cli import console, reading
 from attrformer.errors import CheckpointError, ConfigurationError
-from attrformer.io import read_json, write_json
-from attrformer.locks import IN_FOLDER
+from attrformer.io import IN_FOLDER, is_unfinished, read_json, write_json
 
 if TYPE_CHECKING:
     from attrformer.dataset import Dataset, Split
@@ -18,10 +17,14 @@ if TYPE_CHECKING:
     from attrformer.recommender import Config, Recommender
 
 CONFIGURATION = "config.json"
+SETTLED = "run.json"
 MODEL = "model"
 DATA = "data.json"
 CHECK = "check.json"
+ADDED = "added.jsonl"
 SAMPLE = "sample"
+
+_NAME_IT = "Name the dataset folder: --data FOLDER"
 
 
 def check_free(run: Path, *, resume: bool) -> None:
@@ -30,11 +33,16 @@ def check_free(run: Path, *, resume: bool) -> None:
     Raises:
         CheckpointError: the folder holds a run that is not to be resumed, or something else.
     """
-    if resume or not run.exists() or (run.is_dir() and all(path.name == IN_FOLDER for path in run.iterdir())):
+    if resume or not run.exists() or (run.is_dir() and all(map(_is_of_no_run, run.iterdir()))):
         return
     if (run / CONFIGURATION).is_file():
         raise CheckpointError(f"{run} holds a run already. Continue it with --resume, or name another folder in --out.")
     raise CheckpointError(f"{run} exists and is no training folder. Name a new folder in --out.")
+
+
+def _is_of_no_run(path: Path) -> bool:
+    """Whether a file may be left by a process that was killed before it wrote the options, which make a run."""
+    return path.name in (IN_FOLDER, SETTLED) or is_unfinished(path.name)
 
 
 def free_folder(wanted: Path) -> Path:
@@ -152,7 +160,13 @@ def open_model(run: Path) -> Recommender:
         )
     if not run.is_dir():
         raise CheckpointError(f"{run} is not a folder. Give the folder that `attrformer train --out` wrote.")
-    return Recommender.load(run / MODEL)
+    model = Recommender.load(run / MODEL)
+    if (run / ADDED).is_file():
+        console.say(
+            f"Note: {run / ADDED} holds items that were added to the service of this run (attrformer serve "
+            "--save-added). They are kept there, and this command answers without them."
+        )
+    return model
 
 
 def remember_data(run: Path, data: Path) -> None:
@@ -181,7 +195,7 @@ def split_of_run(run: Path, given: Path | None, config: Config) -> tuple[Dataset
         CheckpointError: none was given, and the run knows none or it is no longer there.
         DataError: the folder cannot be used, or its data cannot be split so.
     """
-    if given is None and (run / DATA).is_file() and _read(run / DATA).get(SAMPLE) is True:
+    if given is None and (run / DATA).is_file() and _read(run / DATA, _NAME_IT).get(SAMPLE) is True:
         from attrformer.dataset.sample import sample_dataset
 
         return split_dataset(sample_dataset(), config)
@@ -201,22 +215,20 @@ def data_folder(run: Path, given: Path | None) -> Path:
             f"{run} does not say which data it was trained on: it was fitted in Python. Save the dataset "
             "(dataset.save(FOLDER)) and name its folder: --data FOLDER"
         )
-    named = _read(run / DATA).get("folder")
-    if not isinstance(named, str):
-        raise CheckpointError(f"{run / DATA} is damaged. Name the dataset folder: --data FOLDER")
+    named = _read(run / DATA, _NAME_IT).get("folder")
+    if not isinstance(named, str) or "\0" in named:
+        raise CheckpointError(f"{run / DATA} is damaged. {_NAME_IT}")
     folder = Path(os.path.normpath(run / named))
     if not folder.is_dir():
-        raise CheckpointError(
-            f"{run} was trained on {folder}, which is no longer there. Name the dataset folder: --data FOLDER"
-        )
+        raise CheckpointError(f"{run} was trained on {folder}, which is no longer there. {_NAME_IT}")
     return folder
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path, advice: str = "Train anew into another folder.") -> dict[str, object]:
     try:
         content = read_json(path)
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}). Train anew into another folder.") from error
+        raise CheckpointError(f"{path} is damaged ({error}). {advice}") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} is damaged (not an object). Train anew into another folder.")
+        raise CheckpointError(f"{path} is damaged (not an object). {advice}")
     return content

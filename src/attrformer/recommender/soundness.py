@@ -137,9 +137,9 @@ def _require_rows(name: str, rows: RowRelation, keys: int, items: int) -> None:
     if rows.dense is not None:
         _require(rows.indices is None and rows.values is None, f"'{name}' is there in two forms")
         _require_array(f"rows of '{name}'", rows.dense, FLOATS, (-1, -1))
-        # Items that were added since training have no row and no column of their own.
-        found_keys, found_items = rows.dense.shape
-        _require(found_keys <= keys and found_items <= items, f"rows of '{name}': the type or size is another one")
+        # Rows between items may be as many as there were before items were added.
+        grown = keys == items and rows.dense.shape[0] == rows.dense.shape[1] <= items
+        _require(grown or rows.dense.shape == (keys, items), f"rows of '{name}': the size is another one")
         return
     indices, values = rows.indices, rows.values
     if indices is None or values is None:

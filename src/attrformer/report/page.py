@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from attrformer.dataset.check.text import said
+from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.protocol import Protocol
 from attrformer.io import write_text
 from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
@@ -20,6 +21,7 @@ from attrformer.report.scale import finite, number
 
 Chart = LineChart | BarChart | HeatMap
 HEADLINE = "NDCG@20"
+_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,15 @@ def write_report(run_folder: Path | str) -> Path:
         WriteError: the page cannot be written.
     """
     folder = Path(run_folder)
-    page = render(read_run(folder))
+    files = read_run(folder)
+    try:
+        page = render(files)
+    except (DataError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        problem = " ".join(f"{type(error).__name__}: {error}".split())[:_SHOWN]
+        raise CheckpointError(
+            f"The figures of {folder} cannot be shown: a file holds something else than was written ({problem}). "
+            "Train anew into another folder, or restore it from a copy."
+        ) from error
     target = folder / "report.html"
     write_text(target, page)
     return target

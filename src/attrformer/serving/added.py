@@ -14,7 +14,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
+from attrformer.columns import ITEM
 from attrformer.errors import CheckpointError
+from attrformer.io import CHECKSUM, has_checksum, parse_json, with_checksum
 from attrformer.serving.folders import sync
 
 FILE: Final = "added.jsonl"
@@ -56,14 +58,12 @@ class Added:
         # What stands behind the last end of a line was never answered.
         for number, line in enumerate(text.split(b"\n")[:-1], 1):
             try:
-                rows = json.loads(line)[_ITEMS]
-                if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                    raise TypeError("no items")
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                found.append(_rows(parse_json(line)))
+            except ValueError as error:
                 raise CheckpointError(
-                    f"Line {number} of {self.path} holds no items. Restore it from a copy, or take the line out."
+                    f"Line {number} of {self.path} is damaged ({error}). Restore the file from a copy, or take the "
+                    "line out."
                 ) from error
-            found.append(rows)
         return found
 
     def append(self, rows: Rows) -> None:
@@ -75,7 +75,7 @@ class Added:
         Raises:
             CheckpointError: they cannot be written; the file then holds what it held before.
         """
-        line = json.dumps({_ITEMS: rows}, ensure_ascii=True, allow_nan=False).encode() + b"\n"
+        line = json.dumps(with_checksum({_ITEMS: rows}), ensure_ascii=True, allow_nan=False).encode() + b"\n"
         try:
             new = not self.path.exists()
             # Without a buffer, which would write once more what could not be written.
@@ -94,6 +94,24 @@ class Added:
                 f"The items cannot be kept in {self.path} ({error.strerror or error}). "
                 "Let the service write there, or start it without --save-added."
             ) from error
+
+
+def _rows(content: Any) -> Rows:
+    """The items in the content of a line.
+
+    Raises:
+        ValueError: it holds none, or another checksum; lines of earlier versions have none.
+    """
+    rows = content.get(_ITEMS) if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and _is_id(row.get(ITEM)) for row in rows):
+        raise ValueError("it holds no items")
+    if (CHECKSUM in content and not has_checksum(content)) or content.keys() - {_ITEMS, CHECKSUM}:
+        raise ValueError("it does not have the checksum that it names")
+    return rows
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 def _lock(file: FileIO) -> None:

@@ -25,6 +25,9 @@ Heard = Callable[[str, int, float], None]
 _TELLING: Final = 16
 """Users or items from which on a call tells what each of them costs, and not what any call does."""
 
+_FRAGMENT: Final = 1 << 16
+"""Characters of JSON that are put together at a time."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
@@ -55,13 +58,13 @@ class Answer:
     """What one call is answered.
 
     Args:
-        results: JSON, a list with an entry for each user or item that has rows.
+        results: pieces of JSON, together a list with an entry for each user or item that has rows.
         generation: of the model that answered.
         together: calls that were answered by the same call.
         warnings: of the call, where warnings were asked for.
     """
 
-    results: bytes
+    results: tuple[bytes, ...]
     generation: int
     together: int
     warnings: tuple[str, ...] = ()
@@ -124,7 +127,7 @@ def answer_in_pieces(served: Served, call: Call, prices: Prices, heard: Heard) -
         yield
         watch = _Watch()
     heard(call.method, 1, total)
-    return Answer(text.whole(), served.generation, 1, tuple(caught))
+    return Answer(text.pieces(), served.generation, 1, tuple(caught))
 
 
 class _Watch:
@@ -155,12 +158,26 @@ class Text:
             if entry[self.name]:
                 inner.append(_json(entry[self.name])[1:-1])
 
-    def whole(self) -> bytes:
-        """The list of all entries."""
-        entries = (
-            f'{{"{self._column}":{whom},"{self.name}":[{",".join(inner)}]}}' for whom, inner in self._found.items()
-        )
-        return f"[{','.join(entries)}]".encode()
+    def pieces(self) -> tuple[bytes, ...]:
+        """The list of all entries, cut anywhere; put together at once it would stop all other threads for long."""
+        found, gathered, size = [], [], 0
+        for fragment in self._fragments():
+            gathered.append(fragment)
+            size += len(fragment)
+            if size >= _FRAGMENT:
+                found.append("".join(gathered).encode())
+                gathered, size = [], 0
+        return (*found, "".join(gathered).encode())
+
+    def _fragments(self) -> Iterator[str]:
+        before = "["
+        for whom, inner in self._found.items():
+            yield f'{before}{{"{self._column}":{whom},"{self.name}":['
+            for number, entries in enumerate(inner):
+                yield f",{entries}" if number else entries
+            yield "]}"
+            before = ","
+        yield "]" if self._found else "[]"
 
 
 def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) -> list[Answer]:
@@ -175,7 +192,7 @@ def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) ->
         entries = results(call, share, groups, served.catalogue.title)
         text.add(entries)
         rows += sum(len(entry[text.name]) for entry in entries)
-        answers.append(Answer(text.whole(), served.generation, together, tuple(caught)))
+        answers.append(Answer(text.pieces(), served.generation, together, tuple(caught)))
     used, passed = watch.read()
     if call.asked >= _TELLING:
         prices.learn(call.method, call.asked, rows, used, passed)

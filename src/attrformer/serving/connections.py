@@ -29,7 +29,7 @@ HEAD_BYTES: Final = 16 * 1024
 _REST: Final = 2.0
 """Seconds that the rest of a body may take once its request has been answered."""
 
-_SLOWEST: Final = 16 * 1024
+_SLOWEST: Final = 6_400
 """Bytes of an answer that have to be taken each second."""
 
 _LATE: Final = 1.0
@@ -47,6 +47,26 @@ def protocol_of(options: ServeOptions) -> Callable[..., asyncio.Protocol]:
         return Connection(options, *given, **more)
 
     return made
+
+
+class Counted:
+    """A transport that counts what it is given to send.
+
+    Args:
+        transport: that sends it.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.given = 0
+
+    def write(self, data: bytes) -> None:
+        """Sends data."""
+        self.given += len(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class Connection(H11Protocol):
@@ -68,7 +88,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Makes room where there is none, and waits for the head of a request."""
-        super().connection_made(transport)
+        super().connection_made(Counted(transport))  # type: ignore[arg-type]
         over = len(self.connections) - self._options.connections
         if over > 0 and not self._make_room() and over > RESERVED:
             transport.abort()
@@ -142,6 +162,7 @@ class Connection(H11Protocol):
     def pause_writing(self) -> None:
         """Watches whether the answer is taken."""
         super().pause_writing()
+        self._since = time.monotonic()
         self._watch_answer()
 
     def send_400_response(self, msg: str) -> None:
@@ -196,20 +217,24 @@ class Connection(H11Protocol):
     def _watch_answer(self) -> None:
         left = self.transport.get_write_buffer_size()
         if left and self._reads is None:
-            self._watch(left)
+            self._watch(left, self._taken)
 
-    def _watch(self, before: int) -> None:
+    @property
+    def _taken(self) -> int:
+        """Bytes of answers that the other side, or the system for it, has taken."""
+        return int(self.transport.given - self.transport.get_write_buffer_size())  # type: ignore[attr-defined]
+
+    def _watch(self, left: int, taken: int) -> None:
         seconds = self._options.timeout
 
         def look() -> None:
             self._reads = None
-            left = self.transport.get_write_buffer_size()
-            if not left:
+            if not self.transport.get_write_buffer_size():
                 return
-            if before - left < min(before, _SLOWEST * seconds):
+            if self._taken - taken < min(left, _SLOWEST * seconds):
                 self.transport.abort()
             else:
-                self._watch(left)
+                self._watch_answer()
 
         self._reads = self.loop.call_later(seconds, look)
 
@@ -234,7 +259,8 @@ class Connection(H11Protocol):
         late = now - self._since > _LATE
         if self.transport.is_closing():
             return 0, self._since
-        if not self._busy and self.transport.get_write_buffer_size():
+        if self.transport.get_write_buffer_size():
+            # An answer of which nothing has been taken for a while.
             return (2, self._since) if late else None
         if not self._busy:
             return (int(self._answered) if late or self._answered else 3), self._since

@@ -64,8 +64,11 @@ class Engine:
         """The model in use, None before the first one is ready."""
         return self._served
 
-    def start(self) -> None:
+    def start(self, ready: Callable[[], None] = lambda: None) -> None:
         """Reads the model of the run and tries it out.
+
+        Args:
+            ready: is called before the model answers.
 
         Raises:
             CheckpointError: there is none, or it cannot be read.
@@ -73,20 +76,25 @@ class Engine:
         """
         with self._changing:
             folders.recover(self.run)
-            self._served = self._read(self.run / folders.MODEL, 1)
+            served = self._read(self.run / folders.MODEL, 1)
+            ready()
+            self._served = served
 
-    def reload(self) -> Served:
+    def reload(self, wait: bool = False) -> Served:
         """Reads `RUN/next`, or where there is none `RUN/model` anew, tries it out and answers with it from then on.
 
         Calls are answered by the old model until the new one is ready. What is moved into its place is moved last, so
         that whatever ends the process before leaves the old model to the next start.
+
+        Args:
+            wait: for another change that is under way.
 
         Raises:
             ReloadRunning: another change is under way.
             CheckpointError: the new model cannot be used; the old one stays.
         """
         # Items that are being added take a moment, which is waited for.
-        if not self._changing.acquire(blocking=self._adding):
+        if not self._changing.acquire(blocking=wait or self._adding):
             raise ReloadRunning
         try:
             folder = folders.waiting(self.run)

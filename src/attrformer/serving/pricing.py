@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrformer.serving.calls import EXPLAIN, RECOMMEND, SIMILAR, Call
 
 PIECE: Final = 0.03
-"""Seconds of a processor that a call which is answered in pieces takes at a time."""
+"""Seconds that a call which is answered in pieces takes at a time."""
 
 _PERSON: Final = 20.0
 """Rows of an answer that cost about as much as reading a history and scoring the catalogue for it."""
@@ -28,8 +28,8 @@ _LEAST, _MOST, _SLOWEST = 1e-7, 1e-1, 10.0
 class Prices:
     """Seconds by method; only the thread of the model learns, anybody may ask.
 
-    What a row costs is learned in seconds of the processor, by which pieces are cut. How long these take where others
-    use the processor too is learned apart: only who waits needs to know.
+    What a row costs is learned in seconds of the processor. How many times as long it takes where others use the
+    processor, too, is learned apart, since that is the same for all rows and changes faster.
     """
 
     def __init__(self) -> None:
@@ -48,8 +48,11 @@ class Prices:
         return self._slowness * (self._rates[call.method] * rows + self._rates[RECOMMEND] * ids)
 
     def rows(self, method: str) -> int:
-        """Rows of an answer, those that stand for people among them, that take as long as a piece may."""
-        return max(_FEWEST[method], int(PIECE / self._rates[method]))
+        """Rows of an answer, those that stand for people among them, that take as long as a piece may.
+
+        Where others use the processor, too, a piece holds less: who waits for it notices how long it takes in all.
+        """
+        return max(_FEWEST[method], int(PIECE / (self._rates[method] * self._slowness)))
 
     def people(self, method: str, rows: int) -> int:
         """People, or items, with so many rows of the answer each, who can be answered in one piece."""

@@ -14,6 +14,7 @@ from attrformer.serving.answering import Answer
 from attrformer.serving.calls import EXPLAIN, RECOMMEND, SIMILAR
 from attrformer.serving.failures import Refused
 from attrformer.serving.options import MOST_EXPLAINED, MOST_HISTORY
+from attrformer.serving.pieces import InPieces
 from attrformer.serving.schemas import ErrorAnswer
 from attrformer.serving.state import Service
 
@@ -159,9 +160,10 @@ def _require_few(body: schemas.ExplainBody) -> None:
 def _answer(answer: Answer) -> Response:
     # The entries are JSON already: making them takes time, which the event loop does not have.
     warnings = json.dumps(answer.warnings, ensure_ascii=False).encode("utf-8", "replace")
-    body = b'{"model":%d,"results":%b,"warnings":%b}' % (answer.generation, answer.results, warnings)
-    headers = {"X-Answered-Together": str(answer.together)}
-    return Response(body, media_type="application/json", headers=headers)
+    pieces = list(answer.results)
+    pieces[0] = b'{"model":%d,"results":%b' % (answer.generation, pieces[0])
+    pieces[-1] += b',"warnings":%b}' % warnings
+    return InPieces(pieces, {"X-Answered-Together": str(answer.together)})
 
 
 def _item_row(item: schemas.AddBody.Item) -> dict[str, Any]:

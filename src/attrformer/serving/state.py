@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,7 @@ class Service:
         self.metrics.watch(self.engine, self.line)
         self.failure: Exception | None = None
         self._reloading: asyncio.Task[Served] | None = None
+        self._soon = False
 
     @property
     def served(self) -> Served:
@@ -64,7 +66,7 @@ class Service:
     async def start(self) -> None:
         """Reads the model; `failure` says so where it cannot be read."""
         try:
-            await asyncio.to_thread(self.engine.start)
+            await asyncio.to_thread(self.engine.start, ready=_spare)
         except Exception as error:
             self.failure = error
             log("start.failed", logging.ERROR, error=error)
@@ -128,17 +130,24 @@ class Service:
         finally:
             self._adding -= 1
 
-    async def reload(self) -> Served:
+    async def reload(self, *, wait: bool = False) -> Served:
         """Changes to the model that waits in the run folder; requests go on meanwhile.
 
+        Args:
+            wait: for another change, or the first model, where that is under way.
+
         Raises:
+            Refused: there is no model yet.
             ReloadRunning: another change is under way.
             AttrFormerError: the new model cannot be used; the old one stays.
         """
-        _ = self.served
+        if not wait:
+            _ = self.served
         log("reload.started")
         try:
-            served = await asyncio.to_thread(self.engine.reload)
+            served = await asyncio.to_thread(self.engine.reload, wait)
+            # The old model leaves by itself; a collection now would stop all requests.
+            gc.freeze()
         except ReloadRunning:
             raise
         except Exception as error:
@@ -150,14 +159,33 @@ class Service:
         return served
 
     def reload_soon(self) -> None:
-        """Starts a reload and forgets about it: its outcome is in the log and in the figures."""
-        self._reloading = asyncio.ensure_future(self.reload())
+        """Starts a reload and forgets about it: its outcome is in the log and in the figures.
+
+        Where a model is being read, it begins after that, since what it asks for may have come meanwhile. One that has
+        not begun stands for all that are asked for until then.
+        """
+        if self._soon:
+            return
+        self._soon = True
+        self._reloading = asyncio.ensure_future(self._reload_later(self._reloading))
         self._reloading.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _reload_later(self, before: asyncio.Task[Served] | None) -> Served:
+        if before is not None:
+            await asyncio.wait((before,))
+        self._soon = False
+        return await self.reload(wait=True)
 
     def close(self) -> None:
         """Answers what is waiting and takes no more."""
         self.line.close()
         self._adder.shutdown()
+
+
+def _spare() -> None:
+    """Keeps what is there now out of later collections of garbage, each of which would stop all requests for long."""
+    gc.collect()
+    gc.freeze()
 
 
 def _flat(histories: Any) -> Any:

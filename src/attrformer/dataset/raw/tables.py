@@ -10,7 +10,8 @@ import polars as pl
 from attrformer.columns import ITEM, RELATION, TIMESTAMP, USER
 from attrformer.errors import DataError, WriteError
 from attrformer.folders import new_folder
-from attrformer.locks import locked_place
+from attrformer.io import IN_FOLDER, is_unfinished
+from attrformer.locks import locked_folder
 
 TABLE_NAMES = ("interactions", "items", "users", "item_relations")
 _OWN_FILES = frozenset({*(f"{table}.parquet" for table in TABLE_NAMES), "dataset.json"})
@@ -93,9 +94,12 @@ def write_tables(tables: Tables, folder: Path | str, *, overwrite: bool = False)
     folder = Path(folder).expanduser().resolve()
     check_target(folder, overwrite=overwrite)
     try:
-        with locked_place(folder), new_folder(folder) as unfinished:
-            for name, frame in tables.frames().items():
-                frame.write_parquet(unfinished / f"{name}.parquet")
+        # The lock of `Dataset.save`, too: whatever it has written meanwhile is there to be looked at.
+        with locked_folder(folder):
+            check_target(folder, overwrite=overwrite)
+            with new_folder(folder) as unfinished:
+                for name, frame in tables.frames().items():
+                    frame.write_parquet(unfinished / f"{name}.parquet")
     except WriteError as error:
         problem, _, fix = str(error).rstrip(".").partition("). ")
         raise DataError(f"{problem})", fix=fix or "Name another folder") from error
@@ -114,6 +118,8 @@ def check_target(folder: Path | str, *, overwrite: bool) -> None:
     if not folder.is_dir():
         raise DataError("this is a file, not a folder", fix="Name another output folder", source=str(folder))
     present = sorted(entry.name for entry in folder.iterdir())
+    # A lock that a killed process has left is nobody's.
+    present = [name for name in present if name != IN_FOLDER and not is_unfinished(name)]
     foreign = [name for name in present if name not in _OWN_FILES]
     if foreign:
         raise DataError(
