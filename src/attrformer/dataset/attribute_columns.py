@@ -61,8 +61,8 @@ def attributes_of(
             notes.append(f"{table.label}: column '{name}' is not used, {kind}{hint}")
             continue
         found[name] = attribute
-        if name not in declared or separator:
-            notes.append(f"{table.label}: column '{name}' is read as {_said(attribute, values)}{hint}")
+        told = ", as it is declared" if name in kinds else ""
+        notes.append(f"{table.label}: column '{name}' is read as {_said(attribute, values)}{told}{hint}")
     return found, notes
 
 

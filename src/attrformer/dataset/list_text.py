@@ -78,7 +78,7 @@ def parse_list(text: str) -> list[Any] | None:
     if isinstance(found, list):
         return found
     if isinstance(found, dict):
-        return [found]
+        return [found] if found else []
     return _parse_python(text)
 
 
