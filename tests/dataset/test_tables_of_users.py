@@ -14,7 +14,7 @@ import pytest
 
 from attrformer.dataset import Dataset
 from attrformer.dataset.check import check_path
-from attrformer.errors import DataError
+from attrformer.errors import ConfigurationError, DataError
 
 LOG = "user_id,item_id,timestamp\n1,10,1600000000\n1,11,1600000060\n2,10,1600000120\n2,12,1600000180\n"
 FRAME = pd.DataFrame(
@@ -189,3 +189,18 @@ def test_a_list_attribute_of_any_name_is_saved(tmp_path: Path) -> None:
     for name in ("owner", "value"):
         assert np.array_equal(second.item_attributes[name].codes, first.item_attributes[name].codes)
     assert first.check().dataset == "dataset"
+
+
+def test_numbers_that_overflow_are_refused_with_the_row() -> None:
+    items = pl.DataFrame({"item_id": [10, 11, 12], "price": [1.5, 1e39, 1.7e308]})
+    with pytest.raises(DataError, match=r"items, column 'price', row 2: 1.7e\+308 is too large"):
+        Dataset.from_frames(FRAME, items)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("kinds", "year"), ("kinds", ["year"]), ("columns", "x"), ("columns", {"user_id": 0}), ("separators", {"g": 5})],
+)
+def test_options_of_another_shape_are_refused_with_an_example(option: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{option}.* such as \{{'"):
+        Dataset.from_frames(FRAME, **{option: value})
