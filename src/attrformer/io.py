@@ -100,7 +100,8 @@ def read_json(path: Path) -> Any:
         OSError: it cannot be read.
         ValueError: it is not JSON, not UTF-8, or nested too deeply.
     """
-    return parse_json(path.read_text(encoding="utf-8"))
+    # Editors of Windows write a byte order mark.
+    return parse_json(path.read_text(encoding="utf-8-sig"))
 
 
 def file_checksum(path: Path) -> str:

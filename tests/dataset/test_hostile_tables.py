@@ -1,7 +1,8 @@
-"""Whatever a table holds, it becomes a dataset or is refused by an error that says why."""
+"""Whatever a table holds, it becomes a dataset that can be checked, or is refused by an error that says why."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from datetime import date, datetime, timedelta
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrformer.dataset import Dataset
+from attrformer.dataset.check import CheckReport, check_path
 from attrformer.errors import AttrFormerError
 
 EXAMPLES = int(os.environ.get("ATTRFORMER_EXAMPLES", "60"))
@@ -179,6 +181,25 @@ def try_to_read(*arguments: Any, **given: Any) -> None:
     assert len(dataset.sequences.items) == dataset.sequences.offsets[-1]
     assert all(len(attribute) == dataset.item_count for attribute in dataset.item_attributes.values())
     assert all(": " in note or note.startswith(("user ids", "item ids")) for note in dataset.notes)
+    try_to_check(dataset)
+    try_to_check(dataset, *arguments)
+
+
+def try_to_check(dataset: Dataset, *arguments: Any) -> None:
+    """Checks a dataset and the tables that it was made of."""
+    try:
+        report = dataset.check(*arguments)
+    except AttrFormerError as error:
+        assert str(error) and arguments
+        return
+    try_to_show(report)
+
+
+def try_to_show(report: CheckReport) -> None:
+    """Shows a report in every form that it has."""
+    assert str(report)
+    assert report.short()
+    assert json.loads(json.dumps(report.to_json(), allow_nan=False))["dataset"] == report.dataset
 
 
 LOGS = table(["user_id", "item_id", "timestamp"])
@@ -207,6 +228,51 @@ def test_any_text_files_become_a_dataset_or_are_refused(
             pd.DataFrame(frame.to_dict(as_series=False)).to_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
         try_to_read(*paths, **data.draw(options(interactions, items)))
         try_to_read(*map(str, paths))
+
+
+ENDINGS = st.sampled_from([".csv", ".tsv", ".csv.gz", ".jsonl", ".parquet", ".feather"])
+
+
+def write(frame: pl.DataFrame, path: Path) -> None:
+    """Writes a table as the ending of the path says."""
+    if path.suffix == ".parquet":
+        frame.write_parquet(path)
+    elif path.suffix == ".feather":
+        frame.write_ipc(path)
+    elif path.suffix == ".jsonl":
+        lines = (json.dumps(row, default=repr) + "\n" for row in frame.to_dicts())
+        path.write_text("".join(lines), encoding="utf-8")
+    else:
+        pd.DataFrame(frame.to_dict(as_series=False)).to_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
+
+
+@settings(max_examples=EXAMPLES)
+@given(LOGS, table(["item_id"]), table(["user_id"]), st.tuples(ENDINGS, ENDINGS, ENDINGS), st.data())
+def test_any_folder_is_checked_and_becomes_a_dataset_or_is_refused(
+    interactions: pl.DataFrame, items: pl.DataFrame, users: pl.DataFrame, endings: tuple[str, ...], data: st.DataObject
+) -> None:
+    given = data.draw(options(interactions, items, users))
+    with tempfile.TemporaryDirectory() as root:
+        named = zip(("interactions", "items", "users"), (interactions, items, users), endings, strict=True)
+        for name, frame, ending in named:
+            write(frame, Path(root, f"{name}{ending}"))
+        read = {key: given[key] for key in ("columns", "kinds", "separators", "duplicates") if key in given}
+        for options_given in (read, {}):
+            unreadable = False
+            try:
+                dataset = Dataset.load(root, **options_given)
+            except AttrFormerError as error:
+                assert str(error)
+                unreadable = True
+            try:
+                report = check_path(root, **options_given)
+            except AttrFormerError as error:
+                assert str(error) and unreadable
+                continue
+            try_to_show(report)
+            assert (report.find("unreadable") is not None) == unreadable
+            if not unreadable:
+                assert dataset.notes == report.notes
 
 
 @settings(max_examples=EXAMPLES)

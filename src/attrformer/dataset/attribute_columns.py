@@ -19,6 +19,7 @@ from attrformer.dataset.times import read_times
 from attrformer.errors import DataError
 
 _LARGEST_WHOLE: Final = 2**53
+_LARGEST: Final = 1e150
 
 
 def attributes_of(
@@ -61,8 +62,8 @@ def attributes_of(
             notes.append(f"{table.label}: column '{name}' is not used, {kind}{hint}")
             continue
         found[name] = attribute
-        if name not in declared or separator:
-            notes.append(f"{table.label}: column '{name}' is read as {_said(attribute, values)}{hint}")
+        told = ", as it is declared" if name in kinds else ""
+        notes.append(f"{table.label}: column '{name}' is read as {_said(attribute, values)}{told}{hint}")
     return found, notes
 
 
@@ -87,7 +88,7 @@ def attribute_from_column(
         if kind is AttributeKind.TIME:
             numbers = read_times(table.frame[name], source=table.source, missing=True)[0]
         else:
-            numbers = number_column(table, name).fill_null(float("nan")).to_numpy()
+            numbers = _within_range(table, number_column(table, name)).fill_null(float("nan")).to_numpy()
         placed = np.full(count, np.nan)
         placed[codes[used]] = numbers[used]
         return Attribute(name, kind, np.zeros(count + 1, np.int64), np.empty(0, np.int32), (), placed)
@@ -99,6 +100,24 @@ def attribute_from_column(
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     values = tuple(vocabulary.to_list())
     return Attribute(name, kind, offsets, coded["code"].to_numpy().copy(), values, np.empty(0), separator)
+
+
+def _within_range(table: Table, numbers: pl.Series) -> pl.Series:
+    """The numbers, unless one is so large that a mean or a distance overflows.
+
+    Raises:
+        DataError: one is.
+    """
+    large = (numbers.abs() > _LARGEST).fill_null(False).arg_true()
+    if len(large):
+        raise DataError(
+            f"{numbers[int(large[0])]} is too large for an attribute",
+            fix="Correct the value, or leave it empty where it stands for an unknown one",
+            source=table.source,
+            column=numbers.name,
+            row=int(large[0]),
+        )
+    return numbers
 
 
 def _kind_of(values: pl.Series, declared: Mapping[str, AttributeKind | None]) -> AttributeKind | str:

@@ -9,6 +9,7 @@ import polars as pl
 from attrformer.dataset.attributes import AttributeKind
 from attrformer.dataset.list_text import MULTI_SEPARATOR, lists_of_texts
 from attrformer.dataset.missing_words import missing_among_numbers
+from attrformer.dataset.text_columns import WHOLE
 from attrformer.dataset.times import read_times
 from attrformer.errors import DataError
 
@@ -18,6 +19,7 @@ _FREE_TEXT_LEAST: Final = 20
 _SEPARATED_SHARE: Final = 0.05
 _GLANCE: Final = 200
 _LARGEST_WHOLE: Final = 2**53
+_QUOTED_LIST: Final = r"""^\[\s*('[^']*'|"[^"]*")\s*(,.*)?\]$"""
 _ISO_DATE: Final = r"^\s*\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|\s*(UTC|GMT)|[+-]\d{2}:?\d{2})?)?\s*$"
 # A number with a sign of money, thousands or a decimal comma.
 _SIGNED: Final = r"^[^\d\s,.-]{0,3}\s?-?\d[\d.,' ]*\s?[^\d\s,.]{0,3}$"
@@ -66,6 +68,8 @@ def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
     if values.dtype != pl.String or kind in (AttributeKind.MULTI, AttributeKind.TIME):
         return ""
     texts = values.drop_nulls()
+    if kind is AttributeKind.CATEGORICAL and len(texts) and texts.str.contains(WHOLE).all():
+        return "; its texts are whole numbers (declare 'numeric' to have them read so)"
     glance = texts.head(_GLANCE * 10)
     if glance.str.contains(_SIGNED).all() and glance.str.contains(r"[^\d]").any() and not glance.is_empty():
         return "; its texts look like numbers with other signs, without which they would be a numeric attribute"
@@ -102,6 +106,9 @@ def _kind_of_text(known: pl.Series) -> AttributeKind | str:
     if lists is not None:
         return _kind_of_lists(lists)
     if known.str.contains(MULTI_SEPARATOR, literal=True).sum() > _SEPARATED_SHARE * len(known):
+        return AttributeKind.MULTI
+    # Lists beside single values, as JSON lines may hold them.
+    if known.str.contains(_QUOTED_LIST).sum() > _SEPARATED_SHARE * len(known):
         return AttributeKind.MULTI
     distinct = known.n_unique()
     if distinct > max(_FREE_TEXT_SHARE * len(known), _FREE_TEXT_LEAST):

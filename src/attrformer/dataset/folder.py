@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from attrformer.dataset.attributes import AttributeKind
 from attrformer.dataset.construct import TABLE_NAMES, dataset_of_tables
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.options import Duplicates, TableOptions
-from attrformer.dataset.table_files import PARQUET, ending_of
+from attrformer.dataset.table_files import PARQUET, ending_of, parts_of
 from attrformer.dataset.tables import Table, open_table
 from attrformer.errors import DataError
 from attrformer.folders import standing_file, standing_files
@@ -21,6 +22,7 @@ from attrformer.io import read_json
 DESCRIPTION: Final = "dataset.json"
 
 _REPEATED: Final = " rows repeat"
+_USE: Final = re.compile(r"(column '.*' is )(read as|not used)", re.DOTALL)
 # A saved dataset has times in seconds, and no columns that were not used and told rows apart.
 _REWORDED: Final = (f"column '{TIMESTAMP}' holds", _REPEATED)
 _SHAPE: Final = {
@@ -112,7 +114,7 @@ def folder_options(
 
 def is_dataset_folder(folder: Path) -> bool:
     """Whether a folder holds a table of interactions."""
-    return folder.is_dir() and any(_is_table(file, "interactions") for file in standing_files(folder))
+    return folder.is_dir() and any(_is_table(file, "interactions") for file in _present(folder))
 
 
 def folder_tables(
@@ -159,7 +161,9 @@ def dataset_of_folder(
     described = _read_description(standing_file(folder, DESCRIPTION))
     named = name or described.get("name") or folder.resolve().name
     dataset = dataset_of_tables(tables, name=named, options=options)
-    return replace(dataset, notes=_joined_notes(described.get("notes", []), (*notes, *dataset.notes)))
+    unknown = ", ".join(f"'{key}'" for key in described if key not in _SHAPE)
+    ignored = [f"{DESCRIPTION}: {unknown} is none of {', '.join(_SHAPE)}, and is not used"] if unknown else []
+    return replace(dataset, notes=_joined_notes(described.get("notes", []), (*ignored, *notes, *dataset.notes)))
 
 
 def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
@@ -169,7 +173,7 @@ def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
         DataError: there are several files of one table, and none or more than one of them is a parquet file.
     """
     found, notes = dict[str, Path](), list[str]()
-    present = standing_files(folder)
+    present = _present(folder)
     for table in TABLE_NAMES:
         files = [file for file in present if _is_table(file, table)]
         parquet = [file for file in files if ending_of(file) in PARQUET]
@@ -197,15 +201,19 @@ def _joined_notes(before: list[str], now: Iterable[str]) -> tuple[str, ...]:
 def _subject(note: str) -> str:
     """What a note is about, without its table: itself, or what saving a dataset lets a later note say otherwise."""
     text = note.partition(": ")[2]
+    used = _USE.match(text)
+    if used is not None:
+        return used[1]
     return next((subject for subject in _REWORDED if subject in text), text)
 
 
+def _present(folder: Path) -> list[Path]:
+    """The files of a folder, and the folders in it that are a table in parts."""
+    return [*standing_files(folder), *sorted(part for part in folder.iterdir() if parts_of(part))]
+
+
 def _is_table(file: Path, table: str) -> bool:
-    return ending_of(file) == file.name[len(table) :].lower() and _stem(file) == table
-
-
-def _stem(file: Path) -> str:
-    return file.name.partition(".")[0]
+    return ending_of(file) == file.name[len(table) :].lower() and file.name.lower().partition(".")[0] == table
 
 
 def _read_description(file: Path) -> dict[str, Any]:

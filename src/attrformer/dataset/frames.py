@@ -19,6 +19,8 @@ _CONVERSION_ERRORS: Final = (
     TypeError,
     ValueError,
     OverflowError,
+    NotImplementedError,
+    KeyError,
 )
 _LARGEST_WHOLE: Final = 2**53
 
@@ -53,7 +55,7 @@ def to_polars(table: Any, *, source: str = "table") -> pl.DataFrame:
     if isinstance(table, pl.DataFrame):
         return table
     try:
-        native = nw.from_native(_with_named_index(table))
+        native = nw.from_native(_with_plain_columns(_with_named_index(table)))
         frame = native.collect() if isinstance(native, nw.LazyFrame) else native
         polars = _eager_to_polars(frame)
     except _CONVERSION_ERRORS as error:
@@ -90,8 +92,16 @@ def _with_named_index(table: Any) -> Any:
     """A pandas table with the levels of its index that have a name as columns, as they are in a file of it."""
     if library_of(table) != "pandas":
         return table
-    named = [level for level, name in enumerate(table.index.names) if name is not None]
+    named = [level for level, name in enumerate(table.index.names) if name is not None and name not in table.columns]
     return table.reset_index(level=named) if named else table
+
+
+def _with_plain_columns(table: Any) -> Any:
+    """A pandas table whose sparse columns are plain ones."""
+    if library_of(table) != "pandas" or table.columns.has_duplicates:
+        return table
+    sparse = [name for name, kind in table.dtypes.items() if str(kind).startswith("Sparse[")]
+    return table.astype({name: table[name].dtype.subtype for name in sparse})
 
 
 def _eager_to_polars(frame: nw.DataFrame[Any]) -> pl.DataFrame:

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, SOURCE_ITEM, TARGET_ITEM, USER
 from attrformer.dataset.tables import Table, id_column
-from attrformer.dataset.text_columns import is_whole
+from attrformer.dataset.text_columns import WHOLE, is_whole
 
 _PLACES: Final = {
     "user": (("interactions", USER), ("users", USER)),
     "item": (("interactions", ITEM), ("items", ITEM), ("item_relations", SOURCE_ITEM), ("item_relations", TARGET_ITEM)),
 }
+_ROUNDED: Final = r"^[1-9][.,][0-9]+E\+[0-9]{2}$"
+_FEW_ODD: Final = 0.5
 _DECIMAL: Final = r"^-?[0-9]+\.0+$"
 
 
@@ -70,6 +72,20 @@ def spelling_notes(what: str, ids: pl.Series) -> list[str]:
         notes.append(
             f"{len(pairs):,} {what} ids differ from others by blanks, case or the form of a letter alone "
             f"(e.g. '{one}' and '{two}'); they are read as different {what}s"
+        )
+    blank = ids.filter(ids != ids.str.strip_chars())
+    if len(blank):
+        notes.append(f"{len(blank):,} {what} ids have blanks around them (e.g. '{blank[0]}'), which belong to the id")
+    odd = ids.filter(~ids.str.contains(WHOLE))
+    if 0 < len(odd) <= _FEW_ODD * len(ids):
+        notes.append(
+            f"{what} ids are text, since {len(odd):,} of {len(ids):,} are no plain whole numbers (e.g. '{odd[0]}')"
+        )
+    rounded = ids.filter(ids.str.contains(_ROUNDED))
+    if len(rounded):
+        notes.append(
+            f"{len(rounded):,} {what} ids look like numbers that a spreadsheet rounded (e.g. '{rounded[0]}'); "
+            "different ids may have become one"
         )
     if bool(ids.str.contains(_DECIMAL).all()):
         notes.append(f"all {what} ids are text such as '{ids[0]}'; write whole numbers without '.0' to have integers")

@@ -24,6 +24,9 @@ from attrformer.errors import DataError
 _1980: Final = 315_532_800
 _2100: Final = 4_102_444_800
 _DAY: Final = 86_400
+_YEARS: Final = (1_900, 2_100)
+# From 2000 to 2064.
+_EXCEL_DAYS: Final = (36_526, 60_000)
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
 
@@ -118,8 +121,8 @@ def _behaviours(
             notes.append(f"column '{name}' is not used, {why}")
             continue
         found[name] = _short(table, number_column(table, name))
-        if name not in kinds:
-            notes.append(f"column '{name}' is read as a behaviour attribute, a number")
+        told = ", as it is declared" if name in kinds else ""
+        notes.append(f"column '{name}' is read as a behaviour attribute, a number{told}")
     return found, notes
 
 
@@ -167,12 +170,24 @@ def _time_notes(times: Times) -> list[str]:
     if first == last and len(times.seconds) > 1:
         notes.append("all times are the same, the order of the rows counts")
     elif last < _1980:
-        notes[0] += "; if nothing happened then, they are counters, and only their order means anything"
+        notes[0] += (
+            f"; if nothing happened then, they are {_perhaps(times)}counters, and only their order means anything"
+        )
     elif last > _1980:
         early, late = int((times.seconds <= _DAY).sum()), int((times.seconds > _2100).sum())
         notes += [f"{early:,} times are of 1970-01-01 or before, as missing ones often are"] if early else []
         notes += [f"{late:,} times are after the year 2100"] if late else []
     return notes
+
+
+def _perhaps(times: Times) -> str:
+    """What else numbers so small may be: years, or days as spreadsheets count them."""
+    low, high = int(times.order.min()), int(times.order.max())
+    if _YEARS[0] <= low and high <= _YEARS[1]:
+        return "years (write them as 2020-01-01) or "
+    if _EXCEL_DAYS[0] <= low and high <= _EXCEL_DAYS[1]:
+        return "days as spreadsheets count them (subtract 25569 and multiply by 86400) or "
+    return ""
 
 
 def _date(seconds: int) -> str:

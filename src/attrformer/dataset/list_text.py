@@ -78,7 +78,7 @@ def parse_list(text: str) -> list[Any] | None:
     if isinstance(found, list):
         return found
     if isinstance(found, dict):
-        return [found]
+        return [found] if found else []
     return _parse_python(text)
 
 
@@ -94,12 +94,17 @@ def _parse_python(text: str) -> list[Any] | None:
         tokens.append(match[1])
         commas += bool(match[2])
         place = match.end()
+    if text[0] == "{" and not any(":" in token or token[0] == "'" for token in tokens):
+        # An array as PostgreSQL writes it: quotes only where a value needs them.
+        return [_value(token) if token[0] == '"' or _NUMBER.match(token) else token for token in tokens]
     quoted = any(token[0] in "'\"" for token in tokens)
     if not quoted and not all(
         _NUMBER.match(token) or token in _ABSENT or token in ("True", "False") for token in tokens
     ):
         # Words without quotes, as DuckDB writes them: only commas part them.
         return [part.strip() for part in inner.split(",")] if commas and text[0] == "[" else None
+    if text[0] == "{" and ":" in tokens:
+        return _parse_nested(text)
     if 0 < commas < len(tokens) - 1 or (text[0] != "[" and not commas and len(tokens) > 1):
         return None
     values = [_value(token) for token in tokens]

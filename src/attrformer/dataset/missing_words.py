@@ -16,7 +16,10 @@ SURE_WORDS: Final = (
 UNSURE_WORDS: Final = ("NA", "None")
 """May be values as well: `NA` is the code of Namibia and of North America."""
 
-NUMBER_WORDS: Final = ("na", "none", "NONE", "nil", "missing", "MISSING", ".", "-", "--", "?")
+NUMBER_WORDS: Final = (
+    "na", "none", "NONE", "nil", "missing", "MISSING", ".", "-", "--", "?", "unknown", "Unknown", "UNKNOWN",
+    "0000-00-00", "0000-00-00 00:00:00",
+)  # fmt: skip
 """Missing among numbers, words like any other among texts."""
 
 _CODE: Final = r"^[A-Z]{2}$"

@@ -17,6 +17,11 @@ INTERACTIONS: Final = "interactions"
 OWNERS: Final = ("items", "users", INTERACTIONS)
 """Tables whose columns can be declared."""
 
+_EXAMPLES: Final = {
+    "columns": "{'user_id': 'customer'}",
+    "kinds": "{'year': 'numeric'}",
+    "separators": "{'genres': ', '}",
+}
 _ROLES: Final = {"items": (ITEM, TITLE), "users": (USER,), INTERACTIONS: (USER, ITEM, TIMESTAMP)}
 
 Duplicates = Literal["keep", "drop", "count"]
@@ -47,6 +52,8 @@ class TableOptions:
     duplicates: str | None = None
 
     def __post_init__(self) -> None:
+        for option in ("columns", "kinds", "separators"):
+            _check_texts(option, getattr(self, option))
         for option, value, choices in (
             ("catalogue", self.catalogue, ("interacted", "all")),
             ("unknown", self.unknown, ("error", "drop")),
@@ -100,6 +107,19 @@ class TableOptions:
                 )
             found[column] = self.separators[key]
         return found
+
+
+def _check_texts(option: str, given: object) -> None:
+    """Refuses what does not say a text for each column.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{option} is {given!r}. Give a mapping such as {_EXAMPLES[option]}.")
+    for key, value in given.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ConfigurationError(f"{option}[{key!r}] is {value!r}. Give texts, such as {_EXAMPLES[option]}.")
 
 
 def _kind(key: str, value: str | AttributeKind) -> AttributeKind | None:

@@ -95,11 +95,12 @@ def _attribute_column(attribute: Attribute) -> pl.Series:
     count = len(attribute)
     values = pl.Series(attribute.vocabulary, dtype=pl.String).gather(attribute.codes)
     owners = np.repeat(np.arange(count), np.diff(attribute.offsets))
-    grouped = pl.DataFrame({"owner": owners, attribute.name: values}).group_by("owner", maintain_order=True).all()
+    grouped = pl.DataFrame({"owner": owners, "value": values}).group_by("owner", maintain_order=True).all()
     lists = (
         pl.DataFrame({"owner": np.arange(count)})
         .join(grouped, on="owner", how="left", maintain_order="left")
-        .get_column(attribute.name)
+        .get_column("value")
+        .rename(attribute.name)
     )
     return lists if attribute.kind is AttributeKind.MULTI else lists.list.first()
 

@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import json
-import re
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Final
 import polars as pl
 
 from attrformer.columns import ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER
+from attrformer.dataset.json_tables import read_json_table
 from attrformer.dataset.text_columns import is_whole, typed_column
 from attrformer.errors import DataError
 
@@ -30,6 +30,7 @@ _PACKED: Final = tuple(f"{ending}.gz" for ending in (*_SEPARATORS, *_JSON))
 ENDINGS: Final = (*PARQUET, *_ARROW, *_SEPARATORS, *_JSON, *_PACKED)
 """Of files that can be read, the preferred first."""
 
+_OTHERS: Final = {"\t": "tabs", ";": "semicolons", "|": "|", ",": "commas", " ": "blanks"}
 _HEADER: Final = 1 << 20
 _DAMAGED: Final = (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, csv.Error, OverflowError)
 
@@ -83,7 +84,8 @@ def read_file(path: Path | str, *, encoding: str = "utf-8", columns: Mapping[str
     """
     path = Path(path)
     ending = ending_of(path)
-    if not path.is_file():
+    parts = parts_of(path)
+    if not path.is_file() and not parts:
         raise DataError("there is no such file", fix="Check the path", source=str(path))
     if ending is None:
         known = ", ".join(ENDINGS)
@@ -103,7 +105,17 @@ def ending_of(path: Path) -> str | None:
     return next((ending for ending in sorted(ENDINGS, key=len, reverse=True) if name.endswith(ending)), None)
 
 
+def parts_of(path: Path) -> list[Path]:
+    """The files of a parquet table that Spark or Dask wrote as a folder, in order; none where it is something else."""
+    if ending_of(path) not in PARQUET or not path.is_dir():
+        return []
+    inside = (file for file in path.iterdir() if file.is_file() and not file.name.startswith(("_", ".")))
+    return sorted(file for file in inside if ending_of(file) in PARQUET)
+
+
 def _read(path: Path, ending: str, encoding: str, columns: Mapping[str, str]) -> TableFile:
+    if path.is_dir():
+        return TableFile(pl.read_parquet(parts_of(path), glob=False, missing_columns="insert"))
     if ending in PARQUET:
         return TableFile(_with_named_range(pl.read_parquet(path), pl.read_parquet_metadata(path).get("pandas")))
     if ending in _ARROW:
@@ -111,9 +123,7 @@ def _read(path: Path, ending: str, encoding: str, columns: Mapping[str, str]) ->
     plain = ending.removesuffix(".gz")
     data = gzip.decompress(path.read_bytes()) if ending != plain else path.read_bytes()
     if plain in _JSON:
-        frame = _read_json(data)
-        _refuse_mixed_ids(frame, data, IDS | {columns[name] for name in IDS & set(columns)}, str(path))
-        return TableFile(frame)
+        return TableFile(read_json_table(data, IDS | {columns[name] for name in IDS & set(columns)}, str(path)))
     return _read_text(path, data, _SEPARATORS[plain], encoding, columns)
 
 
@@ -131,32 +141,6 @@ def _with_named_range(frame: pl.DataFrame, metadata: str | None) -> pl.DataFrame
     return frame.with_columns(column for column in columns if column.name not in frame.columns)
 
 
-def _read_json(data: bytes) -> pl.DataFrame:
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if data.lstrip()[:1] == b"[":
-        return pl.read_json(io.BytesIO(data), infer_schema_length=None)
-    return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
-
-
-def _refuse_mixed_ids(frame: pl.DataFrame, data: bytes, ids: Collection[str], source: str) -> None:
-    """Refuses ids that are texts in some lines and numbers in others, which polars makes texts all of them.
-
-    Raises:
-        DataError: there are such.
-    """
-    for name in ids:
-        if name in frame.columns and frame[name].dtype == pl.String:
-            number = re.search(rb'"%b"\s*:\s*-?\d' % re.escape(name).encode(), data)
-            if number is not None:
-                raise DataError(
-                    "text and numbers are mixed",
-                    fix="Write all ids in quotes, or none of them",
-                    source=source,
-                    column=name,
-                    row=data.count(b"\n", 0, number.start()),
-                )
-
-
 def _read_text(path: Path, data: bytes, separator: str, encoding: str, columns: Mapping[str, str]) -> TableFile:
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
@@ -166,7 +150,13 @@ def _read_text(path: Path, data: bytes, separator: str, encoding: str, columns: 
         ) from error
     except UnicodeDecodeError as error:
         raise _encoding_error(str(path), data, separator, error) from error
-    raw = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
+    text = text.removeprefix(f"sep={separator}\r\n").removeprefix(f"sep={separator}\n")
+    _refuse_other_separator(text, separator, str(path))
+    try:
+        raw = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
+    except pl.exceptions.PolarsError:
+        _refuse_ragged(text, separator, str(path))
+        raise
     raw = _without_blank_lines(raw.rename(_headings(raw.columns, text, separator, str(path))))
     untyped = _UNTYPED | {columns[name] for name in _UNTYPED & set(columns)}
     notes = []
@@ -187,13 +177,6 @@ def _headings(given: Collection[str], text: str, separator: str, source: str) ->
     words = [word.strip() for word in next(csv.reader(io.StringIO(text[:_HEADER]), delimiter=separator), [])]
     if len(words) != len(given):
         return {}
-    if len(words) == 1 and ("\t" in words[0] or ";" in words[0]) and words[0]:
-        mark = "tabs" if "\t" in words[0] else "semicolons"
-        raise DataError(
-            f"its columns are separated by {mark}",
-            fix="Write a .csv with commas, or a .tsv with tabs",
-            source=source,
-        )
     blank, names = 0, dict[str, str]()
     for old, new in zip(given, words, strict=True):
         if new and new in names.values():
@@ -202,6 +185,38 @@ def _headings(given: Collection[str], text: str, separator: str, source: str) ->
         names[old] = new or f"{'' if not blank else f'Unnamed: {blank}'}"
         blank += not new
     return {old: new for old, new in names.items() if old != new}
+
+
+def _refuse_other_separator(text: str, separator: str, source: str) -> None:
+    """Refuses a table whose columns are separated by something else than its ending says.
+
+    Raises:
+        DataError: the header is one word that holds another separator.
+    """
+    header = next((line for line in text[:_HEADER].splitlines() if line.strip()), "")
+    mark = next((words for sign, words in _OTHERS.items() if sign in header and sign != separator), None)
+    if mark is not None and separator not in header:
+        raise DataError(
+            f"its columns are separated by {mark}", fix="Write a .csv with commas, or a .tsv with tabs", source=source
+        )
+
+
+def _refuse_ragged(text: str, separator: str, source: str) -> None:
+    """Names the first row that has more fields than the header, if that is what went wrong.
+
+    Raises:
+        DataError: there is one.
+    """
+    rows = filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    width = len(next(rows, []))
+    for number, row in enumerate(rows):
+        if len(row) > width:
+            raise DataError(
+                f"it has {len(row)} fields and the header {width}",
+                fix="Put quotes around values that hold the separator, and give every column a name",
+                source=source,
+                row=number,
+            )
 
 
 def _without_blank_lines(frame: pl.DataFrame) -> pl.DataFrame:

@@ -112,7 +112,7 @@ def id_column(table: Table, name: str) -> pl.Series:
         return values.cast(pl.Int64) if table.text and is_whole(values) else values
     if isinstance(kind, (pl.Categorical, pl.Enum)):
         return values.cast(pl.String)
-    if kind.is_integer() or kind.is_float():
+    if kind.is_numeric():
         whole = values.cast(pl.Int64, strict=False)
         bad = (whole.cast(kind, strict=False) != values).fill_null(True).arg_true()
         if not len(bad):

@@ -42,6 +42,7 @@ _YEAR_1980: Final = 315_532_800
 _EXCEL_DAYS: Final = (25_569, 60_000)
 # Digits: name, format, divisor to the date, least and greatest value, whether years must be those of our days.
 _DIGITS: Final = (
+    ("yyyymm", "%Y%m%d", 199_001, 210_012),
     ("yyyymmdd", "%Y%m%d", 18_000_101, 22_001_231),
     ("yyyymmddHHMM", "%Y%m%d%H%M", 199_001_010_000, 210_012_312_359),
     ("yyyymmddHHMMSS", "%Y%m%d%H%M%S", 18_000_101_000_000, 22_001_231_235_959),
@@ -72,9 +73,10 @@ def digits_of_dates(numbers: pl.Series, fail: Fail) -> tuple[pl.Series, str] | N
             continue
         within = known.is_between(least, greatest)
         inside = int(within.sum())
-        if inside <= len(known) / 2:
+        if inside <= len(known) / 2 or (name == "yyyymm" and not _are_months(known)):
             continue
         texts = numbers.cast(pl.String)
+        texts = texts + "01" if name == "yyyymm" else texts
         if form.endswith("%M"):
             # polars reads hours and minutes only where seconds follow.
             texts, form = texts + "00", f"{form}%S"
@@ -90,6 +92,12 @@ def digits_of_dates(numbers: pl.Series, fail: Fail) -> tuple[pl.Series, str] | N
             row = int((moments.is_null() & numbers.is_not_null()).arg_true()[0])
             raise fail(f"{numbers[row]} is no date, and the others are dates written as {name}", row)
     return None
+
+
+def _are_months(known: pl.Series) -> bool:
+    """Whether all numbers are a year and a month; counters that happen to be as large have other last digits."""
+    months = known % 100
+    return bool(known.is_between(199_001, 210_012).all()) and bool(months.is_between(1, 12).all())
 
 
 def unit_of(values: Numbers, fail: Fail) -> Unit:

@@ -131,7 +131,9 @@ def _of_text(values: pl.Series, source: str, fail: Fail) -> tuple[pl.Series, int
 
 
 def _parsed(values: pl.Series, source: str) -> pl.Series:
-    text = values.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt]", "${1} ").str.replace(r"(\s*(UTC|GMT)|[Zz])$", "+00:00")
+    text = values.str.replace(r"^(\d{4})/(\d{2})/(\d{2})", "${1}-${2}-${3}")
+    text = text.str.replace(r"^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})", "${1}-${2}-${3} ${4}:${5}:${6}")
+    text = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt]", "${1} ").str.replace(r"(\s*(UTC|GMT)|[Zz])$", "+00:00")
     column = pl.col(values.name)
     readings = [
         *(column.str.to_datetime(form, time_unit="us", strict=False, ambiguous="earliest") for form in _FORMATS),

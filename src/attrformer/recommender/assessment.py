@@ -19,7 +19,7 @@ from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import check_targets, evaluate
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted
-from attrformer.recommender.leaks import UNLEAKED, leak_of
+from attrformer.recommender.leaks import Leak, leak_of
 
 
 def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part: str) -> Evaluation:
@@ -56,9 +56,11 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
         "seed": config.seed,
         "config": config.evaluation,
     }
-    leak = leak_of(fitted, scorer.users[targets.users], scorer.items[targets.items], targets)
-    if leak:
-        warnings.warn(f"These figures are no measure of the model: {leak}. {UNLEAKED}", LeakWarning, stacklevel=3)
+    users, items = scorer.users[targets.users], scorer.items[targets.items]
+    leak = leak_of(fitted, config.data, users, items, targets, popularity[own])
+    if leak is not None:
+        text = f"These figures are no measure of the model: {leak.sentence}. {leak.fix}."
+        warnings.warn(text, LeakWarning, stacklevel=3)
     found = _marked(_named(evaluate(scorer, asked, **options), own, scorer.items), leak)
     if split.held_out is None:
         return found
@@ -67,8 +69,8 @@ def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part:
     return replace(found, held_out=_marked(_named(among, own, scorer.items), leak))
 
 
-def _marked(found: Evaluation, leak: str) -> Evaluation:
-    return replace(found, protocol=replace(found.protocol, leak=leak)) if leak else found
+def _marked(found: Evaluation, leak: Leak | None) -> Evaluation:
+    return replace(found, protocol=replace(found.protocol, leak=leak.sentence)) if leak is not None else found
 
 
 def _renamed(targets: Targets, codes: NDArray[np.int32]) -> Targets:

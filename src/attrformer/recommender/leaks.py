@@ -1,37 +1,85 @@
-"""Whether a model has counted what it is asked to predict."""
+"""Whether a model was trained on, or has counted, what it is asked to predict."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Targets
+from attrformer.errors import DataError
+from attrformer.recommender.config import DataConfig
 from attrformer.recommender.fitted import Fitted
 
 UNLEAKED: Final = "Evaluate the model as it was before the update, or on what happened after it"
+UNTRAINED: Final = "Evaluate it on the split that it was fitted with, or fit it on the training part of this one"
 
 
-def leak_of(fitted: Fitted, users: NDArray[np.int64], items: NDArray[np.integer], targets: Targets) -> str:
-    """How many targets an update has counted, as a sentence; empty where it has counted none.
+class Leak(NamedTuple):
+    """What a model knows of what it is asked to predict.
 
-    Training counts the training part of its split alone. An update counts all that the model knows of everybody, so a
-    target is no longer to be predicted if the history of its user holds it, or anything later.
+    Args:
+        sentence: how many targets it knows.
+        fix: what to do.
+    """
+
+    sentence: str
+    fix: str
+
+
+def leak_of(
+    fitted: Fitted,
+    data: DataConfig,
+    users: NDArray[np.int64],
+    items: NDArray[np.integer],
+    targets: Targets,
+    popularity: NDArray[np.integer],
+) -> Leak | None:
+    """How many targets a model was trained on or an update has counted; None where there are none.
+
+    Training counts the training part of its split alone, which is cut again from the histories that the model keeps.
+    An update counts all that the model knows of everybody. A target is no longer to be predicted if what was counted of
+    its user holds it, or anything later.
 
     Args:
         fitted: the model.
+        data: how the data that it was fitted on were split.
         users: int64 `[n]`, the user of each target in codes of the model, -1 for people it does not know.
         items: `[n]`, the item of each target in codes of the model.
         targets: what is to be predicted.
+        popularity: `[n_items]`, how often each item of the model is in the training part of the split at hand.
     """
-    if not fitted.knowledge.updated:
-        return ""
-    count = int(_counted(fitted.knowledge.histories, users, items, targets).sum())
+    updated = bool(fitted.knowledge.updated)
+    trained = fitted.knowledge.histories if updated else _trained(fitted, data, popularity)
+    count = 0 if trained is None else int(_counted(trained, users, items, targets).sum())
     if not count:
-        return ""
-    return f"an update has counted {count:,} of {len(targets):,} targets, or what their users did later"
+        return None
+    what = "an update has counted" if updated else "the model was trained on"
+    return Leak(
+        f"{what} {count:,} of {len(targets):,} targets, or what their users did later",
+        UNLEAKED if updated else UNTRAINED,
+    )
+
+
+def _trained(fitted: Fitted, data: DataConfig, popularity: NDArray[np.integer]) -> Sequences | None:
+    """What a model was trained on; None where that is the training part at hand, or is not known.
+
+    A split that was made in another way than the options say leaves other counts of items, by which it is told.
+    """
+    counts = fitted.relations.popularity
+    if np.array_equal(counts, popularity):
+        return None
+    knowledge = fitted.knowledge
+    known = Dataset(knowledge.dataset, knowledge.user_ids, knowledge.item_ids, knowledge.histories)
+    try:
+        train = data.split_of(known).train
+    except DataError:
+        return None
+    same = np.array_equal(counts, np.bincount(train.items, minlength=len(counts)).astype(counts.dtype))
+    return train if same and len(train) == len(knowledge.histories) else None
 
 
 def _counted(
@@ -49,5 +97,15 @@ def _counted(
     for place in known[last == targets.times[known]]:
         row = slice(histories.offsets[users[place]], histories.offsets[users[place] + 1])
         same = histories.times[row] == targets.times[place]
-        found[place] = bool((histories.items[row][same] == items[place]).any())
+        held = int((histories.items[row][same] == items[place]).sum())
+        found[place] = held > _before(targets, int(place))
     return found
+
+
+def _before(targets: Targets, place: int) -> int:
+    """How often the context of a target holds the same item at the same time, as repeated rows have it."""
+    contexts = targets.contexts
+    if contexts.times is None or targets.times is None:
+        return 0
+    row = slice(contexts.offsets[place], contexts.offsets[place + 1])
+    return int(((contexts.items[row] == targets.items[place]) & (contexts.times[row] == targets.times[place])).sum())

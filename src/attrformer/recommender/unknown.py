@@ -101,7 +101,9 @@ def id_series(values: Any, what: str) -> pl.Series:
         ) from error
     if series.dtype.is_nested() or series.dtype == pl.Object:
         raise DataError(
-            f"these are no ids, such as {series[0]!r}", fix="Give whole numbers or text in one flat list", source=what
+            f"these are no ids, such as {series.head(1).to_list()[0]!r}",
+            fix="Give whole numbers or text in one flat list",
+            source=what,
         )
     return series
 

@@ -86,3 +86,11 @@ def test_another_encoding_is_named(tmp_path: Path) -> None:
     (tmp_path / "shop.item").write_bytes("item_id:token\tbrand:token\na\tCafé\n".encode("latin-1"))
     error = fault(tmp_path)
     assert error.row == 1 and "not UTF-8" in str(error) and "shop.item" in str(error)
+
+
+def test_histories_in_rows_of_interactions_are_told(tmp_path: Path) -> None:
+    text = "user_id:token\titem_id_list:token_seq\titem_id:token\n1\t2 3\t4\n"
+    (tmp_path / "shop.inter").write_text(text)
+    assert read_raw(tmp_path, RawFormat.RECBOLE).notes == (
+        "shop.inter: column 'item_id_list' holds lists, which are not read: each row counts as one interaction",
+    )

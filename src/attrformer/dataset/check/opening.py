@@ -20,7 +20,7 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.folder import dataset_of_folder, folder_options, folder_tables, is_dataset_folder
 from attrformer.dataset.options import TableOptions
 from attrformer.dataset.raw import detect, read_raw
-from attrformer.dataset.table_files import ending_of
+from attrformer.dataset.table_files import ending_of, parts_of
 from attrformer.dataset.tables import Table, open_table
 from attrformer.errors import DataError
 
@@ -140,13 +140,13 @@ def _other_tables(path: Path, columns: Mapping[str, str], format: str | None, en
     try:
         known = format or detect(path)
     except DataError as error:
-        if path.is_dir():
+        if path.is_dir() and not parts_of(path):
             raise DataError(
                 f"there is no table of interactions, and {error.problem}",
                 fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
                 source=str(path),
             ) from error
-        if not path.is_file() or ending_of(path) is None:
+        if ending_of(path) is None or not (path.is_file() or parts_of(path)):
             raise
         return {"interactions": open_table(path, "interactions", columns, encoding)}
     found = read_raw(path, known).frames()

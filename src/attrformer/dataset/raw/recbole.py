@@ -30,7 +30,12 @@ def read_recbole(files: RawFiles) -> Tables:
     interactions = _read(files, inter, (USER, ITEM))
     items = _read(files, f"{stem}.item", (ITEM,)) if f"{stem}.item" in files else None
     users = _read(files, f"{stem}.user", (USER,)) if f"{stem}.user" in files else None
-    return Tables(_typed_behaviours(interactions, files.label(inter)), items=items, users=users)
+    histories = [column for column, kind in interactions.schema.items() if isinstance(kind, pl.List)]
+    notes = tuple(
+        f"{inter}: column '{column}' holds lists, which are not read: each row counts as one interaction"
+        for column in histories
+    )
+    return Tables(_typed_behaviours(interactions, files.label(inter)), items=items, users=users, notes=notes)
 
 
 def _read(files: RawFiles, name: str, ids: tuple[str, ...]) -> pl.DataFrame:
