@@ -54,11 +54,11 @@ def test_held_out_items_are_told_and_ranked_among_each_other(shop: Path, tmp_pat
     assert result.exit_code == 0, result.stderr
     said = [line for line in result.stderr.splitlines() if line.startswith("Note: ")]
     assert "items are held out for validation and" in said[0] and said[0].endswith(".")
-    assert result.stdout.count("Recall@20") == 2
+    assert result.stdout.count("│ Recall@20 ") == 2
     assert "no other item ranked" in " ".join(result.stdout.split())
     again = run_command("evaluate", tmp_path / "run", "--json")
     assert [line for line in again.stderr.splitlines() if line.startswith("Note: ")] == said
     figures = json.loads(again.stdout)
-    assert set(figures) == {"protocol", "seen=hidden", "seen=ranked", "held_out"}
+    assert set(figures) == {"protocol", "seen=hidden", "seen=ranked", "groups", "held_out"}
     assert figures["held_out"]["protocol"]["items"] < figures["protocol"]["items"]
-    assert run_command("evaluate", tmp_path / "run").stdout.count("Recall@20") == 2
+    assert run_command("evaluate", tmp_path / "run").stdout.count("│ Recall@20 ") == 2

@@ -57,6 +57,13 @@ class NamedParameters(nn.Module):
     def __len__(self) -> int:
         return len(self._parameters)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def keys(self) -> list[str]:
+        """The names."""
+        return [name_of_key(key) for key in self._parameters]
+
     def items(self) -> ItemsView[str, Any]:
         """The names, each with its parameter."""
         return {name_of_key(key): parameter for key, parameter in self._parameters.items()}.items()
