@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 
@@ -71,6 +71,10 @@ def write_report(run_folder: Path | str) -> Path:
     return target
 
 
+_OF_A_RUN: Final = ("dataset", "protocol", "leak")
+"""What the head of the page says of a run, and not of a check."""
+
+
 def write_check(check: Mapping[str, Any], path: Path | str) -> Path:
     """Writes what a check of data found as one page that needs nothing else.
 
@@ -87,13 +91,7 @@ def write_check(check: Mapping[str, Any], path: Path | str) -> Path:
     ]
     tiles = [(f"{severity}s", str(count)) for severity, count in check["counts"].items()]
     page = _template().render(
-        name=check["dataset"],
-        kind="AttrFormer check",
-        dataset=None,
-        protocol=None,
-        leak=None,
-        tiles=tiles,
-        sections=sections,
+        name=check["dataset"], kind="AttrFormer check", tiles=tiles, sections=sections, **dict.fromkeys(_OF_A_RUN)
     )
     write_text(path, page)
     return path
