@@ -115,8 +115,8 @@ def make_histories(model: Any, count: int, seed: int) -> Any:
 
 
 def _relations(shape: Shape, shelves: Shelves, random: np.random.Generator) -> Any:
-    from attrformer.relations.build import RelationSet
     from attrformer.relations.neighbours import NeighbourIndex
+    from attrformer.relations.relation_set import RelationSet
 
     train = _histories(shape, shelves, random)
     popularity = np.bincount(train.items, minlength=shape.items).astype(np.float32)
@@ -189,8 +189,8 @@ def _feature(name: str, codes: NDArray[np.int64], weights: NDArray[np.float32], 
 
 
 def _users(shape: Shape, popularity: NDArray[np.float32], random: np.random.Generator) -> dict[str, Any]:
-    from attrformer.relations.build import UserRelation
     from attrformer.relations.rows import RowRelation
+    from attrformer.relations.user_attribute import UserRelation
 
     users = {}
     for name, values in (("age", AGES), ("region", REGIONS)):

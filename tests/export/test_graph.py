@@ -11,9 +11,10 @@ import torch
 from tests.index.builders import model_of
 
 from attrformer.export.graph import ScoringGraph
-from attrformer.export.inputs import LEVELS, NEIGHBOURS, NO_TIMES, USERS
+from attrformer.export.inputs import LEVELS, NEIGHBOURS, USERS
 from attrformer.nn.batch import Batch
 from attrformer.recommender.fitted import Fitted
+from attrformer.relations.positions import NO_TIMES
 
 
 def inputs_of(batch: Batch) -> dict[str, torch.Tensor]:

@@ -14,7 +14,7 @@ from tests.relations.builders import shop
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.recommender import Config, Recommender
-from attrformer.recommender.fitted import Fitted, Knowledge, for_inference
+from attrformer.recommender.fitted import Fitted, Knowledge
 from attrformer.relations.build import build_relations
 from attrformer.training.checkpoint import parameters_of
 
@@ -28,7 +28,7 @@ def model_of(
     if one_of_a_kind:
         off = replace(config.next, enabled=False)
         config = replace(config, wide=off, next=off, indirect=False)
-    relations = for_inference(build_relations(dataset, dataset.sequences, config, 0))
+    relations = build_relations(dataset, dataset.sequences, config, 0).for_inference()
     network = network_of(relations, **options)
     knowledge = Knowledge(
         dataset="small",

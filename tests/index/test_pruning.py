@@ -104,9 +104,9 @@ def test_relations_that_say_nothing_leave_what_the_graph_names() -> None:
 @pytest.mark.parametrize("sparse", [True, False])
 def test_sums_are_what_the_parts_of_a_network_add(sparse: bool) -> None:
     fitted = model_of(sparse=sparse).fitted
-    users, memory = np.arange(12), Memory(fitted.relations.items)
+    users, memory = np.arange(12), Memory(fitted.relations.n_items)
     _, outputs = fitted.outputs(users, fitted.knowledge.histories.rows(users))
-    everything = np.arange(fitted.relations.items)
+    everything = np.arange(fitted.relations.n_items)
 
     for row in users:
         voices = voices_of(outputs.parts, row)

@@ -17,7 +17,7 @@ def test_every_voice_says_what_its_part_adds(sparse: bool) -> None:
     fitted = model_of(sparse=sparse).fitted
     users = np.arange(12)
     _, outputs = fitted.outputs(users, fitted.knowledge.histories.rows(users))
-    items = np.arange(fitted.relations.items)
+    items = np.arange(fitted.relations.n_items)
     parts = dict(part_scores(outputs, torch.float32))
 
     for row in users:

@@ -21,8 +21,8 @@ from attrformer.models.registry import build_network
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.objective import Objective
 from attrformer.recommender import Recommender
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.examples import Examples
 
@@ -44,7 +44,7 @@ def read_by(config: EncoderConfig) -> RelationSet:
 def network_of(config: EncoderConfig, relations: RelationSet | None = None) -> Any:
     """A network in evaluation mode, its parameters moved off their start so that every path carries something."""
     torch.manual_seed(0)
-    relations = relations or read_by(config)
+    relations = read_by(config) if relations is None else relations
     network = build_network(relations, config, config.dropout or 0.0)
     return shake(network).eval()  # type: ignore[arg-type]
 

@@ -15,11 +15,11 @@ from attrformer.models.attrformer import AttrFormerConfig, AttrFormerNetwork
 from attrformer.models.inputs import InputMaker
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.nn.batch import Batch, Example
-from attrformer.nn.evidence import RelationEvidence
 from attrformer.nn.objectives import score_catalogue
 from attrformer.nn.parts import Part, PartInputs
-from attrformer.relations.build import RelationSet
+from attrformer.nn.relations.base import ContributingModule
 from attrformer.relations.neighbours import latest_anchors
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.examples import Examples
 
@@ -97,18 +97,17 @@ def example_of(data: Dataset, relations: RelationSet, **options: Any) -> Example
 
 def read_of(network: AttrFormerNetwork, batch: Batch) -> dict[str, Tensor | None]:
     """What each relation looks up of a batch."""
-    modules = {name: module for name, module in network.relations.items() if isinstance(module, RelationEvidence)}
-    return {name: module.read(batch) for name, module in modules.items()}
+    return {name: module.lookup(batch) for name, module in network.contributing().items()}
 
 
 def part_of(network: AttrFormerNetwork, name: str, batch: Batch) -> tuple[Part, Tensor]:
     """A relation's path to the catalogue and its weights, made of this relation alone."""
     module = network.relations[name]
-    assert isinstance(module, RelationEvidence)
+    assert isinstance(module, ContributingModule)
     weights = module.gate.inverse_epsilon()
     if module.recency is not None:
         weights = weights * module.weights(batch, network.gaps(batch, batch.places))
-    return module.part(batch, module.read(batch), weights)
+    return module.contribution(batch, module.lookup(batch), weights)
 
 
 def head_values(network: AttrFormerNetwork, name: str, batch: Batch) -> Tensor:

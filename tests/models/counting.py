@@ -23,8 +23,8 @@ from attrformer.models.registry import build_network
 from attrformer.nn.objective import Outputs
 from attrformer.nn.objectives import score_catalogue
 from attrformer.recommender import Config, Recommender
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
+from attrformer.relations.relation_set import RelationSet
 
 COMMON = ("training.threads=1", "training.precision=float32", "evaluation.resamples=20")
 

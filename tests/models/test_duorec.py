@@ -25,7 +25,7 @@ from attrformer.errors import ConfigurationError
 from attrformer.models.duorec import DuoRecConfig, DuoRecNetwork
 from attrformer.models.network import Network
 from attrformer.nn.batch import Batch
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.examples import Examples
 

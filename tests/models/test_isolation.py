@@ -11,9 +11,9 @@ from tests.relations.builders import relations_of, shop
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.attention import EncoderLayer
 from attrformer.nn.batch import Batch
-from attrformer.nn.evidence import RelationEvidence
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.parts import PartInputs
+from attrformer.nn.relations.base import ContributingModule
 
 NAMES = [
     "near",
@@ -51,9 +51,9 @@ def setting() -> tuple[AttrFormerNetwork, Batch]:
     return network_of(relations), everywhere(relations, data.sequences.rows(np.arange(8)), list(range(8)))
 
 
-def module_of(network: AttrFormerNetwork, name: str) -> RelationEvidence:
+def module_of(network: AttrFormerNetwork, name: str) -> ContributingModule:
     module = network.relations[name]
-    assert isinstance(module, RelationEvidence)
+    assert isinstance(module, ContributingModule)
     return module
 
 
@@ -131,7 +131,7 @@ def test_without_the_content_part_the_loss_of_one_relation_moves_that_relation_a
     popularity = torch.full((30,), 1 / 30)
     target = PosteriorTarget(example.items, example.counts, 0.1, popularity, (0.0, 1.0, 0.0), None)
     for name, module in network.relations.items():
-        assert isinstance(module, RelationEvidence)
+        assert isinstance(module, ContributingModule)
         part, weights = part_of(network, name, example.batch)
         inputs = PartInputs(weights, module.gate(hidden))
         loss = fused_cross_entropy(hidden, table, [(part, inputs)], target, example.mask)

@@ -26,8 +26,8 @@ from attrformer.errors import ConfigurationError
 from attrformer.models.mt4sr import MT4SRConfig, MT4SRNetwork
 from attrformer.nn.batch import Batch
 from attrformer.nn.related import KnownPairs, SharedValues
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
+from attrformer.relations.relation_set import RelationSet
 
 CONFIG = small(MT4SRConfig, across_pairs=20)
 DATA = shop()

@@ -17,9 +17,8 @@ from attrformer.errors import ConfigurationError
 from attrformer.models.counting import EPSILON, TIE
 from attrformer.models.transitions import TransitionsConfig, TransitionsNetwork, attribute_vectors
 from attrformer.nn.batch import Batch
-from attrformer.recommender.fitted import for_inference
+from attrformer.relations.base import NewItems
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
-from attrformer.relations.growth import with_more_items
 
 FIRST_ORDER = CooccurrenceConfig(window=1, backward=0.0, alpha=0.0)
 CHAIN = dataset(sequences([[0, 1, 2], [0, 1, 3], [0, 2, 1, 3], [4, 0]]), 6)
@@ -92,7 +91,7 @@ def test_attributes_add_the_cosine_of_their_vectors() -> None:
 
 def test_attribute_vectors_have_norm_one() -> None:
     relations, _ = counted(TransitionsConfig(attributes=1.0))
-    codes, weights, values = attribute_vectors(list(relations.features.values()), relations.items)
+    codes, weights, values = attribute_vectors(list(relations.features.values()), relations.n_items)
     norms = np.linalg.norm(weights, axis=1)
     assert codes.max() < values and set(np.round(norms, 5)) <= {0.0, 1.0} and norms.sum() > 10
     assert attribute_vectors([], 3)[2] == 0
@@ -143,8 +142,8 @@ def test_fit_save_and_load(tmp_path: Path) -> None:
 
 
 def test_items_that_were_added_lead_nowhere() -> None:
-    relations = for_inference(relations_of(CHAIN))
-    grown = with_more_items(relations, {}, CHAIN.item_ids, Ids.from_list(["new-0"]))
+    relations = relations_of(CHAIN).for_inference()
+    grown = relations.with_items(NewItems(CHAIN.item_ids, Ids.from_list(["new-0"]), {}))
     small, large = (TransitionsNetwork(of, TransitionsConfig(), 0.0) for of in (relations, grown))
     history, with_new = torch.tensor([[0, 1]]), torch.tensor([[6, 1]])
     there = torch.tensor([[0, 1]])

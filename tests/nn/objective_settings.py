@@ -14,7 +14,7 @@ from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.batch import Example
 from attrformer.nn.objectives import PosteriorTarget
 from attrformer.nn.parts import Part, PartInputs
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.config import TargetConfig
 
 ITEMS = 30

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from attrformer.nn.batch import Batch
 from attrformer.nn.objectives import PosteriorTarget
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 from attrformer.relations.rows import RowRelation
 
 
@@ -30,11 +30,11 @@ def evidence(relations: RelationSet, name: str, batch: Batch, weights: Tensor) -
         rows = [rows_of(relation, row, fold) for row, fold in zip(items, batch.folds.tolist(), strict=True)]
         return weights @ torch.stack(rows)
     if name == "identity":
-        return weights @ torch.nn.functional.one_hot(batch.items, relations.items + 1)[..., :-1].double()
+        return weights @ torch.nn.functional.one_hot(batch.items, relations.n_items + 1)[..., :-1].double()
     if name == "neighbours":
         assert batch.neighbours is not None
         following = batch.neighbours.following.clamp_min(0).flatten(2)
-        out = torch.zeros(*following.shape[:2], relations.items, dtype=torch.float64)
+        out = torch.zeros(*following.shape[:2], relations.n_items, dtype=torch.float64)
         return out.scatter_add(2, following, weights.expand_as(following))
     if name == "moment":
         assert relations.moment is not None and batch.times is not None

@@ -12,10 +12,12 @@ from tests.models.builders import contributions, everywhere, network_of
 from tests.relations.builders import relations_of, shop
 from torch.nn.functional import softplus
 
-from attrformer.models.attrformer import OWN_RECENCY_DECAY, RECENCY_DECAY, AttrFormerConfig
-from attrformer.nn.evidence import MANY_VALUES, FeatureEvidence, Gate, RelationEvidence, _slots
+from attrformer.models.attrformer import AttrFormerConfig
+from attrformer.nn.relations.base import RECENCY_DECAY, ContributingModule, Gate
+from attrformer.nn.relations.item_attribute import MANY_VALUES, FeatureModule, _slots
+from attrformer.nn.relations.rows import OWN_RECENCY_DECAY
 from attrformer.nn.tables import FeatureGroups
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 DATA = shop()
 EPSILON = AttrFormerConfig().epsilon
@@ -90,7 +92,7 @@ def test_low_rank_part_relates_different_values() -> None:
     relations = relations_of(DATA)
     network = network_of(relations, shaken=False)
     module = network.relations["item_brand"]
-    assert isinstance(module, FeatureEvidence) and module.left is not None and module.right is not None
+    assert isinstance(module, FeatureModule) and module.left is not None and module.right is not None
     with torch.no_grad():
         module.left.zero_()
         module.right.zero_()
@@ -109,7 +111,7 @@ def test_negative_products_relate_nothing() -> None:
     relations = relations_of(DATA)
     network = network_of(relations, shaken=False)
     module = network.relations["item_tags"]
-    assert isinstance(module, FeatureEvidence) and module.left is not None and module.right is not None
+    assert isinstance(module, FeatureModule) and module.left is not None and module.right is not None
     with torch.no_grad():
         module.left.fill_(-3.0)
         module.right.fill_(3.0)
@@ -117,7 +119,7 @@ def test_negative_products_relate_nothing() -> None:
     batch = everywhere(relations, DATA.sequences.rows(np.arange(4)), list(range(4)))
     values = contributions(network, batch)["item_tags"]
     assert values.isfinite().all() and not values.any()
-    assert not module.pairs(batch, module.read(batch)).any()
+    assert not module.attention_values(batch, module.lookup(batch), None).any()
 
 
 @pytest.mark.parametrize("name", ["item_brand", "item_tags", "item_price"])
@@ -126,8 +128,8 @@ def test_pairs_of_an_attribute_before_learning(name: str) -> None:
     network = network_of(relations, shaken=False)
     batch = everywhere(relations, DATA.sequences.rows(np.arange(4)), list(range(4)))
     module = network.relations[name]
-    assert isinstance(module, FeatureEvidence)
-    found = module.pairs(batch, module.read(batch))
+    assert isinstance(module, FeatureModule)
+    found = module.attention_values(batch, module.lookup(batch), None)
     for user in range(4):
         history = DATA.sequences.row(user).tolist()
         expected = np.log1p(np.stack([row(relations, name, item)[history] for item in history]) / EPSILON)
@@ -142,7 +144,7 @@ def test_padding_and_later_positions_weigh_nothing() -> None:
     nothing = later | (batch.items == DATA.item_count).unsqueeze(1)
     for name in ("near", "identity"):
         module = network.relations[name]
-        assert isinstance(module, RelationEvidence)
+        assert isinstance(module, ContributingModule)
         weights = module.weights(batch, network.gaps(batch, batch.places))
         assert not weights[nothing].any() and (weights[~nothing] > 0).all()
 

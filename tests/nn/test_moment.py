@@ -9,9 +9,9 @@ import torch
 from tests.models.builders import contributions, everywhere, network_of
 from tests.relations.builders import relations_of, shop
 
-from attrformer.models.attrformer import MOMENT_DECAY, MOMENT_EPSILON, MOMENT_GATE, AttrFormerNetwork
+from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.batch import Batch
-from attrformer.nn.moment import MomentEvidence
+from attrformer.nn.relations.moment import MOMENT_DECAY, MOMENT_EPSILON, MOMENT_GATE, MomentModule
 
 DATA = shop()
 RELATIONS = relations_of(DATA)
@@ -43,9 +43,9 @@ def test_before_learning_evidence_is_the_decayed_sum_of_the_moments_rows() -> No
 
 def test_a_training_example_reads_moments_counted_without_its_fold() -> None:
     module = untaught().relations["moment"]
-    assert isinstance(module, MomentEvidence) and RELATIONS.moment is not None
+    assert isinstance(module, MomentModule) and RELATIONS.moment is not None
     batch = replace(whole(), folds=torch.tensor([0, 1, 2, 0, 1, 2]))
-    rows = module.read(batch)
+    rows = module.lookup(batch)
     assert (rows // module.keys == batch.folds.unsqueeze(1)).all()
     lift = RELATIONS.moment.lift
     first = int(rows[1, 0])
@@ -54,8 +54,8 @@ def test_a_training_example_reads_moments_counted_without_its_fold() -> None:
 
 def test_a_history_without_times_happened_at_the_end() -> None:
     module = untaught().relations["moment"]
-    assert isinstance(module, MomentEvidence)
-    rows = module.read(replace(whole(), times=None))
+    assert isinstance(module, MomentModule)
+    rows = module.lookup(replace(whole(), times=None))
     assert (rows % module.keys == module.keys - 1).all()
 
 

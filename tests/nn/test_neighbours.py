@@ -10,17 +10,17 @@ from tests.relations.builders import relations_of, shop
 
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.batch import Batch, NeighbourBatch
-from attrformer.nn.neighbours import NeighbourEvidence
+from attrformer.nn.relations.neighbours import SimilarUsersModule
 
 DATA = shop()
 
 
 @pytest.fixture(scope="module")
-def setting() -> tuple[AttrFormerNetwork, NeighbourEvidence, Batch]:
+def setting() -> tuple[AttrFormerNetwork, SimilarUsersModule, Batch]:
     relations = relations_of(DATA)
     network = network_of(relations).eval()
     module = network.relations["neighbours"]
-    assert isinstance(module, NeighbourEvidence)
+    assert isinstance(module, SimilarUsersModule)
     return network, module, everywhere(relations, DATA.sequences.rows(np.arange(8)), list(range(8)))
 
 
@@ -33,7 +33,7 @@ def without_neighbours(batch: Batch, row: int) -> Batch:
 
 
 def test_weights_are_a_softmax_over_similarity_and_user_relation(
-    setting: tuple[AttrFormerNetwork, NeighbourEvidence, Batch],
+    setting: tuple[AttrFormerNetwork, SimilarUsersModule, Batch],
 ) -> None:
     _, module, batch = setting
     found = batch.neighbours
@@ -54,7 +54,7 @@ def test_weights_are_a_softmax_over_similarity_and_user_relation(
 
 
 def test_evidence_is_about_what_neighbours_did_next(
-    setting: tuple[AttrFormerNetwork, NeighbourEvidence, Batch],
+    setting: tuple[AttrFormerNetwork, SimilarUsersModule, Batch],
 ) -> None:
     network, _, batch = setting
     values = contributions(network, batch)["neighbours"]
@@ -65,28 +65,29 @@ def test_evidence_is_about_what_neighbours_did_next(
             assert set(np.flatnonzero(values[user, place].numpy())) == {int(item) for item in following if item >= 0}
 
 
-def test_without_neighbours_nothing_is_said(setting: tuple[AttrFormerNetwork, NeighbourEvidence, Batch]) -> None:
+def test_without_neighbours_nothing_is_said(setting: tuple[AttrFormerNetwork, SimilarUsersModule, Batch]) -> None:
     network, module, batch = setting
     alone = without_neighbours(batch, 3)
     table = network.table()
     assert not contributions(network, alone)["neighbours"][3].any()
     assert alone.neighbours is not None and not module.neighbour_weights(alone, alone.neighbours)[3].any()
-    assert not module.refine(alone, module.read(alone), table)[3].any()
-    assert module.refine(batch, module.read(batch), table)[3].any()
+    assert not module.refinement(alone, module.lookup(alone), table)[3].any()
+    assert module.refinement(batch, module.lookup(batch), table)[3].any()
     torch.testing.assert_close(
-        module.refine(alone, module.read(alone), table)[4], module.refine(batch, module.read(batch), table)[4]
+        module.refinement(alone, module.lookup(alone), table)[4],
+        module.refinement(batch, module.lookup(batch), table)[4],
     )
     assert network(alone).hidden.isfinite().all()
 
 
 def test_the_hidden_state_is_refined_by_the_mean_of_what_followed(
-    setting: tuple[AttrFormerNetwork, NeighbourEvidence, Batch],
+    setting: tuple[AttrFormerNetwork, SimilarUsersModule, Batch],
 ) -> None:
     network, module, batch = setting
     assert batch.neighbours is not None
     table = network.table()
     weights = module.neighbour_weights(batch, batch.neighbours)
-    found = module.refine(batch, module.read(batch), table)
+    found = module.refinement(batch, module.lookup(batch), table)
     for user, place in [(0, 1), (2, 2), (5, 0)]:
         mean = torch.zeros(table.shape[1])
         for weight, item in zip(
@@ -101,6 +102,6 @@ def test_refinement_starts_at_nothing() -> None:
     relations = relations_of(DATA)
     network = network_of(relations, shaken=False)
     module = network.relations["neighbours"]
-    assert isinstance(module, NeighbourEvidence)
+    assert isinstance(module, SimilarUsersModule)
     batch = everywhere(relations, DATA.sequences.rows(np.arange(4)), list(range(4)))
-    assert not module.refine(batch, module.read(batch), network.table()).any()
+    assert not module.refinement(batch, module.lookup(batch), network.table()).any()

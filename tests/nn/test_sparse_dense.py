@@ -10,9 +10,9 @@ from torch import Tensor
 
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.batch import Batch, Example
-from attrformer.nn.evidence import RowEvidence
 from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
-from attrformer.relations.build import RelationSet
+from attrformer.nn.relations.rows import RowModule
+from attrformer.relations.relation_set import RelationSet
 
 DATA = shop()
 ROWS = ["near", "wide", "next", "indirect", "edge_also"]
@@ -30,14 +30,14 @@ def pair() -> tuple[AttrFormerNetwork, AttrFormerNetwork, Example]:
     return dense, sparse, example_of(DATA, relations)
 
 
-def row_evidence(network: AttrFormerNetwork, name: str) -> RowEvidence:
+def row_evidence(network: AttrFormerNetwork, name: str) -> RowModule:
     module = network.relations[name]
-    assert isinstance(module, RowEvidence)
+    assert isinstance(module, RowModule)
     return module
 
 
-def pairs_of(module: RowEvidence, batch: Batch) -> Tensor:
-    return module.pairs(batch, module.read(batch))
+def pairs_of(module: RowModule, batch: Batch) -> Tensor:
+    return module.attention_values(batch, module.lookup(batch), None)
 
 
 @pytest.mark.parametrize("name", ROWS)

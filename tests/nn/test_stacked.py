@@ -13,11 +13,11 @@ from tests.relations.builders import relations_of, shop
 
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.batch import Batch
-from attrformer.nn.evidence import RelationEvidence
+from attrformer.nn.relations.base import ContributingModule
 
 DATA = shop()
 RELATIONS = relations_of(DATA)
-WITHOUT_HISTORY = replace(RELATIONS, rows={}, features={}, identity=False, moment=None)
+WITHOUT_HISTORY = RELATIONS.having(lambda one: one.kind in ("user_attribute", "similar_users", "time_gap", "behaviour"))
 
 
 def setting(relations: Any = RELATIONS) -> tuple[AttrFormerNetwork, Batch]:
@@ -34,7 +34,7 @@ def test_weights_and_gates_are_those_of_each_relation_alone(relations: Any, bare
     assert outputs.names == list(network.relations)
     for name, (_, inputs) in zip(outputs.names, outputs.parts, strict=True):
         module = network.relations[name]
-        assert isinstance(module, RelationEvidence)
+        assert isinstance(module, ContributingModule)
         torch.testing.assert_close(inputs.weights, part_of(network, name, batch)[1], rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(inputs.gate, module.gate(outputs.hidden), rtol=1e-5, atol=1e-6)
 
@@ -55,7 +55,7 @@ def test_each_head_is_read_by_its_own_parameters() -> None:
 
 
 def test_a_network_without_relations_stacks_nothing() -> None:
-    nothing = replace(WITHOUT_HISTORY, users={}, neighbours=None, time_gaps=False, levels={})
+    nothing = RELATIONS.having(lambda one: False)
     network = network_of(nothing)
     stacked = network.stacked()
     assert stacked.evidence is None and all(heads is None for heads in stacked.heads)

@@ -30,8 +30,58 @@ def forge(folder: Path, described: dict[str, Any], tensors: dict[str, torch.Tens
     return folder
 
 
+def by_kind(
+    described: dict[str, Any], tensors: dict[str, torch.Tensor]
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """The same model as versions 1 and 2 described it, with a place for each kind of relation."""
+    layout: dict[str, Any] = {"items": described["relations"]["items"], "identity": False, "time_gaps": False}
+    layout |= {"rows": [], "features": [], "users": [], "levels": [], "neighbours": None, "moment": None}
+    moved = {name: tensor for name, tensor in tensors.items() if not name.startswith("relations/")}
+    for number, told in enumerate(described["relations"]["relations"]):
+        place = _place(layout, told)
+        prefix = f"relations/{number}/"
+        for name, tensor in tensors.items():
+            if name.startswith(prefix):
+                rest = name.removeprefix(prefix)
+                moved[place if told["kind"] == "behaviour" else f"{place}/{rest}"] = tensor
+    return described | {"relations": layout}, moved
+
+
+def _place(layout: dict[str, Any], told: dict[str, Any]) -> str:
+    kind = told["kind"]
+    sizes = {name: value for name, value in told.items() if name not in ("kind", "name")}
+    if kind in ("identity", "time_gap"):
+        layout["identity" if kind == "identity" else "time_gaps"] = True
+        return kind
+    if kind == "behaviour":
+        layout["levels"].append(told["column"])
+        return f"levels/{len(layout['levels']) - 1}"
+    if kind in ("similar_users", "moment"):
+        name = "neighbours" if kind == "similar_users" else kind
+        layout[name] = sizes if kind == "similar_users" else sizes | {"lift": sizes["lift"] | {"name": kind}}
+        return name
+    if kind in ("item_attribute", "id_order", "user_attribute"):
+        group = "users" if kind == "user_attribute" else "features"
+        entry = {"name": told["column"], "labels": told["labels"], "kind": told["reading"]}
+        entry |= (
+            {"lift": told["lift"] | {"name": told["column"]}} if group == "users" else {"from_ids": kind == "id_order"}
+        )
+    else:
+        group, entry = "rows", {"name": told["name"], **sizes}
+    layout[group].append(entry)
+    return f"{group}/{len(layout[group]) - 1}"
+
+
 def write_version_1(folder: Path, described: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Path:
-    """Writes a model as the version before did, whose mark covers the description and the parameters."""
+    """Writes a model as version 1 did, whose mark covers the description and the parameters.
+
+    Args:
+        folder: made where needed.
+        described: as `by_kind` gives it, or of today's version.
+        tensors: likewise.
+    """
+    if "relations" in described["relations"]:
+        described, tensors = by_kind(described, tensors)
     folder.mkdir(parents=True, exist_ok=True)
     described = {key: value for key, value in described.items() if key not in ("mark", "checksum")}
     described["version"] = storage.UNCHECKED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +101,8 @@ def test_models_saved_under_the_earlier_names_load(odd: tuple[AttrFormer, Datase
     keys = {module_key(name): earlier for name, earlier in names.items()}
     before = {".".join(keys.get(part, part) for part in name.split(".")): value for name, value in own.items()}
     assert set(before) != set(own)
-    kept = {name: relations.features[name] for name in ("ß.💡", "50 %", "near")}
-    alone = replace(relations, features=kept, users={}, levels={}, rows={})
+    kept = [relations.features[name].name for name in ("ß.💡", "50 %", "near")]
+    alone = relations.having(lambda one: one.name in kept or one.kind in ("similar_users", "identity", "moment"))
     _, parameters, strengths = with_present_names(alone, (), before, {"item_ß_💡": 1.0, "near": 2.0})
     assert set(parameters) == set(own)
     assert strengths == {"item_ß.💡": 1.0, "near": 2.0}

@@ -15,9 +15,8 @@ from tests.recommender.conftest import SMALL
 from attrformer.configuration import override
 from attrformer.dataset.dataset import Dataset
 from attrformer.errors import UnknownIdError
-from attrformer.nn.evidence import FeatureEvidence
+from attrformer.nn.relations.item_attribute import FeatureModule
 from attrformer.recommender import AttrFormer, Config, Recommender
-from attrformer.recommender.parts import loudest_values
 
 
 def test_parts_sum_to_the_score(model: AttrFormer) -> None:
@@ -186,16 +185,16 @@ def test_the_value_in_common_is_named(model: AttrFormer, dataset: Dataset) -> No
     assert row == (first, brand.labels[code], f"Same brand as “{title}”: {brand.labels[code]}")
 
 
-def test_the_loudest_pair_of_values_against_the_matrix(model: AttrFormer) -> None:
+def test_the_strongest_pair_of_values_against_the_matrix(model: AttrFormer) -> None:
     module = copy.deepcopy(model.fitted.network.relations["item_category"])
-    assert isinstance(module, FeatureEvidence) and module.left is not None and module.right is not None
+    assert isinstance(module, FeatureModule) and module.left is not None and module.right is not None
     with torch.no_grad():
         module.left.normal_()
         module.right.normal_()
         plain = torch.diag(module.log_diagonal.exp()) + module.left @ module.right.t()
     items = torch.arange(20)
     sources, targets = items.repeat_interleave(20), items.repeat(20)
-    own, other = loudest_values(module, sources, targets)
+    own, other = module.strongest_values(sources, targets)
     related = 0
     for i, j, a, b in zip(sources, targets, own, other, strict=True):
         voices = (module.phi(i) @ plain).clamp_min(0) * module.phi(j)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.recommender.conftest import small_config
-from tests.recommender.saved import read, write_version_1
+from tests.recommender.saved import by_kind, read, write_version_1
 
 from attrformer.columns import CONTRIBUTION, ITEM, PART, SCORE, USER
 from attrformer.configuration import override
@@ -202,7 +202,7 @@ def test_a_model_of_an_earlier_version_answers_and_does_not_grow(
     copy: AttrFormer, saved: Path, dataset: Dataset, tmp_path: Path
 ) -> None:
     """What version 1 wrote before items could be added: no kinds, no edges, no count of updates."""
-    described, tensors = read(saved)
+    described, tensors = by_kind(*read(saved))
     del described["updated"]
     for entry in (*described["relations"]["features"], *described["relations"]["users"]):
         del entry["kind"]

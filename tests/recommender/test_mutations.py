@@ -146,10 +146,11 @@ def test_a_damaged_model_is_refused_or_answers_as_before(model: AttrFormer, tmp_
     assert refused >= 0.9 * COUNT
 
 
-@pytest.mark.parametrize("array", ["features/0/codes", "features/0/weights", "rows/0/dense", "histories/items"])
+@pytest.mark.parametrize("array", ["codes", "weights", "dense", "histories/items"])
 def test_a_zeroed_or_swapped_array_is_refused(model: AttrFormer, tmp_path: Path, array: str) -> None:
     model.save(tmp_path)
     _, tensors = read(tmp_path)
+    array = next(name for name in tensors if name.endswith(array))
     for changed in (torch.zeros_like(tensors[array]), tensors[array].flip(0)):
         save_file(tensors | {array: changed}, tmp_path / NAMES[1], metadata={"format": "attrformer-model"})
         with pytest.raises(CheckpointError, match=r"model\.safetensors is damaged"):

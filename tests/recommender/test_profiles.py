@@ -12,9 +12,8 @@ from attrformer.dataset.tables import Table
 from attrformer.errors import DataError, UnknownIdError
 from attrformer.recommender.profiles import read_profiles
 from attrformer.recommender.unknown import OnUnknown
-from attrformer.relations.build import UserRelation
 from attrformer.relations.rows import RowRelation
-from attrformer.relations.user_attribute import user_values
+from attrformer.relations.user_attribute import UserRelation, user_values
 
 REFUSE, SKIP = OnUnknown("raise"), OnUnknown("skip")
 

@@ -18,7 +18,6 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sample import make_sample
 from attrformer.errors import DataError, LeakWarning, UnknownIdError
 from attrformer.recommender import AttrFormer, Config, Recommender
-from attrformer.recommender.fitted import for_inference
 from attrformer.recommender.updates import appended
 from attrformer.relations.build import build_relations
 from attrformer.training.checkpoint import parameters_of
@@ -82,7 +81,7 @@ def test_an_update_counts_what_a_recount_of_everything_counts(tables: Any, earli
     )
     for name in ("offsets", "items", "times"):
         np.testing.assert_array_equal(getattr(knowledge.histories, name), getattr(again.sequences, name), err_msg=name)
-    wanted = for_inference(build_relations(again, again.sequences, model.config.relations, seed=7))
+    wanted = build_relations(again, again.sequences, model.config.relations, seed=7).for_inference()
     found = model.fitted.relations
     counted = ("rows", "users", "neighbours", "popularity")
     compared = 0

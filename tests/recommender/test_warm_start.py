@@ -19,7 +19,8 @@ from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.registry import build_network
 from attrformer.recommender import AttrFormer, Config, Recommender
 from attrformer.recommender.warm_start import carry_over
-from attrformer.relations.build import RelationSet, build_relations
+from attrformer.relations.build import build_relations
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of
 
 OLD_ITEMS = 100

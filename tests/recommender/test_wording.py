@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from attrformer.recommender import wording
+from attrformer.relations import wording
 
 
 @pytest.mark.parametrize(

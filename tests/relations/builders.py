@@ -13,8 +13,9 @@ from attrformer.dataset.attributes import Attribute, AttributeKind
 from attrformer.dataset.dataset import Dataset, Edges
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
-from attrformer.relations.build import RelationSet, build_relations
+from attrformer.relations.build import build_relations
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
+from attrformer.relations.relation_set import RelationSet
 
 NOTHING: tuple[str, ...] = ()
 

@@ -20,9 +20,10 @@ from tests.relations.builders import (
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import leave_one_out
 from attrformer.errors import ConfigurationError
-from attrformer.relations.build import LONG_HISTORIES, RelationSet, build_relations
-from attrformer.relations.config import RelationsConfig
+from attrformer.relations.build import build_relations
+from attrformer.relations.config import LONG_HISTORIES, RelationsConfig
 from attrformer.relations.neighbours import latest_anchors
+from attrformer.relations.relation_set import RelationSet
 
 
 def arrays(value: Any, path: str = "") -> dict[str, Any]:
@@ -31,6 +32,8 @@ def arrays(value: Any, path: str = "") -> dict[str, Any]:
         parts = {entry.name: getattr(value, entry.name) for entry in fields(value)}
     elif isinstance(value, dict):
         parts = value
+    elif isinstance(value, tuple) and any(map(is_dataclass, value)):
+        parts = {part.name: part for part in value}
     else:
         return {path: value}
     return {key: leaf for name, part in parts.items() for key, leaf in arrays(part, f"{path}.{name}").items()}

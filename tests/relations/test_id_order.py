@@ -16,9 +16,9 @@ from attrformer.dataset.ids import Ids, order_of
 from attrformer.dataset.sample import sample_dataset
 from attrformer.errors import ConfigurationError
 from attrformer.relations import id_order
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.id_order import follows_order, id_order_attribute, items_before
+from attrformer.relations.relation_set import RelationSet
 
 
 @pytest.mark.parametrize(

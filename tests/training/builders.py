@@ -12,7 +12,7 @@ from tests.models.builders import examples_of, network_of
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import CheckpointFolder, Progress
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.trainer import Trainer

@@ -54,7 +54,7 @@ def index(
     start = time.perf_counter()
     made = Index.build(model, options, threads=threads, progress=None if quiet else _progress())
     made.save(folder)
-    items = model.fitted.relations.items
+    items = model.fitted.relations.n_items
     if not made.approximate:
         console.say(f"{items:,} items are searched exactly; {folder} says so.")
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +83,25 @@ class Sequences:
             return self
         stops = self.offsets[1:]
         return self.slices(np.maximum(self.offsets[:-1], stops - length), stops)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Its arrays by name, for files."""
+        arrays: dict[str, NDArray[Any]] = {"offsets": self.offsets, "items": self.items}
+        if self.times is not None:
+            arrays["times"] = self.times
+        return arrays | {f"behaviours/{name}": values for name, values in self.behaviours.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], prefix: str = "") -> Sequences:
+        """The inverse of `to_arrays`.
+
+        Args:
+            arrays: by name, others among them.
+            prefix: what the names begin with.
+
+        Raises:
+            KeyError: an array is missing.
+        """
+        own = f"{prefix}behaviours/"
+        behaviours = {name.removeprefix(own): values for name, values in arrays.items() if name.startswith(own)}
+        return cls(arrays[f"{prefix}offsets"], arrays[f"{prefix}items"], arrays.get(f"{prefix}times"), behaviours)

@@ -10,31 +10,17 @@ import math
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attrformer.export.inputs import LEVELS, NEIGHBOURS, NO_TIMES, USERS
+from attrformer.export.inputs import LEVELS, NEIGHBOURS, USERS
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.network import Network
 from attrformer.models.prepared import PreparedNetwork, look_up
 from attrformer.nn.attention import StackedHeads
 from attrformer.nn.batch import Batch, NeighbourBatch
-from attrformer.nn.evidence import (
-    FeatureEvidence,
-    IdentityEvidence,
-    LiftEvidence,
-    RelationEvidence,
-    RowEvidence,
-)
-from attrformer.nn.moment import MomentEvidence
-from attrformer.nn.neighbours import NeighbourEvidence
-from attrformer.nn.positions import PositionRelation
 from attrformer.nn.stacked import StackedEvidence
-from attrformer.nn.tables import SparseRows
 from attrformer.relations.naming import name_of_key
-
-_AT_A_TIME = 16
-"""Entries of each sparse row that are compared with the positions at a time."""
+from attrformer.relations.positions import NO_TIMES
 
 
 class ScoringGraph(nn.Module):
@@ -92,41 +78,37 @@ class GraphNetwork(PreparedNetwork):
 
     def scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Hidden state `[b, d]` and scores `[b, items]` for one place in each history."""
-        table, stacked = self.table(), self.stacked()
-        modules = {name: module for name, module in self.relations.items() if isinstance(module, RelationEvidence)}
-        read = {name: _read(module, batch) for name, module in modules.items()}
-        hidden = self.encode(batch, table, read, stacked.heads)
+        table, stacked, modules = self.table(), self.stacked(), self.contributing()
+        looked_up = {name: module.onnx_lookup(batch) for name, module in modules.items()}
+        hidden = self.encode(batch, table, looked_up, stacked.heads)
         if batch.neighbours is not None and self.config.neighbour_states:
-            hidden = hidden + self._refined(batch, read["neighbours"], table)
+            for name, module in modules.items():
+                if module.refines:
+                    hidden = hidden + module.onnx_refinement(batch, looked_up[name], table)
         total = hidden.squeeze(1) @ table.t()
         if stacked.evidence is not None:
             gates = stacked.evidence.gates(hidden).squeeze(1)
             weights = self._weights(stacked.evidence, batch)
             for place, (name, module) in enumerate(modules.items()):
-                said = self._log_evidence(module, batch, read[name], weights[place])
-                total = total + gates[:, place : place + 1] * said
+                added = module.onnx_contribution(batch, looked_up[name], weights[place])
+                total = total + gates[:, place : place + 1] * added
         return hidden.squeeze(1), total
 
     def encode(
-        self, batch: Batch, table: Tensor, read: dict[str, Tensor | None], heads: list[StackedHeads | None]
+        self, batch: Batch, table: Tensor, looked_up: dict[str, Tensor | None], heads: list[StackedHeads | None]
     ) -> Tensor:
         """See `AttrFormerNetwork.encode`; the last layer looks at all positions, of which the places are kept."""
         embedded = look_up(batch.items, table) * math.sqrt(self.config.width)
         hidden = embedded + self.position[: batch.items.shape[1]]
-        values = self.relation_values(batch, read)
+        values = self.relation_values(batch, looked_up)
         bins = self.look_back(None, batch.items.shape[1])
         for layer, own in zip(self.layers, heads, strict=True):
             hidden = layer(hidden, None if own is None or values is None else own.logits(values, bins))
         normalised: Tensor = self.norm(_at(hidden, batch.places))
         return normalised
 
-    def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, read: Tensor | None) -> Tensor:
-        if name not in self.position_relations:
-            return _pairs(self.relations[name], batch, read)
-        module = self.position_relations[name]
-        assert isinstance(module, PositionRelation)
-        values: Tensor = module(batch, None) if module.name is not None else _with_unknown(module.value)[gaps]
-        return values
+    def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, looked_up: Tensor | None) -> Tensor:
+        return self._attending(name).onnx_attention_values(batch, looked_up, gaps)
 
     def gaps(self, batch: Batch, places: Tensor) -> Tensor | None:
         """Buckets of the time gap as `recency.gap_buckets` has them; one more bucket where times are not known."""
@@ -146,120 +128,12 @@ class GraphNetwork(PreparedNetwork):
         bins = self.look_back(batch.places, batch.items.shape[1])
         return evidence.weights(batch, bins, self.gaps(batch, batch.places), self.items)
 
-    def _log_evidence(self, module: RelationEvidence, batch: Batch, read: Tensor | None, weights: Tensor) -> Tensor:
-        """log(1 + e_a / eps_a) of every item, `[b, items]`; `read` and `weights` as for `RelationEvidence.part`."""
-        if isinstance(module, LiftEvidence):
-            return torch.log1p(module.dense[batch.users[module.attribute]] * weights)
-        if isinstance(module, NeighbourEvidence):
-            assert batch.neighbours is not None and read is not None
-            following = batch.neighbours.following
-            steps = torch.softmax(module.step_weight, 0) * weights
-            entries = read.unsqueeze(3) * steps * (following >= 0)
-            return torch.log1p(self._scattered(following.clamp_min(0).flatten(1), entries.flatten(1)))
-        by_position = weights.squeeze(1)
-        if isinstance(module, IdentityEvidence):
-            return torch.log1p(self._scattered(batch.items.clamp_max(self.items - 1), by_position))
-        if isinstance(module, MomentEvidence):
-            return torch.log1p(_by_moment(module, batch, by_position) @ module.dense[: module.keys])
-        assert read is not None
-        if isinstance(module, FeatureEvidence):
-            spoken = torch.bmm(weights, read).squeeze(1)
-            if module.features is None:
-                by_group = torch.cat([spoken, torch.zeros_like(spoken[:, :1])], 1)
-            else:
-                by_group = spoken @ module.features
-            return torch.log1p(by_group).index_select(1, module.of_item)
-        assert isinstance(module, RowEvidence)
-        if module.dense is not None:
-            known, missing = len(module.dense), self.items - module.dense.shape[1]
-            if missing:
-                weights, read = weights * (read < known).unsqueeze(1), read.clamp_max(known - 1)
-            evidence = torch.bmm(weights, module.dense[read]).squeeze(1)
-            return torch.log1p(F.pad(evidence, (0, missing)) if missing else evidence)
-        assert module.indices is not None and module.values is not None
-        entries = module.values[read] * by_position.unsqueeze(2)
-        return torch.log1p(self._scattered(module.indices[read].long().flatten(1), entries.flatten(1)))
-
-    def _scattered(self, items: Tensor, weights: Tensor) -> Tensor:
-        """Entries `[b, e]` added up over the catalogue, `[b, items]`."""
-        return torch.zeros(items.shape[0], self.items, device=weights.device).scatter_add(1, items, weights)
-
-    def _refined(self, batch: Batch, read: Tensor | None, table: Tensor) -> Tensor:
-        """See `NeighbourEvidence.refine`."""
-        module = self.relations["neighbours"]
-        assert isinstance(module, NeighbourEvidence) and batch.neighbours is not None and read is not None
-        following = batch.neighbours.following[..., 0]
-        weights = read * (following >= 0)
-        mean = (table[following.clamp_min(0)] * weights.unsqueeze(3)).sum(2)
-        refined: Tensor = module.project(module.norm(mean)) * (weights.sum(2, keepdim=True) > 0)
-        return refined
-
 
 def _at(values: Tensor, places: Tensor) -> Tensor:
     """Values `[b, l, d]` at the places `[b, t]`, `[b, t, d]`."""
     return values.gather(1, places.unsqueeze(2).expand(-1, -1, values.shape[2]))
 
 
-def _by_moment(module: MomentEvidence, batch: Batch, weights: Tensor) -> Tensor:
-    """The weights of the positions `[b, l]` added up by moment, `[b, moments]`; see `MomentEvidence.rows`."""
-    latest = module.keys - 1
-    if batch.times is None:
-        moments = torch.full_like(batch.items, latest)
-    else:
-        counted = (batch.times.unsqueeze(2) >= module.edges).long().sum(2)
-        moments = torch.where(batch.times[:, :1] == NO_TIMES, latest, counted)
-    own = moments.unsqueeze(2) == torch.arange(module.keys, device=weights.device)
-    return (own * weights.unsqueeze(2)).sum(1)
-
-
 def _with_unknown(by_gap: Tensor) -> Tensor:
     """Values of the buckets of the time gap `[..., gaps]`, and 0 for the bucket of times that are not known."""
     return torch.cat([by_gap, by_gap.new_zeros(*by_gap.shape[:-1], 1)], -1)
-
-
-def _read(module: RelationEvidence, batch: Batch) -> Tensor | None:
-    """See `RelationEvidence.read`; moments are counted later."""
-    if isinstance(module, FeatureEvidence):
-        return _project(module, batch.items)
-    return None if isinstance(module, MomentEvidence) else module.read(batch)
-
-
-def _project(module: FeatureEvidence, items: Tensor) -> Tensor:
-    """See `FeatureEvidence.project`."""
-    codes, weights = module.codes[items], module.slot_weights[items]
-    if module.left is not None and module.right is not None:
-        out = (module.left[codes] * weights.unsqueeze(3)).sum(2) @ module.right.t()
-    else:
-        out = torch.zeros(*items.shape, module.values, device=items.device)
-    return out.scatter_add(2, codes, module.log_diagonal[codes].exp() * weights).clamp_min(0.0)
-
-
-def _pairs(module: nn.Module, batch: Batch, read: Tensor | None) -> Tensor:
-    """See `RelationEvidence.pairs`."""
-    if isinstance(module, IdentityEvidence):
-        return module.pairs(batch, read)
-    assert read is not None
-    if isinstance(module, FeatureEvidence):
-        codes, weights = module.codes[batch.items], module.slot_weights[batch.items]
-        total = torch.zeros(*batch.items.shape, batch.items.shape[1], device=batch.items.device)
-        for slot in range(codes.shape[2]):
-            index = codes[:, :, slot].unsqueeze(1).expand(-1, batch.items.shape[1], -1)
-            total = total + read.gather(2, index) * weights[:, :, slot].unsqueeze(1)
-        return torch.log1p(total * module.pair_scale)
-    assert isinstance(module, RowEvidence)
-    table = module.table
-    if isinstance(table, SparseRows):
-        return torch.log1p(_sparse_pairs(table, module, batch, read) * module.pair_scale)
-    return module.pairs(batch, read)
-
-
-def _sparse_pairs(table: SparseRows, module: RowEvidence, batch: Batch, rows: Tensor) -> Tensor:
-    """See `SparseRows.pairs`; every kept entry is compared with every position."""
-    wanted = batch.items.clamp_max(module.columns - 1)
-    indices, values = table.indices[rows].long(), table.values[rows]
-    total = torch.zeros(*rows.shape, rows.shape[1], device=values.device)
-    for start in range(0, indices.shape[2], _AT_A_TIME):
-        part = slice(start, start + _AT_A_TIME)
-        same = indices[:, :, None, part] == wanted[:, None, :, None]
-        total = total + (same * values[:, :, None, part]).sum(3)
-    return total

@@ -23,14 +23,11 @@ from attrformer.export.folder import Description, UserAttribute
 from attrformer.recommender.unknown import id_series
 from attrformer.relations.naming import module_key
 from attrformer.relations.neighbours import latest_anchors
-from attrformer.relations.positions import level
+from attrformer.relations.positions import NO_TIMES, level
 from attrformer.relations.reading import Reading
 from attrformer.relations.user_attribute import first_values
 
 Codes = NDArray[np.int64]
-
-NO_TIMES: Final = -(1 << 62)
-"""Stands in place of the times of a history whose times are not known."""
 
 USERS, LEVELS, NEIGHBOURS = "user_", "level_", "neighbour_"
 """What the names of inputs begin with."""

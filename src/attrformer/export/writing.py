@@ -16,13 +16,14 @@ from torch import Tensor
 from attrformer.errors import ConfigurationError
 from attrformer.export.folder import GRAPH, Description, UserAttribute, is_export, write_description
 from attrformer.export.graph import ScoringGraph
-from attrformer.export.inputs import LEVELS, NEIGHBOURS, NO_TIMES, USERS
+from attrformer.export.inputs import LEVELS, NEIGHBOURS, USERS
 from attrformer.folders import new_folder
 from attrformer.locks import locked_place
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.model import Recommender
 from attrformer.relations.naming import module_key
+from attrformer.relations.positions import NO_TIMES
 
 OPSET: Final = 20
 EXPORTABLE: Final = ("attrformer", "sasrec")
@@ -84,7 +85,7 @@ def _example(fitted: Fitted) -> dict[str, Tensor]:
     }
     if not isinstance(fitted.network, AttrFormerNetwork):
         return inputs
-    if reads_times(fitted):
+    if relations.reads_times:
         inputs["times"] = torch.full((count, length), NO_TIMES)
     for name in relations.levels:
         inputs[LEVELS + module_key(name)] = torch.zeros(count, length, dtype=torch.long)
@@ -120,11 +121,6 @@ def _translated(graph: ScoringGraph, inputs: dict[str, Tensor]) -> Any:
         )
 
 
-def reads_times(fitted: Fitted) -> bool:
-    """Whether the times of a history count."""
-    return fitted.relations.time_gaps or fitted.relations.moment is not None
-
-
 def _describe(fitted: Fitted) -> Description:
     relations, knowledge = fitted.relations, fitted.knowledge
     whole = isinstance(fitted.network, AttrFormerNetwork)
@@ -132,7 +128,7 @@ def _describe(fitted: Fitted) -> Description:
     return Description(
         model=fitted.config.name,
         max_length=fitted.config.max_length,
-        times=whole and reads_times(fitted),
+        times=whole and relations.reads_times,
         items=knowledge.item_ids,
         users=knowledge.user_ids,
         frame_library=knowledge.frame_library,

@@ -55,7 +55,7 @@ class Index:
     def __init__(self, model: Recommender, options: IndexOptions, graph: ContentGraph | None) -> None:
         self.model, self.options = model, options
         self._graph, self._fitted = graph, _checked(model.fitted)
-        self._memory = Memory(self._fitted.relations.items)
+        self._memory = Memory(self._fitted.relations.n_items)
         # The graph is searched on another core while the relations are added up; by one thread, which may set it up.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="attrformer-graph")
         if graph is not None:
@@ -273,7 +273,7 @@ def _wants_graph(fitted: Fitted, options: IndexOptions) -> bool:
             f"'{fitted.config.name}' learns no item vectors, so that nothing can be indexed. Use method=exact."
         )
     if options.method == "auto":
-        return learned and fitted.relations.items > options.exact_items
+        return learned and fitted.relations.n_items > options.exact_items
     return options.method == "approximate"
 
 

@@ -45,7 +45,7 @@ def fingerprint(fitted: Fitted) -> str:
     Args:
         fitted: the model.
     """
-    digest = hashlib.sha256(f"{fitted.config.name} {fitted.relations.items}".encode())
+    digest = hashlib.sha256(f"{fitted.config.name} {fitted.relations.n_items}".encode())
     for name, weights in parameters_of(fitted.network).items():
         digest.update(name.encode())
         digest.update(weights.detach().cpu().contiguous().numpy().data)

@@ -10,8 +10,8 @@ from attrformer.models.registry import register
 from attrformer.models.sasrec import padded_embedding
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.objective import Objective, Outputs
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
+from attrformer.relations.relation_set import RelationSet
 
 __all__ = [
     "Batch",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -16,35 +16,17 @@ from attrformer.models.network import Network
 from attrformer.nn.attention import EncoderLayer, StackedHeads
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.dropout import Dropout
-from attrformer.nn.evidence import (
-    FeatureEvidence,
-    Gate,
-    IdentityEvidence,
-    LiftEvidence,
-    RelationEvidence,
-    RowEvidence,
-)
 from attrformer.nn.item_table import ItemTable
-from attrformer.nn.moment import MomentEvidence
 from attrformer.nn.named import NamedModules, NamedParameters
-from attrformer.nn.neighbours import NeighbourEvidence
 from attrformer.nn.objective import Objective, Outputs
 from attrformer.nn.parts import PartInputs
-from attrformer.nn.positions import PositionRelation
 from attrformer.nn.recency import LookBack, RecencyProfile, gap_buckets
+from attrformer.nn.relations.base import ContributingModule, ModuleOptions, RelationModule
+from attrformer.nn.relations.registry import modules_of
 from attrformer.nn.stacked import StackedEvidence, StackedParameters
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
-from attrformer.relations.moment import NAME as MOMENT
-from attrformer.relations.naming import relation_name
 from attrformer.relations.positions import GAP_BUCKETS
-
-RECENCY_DECAY = 0.8
-OWN_RECENCY_DECAY = {"next": 0.5, "wide": 0.97}
-"""Where the recency profiles of some relations start."""
-
-MOMENT_EPSILON, MOMENT_GATE, MOMENT_DECAY = 0.1, 0.3, 0.3
-"""eps, gate and recency profile of the relation of moments start here: it speaks softly, of the latest moments."""
+from attrformer.relations.relation_set import RelationSet
 
 MIXED = "mixed"
 
@@ -98,22 +80,18 @@ class AttrFormerNetwork(Network):
 
     def __init__(self, relations: RelationSet, config: AttrFormerConfig, dropout: float) -> None:
         super().__init__()
-        self.config, self.items = config, relations.items
+        self.config, self.items = config, relations.n_items
         width, length = config.width, config.max_length
         embedded = relations.features if config.attribute_embeddings else {}
         self.table = ItemTable(relations.popularity, width, embedded)
         self.position = nn.Parameter(torch.randn(length, width) * 0.02)
         self.gap_count = GAP_BUCKETS if relations.time_gaps else 0
         self.level_counts = {name: len(edges) + 2 for name, edges in relations.levels.items()}
-        self.relations = NamedModules(self._relation_modules(relations))
-        self.position_relations = NamedModules(self._position_relations())
-        neighbours = relations.neighbours
-        if neighbours is not None:
-            codes = {name: torch.from_numpy(user.codes) for name, user in relations.users.items()}
-            counts = {name: len(user.labels) for name, user in relations.users.items()}
-            gate = Gate(width, config.epsilon)
-            self.relations["neighbours"] = NeighbourEvidence(self.items, width, neighbours.horizon, codes, counts, gate)
-        heads = [*self.position_relations, *(name for name, m in self.relations.items() if self._has_pairs(m))]
+        made = modules_of(relations, ModuleOptions(width, config.epsilon, config.low_rank, self._recency, relations))
+        contributing = {name: module for name, module in made.items() if module.contributes}
+        positions = {name: module for name, module in made.items() if not module.contributes}
+        self.relations, self.position_relations = NamedModules(contributing), NamedModules(positions)
+        heads = [name for group in (positions, contributing) for name, module in group.items() if module.attends]
         self.head_names = heads if config.relation_heads else []
         # What the paper warns of, kept to show why: sources that share a head share its gradients.
         mixed = config.mixed_head and bool(self.head_names)
@@ -131,40 +109,18 @@ class AttrFormerNetwork(Network):
         profile = RecencyProfile(self.config.max_length, decay, self.gap_count, self.level_counts)
         return profile if self.config.learned_recency else profile.requires_grad_(False)
 
-    def _relation_modules(self, relations: RelationSet) -> dict[str, nn.Module]:
-        width, epsilon = self.config.width, self.config.epsilon
-        modules: dict[str, nn.Module] = {}
-        for name, rows in relations.rows.items():
-            recency = self._recency(OWN_RECENCY_DECAY.get(name, RECENCY_DECAY))
-            modules[name] = RowEvidence(rows, Gate(width, epsilon), recency)
-        for name, feature in relations.features.items():
-            modules[relation_name("item", name)] = FeatureEvidence(
-                feature, self.config.low_rank, Gate(width, epsilon), self._recency(RECENCY_DECAY)
-            )
-        for name, user in relations.users.items():
-            modules[relation_name("user", name)] = LiftEvidence(user.lift, name, Gate(width, 1.0))
-        if relations.moment is not None:
-            gate = Gate(width, MOMENT_EPSILON, start=MOMENT_GATE)
-            modules[MOMENT] = MomentEvidence(relations.moment, self.items, gate, self._recency(MOMENT_DECAY))
-        if relations.identity:
-            modules["identity"] = IdentityEvidence(self.items, Gate(width, epsilon, signed=True), self._recency(1.0))
-        return modules
+    def contributing(self) -> dict[str, ContributingModule]:
+        """The relations that add to the scores of the catalogue, by name."""
+        return dict(self.relations.items())
 
-    def _position_relations(self) -> dict[str, nn.Module]:
-        modules: dict[str, nn.Module] = {}
-        if self.gap_count:
-            modules["time_gap"] = PositionRelation(None, self.gap_count)
-        for name, count in self.level_counts.items():
-            modules[relation_name("behaviour", name)] = PositionRelation(name, count)
-        return modules
-
-    @staticmethod
-    def _has_pairs(module: nn.Module) -> bool:
-        return isinstance(module, (RowEvidence, FeatureEvidence, IdentityEvidence))
+    def _attending(self, name: str) -> RelationModule:
+        """The module of a relation that a head reads."""
+        found = self.position_relations if name in self.position_relations else self.relations
+        return cast(RelationModule, found[name])
 
     def stacked(self) -> StackedParameters:
         """The parameters of all relations side by side."""
-        modules = [module for module in self.relations.values() if isinstance(module, RelationEvidence)]
+        modules = list(self.contributing().values())
         return StackedParameters(
             [layer.attention.stacked() for layer in self.layers if isinstance(layer, EncoderLayer)],
             StackedEvidence.of(modules) if modules and self.config.catalogue_evidence else None,
@@ -176,12 +132,12 @@ class AttrFormerNetwork(Network):
             return None
         return gap_buckets(batch.times, places, self.gap_count)
 
-    def relation_values(self, batch: Batch, read: dict[str, Tensor | None]) -> Tensor | None:
+    def relation_values(self, batch: Batch, looked_up: dict[str, Tensor | None]) -> Tensor | None:
         """What the relation heads read, R_a(i_t, i_s) of each relation or the weighted sum of all.
 
         Args:
             batch: histories.
-            read: what each relation looks up of the batch.
+            looked_up: what each relation looks up of the batch.
 
         Returns:
             `[b, r, l, l]`, or None where there are no such heads.
@@ -190,41 +146,36 @@ class AttrFormerNetwork(Network):
             return None
         everywhere = torch.arange(batch.items.shape[1], device=batch.items.device).expand(batch.items.shape[0], -1)
         gaps = self.gaps(batch, everywhere)
-        values = [self._head_values(name, batch, gaps, read.get(name)) for name in self.head_names]
+        values = [self._head_values(name, batch, gaps, looked_up.get(name)) for name in self.head_names]
         stacked = torch.stack(values, 1)
         if self.mixing:
             mixing = torch.stack([self.mixing[name] for name in self.head_names])
             return (stacked * mixing.view(-1, 1, 1)).sum(1, keepdim=True)
         return stacked
 
-    def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, read: Tensor | None) -> Tensor:
+    def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, looked_up: Tensor | None) -> Tensor:
         """R_a(i_t, i_s) of one relation, `[b, l, l]`."""
-        if name in self.position_relations:
-            values: Tensor = self.position_relations[name](batch, gaps)
-            return values
-        module = self.relations[name]
-        assert isinstance(module, RelationEvidence)
-        return module.pairs(batch, read)
+        return self._attending(name).attention_values(batch, looked_up, gaps)
 
     def embed(self, items: Tensor, table: Tensor) -> Tensor:
         """Rows of the table `[items, d]` for item codes `[b, l]`, zeros for padding, `[b, l, d]`."""
         return F.embedding(items, torch.cat([table, table.new_zeros(1, table.shape[1])]))
 
     def encode(
-        self, batch: Batch, table: Tensor, read: dict[str, Tensor | None], heads: list[StackedHeads | None]
+        self, batch: Batch, table: Tensor, looked_up: dict[str, Tensor | None], heads: list[StackedHeads | None]
     ) -> Tensor:
         """Hidden state at the places of a batch, `[b, t, d]`.
 
         Args:
             batch: histories.
             table: item representations `[items, d]`.
-            read: what each relation looks up of the batch.
+            looked_up: what each relation looks up of the batch.
             heads: parameters of the relation heads of each layer.
         """
         length = batch.items.shape[1]
         embedded = self.embed(batch.items, table) * math.sqrt(self.config.width)
         hidden = self.drop(embedded + self.position[:length])
-        values = self.relation_values(batch, read)
+        values = self.relation_values(batch, looked_up)
         bins = self.look_back(None, length)
         for layer, own in zip(self.layers[:-1], heads[:-1], strict=True):
             hidden = layer(hidden, None if own is None or values is None else own.logits(values, bins))
@@ -238,12 +189,13 @@ class AttrFormerNetwork(Network):
 
     def forward(self, batch: Batch) -> Outputs:
         """Runs the network on a batch; the logits are made by `nn.objectives` in blocks."""
-        table, stacked = self.table(), self.stacked()
-        modules = {name: module for name, module in self.relations.items() if isinstance(module, RelationEvidence)}
-        read = {name: module.read(batch) for name, module in modules.items()}
-        hidden = self.encode(batch, table, read, stacked.heads)
+        table, stacked, modules = self.table(), self.stacked(), self.contributing()
+        looked_up = {name: module.lookup(batch) for name, module in modules.items()}
+        hidden = self.encode(batch, table, looked_up, stacked.heads)
         if batch.neighbours is not None and self.config.neighbour_states:
-            hidden = hidden + self.relations["neighbours"].refine(batch, read["neighbours"], table)  # type: ignore[operator]
+            for name, module in modules.items():
+                if module.refines:
+                    hidden = hidden + module.refinement(batch, looked_up[name], table)
         if stacked.evidence is None:
             return Outputs(hidden, table)
         gates = stacked.evidence.gates(hidden).unbind(2)
@@ -251,7 +203,7 @@ class AttrFormerNetwork(Network):
         spoken = stacked.evidence.weights(batch, bins, self.gaps(batch, batch.places), self.items)
         parts = []
         for (name, module), gate, own in zip(modules.items(), gates, spoken, strict=True):
-            part, weights = module.part(batch, read[name], own)
+            part, weights = module.contribution(batch, looked_up[name], own)
             parts.append((part, PartInputs(weights, gate)))
         return Outputs(hidden, table, list(modules), parts)
 

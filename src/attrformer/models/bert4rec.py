@@ -20,7 +20,7 @@ from attrformer.nn.batch import Batch, Example
 from attrformer.nn.bidirectional import BidirectionalLayer
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class BERT4RecNetwork(Network):
 
     def __init__(self, relations: RelationSet, config: BERT4RecConfig, dropout: float) -> None:
         super().__init__()
-        self.config, self.items = config, relations.items
+        self.config, self.items = config, relations.n_items
         width = config.width
-        self.item = nn.Parameter(torch.randn(relations.items, width) * 0.02)
+        self.item = nn.Parameter(torch.randn(relations.n_items, width) * 0.02)
         self.gap = nn.Parameter(torch.randn(1, width) * 0.02)
         # A whole history and the gap after it have a position each.
         self.position = nn.Parameter(torch.randn(config.max_length + 1, width) * 0.02)
@@ -96,7 +96,7 @@ class BERT4RecNetwork(Network):
         self.norm = nn.LayerNorm(width)
         self.drop = Dropout(dropout)
         self.project = nn.Linear(width, width)
-        self.bias = nn.Parameter(torch.zeros(relations.items))
+        self.bias = nn.Parameter(torch.zeros(relations.n_items))
 
     def fill(self, items: Tensor, places: Tensor) -> Outputs:
         """What is said about the gaps of some sequences (equations 4 to 7).

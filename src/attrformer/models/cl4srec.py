@@ -20,7 +20,7 @@ from attrformer.models.sasrec import SelfAttentiveEncoder, padded_embedding
 from attrformer.nn import augmentation
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.objective import Objective, Outputs, contrast
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class CL4SRecNetwork(Network):
 
     def __init__(self, relations: RelationSet, config: CL4SRecConfig, dropout: float) -> None:
         super().__init__()
-        self.config, self.items = config, relations.items
-        self.item = nn.Parameter(torch.randn(relations.items, config.width) * 0.02)
+        self.config, self.items = config, relations.n_items
+        self.item = nn.Parameter(torch.randn(relations.n_items, config.width) * 0.02)
         self.gap = nn.Parameter(torch.randn(1, config.width) * 0.02)
         self.encoder = SelfAttentiveEncoder(config, dropout)
 

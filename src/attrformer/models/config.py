@@ -40,6 +40,7 @@ def only(
         moment=False,
         identity=False,
         neighbours=False,
+        own=(),
     )
 
 

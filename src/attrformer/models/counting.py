@@ -10,7 +10,7 @@ from attrformer.nn.batch import Batch
 from attrformer.nn.objective import Outputs
 from attrformer.nn.parts import PartInputs, RowPart
 from attrformer.nn.tables import DenseRows
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 EPSILON = 1e-6
 """Evidence e counts as log(1 + e / EPSILON): the order stays, and nearly all evidence is worth more than popularity."""
@@ -37,7 +37,7 @@ class CountingNetwork(Network):
 
     def __init__(self, relations: RelationSet, name: str, repeats: bool) -> None:
         super().__init__()
-        self.items, self.name, self.repeats = relations.items, name, repeats
+        self.items, self.name, self.repeats = relations.n_items, name, repeats
         count = torch.from_numpy(relations.popularity).log1p()
         self.register_buffer("popularity", (TIE * count / count.max().clamp_min(1e-9)).unsqueeze(1), persistent=False)
 

@@ -28,8 +28,8 @@ from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs
 from attrformer.nn.post_norm import split_heads
 from attrformer.nn.scores import ScoredLayer, maybe_at
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class DIFSRNetwork(Network):
         self.config = config
         width, narrow = config.width, config.attribute_width or config.width
         features = list(relations.features.values())
-        self.item = nn.Parameter(torch.randn(relations.items, width) * 0.02)
+        self.item = nn.Parameter(torch.randn(relations.n_items, width) * 0.02)
         self.position = nn.Parameter(torch.randn(config.max_length, width) * 0.02)
         self.attributes = nn.ModuleList(AttributeEmbedding(feature, narrow) for feature in features)
         widths = [width, *(narrow for _ in features), width]

@@ -20,7 +20,7 @@ from attrformer.models.sasrec import SelfAttentiveEncoder, padded_embedding
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.grouping import groups_by_length
 from attrformer.nn.objective import Objective, Outputs, contrast
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class DuoRecNetwork(Network):
 
     def __init__(self, relations: RelationSet, config: DuoRecConfig, dropout: float) -> None:
         super().__init__()
-        self.config, self.items = config, relations.items
-        self.item = nn.Parameter(torch.randn(relations.items, config.width) * 0.02)
+        self.config, self.items = config, relations.n_items
+        self.item = nn.Parameter(torch.randn(relations.n_items, config.width) * 0.02)
         self.encoder = SelfAttentiveEncoder(config, dropout)
 
     def encode(self, items: Tensor, places: Tensor) -> Tensor:

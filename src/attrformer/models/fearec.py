@@ -32,7 +32,7 @@ from attrformer.nn.post_norm import (
     split_heads,
 )
 from attrformer.nn.spectrum import at_lags, band_projection, frequencies, lag_correlation
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -209,11 +209,11 @@ class FEARecNetwork(Network):
 
     def __init__(self, relations: RelationSet, config: FEARecConfig, dropout: float) -> None:
         super().__init__()
-        self.config, self.items, width = config, relations.items, config.width
+        self.config, self.items, width = config, relations.n_items, config.width
         bands = ramp(frequencies(config.max_length), config.layers, config.ratio)
         self.layers = nn.ModuleList(FEARecLayer(config, band, dropout) for band in bands)
         self.apply(initialise)
-        self.item = nn.Parameter(torch.randn(relations.items, width) * INITIAL_DEVIATION)
+        self.item = nn.Parameter(torch.randn(relations.n_items, width) * INITIAL_DEVIATION)
         self.position = nn.Parameter(torch.randn(config.max_length, width) * INITIAL_DEVIATION)
         self.norm = nn.LayerNorm(width)
         self.drop = Dropout(dropout)

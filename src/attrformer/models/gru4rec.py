@@ -21,7 +21,7 @@ from attrformer.models.sasrec import padded_embedding
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 NOTHING = -1e9
 """Score of a negative that does not count."""
@@ -73,8 +73,8 @@ class GRU4RecNetwork(Network):
 
     def __init__(self, relations: RelationSet, config: GRU4RecConfig, dropout: float) -> None:
         super().__init__()
-        self.config, self.items = config, relations.items
-        self.item = nn.Parameter(torch.randn(relations.items, config.width) * 0.02)
+        self.config, self.items = config, relations.n_items
+        self.item = nn.Parameter(torch.randn(relations.n_items, config.width) * 0.02)
         between = dropout if config.layers > 1 else 0.0
         self.recurrent = nn.GRU(config.width, config.state, config.layers, batch_first=True, dropout=between)
         self.project = nn.Linear(config.state, config.width)

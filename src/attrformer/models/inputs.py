@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from attrformer.dataset.sequences import Sequences
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.similar_users import SimilarUsers
-from attrformer.relations.build import RelationSet
 from attrformer.relations.neighbours import latest_anchors
 from attrformer.relations.positions import level
+from attrformer.relations.relation_set import RelationSet
 
 
 class InputMaker:
@@ -95,9 +95,9 @@ class InputMaker:
             for name, edges in relations.levels.items()
             if name in sequences.behaviours
         }
-        timed = (relations.time_gaps or relations.moment is not None) and sequences.times is not None
+        timed = relations.reads_times and sequences.times is not None
         batch = Batch(
-            items=padded(sequences.items.astype(np.int64), relations.items),
+            items=padded(sequences.items.astype(np.int64), relations.n_items),
             places=torch.from_numpy(places.astype(np.int64)),
             folds=torch.from_numpy(folds.astype(np.int64)),
             users={name: torch.from_numpy(codes.astype(np.int64)) for name, codes in user_codes.items()},

@@ -29,7 +29,7 @@ from attrformer.nn.post_norm import (
     merge_heads,
     split_heads,
 )
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -163,10 +163,10 @@ class LightSANsNetwork(Network):
 
     def __init__(self, relations: RelationSet, config: LightSANsConfig, dropout: float) -> None:
         super().__init__()
-        self.items, width = relations.items, config.width
+        self.items, width = relations.n_items, config.width
         self.layers = nn.ModuleList(LightLayer(config, dropout) for _ in range(config.layers))
         self.apply(initialise)
-        self.item = nn.Parameter(torch.randn(relations.items, width) * INITIAL_DEVIATION)
+        self.item = nn.Parameter(torch.randn(relations.n_items, width) * INITIAL_DEVIATION)
         self.position = nn.Parameter(torch.randn(config.max_length, width) * INITIAL_DEVIATION)
         self.norm = nn.LayerNorm(width)
         self.drop = Dropout(dropout)

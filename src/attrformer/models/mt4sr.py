@@ -39,8 +39,8 @@ from attrformer.nn.objective import Objective, Outputs
 from attrformer.nn.post_norm import split_heads
 from attrformer.nn.related import ItemRelation, KnownPairs, SharedValues
 from attrformer.nn.scores import ScoredLayer, maybe_at
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class MT4SRNetwork(Network):
         super().__init__()
         self.config = config
         width = config.width
-        self.item = nn.Parameter(torch.randn(relations.items, width) * 0.02)
+        self.item = nn.Parameter(torch.randn(relations.n_items, width) * 0.02)
         self.position = nn.Parameter(torch.randn(config.max_length, width) * 0.02)
         shared = [SharedValues(feature) for feature in relations.features.values()]
         known = [KnownPairs(rows) for rows in relations.rows.values()]

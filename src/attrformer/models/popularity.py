@@ -12,7 +12,7 @@ from attrformer.models.config import ModelConfig
 from attrformer.models.network import Network
 from attrformer.nn.batch import Batch
 from attrformer.nn.objective import Outputs
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)

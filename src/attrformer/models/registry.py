@@ -25,7 +25,7 @@ from attrformer.models.sasrecf import SASRecFConfig, SASRecFNetwork
 from attrformer.models.tisasrec import TiSASRecConfig, TiSASRecNetwork
 from attrformer.models.transitions import TransitionsConfig, TransitionsNetwork
 from attrformer.models.vsknn import VSKNNConfig, VSKNNNetwork
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 NetworkMaker = Callable[[RelationSet, Any, float], Network]
 """Makes a network of relations, options and the resolved dropout rate; usually the class itself."""

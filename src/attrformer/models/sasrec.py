@@ -19,7 +19,7 @@ from attrformer.nn.attention import EncoderLayer
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs, binary_cross_entropy, uniform_negatives
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class SASRecNetwork(Network):
 
     def __init__(self, relations: RelationSet, config: SASRecConfig, dropout: float) -> None:
         super().__init__()
-        self.config, self.items = config, relations.items
-        self.item = nn.Parameter(torch.randn(relations.items, config.width) * 0.02)
+        self.config, self.items = config, relations.n_items
+        self.item = nn.Parameter(torch.randn(relations.n_items, config.width) * 0.02)
         self.encoder = SelfAttentiveEncoder(config, dropout)
 
     def forward(self, batch: Batch) -> Outputs:

@@ -20,8 +20,8 @@ from attrformer.models.sasrec import SelfAttentiveEncoder, padded_embedding
 from attrformer.nn.attributes import AttributeEmbedding
 from attrformer.nn.batch import Batch
 from attrformer.nn.objective import Outputs
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class SASRecFNetwork(Network):
 
     def __init__(self, relations: RelationSet, config: SASRecFConfig, dropout: float) -> None:
         super().__init__()
-        self.item = nn.Parameter(torch.randn(relations.items, config.width) * 0.02)
+        self.item = nn.Parameter(torch.randn(relations.n_items, config.width) * 0.02)
         self.encoder = SelfAttentiveEncoder(config, dropout)
         self.attributes = nn.ModuleList(AttributeEmbedding(r, config.width) for r in relations.features.values())
         self.fusion = InputFusion(config.width, 1 + len(self.attributes), config.fusion) if self.attributes else None

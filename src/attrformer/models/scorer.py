@@ -13,7 +13,7 @@ from attrformer.models.network import Network
 from attrformer.models.pieces import in_pieces
 from attrformer.models.prepared import prepared
 from attrformer.nn.objectives import score_catalogue
-from attrformer.relations.build import RelationSet
+from attrformer.relations.relation_set import RelationSet
 
 
 @torch.no_grad()

@@ -20,8 +20,8 @@ from attrformer.nn.attention import look_back
 from attrformer.nn.batch import Batch, Example, at_places
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.objective import Objective, Outputs, binary_cross_entropy, uniform_negatives
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,8 @@ class TiSASRecNetwork(Network):
                 "model.name is tisasrec, which needs timestamps. Give interactions with a timestamp column and leave "
                 "relations.behaviours on, or choose another model."
             )
-        self.config, self.items, width = config, relations.items, config.width
-        self.item = nn.Parameter(torch.randn(relations.items, width) * 0.02)
+        self.config, self.items, width = config, relations.n_items, config.width
+        self.item = nn.Parameter(torch.randn(relations.n_items, width) * 0.02)
         self.position_key, self.position_value = (
             nn.Parameter(torch.randn(config.max_length, width) * 0.02) for _ in range(2)
         )

@@ -20,9 +20,9 @@ from attrformer.errors import require
 from attrformer.models.config import ModelConfig, only
 from attrformer.models.counting import CountingNetwork
 from attrformer.nn.batch import Batch
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.relation_set import RelationSet
 
 LEAST = 1e-6
 """Weight of a step back in the history from which on nothing is read."""
@@ -78,7 +78,7 @@ class TransitionsNetwork(CountingNetwork):
             table = getattr(near, name)
             self.register_buffer(name, None if table is None else torch.from_numpy(table), persistent=False)
         features = list(relations.features.values()) if config.attributes > 0 else []
-        codes, weights, self.value_count = attribute_vectors(features, relations.items)
+        codes, weights, self.value_count = attribute_vectors(features, relations.n_items)
         self.register_buffer("codes", torch.from_numpy(codes), persistent=False)
         self.register_buffer("weights", torch.from_numpy(weights), persistent=False)
 

@@ -18,9 +18,9 @@ from attrformer.errors import require
 from attrformer.models.config import ModelConfig, only
 from attrformer.models.counting import CountingNetwork, steps_back
 from attrformer.nn.batch import Batch
-from attrformer.relations.build import RelationSet
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.nearest import NearestRule, NearestSequences
+from attrformer.relations.relation_set import RelationSet
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class VSKNNNetwork(CountingNetwork):
             behind=config.behind,
             rare_first=config.rare_first,
         )
-        self._nearest = NearestSequences(relations.neighbours, relations.items, rule)
+        self._nearest = NearestSequences(relations.neighbours, relations.n_items, rule)
 
     def evidence(self, batch: Batch) -> Tensor:
         """What the neighbours of the history up to each place say."""

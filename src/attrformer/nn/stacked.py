@@ -14,8 +14,8 @@ from torch import Tensor
 from attrformer.nn.attention import StackedHeads
 from attrformer.nn.batch import Batch
 from attrformer.nn.constants import constant
-from attrformer.nn.evidence import Gate, RelationEvidence
 from attrformer.nn.recency import StackedProfiles
+from attrformer.nn.relations.base import ContributingModule, Gate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ class StackedEvidence:
     with_history: list[bool]
 
     @classmethod
-    def of(cls, modules: list[RelationEvidence]) -> StackedEvidence:
+    def of(cls, modules: list[ContributingModule]) -> StackedEvidence:
         """Stacks at least one relation."""
         reading = [(module.recency, module.gate.log_inverse_epsilon) for module in modules]
         profiles = [profile for profile, _ in reading if profile is not None]

@@ -132,8 +132,8 @@ class Answering(FittedModel):
         request = read_request(fitted, users, histories, user_attributes, unknown)
         choice = read_choice(fitted, k, hide_seen, candidates, exclude, unknown)
         chosen = None if items is None else chosen_items(fitted.knowledge.item_ids, items, "items", unknown)
-        windows = explaining.windows_of(self.config.relations)
-        return native_like(explaining.explain(fitted, request, choice, chosen, windows), request.library)
+        explained = explaining.explain(fitted, request, choice, chosen, self.config.relations)
+        return native_like(explained, request.library)
 
     def similar_items(self, items: Any, *, k: int = 10, by: str = "content", candidates: Any = None) -> Any:
         """The items most like some items.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,14 @@ from torch import Tensor
 
 from attrformer.columns import CONTRIBUTION, COUNT, HISTORY, ITEM, PART, RANK, REASON, SCORE, USER, VALUE
 from attrformer.models.pieces import together
+from attrformer.recommender.attributions import Attributor, Explained
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import part_scores
 from attrformer.recommender.popularity import popularity_parts
 from attrformer.recommender.ranking import Choice, answers, best_items, blocks
 from attrformer.recommender.requests import Group, Request
-from attrformer.recommender.voices import Asked, Speakers, Voice
 from attrformer.relations.config import RelationsConfig
+from attrformer.relations.explaining import Attribution
 
 Codes = NDArray[np.int64]
 
@@ -29,7 +30,7 @@ _OWNER, _ORDER = "owner", "order"
 
 
 def explain(
-    fitted: Fitted, request: Request, choice: Choice, items: Codes | None, windows: Mapping[str, int]
+    fitted: Fitted, request: Request, choice: Choice, items: Codes | None, options: RelationsConfig
 ) -> pl.DataFrame:
     """`user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for each part.
 
@@ -38,9 +39,9 @@ def explain(
         request: whom to answer.
         choice: what may be recommended, where `items` is None.
         items: item codes to explain, or None for the best; their rank is that among each other.
-        windows: as `windows_of` gives them.
+        options: of the relations.
     """
-    return pl.concat([_nothing(fitted, request), *explained(fitted, request, choice, items, windows)])
+    return pl.concat([_nothing(fitted, request), *explained(fitted, request, choice, items, options)])
 
 
 def explained(
@@ -48,7 +49,7 @@ def explained(
     request: Request,
     choice: Choice,
     items: Codes | None,
-    windows: Mapping[str, int],
+    options: RelationsConfig,
     most: Callable[[], int] = lambda: _ELEMENTS,
 ) -> Iterator[pl.DataFrame]:
     """The same in pieces, for who has other things to do between them.
@@ -58,19 +59,19 @@ def explained(
         request: as for `explain`, as are those that follow.
         choice: what may be recommended.
         items: item codes to explain, or None.
-        windows: as `windows_of` gives them.
+        options: of the relations.
         most: asked before each piece how many items it may explain; those of one person may come in several.
     """
     if items is not None:
         choice = Choice(max(len(items), 1), hide_seen=False, candidates=items)
-    each, largest, start = min(choice.k, fitted.relations.items), _most(fitted, choice.k), 0
+    each, largest, start = min(choice.k, fitted.relations.n_items), _most(fitted, choice.k), 0
     while start < len(request):
         asked = max(1, most())
         block = start + next(blocks(fitted, len(request) - start, max(1, min(largest, asked // each))))
         start += len(block)
         cut = asked if len(block) == 1 else each * len(block)
         groups = [
-            _explain_group(fitted, request, group, choice, windows, cut) for group in request.groups(fitted, block)
+            _explain_group(fitted, request, group, choice, options, cut) for group in request.groups(fitted, block)
         ]
         if len(block) == 1:
             yield from map(_in_order, groups[0])
@@ -79,13 +80,8 @@ def explained(
             yield _in_order(pl.concat([next(group) for group in groups]))
 
 
-def windows_of(relations: RelationsConfig) -> dict[str, int]:
-    """Most steps between the two items of a pair, by the name of the co-occurrence relation that counts it."""
-    return {name: getattr(relations, name).window for name in ("near", "wide", "next")}
-
-
 def _explain_group(
-    fitted: Fitted, request: Request, group: Group, choice: Choice, windows: Mapping[str, int], most: int
+    fitted: Fitted, request: Request, group: Group, choice: Choice, options: RelationsConfig, most: int
 ) -> Iterator[pl.DataFrame]:
     """The answers of a group with their parts, so many of them in each frame."""
     users, values = request.users[group.places], request.values_at(fitted, group.places)
@@ -106,17 +102,19 @@ def _explain_group(
     for start in range(0, max(len(rows), 1), most):
         cut = slice(start, start + most)
         row = rows[cut].cpu().numpy()
-        asked = Asked(batch, rows[cut], items[cut], users[row], {name: codes[row] for name, codes in values.items()})
-        yield _told(fitted, asked, frame[cut], group.places[row], kept, windows)
+        asked = Explained(
+            batch, rows[cut], items[cut], users[row], {name: codes[row] for name, codes in values.items()}
+        )
+        yield _told(fitted, asked, frame[cut], group.places[row], kept, options)
 
 
 def _told(
     fitted: Fitted,
-    asked: Asked,
+    asked: Explained,
     frame: pl.DataFrame,
     owner: Codes,
     parts: Iterable[tuple[str, Tensor]],
-    windows: Mapping[str, int],
+    options: RelationsConfig,
 ) -> pl.DataFrame:
     """A row for each part of some answers.
 
@@ -126,13 +124,13 @@ def _told(
         frame: the same as a table.
         owner: int64 `[n]`, places in the request.
         parts: name and what it adds to the score of every item, `[b, items]`.
-        windows: as `windows_of` gives them.
+        options: of the relations.
     """
-    speakers = Speakers(fitted, asked, windows)
+    attributor = Attributor(fitted, asked, options)
     frames = []
     for order, (name, part) in enumerate(parts):
         added = part[asked.rows, asked.items].cpu().numpy()
-        spoken = _columns(fitted, speakers.voices(name, added))
+        spoken = _columns(fitted, attributor.attributions(name, added))
         place = (pl.Series(_OWNER, owner), pl.lit(order, pl.Int64).alias(_ORDER))
         frames.append(frame.with_columns(pl.lit(name).alias(PART), pl.Series(CONTRIBUTION, added), *spoken, *place))
     return pl.concat(frames)
@@ -142,22 +140,22 @@ def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort(_OWNER, RANK, _ORDER).drop(_OWNER, _ORDER)
 
 
-def _columns(fitted: Fitted, voices: list[Voice]) -> list[pl.Series]:
-    """Voices as the last columns of the answer."""
-    codes = np.array([voice.history for voice in voices], dtype=np.int64)
+def _columns(fitted: Fitted, found: list[Attribution]) -> list[pl.Series]:
+    """Attributions as the last columns of the answer."""
+    codes = np.array([one.history for one in found], dtype=np.int64)
     history = fitted.knowledge.item_ids.decode(np.maximum(codes, 0)).rename(HISTORY).set(pl.Series(codes < 0), None)
     return [
         history,
-        pl.Series(VALUE, [voice.value for voice in voices], dtype=pl.String),
-        pl.Series(COUNT, [voice.count for voice in voices], dtype=pl.Int64),
-        pl.Series(REASON, [voice.reason for voice in voices], dtype=pl.String),
+        pl.Series(VALUE, [one.value for one in found], dtype=pl.String),
+        pl.Series(COUNT, [one.count for one in found], dtype=pl.Int64),
+        pl.Series(REASON, [one.reason for one in found], dtype=pl.String),
     ]
 
 
 def _most(fitted: Fitted, k: int) -> int:
     """People who are explained together: their histories are, and each answer once for each value of an attribute."""
     widest = max((len(feature.labels) for feature in fitted.relations.features.values()), default=1)
-    most = _ELEMENTS // (min(k, fitted.relations.items) * widest)
+    most = _ELEMENTS // (min(k, fitted.relations.n_items) * widest)
     return max(1, min(most, together(fitted.config.max_length)))
 
 

@@ -23,7 +23,7 @@ from attrformer.nn.batch import Batch
 from attrformer.nn.objective import Outputs
 from attrformer.nn.objectives import score_catalogue
 from attrformer.recommender.occurrences import Occurrences
-from attrformer.relations.build import RelationSet, UserRelation
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of, set_parameters
 
 
@@ -67,7 +67,7 @@ class Fitted:
 
     Args:
         config: shape and parts of the network.
-        relations: reduced by `for_inference`.
+        relations: as `RelationSet.for_inference` gives them.
         parameters: weights by name.
         knowledge: ids, histories and what else is stored.
         device: where to compute.
@@ -145,7 +145,7 @@ class Fitted:
         """The same network with other relations; this one stays as it is, for whoever is using it at the moment.
 
         Args:
-            relations: reduced by `for_inference`.
+            relations: as `RelationSet.for_inference` gives them.
             knowledge: ids, histories and what else is stored.
             parameters: weights by name, in place of those of the same names.
         """
@@ -156,29 +156,9 @@ class Fitted:
         """Where each item stands in the stored histories; made when first asked for, and anew when they have grown."""
         histories = self.knowledge.histories
         if self._occurrences is None or self._occurrences.histories is not histories:
-            self._occurrences = Occurrences(histories, self.relations.items)
+            self._occurrences = Occurrences(histories, self.relations.n_items)
         return self._occurrences
 
     def know(self, **more: Any) -> None:
         """Replaces fields of `knowledge`."""
         self.knowledge = replace(self.knowledge, **more)
-
-
-def for_inference(relations: RelationSet) -> RelationSet:
-    """The same relations without what only cross-fitting needs."""
-    users = {
-        name: UserRelation(user.codes, user.labels, user.lift.for_inference(), user.reading)
-        for name, user in relations.users.items()
-    }
-    index = relations.neighbours
-    if index is not None:
-        index = replace(index, train=Sequences(index.train.offsets, index.train.items))
-    return replace(
-        relations,
-        folds=0,
-        fold_of_user=np.empty(0, dtype=np.int64),
-        rows={name: rows.for_inference() for name, rows in relations.rows.items()},
-        users=users,
-        neighbours=index,
-        moment=None if relations.moment is None else relations.moment.for_inference(),
-    )

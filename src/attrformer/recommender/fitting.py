@@ -25,13 +25,14 @@ from attrformer.models.network import Network
 from attrformer.models.registry import build_network, is_own
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
-from attrformer.recommender.fitted import Fitted, Knowledge, for_inference
+from attrformer.recommender.fitted import Fitted, Knowledge
 from attrformer.recommender.known_later import edges_read, protocol_marks, tell_what_is_known_later
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.strengths import relation_strengths
 from attrformer.recommender.warm_start import carry_over, check_options
-from attrformer.relations.build import RelationSet, build_relations
+from attrformer.relations.build import build_relations
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision, replays
 from attrformer.training.examples import Examples
@@ -181,7 +182,7 @@ class Fit:
             selection=f"best epoch by validation {SELECTION_METRIC} ({_SELECTED[config.training.select_on]}) | "
             f"{protocol_marks(dataset, relations)}{_after_the_fact(dataset)}",
         )
-        fitted = Fitted(config.model, for_inference(relations), parameters_of(network), knowledge, device)
+        fitted = Fitted(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
         fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
         return fitted

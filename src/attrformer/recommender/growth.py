@@ -16,7 +16,7 @@ from attrformer.errors import ConfigurationError, DataError
 from attrformer.models.attrformer import OWN_EMBEDDING, AttrFormerNetwork
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.incoming import in_type_of, open_incoming, read_attributes
-from attrformer.relations.growth import with_more_items
+from attrformer.relations.base import NewItems
 from attrformer.training.checkpoint import parameters_of
 
 SOURCE: Final = "items"
@@ -37,7 +37,7 @@ def with_items(fitted: Fitted, frame: Any) -> Fitted:
         CheckpointError: the model was saved by a version that did not keep how attributes are read.
     """
     _require_attributes(fitted)
-    readings = {name: feature.reading for name, feature in fitted.relations.item_columns.items()}
+    readings = fitted.relations.item_columns
     table = open_incoming(frame, SOURCE, ITEM, readings)
     known = fitted.knowledge.item_ids
     ids = _new_ids(known, table)
@@ -46,12 +46,10 @@ def with_items(fitted: Fitted, frame: Any) -> Fitted:
     if isinstance(fitted.network, AttrFormerNetwork):
         own = parameters_of(fitted.network)[OWN_EMBEDDING]
         weights[OWN_EMBEDDING] = torch.cat([own, own.new_zeros(len(ids), own.shape[1])])
-    knowledge = replace(
-        fitted.knowledge,
-        item_ids=Ids(pl.concat([known.values, ids])),
-        titles=_titles(fitted, table, ids),
-    )
-    return fitted.rebuilt(with_more_items(fitted.relations, attributes, known, Ids(ids)), knowledge, weights)
+    titles = _titles(fitted, table, ids)
+    knowledge = replace(fitted.knowledge, item_ids=Ids(pl.concat([known.values, ids])), titles=titles)
+    new = NewItems(known, Ids(ids), attributes, None if titles is None else titles[len(known) :])
+    return fitted.rebuilt(fitted.relations.with_items(new), knowledge, weights)
 
 
 def _require_attributes(fitted: Fitted) -> None:

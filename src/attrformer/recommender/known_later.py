@@ -10,13 +10,13 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.id_numbering import FIRST_INTERACTION, IdNumbering, id_numbering
 from attrformer.errors import KnownLaterWarning
 from attrformer.recommender.config import Config
-from attrformer.relations.build import RelationSet
 from attrformer.relations.naming import relation_name
+from attrformer.relations.relation_set import RelationSet
 
 
 def edges_read(dataset: Dataset, relations: RelationSet) -> tuple[str, ...]:
     """Names of the edge tables that became relations."""
-    return tuple(name for name in dataset.item_relations if relation_name("edge", name) in relations.rows)
+    return tuple(name for name in dataset.item_relations if relation_name("edge", name) in relations)
 
 
 def protocol_marks(dataset: Dataset, relations: RelationSet) -> str:
@@ -68,7 +68,7 @@ def _sentences(dataset: Dataset, relations: RelationSet, config: Config) -> list
 
 
 def _reads_ids(relations: RelationSet) -> bool:
-    return any(feature.from_ids for feature in relations.features.values())
+    return any(relation.reads_ids for relation in relations.values())
 
 
 def _numbering(dataset: Dataset) -> IdNumbering:

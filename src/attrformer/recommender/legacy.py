@@ -1,14 +1,71 @@
-"""Models that were saved when torch's names of relations had an underscore for every dot, under the names of today."""
+"""Models that earlier versions saved: their layout of relations, and their names of parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
-from attrformer.relations.build import RelationSet
+from attrformer.recommender.packing import relation_set
+from attrformer.relations.base import Arrays, Relation
+from attrformer.relations.cooccurrence import CooccurrenceRelation
+from attrformer.relations.edges import EdgeRelation
+from attrformer.relations.id_order import IdOrderRelation
+from attrformer.relations.identity import IdentityRelation
+from attrformer.relations.indirect import NAME as INDIRECT
+from attrformer.relations.indirect import IndirectRelation
+from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.moment import MomentRelation
 from attrformer.relations.naming import earlier_key, module_key, relation_name
+from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
+from attrformer.relations.relation_set import RelationSet
+from attrformer.relations.rows import RowRelation
+from attrformer.relations.similar_users import SimilarUsersRelation
+from attrformer.relations.user_attribute import UserRelation
+
+
+def unpack_by_kind(arrays: Arrays, layout: dict[str, Any]) -> RelationSet:
+    """Relations of the versions 1 and 2, which had a place in the description for each kind.
+
+    Args:
+        arrays: of the file.
+        layout: what the description says of the relations.
+
+    Raises:
+        KeyError: an array or a part of the description is missing.
+    """
+
+    def of(prefix: str) -> Arrays:
+        return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+    def told(entry: dict[str, Any]) -> dict[str, Any]:
+        return {**entry, "column": entry["name"], "reading": entry.get("kind")}
+
+    found: list[Relation] = []
+    for number, entry in enumerate(layout["rows"]):
+        found.append(_rows_kind(entry["name"]).from_arrays(entry["name"], of(f"rows/{number}/"), entry))
+    for number, entry in enumerate(layout["features"]):
+        kind = IdOrderRelation if entry.get("from_ids", False) else FeatureRelation
+        found.append(kind.from_arrays(entry["name"], of(f"features/{number}/"), told(entry)))
+    for number, entry in enumerate(layout["users"]):
+        found.append(UserRelation.from_arrays(entry["name"], of(f"users/{number}/"), told(entry)))
+    # The first models of version 1 know nothing of moments.
+    moment, neighbours = layout.get("moment"), layout["neighbours"]
+    found += [] if moment is None else [MomentRelation.from_arrays("moment", of("moment/"), moment)]
+    found += [IdentityRelation()] if layout["identity"] else []
+    if neighbours is not None:
+        found.append(SimilarUsersRelation.from_arrays("neighbours", of("neighbours/"), neighbours))
+    found += [TimeGapRelation()] if layout["time_gaps"] else []
+    found += [BehaviourRelation(name, arrays[f"levels/{n}"]) for n, name in enumerate(layout["levels"])]
+    return relation_set(layout["items"], arrays["popularity"], found)
+
+
+def _rows_kind(name: str) -> type[RowRelation]:
+    if name.startswith(relation_name(EdgeRelation.kind, "")):
+        return EdgeRelation
+    return IndirectRelation if name == INDIRECT else CooccurrenceRelation
 
 
 def with_present_names(
@@ -33,6 +90,12 @@ def with_present_names(
     parts = {part for name in parameters for part in name.split(".")}
     if any(key != earlier and key in parts for earlier, key in keys.items()):
         return relations, parameters, strengths
-    rows = {names.get(name, name): replace(row, name=names.get(name, name)) for name, row in relations.rows.items()}
+    rows = [replace(row, name=names.get(name, name)) for name, row in relations.rows.items()]
+    renamed_rows = dict(zip(relations.rows, rows, strict=True))
+    kept = tuple(renamed_rows.get(name, relation) for name, relation in relations.items())
     renamed = {".".join(keys.get(part, part) for part in name.split(".")): value for name, value in parameters.items()}
-    return replace(relations, rows=rows), renamed, {names.get(name, name): value for name, value in strengths.items()}
+    return (
+        replace(relations, relations=kept),
+        renamed,
+        {names.get(name, name): value for name, value in strengths.items()},
+    )

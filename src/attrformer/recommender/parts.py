@@ -10,8 +10,6 @@ from torch import Tensor
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.network import Network
 from attrformer.nn.batch import Batch
-from attrformer.nn.evidence import FeatureEvidence, IdentityEvidence, RelationEvidence, RowEvidence
-from attrformer.nn.moment import MomentEvidence
 from attrformer.nn.objective import Outputs
 from attrformer.nn.objectives import score_catalogue
 
@@ -40,8 +38,8 @@ def part_scores(outputs: Outputs, precision: torch.dtype) -> Iterator[tuple[str,
 
 
 @torch.no_grad()
-def loudest_positions(network: Network, batch: Batch, items: Tensor) -> dict[str, Tensor]:
-    """The position of the history that speaks loudest for an item, in each relation that reads the history.
+def strongest_positions(network: Network, batch: Batch, items: Tensor) -> dict[str, Tensor]:
+    """The position of the history that counts most for an item, in each relation that reads the history.
 
     Args:
         network: the network.
@@ -55,44 +53,9 @@ def loudest_positions(network: Network, batch: Batch, items: Tensor) -> dict[str
         return {}
     gaps = network.gaps(batch, batch.places)
     found = {}
-    for name, module in network.relations.items():
-        assert isinstance(module, RelationEvidence)
-        values = _relation_values(module, batch, items)
+    for name, module in network.contributing().items():
+        values = module.values_between(batch, items)
         if values is not None:
-            voice, position = (values * module.weights(batch, gaps).transpose(1, 2)).max(dim=1)
-            found[name] = torch.where(voice > 0, position, -1)
+            most, position = (values * module.weights(batch, gaps).transpose(1, 2)).max(dim=1)
+            found[name] = torch.where(most > 0, position, -1)
     return found
-
-
-@torch.no_grad()
-def loudest_values(module: FeatureEvidence, sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The pair of attribute values that carries most of R_a(i, j) = max(0, phi_a(i)^T M_a) phi_a(j).
-
-    Args:
-        module: the relation of an item attribute.
-        sources: int64 `[n]`, items i of histories.
-        targets: int64 `[n]`, items j.
-
-    Returns:
-        The value of i and the value of j, two int64 `[n]`; without meaning where R_a(i, j) is 0.
-    """
-    of_source, of_target = module.codes[sources], module.codes[targets]
-    learned = (of_source.unsqueeze(2) == of_target.unsqueeze(1)) * module.log_diagonal.exp()[of_source].unsqueeze(2)
-    if module.left is not None and module.right is not None:
-        learned = learned + module.left[of_source] @ module.right[of_target].transpose(1, 2)
-    said = module.slot_weights[sources].unsqueeze(2) * learned
-    # The negative part is cut off after all values of i have spoken, so the value of j is chosen first.
-    target = (said.sum(1).clamp_min(0.0) * module.slot_weights[targets]).argmax(1, keepdim=True)
-    source = said.gather(2, target.unsqueeze(1).expand(-1, said.shape[1], -1)).squeeze(2).argmax(1, keepdim=True)
-    return of_source.gather(1, source).squeeze(1), of_target.gather(1, target).squeeze(1)
-
-
-def _relation_values(module: RelationEvidence, batch: Batch, items: Tensor) -> Tensor | None:
-    """R_a(i_s, j) for positions s and items j, `[b, l, n]`; None where the history plays no part."""
-    if isinstance(module, RowEvidence | MomentEvidence):
-        return module.table.pairs(module.read(batch), items)
-    if isinstance(module, FeatureEvidence):
-        return torch.bmm(module.project(batch.items), module.phi(items).transpose(1, 2))
-    if isinstance(module, IdentityEvidence):
-        return (batch.items.unsqueeze(2) == items.unsqueeze(1)).float()
-    return None

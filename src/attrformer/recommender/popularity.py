@@ -53,7 +53,7 @@ def popularity_parts(
 
 def popularity_scores(fitted: Fitted, people: int, values: Mapping[str, NDArray[np.int64]]) -> Tensor:
     """The sum of the parts, float32 `[people, items]`; arguments as for `popularity_parts`."""
-    scores = torch.zeros(people, fitted.relations.items, device=fitted.device)
+    scores = torch.zeros(people, fitted.relations.n_items, device=fitted.device)
     for _, part in popularity_parts(fitted, people, values):
         scores += part
     return scores

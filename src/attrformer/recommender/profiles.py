@@ -17,9 +17,8 @@ from attrformer.dataset.frames import to_polars
 from attrformer.dataset.tables import Table, id_column, require_columns, require_distinct
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.unknown import OnUnknown, id_series
-from attrformer.relations.build import UserRelation
 from attrformer.relations.reading import Reading
-from attrformer.relations.user_attribute import first_values
+from attrformer.relations.user_attribute import UserRelation, first_values
 
 SOURCE: Final = "user_attributes"
 

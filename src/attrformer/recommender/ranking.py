@@ -155,7 +155,7 @@ def blocks(fitted: Fitted, count: int, most: int = _MOST) -> Iterator[Codes]:
         count: how many there are.
         most: most places of a block.
     """
-    size = max(1, min(most, _MOST, _ELEMENTS // max(1, fitted.relations.items)))
+    size = max(1, min(most, _MOST, _ELEMENTS // max(1, fitted.relations.n_items)))
     for start in range(0, count, size):
         yield np.arange(start, min(start + size, count))
 

@@ -14,12 +14,10 @@ from attrformer.columns import ITEM, RANK, SCORE, SIMILAR_ITEM
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.nn.evidence import FeatureEvidence
 from attrformer.recommender.arguments import whole_number
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import CONTENT
 from attrformer.recommender.ranking import best_items, blocks
-from attrformer.relations.naming import relation_name
 
 Codes = NDArray[np.int64]
 
@@ -41,7 +39,7 @@ def similar_items(fitted: Fitted, items: Codes, k: int, by: str, candidates: Cod
     k = whole_number(k, "k")
     outside = None
     if candidates is not None:
-        outside = torch.ones(fitted.relations.items, dtype=torch.bool, device=fitted.device)
+        outside = torch.ones(fitted.relations.n_items, dtype=torch.bool, device=fitted.device)
         outside[torch.from_numpy(candidates).to(fitted.device)] = False
     found = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))]
     for block, scores in _scores(fitted, items, by):
@@ -61,11 +59,9 @@ def similar_items(fitted: Fitted, items: Codes, k: int, by: str, candidates: Cod
     return pl.DataFrame(columns)
 
 
-def item_relations(fitted: Fitted) -> dict[str, tuple[str, str]]:
-    """The relations between items by name: "rows" or "features", and the key there."""
-    relations = fitted.relations
-    found = {name: ("rows", name) for name in relations.rows}
-    return found | {relation_name("item", name): ("features", name) for name in relations.features}
+def item_relations(fitted: Fitted) -> list[str]:
+    """Names of the relations between items."""
+    return [name for name, relation in fitted.relations.items() if relation.relates_items]
 
 
 def _scores(fitted: Fitted, items: Codes, by: str) -> Iterator[tuple[Codes, Tensor]]:
@@ -82,7 +78,7 @@ def _scores(fitted: Fitted, items: Codes, by: str) -> Iterator[tuple[Codes, Tens
     if name is None:
         raise ConfigurationError(f"by is '{by}'. Use one of: {', '.join([CONTENT, *names])}.")
     for block in every:
-        scores = _related(fitted, items[block], *names[name])
+        scores = _related(fitted, items[block], name)
         yield block, scores.masked_fill_(scores <= 0, -torch.inf)
 
 
@@ -99,17 +95,12 @@ def _vectors(fitted: Fitted) -> Tensor:
 
 
 @torch.no_grad()
-def _related(fitted: Fitted, items: Codes, kind: str, name: str) -> Tensor:
+def _related(fitted: Fitted, items: Codes, name: str) -> Tensor:
     """R(i, j) of some items and every item, float32 `[b, items]`, learned where the network has learned it."""
     network = fitted.network
-    if kind == "features" and isinstance(network, AttrFormerNetwork):
-        module = network.relations[relation_name("item", name)]
-        assert isinstance(module, FeatureEvidence)
-        projected = module.project(torch.from_numpy(items).to(fitted.device).unsqueeze(1)).squeeze(1)
-        codes, weights = module.codes[:-1], module.slot_weights[:-1]
-        summed = torch.nn.functional.embedding_bag(
-            codes, projected.t().contiguous(), per_sample_weights=weights, mode="sum"
-        )
-        return summed.t().contiguous()
-    relation = fitted.relations.rows[name] if kind == "rows" else fitted.relations.features[name]
+    if isinstance(network, AttrFormerNetwork):
+        learned = network.contributing()[name].related(torch.from_numpy(items).to(fitted.device))
+        if learned is not None:
+            return learned
+    relation = fitted.relations[name]
     return torch.from_numpy(np.stack([relation.row(int(item)) for item in items])).to(fitted.device)

@@ -16,21 +16,27 @@ from torch import Tensor
 
 from attrformer.configuration import from_dict, to_dict
 from attrformer.dataset.ids import Ids
+from attrformer.dataset.sequences import Sequences
 from attrformer.errors import CheckpointError, ConfigurationError, is_out_of_memory
 from attrformer.folders import files_together, standing_file
 from attrformer.io import file_checksum, has_checksum, json_text, read_json, with_checksum
 from attrformer.locks import locked_folder
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted, Knowledge
-from attrformer.recommender.legacy import with_present_names
-from attrformer.recommender.packing import pack_relations, pack_sequences, unpack_relations, unpack_sequences
+from attrformer.recommender.legacy import unpack_by_kind, with_present_names
+from attrformer.recommender.packing import pack_relations, unpack_relations
 from attrformer.recommender.soundness import require_sound
+from attrformer.relations.base import Arrays
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of
 
 FORMAT: Final = "attrformer-model"
-VERSION: Final = 2
+VERSION: Final = 3
+BY_KIND: Final = (1, 2)
+"""Versions whose description has a place for each kind of relation."""
+
 UNCHECKED: Final = 1
-"""The version before, whose mark covers the description and the parameters but no other array."""
+"""The version whose mark covers the description and the parameters but no other array."""
 
 TENSORS: Final = "model.safetensors"
 DESCRIPTION: Final = "model.json"
@@ -67,7 +73,7 @@ def save_model(fitted: Fitted, config: Config, folder: Path) -> None:
 def _packed(fitted: Fitted, config: Config) -> tuple[dict[str, Tensor], dict[str, Any]]:
     arrays, layout = pack_relations(fitted.relations)
     # Copies, since a split may share its arrays with the histories and safetensors refuses shared memory.
-    arrays |= {f"histories/{n}": array.copy() for n, array in pack_sequences(fitted.knowledge.histories).items()}
+    arrays |= {f"histories/{n}": array.copy() for n, array in fitted.knowledge.histories.to_arrays().items()}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     tensors |= {
         f"parameter/{n}": value.detach().cpu().contiguous() for n, value in parameters_of(fitted.network).items()
@@ -115,14 +121,14 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
         titles = described["titles"]
         parameters = {n.removeprefix("parameter/"): t for n, t in tensors.items() if n.startswith("parameter/")}
         relations, parameters, strengths = with_present_names(
-            unpack_relations(arrays, described["relations"]), described["edges"], parameters, described["strengths"]
+            _relations(arrays, described), described["edges"], parameters, described["strengths"]
         )
         knowledge = Knowledge(
             dataset=described["dataset"],
             user_ids=_ids_in(described["users"]),
             item_ids=_ids_in(described["items"]),
             titles=None if titles is None else tuple(titles),
-            histories=unpack_sequences(arrays, "histories/"),
+            histories=Sequences.from_arrays(arrays, "histories/"),
             frame_library=described["frame_library"],
             edges=tuple(described["edges"]),
             dropout=described["dropout"],
@@ -144,6 +150,11 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
         if is_out_of_memory(error) or device.type != "cpu":
             raise
         raise _damaged(folder, str(error)) from error
+
+
+def _relations(arrays: Arrays, described: dict[str, Any]) -> RelationSet:
+    unpack = unpack_by_kind if described["version"] in BY_KIND else unpack_relations
+    return unpack(arrays, described["relations"])
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -210,12 +221,12 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not isinstance(described, dict) or described.get("format") != FORMAT or "mark" not in described:
         raise _damaged(folder, f"{DESCRIPTION} describes no model")
     version = described.get("version")
-    if version not in (UNCHECKED, VERSION):
+    if version not in (*BY_KIND, VERSION):
         raise CheckpointError(
-            f"The model in {folder} has format version {str(version)[:20]}, this library reads {UNCHECKED} and "
+            f"The model in {folder} has format version {str(version)[:20]}, this library reads {UNCHECKED} to "
             f"{VERSION}. Fit it again, or use the version of attrformer that wrote it."
         )
-    if version == VERSION and not has_checksum(described):
+    if version != UNCHECKED and not has_checksum(described):
         raise _damaged(folder, f"{DESCRIPTION} does not have the checksum that it names")
     return described
 

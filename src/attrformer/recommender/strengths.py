@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.nn.evidence import FeatureEvidence
-from attrformer.nn.neighbours import NeighbourEvidence
+from attrformer.nn.relations.base import PairScores
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import part_scores
 from attrformer.relations.naming import relation_name
@@ -44,9 +42,7 @@ def relation_strengths(fitted: Fitted, users: NDArray[np.int64], contexts: Seque
 
 def pair_attributes(fitted: Fitted) -> list[str]:
     """Attributes whose pairs of values have a learned strength, by the names that `strongest_pairs` takes."""
-    if not isinstance(fitted.network, AttrFormerNetwork):
-        return []
-    columns = _learned_columns(fitted)
+    columns = [(scores.owner, scores.column) for scores in _learned(fitted)]
     whole = {relation_name(*column) for column in columns}
     names = [name for _, name in columns]
     # A column's own name where that says which one is meant; a user attribute "age" may stand beside an item
@@ -76,67 +72,44 @@ def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[st
     Raises:
         ConfigurationError: the model has learned no pairs for the attribute.
     """
-    labels, matrix, frequency = _learned(fitted, *_column(fitted, attribute))
-    root = np.sqrt(frequency)
+    asked = _pairs_of(fitted, attribute)
+    matrix, root = asked.matrix, np.sqrt(asked.frequency)
     weight = matrix * root[:, None] * root
     telling = (matrix > SMALLEST * matrix.max(initial=0.0)) & ~np.eye(len(matrix), dtype=bool)
     # Pairs of two values first: that a value goes with itself is where learning started.
     order = np.lexsort((-weight.ravel(), ~telling.ravel()))[: count * count]
     values = np.stack(np.unravel_index(order, weight.shape), axis=1).ravel()
     chosen = values[np.sort(np.unique(values, return_index=True)[1])][:count]
-    return [labels[value] for value in chosen], matrix[np.ix_(chosen, chosen)]
+    return [asked.labels[value] for value in chosen], matrix[np.ix_(chosen, chosen)]
 
 
-def _learned_columns(fitted: Fitted) -> list[tuple[str, str]]:
-    """Kind and name of each attribute whose pairs are learned."""
-    return [*(("item", name) for name in fitted.relations.features), *(("user", name) for name in _user_tables(fitted))]
+def _learned(fitted: Fitted) -> list[PairScores]:
+    """Every attribute whose pairs of values are learned."""
+    if not isinstance(fitted.network, AttrFormerNetwork):
+        return []
+    relations = fitted.relations
+    modules = fitted.network.contributing().items()
+    return [scores for name, module in modules for scores in module.pair_scores(relations[name], relations)]
 
 
-def _column(fitted: Fitted, attribute: str) -> tuple[str, str]:
-    """Kind and name of the attribute that is meant.
+def _pairs_of(fitted: Fitted, attribute: str) -> PairScores:
+    """The pairs of the attribute that is meant.
 
     Raises:
         ConfigurationError: there is none, or two.
     """
-    columns = [] if not isinstance(fitted.network, AttrFormerNetwork) else _learned_columns(fitted)
-    whole = [column for column in columns if relation_name(*column) == attribute]
-    found = whole or [column for column in columns if column[1] == attribute]
+    learned = _learned(fitted)
+    whole = [scores for scores in learned if _name(scores) == attribute]
+    found = whole or [scores for scores in learned if scores.column == attribute]
     if len(found) == 1:
         return found[0]
     if found:
-        raise ConfigurationError(f"'{attribute}' is an attribute of items and of users. Ask for one: {_named(found)}.")
+        named = " or ".join(f"'{_name(scores)}'" for scores in found)
+        raise ConfigurationError(f"'{attribute}' is an attribute of items and of users. Ask for one: {named}.")
     raise ConfigurationError(
         f"No pairs are learned for '{attribute}'. Ask for one of: {', '.join(pair_attributes(fitted)) or 'none'}."
     )
 
 
-def _named(columns: list[tuple[str, str]]) -> str:
-    return " or ".join(f"'{relation_name(*column)}'" for column in columns)
-
-
-def _learned(fitted: Fitted, kind: str, name: str) -> tuple[tuple[str, ...], NDArray[np.float32], NDArray[np.float64]]:
-    """Labels, learned matrix and frequency of the values of an attribute."""
-    relations = fitted.relations
-    if kind == "item":
-        feature = relations.features[name]
-        assert isinstance(fitted.network, AttrFormerNetwork)
-        module = fitted.network.relations[relation_name("item", name)]
-        assert isinstance(module, FeatureEvidence)
-        frequency = np.zeros(len(feature.labels))
-        np.add.at(frequency, feature.codes, (feature.weights > 0) * relations.popularity[:, None])
-        return feature.labels, module.matrix().detach().cpu().numpy(), frequency
-    user, table = relations.users[name], _user_tables(fitted)[name]
-    # The last code stands for a missing value, which is nobody's pair.
-    known = len(user.labels) - 1
-    frequency = np.bincount(user.codes, minlength=known + 1)[:known].astype(np.float64)
-    return user.labels[:known], table.exp().cpu().numpy()[:known, :known], frequency
-
-
-def _user_tables(fitted: Fitted) -> dict[str, torch.Tensor]:
-    """Logarithm of R_a(u, v) of each user attribute that weighs similar users."""
-    network = fitted.network
-    if not isinstance(network, AttrFormerNetwork) or "neighbours" not in network.relations:
-        return {}
-    module = network.relations["neighbours"]
-    assert isinstance(module, NeighbourEvidence)
-    return {name: module.relation_of_users(name).detach() for name in module.attributes}
+def _name(scores: PairScores) -> str:
+    return relation_name(scores.owner, scores.column)

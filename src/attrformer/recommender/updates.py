@@ -23,7 +23,7 @@ from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.incoming import in_type_of, open_incoming, read_attributes
 from attrformer.recommender.known import check_action, without_known
-from attrformer.relations.growth import recounted
+from attrformer.relations.base import Update
 from attrformer.relations.user_attribute import first_values
 from attrformer.training.checkpoint import parameters_of
 
@@ -70,7 +70,8 @@ def with_interactions(fitted: Fitted, config: Config, interactions: Any, users: 
     }
     if users is not None:
         _read_users(fitted, user_ids, users, codes)
-    relations = recounted(fitted.relations, histories, config.model.reads(config.relations), codes)
+    now = Update(histories, fitted.relations.n_items, config.model.reads(config.relations), codes, {})
+    relations = fitted.relations.updated(now)
     more = knowledge.updated + len(fresh.items)
     return fitted.rebuilt(
         relations, replace(knowledge, user_ids=user_ids, histories=histories, updated=more), _trained_only(fitted)

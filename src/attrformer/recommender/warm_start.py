@@ -15,16 +15,12 @@ from attrformer.models.attrformer import MIXED, OWN_EMBEDDING, AttrFormerConfig,
 from attrformer.models.config import ModelConfig
 from attrformer.models.network import Network
 from attrformer.recommender.fitted import Fitted
-from attrformer.relations.build import RelationSet
-from attrformer.relations.naming import module_key, relation_name
-from attrformer.relations.reading import Reading
+from attrformer.relations.base import Labels
+from attrformer.relations.naming import module_key
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of
 
-Labels = tuple[str, ...] | None
-"""What the places along one axis of a parameter stand for; None where they stand for the same in every model."""
-
 UNTOUCHED: Final = "\0"
-MISSING: Final = "\0"
 
 MAY_DIFFER: Final = frozenset({"dropout", "epsilon", "learned_recency"})
 """Options that change how parameters start or are trained, and not what they mean."""
@@ -84,14 +80,11 @@ def _axes(network: AttrFormerNetwork, relations: RelationSet, item_ids: Ids) -> 
     # An item without interactions has nothing to carry over; it gets no label that another one may have.
     items = tuple(name if touched else f"{UNTOUCHED}{name}" for name, touched in ids)
     axes: dict[str, list[Labels]] = {OWN_EMBEDDING: [items, None]}
-    for name, feature in relations.features.items():
-        relation, labels = module_key(relation_name("item", name)), _exact(feature.reading, feature.labels)
-        axes[f"table.attribute.{relation}"] = [labels, None]
-        axes[f"relations.{relation}.log_diagonal"] = [labels]
-        axes |= {f"relations.{relation}.{side}": [labels, None] for side in ("left", "right")}
-    for name, user in relations.users.items():
-        labels = (*_exact(user.reading, user.labels[:-1]), MISSING)
-        axes[f"relations.neighbours.user_relation.{module_key(relation_name('user', name))}"] = [labels, labels]
+    for feature in relations.features.values():
+        axes[f"table.attribute.{module_key(feature.name)}"] = [feature.exact_labels, None]
+    for name, relation in relations.items():
+        own = relation.parameter_axes(relations)
+        axes |= {f"relations.{module_key(name)}.{parameter}": labels for parameter, labels in own.items()}
     heads = _head_places(network)
     for layer in range(len(network.layers)):
         attention = f"layers.{layer}.attention"
@@ -99,10 +92,6 @@ def _axes(network: AttrFormerNetwork, relations: RelationSet, item_ids: Ids) -> 
         axes[f"{attention}.value.bias"] = [heads]
         axes[f"{attention}.output.weight"] = [None, heads]
     return axes
-
-
-def _exact(reading: Reading | None, labels: tuple[str, ...]) -> tuple[str, ...]:
-    return labels if reading is None else reading.exact(labels)
 
 
 def _head_places(network: AttrFormerNetwork) -> tuple[str, ...]:

@@ -1,21 +1,33 @@
-"""Explicit relations: one file a kind, cross-fitting in `folds`."""
+"""Explicit relations: one file a kind, cross-fitting in `folds`, kinds from outside by `register`."""
 
-from attrformer.relations.build import RelationSet, UserRelation, build_relations
-from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
+from attrformer.relations.base import NewItems, Relation, Sources, Update
+from attrformer.relations.build import build_relations
+from attrformer.relations.config import CooccurrenceConfig, RelationOptions, RelationsConfig
+from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.item_attribute import FeatureRelation
 from attrformer.relations.neighbours import NeighbourIndex, Neighbours, latest_anchors
-from attrformer.relations.rows import Relation, RowRelation
+from attrformer.relations.registry import register
+from attrformer.relations.relation_set import RelationSet
+from attrformer.relations.rows import RowRelation
+from attrformer.relations.user_attribute import UserRelation
 
 __all__ = [
+    "Attribution",
     "CooccurrenceConfig",
     "FeatureRelation",
     "NeighbourIndex",
     "Neighbours",
+    "NewItems",
+    "Question",
     "Relation",
+    "RelationOptions",
     "RelationSet",
     "RelationsConfig",
     "RowRelation",
+    "Sources",
+    "Update",
     "UserRelation",
     "build_relations",
     "latest_anchors",
+    "register",
 ]

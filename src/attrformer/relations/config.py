@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from attrformer.configuration import Options
-from attrformer.errors import require
+from attrformer.dataset.sequences import Sequences
+from attrformer.errors import ConfigurationError, require
+
+LONG_HISTORIES: Final = 20
+"""Mean training interactions of a user from which a wide window is used where the options leave it open."""
+
+ADVICE: Final = (
+    "A relation of your own is known once the file that registers it is named: attrformer --models FILE, or the "
+    "environment variable ATTRFORMER_MODELS; in Python, once it is imported."
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,18 @@ class CooccurrenceConfig(Options):
         require(0 < self.decay <= 1, "decay", self.decay, "a number above 0, at most 1")
         require(self.backward >= 0, "backward", self.backward, "0 or more")
         require(0 <= self.alpha <= 1, "alpha", self.alpha, "a number from 0 to 1")
+
+
+@dataclass(frozen=True)
+class RelationOptions(Options):
+    """Options of a relation that was registered from outside; derive yours from it, with a `name` of its own."""
+
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self) is RelationOptions:
+            raise ConfigurationError(f"relations.own names the relation '{self.name}', which is not known. {ADVICE}")
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,37 @@ class RelationsConfig(Options):
     max_values: int = field(
         default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
     )
+
+    own: tuple[RelationOptions, ...] = field(
+        default=(), metadata={"help": "relations that were registered from outside, each by its name and options"}
+    )
+
+    @property
+    def windows(self) -> dict[str, CooccurrenceConfig]:
+        """Options of each co-occurrence relation, by its name."""
+        return {"near": self.near, "wide": self.wide, "next": self.next}
+
+    def kept_entries(self, items: int) -> int | None:
+        """Entries kept of each row between items; None where the catalogue is small enough for whole rows.
+
+        Args:
+            items: size of the catalogue.
+        """
+        return None if items <= self.dense_items else min(self.top_k, items)
+
+    @staticmethod
+    def wanted(enabled: bool | None, train: Sequences) -> bool:
+        """What an option says, or whether histories are long where it leaves that open.
+
+        Args:
+            enabled: what the option says.
+            train: training interactions.
+        """
+        if enabled is not None:
+            return enabled
+        # In short histories a wide window sees the same pairs as a narrow one, at twice the cost, and what users with a
+        # similar history did next is what co-occurrence says already (docs/lab-notes.md).
+        return len(train.items) >= LONG_HISTORIES * max(len(train), 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from attrformer.dataset.sequences import Sequences
-from attrformer.relations.config import CooccurrenceConfig
+from attrformer.relations import wording
+from attrformer.relations.base import Relation, Sources, Update
+from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
+from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_count, without_each_fold
 from attrformer.relations.rows import RowRelation, keep_top
 
 BLOCK_PAIRS = 1 << 22
 """Pairs counted at a time, which bounds the memory of counting; the pairs of one item are never parted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CooccurrenceRelation(RowRelation):
+    """Items that users take near each other."""
+
+    kind: ClassVar[str] = "cooccurrence"
+
+    @classmethod
+    def build(cls, sources: Sources, options: RelationsConfig, built: Mapping[str, Relation]) -> list[Relation]:
+        """One for each window that the options ask for."""
+        top_k = options.kept_entries(sources.n_items)
+        return [
+            cooccurrence_relation(name, sources.train, sources.n_items, sources.folds, window, top_k=top_k)
+            for name, window in options.windows.items()
+            if options.wanted(window.enabled, sources.train)
+        ]
+
+    def updated(self, update: Update) -> CooccurrenceRelation:
+        """Counted anew."""
+        options: RelationsConfig = update.options
+        top_k, window = options.kept_entries(update.n_items), options.windows[self.name]
+        return cooccurrence_relation(self.name, update.histories, update.n_items, None, window, top_k=top_k)
+
+    def attributions(self, question: Question) -> list[Attribution]:
+        """The item of the history that counts most, and how many other users had both."""
+        strongest = question.strongest
+        found = [Attribution()] * len(strongest)
+        there = np.flatnonzero(strongest >= 0)
+        after, before = question.counts().pairs(
+            strongest[there], question.items[there], question.users[there], question.options.windows[self.name].window
+        )
+        for place, ahead, behind in zip(there, after.tolist(), before.tolist(), strict=True):
+            title = question.title(int(strongest[place]))
+            # Somebody's own pair alone is behind a relation that no other user can vouch for.
+            reason = wording.after(title, ahead) if ahead else wording.goes_with(title)
+            if behind and not ahead:
+                reason = wording.before(title, behind)
+            found[place] = Attribution(int(strongest[place]), count=ahead or behind, reason=reason)
+        return found
 
 
 class PairCounts:
@@ -103,7 +148,7 @@ def cooccurrence_relation(
     config: CooccurrenceConfig,
     *,
     top_k: int | None,
-) -> RowRelation:
+) -> CooccurrenceRelation:
     """Counts a co-occurrence relation for every fold and for inference.
 
     Args:
@@ -133,8 +178,8 @@ def cooccurrence_relation(
                 indices[block, rows], values[block, rows] = keep_top(largest(table, width), width)
     flat = values.reshape(-1, width)
     if indices is None:
-        return RowRelation(name, items, blocks, items, dense=flat)
-    return RowRelation(name, items, blocks, items, indices=indices.reshape(-1, width), values=flat)
+        return CooccurrenceRelation(name, items, blocks, items, dense=flat)
+    return CooccurrenceRelation(name, items, blocks, items, indices=indices.reshape(-1, width), values=flat)
 
 
 def _without_fold(counts: sparse.csr_array, fold: int, folds: int) -> sparse.csr_array:

@@ -9,7 +9,9 @@ and never where ids number items by first appearance in users' histories, which 
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import polars as pl
@@ -21,6 +23,10 @@ from attrformer.dataset.id_numbering import FIRST_APPEARANCE, IdNumbering, id_nu
 from attrformer.dataset.ids import Ids, order_of
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
+from attrformer.relations import wording
+from attrformer.relations.base import NewItems, Relation, Sources, chosen
+from attrformer.relations.item_attribute import OPTION, FeatureRelation, item_attribute_relation
+from attrformer.relations.reading import Reading
 
 NAME: Final = "id_order"
 
@@ -41,6 +47,55 @@ LEAST_DEVIATIONS: Final = 4.0
 
 LEAST_ITEMS: Final = 10 * SHORTEST
 """In a smaller catalogue the order is not looked at."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdOrderRelation(FeatureRelation):
+    """Items whose ids stand near each other; no column of the items' table holds it."""
+
+    kind: ClassVar[str] = "id_order"
+    reads_ids: ClassVar[bool] = True
+
+    @property
+    def source(self) -> str:
+        """The ids of the items."""
+        return "item_id"
+
+    @property
+    def item_columns(self) -> Mapping[str, Reading | None]:
+        """None: ids are there in any case."""
+        return {}
+
+    @classmethod
+    def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
+        """One, where the options ask for it, or leave it open and users follow the order."""
+        named = NAME in chosen(options.item_attributes, sources.item_attributes, OPTION)
+        wanted = options.id_order
+        if wanted is False or (wanted is None and named):
+            return []
+        if named:
+            raise ConfigurationError(
+                f"The items have an attribute '{NAME}' of their own. Set relations.id_order=false, or rename it."
+            )
+        sources.check_numbering()
+        if wanted is None and not follows_order(sources.item_ids, sources.train):
+            return []
+        attribute = id_order_attribute(sources.item_ids, options.max_values)
+        made = item_attribute_relation(attribute, buckets=options.buckets, max_values=options.max_values)
+        return [] if made is None else [cls(**{part.name: getattr(made, part.name) for part in fields(made)})]
+
+    def with_items(self, new: NewItems) -> IdOrderRelation:
+        """Each new item has the values of the known item before it."""
+        before = items_before(new.known, new.new)
+        return replace(
+            self,
+            codes=np.concatenate([self.codes, self.codes[before]]),
+            weights=np.concatenate([self.weights, self.weights[before]]),
+        )
+
+    def reason(self, own: int, other: int, title: str) -> str:
+        """See `FeatureRelation.reason`."""
+        return wording.near_in_order(title) if own == other else wording.goes_with(title)
 
 
 def id_order_attribute(ids: Ids, max_values: int) -> Attribute:

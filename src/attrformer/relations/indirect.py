@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from attrformer.relations import wording
+from attrformer.relations.base import Relation, Sources, Update
 from attrformer.relations.rows import RowRelation, keep_top
+
+NAME = "indirect"
+DIRECT = "near"
+"""The relation that is followed twice."""
 
 FIRST_STEPS = 32
 """Strongest entries of a row that a first step takes; further ones cost time and say little."""
@@ -15,7 +25,32 @@ BLOCK_ROWS = 512
 """Whole rows in memory at a time."""
 
 
-def indirect_relation(name: str, direct: RowRelation, *, top_k: int | None) -> RowRelation:
+@dataclass(frozen=True, slots=True, eq=False)
+class IndirectRelation(RowRelation):
+    """Items that co-occurrence reaches over one item between."""
+
+    kind: ClassVar[str] = "indirect"
+
+    @classmethod
+    def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
+        """One, where the options ask for it and there is something to follow."""
+        direct = built.get(DIRECT)
+        if not options.indirect or not isinstance(direct, RowRelation):
+            return []
+        return [indirect_relation(NAME, direct, top_k=options.kept_entries(sources.n_items))]
+
+    def updated(self, update: Update) -> IndirectRelation:
+        """Made anew of the direct relation."""
+        direct = update.counted[DIRECT]
+        assert isinstance(direct, RowRelation)
+        return indirect_relation(self.name, direct, top_k=update.options.kept_entries(update.n_items))
+
+    def reason(self, title: str) -> str:
+        """See `RowRelation.reason`."""
+        return wording.indirectly(title)
+
+
+def indirect_relation(name: str, direct: RowRelation, *, top_k: int | None) -> IndirectRelation:
     """Two steps of a relation between items, R2 = D^-1 R' R.
 
     R' keeps the strongest entries of each row, and D makes each of its rows a distribution.
@@ -35,10 +70,10 @@ def indirect_relation(name: str, direct: RowRelation, *, top_k: int | None) -> R
     blocks = [_two_steps(_block(direct, fold), items if top_k is None else top_k) for fold in range(direct.folds + 1)]
     if top_k is None:
         dense = np.concatenate([block.toarray() for block in blocks])
-        return RowRelation(name, items, direct.folds, items, dense=dense)
+        return IndirectRelation(name, items, direct.folds, items, dense=dense)
     tops = [keep_top(block, top_k) for block in blocks]
     indices, values = np.concatenate([i for i, _ in tops]), np.concatenate([v for _, v in tops])
-    return RowRelation(name, items, direct.folds, items, indices=indices, values=values)
+    return IndirectRelation(name, items, direct.folds, items, indices=indices, values=values)
 
 
 def _two_steps(step: sparse.csr_array, most: int) -> sparse.csr_array:

@@ -2,36 +2,90 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.dataset.attributes import Attribute
+from attrformer.relations import wording
+from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, chosen
+from attrformer.relations.naming import relation_name
 from attrformer.relations.reading import Reading
+from attrformer.relations.sound import FLOATS, INTEGERS, require_array
+
+OPTION = "relations.item_attributes"
+
+_PARTS = ("codes", "weights", "diagonal")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FeatureRelation:
+class FeatureRelation(Relation):
     """phi_a of every item and the starting diagonal of M_a; M_a itself is learned.
 
     Args:
-        name: of the attribute.
+        column: of the items' table.
         codes: int64 `[items, m]`, value codes in slots; unused slots hold code 0 with weight 0.
         weights: float32 `[items, m]`, phi_a: each row has norm 1 or 0 (missing value: relates to nothing).
         diagonal: float32 `[values]`, s_a at the start: squared inverse document frequency, scaled to a maximum of 1.
         labels: external value of each code.
         reading: how items that come later are read; None where a model was saved without it.
-        from_ids: whether the values are made of the ids of items, so that no column of their table holds them.
     """
 
-    name: str
+    kind: ClassVar[str] = "item_attribute"
+    relates_items: ClassVar[bool] = True
+
+    column: str
     codes: NDArray[np.int64]
     weights: NDArray[np.float32]
     diagonal: NDArray[np.float32]
     labels: tuple[str, ...]
     reading: Reading | None = None
-    from_ids: bool = False
+
+    @property
+    def name(self) -> str:
+        """The kind and the column, such as "item_brand"."""
+        return relation_name("item", self.column)
+
+    @property
+    def source(self) -> str:
+        """The column."""
+        return self.column
+
+    @property
+    def item_columns(self) -> Mapping[str, Reading | None]:
+        """See `Relation.item_columns`."""
+        return {self.column: self.reading}
+
+    @property
+    def value_labels(self) -> tuple[str, ...]:
+        """The values as people read them: times, which are kept as seconds, as dates."""
+        return self.labels if self.reading is None else self.reading.spoken(self.labels)
+
+    @classmethod
+    def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
+        """One for each column that the options name and that two items share a value of."""
+        available = sources.item_attributes
+        made = [
+            item_attribute_relation(available[name], buckets=options.buckets, max_values=options.max_values)
+            for name in chosen(options.item_attributes, available, OPTION)
+        ]
+        return [relation for relation in made if relation is not None]
+
+    def with_items(self, new: NewItems) -> Self:
+        """phi_a with new items, their values as in training; values that were not there then relate to nothing."""
+        assert self.reading is not None
+        attribute = new.attributes[self.column]
+        owner, values = self.reading.codes(attribute, self.labels)
+        codes, weights = phi_rows(owner, values, len(attribute), self.codes.shape[1])
+        wider = [(0, 0), (0, codes.shape[1] - self.codes.shape[1])]
+        return replace(
+            self,
+            codes=np.concatenate([np.pad(self.codes, wider), codes]),
+            weights=np.concatenate([np.pad(self.weights, wider), weights]),
+        )
 
     def dense(self) -> NDArray[np.float32]:
         """Phi_a, float32 `[items, values]`; for tests and small catalogues."""
@@ -45,6 +99,51 @@ class FeatureRelation:
         np.add.at(phi, self.codes[key], self.weights[key])
         out: NDArray[np.float32] = ((phi * self.diagonal)[self.codes] * self.weights).sum(1)
         return out
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """See `Relation.to_arrays`."""
+        arrays, encoder = Reading.to_arrays(self.reading)
+        arrays |= {part: getattr(self, part) for part in _PARTS}
+        return arrays, {"column": self.column, "labels": list(self.labels), "reading": encoder}
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> Self:
+        """See `Relation.from_arrays`."""
+        parts = {part: arrays[part] for part in _PARTS}
+        reading = Reading.from_arrays(arrays, described.get("reading"))
+        return cls(described["column"], labels=tuple(described["labels"]), reading=reading, **parts)
+
+    def check(self, items: int, users: int) -> None:
+        """See `Relation.check`."""
+        values, name = len(self.labels), self.column
+        require_array(f"codes of '{name}'", self.codes, INTEGERS, (items, -1), least=0, most=values - 1)
+        require_array(f"weights of '{name}'", self.weights, FLOATS, self.codes.shape)
+        require_array(f"diagonal of '{name}'", self.diagonal, FLOATS, (values,))
+        if self.reading is not None:
+            self.reading.check(name)
+
+    def parameter_axes(self, relations: object) -> dict[str, list[Labels]]:
+        """See `Relation.parameter_axes`."""
+        labels = self.exact_labels
+        return {"log_diagonal": [labels], "left": [labels, None], "right": [labels, None]}
+
+    @property
+    def exact_labels(self) -> tuple[str, ...]:
+        """The values in full precision, by which those of two models are matched."""
+        return self.labels if self.reading is None else self.reading.exact(self.labels)
+
+    def reason(self, own: int, other: int, title: str) -> str:
+        """The sentence that explains an answer by a pair of values.
+
+        Args:
+            own: value code of the item of the history.
+            other: value code of the answer.
+            title: of the item of the history.
+        """
+        labels = self.value_labels
+        if own == other:
+            return wording.shared(self.column, labels[own], title)
+        return wording.paired(self.column, labels[own], labels[other], title)
 
 
 def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: int) -> FeatureRelation | None:

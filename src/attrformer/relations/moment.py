@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.dataset.sequences import Sequences
+from attrformer.relations import wording
+from attrformer.relations.base import Arrays, NewItems, Relation, Sources, Update
+from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_tables, without_each_fold
 from attrformer.relations.rows import RowRelation
+from attrformer.relations.sound import INTEGERS, is_finite, require_array, require_that
 
 NAME = "moment"
 
@@ -21,7 +27,7 @@ MOST_VALUES = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MomentRelation:
+class MomentRelation(Relation):
     """How much more often people take an item around a moment than over the whole time (SPEC part 3, behaviours).
 
     Args:
@@ -30,13 +36,65 @@ class MomentRelation:
         lift: rows keyed by moment; 1 means "as always".
     """
 
+    kind: ClassVar[str] = "moment"
+    reads_times: ClassVar[bool] = True
+
     edges: NDArray[np.int64]
     reach: float
     lift: RowRelation
 
+    @property
+    def name(self) -> str:
+        """See `Relation.name`."""
+        return NAME
+
+    @classmethod
+    def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
+        """One, where the options ask for it and interactions have times."""
+        if not options.moment or sources.train.times is None:
+            return []
+        moments, reach = options.moments, options.moment_reach
+        return [moment_relation(sources.train, sources.n_items, sources.folds, moments=moments, reach=reach)]
+
     def for_inference(self) -> MomentRelation:
         """The same relation with the rows for inference only."""
         return replace(self, lift=self.lift.for_inference())
+
+    def with_items(self, new: NewItems) -> MomentRelation:
+        """New items are as much in season as ever."""
+        return replace(self, lift=self.lift.with_neutral_columns(len(new)))
+
+    def updated(self, update: Update) -> MomentRelation:
+        """Counted anew, in further moments where enough came in after the latest."""
+        histories, items = update.histories, update.n_items
+        assert histories.times is not None
+        edges = with_later_moments(self.edges, histories.times, items)
+        return counted_moments(edges, self.reach, histories, items, update.everyone).for_inference()
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """See `Relation.to_arrays`."""
+        rows, lift = self.lift.to_arrays()
+        arrays = {"edges": self.edges, **{f"lift/{name}": array for name, array in rows.items()}}
+        return arrays, {"reach": self.reach, "lift": lift}
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> MomentRelation:
+        """See `Relation.from_arrays`."""
+        rows = {part.removeprefix("lift/"): array for part, array in arrays.items() if part.startswith("lift/")}
+        return cls(arrays["edges"], described["reach"], RowRelation.from_arrays(NAME, rows, described["lift"]))
+
+    def check(self, items: int, users: int) -> None:
+        """See `Relation.check`."""
+        require_array("edges of moments", self.edges, INTEGERS, (-1,))
+        require_that(bool((np.diff(self.edges) >= 0).all()), "edges of moments are not ascending")
+        require_that(is_finite(self.reach), "the reach of moments is no number")
+        self.lift.check_rows(len(self.edges) + 1, items)
+
+    def attributions(self, question: Question) -> list[Attribution]:
+        """The item of the history around whose time others took the answer."""
+        return [
+            Attribution(item, reason=wording.at_the_time(question.title(item))) for item in question.strongest.tolist()
+        ]
 
 
 def moment_relation(

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
 import numpy as np
 from numpy.typing import NDArray
+
+from attrformer.relations.base import Arrays, Relation, Sources
+from attrformer.relations.naming import relation_name
+from attrformer.relations.sound import require_that
+
+NO_TIMES: Final = -(1 << 62)
+"""Stands in place of the times of a history whose times are not known."""
+
+RATING_LEVELS: Final = 5
 
 GAP_BUCKETS = 24
 """Buckets of a time gap: one for no gap, one for up to 3 seconds, then one for each doubling from 4 seconds on."""
@@ -30,3 +43,71 @@ def level(values: NDArray[np.float32], edges: NDArray[np.float32]) -> NDArray[np
         edges: from `level_edges`.
     """
     return np.where(np.isnan(values), 0, np.searchsorted(edges, values, side="left") + 1).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeGapRelation(Relation):
+    """The time between two interactions of one history; what it says is learned."""
+
+    kind: ClassVar[str] = "time_gap"
+    reads_times: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        """See `Relation.name`."""
+        return self.kind
+
+    @classmethod
+    def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
+        """One, where the options ask for it and interactions have times."""
+        return [cls()] if options.behaviours and sources.train.times is not None else []
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> TimeGapRelation:
+        """See `Relation.from_arrays`."""
+        return cls()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BehaviourRelation(Relation):
+    """A number of each interaction, such as a rating, in levels; what each level says is learned.
+
+    Args:
+        column: of the interactions' table.
+        edges: float32, where levels are cut.
+    """
+
+    kind: ClassVar[str] = "behaviour"
+
+    column: str
+    edges: NDArray[np.float32]
+
+    @property
+    def name(self) -> str:
+        """The kind and the column, such as "behaviour_rating"."""
+        return relation_name(self.kind, self.column)
+
+    @property
+    def source(self) -> str:
+        """The column."""
+        return self.column
+
+    @classmethod
+    def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
+        """One for each column of numbers of the interactions, where the options ask for it."""
+        columns = sources.train.behaviours if options.behaviours else {}
+        return [cls(name, level_edges(values, RATING_LEVELS)) for name, values in columns.items()]
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """See `Relation.to_arrays`."""
+        return {"edges": self.edges}, {"column": self.column}
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> BehaviourRelation:
+        """See `Relation.from_arrays`."""
+        return cls(described["column"], arrays["edges"])
+
+    def check(self, items: int, users: int) -> None:
+        """See `Relation.check`."""
+        numbers = self.edges.ndim == 1 and not np.isnan(self.edges).any()
+        require_that(numbers, f"the levels of '{self.column}' are no numbers")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.dataset.attributes import Attribute, AttributeKind
+from attrformer.relations.sound import FLOATS, INTEGERS, require_array, require_that
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +51,47 @@ class Reading:
     def keeping(self, codes: NDArray[np.int64]) -> Reading:
         """The same reading where only some value codes are kept, which are then numbered in their order."""
         return replace(self, buckets=self.buckets[codes]) if len(self.buckets) else self
+
+    @staticmethod
+    def to_arrays(reading: Reading | None) -> tuple[dict[str, NDArray[Any]], str | None]:
+        """Its arrays and what else is stored; none where it is not known how a column was read.
+
+        Args:
+            reading: to be stored, or None.
+        """
+        if reading is None:
+            return {}, None
+        return {"edges": reading.edges, "buckets": reading.buckets}, reading.described
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], described: str | None) -> Reading | None:
+        """The inverse of `to_arrays`.
+
+        Raises:
+            KeyError: an array is missing.
+        """
+        return None if described is None else cls.from_described(described, arrays["edges"], arrays["buckets"])
+
+    def check(self, name: str) -> None:
+        """Looks through what was read from files.
+
+        Args:
+            name: of the column, for the error.
+
+        Raises:
+            ValueError: an array is no such one.
+        """
+        require_array(f"edges of '{name}'", self.edges, FLOATS, (-1,))
+        require_that(bool((np.diff(self.edges) >= 0).all()), f"edges of '{name}' are not ascending")
+        require_array(f"buckets of '{name}'", self.buckets, INTEGERS, (-1,), least=0, most=len(self.edges))
+
+    def spoken(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels as people read them: times, which are kept as seconds, as dates."""
+        if self.kind is not AttributeKind.TIME:
+            return labels
+        dates = self.edges.astype("datetime64[s]").astype("datetime64[D]").astype(str).tolist()
+        bounds = ["", *dates, ""]
+        return tuple(f"{bounds[bucket]}..{bounds[bucket + 1]}" for bucket in self.buckets)
 
     def exact(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         """The labels, where numbers are rounded in them with all their digits."""

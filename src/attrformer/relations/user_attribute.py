@@ -2,17 +2,129 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.dataset.attributes import Attribute
 from attrformer.dataset.sequences import Sequences
+from attrformer.relations import wording
+from attrformer.relations.base import Arrays, NewItems, Relation, Sources, Update, chosen
+from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_tables, without_each_fold
+from attrformer.relations.naming import relation_name
 from attrformer.relations.reading import Reading
 from attrformer.relations.rows import RowRelation
+from attrformer.relations.sound import INTEGERS, require_array
 
 SMOOTHING = 10.0
 """Interactions of the whole population that are mixed into each (value, item) count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserRelation(Relation):
+    """A user attribute: the code of every user, and the lift of every value over the catalogue.
+
+    Args:
+        codes: int64 `[users]`; `len(labels) - 1` means missing.
+        labels: external values, the last one for missing.
+        lift: rows keyed by value; its name is that of the column.
+        reading: how users that come later are read; None where a model was saved without it.
+    """
+
+    kind: ClassVar[str] = "user_attribute"
+
+    codes: NDArray[np.int64]
+    labels: tuple[str, ...]
+    lift: RowRelation
+    reading: Reading | None = None
+
+    @property
+    def column(self) -> str:
+        """The column of the users' table."""
+        return self.lift.name
+
+    @property
+    def name(self) -> str:
+        """The kind and the column, such as "user_country"."""
+        return relation_name("user", self.column)
+
+    @property
+    def source(self) -> str:
+        """The column."""
+        return self.column
+
+    @property
+    def value_labels(self) -> tuple[str, ...]:
+        """The values as people read them, the last one for missing; times, which are kept as seconds, as dates."""
+        return self.labels if self.reading is None else (*self.reading.spoken(self.labels[:-1]), "")
+
+    @property
+    def exact_labels(self) -> tuple[str, ...]:
+        """The values in full precision, by which those of two models are matched; none for a missing one."""
+        known = self.labels[:-1]
+        return known if self.reading is None else self.reading.exact(known)
+
+    @classmethod
+    def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
+        """One for each column that the options name."""
+        found: list[Relation] = []
+        for name in chosen(options.user_attributes, sources.user_attributes, "relations.user_attributes"):
+            codes, labels, reading = user_values(sources.user_attributes[name], options.buckets)
+            lift = lift_relation(name, sources.train, sources.n_items, sources.folds, codes, len(labels))
+            found.append(cls(codes, labels, lift, reading))
+        return found
+
+    def for_inference(self) -> UserRelation:
+        """See `Relation.for_inference`."""
+        return replace(self, lift=self.lift.for_inference())
+
+    def with_items(self, new: NewItems) -> UserRelation:
+        """Everybody likes new items as much as anybody does."""
+        return replace(self, lift=self.lift.with_neutral_columns(len(new)))
+
+    def updated(self, update: Update) -> UserRelation:
+        """Counted anew, with the values of new users."""
+        codes = update.user_codes[self.column]
+        histories, items, values = update.histories, update.n_items, len(self.labels)
+        lift = lift_relation(self.column, histories, items, update.everyone, codes, values)
+        return replace(self, codes=codes, lift=lift.for_inference())
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """See `Relation.to_arrays`."""
+        rows, lift = self.lift.to_arrays()
+        arrays, encoder = Reading.to_arrays(self.reading)
+        arrays |= {"codes": self.codes, **{f"lift/{name}": array for name, array in rows.items()}}
+        return arrays, {"column": self.column, "labels": list(self.labels), "lift": lift, "reading": encoder}
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> UserRelation:
+        """See `Relation.from_arrays`."""
+        rows = {part.removeprefix("lift/"): array for part, array in arrays.items() if part.startswith("lift/")}
+        lift = RowRelation.from_arrays(described["column"], rows, described["lift"])
+        reading = Reading.from_arrays(arrays, described.get("reading"))
+        return cls(arrays["codes"], tuple(described["labels"]), lift, reading)
+
+    def check(self, items: int, users: int) -> None:
+        """See `Relation.check`."""
+        codes, most = f"codes of '{self.column}'", len(self.labels) - 1
+        require_array(codes, self.codes, INTEGERS, (users,), least=0, most=most)
+        self.lift.check_rows(len(self.labels), items)
+        if self.reading is not None:
+            self.reading.check(self.column)
+
+    def attributions(self, question: Question) -> list[Attribution]:
+        """The user's value, and how many other users of the same value had the item."""
+        codes, labels = question.values[self.column], self.value_labels
+        holders = question.counts().holders(question.items, question.users, (self.codes, codes))
+        lifts = self.lift.values_at(codes, question.items)
+        return [
+            Attribution(-1, labels[code], count, wording.preferred(self.column, labels[code], lift))
+            for code, count, lift in zip(codes.tolist(), holders.tolist(), lifts.tolist(), strict=True)
+        ]
 
 
 def user_values(attribute: Attribute, buckets: int) -> tuple[NDArray[np.int64], tuple[str, ...], Reading]:

@@ -218,8 +218,8 @@ def _frames(served: Served, call: Call, prices: Prices, caught: list[str]) -> It
             unknown = OnUnknown(arguments.get("on_unknown", "raise"))
             items = chosen_items(model.fitted.knowledge.item_ids, items, "items", unknown)
     if call.method == EXPLAIN:
-        windows = explaining.windows_of(model.config.relations)
-        yield from explaining.explained(model.fitted, request, choice, items, windows, lambda: prices.rows(EXPLAIN))
+        options, most = model.config.relations, lambda: prices.rows(EXPLAIN)
+        yield from explaining.explained(model.fitted, request, choice, items, options, most)
         return
     while start < len(request):
         rest = len(request) - start

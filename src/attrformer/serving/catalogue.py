@@ -70,7 +70,9 @@ class Catalogue:
 
     def _item(self, code: int) -> dict[str, Any]:
         attributes = {}
-        for name, feature in self._fitted.relations.item_columns.items():
+        for name, feature in self._fitted.relations.features.items():
+            if feature.reads_ids:
+                continue
             slots = feature.codes[code][feature.weights[code] > 0][:_VALUES]
             attributes[name] = [feature.labels[value] for value in slots]
         return self.entry(code) | {"attributes": attributes}

@@ -10,7 +10,7 @@ import numpy as np
 from attrformer.columns import TIMESTAMP, USER
 from attrformer.dataset.attributes import AttributeKind
 from attrformer.errors import UnknownIdError
-from attrformer.relations.build import UserRelation
+from attrformer.relations.user_attribute import UserRelation
 from attrformer.serving.answering import Served
 
 CONTENT = "content"

@@ -15,8 +15,8 @@ from attrformer.models.inputs import InputMaker
 from attrformer.models.pieces import together
 from attrformer.nn.batch import Batch, Example, NeighbourBatch
 from attrformer.nn.similar_users import AlignedUsers
-from attrformer.relations.build import RelationSet
 from attrformer.relations.neighbours import latest_anchors
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.config import TargetConfig, TrainingConfig
 
 CACHED_NEIGHBOURS = 4_000_000

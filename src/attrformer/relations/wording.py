@@ -10,8 +10,6 @@ _FRACTION: Final = re.compile(r"[+-]?[0-9]{1,3}\.[0-9]+")
 
 CONTENT: Final = "Fits the history as a whole"
 WIDELY_CHOSEN: Final = "Popular with everybody"
-FOLLOWS: Final = "Goes with what is in the history"
-LIKE_MINDED: Final = "Chosen by users with a similar history"
 
 
 def after(title: str, users: int) -> str:

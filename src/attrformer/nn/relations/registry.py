@@ -1,0 +1,65 @@
+"""Which module belongs to which relation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrformer.nn.relations.base import ModuleOptions, RelationModule
+from attrformer.nn.relations.identity import IdentityModule
+from attrformer.nn.relations.item_attribute import FeatureModule
+from attrformer.nn.relations.moment import MomentModule
+from attrformer.nn.relations.neighbours import SimilarUsersModule
+from attrformer.nn.relations.positions import BehaviourModule, TimeGapModule
+from attrformer.nn.relations.rows import RowModule
+from attrformer.nn.relations.user_attribute import UserAttributeModule
+from attrformer.relations.base import Relation
+from attrformer.relations.identity import IdentityRelation
+from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.moment import MomentRelation
+from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
+from attrformer.relations.registry import registered
+from attrformer.relations.relation_set import RelationSet
+from attrformer.relations.rows import RowRelation
+from attrformer.relations.similar_users import SimilarUsersRelation
+from attrformer.relations.user_attribute import UserRelation
+
+MODULES: Final[dict[type[Relation], type[RelationModule]]] = {
+    RowRelation: RowModule,
+    FeatureRelation: FeatureModule,
+    UserRelation: UserAttributeModule,
+    MomentRelation: MomentModule,
+    IdentityRelation: IdentityModule,
+    SimilarUsersRelation: SimilarUsersModule,
+    TimeGapRelation: TimeGapModule,
+    BehaviourRelation: BehaviourModule,
+}
+
+
+def module_of(relation: Relation, options: ModuleOptions) -> RelationModule:
+    """A new module for a relation: the one that was registered with it, or that of the class it is derived from.
+
+    Args:
+        relation: its table.
+        options: what modules are made with.
+
+    Raises:
+        LookupError: no module is known for relations of this class.
+    """
+    own = registered(relation.kind)
+    if own is not None and own.module is not None:
+        made: RelationModule = own.module.make(relation, options)
+        return made
+    for base in type(relation).__mro__:
+        if base in MODULES:
+            return MODULES[base].make(relation, options)
+    raise LookupError(f"no module is registered for {type(relation).__name__}")
+
+
+def modules_of(relations: RelationSet, options: ModuleOptions) -> dict[str, RelationModule]:
+    """A new module for each relation, by name, in their order.
+
+    Args:
+        relations: of the model.
+        options: what modules are made with.
+    """
+    return {name: module_of(relation, options) for name, relation in relations.items()}
