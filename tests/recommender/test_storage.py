@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.recommender.saved import forge, read
+from tests.recommender.saved import by_kind, forge, read
 
 from attrformer.errors import CheckpointError
 from attrformer.recommender import AttrFormer
@@ -94,5 +94,14 @@ def test_files_of_two_models_are_not_mixed(model: AttrFormer, folder: Path, tmp_
 def test_another_version_is_refused(folder: Path) -> None:
     described = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**described, "version": 99}))
-    with pytest.raises(CheckpointError, match="format version 99, this library reads 1 and 2"):
+    with pytest.raises(CheckpointError, match="format version 99, this library reads 1 to 3"):
         AttrFormer.load(folder)
+
+
+def test_models_of_version_2_answer_as_they_did(model: AttrFormer, folder: Path, tmp_path: Path) -> None:
+    described, tensors = by_kind(*read(folder))
+    old = AttrFormer.load(forge(tmp_path / "old", {**described, "version": 2}, tensors), device="cpu")
+    assert list(old.fitted.relations) == list(model.fitted.relations)
+    assert old.recommend(k=8).equals(model.recommend(k=8)) and old.explain(k=2).equals(model.explain(k=2))
+    old.save(tmp_path / "new")
+    assert (tmp_path / "new" / "model.json").read_bytes() == (folder / "model.json").read_bytes()

@@ -77,8 +77,8 @@ class Attributor:
             counts = fitted.occurrences().holders(self._items, self._explained.users)
             return [Attribution(count=int(count), reason=wording.popular(int(count))) for count in counts]
         relation = fitted.relations.get(component)
-        if relation is None or component == CONTENT:
-            return [Attribution(reason=_general(fitted))] * len(contributions)
+        if relation is None:
+            return [Attribution(reason=_general(component, fitted))] * len(contributions)
         nothing = np.full(len(self._items), -1, dtype=np.int64)
         question = Question(
             self._items,
@@ -115,7 +115,9 @@ def _strongest_items(fitted: Fitted, answers: AnswerBatch) -> dict[str, Codes]:
     return found
 
 
-def _general(fitted: Fitted) -> str:
+def _general(component: str, fitted: Fitted) -> str:
     """What can be said of the part of a score that no relation makes."""
+    if component != CONTENT:
+        return wording.FOLLOWS
     counted = isinstance(fitted.network, (CountingNetwork, PopularityNetwork))
     return wording.WIDELY_CHOSEN if counted else wording.CONTENT

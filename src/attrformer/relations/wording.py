@@ -9,6 +9,7 @@ _BOUND: Final = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?|\d{4}-\d{2}-\d{2}")
 _FRACTION: Final = re.compile(r"[+-]?[0-9]{1,3}\.[0-9]+")
 
 CONTENT: Final = "Fits the history as a whole"
+FOLLOWS: Final = "Goes with what is in the history"
 WIDELY_CHOSEN: Final = "Popular with everybody"
 
 
