@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import functools
 import inspect
 import io
@@ -16,18 +17,20 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
-from tests.golden import tables
+from tests.golden import store, tables
 from tests.golden.kinds import KINDS
 from tests.golden.names import ELSEWHERE, find
 
 import attrformer
 
+ACCEPT = "python -m tests.golden.make --api"
+_STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 TITLE = re.compile(r"^## (.+)$", re.MULTILINE)
 
 
 def python() -> str:
     """Every exported name, what is reached by way of it, and all options with their defaults."""
-    lines = ["exported by attrformer: " + ", ".join(sorted(attrformer.__all__)), ""]
+    lines = ["exported by attrformer", *(f"  {name}" for name in sorted(attrformer.__all__)), ""]
     for name in sorted(attrformer.__all__):
         if name != "__version__":
             lines += [*_described(name, getattr(attrformer, name)), ""]
@@ -83,7 +86,7 @@ def _signature(value: Any) -> str:
         return "(...)"
     words, named = [], False
     for parameter in signature.parameters.values():
-        text = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "") + parameter.name
+        text = f"{_STARS.get(parameter.kind, '')}{parameter.name}"
         if parameter.kind is parameter.KEYWORD_ONLY and not named:
             words.append("*")
         named = named or parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
@@ -123,7 +126,8 @@ def _options(options: Any, indent: str) -> Iterator[str]:
 
 def commands() -> str:
     """Every command with its arguments and options, as `--help` lists them."""
-    lines, waiting = [], [()]
+    lines: list[str] = []
+    waiting: list[tuple[str, ...]] = [()]
     while waiting:
         words = waiting.pop(0)
         sections = _help(words)
@@ -138,9 +142,9 @@ def _help(words: tuple[str, ...]) -> dict[str, list[str]]:
     text = io.StringIO()
     wide = {"COLUMNS": "400", "TERMINAL_WIDTH": "400", "TERM": "dumb", "NO_COLOR": "1"}
     arguments = ["attrformer", *words, "--help"]
-    with contextlib.redirect_stdout(text), patch.dict(os.environ, wide), patch.object(sys, "argv", arguments):
-        with contextlib.suppress(SystemExit):
-            runpy.run_module("attrformer.cli", run_name="__main__")
+    changed = patch.dict(os.environ, wide), patch.object(sys, "argv", arguments)
+    with contextlib.redirect_stdout(text), changed[0], changed[1], contextlib.suppress(SystemExit):
+        runpy.run_module("attrformer.cli", run_name="__main__")
     found: dict[str, list[str]] = {"argument": [], "option": [], "command": []}
     kind = ""
     for line in text.getvalue().splitlines():
@@ -179,10 +183,10 @@ def _route(route: dict[str, Any]) -> Iterator[str]:
         yield f"  body {_type(route['requestBody']['content']['application/json']['schema'])}"
     by_content: dict[str, list[str]] = {}
     for status, answer in sorted(route["responses"].items()):
-        content = next(iter(answer.get("content", {}).values()), {})
+        content: dict[str, Any] = next(iter(answer.get("content", {}).values()), {})
         by_content.setdefault(_type(content.get("schema", {})), []).append(status)
-    for content, statuses in by_content.items():
-        yield f"  {' '.join(statuses)}: {content}"
+    for kind, statuses in by_content.items():
+        yield f"  {' '.join(statuses)}: {kind}"
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[str]:
@@ -218,3 +222,13 @@ def parted(text: str) -> dict[str, str]:
     """The sections of a snapshot by title."""
     parts = TITLE.split(text)[1:]
     return {title: body.strip("\n") + "\n" for title, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def assert_section(title: str, found: str) -> None:
+    """Whether a part of the public API is as stored; the difference, and how to accept it, where it is not."""
+    stored = parted(store.API.read_text(encoding="utf-8"))[title].splitlines()
+    lines = found.strip("\n").splitlines()
+    difference = difflib.unified_diff(stored, lines, "tests/golden/api.txt", "today", lineterm="")
+    assert lines == stored, "\n".join(
+        [f"The public API ({title}) has changed.", *difference, f"Is it meant to be so? Accept it: {ACCEPT}"]
+    )

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from tests.golden.names import today
 
-RELATIVE, ABSOLUTE = 1e-4, 2e-5
+RELATIVE, ABSOLUTE = 1e-4, 1e-5
 """How far numbers may be apart: single precision, summed in another order."""
 
-_ORDERED: Final = ("item_id", "similar_item_id")
+_RANKED: Final = ("item_id", "similar_item_id")
 
 
 def close(found: float, right: float, relative: float = RELATIVE, absolute: float = ABSOLUTE) -> bool:
@@ -53,22 +53,21 @@ def _same_table(found: dict[str, Any], right: dict[str, Any], where: str) -> Non
     assert found.get("columns") == columns, f"{where}: columns {found.get('columns')}, stored {columns}"
     rows, stored = found["rows"], right["rows"]
     assert len(rows) == len(stored), f"{where}: {len(rows)} rows, stored {len(stored)}"
-    item = next((place for place, name in enumerate(columns) if name in _ORDERED[::-1]), None)
-    if item is None or "score" not in columns:
+    # Of a table of similar items the second item is the one that is ranked.
+    items = [place for place, name in enumerate(columns) if name in _RANKED]
+    if not items or "score" not in columns:
         _same(rows, stored, where)
         return
-    # Of a table of similar items the second item is the one that is ranked.
-    item = max(place for place, name in enumerate(columns) if name in _ORDERED)
-    _same_rankings(rows, stored, item, columns.index("score"), where)
+    _same_rankings(rows, stored, items[-1], columns.index("score"), where)
 
 
 def _same_rankings(rows: list[Any], stored: list[Any], item: int, score: int, where: str) -> None:
     """Rows of one owner stand together; where items have changed places, all of their rows have."""
+    _same([row[0] for row in rows], [row[0] for row in stored], f"{where}: first column")
     for owner in dict.fromkeys(row[0] for row in stored):
         mine = [list(row) for row in rows if row[0] == owner]
         right = [list(row) for row in stored if row[0] == owner]
         name = f"{where} > {owner}"
-        assert len(mine) == len(right), f"{name}: {len(mine)} rows, stored {len(right)}"
         if [row[item] for row in mine] == [row[item] for row in right]:
             _same(mine, right, name)
             continue

@@ -35,7 +35,7 @@ def make_models() -> None:
 def make_answers() -> None:
     """Asks every saved model everything, and trains what is trained by tests."""
     words: dict[str, Any] = {}
-    scores = {}
+    scores: dict[str, Any] = {}
     for name in KINDS:
         answers, words[name] = store.without_words(every_answer(name))
         store.write(name, answers)

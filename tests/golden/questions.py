@@ -154,7 +154,7 @@ def catalogue_scores(model: Recommender) -> pl.DataFrame:
     """Scores of every item: a row for each of eight users and three histories, a column for each item."""
     users = [tables.user(number) for number in range(8)]
     histories = {"one": ["i20"], "guest": HISTORY, "detailed": DETAILED}
-    scored = model.recommend(users, histories, k=tables.ITEMS, hide_seen=False)
+    scored: pl.DataFrame = model.recommend(users, histories, k=tables.ITEMS, hide_seen=False)
     wide = scored.pivot("item_id", index="user_id", values="score")
     return wide.select("user_id", *(tables.item(number) for number in range(tables.ITEMS)))
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from tests.golden import api, server, store
 from tests.golden.compare import assert_same
-from tests.golden.test_api import assert_section
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
@@ -34,4 +33,4 @@ def test_reasons_and_warnings_are_worded_as_they_were(answered: tuple[Any, list[
 
 
 def test_routes_and_their_fields(address: str) -> None:
-    assert_section("HTTP", api.http(server.ask(address, "/openapi.json", None)["answer"]))
+    api.assert_section("HTTP", api.http(server.ask(address, "/openapi.json", None)["answer"]))

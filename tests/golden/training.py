@@ -18,12 +18,22 @@ def _with(kind: str, **parts: Options) -> Options:
     return {**KINDS[kind], **{part: {**KINDS[kind].get(part, {}), **options} for part, options in parts.items()}}
 
 
+# Several steps with their moving average; of a smaller rate, since every step grows what another CPU rounds otherwise.
+AVERAGED: Options = {
+    "average": 0.5,
+    "batch_targets": 200,
+    "learning_rate": 0.002,
+    "warm_up": 2,
+    "schedule": "cosine",
+    "weight_decay": 0.1,
+}
+
 TRAINED: dict[str, Options] = {
     **{name: KINDS[name] for name in LEARNED},
     "attrformer, posterior target": _with("attrformer", target={"strength": 4.0, "window": 3, "popularity": 0.5}),
     "attrformer, mixed head": _with("attrformer", model={"mixed_head": True}),
     "attrformer, dropout": _with("attrformer", model={"dropout": 0.2}),
-    "attrformer, averaged": _with("attrformer", training={"average": 0.5, "batch_targets": 128, "schedule": "cosine"}),
+    "attrformer, averaged": _with("attrformer", training=AVERAGED),
     "attrformer, time split": _with("attrformer", data={"split": "time"}),
     "sasrec, full": _with("sasrec", model={"loss": "full"}),
     "gru4rec, bpr-max": _with("gru4rec", model={"loss": "bpr-max"}),
