@@ -108,7 +108,7 @@ class GraphNetwork(PreparedNetwork):
         return normalised
 
     def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, looked_up: Tensor | None) -> Tensor:
-        return self._attending(name).onnx_attention_values(batch, looked_up, gaps)
+        return self.module(name).onnx_attention_values(batch, looked_up, gaps)
 
     def gaps(self, batch: Batch, places: Tensor) -> Tensor | None:
         """Buckets of the time gap as `recency.gap_buckets` has them; one more bucket where times are not known."""

@@ -113,8 +113,8 @@ class AttrFormerNetwork(Network):
         """The relations that add to the scores of the catalogue, by name."""
         return dict(self.relations.items())
 
-    def _attending(self, name: str) -> RelationModule:
-        """The module of a relation that a head reads."""
+    def module(self, name: str) -> RelationModule:
+        """The module of a relation, by its name."""
         found = self.position_relations if name in self.position_relations else self.relations
         return cast(RelationModule, found[name])
 
@@ -155,7 +155,7 @@ class AttrFormerNetwork(Network):
 
     def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, looked_up: Tensor | None) -> Tensor:
         """R_a(i_t, i_s) of one relation, `[b, l, l]`."""
-        return self._attending(name).attention_values(batch, looked_up, gaps)
+        return self.module(name).attention_values(batch, looked_up, gaps)
 
     def embed(self, items: Tensor, table: Tensor) -> Tensor:
         """Rows of the table `[items, d]` for item codes `[b, l]`, zeros for padding, `[b, l, d]`."""

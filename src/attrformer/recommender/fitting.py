@@ -23,6 +23,7 @@ from attrformer.models.checking import ROWS, check_network
 from attrformer.models.inputs import InputMaker
 from attrformer.models.network import Network
 from attrformer.models.registry import build_network, is_own
+from attrformer.models.relation_check import check_relations
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitted import Fitted, Knowledge
@@ -124,6 +125,7 @@ class Fit:
         examples = make_examples(config, self.split.train, relations, maker, device)
         if is_own(config.model):
             self._check(network, examples)
+        check_relations(self.dataset, self.split.train, config.model.reads(config.relations), config.seed)
         scorer = CatalogueScorer(network, relations, maker)
         sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)
         measured = replace(config.evaluation, cutoffs=(*config.evaluation.cutoffs, SELECTION_CUTOFF))

@@ -18,9 +18,10 @@ from attrformer.dataset.dataset import Edges
 from attrformer.dataset.ids import Ids
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError
+from attrformer.relations import wording
+from attrformer.relations.explaining import Attribution, Question
 
 if TYPE_CHECKING:
-    from attrformer.relations.explaining import Attribution, Question
     from attrformer.relations.reading import Reading
     from attrformer.relations.relation_set import RelationSet
 
@@ -42,6 +43,7 @@ class Sources:
         edges: edge tables, by name.
         train: training interactions, one row for each user.
         folds: int64 `[users]`, the fold of each user. What a user is taught by must be counted without the user's fold.
+        top_k: entries that rows between items keep; None where the catalogue is small enough for whole rows.
         check_numbering: raises a `ConfigurationError` where the order of item ids tells whose an item is.
     """
 
@@ -52,6 +54,7 @@ class Sources:
     edges: Mapping[str, Edges]
     train: Sequences
     folds: NDArray[np.int64]
+    top_k: int | None
     check_numbering: Callable[[], object] = field(default=lambda: None)
 
     @property
@@ -208,7 +211,7 @@ class Relation:
         Args:
             question: the answers.
         """
-        raise NotImplementedError
+        return [Attribution(reason=wording.FOLLOWS)] * len(question.items)
 
 
 def chosen(names: tuple[str, ...] | None, available: Mapping[str, object], option: str) -> list[str]:

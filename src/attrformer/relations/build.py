@@ -29,7 +29,19 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
         ConfigurationError: where the configuration names an attribute or edge table that the dataset lacks, or asks
             for the order of ids that number items by first appearance.
     """
-    sources = sources_of(dataset, train, config, seed)
+    return relations_from(sources_of(dataset, train, config, seed), config)
+
+
+def relations_from(sources: Sources, config: RelationsConfig) -> RelationSet:
+    """Every relation that the configuration asks for.
+
+    Args:
+        sources: what they are made of.
+        config: which relations, and how they are counted.
+
+    Raises:
+        ConfigurationError: as for `build_relations`.
+    """
     built: dict[str, Relation] = {}
     for kind in BUILT_IN:
         built |= {relation.name: relation for relation in kind.build(sources, config, built)}
@@ -42,7 +54,7 @@ def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig,
         n_items=sources.n_items,
         folds=fold_count(sources.folds),
         fold_of_user=sources.folds,
-        popularity=np.bincount(train.items, minlength=sources.n_items).astype(np.float32),
+        popularity=np.bincount(sources.train.items, minlength=sources.n_items).astype(np.float32),
         relations=tuple(built.values()),
     )
 
@@ -57,6 +69,7 @@ def sources_of(dataset: Dataset, train: Sequences, config: RelationsConfig, seed
         edges=dataset.item_relations,
         train=train,
         folds=assign_folds(len(train), config.folds, seed),
+        top_k=config.kept_entries(dataset.item_count),
         check_numbering=lambda: checked_numbering(dataset),
     )
 

@@ -31,9 +31,8 @@ class CooccurrenceRelation(RowRelation):
     @classmethod
     def build(cls, sources: Sources, options: RelationsConfig, built: Mapping[str, Relation]) -> list[Relation]:
         """One for each window that the options ask for."""
-        top_k = options.kept_entries(sources.n_items)
         return [
-            cooccurrence_relation(name, sources.train, sources.n_items, sources.folds, window, top_k=top_k)
+            cooccurrence_relation(name, sources.train, sources.n_items, sources.folds, window, top_k=sources.top_k)
             for name, window in options.windows.items()
             if options.wanted(window.enabled, sources.train)
         ]

@@ -30,9 +30,8 @@ class EdgeRelation(RowRelation):
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
         """One for each edge table that the options name."""
-        top_k = options.kept_entries(sources.n_items)
         return [
-            edge_relation(relation_name(cls.kind, name), sources.edges[name], sources.n_items, top_k=top_k)
+            edge_relation(relation_name(cls.kind, name), sources.edges[name], sources.n_items, top_k=sources.top_k)
             for name in chosen(options.edges, sources.edges, "relations.edges")
         ]
 

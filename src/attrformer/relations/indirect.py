@@ -37,7 +37,7 @@ class IndirectRelation(RowRelation):
         direct = built.get(DIRECT)
         if not options.indirect or not isinstance(direct, RowRelation):
             return []
-        return [indirect_relation(NAME, direct, top_k=options.kept_entries(sources.n_items))]
+        return [indirect_relation(NAME, direct, top_k=sources.top_k)]
 
     def updated(self, update: Update) -> IndirectRelation:
         """Made anew of the direct relation."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from attrformer.dataset.sequences import Sequences
+from attrformer.relations import wording
 from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, Update
+from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.naming import module_key, relation_name
 from attrformer.relations.neighbours import NeighbourIndex
 from attrformer.relations.sound import FLOATS, INTEGERS, is_count, require_array, require_sequences, require_that
@@ -87,9 +89,12 @@ class SimilarUsersRelation(Relation):
     @classmethod
     def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> SimilarUsersRelation:
         """See `Relation.from_arrays`."""
-        train, parts = Sequences.from_arrays(arrays, "train/"), {part: arrays[part] for part in _PARTS}
-        sizes: dict[str, Any] = {name: described[name] for name in _SIZES}
-        return cls(NeighbourIndex(train, **parts, **sizes))
+        own: dict[str, Any] = {part: arrays[part] for part in _PARTS} | {name: described[name] for name in _SIZES}
+        return cls(NeighbourIndex(Sequences.from_arrays(arrays, "train/"), **own))
+
+    def attributions(self, question: Question) -> list[Attribution]:
+        """What can be said where no network weighs the users."""
+        return [Attribution(reason=wording.LIKE_MINDED)] * len(question.items)
 
     def check(self, items: int, users: int) -> None:
         """See `Relation.check`."""

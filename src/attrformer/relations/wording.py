@@ -10,6 +10,7 @@ _FRACTION: Final = re.compile(r"[+-]?[0-9]{1,3}\.[0-9]+")
 
 CONTENT: Final = "Fits the history as a whole"
 FOLLOWS: Final = "Goes with what is in the history"
+LIKE_MINDED: Final = "Chosen by users with a similar history"
 WIDELY_CHOSEN: Final = "Popular with everybody"
 
 
