@@ -7,6 +7,7 @@ from attrformer.models.config import EncoderConfig, ModelConfig, only
 from attrformer.models.network import Network
 from attrformer.models.own import load_models
 from attrformer.models.registry import register
+from attrformer.models.relation_check import check_relations
 from attrformer.models.sasrec import padded_embedding
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.objective import Objective, Outputs
@@ -24,6 +25,7 @@ __all__ = [
     "RelationSet",
     "RelationsConfig",
     "check_network",
+    "check_relations",
     "load_models",
     "only",
     "padded_embedding",

@@ -45,22 +45,24 @@ class RowRelation(Relation):
     values: NDArray[np.float32] | None = None
 
     @classmethod
-    def of_items(cls, name: str, blocks: Iterable[sparse.csr_array], top_k: int | None) -> Self:
+    def of_items(cls, name: str, blocks: Iterable[sparse.csr_array], top_k: int | None, **own: Any) -> Self:
         """A relation between items from what it says for each fold.
 
         Args:
             name: of the relation.
             blocks: `[items, items]`, non-negative; one for the users of each fold, counted without them, and the last
                 one for inference. A single one is for everybody, as it fits what is counted in no interaction.
-            top_k: entries kept for each row; None keeps whole rows (`RelationsConfig.kept_entries`).
+            top_k: entries kept for each row; None keeps whole rows (`Sources.top_k`).
+            own: fields that a class derived from this one adds.
         """
         tables = [block.tocsr().astype(np.float32) for block in blocks]
         items, folds = tables[0].shape[1], len(tables) - 1
         if top_k is None:
-            return cls(name, items, folds, items, dense=np.concatenate([table.toarray() for table in tables]))
+            dense = np.concatenate([table.toarray() for table in tables])
+            return cls(name, items, folds, items, dense=dense, **own)
         tops = [keep_top(table, top_k) for table in tables]
         indices, values = (np.concatenate(part) for part in zip(*tops, strict=True))
-        return cls(name, items, folds, items, indices=indices, values=values)
+        return cls(name, items, folds, items, indices=indices, values=values, **own)
 
     def row(self, key: int, fold: int | None = None) -> NDArray[np.float32]:
         """R(key, j) for every item j, float32 `[columns]`.
@@ -130,7 +132,17 @@ class RowRelation(Relation):
     @classmethod
     def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> Self:
         """See `Relation.from_arrays`."""
-        return cls(name, described["keys"], 0, described["columns"], **{part: arrays.get(part) for part in _BLOCKS})
+        blocks = {part: arrays.get(part) for part in _BLOCKS}
+        return cls(name, described["keys"], 0, described["columns"], **blocks, **cls.own_fields(described))
+
+    @classmethod
+    def own_fields(cls, described: dict[str, Any]) -> dict[str, Any]:
+        """Fields that a class derived from this one adds, as they are stored.
+
+        Args:
+            described: as `to_arrays` gives it.
+        """
+        return {}
 
     def check(self, items: int, users: int) -> None:
         """See `Relation.check`."""
