@@ -23,7 +23,7 @@ HISTORY = ["i03", "i04", "i07", "i03"]
 ATTRIBUTES = {"guest": {"age": "25-34"}, "newer": {"age": "18-24", "region": "north"}, "u00": {"region": None}}
 DETAILED = [
     {"item_id": "i11", "timestamp": tables.START + 5 * tables.HOUR, "rating": 2.0},
-    {"item_id": "i12", "timestamp": tables.START + 9 * tables.HOUR, "rating": 5.0},
+    {"item_id": "i12", "timestamp": tables.START + 5 * tables.HOUR + 1024, "rating": 5.0},
 ]
 
 

@@ -21,7 +21,7 @@ from tests.golden.store import MODELS
 
 _DETAILED = [
     {"item_id": "i11", "timestamp": tables.START + 5 * tables.HOUR, "behaviours": {"rating": 2.0}},
-    {"item_id": "i12", "timestamp": tables.START + 9 * tables.HOUR, "behaviours": {"rating": 5.0}},
+    {"item_id": "i12", "timestamp": tables.START + 5 * tables.HOUR + 1024, "behaviours": {"rating": 5.0}},
 ]
 _NEW = {"item_id": "i36", "title": "Thing 36", "attributes": {"brand": "Ava", "tags": ["red", "sale"], "price": 12.5}}
 

@@ -10,6 +10,7 @@ import polars as pl
 USERS, ITEMS = 40, 36
 START = 1_600_000_000
 HOUR = 3600
+STEPS = (0, 1, 4, 1024)
 BRANDS = ("Ava", "Bero", "Cito", "Dune")
 TAGS = ("red", "blue", "light", "sale", "warm")
 AGES = ("18-24", "25-34", "35-49")
@@ -47,7 +48,8 @@ def interactions() -> pl.DataFrame:
         for _ in range(length):
             had.append(now)
             rows.append((user(number), item(now), time, float(1 + draw.below(5))))
-            time += (1 + draw.below(40)) * HOUR
+            # Now and then at the same time, or right where one bucket of time gaps ends and the next begins.
+            time += STEPS[draw.below(4)] if draw.below(4) == 0 else (1 + draw.below(40)) * HOUR
             kind = draw.below(10)
             if kind < 6:
                 now = (now + 1 + draw.below(3)) % ITEMS
