@@ -98,3 +98,10 @@ def test_questions_that_cannot_be_answered(model: AttrFormer) -> None:
     with pytest.raises(ConfigurationError, match="k is 0"):
         model.similar_items("item-0001", k=0)
     assert model.similar_items([]).schema == model.similar_items("item-0001").schema
+
+
+def test_baselines_with_vectors_say_what_is_similar_in_content(dataset: Dataset) -> None:
+    tiny = ["model.name=sasrec", "training.epochs=1", "model.width=8", "model.layers=1", "training.threads=1"]
+    model = Recommender(override(Config(), tiny)).fit(dataset, progress=False)
+    frame = model.similar_items("item-0001", k=3)
+    assert frame["rank"].to_list() == [1, 2, 3] and (frame["score"] <= 1 + 1e-6).all()

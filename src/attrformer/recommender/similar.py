@@ -86,7 +86,7 @@ def _scores(fitted: Fitted, items: Codes, by: str) -> Iterator[tuple[Codes, Tens
 def _vectors(fitted: Fitted) -> Tensor:
     """The item table of the network, float32 `[items, d]`."""
     one = Sequences(np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int32))
-    table = fitted.outputs(np.array([-1], dtype=np.int64), one)[1].table.float()
+    table = fitted.outputs(np.array([-1], dtype=np.int64), one)[1].table.detach().float()
     if table.shape[1] < 2:
         raise ConfigurationError(
             f"The model '{fitted.config.name}' has no vectors of items. Give the name of a relation in by."
