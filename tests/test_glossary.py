@@ -15,7 +15,9 @@ NEW_NAMES, _, TERMS = TEXT.partition("\n## Data\n")
 
 def rows(text: str) -> list[list[str]]:
     """The cells of all table rows but headers and rules."""
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")
+    ]
     return [row for row in cells if row[0] != "term" and not row[0].startswith("-")]
 
 
