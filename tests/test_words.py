@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer.main
 
@@ -195,7 +194,7 @@ def options() -> Iterator[tuple[str, str]]:
             yield option.name, option.help
 
 
-def help_texts(command: click.Command) -> Iterator[str]:
+def help_texts(command: Any) -> Iterator[str]:
     """What `--help` shows of a command and of those below it."""
     yield command.help or ""
     yield from (str(getattr(parameter, "help", "") or "") for parameter in command.params)
