@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
 from scipy import sparse
 from tests.relations.builders import SMALL, shop
 from torch import Tensor
+from typing_extensions import Self
 
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from attrformer.relations import wording
 from attrformer.relations.explaining import Attribution, Question
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from attrformer.relations.reading import Reading
     from attrformer.relations.relation_set import RelationSet
 

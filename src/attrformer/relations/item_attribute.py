@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Source
 from attrformer.relations.naming import relation_name
 from attrformer.relations.reading import Reading
 from attrformer.relations.sound import FLOATS, INTEGERS, require_array
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 OPTION = "relations.item_attributes"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from attrformer.relations import wording
 from attrformer.relations.base import Arrays, NewItems, Relation
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.sound import FLOATS, INTEGERS, require_array, require_that
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _BLOCKS = ("dense", "indices", "values")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from attrformer.nn.parts import Part
 from attrformer.nn.recency import RecencyProfile
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.relation_set import RelationSet
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 RECENCY_DECAY = 0.8
 """Where recency profiles start, where a relation does not say otherwise."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from attrformer.nn.parts import EntryPart, Part
 from attrformer.nn.recency import RecencyProfile
 from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions, scattered
 from attrformer.relations.identity import IdentityRelation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class IdentityModule(ContributingModule):

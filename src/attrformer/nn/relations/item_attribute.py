@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from attrformer.nn.tables import FeatureGroups
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.item_attribute import FeatureRelation
 from attrformer.relations.relation_set import RelationSet
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MANY_VALUES = 96
 """Values of an attribute for each slot of an item from which on they are read slot by slot: faster there, on a CPU."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions
 from attrformer.nn.tables import DenseRows
 from attrformer.relations.moment import MomentRelation
 from attrformer.relations.positions import NO_TIMES
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MOMENT_EPSILON, MOMENT_GATE, MOMENT_DECAY = 0.1, 0.3, 0.3
 """eps, gate and recency profile of the relation of moments start here: it speaks softly, of the latest moments."""

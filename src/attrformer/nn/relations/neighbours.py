@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.naming import module_key, relation_name
 from attrformer.relations.relation_set import RelationSet
 from attrformer.relations.similar_users import SimilarUsersRelation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 NOTHING = -1e9
 

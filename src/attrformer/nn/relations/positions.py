@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,9 @@ from attrformer.nn.batch import Batch
 from attrformer.nn.recency import look_up
 from attrformer.nn.relations.base import ModuleOptions, RelationModule
 from attrformer.relations.positions import GAP_BUCKETS, BehaviourRelation, TimeGapRelation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class TimeGapModule(RelationModule):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,9 @@ from attrformer.nn.recency import RecencyProfile
 from attrformer.nn.relations.base import RECENCY_DECAY, ContributingModule, Gate, ModuleOptions, scattered
 from attrformer.nn.tables import DenseRows, SparseRows
 from attrformer.relations.rows import RowRelation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 OWN_RECENCY_DECAY = {"next": 0.5, "wide": 0.97}
 """Where the recency profiles of some relations start."""

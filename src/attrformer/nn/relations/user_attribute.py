@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions
 from attrformer.nn.tables import DenseRows
 from attrformer.relations.rows import RowRelation
 from attrformer.relations.user_attribute import UserRelation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class UserAttributeModule(ContributingModule):
