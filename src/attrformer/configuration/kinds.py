@@ -12,8 +12,10 @@ from typing import Any, Final, Literal, NamedTuple, Union
 from attrformer.errors import ConfigurationError
 
 VARIANT = "name"
-_SHOWN = 300
 """Field that tells the dataclasses of a union, or of an open family, apart."""
+
+_SHOWN = 300
+"""Characters of a wrong value that a message repeats."""
 
 
 class _Family(NamedTuple):
@@ -123,6 +125,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+def default_of(field: dataclasses.Field[Any]) -> Any:
+    """The default of a field; `dataclasses.MISSING` where it has none."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def wrong(name: str, wanted: str, value: Any, advice: str = "") -> ConfigurationError:

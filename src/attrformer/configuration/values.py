@@ -45,13 +45,14 @@ def from_dict(cls: type[C], mapping: Mapping[str, Any]) -> C:
     """A configuration from nested dicts; what is not named keeps its default.
 
     Args:
-        cls: the configuration dataclass.
+        cls: the configuration dataclass, or the base of an open family, whose member the mapping's `name` tells.
         mapping: values by option name, nested by part.
 
     Raises:
         ConfigurationError: an unknown option, a value of the wrong type, or a missing option without default.
     """
-    return typing.cast(C, _build(cls, mapping, ""))
+    named = isinstance(mapping, Mapping) and variants_of(cls)
+    return typing.cast(C, _build(variant_of(cls, mapping, "") if named else cls, mapping, ""))
 
 
 def override(config: C, assignments: Iterable[str]) -> C:
@@ -64,9 +65,12 @@ def override(config: C, assignments: Iterable[str]) -> C:
     Raises:
         ConfigurationError: an assignment without `=`, an unknown option, or a value that does not fit.
     """
-    tree = to_dict(config)
+    tree, texts = to_dict(config), list[Any](assignments)
+    for assignment in texts:
+        if not isinstance(assignment, str):
+            raise ConfigurationError(f"{assignment!r} sets nothing. Write texts such as 'part.option=value'.")
     # Which variant of a part is meant comes first, since its other options depend on it.
-    for assignment in sorted(assignments, key=lambda text: not text.partition("=")[0].strip().endswith(f".{VARIANT}")):
+    for assignment in sorted(texts, key=lambda text: not text.partition("=")[0].strip().endswith(f".{VARIANT}")):
         name, equals, text = assignment.partition("=")
         keys = name.strip().split(".")
         if not equals or not all(keys):
@@ -158,7 +162,9 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
     if dataclasses.is_dataclass(mapping) and isinstance(mapping, cls):
         return mapping
     if not isinstance(mapping, Mapping):
-        raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping)
+        named = isinstance(mapping, str) and mapping in variants_of(cls)
+        advice = f" Write {{'{VARIANT}': '{mapping}'}}." if named else ""
+        raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping, advice)
     check_names(cls, mapping, prefix)
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):

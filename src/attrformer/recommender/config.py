@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrformer.configuration import Options, to_dict
 from attrformer.dataset.dataset import Dataset
@@ -142,7 +143,24 @@ class DataConfig(Options):
 
 @dataclass(frozen=True)
 class Config(Options):
-    """Every option of AttrFormer, from the data to the evaluation."""
+    """Every option of a run, from the data to the evaluation; each part may be given as a mapping of its options.
+
+    `Config(training={"epochs": 5})` is `Config(training=TrainingConfig(epochs=5))`. What is not given keeps its
+    default.
+
+    Args:
+        seed: of weights, order, folds, samples and bootstrap.
+        data: how the tables are read, filtered and split.
+        relations: which explicit relations there are, and how they are counted.
+        model: which model, told by the class or by "name" in a mapping, and its own options.
+        target: the posterior target of AttrFormer.
+        training: the training loop.
+        evaluation: how rankings are measured.
+
+    Raises:
+        ConfigurationError: an option is unknown or has a value that it does not take; the message names the option and
+            says what is allowed.
+    """
 
     seed: int = field(default=0, metadata={"help": "of weights, order, folds, samples and bootstrap"})
     data: DataConfig = field(default_factory=DataConfig)
@@ -151,6 +169,19 @@ class Config(Options):
     target: TargetConfig = field(default_factory=TargetConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    if TYPE_CHECKING:
+        # What a part is converted from; a dataclass tells type checkers only what it is converted to.
+        def __init__(
+            self,
+            seed: int = ...,
+            data: DataConfig | Mapping[str, Any] = ...,
+            relations: RelationsConfig | Mapping[str, Any] = ...,
+            model: ModelConfig | Mapping[str, Any] = ...,
+            target: TargetConfig | Mapping[str, Any] = ...,
+            training: TrainingConfig | Mapping[str, Any] = ...,
+            evaluation: EvaluationConfig | Mapping[str, Any] = ...,
+        ) -> None: ...
 
 
 def changed_options(before: dict[str, Any], after: Config) -> list[str]:
