@@ -51,8 +51,7 @@ def from_dict(cls: type[C], mapping: Mapping[str, Any]) -> C:
     Raises:
         ConfigurationError: an unknown option, a value of the wrong type, or a missing option without default.
     """
-    named = isinstance(mapping, Mapping) and variants_of(cls)
-    return typing.cast(C, _build(variant_of(cls, mapping, "") if named else cls, mapping, ""))
+    return typing.cast(C, _build(cls, mapping, ""))
 
 
 def override(config: C, assignments: Iterable[str]) -> C:
@@ -165,6 +164,8 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
         named = isinstance(mapping, str) and mapping in variants_of(cls)
         advice = f" Write {{'{VARIANT}': '{mapping}'}}." if named else ""
         raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping, advice)
+    if variants_of(cls):
+        cls = variant_of(cls, mapping, prefix)
     check_names(cls, mapping, prefix)
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
@@ -212,7 +213,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
     """The value as an instance of `kind`; lists become tuples and whole numbers become floats where asked for."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if isinstance(value, Mapping) and variants_of(kind):
-        return _build(variant_of(kind, value, f"{name}."), value, f"{name}.")
+        return _build(kind, value, f"{name}.")
     if origin in (Union, types.UnionType):
         return _convert_union(kind, value, name)
     if origin is Literal:
