@@ -238,7 +238,7 @@ class Dataset:
         *,
         shuffled: bool = False,
     ) -> CheckReport:
-        """What these data will do to figures: see `attrformer check` and docs/check.md.
+        """What these data will do to figures, as `attrformer check` says it; docs/check.md explains the findings.
 
         Args:
             interactions: the table that the dataset was made of, for findings about columns that it left out.

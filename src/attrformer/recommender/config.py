@@ -116,6 +116,9 @@ class DataConfig(Options):
     def filtered(self, dataset: Dataset) -> Dataset:
         """The dataset after the k-core filter, in the order asked for; one that was filtered already stays as it is.
 
+        Args:
+            dataset: the data.
+
         Raises:
             DataError: nothing is left, or there are no times to tell what happened at the same one.
         """
@@ -125,6 +128,9 @@ class DataConfig(Options):
 
     def split_of(self, dataset: Dataset) -> Split:
         """The split that the options ask for.
+
+        Args:
+            dataset: filtered as the options ask for.
 
         Raises:
             DataError: the data cannot be split so.

@@ -105,7 +105,8 @@ class Recommender(Answering):
         Where the split holds items out of training, the figures among these items alone are in `held_out`.
 
         Args:
-            dataset: with the catalogue of this model; prepared as in `fit`.
+            dataset: with the catalogue of this model; `data.core` of the options is applied to it where no split is
+                given.
             split: of the dataset as it is; by default the split that the options ask for.
             part: "test" or "validation".
 
