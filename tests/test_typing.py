@@ -11,7 +11,7 @@ import attrformer
 
 ROOT = Path(__file__).parents[1]
 
-PROGRAM = '''
+PROGRAM = """
 from attrformer import (
     AttrFormer,
     AttrFormerConfig,
@@ -53,9 +53,9 @@ try:
     serve("runs/first", ServeOptions(port=0))
 except ConfigurationError as error:
     print(error)
-'''
+"""
 
-MISTAKES = '''
+MISTAKES = """
 from attrformer import AttrFormer, Config, ServeOptions, SASRecConfig, TrainingConfig
 from attrformer import TrainingConfg
 TrainingConfig(epochs="5")
@@ -67,7 +67,7 @@ ServeOptions(prot=80)
 AttrFormer(5)
 AttrFormer().recommend(user=["u1"])
 Config().training.epochs = 5
-'''
+"""
 SAID = (
     (3, 'has no attribute "TrainingConfg"; maybe "TrainingConfig"'),
     (4, '"epochs" to "TrainingConfig" has incompatible type "str"; expected "int"'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,16 @@ from tests.recommender.option_values import (
 )
 
 import attrformer
-from attrformer import AttrFormer, Config, ConfigurationError, DataConfig, Recommender, SASRecConfig, TrainingConfig
+from attrformer import (
+    AttrFormer,
+    Config,
+    ConfigurationError,
+    CooccurrenceConfig,
+    DataConfig,
+    Recommender,
+    SASRecConfig,
+    TrainingConfig,
+)
 from attrformer.cli import runs
 from attrformer.configuration.words import parse_yaml, yaml_text
 from attrformer.recommender.config import changed_options
@@ -130,3 +140,23 @@ def test_a_model_takes_its_options_in_every_form(tmp_path: Path) -> None:
     assert AttrFormer(wanted).config is wanted and AttrFormer().config == Config()
     assert Recommender(SASRecConfig(width=32)).config == Config(model=SASRecConfig(width=32))
     assert replace(wanted, data=DataConfig()) == Config(training={"epochs": 5})
+
+
+def test_the_example_of_the_document_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    section = text.partition("## Setting options\n")[2].partition("\n## ")[0]
+    program, printed = re.findall(r"^```\w*\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    assert capsys.readouterr().out == printed
+    assert names["model"].config == Config.from_yaml("run.yaml") and names["baseline"].config.model.width == 32
+
+
+def test_parts_with_defaults_of_their_own_keep_them_where_settings_name_one_option() -> None:
+    whole = Config().relations.wide
+    assert Config().override("relations.wide.window=9").relations.wide == replace(whole, window=9)
+    # A mapping stands for the class alone, as the document says.
+    assert Config(relations={"wide": {"window": 9}}).relations.wide == CooccurrenceConfig(window=9) != whole
