@@ -75,8 +75,8 @@ def _candidates(option: Option) -> Iterator[Any]:
         elif kind == "bool":
             yield from (True, False)
         elif kind.startswith("list of"):
-            yield [3, 7] if kind == "list of int" else ["off", "a b"]
+            yield from ([3, 7],) if kind == "list of int" else (["off", "a b"], ["MRR"])
         elif kind.startswith("mapping"):
-            yield {"items.a b": "1"}
+            yield {"items.a b": "multi"}
         elif kind != "null":
-            yield "cuda:1" if kind == "text" else kind
+            yield from ("cuda:1", "MRR@5") if kind == "text" else (kind,)

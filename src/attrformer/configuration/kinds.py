@@ -83,7 +83,7 @@ def variant_of(kind: Any, mapping: Mapping[str, Any], prefix: str) -> Any:
     variants = variants_of(kind)
     name = mapping.get(VARIANT, next(iter(variants)))
     if name not in variants:
-        near = difflib.get_close_matches(str(name), list(variants), n=1)
+        near = difflib.get_close_matches(str(name).lower(), list(variants), n=1)
         advice = ""
         if near:
             advice = f" Did you mean {near[0]}?"

@@ -152,17 +152,33 @@ def check_names(cls: Any, names: Iterable[Any], prefix: str) -> None:
     """
     known = [field.name for field in dataclasses.fields(cls) if field.init]
     for name in [name for name in names if name not in known]:
-        near = " or ".join(prefix + match for match in difflib.get_close_matches(str(name), known, n=3))
+        matches = difflib.get_close_matches(str(name).lower(), known, n=3) or _inside(cls, name)
+        near = " or ".join(prefix + match for match in matches)
         advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
         raise ConfigurationError(f"Unknown option '{prefix}{name}'. {advice}")
+
+
+def _inside(cls: Any, name: Any) -> list[str]:
+    """Options of that name in the parts of a configuration, for who left the part out."""
+    found = []
+    for part, kind in _hints(cls).items():
+        kinds = [*alternatives(kind), *variants_of(kind).values()]
+        if any(
+            name == field.name for one in kinds if dataclasses.is_dataclass(one) for field in dataclasses.fields(one)
+        ):
+            found.append(f"{part}.{name}")
+    return found
 
 
 def _build(cls: Any, mapping: Any, prefix: str) -> Any:
     if dataclasses.is_dataclass(mapping) and isinstance(mapping, cls):
         return mapping
     if not isinstance(mapping, Mapping):
-        named = isinstance(mapping, str) and mapping in variants_of(cls)
-        advice = f" Write {{'{VARIANT}': '{mapping}'}}." if named else ""
+        advice = ""
+        if isinstance(mapping, str) and mapping in variants_of(cls):
+            advice = f" Write {{'{VARIANT}': '{mapping}'}}."
+        elif isinstance(mapping, type) and issubclass(mapping, cls):
+            advice = f" Write {mapping.__name__}()."
         raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping, advice)
     if variants_of(cls):
         cls = variant_of(cls, mapping, prefix)
@@ -219,7 +235,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
     if origin is Literal:
         if any(value == choice and type(value) is type(choice) for choice in arguments):
             return value
-        near = difflib.get_close_matches(str(value), [str(choice) for choice in arguments], n=1)
+        near = difflib.get_close_matches(str(value).lower(), [str(choice) for choice in arguments], n=1)
         advice = f" Did you mean {near[0]}?" if near else ""
         raise wrong(name, f"one of {', '.join(map(str, arguments))}", value, advice)
     if origin is tuple and isinstance(value, (list, tuple)):

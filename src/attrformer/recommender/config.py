@@ -11,6 +11,7 @@ from attrformer.configuration import Options, to_dict
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.filters import core_filter
 from attrformer.dataset.held_out import held_out_items
+from attrformer.dataset.options import TableOptions
 from attrformer.dataset.same_time import shuffle_same_time
 from attrformer.dataset.splits import Split, leave_one_out, time_split
 from attrformer.errors import ConfigurationError, require
@@ -91,6 +92,8 @@ class DataConfig(Options):
                 f"validation_from is {self.validation_from} and test_from {self.test_from}. "
                 "Give shares between 0 and 1, validation before test."
             )
+        # Refuses what cannot be said of columns before any table is read.
+        TableOptions(self.columns, self.kinds, self.separators)
         require(0.0 < self.held_out < 1.0, "held_out", self.held_out, "a share between 0 and 1")
 
     def load(self, folder: Path | str, *, name: str | None = None) -> Dataset:
