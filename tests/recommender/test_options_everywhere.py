@@ -114,7 +114,7 @@ def configurations(draw: st.DrawFn) -> Config:
         raise
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(configurations())
 def test_all_options_survive_every_form(config: Config) -> None:
     values = config.to_dict()

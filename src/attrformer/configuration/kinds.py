@@ -68,11 +68,11 @@ def variants_of(kind: Any) -> dict[str, Any]:
     """The dataclasses of a union or an open family by their field `name`; empty where that does not tell them apart."""
     if isinstance(kind, type) and kind in _FAMILIES:
         return dict(_FAMILIES[kind].members)
-    found = {}
+    found: dict[str, Any] = {}
     options = [option for option in alternatives(kind) if option is not type(None)]
-    for option in options:
+    for option in options if len(options) > 1 else ():
         name = name_of(option)
-        if len(options) < 2 or name is None:
+        if name is None:
             return {}
         found[name] = option
     return found

@@ -126,7 +126,7 @@ def _member(kind: Any, key: str, prefix: str) -> Any:
     """The type of `key` inside a part or a mapping of type `kind`."""
     for option in alternatives(kind):
         if dataclasses.is_dataclass(option):
-            hints = typing.get_type_hints(option)
+            hints = _hints(option)
             check_names(option, [key], prefix)
             return hints[key]
         if typing.get_origin(option) is dict:
@@ -183,7 +183,7 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
     if variants_of(cls):
         cls = variant_of(cls, mapping, prefix)
     check_names(cls, mapping, prefix)
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     for field in dataclasses.fields(cls):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if field.init and required and field.name not in mapping:
