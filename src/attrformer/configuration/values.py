@@ -126,7 +126,7 @@ def _member(kind: Any, key: str, prefix: str) -> Any:
     """The type of `key` inside a part or a mapping of type `kind`."""
     for option in alternatives(kind):
         if dataclasses.is_dataclass(option):
-            hints = _hints(option)
+            hints = _hints(typing.cast(Any, option))
             check_names(option, [key], prefix)
             return hints[key]
         if typing.get_origin(option) is dict:

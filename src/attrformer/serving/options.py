@@ -38,7 +38,8 @@ class ServeOptions(Options):
     """Where a service listens and what it takes on.
 
     Args:
-        token: what requests must bring as `Authorization: Bearer ...`; None asks for nothing.
+        token: what requests must bring as `Authorization: Bearer ...`; None asks for nothing. It is not shown, and
+            `to_dict` and `to_yaml` hold it as it is.
 
     Raises:
         ConfigurationError: a value cannot be used.
