@@ -110,27 +110,25 @@ class Index:
         exclude: Any = None,
         on_unknown: str = "raise",
     ) -> Any:
-        """The best items for anybody, as `Recommender.recommend` answers, found with the index.
+        """The best items for each user, as `Recommender.recommend` returns them, found with the index.
 
-        Where candidates are given, exactly these are scored. People without a history are answered by popularity, as
-        in `recommend`.
+        Where candidates are given, exactly these are scored. Users without a history get items by popularity.
 
         Args:
-            users: external ids of users; everyone the model was fitted on where nobody is named at all.
-            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
-                or a table with `user_id`, `item_id` and what else the training interactions had. In lists an entry may
-                be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list says that
-                nothing is known. Known users keep their attributes.
+            users: external user ids; all users of the model where no argument names anybody.
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then numbered 0, 1,
+                ...), or a table with `user_id`, `item_id` and the other columns of the training interactions. An entry
+                of a list may be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list
+                is a user without a history. Users of the model keep their attributes.
             user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
-                attribute. What is given stands in place of what the model knows of a user; None says that a value is
-                not known.
-            k: items for each user; fewer come back where fewer are left.
+                attribute. A given value replaces the one in the model; None means that the value is unknown.
+            k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
-            on_unknown: what becomes of item ids and attribute values that the model does not know, and of users whom it
-                does not know and about whom nothing is given: "raise" an error, "warn" and leave them out, or "skip"
-                them in silence.
+            on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
+                and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
+                them without a warning.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the

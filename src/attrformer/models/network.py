@@ -24,10 +24,10 @@ class Network(nn.Module):
         """Runs the network on a batch; scores and loss are made of the outputs in blocks.
 
         Args:
-            batch: histories, padded on the right, and the places that are asked about.
+            batch: histories, padded on the right, and the positions to predict from.
 
         Returns:
-            Hidden state at these places, the item table, and what else adds to the scores.
+            Hidden state at these positions, the item table, and what else adds to the scores.
         """
         raise NotImplementedError
 

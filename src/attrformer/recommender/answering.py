@@ -29,29 +29,27 @@ class Answering(FittedModel):
         exclude: Any = None,
         on_unknown: str = "raise",
     ) -> Any:
-        """The best items for anybody: known users, people with a history or with attributes only, in one call.
+        """The best items for known users, for new users with a history, and for new users with attributes only.
 
-        Everybody who is named is answered: `users` in their order, then who else has a history, then, where `users` is
-        not given, who else has attributes. For each the history that is given counts, else the one that the model
-        knows. People without any history get what is popular, and popular with their attributes
-        (`recommender.popularity`).
+        The result holds `users` in their order, then the other users of `histories`, then, where `users` is None, the
+        other users of `user_attributes`. A given history is used in place of the one in the model. Users without any
+        history get items by popularity, overall and among users with their attributes (`recommender.popularity`).
 
         Args:
-            users: external ids of users; everyone the model was fitted on where nobody is named at all.
-            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
-                or a table with `user_id`, `item_id` and what else the training interactions had. In lists an entry may
-                be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list says that
-                nothing is known. Known users keep their attributes.
+            users: external user ids; all users of the model where no argument names anybody.
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then numbered 0, 1,
+                ...), or a table with `user_id`, `item_id` and the other columns of the training interactions. An entry
+                of a list may be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list
+                is a user without a history. Users of the model keep their attributes.
             user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
-                attribute. What is given stands in place of what the model knows of a user; None says that a value is
-                not known.
-            k: items for each user; fewer come back where fewer are left.
+                attribute. A given value replaces the one in the model; None means that the value is unknown.
+            k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
-            on_unknown: what becomes of item ids and attribute values that the model does not know, and of users whom it
-                does not know and about whom nothing is given: "raise" an error, "warn" and leave them out, or "skip"
-                them in silence.
+            on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
+                and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
+                them without a warning.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
@@ -81,27 +79,26 @@ class Answering(FittedModel):
         exclude: Any = None,
         on_unknown: str = "raise",
     ) -> tuple[Request, Choice]:
-        """Who is to be answered and what may be chosen, as `recommend` reads its arguments, to answer it in blocks.
+        """The users and the choice of items that `recommend` reads from its arguments, to compute results in blocks.
 
         Args:
-            users: external ids of users; everyone the model was fitted on where nobody is named at all.
-            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
-                or a table with `user_id`, `item_id` and what else the training interactions had. In lists an entry may
-                be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list says that
-                nothing is known. Known users keep their attributes.
+            users: external user ids; all users of the model where no argument names anybody.
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then numbered 0, 1,
+                ...), or a table with `user_id`, `item_id` and the other columns of the training interactions. An entry
+                of a list may be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list
+                is a user without a history. Users of the model keep their attributes.
             user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
-                attribute. What is given stands in place of what the model knows of a user; None says that a value is
-                not known.
-            k: items for each user; fewer come back where fewer are left.
+                attribute. A given value replaces the one in the model; None means that the value is unknown.
+            k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
-            on_unknown: what becomes of item ids and attribute values that the model does not know, and of users whom it
-                does not know and about whom nothing is given: "raise" an error, "warn" and leave them out, or "skip"
-                them in silence.
+            on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
+                and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
+                them without a warning.
 
         Returns:
-            The people to answer, and what may be recommended to them; `recommender.streaming` takes both.
+            The users, and what may be recommended to them; `recommender.streaming` takes both.
 
         Raises:
             NotFittedError: before `fit` or `load`.
@@ -129,23 +126,22 @@ class Answering(FittedModel):
         """Why items are ranked as they are: each score as a sum of parts, and who spoke in each part.
 
         Args:
-            users: external ids of users; everyone the model was fitted on where nobody is named at all.
-            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
-                or a table with `user_id`, `item_id` and what else the training interactions had. In lists an entry may
-                be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list says that
-                nothing is known. Known users keep their attributes.
+            users: external user ids; all users of the model where no argument names anybody.
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then numbered 0, 1,
+                ...), or a table with `user_id`, `item_id` and the other columns of the training interactions. An entry
+                of a list may be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list
+                is a user without a history. Users of the model keep their attributes.
             user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
-                attribute. What is given stands in place of what the model knows of a user; None says that a value is
-                not known.
+                attribute. A given value replaces the one in the model; None means that the value is unknown.
             items: external ids of the items to explain, whatever else is said about the choice; the k best where None.
                 Their rank is that among each other.
-            k: items for each user; fewer come back where fewer are left.
+            k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
-            on_unknown: what becomes of item ids and attribute values that the model does not know, and of users whom it
-                does not know and about whom nothing is given: "raise" an error, "warn" and leave them out, or "skip"
-                them in silence.
+            on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
+                and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
+                them without a warning.
 
         Returns:
             A table `user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for the

@@ -1,4 +1,4 @@
-"""What is asked of a fitted model, in external ids."""
+"""Queries to a fitted model, in external ids."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Query:
     """The arguments that `recommend`, `explain` and `Index.search` have in common, and how they are read.
 
     Args:
-        users: external ids of users; everyone the model was fitted on where nobody is named at all.
+        users: external user ids; all users of the model where no argument names anybody.
         histories: item ids, oldest first: a mapping by user id, a list of lists, or a table.
         user_attributes: a mapping of user id to {attribute: value}, or a table.
         k: items for each user.
         hide_seen: leave out items of the history.
         candidates: external ids of the items to choose from; the whole catalogue where None.
         exclude: external ids of items never to recommend.
-        on_unknown: what becomes of ids and values that the model does not know: "raise", "warn" or "skip".
+        on_unknown: what to do with unknown ids and attribute values: "raise", "warn" or "skip".
     """
 
     users: Any = None
@@ -39,7 +39,7 @@ class Query:
     on_unknown: str = "raise"
 
     def read(self, fitted: Fitted) -> tuple[Request, Choice]:
-        """Who is answered and what may be chosen for them, in codes of the model.
+        """The users and the choice of items, in codes of the model.
 
         Args:
             fitted: the model.
