@@ -30,8 +30,10 @@ def test_assignments_become_options_and_go_before_earlier_ones() -> None:
         Config(), ["user_id=customer,item_id=a,b", "timestamp=t"], ["items.year=numeric"], ["g=, "], None
     )
     assert config.data.columns == {"user_id": "customer,item_id=a,b", "timestamp": "t"}
-    config = configured(Config(), ["user_id=customer,item_id=sku"], ["a=b=time"], ["g=, "], Repeated.DROP)
-    assert config.data.columns == {"user_id": "customer", "item_id": "sku"}
+    config = configured(Config(), ["user_id=customer,item_id=sku"], ["a=time"], ["g=, "], Repeated.DROP)
+    assert config.data.columns == {"user_id": "customer", "item_id": "sku"} and config.data.kinds == {"a": "time"}
+    with pytest.raises(ConfigurationError, match=r"kinds\['a'\]='b=time' is not known"):
+        configured(config, None, ["a=b=time"], None, None)
     assert config.data.separators == {"g": ", "} and config.data.duplicates == "drop"
     again = configured(config, ["user_id=other"], None, None, None)
     assert again.data.columns == {"user_id": "other", "item_id": "sku"} and again.data.duplicates == "drop"

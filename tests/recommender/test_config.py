@@ -44,6 +44,8 @@ def test_changed_options_are_named_in_order() -> None:
         ("data.core=0", "core is 0. Give 1 or more"),
         ("data.validation_from=0.95", "validation before test"),
         ("data.test_from=1.0", "shares between 0 and 1"),
+        ("data.kinds={year: number}", r"data.kinds\['year'\]='number' is not known. Use one of: categorical"),
+        ("data.separators={genres: ''}", r"data.separators\['genres'\] is ''. Give the text between two values"),
     ],
 )
 def test_values_that_cannot_be(setting: str, message: str) -> None:

@@ -119,6 +119,8 @@ def test_a_model_that_cannot_be_read_ends_the_process_with_its_error(run: Path) 
         ({"queue": 0}, "queue is 0"),
         ({"timeout": 0}, "timeout is 0"),
         ({"token": "short"}, "16 or more"),
+        ({"port": "80"}, "'port' takes int, not '80'"),
+        ({"prot": 80}, "'prot'. Did you mean port"),
         ({"token": "with spaces in it, which is no token"}, "without spaces"),
     ],
 )
@@ -128,7 +130,8 @@ def test_options_that_cannot_be_used_are_refused(options: dict[str, object], wor
 
 
 def test_the_token_is_not_shown() -> None:
-    assert TOKEN not in repr(ServeOptions(token=TOKEN))
+    options = ServeOptions(token=TOKEN, port=0)
+    assert repr(options) == "ServeOptions(port=0)" and ServeOptions.from_dict(options.to_dict()) == options
 
 
 def test_a_reload_asked_for_while_the_first_model_is_read_comes_after_it(run: Path) -> None:

@@ -12,8 +12,10 @@ from typing import Any, Final, Literal, NamedTuple, Union
 from attrformer.errors import ConfigurationError
 
 VARIANT = "name"
-_SHOWN = 300
 """Field that tells the dataclasses of a union, or of an open family, apart."""
+
+_SHOWN = 300
+"""Characters of a wrong value that a message repeats."""
 
 
 class _Family(NamedTuple):
@@ -66,11 +68,11 @@ def variants_of(kind: Any) -> dict[str, Any]:
     """The dataclasses of a union or an open family by their field `name`; empty where that does not tell them apart."""
     if isinstance(kind, type) and kind in _FAMILIES:
         return dict(_FAMILIES[kind].members)
-    found = {}
+    found: dict[str, Any] = {}
     options = [option for option in alternatives(kind) if option is not type(None)]
-    for option in options:
+    for option in options if len(options) > 1 else ():
         name = name_of(option)
-        if len(options) < 2 or name is None:
+        if name is None:
             return {}
         found[name] = option
     return found
@@ -81,7 +83,7 @@ def variant_of(kind: Any, mapping: Mapping[str, Any], prefix: str) -> Any:
     variants = variants_of(kind)
     name = mapping.get(VARIANT, next(iter(variants)))
     if name not in variants:
-        near = difflib.get_close_matches(str(name), list(variants), n=1)
+        near = difflib.get_close_matches(str(name).lower(), list(variants), n=1)
         advice = ""
         if near:
             advice = f" Did you mean {near[0]}?"
@@ -123,6 +125,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+def default_of(field: dataclasses.Field[Any]) -> Any:
+    """The default of a field; `dataclasses.MISSING` where it has none."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def wrong(name: str, wanted: str, value: Any, advice: str = "") -> ConfigurationError:

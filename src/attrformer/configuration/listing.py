@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from attrformer.configuration.kinds import VARIANT, alternatives, plain, type_text, variant_of, variants_of
+from attrformer.configuration.kinds import VARIANT, alternatives, default_of, plain, type_text, variant_of, variants_of
 
 
 class Option(NamedTuple):
@@ -45,7 +45,7 @@ def _describe(cls: Any, prefix: str, defaults: Any, variants: Mapping[str, str])
         if not field.init:
             continue
         kind, name = hints[field.name], f"{prefix}{field.name}"
-        default = _default(field) if defaults is None else getattr(defaults, field.name)
+        default = default_of(field) if defaults is None else getattr(defaults, field.name)
         known = variants_of(kind)
         if known:
             chosen = variant_of(kind, {VARIANT: variants[name]}, f"{name}.") if name in variants else type(default)
@@ -64,7 +64,3 @@ def _describe(cls: Any, prefix: str, defaults: Any, variants: Mapping[str, str])
             if dataclasses.is_dataclass(option):
                 inner = default if isinstance(default, typing.cast(type, option)) else None
                 yield from _describe(option, f"{name}.", inner, variants)
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()

@@ -45,7 +45,7 @@ def from_dict(cls: type[C], mapping: Mapping[str, Any]) -> C:
     """A configuration from nested dicts; what is not named keeps its default.
 
     Args:
-        cls: the configuration dataclass.
+        cls: the configuration dataclass, or the base of an open family, whose member the mapping's `name` tells.
         mapping: values by option name, nested by part.
 
     Raises:
@@ -64,9 +64,12 @@ def override(config: C, assignments: Iterable[str]) -> C:
     Raises:
         ConfigurationError: an assignment without `=`, an unknown option, or a value that does not fit.
     """
-    tree = to_dict(config)
+    tree, texts = to_dict(config), list[Any](assignments)
+    for assignment in texts:
+        if not isinstance(assignment, str):
+            raise ConfigurationError(f"{assignment!r} sets nothing. Write texts such as 'part.option=value'.")
     # Which variant of a part is meant comes first, since its other options depend on it.
-    for assignment in sorted(assignments, key=lambda text: not text.partition("=")[0].strip().endswith(f".{VARIANT}")):
+    for assignment in sorted(texts, key=lambda text: not text.partition("=")[0].strip().endswith(f".{VARIANT}")):
         name, equals, text = assignment.partition("=")
         keys = name.strip().split(".")
         if not equals or not all(keys):
@@ -123,7 +126,7 @@ def _member(kind: Any, key: str, prefix: str) -> Any:
     """The type of `key` inside a part or a mapping of type `kind`."""
     for option in alternatives(kind):
         if dataclasses.is_dataclass(option):
-            hints = typing.get_type_hints(option)
+            hints = _hints(typing.cast(Any, option))
             check_names(option, [key], prefix)
             return hints[key]
         if typing.get_origin(option) is dict:
@@ -149,18 +152,38 @@ def check_names(cls: Any, names: Iterable[Any], prefix: str) -> None:
     """
     known = [field.name for field in dataclasses.fields(cls) if field.init]
     for name in [name for name in names if name not in known]:
-        near = " or ".join(prefix + match for match in difflib.get_close_matches(str(name), known, n=3))
+        matches = difflib.get_close_matches(str(name).lower(), known, n=3) or _inside(cls, name)
+        near = " or ".join(prefix + match for match in matches)
         advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
         raise ConfigurationError(f"Unknown option '{prefix}{name}'. {advice}")
+
+
+def _inside(cls: Any, name: Any) -> list[str]:
+    """Options of that name in the parts of a configuration, for who left the part out."""
+    found = []
+    for part, kind in _hints(cls).items():
+        kinds = [*alternatives(kind), *variants_of(kind).values()]
+        if any(
+            name == field.name for one in kinds if dataclasses.is_dataclass(one) for field in dataclasses.fields(one)
+        ):
+            found.append(f"{part}.{name}")
+    return found
 
 
 def _build(cls: Any, mapping: Any, prefix: str) -> Any:
     if dataclasses.is_dataclass(mapping) and isinstance(mapping, cls):
         return mapping
     if not isinstance(mapping, Mapping):
-        raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping)
+        advice = ""
+        if isinstance(mapping, str) and mapping in variants_of(cls):
+            advice = f" Write {{'{VARIANT}': '{mapping}'}}."
+        elif isinstance(mapping, type) and issubclass(mapping, cls):
+            advice = f" Write {mapping.__name__}()."
+        raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping, advice)
+    if variants_of(cls):
+        cls = variant_of(cls, mapping, prefix)
     check_names(cls, mapping, prefix)
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     for field in dataclasses.fields(cls):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if field.init and required and field.name not in mapping:
@@ -206,13 +229,13 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
     """The value as an instance of `kind`; lists become tuples and whole numbers become floats where asked for."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if isinstance(value, Mapping) and variants_of(kind):
-        return _build(variant_of(kind, value, f"{name}."), value, f"{name}.")
+        return _build(kind, value, f"{name}.")
     if origin in (Union, types.UnionType):
         return _convert_union(kind, value, name)
     if origin is Literal:
         if any(value == choice and type(value) is type(choice) for choice in arguments):
             return value
-        near = difflib.get_close_matches(str(value), [str(choice) for choice in arguments], n=1)
+        near = difflib.get_close_matches(str(value).lower(), [str(choice) for choice in arguments], n=1)
         advice = f" Did you mean {near[0]}?" if near else ""
         raise wrong(name, f"one of {', '.join(map(str, arguments))}", value, advice)
     if origin is tuple and isinstance(value, (list, tuple)):

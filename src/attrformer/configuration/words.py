@@ -14,7 +14,23 @@ class _Loader(yaml.SafeLoader):
     """YAML whose plain words mean what JSON's do: `off` and `no` stay text, `1e-3` is a number."""
 
 
+class _Dumper(yaml.SafeDumper):
+    """YAML that `_Loader` reads as it was: texts are quoted where they would be words of another type."""
+
+
 _Loader.yaml_implicit_resolvers = {}
+_Dumper.yaml_implicit_resolvers = {}
+_Dumper.add_representer(
+    list, lambda dumper, items: dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
+)
+# Outside of double quotes YAML folds every kind of line end into one.
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"'
+    ),
+)
+
 MOST_VALUES = 100_000
 """Values that one text may stand for; far more than any plan of runs holds."""
 
@@ -26,7 +42,8 @@ for _tag, _pattern, _first in (
     ("float", rf"({_NUMBER}|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))", list("-+0123456789.")),
     ("merge", r"<<", ["<"]),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^{_pattern}$"), _first)
+    for _side in (_Loader, _Dumper):
+        _side.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^{_pattern}$"), _first)
 
 
 def parse_yaml(text: str, *, source: str) -> Any:
@@ -57,6 +74,15 @@ def parse_yaml(text: str, *, source: str) -> Any:
         ) from error
     finally:
         loader.dispose()
+
+
+def yaml_text(value: Any) -> str:
+    """A value as YAML, which `parse_yaml` reads as it was: mappings a key a line, lists in one line.
+
+    Args:
+        value: nested dicts, lists, texts, numbers, truth values and None.
+    """
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 class _Endless(Exception):

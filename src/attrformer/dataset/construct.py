@@ -59,22 +59,22 @@ def dataset_from_frames(
     unknown: Literal["error", "drop"] = "drop",
     duplicates: Duplicates | None = None,
 ) -> Dataset:
-    """A dataset from up to four tables of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines files.
+    """A dataset from up to four tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
 
     A table gives the same dataset in whatever library or file it comes. Index columns of frame libraries, and columns
     that are computed from the interactions by their name (`average_rating`, `sales_rank`), are not read.
 
     Args:
-        interactions: `user_id`, `item_id`, optionally `timestamp` (row order counts without it); every other numeric
-            column becomes a behaviour attribute.
+        interactions: `user_id`, `item_id`, optionally `timestamp` (row order counts without it); every other
+            numeric column becomes a behaviour attribute.
         items: `item_id`, optionally `title`; every other column becomes an attribute.
         users: `user_id`; every other column becomes an attribute.
         item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
         name: what protocol lines call the data.
         columns: canonical column name to the user's own.
-        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "items.age" and
-            "users.age" tell two columns of one name apart, "interactions.price" is one of the interactions. "ignore"
-            leaves a column out. A declared column is always read. Text declared "multi" is split at "|".
+        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
+            a column out. "items.age" and "users.age" tell two columns of one name apart, "interactions.price" is one of
+            the interactions. A declared column is always read. Text declared "multi" is split at "|".
         separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
         catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
         unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"

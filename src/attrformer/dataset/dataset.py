@@ -106,7 +106,37 @@ class Dataset:
         unknown: Literal["error", "drop"] = "drop",
         duplicates: Duplicates | None = None,
     ) -> Dataset:
-        """A dataset from up to four tables; see `attrformer.dataset.construct.dataset_from_frames`."""
+        """A dataset from up to four tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
+
+        A table gives the same dataset in whatever library or file it comes. Index columns of frame libraries, and
+        columns that are computed from the interactions by their name (`average_rating`, `sales_rank`), are not read.
+
+        Args:
+            interactions: `user_id`, `item_id`, optionally `timestamp` (row order counts without it); every other
+                numeric column becomes a behaviour attribute.
+            items: `item_id`, optionally `title`; every other column becomes an attribute.
+            users: `user_id`; every other column becomes an attribute.
+            item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
+            name: what protocol lines call the data.
+            columns: canonical column name to the user's own.
+            kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore"
+                leaves a column out. "items.age" and "users.age" tell two columns of one name apart,
+                "interactions.price" is one of the interactions. A declared column is always read. Text declared "multi"
+                is split at "|".
+            separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+            catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
+            unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
+                refuses it.
+            duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep" (the
+                default), "drop", or "count", which makes one interaction of them with a behaviour attribute `count`.
+
+        Returns:
+            The dataset; its `notes` say how every column was read, what was inferred and what was left out.
+
+        Raises:
+            DataError: a table cannot be used as it is; the message names the table, column and row.
+            ConfigurationError: an option has an unknown value.
+        """
         from attrformer.dataset.construct import dataset_from_frames
 
         return dataset_from_frames(
@@ -137,7 +167,37 @@ class Dataset:
         duplicates: Duplicates | None = None,
         encoding: str = "utf-8",
     ) -> Dataset:
-        """A dataset from a folder of tables; see `attrformer.dataset.folder.load_dataset`."""
+        """A dataset from a folder with `interactions` and, where there are any, `items`, `users` and `item_relations`.
+
+        Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of
+        one table the parquet file is read. A `dataset.json`, which `save` writes, may hold "name", "columns",
+        "kinds", "separators", "catalogue", "duplicates" and "notes"; the arguments go before it.
+
+        Args:
+            folder: where the tables are.
+            name: what protocol lines call the data; the folder's name by default.
+            columns: canonical column name to the one in the files.
+            kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore"
+                leaves a column out. "items.age" and "users.age" tell two columns of one name apart,
+                "interactions.price" is one of the interactions. A declared column is always read. Text declared "multi"
+                is split at "|".
+            separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+            catalogue: "interacted": items that somebody acted on; "all": those of the items table as well; None: as
+                `dataset.json` says, else "interacted".
+            unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
+                refuses it.
+            duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep",
+                "drop", or "count", which makes one interaction of them with a behaviour attribute `count`; None: as
+                `dataset.json` says, else "keep".
+            encoding: of csv files.
+
+        Returns:
+            The dataset; its `notes` say how every column was read, what was inferred and what was left out.
+
+        Raises:
+            DataError: there is no such folder, no table of interactions, or a table that cannot be used as it is.
+            ConfigurationError: an option has an unknown value.
+        """
         from attrformer.dataset.folder import load_dataset
 
         return load_dataset(
@@ -153,7 +213,18 @@ class Dataset:
         )
 
     def save(self, folder: Path | str) -> Path:
-        """Writes the dataset as a folder of tables; see `attrformer.dataset.store.save_dataset`."""
+        """Writes the dataset as four parquet tables and a `dataset.json`, from which `load` makes an equal one.
+
+        Args:
+            folder: created where needed; files of the same names are replaced, all at one moment.
+
+        Returns:
+            The folder.
+
+        Raises:
+            BusyError: another process is writing there.
+            WriteError: the folder cannot be written; what lay there is as it was.
+        """
         from attrformer.dataset.store import save_dataset
 
         return save_dataset(self, folder_path(folder, "folder"))
@@ -167,14 +238,17 @@ class Dataset:
         *,
         shuffled: bool = False,
     ) -> CheckReport:
-        """What these data will do to figures: see `attrformer check` and docs/check.md.
+        """What these data will do to figures, as `attrformer check` says it; docs/check.md explains the findings.
 
         Args:
             interactions: the table that the dataset was made of, for findings about columns that it left out.
-            items: likewise.
-            users: likewise.
-            item_relations: likewise.
+            items: the table of items that it was made of, for the same.
+            users: the table of users that it was made of, for the same.
+            item_relations: the table of edges between items that it was made of, for the same.
             shuffled: whether `shuffle_same_time` was applied.
+
+        Returns:
+            The report: what each column is used as, and findings, each with how grave it is and what to do.
 
         Raises:
             DataError: a table cannot be read.

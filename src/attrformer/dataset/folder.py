@@ -50,20 +50,29 @@ def load_dataset(
 ) -> Dataset:
     """A dataset from a folder with `interactions` and, where there are any, `items`, `users` and `item_relations`.
 
-    Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of one
-    table the parquet file is read. A `dataset.json`, which `save_dataset` writes, may hold "name", "columns", "kinds",
-    "separators", "catalogue", "duplicates" and "notes"; the arguments go before it.
+    Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of
+    one table the parquet file is read. A `dataset.json`, which `save_dataset` writes, may hold "name", "columns",
+    "kinds", "separators", "catalogue", "duplicates" and "notes"; the arguments go before it.
 
     Args:
         folder: where the tables are.
         name: what protocol lines call the data; the folder's name by default.
         columns: canonical column name to the one in the files.
-        kinds: declared attribute kinds, as in `dataset_from_frames`.
-        separators: what stands between the values of a text, as in `dataset_from_frames`.
-        catalogue: as in `dataset_from_frames`; "interacted" by default.
-        unknown: as in `dataset_from_frames`.
-        duplicates: as in `dataset_from_frames`.
+        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
+            a column out. "items.age" and "users.age" tell two columns of one name apart, "interactions.price" is one of
+            the interactions. A declared column is always read. Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+        catalogue: "interacted": items that somebody acted on; "all": those of the items table as well; None: as
+            `dataset.json` says, else "interacted".
+        unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
+            refuses it.
+        duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep", "drop",
+            or "count", which makes one interaction of them with a behaviour attribute `count`; None: as `dataset.json`
+            says, else "keep".
         encoding: of csv files.
+
+    Returns:
+        The dataset; its `notes` say how every column was read, what was inferred and what was left out.
 
     Raises:
         DataError: there is no such folder, no table of interactions, or a table that cannot be used as it is.

@@ -101,7 +101,7 @@ def time_split(
         dataset: the data, with times.
         validation: where validation starts: a share of all interactions (a float between 0 and 1), seconds since 1970
             (an integer), or a datetime (UTC where it has no zone).
-        test: where test starts, likewise.
+        test: where test starts: a share, seconds or a datetime as well.
         per_user: "all" interactions of a window are targets (memory grows with their number times the history
             length), or each user's "first" one.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +12,9 @@ from torch import Tensor
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Targets
 from attrformer.errors import DataError
+from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
-from attrformer.evaluation.evaluator import Scorer, evaluate
+from attrformer.evaluation.evaluator import DEFAULTS, OnProgress, Scorer, evaluate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,21 +40,46 @@ class AmongCandidates:
 
 
 def evaluate_among(
-    scorer: Scorer, targets: Targets, candidates: NDArray[np.int64], *, split: str, item_count: int, **options: Any
+    scorer: Scorer,
+    targets: Targets,
+    candidates: NDArray[np.int64],
+    *,
+    item_count: int,
+    dataset: str,
+    split: str,
+    part: str = "test",
+    selection: str = "",
+    popularity: NDArray[np.integer] | None = None,
+    activity: NDArray[np.integer] | None = None,
+    later_share: float | None = None,
+    seed: int = 0,
+    config: EvaluationConfig = DEFAULTS,
+    progress: bool | OnProgress = False,
 ) -> Evaluation:
     """Ranks the candidates only, for every target; ranks and metrics are those of `evaluate`, lists are not kept.
 
     Args:
-        scorer: gives the scores of the whole catalogue.
-        targets: what is to be predicted, candidates all of them.
+        scorer: gives the scores of the whole catalogue; runs without gradients.
+        targets: what is to be predicted, from which context; their items are candidates, all of them.
         candidates: integer, codes of the items that are ranked, each once.
-        split: name of the split; the protocol line adds what is ranked.
         item_count: items in the catalogue.
-        **options: further options of `evaluate`, but for `lists`.
+        dataset: name for the protocol line.
+        split: name of the split; the protocol line adds what is ranked.
+        part: "validation" or "test", for the protocol line.
+        selection: how settings were chosen, for the protocol line.
+        popularity: `[n_items]`, training interactions of each item, for slices.
+        activity: `[n_users]`, training interactions of each user, for figures of new users.
+        later_share: share of training interactions that are later than a target, for the protocol line.
+        seed: of the bootstrap.
+        config: lengths of the lists, targets scored together, resamples and level of the intervals.
+        progress: True for a progress bar on standard error, or a function of targets done and targets in all.
+
+    Returns:
+        Ranks of every target among the candidates, in the order of `targets`, and the figures that follow.
 
     Raises:
-        DataError: a target is no candidate, or as for `evaluate`.
-        ConfigurationError: as for `evaluate`.
+        DataError: a target is no candidate, there are no targets, an item is outside the catalogue, or scores are NaN
+            or of the wrong shape.
     """
     strangers = np.flatnonzero(~np.isin(targets.items, candidates))
     if len(strangers):
@@ -64,7 +89,22 @@ def evaluate_among(
         )
     among = AmongCandidates(scorer, candidates)
     # Coverage of a catalogue that is mostly not ranked would say nothing.
-    found = evaluate(among, targets, item_count=item_count, split=split, lists=False, **options)
+    found = evaluate(
+        among,
+        targets,
+        item_count=item_count,
+        dataset=dataset,
+        split=split,
+        part=part,
+        selection=selection,
+        popularity=popularity,
+        activity=activity,
+        later_share=later_share,
+        lists=False,
+        seed=seed,
+        config=config,
+        progress=progress,
+    )
     return replace(
         found, protocol=replace(found.protocol, items=len(candidates), split=f"{split} (no other item ranked)")
     )

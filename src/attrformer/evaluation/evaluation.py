@@ -194,6 +194,9 @@ class Evaluation(Grouped):
 
         Args:
             path: the file, replaced as a whole where it exists.
+
+        Raises:
+            WriteError: the file cannot be written; what was there before is as it was.
         """
         # Imported late, since storage builds evaluations.
         from attrformer.evaluation.storage import save_evaluation
@@ -203,6 +206,9 @@ class Evaluation(Grouped):
     @classmethod
     def load(cls, path: Path | str) -> Evaluation:
         """Read what `save` wrote.
+
+        Args:
+            path: the file.
 
         Raises:
             CheckpointError: the file is missing, damaged or holds something else.

@@ -60,7 +60,15 @@ class Grouped:
     new_users: NDArray[np.bool_] | None
 
     def per_target(self, name: str, seen: str = "hidden") -> NDArray[np.float64]:
-        """A metric of each target; see `Evaluation.per_target`."""
+        """A metric of each target, float64 `[n]`.
+
+        Args:
+            name: such as `NDCG@20`.
+            seen: "hidden" or "ranked".
+
+        Raises:
+            ConfigurationError: the metric or variant is unknown, or is no mean over targets.
+        """
         raise NotImplementedError
 
     def by_history_length(self, name: str = HEADLINE, seen: str = "hidden", *, count: int = 5) -> list[Slice]:
@@ -129,7 +137,7 @@ class Grouped:
         return self._two(self._halves(REPEATS), name, seen)
 
     def by_last_target(self, name: str = HEADLINE, seen: str = "hidden") -> list[Slice]:
-        """A metric for the last target of each user, and for earlier ones; arguments as for `by_repeats`.
+        """A metric for the last target of each user, and for earlier ones.
 
         Under a time split active users have many targets; among the last ones every user counts once.
 

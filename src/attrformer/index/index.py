@@ -25,12 +25,11 @@ from attrformer.index.voices import voices_of
 from attrformer.models.pieces import together
 from attrformer.nn.objective import Outputs
 from attrformer.recommender import ranking
-from attrformer.recommender.answering import read_choice
 from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.model import Recommender
+from attrformer.recommender.query import Query
 from attrformer.recommender.ranking import Choice
-from attrformer.recommender.requests import Group, Request, read_request
-from attrformer.recommender.unknown import OnUnknown
+from attrformer.recommender.requests import Group, Request
 
 Codes = NDArray[np.int64]
 
@@ -111,30 +110,40 @@ class Index:
         exclude: Any = None,
         on_unknown: str = "raise",
     ) -> Any:
-        """What `Recommender.recommend` answers, found with the index; see there for arguments and result.
+        """The best items for each user, as `Recommender.recommend` returns them, found with the index.
 
-        Where candidates are given, exactly these are scored. People without a history are answered by popularity, as
-        in `recommend`.
+        Where candidates are given, exactly these are scored. Users without a history get items by popularity.
 
         Args:
-            users: as in `recommend`.
-            histories: as in `recommend`.
-            user_attributes: as in `recommend`.
-            k: items for each user.
+            users: external user ids; all users of the model where no argument names anybody.
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then numbered 0, 1,
+                ...), or a table with `user_id`, `item_id` and the other columns of the training interactions. An entry
+                of a list may be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list
+                is a user without a history. Users of the model keep their attributes.
+            user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
+                attribute. A given value replaces the one in the model; None means that the value is unknown.
+            k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: as in `recommend`.
-            exclude: as in `recommend`.
-            on_unknown: as in `recommend`.
+            candidates: external ids of the items to choose from; the whole catalogue by default.
+            exclude: external ids of items never to recommend.
+            on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
+                and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
+                them without a warning.
+
+        Returns:
+            A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
+            frame library of the histories or attributes where they are a table, else of the dataset.
 
         Raises:
             CheckpointError: the model has changed since the index was made.
-            UnknownIdError: as in `recommend`.
-            DataError: as in `recommend`.
-            ConfigurationError: as in `recommend`.
+            UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
+            DataError: an argument cannot be read.
+            ConfigurationError: histories without names are given together with users, an attribute is none of this
+                model, candidates is empty, or another option has a value that cannot be used.
         """
-        fitted, unknown = self._current(), OnUnknown(on_unknown)
-        request = read_request(fitted, users, histories, user_attributes, unknown)
-        choice = read_choice(fitted, k, hide_seen, candidates, exclude, unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        fitted = self._current()
+        request, choice = query.read(fitted)
         if self._graph is None:
             return native_like(ranking.recommend(self._fitted, request, choice), request.library)
         size = min(_TOGETHER, together(fitted.config.max_length))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from attrformer.errors import ConfigurationError, require
-
-METHODS = ("auto", "exact", "approximate")
+from attrformer.configuration import Options
+from attrformer.errors import require
 
 
 @dataclass(frozen=True)
-class IndexOptions:
+class IndexOptions(Options):
     """How items are found.
 
     Raises:
@@ -31,10 +30,7 @@ class IndexOptions:
     )
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ConfigurationError(f"method is '{self.method}'. Use one of: {', '.join(METHODS)}.")
-        if self.number not in ("f16", "bf16", "f32"):
-            raise ConfigurationError(f"number is '{self.number}'. Use one of: f16, bf16, f32.")
+        super().__post_init__()
         require(self.exact_items >= 0, "exact_items", self.exact_items, "0 or more")
         for name, least in (("content", 1), ("connectivity", 2), ("expansion_add", 1)):
             require(getattr(self, name) >= least, name, getattr(self, name), f"{least} or more")

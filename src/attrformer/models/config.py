@@ -70,11 +70,19 @@ class ModelConfig(Options):
         return True
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
-        """The relations that this model reads, of those that the options ask for."""
+        """The relations that this model reads, of those that the options ask for.
+
+        Args:
+            relations: the options.
+        """
         return only(relations)
 
     def dropout_rate(self, mean_length: float) -> float:
-        """The dropout rate of training, for histories of this mean length."""
+        """The dropout rate of training.
+
+        Args:
+            mean_length: mean training interactions of a user.
+        """
         return 0.0
 
 

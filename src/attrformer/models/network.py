@@ -21,7 +21,14 @@ class Network(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
     def forward(self, batch: Batch) -> Outputs:
-        """Runs the network on a batch; scores and loss are made of the outputs in blocks."""
+        """Runs the network on a batch; scores and loss are made of the outputs in blocks.
+
+        Args:
+            batch: histories, padded on the right, and the positions to predict from.
+
+        Returns:
+            Hidden state at these positions, the item table, and what else adds to the scores.
+        """
         raise NotImplementedError
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
@@ -35,5 +42,9 @@ class Network(nn.Module):
 
     @staticmethod
     def is_relation_parameter(name: str) -> bool:
-        """Whether a parameter belongs to a relation, which has a learning rate of its own and no weight decay."""
+        """Whether a parameter belongs to a relation, which has a learning rate of its own and no weight decay.
+
+        Args:
+            name: of the parameter, as torch has it.
+        """
         return False

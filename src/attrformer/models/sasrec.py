@@ -73,7 +73,15 @@ class SelfAttentiveEncoder(nn.Module):
 
 
 def padded_embedding(items: Tensor, table: Tensor) -> Tensor:
-    """Rows of the table for item codes `[b, l]`, zeros for padding (code `len(table)`), `[b, l, d]`."""
+    """Rows of a table for item codes, zeros for padding.
+
+    Args:
+        items: int64 `[b, l]`, item codes; `len(table)` for padding.
+        table: `[items, d]`.
+
+    Returns:
+        `[b, l, d]`.
+    """
     return F.embedding(items, torch.cat([table, table.new_zeros(1, table.shape[1])]))
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from attrformer.dataset.frames import native_like
 from attrformer.recommender import explaining, ranking
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.fitted_model import FittedModel
+from attrformer.recommender.query import Query
 from attrformer.recommender.ranking import Choice
-from attrformer.recommender.requests import Request, read_request
+from attrformer.recommender.requests import Request
 from attrformer.recommender.similar import similar_items
-from attrformer.recommender.unknown import CATALOGUE, REFUSE, OnUnknown, chosen_items, id_series
+from attrformer.recommender.unknown import CATALOGUE, REFUSE, chosen_items, id_series
 
 
 class Answering(FittedModel):
@@ -31,29 +29,27 @@ class Answering(FittedModel):
         exclude: Any = None,
         on_unknown: str = "raise",
     ) -> Any:
-        """The best items for anybody: known users, people with a history or with attributes only, in one call.
+        """The best items for known users, for new users with a history, and for new users with attributes only.
 
-        Everybody who is named is answered: `users` in their order, then who else has a history, then, where `users` is
-        not given, who else has attributes. For each the history that is given counts, else the one that the model
-        knows. People without any history get what is popular, and popular with their attributes
-        (`recommender.popularity`).
+        The result holds `users` in their order, then the other users of `histories`, then, where `users` is None, the
+        other users of `user_attributes`. A given history is used in place of the one in the model. Users without any
+        history get items by popularity, overall and among users with their attributes (`recommender.popularity`).
 
         Args:
-            users: external ids of users; everyone the model was fitted on where nobody is named at all.
-            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
-                or a table with `user_id`, `item_id` and what else the training interactions had. In lists an entry may
-                be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list says that
-                nothing is known. Known users keep their attributes.
+            users: external user ids; all users of the model where no argument names anybody.
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then numbered 0, 1,
+                ...), or a table with `user_id`, `item_id` and the other columns of the training interactions. An entry
+                of a list may be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list
+                is a user without a history. Users of the model keep their attributes.
             user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
-                attribute. What is given stands in place of what the model knows of a user; None says that a value is
-                not known.
-            k: items for each user; fewer come back where fewer are left.
+                attribute. A given value replaces the one in the model; None means that the value is unknown.
+            k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
-            on_unknown: what becomes of item ids and attribute values that the model does not know, and of users whom it
-                does not know and about whom nothing is given: "raise" an error, "warn" and leave them out, or "skip"
-                them in silence.
+            on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
+                and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
+                them without a warning.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
@@ -66,9 +62,9 @@ class Answering(FittedModel):
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates is empty, or another option has a value that cannot be used.
         """
-        fitted, unknown = self.fitted, OnUnknown(on_unknown)
-        request = read_request(fitted, users, histories, user_attributes, unknown)
-        choice = read_choice(fitted, k, hide_seen, candidates, exclude, unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        fitted = self.fitted
+        request, choice = query.read(fitted)
         return native_like(ranking.recommend(fitted, request, choice), request.library)
 
     def question(
@@ -83,10 +79,36 @@ class Answering(FittedModel):
         exclude: Any = None,
         on_unknown: str = "raise",
     ) -> tuple[Request, Choice]:
-        """What `recommend` answers with the same arguments, for who wants to answer it in blocks; see there."""
-        unknown = OnUnknown(on_unknown)
-        request = read_request(self.fitted, users, histories, user_attributes, unknown)
-        return request, read_choice(self.fitted, k, hide_seen, candidates, exclude, unknown)
+        """The users and the choice of items that `recommend` reads from its arguments, to compute results in blocks.
+
+        Args:
+            users: external user ids; all users of the model where no argument names anybody.
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then numbered 0, 1,
+                ...), or a table with `user_id`, `item_id` and the other columns of the training interactions. An entry
+                of a list may be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list
+                is a user without a history. Users of the model keep their attributes.
+            user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
+                attribute. A given value replaces the one in the model; None means that the value is unknown.
+            k: items for each user; fewer are returned where fewer are left.
+            hide_seen: leave out items of the history.
+            candidates: external ids of the items to choose from; the whole catalogue by default.
+            exclude: external ids of items never to recommend.
+            on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
+                and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
+                them without a warning.
+
+        Returns:
+            The users, and what may be recommended to them; `recommender.streaming` takes both.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
+            DataError: an argument cannot be read.
+            ConfigurationError: histories without names are given together with users, an attribute is none of this
+                model, candidates is empty, or another option has a value that cannot be used.
+        """
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        return query.read(self.fitted)
 
     def explain(
         self,
@@ -104,16 +126,22 @@ class Answering(FittedModel):
         """Why items are ranked as they are: each score as a sum of parts, and who spoke in each part.
 
         Args:
-            users: as in `recommend`, like all that is not said here.
-            histories: as in `recommend`.
-            user_attributes: as in `recommend`.
+            users: external user ids; all users of the model where no argument names anybody.
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then numbered 0, 1,
+                ...), or a table with `user_id`, `item_id` and the other columns of the training interactions. An entry
+                of a list may be a mapping of `item_id`, `timestamp` (seconds) and behaviour attributes. An empty list
+                is a user without a history. Users of the model keep their attributes.
+            user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
+                attribute. A given value replaces the one in the model; None means that the value is unknown.
             items: external ids of the items to explain, whatever else is said about the choice; the k best where None.
                 Their rank is that among each other.
-            k: items for each user.
+            k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: as in `recommend`.
-            exclude: as in `recommend`.
-            on_unknown: as in `recommend`.
+            candidates: external ids of the items to choose from; the whole catalogue by default.
+            exclude: external ids of items never to recommend.
+            on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
+                and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
+                them without a warning.
 
         Returns:
             A table `user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for the
@@ -124,14 +152,15 @@ class Answering(FittedModel):
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            UnknownIdError: as in `recommend`.
-            DataError: as in `recommend`.
-            ConfigurationError: as in `recommend`.
+            UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
+            DataError: an argument cannot be read.
+            ConfigurationError: histories without names are given together with users, an attribute is none of this
+                model, candidates or items is empty, or another option has a value that cannot be used.
         """
-        fitted, unknown = self.fitted, OnUnknown(on_unknown)
-        request = read_request(fitted, users, histories, user_attributes, unknown)
-        choice = read_choice(fitted, k, hide_seen, candidates, exclude, unknown)
-        chosen = None if items is None else chosen_items(fitted.knowledge.item_ids, items, "items", unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        fitted = self.fitted
+        request, choice = query.read(fitted)
+        chosen = query.among(fitted, items, "items")
         explained = explaining.explain(fitted, request, choice, chosen, self.config.relations)
         return native_like(explained, request.library)
 
@@ -159,16 +188,3 @@ class Answering(FittedModel):
         codes = REFUSE.known(ids, id_series(items, "items"), "items", CATALOGUE)
         chosen = None if candidates is None else chosen_items(ids, candidates, "candidates", REFUSE)
         return native_like(similar_items(fitted, codes, k, by, chosen), fitted.knowledge.frame_library)
-
-
-def read_choice(
-    fitted: Fitted, k: int, hide_seen: bool, candidates: Any, exclude: Any, unknown: OnUnknown = REFUSE
-) -> Choice:
-    """What a call of `recommend` with these arguments may choose; see there."""
-    ids = fitted.knowledge.item_ids
-    chosen = None if candidates is None else chosen_items(ids, candidates, "candidates", unknown)
-    excluded = None
-    if exclude is not None:
-        codes = unknown.known(ids, id_series(exclude, "exclude"), "exclude", CATALOGUE)
-        excluded = np.unique(codes[codes >= 0])
-    return Choice(k, hide_seen, chosen, excluded)

@@ -42,10 +42,7 @@ def read_config(given: Any) -> Config:
             return Config(model=models[given]())
         near = difflib.get_close_matches(given.lower(), models, n=1)
         advice = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(models)}."
-        raise ConfigurationError(
-            f"There is no model '{given}'. {advice} Options from a file: load_yaml(Config, path) of "
-            "attrformer.configuration."
-        )
+        raise ConfigurationError(f"There is no model '{given}'. {advice} Options from a file: Config.from_yaml(path).")
     raise ConfigurationError(
         f"config is {shown(given)}. Give a Config, a mapping such as {{'training': {{'epochs': 5}}}}, or the name of "
         "a model."

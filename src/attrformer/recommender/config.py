@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrformer.configuration import Options, to_dict
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.filters import core_filter
 from attrformer.dataset.held_out import held_out_items
+from attrformer.dataset.options import TableOptions
 from attrformer.dataset.same_time import shuffle_same_time
 from attrformer.dataset.splits import Split, leave_one_out, time_split
 from attrformer.errors import ConfigurationError, require
@@ -90,6 +92,8 @@ class DataConfig(Options):
                 f"validation_from is {self.validation_from} and test_from {self.test_from}. "
                 "Give shares between 0 and 1, validation before test."
             )
+        # Refuses what cannot be said of columns before any table is read.
+        TableOptions(self.columns, self.kinds, self.separators)
         require(0.0 < self.held_out < 1.0, "held_out", self.held_out, "a share between 0 and 1")
 
     def load(self, folder: Path | str, *, name: str | None = None) -> Dataset:
@@ -115,6 +119,9 @@ class DataConfig(Options):
     def filtered(self, dataset: Dataset) -> Dataset:
         """The dataset after the k-core filter, in the order asked for; one that was filtered already stays as it is.
 
+        Args:
+            dataset: the data.
+
         Raises:
             DataError: nothing is left, or there are no times to tell what happened at the same one.
         """
@@ -124,6 +131,9 @@ class DataConfig(Options):
 
     def split_of(self, dataset: Dataset) -> Split:
         """The split that the options ask for.
+
+        Args:
+            dataset: filtered as the options ask for.
 
         Raises:
             DataError: the data cannot be split so.
@@ -142,7 +152,24 @@ class DataConfig(Options):
 
 @dataclass(frozen=True)
 class Config(Options):
-    """Every option of AttrFormer, from the data to the evaluation."""
+    """Every option of a run, from the data to the evaluation; each part may be given as a mapping of its options.
+
+    `Config(training={"epochs": 5})` is `Config(training=TrainingConfig(epochs=5))`. What is not given keeps its
+    default.
+
+    Args:
+        seed: of weights, order, folds, samples and bootstrap.
+        data: how the tables are read, filtered and split.
+        relations: which explicit relations there are, and how they are counted.
+        model: which model, told by the class or by "name" in a mapping, and its own options.
+        target: the posterior target of AttrFormer.
+        training: the training loop.
+        evaluation: how rankings are measured.
+
+    Raises:
+        ConfigurationError: an option is unknown or has a value that it does not take; the message names the option and
+            says what is allowed.
+    """
 
     seed: int = field(default=0, metadata={"help": "of weights, order, folds, samples and bootstrap"})
     data: DataConfig = field(default_factory=DataConfig)
@@ -151,6 +178,19 @@ class Config(Options):
     target: TargetConfig = field(default_factory=TargetConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    if TYPE_CHECKING:
+        # What a part is converted from; a dataclass tells type checkers only what it is converted to.
+        def __init__(
+            self,
+            seed: int = ...,
+            data: DataConfig | Mapping[str, Any] = ...,
+            relations: RelationsConfig | Mapping[str, Any] = ...,
+            model: ModelConfig | Mapping[str, Any] = ...,
+            target: TargetConfig | Mapping[str, Any] = ...,
+            training: TrainingConfig | Mapping[str, Any] = ...,
+            evaluation: EvaluationConfig | Mapping[str, Any] = ...,
+        ) -> None: ...
 
 
 def changed_options(before: dict[str, Any], after: Config) -> list[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from attrformer.errors import NotFittedError
 from attrformer.evaluation.evaluation import Evaluation
+from attrformer.models.config import ModelConfig
 from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
 from attrformer.recommender.arguments import read_config, whole_number
@@ -29,13 +30,14 @@ class FittedModel:
     """Options and, once there is one, the trained network.
 
     Args:
-        config: all options: a `Config`, a mapping of them, or the name of a model; the defaults where None.
+        config: all options: a `Config`, a mapping of them as in a YAML file, the options of a model (`SASRecConfig()`),
+            or its name ("sasrec"); the defaults where None.
 
     Raises:
         ConfigurationError: it is something else, or an option cannot be used.
     """
 
-    def __init__(self, config: Config | Mapping[str, Any] | str | None = None) -> None:
+    def __init__(self, config: Config | ModelConfig | Mapping[str, Any] | str | None = None) -> None:
         self.config = read_config(config)
         self.evaluation: Evaluation | None = None
         self._fitted: Fitted | None = None

@@ -13,6 +13,7 @@ from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.locks import locked_folder
 from attrformer.models.attrformer import AttrFormerConfig
+from attrformer.models.config import ModelConfig
 from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
 from attrformer.recommender.answering import Answering
@@ -30,7 +31,8 @@ class Recommender(Answering):
     """Any model of the library: the options say which; AttrFormer where they say nothing.
 
     Args:
-        config: all options: a `Config`, a mapping of them, or the name of a model ("sasrec"); the defaults where None.
+        config: all options: a `Config`, a mapping of them as in a YAML file, the options of a model (`SASRecConfig()`),
+            or its name ("sasrec"); the defaults where None.
 
     Raises:
         ConfigurationError: it is something else, or an option cannot be used.
@@ -103,7 +105,8 @@ class Recommender(Answering):
         Where the split holds items out of training, the figures among these items alone are in `held_out`.
 
         Args:
-            dataset: with the catalogue of this model; prepared as in `fit`.
+            dataset: with the catalogue of this model; `data.core` of the options is applied to it where no split is
+                given.
             split: of the dataset as it is; by default the split that the options ask for.
             part: "test" or "validation".
 
@@ -127,13 +130,14 @@ class AttrFormer(Recommender):
     """Sequential recommendation with attributes as explicit relations.
 
     Args:
-        config: all options: a `Config` or a mapping of them; the defaults where None.
+        config: all options: a `Config`, a mapping of them as in a YAML file, or an `AttrFormerConfig`; the defaults
+            where None.
 
     Raises:
         ConfigurationError: it is something else, an option cannot be used, or the options are those of another model.
     """
 
-    def __init__(self, config: Config | Mapping[str, Any] | str | None = None) -> None:
+    def __init__(self, config: Config | ModelConfig | Mapping[str, Any] | str | None = None) -> None:
         super().__init__(config)
         if not isinstance(self.config.model, AttrFormerConfig):
             raise ConfigurationError(

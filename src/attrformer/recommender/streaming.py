@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from attrformer.configuration import to_dict
 from attrformer.dataset.sequences import Sequences
 from attrformer.errors import ConfigurationError, WriteError
 from attrformer.io import (
@@ -110,7 +111,7 @@ def unfinished_folder(out: Path) -> Path:
 
 def fingerprint(fitted: Fitted, request: Request, choice: Choice, save_every: int) -> str:
     """A text that differs where anything differs that an answer depends on."""
-    asked = (save_every, choice.k, choice.hide_seen, request.names.dtype, fitted.config)
+    asked = (save_every, choice.k, choice.hide_seen, request.names.dtype, to_dict(fitted.config))
     digest = hashlib.sha256(repr(asked).encode())
 
     def add(array: NDArray[Any] | None) -> None:

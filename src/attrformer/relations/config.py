@@ -65,12 +65,16 @@ class RelationsConfig(Options):
         default=6000, metadata={"help": "catalogues up to this size keep whole relation rows, larger ones the top k"}
     )
     top_k: int = field(default=128, metadata={"help": "entries kept for each relation row of a large catalogue"})
-    near: CooccurrenceConfig = field(default_factory=CooccurrenceConfig)
+    near: CooccurrenceConfig = field(
+        default_factory=CooccurrenceConfig, metadata={"help": "items within a few interactions of each other"}
+    )
     wide: CooccurrenceConfig = field(
-        default_factory=lambda: CooccurrenceConfig(enabled=None, window=50, decay=0.97, backward=1.0)
+        default_factory=lambda: CooccurrenceConfig(enabled=None, window=50, decay=0.97, backward=1.0),
+        metadata={"help": "items that are further apart in a history, either way"},
     )
     next: CooccurrenceConfig = field(
-        default_factory=lambda: CooccurrenceConfig(enabled=False, window=1, decay=1.0, backward=0.0)
+        default_factory=lambda: CooccurrenceConfig(enabled=False, window=1, decay=1.0, backward=0.0),
+        metadata={"help": "items that come right after an item"},
     )
     indirect: bool = field(default=False, metadata={"help": "items that `near` reaches over one item between"})
     item_attributes: tuple[str, ...] | None = field(

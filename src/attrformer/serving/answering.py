@@ -14,7 +14,7 @@ import polars as pl
 
 from attrformer.dataset.frames import to_polars
 from attrformer.recommender import Recommender, explaining, ranking
-from attrformer.recommender.unknown import OnUnknown, chosen_items
+from attrformer.recommender.query import Query
 from attrformer.serving.answers import Row, grouped, list_of, results
 from attrformer.serving.calls import EXPLAIN, SIMILAR, Call, Joint, Share, join
 from attrformer.serving.catalogue import Catalogue
@@ -213,10 +213,9 @@ def _frames(served: Served, call: Call, prices: Prices, caught: list[str]) -> It
         return
     with _heeding(call, caught):
         items = arguments.pop("items", None)
-        request, choice = model.question(**arguments)
-        if items is not None:
-            unknown = OnUnknown(arguments.get("on_unknown", "raise"))
-            items = chosen_items(model.fitted.knowledge.item_ids, items, "items", unknown)
+        query = Query(**arguments)
+        request, choice = query.read(model.fitted)
+        items = query.among(model.fitted, items, "items")
     if call.method == EXPLAIN:
         options, most = model.config.relations, lambda: prices.rows(EXPLAIN)
         yield from explaining.explained(model.fitted, request, choice, items, options, most)

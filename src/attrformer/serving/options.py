@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from attrformer.configuration import Options
 from attrformer.errors import ConfigurationError, require
 from attrformer.serving.hosts import host_of
 
@@ -33,11 +34,12 @@ RESERVED: Final = 64
 
 
 @dataclass(frozen=True)
-class ServeOptions:
+class ServeOptions(Options):
     """Where a service listens and what it takes on.
 
     Args:
-        token: what requests must bring as `Authorization: Bearer ...`; None asks for nothing.
+        token: what requests must bring as `Authorization: Bearer ...`; None asks for nothing. It is not shown, and
+            `to_dict` and `to_yaml` hold it as it is.
 
     Raises:
         ConfigurationError: a value cannot be used.
@@ -63,6 +65,7 @@ class ServeOptions:
     most_added: int = field(default=10_000, metadata={"help": "Items that may be added to those of the model."})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 <= self.port <= 65535, "port", self.port, "0 to 65535")
         require(self.threads >= 0, "threads", self.threads, "0 or more")
         for name in ("queue", "batch", "connections"):

@@ -42,13 +42,17 @@ def check_path(
 
     Args:
         path: a dataset folder, raw files as `attrformer prepare` takes them, or one table of interactions.
-        columns: as in `Dataset.load`.
-        kinds: likewise.
-        separators: likewise.
-        duplicates: likewise.
+        columns: canonical column name to the one in the files.
+        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
+            a column out. "items.age" and "users.age" tell two columns of one name apart, "interactions.price" is one of
+            the interactions. A declared column is always read. Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+        duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep", "drop",
+            or "count", which makes one interaction of them with a behaviour attribute `count`; None: as `dataset.json`
+            says, else "keep".
         format: of raw files; recognised by itself by default.
         encoding: of csv files.
-        now: as in `check_dataset`.
+        now: seconds since 1970 after which a time lies in the future; the present by default.
 
     Returns:
         The report. Where the tables can be read and no dataset can be made of them, its one finding says why.
@@ -83,8 +87,8 @@ def check_loaded(
         dataset: the data.
         folder: where its tables are; those of items and users are read again.
         columns: canonical column name to the one in the files.
-        shuffled: as in `check_dataset`.
-        unread_edges: likewise.
+        shuffled: whether the order of interactions within a time was made arbitrary.
+        unread_edges: names of edge tables that no model is to read.
     """
     tables, _ = folder_tables(folder, columns, names=("items", "users"))
     return check_dataset(dataset, tables, shuffled=shuffled, unread_edges=unread_edges)
@@ -96,7 +100,7 @@ def check_frames(dataset: Dataset, tables: Mapping[str, object], *, shuffled: bo
     Args:
         dataset: the data.
         tables: frames or paths by the names of the tables; None for those that are not at hand.
-        shuffled: as in `check_dataset`.
+        shuffled: whether the order of interactions within a time was made arbitrary.
 
     Raises:
         DataError: a table cannot be read.
