@@ -57,9 +57,11 @@ class Ranks:
         Args:
             name: the metric.
             seen: "hidden" or "ranked".
+
+        Raises:
+            ConfigurationError: the metric is unknown, or looks at more than ranks, which is not kept.
         """
-        measure, length = metrics.parse_metric(name)
-        return metrics.RANK_METRICS[measure](self.ranks[seen], length)
+        return metrics.target_values(name, metrics.Ranking(self.protocol.items, {"ranks": self.ranks[seen]}))
 
 
 def save_ranks(evaluation: Evaluation, path: Path) -> None:
