@@ -54,10 +54,11 @@ def fixed_torch_state() -> Iterator[None]:
 def known_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forgets after the test which models of one's own it has registered and imported."""
     from attrformer.configuration import kinds
+    from attrformer.evaluation.metrics import registry as metrics
     from attrformer.models import own, registry
     from attrformer.models.config import ModelConfig
 
-    kept = (kinds._FAMILIES[ModelConfig].members, registry._networks, own._loaded)
+    kept = (kinds._FAMILIES[ModelConfig].members, registry._networks, own._loaded, metrics._known)
     before = [dict(known) for known in kept]
     monkeypatch.setattr(sys, "path", [*sys.path])
     # Set and taken away, so that what the library writes there is undone.

@@ -108,13 +108,21 @@ class Result:
         return [float(line["test"][f"seen={seen}"][name]["value"]) for line in self.lines]
 
     def figure(self, name: str, seen: str) -> Interval:
-        """A figure with its interval over users, of the mean over seeds where there are several."""
-        if len(self.lines) == 1 or self.ranks is None:
-            stored = self.line["test"][f"seen={seen}"][name]
+        """A figure with its interval over users, of the mean over seeds where there are several.
+
+        Raises:
+            ConfigurationError: the metric is unknown, or was not reported and looks at more than ranks.
+            CheckpointError: it was not reported, and the ranks are missing.
+        """
+        stored = self.line["test"][f"seen={seen}"].get(name)
+        # A metric that came after the run is made from its ranks.
+        if stored is not None and (len(self.lines) == 1 or self.ranks is None):
             return Interval(stored["value"], stored["low"], stored["high"])
+        values = self.per_target(name, seen)
+        assert self.ranks is not None
         protocol = self.ranks[0].protocol
         (interval,) = mean_intervals(
-            self.per_target(name, seen),
+            values,
             users=self.ranks[0].users,
             resamples=protocol.resamples,
             confidence=protocol.confidence,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrformer.configuration import Options, to_dict
 from attrformer.dataset.dataset import Dataset
@@ -153,6 +153,10 @@ class Config(Options):
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
 
+LATER: Final = {"evaluation.metrics": list(EvaluationConfig().metrics), "training.metric": TrainingConfig().metric}
+"""Options that came later, by their defaults: a run that was begun without them had these."""
+
+
 def changed_options(before: dict[str, Any], after: Config) -> list[str]:
     """Dotted names of the options that differ, in the order of declaration.
 
@@ -160,7 +164,7 @@ def changed_options(before: dict[str, Any], after: Config) -> list[str]:
         before: a configuration as plain values.
         after: the configuration to compare with it.
     """
-    old, new = _flat(before), _flat(to_dict(after))
+    old, new = LATER | _flat(before), _flat(to_dict(after))
     return [name for name in dict.fromkeys((*new, *old)) if old.get(name, None) != new.get(name, None)]
 
 

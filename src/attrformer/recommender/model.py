@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,14 @@ class Recommender(Answering):
             pairs = {attribute: self.strongest_pairs(attribute) for attribute in self.pair_attributes()}
             folder.add_relations(self.relation_strengths(), pairs)
 
-    def evaluate(self, dataset: Dataset, *, split: Split | None = None, part: str = "test") -> Evaluation:
+    def evaluate(
+        self,
+        dataset: Dataset,
+        *,
+        split: Split | None = None,
+        part: str = "test",
+        metrics: Sequence[str] | None = None,
+    ) -> Evaluation:
         """Ranks the whole catalogue for every target, in both seen variants.
 
         Where the split holds items out of training, the figures among these items alone are in `held_out`.
@@ -106,13 +114,14 @@ class Recommender(Answering):
             dataset: with the catalogue of this model; prepared as in `fit`.
             split: of the dataset as it is; by default the split that the options ask for.
             part: "test" or "validation".
+            metrics: names of the metrics to report, such as ["Recall", "NDCG"]; those of the options where None.
 
         Returns:
             Figures with their protocol; user and item codes are those of the dataset.
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            ConfigurationError: the part is unknown.
+            ConfigurationError: the part or a metric is unknown.
             DataError: the dataset has another catalogue.
         """
         fitted = self.fitted
@@ -120,7 +129,10 @@ class Recommender(Answering):
         if split is None:
             dataset = self.config.data.filtered(dataset)
             split = self.config.data.split_of(dataset)
-        return assess(fitted, self.config, dataset, split, part)
+        config = self.config
+        if metrics is not None:
+            config = replace(config, evaluation=replace(config.evaluation, metrics=metrics))
+        return assess(fitted, config, dataset, split, part)
 
 
 class AttrFormer(Recommender):

@@ -10,10 +10,11 @@ from typing import Any, Final
 import jinja2
 
 from attrformer.dataset.check.text import said
-from attrformer.errors import CheckpointError, DataError
+from attrformer.errors import CheckpointError, ConfigurationError, DataError
+from attrformer.evaluation.metrics import higher_is_better
 from attrformer.evaluation.protocol import Protocol
 from attrformer.io import write_text
-from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
+from attrformer.report.charts import BarChart, Best, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
 from attrformer.report.figures import VARIANTS, groups_table, metrics_table
 from attrformer.report.findings import columns_table, findings_table
 from attrformer.report.run_files import RunFiles, read_run
@@ -122,7 +123,7 @@ def render(run: RunFiles) -> str:
             _metrics_section(run.figures),
             *_groups_sections(run.figures.get("groups", {})),
             *_check_sections(run.check),
-            _curves_section(run.epochs),
+            _curves_section(run.epochs, run.configuration),
             _slices_section(run.slices),
             _strengths_section(run.relations.get("strengths", {})),
             _pairs_section(run.relations.get("pairs", {})),
@@ -185,17 +186,18 @@ def _groups_sections(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[Sectio
     yield Section("Groups of targets", note, table=groups_table(groups))
 
 
-def _curves_section(epochs: Sequence[Mapping[str, Any]]) -> Section:
+def _curves_section(epochs: Sequence[Mapping[str, Any]], configuration: Mapping[str, Any]) -> Section:
+    metric = str(configuration.get("training", {}).get("metric", HEADLINE))
     # The log counts epochs from zero, people from one.
     losses = {"loss": [(epoch["epoch"] + 1, epoch.get("loss")) for epoch in epochs]}
     quality: dict[str, list[tuple[int, float | None]]] = {variant: [] for variant in VARIANTS}
     for epoch in epochs:
         for variant in VARIANTS:
-            value = (epoch.get("validation") or {}).get(variant, {}).get(HEADLINE)
+            value = (epoch.get("validation") or {}).get(variant, {}).get(metric)
             quality[variant].append((epoch["epoch"] + 1, value["value"] if isinstance(value, dict) else value))
     charts = (
         line_chart("Training loss", _course("The training loss", losses["loss"]), losses),
-        line_chart(f"Validation {HEADLINE}", _summary(quality), quality, mark_best=True),
+        line_chart(f"Validation {metric}", _summary(metric, quality), quality, best=_best_of(metric)),
     )
     drawn = tuple(chart for chart in charts if chart)
     if not drawn:
@@ -211,9 +213,17 @@ def _course(what: str, points: Sequence[tuple[int, float | None]]) -> str:
     return f"{what} goes from {number(before)} at epoch {first} to {number(after)} at epoch {last}."
 
 
-def _summary(series: Mapping[str, Sequence[tuple[int, float | None]]]) -> str:
+def _best_of(metric: str) -> Best | None:
+    """What finds the best value of a metric; None for one that is not registered here, whose direction is unknown."""
+    try:
+        return max if higher_is_better(metric) else min
+    except ConfigurationError:
+        return None
+
+
+def _summary(metric: str, series: Mapping[str, Sequence[tuple[int, float | None]]]) -> str:
     known = {name: [(x, y) for x, y in points if finite([y])] for name, points in series.items()}
-    return " ".join(_course(f"Validation {HEADLINE} with {name}", points) for name, points in known.items() if points)
+    return " ".join(_course(f"Validation {metric} with {name}", points) for name, points in known.items() if points)
 
 
 def _slices_section(slices: Mapping[str, Any]) -> Section:

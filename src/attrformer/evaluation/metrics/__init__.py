@@ -10,6 +10,7 @@ from attrformer.evaluation.metrics.ranks import UNREACHABLE_RANK, mrr, ndcg, rec
 from attrformer.evaluation.metrics.registry import (
     BUILT_IN,
     find_metric,
+    higher_is_better,
     is_mean,
     is_own,
     known_metrics,
@@ -28,6 +29,7 @@ __all__ = [
     "check_metric",
     "coverage",
     "find_metric",
+    "higher_is_better",
     "in_brief",
     "is_mean",
     "is_own",

@@ -113,15 +113,11 @@ def checked_values(metric: Metric, ranking: Ranking, k: int) -> NDArray[np.float
         raise
     except Exception as error:
         raise _failed(name, error) from error
-    if (
-        not isinstance(found, np.ndarray)
-        or found.shape != (len(ranking),)
-        or not np.issubdtype(found.dtype, np.floating)
-    ):
+    if not (isinstance(found, np.ndarray) and found.shape == (len(ranking),) and found.dtype.kind == "f"):
         shown = f"{found.dtype} {list(found.shape)}" if isinstance(found, np.ndarray) else type(found).__name__
         raise ConfigurationError(
-            f"{name} gives {shown} for {len(ranking)} targets. Give a floating array of shape [{len(ranking)}]: a value "
-            "for each target, which are averaged later."
+            f"{name} gives {shown} for {len(ranking)} targets. Give a floating array of shape [{len(ranking)}], a "
+            "value for each target; their mean is made later."
         )
     values = found.astype(np.float64, copy=False)
     _check_bounds(metric, name, values)

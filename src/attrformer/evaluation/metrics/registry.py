@@ -119,6 +119,15 @@ def parse_metric(name: str) -> tuple[str, int]:
     return measure, int(length)
 
 
+def higher_is_better(name: str) -> bool:
+    """Whether more of a metric such as `NDCG@20` is better.
+
+    Raises:
+        ConfigurationError: it is unknown.
+    """
+    return find_metric(parse_metric(name)[0]).higher_is_better
+
+
 def is_mean(name: str) -> bool:
     """Whether a metric such as `NDCG@20` is a mean over targets.
 
