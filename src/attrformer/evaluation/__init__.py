@@ -11,6 +11,7 @@ from attrformer.evaluation.groups import GroupFigures
 from attrformer.evaluation.metrics import UNREACHABLE_RANK, CatalogueMetric, Metric, Ranking, check_metric, register
 from attrformer.evaluation.protocol import Protocol
 from attrformer.evaluation.ranks import target_ranks, top_items
+from attrformer.evaluation.recommendations import TableEvaluation, evaluate_recommendations
 from attrformer.evaluation.slices import Slice
 
 __all__ = [
@@ -27,9 +28,11 @@ __all__ = [
     "Ranking",
     "Scorer",
     "Slice",
+    "TableEvaluation",
     "check_metric",
     "evaluate",
     "evaluate_among",
+    "evaluate_recommendations",
     "mean_intervals",
     "paired_test",
     "register",

@@ -10,11 +10,11 @@ from typing import Any, Final
 import jinja2
 
 from attrformer.dataset.check.text import said
-from attrformer.errors import CheckpointError, ConfigurationError, DataError
-from attrformer.evaluation.metrics import higher_is_better
+from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.protocol import Protocol
 from attrformer.io import write_text
-from attrformer.report.charts import BarChart, Best, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
+from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map
+from attrformer.report.curves import curves
 from attrformer.report.figures import VARIANTS, groups_table, metrics_table
 from attrformer.report.findings import columns_table, findings_table
 from attrformer.report.run_files import RunFiles, read_run
@@ -187,43 +187,10 @@ def _groups_sections(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[Sectio
 
 
 def _curves_section(epochs: Sequence[Mapping[str, Any]], configuration: Mapping[str, Any]) -> Section:
-    metric = str(configuration.get("training", {}).get("metric", HEADLINE))
-    # The log counts epochs from zero, people from one.
-    losses = {"loss": [(epoch["epoch"] + 1, epoch.get("loss")) for epoch in epochs]}
-    quality: dict[str, list[tuple[int, float | None]]] = {variant: [] for variant in VARIANTS}
-    for epoch in epochs:
-        for variant in VARIANTS:
-            value = (epoch.get("validation") or {}).get(variant, {}).get(metric)
-            quality[variant].append((epoch["epoch"] + 1, value["value"] if isinstance(value, dict) else value))
-    charts = (
-        line_chart("Training loss", _course("The training loss", losses["loss"]), losses),
-        line_chart(f"Validation {metric}", _summary(metric, quality), quality, best=_best_of(metric)),
-    )
-    drawn = tuple(chart for chart in charts if chart)
+    drawn = curves(epochs, str(configuration.get("training", {}).get("metric", HEADLINE)))
     if not drawn:
         return Section("Training", missing="No epoch was finished yet. Run: attrformer train ... --resume")
     return Section("Training", "A ring marks the best epoch of each curve.", charts=drawn)
-
-
-def _course(what: str, points: Sequence[tuple[int, float | None]]) -> str:
-    known = [(x, y) for x, y in points if finite([y])]
-    if not known:
-        return what
-    (first, before), (last, after) = known[0], known[-1]
-    return f"{what} goes from {number(before)} at epoch {first} to {number(after)} at epoch {last}."
-
-
-def _best_of(metric: str) -> Best | None:
-    """What finds the best value of a metric; None for one that is not registered here, whose direction is unknown."""
-    try:
-        return max if higher_is_better(metric) else min
-    except ConfigurationError:
-        return None
-
-
-def _summary(metric: str, series: Mapping[str, Sequence[tuple[int, float | None]]]) -> str:
-    known = {name: [(x, y) for x, y in points if finite([y])] for name, points in series.items()}
-    return " ".join(_course(f"Validation {metric} with {name}", points) for name, points in known.items() if points)
 
 
 def _slices_section(slices: Mapping[str, Any]) -> Section:
