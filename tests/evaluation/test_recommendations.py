@@ -138,7 +138,7 @@ def test_what_is_no_table_of_recommendations_is_told(table: pl.DataFrame, messag
 def test_without_targets_or_a_known_metric_there_are_no_figures() -> None:
     with pytest.raises(DataError, match="there is no target"):
         evaluate_recommendations(TABLE, HELD_OUT.clear())
-    with pytest.raises(ConfigurationError, match="Unknown metric 'NDGC'. Did you mean NDCG"):
+    with pytest.raises(ConfigurationError, match=r"Unknown metric 'NDGC'\. Did you mean NDCG"):
         evaluate_recommendations(TABLE, HELD_OUT, config=EvaluationConfig(metrics=("NDGC",)))
     with pytest.raises(ConfigurationError, match=r"Coverage@20 needs recommended lists"):
         evaluate_recommendations(TABLE, HELD_OUT).metric("Coverage@20")
