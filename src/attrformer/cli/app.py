@@ -142,6 +142,7 @@ def about(
 
 
 for module in COMMANDS:
-    app.command(module.__name__.rpartition(".")[2])(getattr(module, module.__name__.rpartition(".")[2]))
+    _name = module.__name__.rpartition(".")[2]
+    app.command(_name, cls=getattr(module, "Command", None))(getattr(module, _name))
 
 app.add_typer(benchmark.benchmark, name="benchmark")

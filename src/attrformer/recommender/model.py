@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import Split
@@ -131,7 +131,9 @@ class Recommender(Answering):
             split = self.config.data.split_of(dataset)
         config = self.config
         if metrics is not None:
-            config = replace(config, evaluation=replace(config.evaluation, metrics=metrics))
+            # The options say what is wrong with anything but a list of names.
+            named = cast("tuple[str, ...]", metrics)
+            config = replace(config, evaluation=replace(config.evaluation, metrics=named))
         return assess(fitted, config, dataset, split, part)
 
 

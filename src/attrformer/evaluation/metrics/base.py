@@ -46,22 +46,26 @@ class Ranking:
     @property
     def ranks(self) -> NDArray[np.int64]:
         """int64 `[n]`, the rank of each target, counted from 1; `UNREACHABLE_RANK` where it cannot be recommended."""
-        return self._value(RANKS)
+        found: NDArray[np.int64] = self._value(RANKS)
+        return found
 
     @property
     def lists(self) -> NDArray[np.int32]:
         """int32 `[n, k]`, the items recommended in place of each target, best first; -1 where a list is short."""
-        return self._value(LISTS)
+        found: NDArray[np.int32] = self._value(LISTS)
+        return found
 
     @property
     def items(self) -> NDArray[np.int64]:
         """int64 `[n]`, the item that was to be predicted."""
-        return self._value(ITEMS)
+        found: NDArray[np.int64] = self._value(ITEMS)
+        return found
 
     @property
     def popularity(self) -> NDArray[np.int64]:
         """int64 `[item_count]`, training interactions of each item."""
-        return self._value(POPULARITY)
+        found: NDArray[np.int64] = self._value(POPULARITY)
+        return found
 
     @property
     def users(self) -> NDArray[np.int64] | None:

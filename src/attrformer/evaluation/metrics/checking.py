@@ -46,8 +46,8 @@ def check_metric(metric: Metric) -> None:
 
 
 def _check_told(metric: Metric) -> None:
-    unknown = [name for name in metric.reads if name not in INPUTS] if isinstance(metric.reads, tuple) else ["?"]
-    if unknown or not metric.reads:
+    reads: object = metric.reads
+    if not isinstance(reads, tuple) or not reads or not set(reads) <= set(INPUTS):
         raise ConfigurationError(
             f"The metric '{metric.name}' has reads = {metric.reads!r}. Give a tuple out of {', '.join(INPUTS)}."
         )
@@ -108,7 +108,7 @@ def checked_values(metric: Metric, ranking: Ranking, k: int) -> NDArray[np.float
     """
     name = f"{metric.name}@{k}"
     try:
-        found = metric.per_target(ranking.only(metric, k), k)
+        found: object = metric.per_target(ranking.only(metric, k), k)
     except AttrFormerError:
         raise
     except Exception as error:

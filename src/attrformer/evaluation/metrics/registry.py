@@ -43,7 +43,8 @@ def register(metric: Metric | type[Metric]) -> None:
     made = metric() if isinstance(metric, type) and issubclass(metric, Metric) else metric
     if not isinstance(made, Metric):
         raise ConfigurationError(f"{metric!r} is no metric. Derive it from attrformer.evaluation.metrics.Metric.")
-    if not isinstance(made.name, str) or _NAME.fullmatch(made.name) is None:
+    named: object = made.name
+    if not isinstance(named, str) or _NAME.fullmatch(named) is None:
         raise ConfigurationError(
             f"The metric {type(made).__name__} has the name '{made.name}'. Give it letters, digits, - and _, "
             "beginning with a letter; the list length follows it by itself, as in NDCG@20."
