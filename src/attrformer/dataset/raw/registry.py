@@ -50,7 +50,7 @@ def register(format: RawFormat | type[RawFormat]) -> None:
     Raises:
         ConfigurationError: it is no format, or its name or that of one of its data sets is taken or is none.
     """
-    made = format() if isinstance(format, type) and issubclass(format, RawFormat) else format
+    made: object = format() if isinstance(format, type) and issubclass(format, RawFormat) else format
     if not isinstance(made, RawFormat) or type(made).read is RawFormat.read:
         raise ConfigurationError(
             f"{format!r} is no raw format. Derive it from attrformer.dataset.raw.RawFormat and write `read`."
