@@ -173,7 +173,11 @@ def _hardware(model: _Timed) -> dict[str, Any]:
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
-    return {name: value for name, value in evaluation.to_json().items() if name != "protocol"}
+    found = {name: value for name, value in evaluation.to_json().items() if name != "protocol"}
+    for seen in SEEN_VARIANTS:
+        # Searches and documents read it, whatever else is reported.
+        found[f"seen={seen}"].setdefault(HEADLINE, evaluation.metric(HEADLINE, seen).to_json())
+    return found
 
 
 def described(evaluation: Evaluation) -> dict[str, Any]:
