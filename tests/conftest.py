@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Both libraries read these once, when first imported; with one test process a core, more threads only get in the way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -52,12 +53,21 @@ def fixed_torch_state() -> Iterator[None]:
 
 @pytest.fixture
 def known_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Forgets after the test which models of one's own it has registered and imported."""
+    """Forgets after the test which models, metrics and formats of one's own it has registered and imported."""
     from attrformer.configuration import kinds
+    from attrformer.dataset.raw import registry as formats
+    from attrformer.evaluation.metrics import registry as metrics
     from attrformer.models import own, registry
     from attrformer.models.config import ModelConfig
 
-    kept = (kinds._FAMILIES[ModelConfig].members, registry._networks, own._loaded)
+    kept: tuple[dict[Any, Any], ...] = (
+        kinds._FAMILIES[ModelConfig].members,
+        registry._networks,
+        own._loaded,
+        metrics._known,
+        formats._known,
+        formats.SOURCES,
+    )
     before = [dict(known) for known in kept]
     monkeypatch.setattr(sys, "path", [*sys.path])
     # Set and taken away, so that what the library writes there is undone.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from attrformer.benchmark.options import Overrides, configuration, fingerprint, flat, is_same, nested
+from attrformer.benchmark.options import MACHINE, Overrides, configuration, fingerprint, flat, is_same, nested
 from attrformer.benchmark.plan import Plan, load_plan
 from attrformer.configuration import override, to_dict
 from attrformer.errors import ConfigurationError
@@ -76,6 +78,15 @@ def test_nested_is_the_inverse_of_flat() -> None:
     assert nested([flat(values)]) == values
     with pytest.raises(ConfigurationError, match="'model' as a value too"):
         nested([{"model": 1, "model.width": 2}])
+
+
+def test_the_fingerprint_is_that_of_before_some_options_came() -> None:
+    told = {name: value for name, value in flat(to_dict(Config())).items() if name not in MACHINE}
+    del told["training.metric"], told["evaluation.metrics"]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+    assert fingerprint(Config()) == digest
+    for other in ("training.metric=MRR@5", "evaluation.metrics=[NDCG]"):
+        assert fingerprint(override(Config(), [other])) != digest
 
 
 def test_the_fingerprint_knows_what_is_computed_and_not_how() -> None:

@@ -11,7 +11,7 @@ from tests.benchmarks.test_benchmarks import figures, run
 
 from attrformer.configuration import load_yaml
 from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.raw import RawFormat, detect
+from attrformer.dataset.raw import detect
 from attrformer.recommender import Config
 
 CONFIG = Path(__file__).parents[2] / "configs" / "ml-25m.yaml"
@@ -46,7 +46,7 @@ def test_the_log_looks_like_movielens_and_is_used_again(tmp_path: Path) -> None:
     arguments = ("--work", tmp_path, "--keep", "--set=model.name=sasrec", *SMALL)
     shown = run("ml25m_size", *arguments).stdout
     assert "65 users, 40 items" in shown and "hours an epoch" in shown
-    assert detect(tmp_path / "ml-25m") is RawFormat.MOVIELENS_25M
+    assert detect(tmp_path / "ml-25m").name == "movielens-25m"
     ratings = pl.read_csv(tmp_path / "ml-25m" / "ratings.csv")
     movies = pl.read_csv(tmp_path / "ml-25m" / "movies.csv")
     assert ratings.columns == ["userId", "movieId", "rating", "timestamp"]

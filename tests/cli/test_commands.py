@@ -179,6 +179,27 @@ def test_prepare_writes_a_dataset_folder_and_says_what_comes_next(runner: CliRun
     assert runner.invoke(app, ["prepare", str(raw), "--out", str(out), "--overwrite"]).exit_code == 0
 
 
+def test_the_help_lists_what_is_registered(runner: CliRunner, tmp_path: Path, known_models: None) -> None:
+    file = tmp_path / "plays_of_mine.py"
+    file.write_text(
+        "from attrformer.dataset.raw import RawFormat, Source, SourceFile, register\n"
+        "class Plays(RawFormat):\n"
+        "    name = 'plays'\n"
+        "    sources = (Source('plays-24', 'Plays', (SourceFile('p.zip'),), 'http://x/', 'None.', 'http://x'),)\n"
+        "    def read(self, files):\n"
+        "        raise NotImplementedError\n"
+        "register(Plays)\n"
+    )
+
+    def shown(*words: str) -> str:
+        return " ".join(runner.invoke(app, [*words, "--help"]).stdout.replace("│", " ").split())
+
+    assert "recbole, s3rec; recognised by itself" in shown("prepare")
+    assert "ml-100k, ml-1m, ml-25m, beauty, toys." in shown("download")
+    assert "recbole, s3rec, plays; recognised by itself" in shown("--plugins", str(file), "prepare")
+    assert "beauty, toys, plays-24." in shown("download", "--plugins", str(file))
+
+
 def test_prepare_of_an_unknown_format(runner: CliRunner, tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "notes.txt").write_text(json.dumps({}))

@@ -9,7 +9,7 @@ import pytest
 from tests.recommender.conftest import small_dataset
 from typer.testing import CliRunner
 
-from attrformer.cli.app import _models_first, app
+from attrformer.cli.app import _plugins_first, app
 from attrformer.cli.runs import (
     check_free,
     data_folder,
@@ -83,12 +83,17 @@ def test_a_run_without_data_asks_for_them(tmp_path: Path) -> None:
 
 
 def test_models_of_ones_own_may_be_named_before_and_behind_the_command(tmp_path: Path) -> None:
-    assert _models_first(["train", "--models", "a.py", "-d", "x", "--models=b.py"]) == [
+    assert _plugins_first(["train", "--models", "a.py", "-d", "x", "--models=b.py"]) == [
         *("--models", "a.py", "--models=b.py"),
         *("train", "-d", "x"),
     ]
-    assert _models_first(["train", "--", "--models", "a.py"]) == ["train", "--", "--models", "a.py"]
+    assert _plugins_first(["train", "--", "--models", "a.py"]) == ["train", "--", "--models", "a.py"]
+    assert _plugins_first(["train", "--plugins=a.py", "--plugins", "b.py"]) == [
+        *("--plugins=a.py", "--plugins", "b.py", "train"),
+    ]
     file = tmp_path / "mine.py"
     file.write_text("raise SystemExit(7)")
-    for words in (["--models", str(file), "options"], ["options", "--models", str(file)]):
+    for words in ([option, str(file), "options"] for option in ("--models", "--plugins")):
+        assert CliRunner().invoke(app, words).exit_code == 7
+    for words in (["options", "--models", str(file)], ["options", "--plugins", str(file)]):
         assert CliRunner().invoke(app, words).exit_code == 7

@@ -81,7 +81,7 @@ def test_a_saved_model_does_not_bring_its_code(tmp_path: Path) -> None:
     script = f"from attrformer import Recommender; Recommender.load({str(tmp_path / 'model')!r})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode != 0 and "has options that are not known here. Option 'model.name' takes" in done.stderr
-    assert "attrformer --models FILE" in done.stderr and "'mine'" in done.stderr
+    assert "attrformer --plugins FILE" in done.stderr and "'mine'" in done.stderr
 
 
 def test_a_network_that_sees_its_target_is_not_trained() -> None:

@@ -36,6 +36,10 @@ def test_changed_options_are_named_in_order() -> None:
     after = override(Config(), ["training.epochs=3", "seed=4", "relations.near.window=2", "relations.edges=[a]"])
     assert changed_options(before, after) == ["seed", "relations.near.window", "relations.edges", "training.epochs"]
     assert changed_options(before, Config()) == []
+    # A run of before these options came goes on with what is their default now.
+    del before["training"]["metric"], before["evaluation"]["metrics"]
+    assert changed_options(before, Config()) == []
+    assert changed_options(before, override(Config(), ["training.metric=MRR@5"])) == ["training.metric"]
 
 
 @pytest.mark.parametrize(

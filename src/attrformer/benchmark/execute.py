@@ -19,14 +19,14 @@ from attrformer.benchmark.files import read_lines, read_object
 from attrformer.benchmark.ranks import save_ranks
 from attrformer.configuration import from_dict, to_dict
 from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.splits import Split
 from attrformer.errors import AttrFormerError
+from attrformer.evaluation import metrics
 from attrformer.evaluation.evaluation import HEADLINE, Evaluation
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 from attrformer.evaluation.slices import Slice
 from attrformer.io import write_json
-from attrformer.models.own import load_models, loaded_models
 from attrformer.models.registry import is_own
+from attrformer.plugins import load_plugins, loaded_plugins
 from attrformer.recommender import Config, Recommender
 from attrformer.signals import exit_code, terminable
 from attrformer.training.device import choose_device
@@ -46,10 +46,10 @@ class _Timed(Recommender):
 
     seconds: float = 0.0
 
-    def evaluate(self, dataset: Dataset, *, split: Split | None = None, part: str = "test") -> Evaluation:
+    def evaluate(self, dataset: Dataset, **options: Any) -> Evaluation:
         start = time.perf_counter()
         try:
-            return super().evaluate(dataset, split=split, part=part)
+            return super().evaluate(dataset, **options)
         finally:
             self.seconds = time.perf_counter() - start
 
@@ -100,7 +100,9 @@ def execute(folder: Path, *, progress: bool = True) -> None:
         line |= described(evaluation)
     line |= {"cost": _cost(folder, model, sessions, evaluated), "hardware": _hardware(model)}
     if is_own(config.model):
-        line["models"] = loaded_models()
+        line["models"] = loaded_plugins()
+    if any(map(metrics.is_own, (*config.evaluation.metrics, config.training.metric))):
+        line["plugins"] = loaded_plugins()
     line |= {"configuration": to_dict(config)}
     write_json(folder / LINE, _rounded(line))
 
@@ -125,13 +127,15 @@ def _selected(folder: Path) -> dict[str, Any]:
     epochs = [line for line in read_lines(folder / "metrics.jsonl") if line.get("validation")]
     if not epochs:
         return {}
-    select_on = read_object(folder / CONFIGURATION)["training"]["select_on"]
+    training = read_object(folder / CONFIGURATION)["training"]
+    select_on, metric = training["select_on"], training.get("metric", HEADLINE)
+    sign = 1.0 if metrics.higher_is_better(metric) else -1.0
     variants = [f"seen={seen}" for seen in SEEN_VARIANTS] if select_on == "mean" else [select_on]
 
     def judged(line: dict[str, Any]) -> float:
-        return sum(float(line["validation"][variant][HEADLINE]) for variant in variants) / len(variants)
+        return sum(float(line["validation"][variant][metric]) for variant in variants) / len(variants)
 
-    best = max(epochs, key=judged)
+    best = max(epochs, key=lambda line: sign * judged(line))
     return {"epoch": best["epoch"] + 1, "value": judged(best), "select_on": select_on, "figures": best["validation"]}
 
 
@@ -169,7 +173,11 @@ def _hardware(model: _Timed) -> dict[str, Any]:
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
-    return {name: value for name, value in evaluation.to_json().items() if name != "protocol"}
+    found = {name: value for name, value in evaluation.to_json().items() if name != "protocol"}
+    for seen in SEEN_VARIANTS:
+        # Searches and documents read it, whatever else is reported.
+        found[f"seen={seen}"].setdefault(HEADLINE, evaluation.metric(HEADLINE, seen).to_json())
+    return found
 
 
 def described(evaluation: Evaluation) -> dict[str, Any]:
@@ -211,7 +219,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with terminable():
-            load_models()
+            load_plugins()
             execute(Path(sys.argv[1]))
     except AttrFormerError as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -13,6 +13,7 @@ from attrformer.benchmark.plan import Chosen, Plan, Row, Settings
 from attrformer.configuration import from_dict, load_yaml, override, to_dict
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
+from attrformer.recommender.config import LATER
 
 EPOCHS: Final = "training.epochs"
 
@@ -128,6 +129,8 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def fingerprint(config: Config) -> str:
     """Eight letters that differ where two configurations would train or measure something else."""
     told = {name: value for name, value in flat(to_dict(config)).items() if name not in MACHINE}
+    # So that a run that was begun before the library had these options is found.
+    told = {name: value for name, value in told.items() if name not in LATER or value != LATER[name]}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 
 

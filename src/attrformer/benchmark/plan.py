@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from attrformer.configuration import load_yaml
 from attrformer.errors import ConfigurationError, require
-from attrformer.models.own import load_models
+from attrformer.plugins import load_plugins
 
 Scalar = bool | int | float | str | None
 Value = Scalar | tuple[Scalar, ...]
@@ -94,6 +94,9 @@ class Plan:
     models: tuple[str, ...] = field(
         default=(), metadata={"help": "Python files or modules that register models of one's own"}
     )
+    plugins: tuple[str, ...] = field(
+        default=(), metadata={"help": "Python files or modules that register metrics or formats of one's own"}
+    )
     trials: int = field(default=4, metadata={"help": "trials of a search, the same number for every row"})
 
     def __post_init__(self) -> None:
@@ -126,13 +129,13 @@ class Chosen:
 
 
 def load_plan(path: Path | str) -> Plan:
-    """Reads a plan, and the models that it names.
+    """Reads a plan, and imports the files of one's own that it names.
 
     Raises:
         ConfigurationError: the file cannot be read, or says something that cannot be used.
     """
     plan = load_yaml(Plan, path)
-    load_models(plan.models)
+    load_plugins((*plan.models, *plan.plugins))
     return plan if plan.name else replace(plan, name=Path(path).stem)
 
 

@@ -42,6 +42,7 @@ class Ranks:
         same_time: bool `[n]`, whether each target has the time of the last interaction before it; None where that was
             not kept.
         repeats: bool `[n]`, whether the context of each target holds its item already; None where that was not kept.
+        limit: ranks behind it were not kept, and are `metrics.UNREACHABLE_RANK`; None where all were.
     """
 
     protocol: Protocol
@@ -50,6 +51,7 @@ class Ranks:
     users: NDArray[np.int64] | None = None
     same_time: NDArray[np.bool_] | None = None
     repeats: NDArray[np.bool_] | None = None
+    limit: int | None = None
 
     def per_target(self, name: str, seen: str) -> NDArray[np.float64]:
         """A metric of ranks such as `NDCG@20` for each target, float64 `[n]`.
@@ -57,9 +59,16 @@ class Ranks:
         Args:
             name: the metric.
             seen: "hidden" or "ranked".
+
+        Raises:
+            ConfigurationError: the metric is unknown, or looks at more than ranks, which is not kept.
+            CheckpointError: it needs ranks that were not kept.
         """
-        measure, length = metrics.parse_metric(name)
-        return metrics.RANK_METRICS[measure](self.ranks[seen], length)
+        if self.limit is not None and metrics.parse_metric(name)[1] > self.limit:
+            raise CheckpointError(
+                f"{name} needs ranks behind {self.limit}, which are not kept. Run that row of the plan with --again."
+            )
+        return metrics.target_values(name, metrics.Ranking(self.protocol.items, {"ranks": self.ranks[seen]}))
 
 
 def save_ranks(evaluation: Evaluation, path: Path) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from attrformer.benchmark.files import read_lines
 from attrformer.benchmark.options import MACHINE, flat, is_run_of
+from attrformer.benchmark.rank_table import RankTable
 from attrformer.benchmark.ranks import Ranks, load_ranks
 from attrformer.configuration import from_dict
 from attrformer.errors import CheckpointError, ConfigurationError
@@ -21,6 +22,10 @@ from attrformer.recommender import Config
 
 MAIN: Final = ("paper", "ours", "reference")
 EVALUATIONS: Final = "evaluations"
+RANK_TABLE: Final = "ranks.npz"
+SINCE: Final = "since"
+"""Field of a line that stands for earlier ones of its row, which are not kept: the date of the first."""
+
 CPU, ACCELERATED, MIXED = "cpu", "accelerator", "both"
 PLACES: Final = (CPU, ACCELERATED, MIXED)
 """Where a run was trained; its time is comparable with those of the same kind of place alone."""
@@ -48,10 +53,12 @@ class Result:
     Args:
         lines: one JSON line for each seed, in the order of seeds.
         folder: of the files of ranks.
+        table: the ranks of runs that have no file of their own any more; None for none.
     """
 
     lines: tuple[dict[str, Any], ...]
     folder: Path
+    table: RankTable | None = None
 
     @property
     def line(self) -> dict[str, Any]:
@@ -105,16 +112,28 @@ class Result:
 
     def values(self, name: str, seen: str) -> list[float]:
         """A figure of each seed."""
-        return [float(line["test"][f"seen={seen}"][name]["value"]) for line in self.lines]
+        stored = [line["test"][f"seen={seen}"].get(name) for line in self.lines]
+        if None not in stored:
+            return [float(figure["value"]) for figure in stored]
+        self.per_target(name, seen)
+        return [float(ranks.per_target(name, seen).mean()) for ranks in self.ranks or ()]
 
     def figure(self, name: str, seen: str) -> Interval:
-        """A figure with its interval over users, of the mean over seeds where there are several."""
-        if len(self.lines) == 1 or self.ranks is None:
-            stored = self.line["test"][f"seen={seen}"][name]
+        """A figure with its interval over users, of the mean over seeds where there are several.
+
+        Raises:
+            ConfigurationError: the metric is unknown, or was not reported and looks at more than ranks.
+            CheckpointError: it was not reported, and the ranks are missing.
+        """
+        stored = self.line["test"][f"seen={seen}"].get(name)
+        # A metric that came after the run is made from its ranks.
+        if stored is not None and (len(self.lines) == 1 or self.ranks is None):
             return Interval(stored["value"], stored["low"], stored["high"])
+        values = self.per_target(name, seen)
+        assert self.ranks is not None
         protocol = self.ranks[0].protocol
         (interval,) = mean_intervals(
-            self.per_target(name, seen),
+            values,
             users=self.ranks[0].users,
             resamples=protocol.resamples,
             confidence=protocol.confidence,
@@ -125,10 +144,15 @@ class Result:
     def ranks(self) -> tuple[Ranks, ...] | None:
         """The ranks of each seed; None where they are missing or not of the same targets."""
         try:
-            found = tuple(load_ranks(self.folder / f"{line['key']}.npz") for line in self.lines)
+            found = tuple(self._ranks_of(line["key"]) for line in self.lines)
         except CheckpointError:
             return None
         return found if len({ranks.targets for ranks in found}) == 1 else None
+
+    def _ranks_of(self, key: str) -> Ranks:
+        file = self.folder / f"{key}.npz"
+        # A file is of a run that came after the table was made.
+        return load_ranks(file) if self.table is None or file.is_file() else self.table[key]
 
     def per_target(self, name: str, seen: str) -> NDArray[np.float64]:
         """A metric of ranks for each target, the mean over seeds, float64 `[n]`.
@@ -210,7 +234,10 @@ def load_board(folder: Path, shown: Callable[[Mapping[str, Any]], bool] = lambda
         found.setdefault((line["dataset"], line["row"]), []).append(line)
     if not found:
         raise CheckpointError(f"{folder} holds no results. Run a plan: attrformer benchmark PLAN.yaml")
-    results = tuple(Result(_of_one_kind(group), folder / EVALUATIONS) for group in found.values())
+    table = RankTable(folder / RANK_TABLE)
+    # In the order in which rows were first run, also where the lines of their first runs are no longer kept.
+    groups = sorted(found.values(), key=lambda group: min(str(line.get(SINCE, line["date"])) for line in group))
+    results = tuple(Result(_of_one_kind(group), folder / EVALUATIONS, table) for group in groups)
     return Board(results, tuple(line for line in lines if "trial" in line))
 
 

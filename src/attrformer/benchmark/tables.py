@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,8 +21,10 @@ from attrformer.benchmark.wording import (
     training,
     with_caption,
 )
+from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.evaluation.bootstrap import Interval
 from attrformer.evaluation.evaluation import HEADLINE
+from attrformer.evaluation.metrics import in_brief, is_own
 from attrformer.evaluation.protocol import HIDDEN, RANKED, SEEN_VARIANTS
 
 RECALL: Final = "Recall@20"
@@ -45,18 +48,20 @@ class Tables:
     def __init__(self, board: Board, paper: PaperTable) -> None:
         self.board, self.paper = board, paper
 
-    def leaderboard(self, dataset: str, sort: str = HIDDEN) -> str:
+    def leaderboard(self, dataset: str, sort: str = HIDDEN, metrics: Sequence[str] | None = None) -> str:
         """Every model on a dataset, the best first.
 
         Args:
             dataset: its name.
             sort: the seen variant whose NDCG@20 orders the rows.
+            metrics: further columns, such as `Hit@20`; the reported metrics of one's own, at the longest, where None.
         """
         found = sorted(self.board.on(dataset), key=lambda result: -result.figure(HEADLINE, sort).value)
+        further = (RECALL, *(_own_metrics(found) if metrics is None else metrics))
         header = (
             "model",
             *(f"{HEADLINE} `seen={seen}`" for seen in SEEN_VARIANTS),
-            f"{RECALL} hidden / ranked",
+            *(f"{name} hidden / ranked" for name in further),
             *((f"paper's {HEADLINE}", "ours / paper's, hidden / ranked") if self.paper.models else ()),
             "seeds",
             "epochs, best",
@@ -65,15 +70,15 @@ class Tables:
             "peak memory",
             "commit",
         )
-        return with_caption(header, [self._entry(result) for result in found], found)
+        return with_caption(header, [self._entry(result, further) for result in found], found)
 
-    def _entry(self, result: Result) -> tuple[str, ...]:
+    def _entry(self, result: Result, further: Sequence[str]) -> tuple[str, ...]:
         title = f"**{result.title}**" if result.group == "ours" else result.title
         epochs = result.line["selected"].get("epoch")
         return (
             title,
             *(_spread(result, seen) for seen in SEEN_VARIANTS),
-            " / ".join(f"{result.figure(RECALL, seen).value:.4f}" for seen in SEEN_VARIANTS),
+            *(_both(result, name) for name in further),
             *(self._beside_the_paper(result) if self.paper.models else ()),
             str(len(result.lines)),
             "-" if epochs is None else f"{result.line['cost']['epochs']}, {epochs}",
@@ -90,14 +95,19 @@ class Tables:
         values = [result.figure(HEADLINE, seen).value for seen in SEEN_VARIANTS]
         return f"{published:.4f}", " / ".join(f"{value / published:.2f}" for value in values)
 
-    def significance(self, dataset: str) -> str:
-        """The model of this project against every other one: relative gain and paired bootstrap test."""
+    def significance(self, dataset: str, metric: str = HEADLINE) -> str:
+        """The model of this project against every other one: relative gain and paired bootstrap test.
+
+        Args:
+            dataset: its name.
+            metric: a metric of ranks, such as `NDCG@20`.
+        """
         own = self.board.own(dataset)
         if own is None:
             return NOTHING
         others = [result for result in self.board.on(dataset) if result.row != own.row]
-        others.sort(key=lambda result: -result.figure(HEADLINE, HIDDEN).value)
-        found = contrasts(own, others, HEADLINE)
+        others.sort(key=lambda result: -result.figure(metric, HIDDEN).value)
+        found = contrasts(own, others, metric)
         header = ("against", *(text for seen in SEEN_VARIANTS for text in (f"gain `seen={seen}`", "p")))
         rows = [
             (other.title, *(text for seen in SEEN_VARIANTS for text in _gain_cells(found.get((other.row, seen)))))
@@ -105,22 +115,22 @@ class Tables:
         ]
         if not rows:
             return NOTHING
-        return "\n\n".join([*self._best(dataset, found), markdown(header, rows)])
+        return "\n\n".join([*self._best(dataset, metric, found), markdown(header, rows)])
 
-    def _best(self, dataset: str, found: dict[tuple[str, str], Contrast]) -> list[str]:
+    def _best(self, dataset: str, metric: str, found: dict[tuple[str, str], Contrast]) -> list[str]:
         """A sentence for each seen variant: against the best of the paper's baselines."""
         own, whose = self.board.own(dataset), "paper's " if self.paper.models else ""
         sentences = []
         for seen in SEEN_VARIANTS:
-            rival = self.board.rival(dataset, HEADLINE, seen)
+            rival = self.board.rival(dataset, metric, seen)
             contrast = None if rival is None else found.get((rival.row, seen))
             if own is None or rival is None or contrast is None:
                 continue
             sentences.append(
-                f"{HEADLINE} `seen={seen}` of {own.title} relative to {rival.title}, the best of the {whose}baselines "
+                f"{metric} `seen={seen}` of {own.title} relative to {rival.title}, the best of the {whose}baselines "
                 f"here: {percent(contrast.gain)}, p {p_value(contrast.p_value)}."
             )
-        published = self.paper.gain(dataset, "attrformer", HEADLINE)
+        published = self.paper.gain(dataset, "attrformer", metric)
         if sentences and published is not None:
             sentences.append(f"In the paper's own table it is {100 * published:+.1f} % above its best baseline.")
         return [" ".join(sentences)] if sentences else []
@@ -212,6 +222,20 @@ class Tables:
         """Every table by the name that documents call it."""
         names = ("leaderboard", "significance", "ablations", "slices", "lengths", "tuning")
         return {name: getattr(self, name) for name in names}
+
+
+def _own_metrics(found: Sequence[Result]) -> list[str]:
+    """Metrics of somebody's own that any of some results reports, at their longest list."""
+    reported = dict.fromkeys(name for result in found for name in result.line["test"][f"seen={HIDDEN}"])
+    return in_brief(filter(is_own, reported))
+
+
+def _both(result: Result, name: str) -> str:
+    """A figure of both seen variants without its intervals, or - where it is not known."""
+    try:
+        return " / ".join(f"{result.figure(name, seen).value:.4f}" for seen in SEEN_VARIANTS)
+    except (ConfigurationError, CheckpointError):
+        return "-"
 
 
 def _spread(result: Result, seen: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from typing import Annotated, Any, TypeGuard
@@ -36,7 +35,7 @@ NO_MEMORY = (
     "with more; what was saved before is as it was."
 )
 COMMANDS = (demo, download, prepare, check, train, evaluate, recommend, explain, index, export, serve, report, options)
-MODELS = "--models"
+PLUGINS = ("--plugins", "--models")
 
 
 def _is_request(interrupt: KeyboardInterrupt) -> TypeGuard[Terminated]:
@@ -48,8 +47,8 @@ class Commands(TyperGroup):
     """Runs a command; errors that the user can mend become one message and an exit code."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Reads the arguments; `--models` may also stand behind the command."""
-        return super().parse_args(ctx, _models_first(args))
+        """Reads the arguments; `--plugins` may also stand behind the command."""
+        return super().parse_args(ctx, _plugins_first(args))
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that was asked for.
@@ -83,15 +82,15 @@ class Commands(TyperGroup):
         raise typer.Exit(BAD_INPUT)
 
 
-def _models_first(args: list[str]) -> list[str]:
-    """The arguments with every `--models FILE` before all others; what stands behind `--` is left alone."""
+def _plugins_first(args: list[str]) -> list[str]:
+    """The arguments with every `--plugins FILE` before all others; what stands behind `--` is left alone."""
     end = args.index("--") if "--" in args else len(args)
     first, rest, place = [], [], 0
     while place < end:
-        if args[place] == MODELS and place + 1 < end:
+        if args[place] in PLUGINS and place + 1 < end:
             first += args[place : place + 2]
             place += 1
-        elif args[place].startswith(f"{MODELS}="):
+        elif args[place].startswith(tuple(f"{option}=" for option in PLUGINS)):
             first.append(args[place])
         else:
             rest.append(args[place])
@@ -124,25 +123,26 @@ def about(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    models: Annotated[
+    plugins: Annotated[
         list[str] | None,
         typer.Option(
-            MODELS,
+            *PLUGINS,
             metavar="FILE",
-            help="Python file, or module, that registers models of your own; it is run. Several may be given, also by "
-            "the environment variable ATTRFORMER_MODELS, separated as in PATH.",
+            help="Python file, or module, that registers models, metrics or formats of your own; it is run. Several "
+            "may be given, also by the environment variable ATTRFORMER_PLUGINS, separated as in PATH.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Sequential recommendation with attributes as explicit relations."""
-    if models or os.environ.get("ATTRFORMER_MODELS"):
-        from attrformer.models.own import load_models
+    from attrformer.plugins import are_named, load_plugins
 
-        load_models(models or ())
+    if plugins or are_named():
+        load_plugins(plugins or ())
 
 
 for module in COMMANDS:
-    app.command(module.__name__.rpartition(".")[2])(getattr(module, module.__name__.rpartition(".")[2]))
+    _name = module.__name__.rpartition(".")[2]
+    app.command(_name, cls=getattr(module, "Command", None))(getattr(module, _name))
 
 app.add_typer(benchmark.benchmark, name="benchmark")

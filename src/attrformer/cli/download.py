@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from attrformer.cli import console
 from attrformer.errors import DownloadError
 
 
+class Command(TyperCommand):
+    """Lists in its help the data sets that can be fetched, also those of a file that --plugins names."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Writes the help; reading what is registered takes a moment that other commands are spared."""
+        from attrformer.dataset.raw import SOURCES
+
+        for argument in self.params:
+            if argument.name == "name":
+                argument.help = f"{', '.join(SOURCES)}."  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
+
+
 def download(
-    name: Annotated[
-        str, typer.Argument(help="ml-100k, ml-1m, ml-25m, beauty or toys.", metavar="NAME", show_default=False)
-    ],
+    name: Annotated[str, typer.Argument(help="Name of the data set.", metavar="NAME", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the raw files.")] = Path("data/raw"),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licence terms without being asked.")] = False,
     url: Annotated[

@@ -36,6 +36,15 @@ def evaluate(
         typer.Option("--data", "-d", help="Dataset folder; the one it was trained on by default.", show_default=False),
     ] = None,
     part: Annotated[Part, typer.Option("--split", "--part", help="Which interactions to predict.")] = Part.TEST,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics",
+            metavar="NAMES",
+            help="Metrics to report, separated by commas, also ones of your own; those of the run by default.",
+            show_default=False,
+        ),
+    ] = None,
     columns: Columns = None,
     kinds: Kinds = None,
     separators: Separators = None,
@@ -51,11 +60,12 @@ def evaluate(
 
     Example:  attrformer evaluate runs/ml-1m --json > figures.json
     """
+    named = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     model = runs.open_model(run)
     options = reading.configured(model.config, columns, kinds, separators, duplicates)
     dataset, split = runs.split_of_run(run, data, options)
     with spoken_warnings():
-        evaluation = model.evaluate(dataset, split=split, part=part.value)
+        evaluation = model.evaluate(dataset, split=split, part=part.value, metrics=named)
     unkept = _keep(run, evaluation) if part is Part.TEST else None
     if as_json:
         typer.echo(json.dumps(evaluation.to_json(), indent=2))

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand
 
 from attrformer.cli import console
+
+RECOGNISED: Final = "recognised by itself where it is not given."
+
+
+class Command(TyperCommand):
+    """Lists in its help the formats that are registered, also those of a file that --plugins names."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Writes the help; reading what is registered takes a moment that other commands are spared."""
+        from attrformer.dataset.raw import known_formats
+
+        for option in self.params:
+            if option.name == "format":
+                option.help = f"{', '.join(map(str, known_formats()))}; {RECOGNISED}"  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
 
 
 def prepare(
@@ -21,9 +37,7 @@ def prepare(
     format: Annotated[
         str | None,
         typer.Option(
-            help="movielens-100k, movielens-1m, movielens-10m, movielens-25m, amazon-2014, amazon-2018, amazon-2023, "
-            "recbole or s3rec; "
-            "recognised by itself where it is not given.",
+            help=RECOGNISED,
             show_default=False,
         ),
     ] = None,
@@ -31,9 +45,10 @@ def prepare(
 ) -> None:
     """Turn raw files into a dataset folder of parquet tables.
 
-    Reads MovieLens 100K, 1M, 10M and 25M, Amazon 2014, 2018 and 2023 reviews with metadata, RecBole atomic files and
-    S3Rec files. Your own tables need no preparing: put interactions.parquet (or .csv, .tsv, .jsonl, also .gz) with
-    user_id, item_id and timestamp into a folder, items and users beside it if you have them, and pass it to --data.
+    Reads MovieLens 100K, 1M, 10M and 25M, Amazon 2014, 2018 and 2023 reviews with metadata, RecBole atomic files,
+    S3Rec files, and formats of your own (--plugins FILE). Your own tables need no preparing: put interactions.parquet
+    (or .csv, .tsv, .jsonl, also .gz) with user_id, item_id and timestamp into a folder, items and users beside it if
+    you have them, and pass it to --data.
 
     Example:  attrformer prepare data/raw/ml-1m.zip --out data/ml-1m
     """
@@ -41,7 +56,7 @@ def prepare(
 
     done = prepare_raw(raw, out, format=format, overwrite=overwrite)
     rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in done.summary.rows.items())
-    console.say(f"Read as {done.format.value}: {rows}")
+    console.say(f"Read as {done.format}: {rows}")
     for note in done.notes:
         console.say(f"Note: {note}.")
     console.say(f"Next: attrformer train --data {done.folder} --out runs/{done.folder.name}")

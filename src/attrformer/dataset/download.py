@@ -1,4 +1,4 @@
-"""The public data sets that can be fetched by name, the terms they come under, and the fetching."""
+"""Fetching public data sets by name, after their terms were accepted."""
 
 from __future__ import annotations
 
@@ -7,90 +7,17 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from attrformer.dataset.raw.registry import SOURCES
+from attrformer.dataset.raw.sources import Source, SourceFile
 from attrformer.dataset.transfer import Check, Patience, Report, transfer
 from attrformer.errors import DownloadError
 
 _BLOCK_BYTES = 1 << 20
-_GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
-_AMAZON = "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles/"
-
-_GROUPLENS_TERMS = (
-    "MovieLens data of the GroupLens research group, University of Minnesota. For research: name the source in "
-    "publications, do not suggest that the university endorses you, and ask GroupLens before any commercial use. "
-)
-_NO_COPIES = _GROUPLENS_TERMS + "Copies may not be passed on without separate permission."
-_SAME_TERMS = _GROUPLENS_TERMS + "Copies may be passed on only under these same terms."
-_AMAZON_TERMS = (
-    "Amazon reviews up to 2014, collected by Julian McAuley's group and made available for research; no formal licence "
-    "is stated and the texts belong to their authors. Name the source in publications and do not pass copies on."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """One file of a data set.
-
-    Args:
-        name: its name at the source and in the folder.
-        md5: its published checksum, or None where none is published.
-    """
-
-    name: str
-    md5: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A data set that can be fetched by name.
-
-    Args:
-        name: what the user calls it.
-        title: what it is.
-        files: what it consists of.
-        base_url: the address that file names are appended to.
-        terms: the licence in short words, to be shown before anything is fetched.
-        terms_url: where the full terms stand.
-    """
-
-    name: str
-    title: str
-    files: tuple[SourceFile, ...]
-    base_url: str
-    terms: str
-    terms_url: str
-
-    def location(self, folder: Path) -> Path:
-        """What to give to `prepare`: the one file, or the folder of this data set's own where it has several."""
-        return folder / self.files[0].name if len(self.files) == 1 else folder / self.name
-
-
-def _movielens(name: str, title: str, md5: str, terms: str) -> Source:
-    address = f"{_GROUPLENS}{name}-README.txt" if name != "ml-25m" else f"{_GROUPLENS}ml-25m-README.html"
-    return Source(name, title, (SourceFile(f"{name}.zip", md5),), _GROUPLENS, terms, address)
-
-
-def _amazon(name: str, category: str) -> Source:
-    files = (SourceFile(f"reviews_{category}_5.json.gz"), SourceFile(f"meta_{category}.json.gz"))
-    title = f"Amazon 2014 {category.replace('_', ' ')}, reviews (5-core) and products"
-    return Source(name, title, files, _AMAZON, _AMAZON_TERMS, "http://snap.stanford.edu/data/amazon/productGraph/")
-
-
-SOURCES: dict[str, Source] = {
-    source.name: source
-    for source in (
-        _movielens("ml-100k", "MovieLens 100K", "0e33842e24a9c977be4e0107933c0723", _NO_COPIES),
-        _movielens("ml-1m", "MovieLens 1M", "c4d9eecfca2ab87c1945afe126590906", _NO_COPIES),
-        _movielens("ml-25m", "MovieLens 25M", "6b51fb2759a8657d3bfcbfc42b592ada", _SAME_TERMS),
-        _amazon("beauty", "Beauty"),
-        _amazon("toys", "Toys_and_Games"),
-    )
-}
 
 
 def find_source(name: str) -> Source:

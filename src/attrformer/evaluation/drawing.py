@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from attrformer.evaluation.groups import Grouped
+from attrformer.evaluation.metrics import in_brief
 from attrformer.evaluation.protocol import SEEN_VARIANTS
-
-if TYPE_CHECKING:
-    from attrformer.evaluation.evaluation import Evaluation
 
 WIDTH: Final = 120
 """Characters of a line of plain text."""
 
 
-def table(evaluation: Evaluation) -> Table:
+def table(evaluation: Grouped) -> Table:
     """The metrics of both seen variants with their intervals, under the line of the protocol.
 
     Figures of repeated targets, earlier targets of a user, new items and new users follow where there are any.
@@ -33,11 +32,10 @@ def table(evaluation: Evaluation) -> Table:
         drawn.add_column(f"seen={seen}", justify="right")
     for name in evaluation.names:
         drawn.add_row(name, *(str(evaluation.metric(name, seen)) for seen in SEEN_VARIANTS))
-    longest = max(evaluation.cutoffs)
     for halves in evaluation.groups.values():
         drawn.add_section()
         for label, group in halves.items():
-            for name in (f"Recall@{longest}", f"NDCG@{longest}"):
+            for name in in_brief(group.figures[SEEN_VARIANTS[0]]):
                 cells = (str(group.figures[seen][name]) for seen in SEEN_VARIANTS)
                 drawn.add_row(f"{name}, {label} ({group.targets:,} of {len(evaluation.users):,})", *cells)
     return drawn

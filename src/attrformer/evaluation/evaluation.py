@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.evaluation import drawing, metrics
+from attrformer.evaluation import drawing
+from attrformer.evaluation import metrics as measures
 from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
 from attrformer.evaluation.groups import HEADLINE as HEADLINE
 from attrformer.evaluation.groups import Grouped
 from attrformer.evaluation.protocol import HIDDEN, SEEN_VARIANTS, Protocol
+from attrformer.evaluation.storage import STORED, load_values, save_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,7 @@ class Evaluation(Grouped):
             was kept.
         last: bool `[n]`, whether each target is the last one of its user; None where stored before this was kept.
         new_users: bool `[n]`, whether the user of each target has no training interaction; None where not given.
+        metrics: names of the metrics that are reported.
         held_out: the same targets where no item is ranked but those that were held out of training; None where none
             were. `save` leaves it out.
     """
@@ -56,17 +60,13 @@ class Evaluation(Grouped):
     last: NDArray[np.bool_] | None = None
     new_users: NDArray[np.bool_] | None = None
     held_out: Evaluation | None = None
+    metrics: tuple[str, ...] = measures.BUILT_IN
     _known: dict[tuple[str, str], Interval] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every metric that is reported, such as `NDCG@20`."""
-        measures = list(metrics.RANK_METRICS)
-        if self.lists:
-            measures.append(metrics.COVERAGE)
-            if self.popularity is not None:
-                measures.append(metrics.POPULARITY_BIAS)
-        return tuple(f"{measure}@{k}" for measure in measures for k in self.cutoffs)
+        return measures.names_of(self.metrics, self.cutoffs, self.ranking())
 
     def per_target(self, name: str, seen: str = "hidden") -> NDArray[np.float64]:
         """A metric of each target, float64 `[n]`, aligned with `users`.
@@ -79,15 +79,26 @@ class Evaluation(Grouped):
             ConfigurationError: the metric or variant is unknown, or is no mean over targets.
         """
         _check_seen(seen)
-        measure, k = metrics.parse_metric(name)
-        if measure in metrics.RANK_METRICS:
-            return metrics.RANK_METRICS[measure](self.ranks[seen], k)
-        if measure == metrics.COVERAGE:
-            raise ConfigurationError(f"{name} belongs to all lists together. Ask for `metric('{name}')` instead.")
-        if self.popularity is None:
-            raise ConfigurationError(f"{name} needs the popularity of items. Evaluate with `popularity` given.")
-        percentiles = metrics.popularity_percentiles(self.popularity)
-        return metrics.popularity_bias(self._lists(name, seen, k), self.items, percentiles)
+        return measures.target_values(name, self.ranking(seen))
+
+    def ranking(self, seen: str = "hidden") -> measures.Ranking:
+        """What metrics may look at.
+
+        Args:
+            seen: "hidden" or "ranked".
+
+        Raises:
+            ConfigurationError: the variant is unknown.
+        """
+        _check_seen(seen)
+        values = {
+            "ranks": self.ranks[seen],
+            "lists": self.lists.get(seen),
+            "items": self.items,
+            "popularity": self.popularity,
+            "users": self._owners(),
+        }
+        return measures.Ranking(self.protocol.items, values)
 
     def value(self, name: str, seen: str = "hidden") -> float:
         """A metric without its interval, at no cost of resampling.
@@ -99,9 +110,7 @@ class Evaluation(Grouped):
         Raises:
             ConfigurationError: the metric or variant is unknown.
         """
-        if metrics.parse_metric(name)[0] == metrics.COVERAGE:
-            return self.metric(name, seen).value
-        return float(self.per_target(name, seen).mean())
+        return float(self.per_target(name, seen).mean()) if measures.is_mean(name) else self.metric(name, seen).value
 
     def values(self) -> dict[str, dict[str, float]]:
         """Every reported metric without intervals: `{"seen=hidden": {"NDCG@20": x, ...}, "seen=ranked": {...}}`."""
@@ -119,16 +128,11 @@ class Evaluation(Grouped):
         """
         _check_seen(seen)
         if (name, seen) not in self._known:
-            measure, k = metrics.parse_metric(name)
-            if measure == metrics.COVERAGE:
-                self._known[name, seen] = metrics.coverage(
-                    self._lists(name, seen, k),
-                    self.protocol.items,
-                    users=self._owners(),
-                    confidence=self.protocol.confidence,
-                )
-            else:
+            if measures.is_mean(name):
                 self._resample(name, seen)
+            else:
+                found = measures.overall_value(name, self.ranking(seen), self.protocol.confidence)
+                self._known[name, seen] = found
         return self._known[name, seen]
 
     def to_json(self) -> dict[str, Any]:
@@ -198,10 +202,7 @@ class Evaluation(Grouped):
         Raises:
             WriteError: the file cannot be written; what was there before is as it was.
         """
-        # Imported late, since storage builds evaluations.
-        from attrformer.evaluation.storage import save_evaluation
-
-        save_evaluation(self, Path(path))
+        save_values(Path(path), {name: getattr(self, name) for name in STORED})
 
     @classmethod
     def load(cls, path: Path | str) -> Evaluation:
@@ -212,28 +213,24 @@ class Evaluation(Grouped):
 
         Raises:
             CheckpointError: the file is missing, damaged or holds something else.
+            ConfigurationError: it reports a metric of one's own that is not registered.
         """
-        from attrformer.evaluation.storage import load_evaluation
-
-        return load_evaluation(Path(path))
+        found = cls(**load_values(Path(path)))
+        measures.require_known(found.metrics)
+        return found
 
     def _resample(self, name: str, seen: str) -> None:
         """Remember the intervals of all reported means at once, since drawing users costs more than averaging."""
-        wanted = [(name, seen)]
-        if name in self.names:
-            means = [known for known in self.names if metrics.parse_metric(known)[0] != metrics.COVERAGE]
-            wanted = [(known, variant) for known in means for variant in SEEN_VARIANTS]
+        # Those of the library stay together, so that their last bits do not depend on what else is reported.
+        names: Iterable[str] = measures.BUILT_IN
+        if measures.is_own(name):
+            names = filter(measures.is_own, self.metrics)
+        beside = measures.names_of(names, self.cutoffs, self.ranking())
+        means = [known for known in beside if measures.is_mean(known)]
+        wanted = [(known, variant) for known in means for variant in SEEN_VARIANTS] if name in means else [(name, seen)]
         table = np.stack([self.per_target(*key) for key in wanted], axis=1)
         intervals = mean_intervals(table, **self._sampling())
         self._known.update(zip(wanted, intervals, strict=True))
-
-    def _lists(self, name: str, seen: str, k: int) -> NDArray[np.int32]:
-        if not self.lists:
-            raise ConfigurationError(f"{name} needs recommended lists. Evaluate with `lists=True`.")
-        longest = self.lists[seen].shape[1]
-        if longest < min(k, self.protocol.items):
-            raise ConfigurationError(f"{name} is longer than the lists of {longest}. Add {k} to the cutoffs.")
-        return self.lists[seen][:, :k]
 
 
 def _check_seen(seen: str) -> None:

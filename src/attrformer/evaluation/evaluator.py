@@ -19,6 +19,7 @@ from attrformer.dataset.splits import Targets
 from attrformer.errors import DataError
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
+from attrformer.evaluation.metrics import require_known
 from attrformer.evaluation.protocol import HIDDEN, RANKED, SEEN_VARIANTS, Protocol
 from attrformer.evaluation.ranks import target_ranks, top_items
 
@@ -88,6 +89,7 @@ def evaluate(
         DataError: there are no targets, an item is outside the catalogue, or scores are NaN or of the wrong shape.
     """
     check_targets(targets, item_count, popularity, activity)
+    require_known(config.metrics)
     # No list is longer than the catalogue, whatever the cutoff.
     length = min(max(config.cutoffs), item_count) if lists else 0
     ranks = {seen: np.empty(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
@@ -126,6 +128,7 @@ def evaluate(
         repeats=repeats,
         last=targets.last,
         new_users=None if activity is None else activity[targets.users] == 0,
+        metrics=config.metrics,
     )
 
 

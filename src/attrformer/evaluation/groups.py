@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -50,6 +50,7 @@ class Grouped:
 
     protocol: Protocol
     cutoffs: tuple[int, ...]
+    metrics: tuple[str, ...]
     users: NDArray[np.int64]
     items: NDArray[np.int64]
     history_lengths: NDArray[np.int64]
@@ -69,6 +70,15 @@ class Grouped:
         Raises:
             ConfigurationError: the metric or variant is unknown, or is no mean over targets.
         """
+        raise NotImplementedError
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every metric that is reported, such as `NDCG@20`."""
+        raise NotImplementedError
+
+    def metric(self, name: str, seen: str = "hidden") -> Interval:
+        """A metric with its confidence interval; see `Evaluation.metric`."""
         raise NotImplementedError
 
     def by_history_length(self, name: str = HEADLINE, seen: str = "hidden", *, count: int = 5) -> list[Slice]:
@@ -229,16 +239,24 @@ class Grouped:
         raise ConfigurationError(f"Nothing is known of {what} here. Evaluate again{needed.get(kind, '')}.")
 
     def _figures(self, inside: NDArray[np.bool_]) -> GroupFigures:
-        names = [f"{measure}@{k}" for measure in metrics.RANK_METRICS for k in self.cutoffs]
-        keys = [(seen, name) for seen in SEEN_VARIANTS for name in names]
-        table = np.stack([self.per_target(name, seen)[inside] for seen, name in keys], axis=1)
+        names = self._of_ranks(self.metrics)
         sampling = self._sampling()
         users = sampling.pop("users")
-        intervals = mean_intervals(table, users=None if users is None else users[inside], **sampling)
-        found = dict(zip(keys, intervals, strict=True))
+        found: dict[tuple[str, str], Interval] = {}
+        for columns in (self._of_ranks(metrics.BUILT_IN), [name for name in names if metrics.is_own(name)]):
+            # The columns of the library stay together, so that their last bits do not depend on what else is reported.
+            keys = [(seen, name) for seen in SEEN_VARIANTS for name in columns]
+            if keys:
+                table = np.stack([self.per_target(name, seen)[inside] for seen, name in keys], axis=1)
+                intervals = mean_intervals(table, users=None if users is None else users[inside], **sampling)
+                found.update(zip(keys, intervals, strict=True))
         return GroupFigures(
             int(inside.sum()), {seen: {name: found[seen, name] for name in names} for seen in SEEN_VARIANTS}
         )
+
+    def _of_ranks(self, measures: Iterable[str]) -> list[str]:
+        """Every reported length of the metrics that look at ranks alone."""
+        return [f"{measure}@{k}" for measure in metrics.of_ranks_alone(measures) for k in self.cutoffs]
 
     def _sampling(self) -> dict[str, Any]:
         return {

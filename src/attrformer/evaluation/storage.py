@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +14,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from attrformer.errors import CheckpointError, DataError
-from attrformer.evaluation.evaluation import Evaluation
+from attrformer.evaluation.metrics import BUILT_IN
 from attrformer.evaluation.protocol import SEEN_VARIANTS, Protocol
 from attrformer.io import has_checksum, parse_json, with_checksum, write_atomically
 from attrformer.locks import locked_place
 
 _OPTIONAL: Final = ("popularity", "same_time", "repeats", "last", "new_users")
 """What is not known of every evaluation, or was not kept by earlier versions."""
+
+STORED: Final = ("protocol", "cutoffs", "metrics", "users", "items", "history_lengths", "ranks", "lists", *_OPTIONAL)
+"""What is kept of an evaluation, by the names of its attributes."""
 
 _FORMAT: Final = "attrformer-evaluation-2"
 _UNCHECKED: Final = "attrformer-evaluation-1"
@@ -28,28 +32,25 @@ _UNCHECKED: Final = "attrformer-evaluation-1"
 _HEADER: Final = "evaluation"
 
 
-def save_evaluation(evaluation: Evaluation, path: Path) -> None:
-    """Write ranks, lists and protocol.
+def save_values(path: Path, values: Mapping[str, Any]) -> None:
+    """Write what an evaluation is made of.
 
     Args:
-        evaluation: what to write.
         path: the file, replaced as a whole where it exists; its folder is made where needed.
+        values: by the names of `STORED`.
 
     Raises:
         BusyError: another process is writing that file.
         WriteError: it cannot be written; what lay there is as it was.
     """
-    tensors: dict[str, NDArray[np.generic]] = {
-        "users": evaluation.users,
-        "items": evaluation.items,
-        "history_lengths": evaluation.history_lengths,
-    }
-    tensors |= {f"ranks.{seen}": ranks for seen, ranks in evaluation.ranks.items()}
-    tensors |= {f"lists.{seen}": lists for seen, lists in evaluation.lists.items()}
-    optional = {name: getattr(evaluation, name) for name in _OPTIONAL}
-    tensors |= {name: values for name, values in optional.items() if values is not None}
-    ready = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
-    told = {"protocol": evaluation.protocol.to_json(), "cutoffs": evaluation.cutoffs, "arrays": _checksum(ready)}
+    tensors: dict[str, NDArray[np.generic]] = {name: values[name] for name in ("users", "items", "history_lengths")}
+    tensors |= {f"ranks.{seen}": ranks for seen, ranks in values["ranks"].items()}
+    tensors |= {f"lists.{seen}": lists for seen, lists in values["lists"].items()}
+    tensors |= {name: values[name] for name in _OPTIONAL if values[name] is not None}
+    ready = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    told = {"protocol": values["protocol"].to_json(), "cutoffs": values["cutoffs"], "arrays": _checksum(ready)}
+    if values["metrics"] != BUILT_IN:
+        told["metrics"] = values["metrics"]
     # With one entry the header is the same each time; the library writes several in any order.
     header = {_HEADER: json.dumps({"format": _FORMAT, **with_checksum(told)})}
     with locked_place(path):
@@ -64,11 +65,14 @@ def _checksum(tensors: dict[str, NDArray[np.generic]]) -> str:
     return digest.hexdigest()
 
 
-def load_evaluation(path: Path) -> Evaluation:
-    """Read what `save_evaluation` wrote.
+def load_values(path: Path) -> dict[str, Any]:
+    """Read what `save_values` wrote.
 
     Args:
         path: the file.
+
+    Returns:
+        Values by the names of `STORED`.
 
     Raises:
         CheckpointError: the file is missing, damaged or holds something else.
@@ -81,16 +85,15 @@ def load_evaluation(path: Path) -> Evaluation:
         raise CheckpointError(f"The evaluation {path} cannot be read ({error}). Evaluate the model again.") from error
     try:
         told = _told(header, tensors)
-        return Evaluation(
-            protocol=Protocol.from_json(told["protocol"]),
-            cutoffs=tuple(told["cutoffs"]),
-            users=tensors["users"],
-            items=tensors["items"],
-            history_lengths=tensors["history_lengths"],
-            ranks={seen: tensors[f"ranks.{seen}"] for seen in SEEN_VARIANTS},
-            lists={seen: tensors[f"lists.{seen}"] for seen in SEEN_VARIANTS if f"lists.{seen}" in tensors},
+        return {
+            "protocol": Protocol.from_json(told["protocol"]),
+            "cutoffs": tuple(told["cutoffs"]),
+            "metrics": tuple(map(str, told.get("metrics", BUILT_IN))),
+            **{name: tensors[name] for name in ("users", "items", "history_lengths")},
+            "ranks": {seen: tensors[f"ranks.{seen}"] for seen in SEEN_VARIANTS},
+            "lists": {seen: tensors[f"lists.{seen}"] for seen in SEEN_VARIANTS if f"lists.{seen}" in tensors},
             **{name: tensors.get(name) for name in _OPTIONAL},
-        )
+        }
     except (LookupError, TypeError, ValueError, AttributeError, DataError) as error:
         raise CheckpointError(f"The evaluation {path} is incomplete ({error}). Evaluate the model again.") from error
 

@@ -53,8 +53,8 @@ _networks: Final[dict[type[ModelConfig], NetworkMaker]] = dict(_BUILT_IN)
 
 open_family(
     ModelConfig,
-    "A model of your own is known once the file that registers it is named: attrformer --models FILE, or the "
-    "environment variable ATTRFORMER_MODELS; in Python, once it is imported.",
+    "A model of your own is known once the file that registers it is named: attrformer --plugins FILE, or the "
+    "environment variable ATTRFORMER_PLUGINS; in Python, once it is imported.",
 )
 for _options in _BUILT_IN:
     add_variant(ModelConfig, _options)

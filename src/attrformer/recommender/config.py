@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrformer.configuration import Options, to_dict
 from attrformer.dataset.dataset import Dataset
@@ -193,6 +193,14 @@ class Config(Options):
         ) -> None: ...
 
 
+LATER: Final = {
+    "evaluation.metrics": list(EvaluationConfig().metrics),
+    "training.metric": TrainingConfig().metric,
+    "relations.own": [],
+}
+"""Options that came later, by their defaults: a run that was begun without them had these."""
+
+
 def changed_options(before: dict[str, Any], after: Config) -> list[str]:
     """Dotted names of the options that differ, in the order of declaration.
 
@@ -200,7 +208,7 @@ def changed_options(before: dict[str, Any], after: Config) -> list[str]:
         before: a configuration as plain values.
         after: the configuration to compare with it.
     """
-    old, new = _flat(before), _flat(to_dict(after))
+    old, new = LATER | _flat(before), _flat(to_dict(after))
     return [name for name in dict.fromkeys((*new, *old)) if old.get(name, None) != new.get(name, None)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,7 +18,8 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sequences import Sequences
 from attrformer.dataset.splits import Split, Targets
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.evaluation.evaluator import evaluate
+from attrformer.evaluation.evaluator import Scorer, evaluate
+from attrformer.evaluation.metrics import find_metric, higher_is_better, parse_metric, require_known
 from attrformer.models.checking import ROWS, check_network
 from attrformer.models.inputs import InputMaker
 from attrformer.models.network import Network
@@ -37,7 +38,7 @@ from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision, replays
 from attrformer.training.examples import Examples
-from attrformer.training.trainer import SELECTION_METRIC, Trainer
+from attrformer.training.trainer import Trainer
 
 STRENGTH_CONTEXTS = 512
 """Validation contexts over which the strength of relations is measured."""
@@ -47,8 +48,6 @@ _SELECTED: Final = {
     "seen=hidden": "seen=hidden",
     "seen=ranked": "seen=ranked",
 }
-
-SELECTION_CUTOFF = int(SELECTION_METRIC.partition("@")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,8 @@ class Fit:
             Stopped: after an interrupt, once the state has been saved.
         """
         config, split = self.config, self.split
+        require_known(config.evaluation.metrics)
+        parse_metric(config.training.metric)
         device = choose_device(config.training.device)
         settled = self._settle(device)
         with _numerics(config.training.threads, device, config.seed):
@@ -127,8 +128,34 @@ class Fit:
             self._check(network, examples)
         check_relations(self.dataset, self.split.train, config.model.reads(config.relations), config.seed)
         scorer = CatalogueScorer(network, relations, maker)
+        higher = higher_is_better(config.training.metric)
+        sign = 1.0 if higher else -1.0
+        with TrainingWatcher(config.training.epochs, self.run, self.shown, config.training.metric, sign) as watcher:
+            trainer = Trainer(
+                network,
+                examples,
+                self._validation(scorer),
+                torch.from_numpy(relations.popularity).to(device),
+                config.training,
+                config.target,
+                precision,
+                None if self.run is None else self.run.checkpoint,
+                watcher,
+                higher,
+            )
+            trainer.fit(resume=self.resume)
+        return trainer
+
+    def _validation(self, scorer: Scorer) -> Callable[[], dict[str, dict[str, float]]]:
+        """Gives the validation figures of a scorer as it is then, the one that selects among them."""
+        config = self.config
         sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)
-        measured = replace(config.evaluation, cutoffs=(*config.evaluation.cutoffs, SELECTION_CUTOFF))
+        name, k = parse_metric(config.training.metric)
+        told = config.evaluation
+        measured = replace(told, cutoffs=(*told.cutoffs, k), metrics=(*told.metrics, name))
+        reads, popularity = find_metric(name).reads, None
+        if "popularity" in reads:
+            popularity = np.bincount(self.split.train.items, minlength=self.dataset.item_count)
 
         def validate() -> dict[str, dict[str, float]]:
             return evaluate(
@@ -136,24 +163,12 @@ class Fit:
                 sample,
                 item_count=self.dataset.item_count,
                 dataset=self.dataset.name,
-                lists=False,
+                popularity=popularity,
+                lists="lists" in reads,
                 config=measured,
             ).values()
 
-        with TrainingWatcher(config.training.epochs, self.run, self.shown) as watcher:
-            trainer = Trainer(
-                network,
-                examples,
-                validate,
-                torch.from_numpy(relations.popularity).to(device),
-                config.training,
-                config.target,
-                precision,
-                None if self.run is None else self.run.checkpoint,
-                watcher,
-            )
-            trainer.fit(resume=self.resume)
-        return trainer
+        return validate
 
     def _check(self, network: Network, examples: Examples) -> None:
         """Looks at a network of somebody's own with a few histories, from the shortest to the longest."""
@@ -181,7 +196,7 @@ class Fit:
             edges=edges,
             dropout=settled["dropout"],
             precision=settled["precision"],
-            selection=f"best epoch by validation {SELECTION_METRIC} ({_SELECTED[config.training.select_on]}) | "
+            selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
             f"{protocol_marks(dataset, relations)}{_after_the_fact(dataset)}",
         )
         fitted = Fitted(config.model, relations.for_inference(), parameters_of(network), knowledge, device)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.splits import Split
@@ -99,7 +100,14 @@ class Recommender(Answering):
             pairs = {attribute: self.strongest_pairs(attribute) for attribute in self.pair_attributes()}
             folder.add_relations(self.relation_strengths(), pairs)
 
-    def evaluate(self, dataset: Dataset, *, split: Split | None = None, part: str = "test") -> Evaluation:
+    def evaluate(
+        self,
+        dataset: Dataset,
+        *,
+        split: Split | None = None,
+        part: str = "test",
+        metrics: Sequence[str] | None = None,
+    ) -> Evaluation:
         """Ranks the whole catalogue for every target, in both seen variants.
 
         Where the split holds items out of training, the figures among these items alone are in `held_out`.
@@ -109,13 +117,14 @@ class Recommender(Answering):
                 given.
             split: of the dataset as it is; by default the split that the options ask for.
             part: "test" or "validation".
+            metrics: names of the metrics to report, such as ["Recall", "NDCG"]; those of the options where None.
 
         Returns:
             Figures with their protocol; user and item codes are those of the dataset.
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            ConfigurationError: the part is unknown.
+            ConfigurationError: the part or a metric is unknown.
             DataError: the dataset has another catalogue.
         """
         fitted = self.fitted
@@ -123,7 +132,12 @@ class Recommender(Answering):
         if split is None:
             dataset = self.config.data.filtered(dataset)
             split = self.config.data.split_of(dataset)
-        return assess(fitted, self.config, dataset, split, part)
+        config = self.config
+        if metrics is not None:
+            # The options say what is wrong with anything but a list of names.
+            named = cast("tuple[str, ...]", metrics)
+            config = replace(config, evaluation=replace(config.evaluation, metrics=named))
+        return assess(fitted, config, dataset, split, part)
 
 
 class AttrFormer(Recommender):

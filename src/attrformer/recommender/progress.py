@@ -12,8 +12,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from attrformer.recommender.run_folder import RunFolder
 from attrformer.training import checkpoint
 
-_SHOWN = "NDCG@20"
-
 
 class TrainingWatcher:
     """Shows progress on standard error and keeps the metrics of each epoch.
@@ -22,10 +20,14 @@ class TrainingWatcher:
         epochs: most epochs of the run.
         run: gets a line for each epoch, or None.
         shown: whether there is a progress bar.
+        metric: that selects the best epoch.
+        sign: 1, or -1 where less of it is better.
     """
 
-    def __init__(self, epochs: int, run: RunFolder | None, shown: bool) -> None:
-        self._epochs, self._run = epochs, run
+    def __init__(
+        self, epochs: int, run: RunFolder | None, shown: bool, metric: str = "NDCG@20", sign: float = 1.0
+    ) -> None:
+        self._epochs, self._run, self._metric, self._sign = epochs, run, metric, sign
         self._console = Console(stderr=True, quiet=not shown)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -65,7 +67,9 @@ class TrainingWatcher:
         if now - self._clock > 1.0:
             self._speed, self._clock, self._seen = self._seen / (now - self._clock), now, 0
         self._loss = progress.loss_sum / progress.batch
-        best = "" if progress.best < 0 else f" | best {_SHOWN} {progress.best:.4f} (epoch {progress.best_epoch + 1})"
+        best = ""
+        if progress.best_epoch >= 0:
+            best = f" | best {self._metric} {self._sign * progress.best:.4f} (epoch {progress.best_epoch + 1})"
         self._bar.update(
             self._task,
             description=f"epoch {progress.epoch + 1}/{self._epochs}",
@@ -79,7 +83,8 @@ class TrainingWatcher:
         if self._run is not None:
             self._run.add_epoch(line)
         figures = "".join(
-            f" | {variant} {_SHOWN} {values[_SHOWN]:.4f}" for variant, values in line.get("validation", {}).items()
+            f" | {variant} {self._metric} {values[self._metric]:.4f}"
+            for variant, values in line.get("validation", {}).items()
         )
         self._console.print(
             f"epoch {line['epoch'] + 1}/{self._epochs} | loss {line['loss']:.4f}{figures} | {line['seconds']:.1f} s",

@@ -13,8 +13,8 @@ LONG_HISTORIES: Final = 20
 """Mean training interactions of a user from which a wide window is used where the options leave it open."""
 
 ADVICE: Final = (
-    "A relation of your own is known once the file that registers it is named: attrformer --models FILE, or the "
-    "environment variable ATTRFORMER_MODELS; in Python, once it is imported."
+    "A relation of your own is known once the file that registers it is named: attrformer --plugins FILE, or the "
+    "environment variable ATTRFORMER_PLUGINS; in Python, once it is imported."
 )
 
 

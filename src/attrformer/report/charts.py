@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from attrformer.report.scale import Scale, Tick, finite, number, round_values, s
 
 WIDTH = 480
 PAIR_LABEL = 15
+
+Best = Callable[[Iterable[float]], float]
+"""Finds the best of some values: `max`, or `min` where less is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A marker of a line chart; `best` marks the highest one of a series."""
+    """A marker of a line chart; `best` marks the best one of a series."""
 
     x: float
     y: float
@@ -116,7 +119,7 @@ class HeatMap:
 
 
 def line_chart(
-    title: str, description: str, series: Mapping[str, Sequence[tuple[int, float | None]]], *, mark_best: bool = False
+    title: str, description: str, series: Mapping[str, Sequence[tuple[int, float | None]]], *, best: Best | None = None
 ) -> LineChart | None:
     """Curves of one or two series over the epochs, or None where there is nothing to draw.
 
@@ -124,7 +127,7 @@ def line_chart(
         title: heading of the chart.
         description: one sentence for readers who cannot see it.
         series: (epoch, value) pairs by name; values that are missing or not finite are left out.
-        mark_best: whether the highest value of each series is marked.
+        best: what finds the value of each series that is marked, `max` or `min`; None marks none.
     """
     drawn = {name: [(x, y) for x, y in points if finite([y])] for name, points in series.items()}
     values = [float(y) for points in drawn.values() for _, y in points if y is not None]
@@ -135,7 +138,7 @@ def line_chart(
     x_values, y_values = round_values(epochs[0], epochs[-1], 8, whole=True), round_values(min(values), max(values))
     across = Scale(x_values[0], x_values[-1], left, WIDTH - 16.0)
     upward = Scale(y_values[0], y_values[-1], bottom, 18.0)
-    lines = tuple(_line(name, points, across, upward, mark_best) for name, points in drawn.items() if points)
+    lines = tuple(_line(name, points, across, upward, best) for name, points in drawn.items() if points)
     by_epoch = [{x: y for x, y in points} for points in drawn.values()]
     rows = tuple((str(epoch), *(number(points.get(epoch)) for points in by_epoch)) for epoch in epochs)
     return LineChart(
@@ -151,12 +154,13 @@ def line_chart(
     )
 
 
-def _line(name: str, points: Sequence[tuple[int, Any]], across: Scale, upward: Scale, mark_best: bool) -> Line:
-    best = max(range(len(points)), key=lambda index: points[index][1]) if mark_best else -1
+def _line(name: str, points: Sequence[tuple[int, Any]], across: Scale, upward: Scale, best: Best | None) -> Line:
+    values = [y for _, y in points]
+    marked = -1 if best is None else values.index(best(values))
     places = [(across(x), upward(y)) for x, y in points]
     path = "M" + " L".join(f"{x} {y}" for x, y in places)
     markers = tuple(
-        Point(x, y, f"{name}, epoch {points[index][0]}: {number(points[index][1])}", index == best)
+        Point(x, y, f"{name}, epoch {points[index][0]}: {number(points[index][1])}", index == marked)
         for index, (x, y) in enumerate(places)
     )
     return Line(name, path, markers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from attrformer.evaluation.metrics import in_brief
 from attrformer.report.charts import Table
 from attrformer.report.scale import finite, number
 
@@ -24,7 +25,7 @@ def metrics_table(figures: Mapping[str, Any], variants: Sequence[str]) -> Table:
 
 
 def groups_table(groups: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Recall and NDCG, at the longest of their cutoffs, for each group of targets.
+    """Recall, NDCG and metrics of one's own, at the longest of their cutoffs, for each group of targets.
 
     Args:
         groups: `groups` of `figures.json`, by kind and label.
@@ -33,14 +34,9 @@ def groups_table(groups: Mapping[str, Mapping[str, Any]]) -> Table:
         (label, f"{group['targets']:,}", name, *(_interval(group[variant].get(name)) for variant in VARIANTS))
         for halves in groups.values()
         for label, group in halves.items()
-        for name in _longest(group[VARIANTS[0]])
+        for name in in_brief(group[VARIANTS[0]])
     )
     return Table(("Targets", "Count", "Metric", *VARIANTS), rows)
-
-
-def _longest(figures: Mapping[str, Any]) -> list[str]:
-    longest = max((int(name.partition("@")[2]) for name in figures), default=0)
-    return [name for name in (f"Recall@{longest}", f"NDCG@{longest}") if name in figures]
 
 
 def _interval(figure: Mapping[str, float] | None) -> str:

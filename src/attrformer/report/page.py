@@ -13,7 +13,8 @@ from attrformer.dataset.check.text import said
 from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.protocol import Protocol
 from attrformer.io import write_text
-from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map, line_chart
+from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map
+from attrformer.report.curves import curves
 from attrformer.report.figures import VARIANTS, groups_table, metrics_table
 from attrformer.report.findings import columns_table, findings_table
 from attrformer.report.run_files import RunFiles, read_run
@@ -122,7 +123,7 @@ def render(run: RunFiles) -> str:
             _metrics_section(run.figures),
             *_groups_sections(run.figures.get("groups", {})),
             *_check_sections(run.check),
-            _curves_section(run.epochs),
+            _curves_section(run.epochs, run.configuration),
             _slices_section(run.slices),
             _strengths_section(run.relations.get("strengths", {})),
             _pairs_section(run.relations.get("pairs", {})),
@@ -185,35 +186,11 @@ def _groups_sections(groups: Mapping[str, Mapping[str, Any]]) -> Iterator[Sectio
     yield Section("Groups of targets", note, table=groups_table(groups))
 
 
-def _curves_section(epochs: Sequence[Mapping[str, Any]]) -> Section:
-    # The log counts epochs from zero, people from one.
-    losses = {"loss": [(epoch["epoch"] + 1, epoch.get("loss")) for epoch in epochs]}
-    quality: dict[str, list[tuple[int, float | None]]] = {variant: [] for variant in VARIANTS}
-    for epoch in epochs:
-        for variant in VARIANTS:
-            value = (epoch.get("validation") or {}).get(variant, {}).get(HEADLINE)
-            quality[variant].append((epoch["epoch"] + 1, value["value"] if isinstance(value, dict) else value))
-    charts = (
-        line_chart("Training loss", _course("The training loss", losses["loss"]), losses),
-        line_chart(f"Validation {HEADLINE}", _summary(quality), quality, mark_best=True),
-    )
-    drawn = tuple(chart for chart in charts if chart)
+def _curves_section(epochs: Sequence[Mapping[str, Any]], configuration: Mapping[str, Any]) -> Section:
+    drawn = curves(epochs, str(configuration.get("training", {}).get("metric", HEADLINE)))
     if not drawn:
         return Section("Training", missing="No epoch was finished yet. Run: attrformer train ... --resume")
     return Section("Training", "A ring marks the best epoch of each curve.", charts=drawn)
-
-
-def _course(what: str, points: Sequence[tuple[int, float | None]]) -> str:
-    known = [(x, y) for x, y in points if finite([y])]
-    if not known:
-        return what
-    (first, before), (last, after) = known[0], known[-1]
-    return f"{what} goes from {number(before)} at epoch {first} to {number(after)} at epoch {last}."
-
-
-def _summary(series: Mapping[str, Sequence[tuple[int, float | None]]]) -> str:
-    known = {name: [(x, y) for x, y in points if finite([y])] for name, points in series.items()}
-    return " ".join(_course(f"Validation {HEADLINE} with {name}", points) for name, points in known.items() if points)
 
 
 def _slices_section(slices: Mapping[str, Any]) -> Section:

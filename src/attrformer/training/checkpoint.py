@@ -38,7 +38,7 @@ class Progress:
         step: optimizer steps in all.
         loss_sum: sum of the epoch's batch losses so far.
         seconds: of the epoch so far.
-        best: best validation figure.
+        best: best validation figure, negative where less is better.
         best_epoch: when it was reached.
         finished: whether training has come to its end.
     """

@@ -44,14 +44,17 @@ class TrainingConfig(Options):
 
     epochs: int = field(default=40, metadata={"help": "most passes over the training sequences"})
     patience: int = field(
-        default=4, metadata={"help": "evaluations without a better validation NDCG@20 before stopping"}
+        default=4, metadata={"help": "evaluations without a better validation figure before stopping"}
     )
     evaluate_every: int = field(default=1, metadata={"help": "epochs between evaluations on validation"})
     validation_users: int = field(
         default=10000, metadata={"help": "most validation targets looked at during training, a fixed sample"}
     )
+    metric: str = field(
+        default="NDCG@20", metadata={"help": "metric of validation that selects the best epoch, also one of your own"}
+    )
     select_on: Literal["seen=hidden", "seen=ranked", "mean"] = field(
-        default="mean", metadata={"help": "which variant of validation NDCG@20 selects the best epoch"}
+        default="mean", metadata={"help": "which variant of that metric selects the best epoch"}
     )
     batch_targets: int = field(default=1024, metadata={"help": "target positions in a batch"})
     sequence_targets: int = field(
@@ -92,6 +95,10 @@ class TrainingConfig(Options):
         super().__post_init__()
         for name in ("epochs", "patience", "evaluate_every", "validation_users", "batch_targets", "sequence_targets"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        # Whether it is known is asked before training: this floor does not know metrics.
+        measure, _, length = self.metric.partition("@")
+        formed = bool(measure) and length.isdecimal() and int(length) >= 1
+        require(formed, "metric", f"'{self.metric}'", "a metric, @ and a list length, such as NDCG@20")
         for name in ("learning_rate", "relation_rate", "clip", "checkpoint_minutes"):
             require(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")

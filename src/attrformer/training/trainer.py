@@ -26,7 +26,6 @@ from attrformer.training.graphs import StepGraphs
 from attrformer.training.memory import keep_freed_memory
 
 Validate = Callable[[], dict[str, dict[str, float]]]
-SELECTION_METRIC = "NDCG@20"
 LONG_EPOCH = 300
 FUSED = ("cpu", "cuda")
 """Devices for which every supported release of torch has AdamW as one operation."""
@@ -72,6 +71,7 @@ class Trainer:
         precision: type of the large products.
         checkpoint: where to save the state, or None.
         watcher: looks on.
+        higher_is_better: whether more of `training.metric` is better.
     """
 
     def __init__(
@@ -85,7 +85,9 @@ class Trainer:
         precision: torch.dtype,
         checkpoint: CheckpointFolder | None,
         watcher: Watcher,
+        higher_is_better: bool = True,
     ) -> None:
+        self._sign = 1.0 if higher_is_better else -1.0
         self.network, self.examples, self.validate = network, examples, validate
         self.training, self.checkpoint, self.watcher = training, checkpoint, watcher
         elements = choose_block(training.block_elements, popularity.device)
@@ -182,7 +184,7 @@ class Trainer:
             figures = self._validated()
             line["validation"] = figures
             value = self._selected(figures)
-            if value > progress.best:
+            if progress.best_epoch < 0 or value > progress.best:
                 progress.best, progress.best_epoch = value, progress.epoch
                 self.best = {n: v.clone() for n, v in (self.averaged or parameters_of(self.network)).items()}
         self.watcher.epoch(line)
@@ -195,9 +197,10 @@ class Trainer:
         return epochs >= self.training.epochs or stale or (epochs > 0 and not self._learns)
 
     def _selected(self, figures: dict[str, dict[str, float]]) -> float:
+        metric = self.training.metric
         if self.training.select_on == "mean":
-            return (figures["seen=hidden"][SELECTION_METRIC] + figures["seen=ranked"][SELECTION_METRIC]) / 2
-        return figures[self.training.select_on][SELECTION_METRIC]
+            return self._sign * (figures["seen=hidden"][metric] + figures["seen=ranked"][metric]) / 2
+        return self._sign * figures[self.training.select_on][metric]
 
     def _validated(self) -> dict[str, dict[str, float]]:
         if not self.averaged:

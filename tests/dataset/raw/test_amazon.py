@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from attrformer.dataset.raw import RawFormat, detect, read_raw
+from attrformer.dataset.raw import detect, read_raw
 from attrformer.errors import DataError
 
 REVIEWS: list[dict[str, Any]] = [
@@ -53,7 +53,7 @@ def fault(path: Path) -> DataError:
 
 
 def test_the_exact_tables(tmp_path: Path) -> None:
-    assert detect(amazon(tmp_path)) is RawFormat.AMAZON_2014
+    assert detect(amazon(tmp_path)).name == "amazon-2014"
     tables = read_raw(tmp_path)
     assert tables.interactions.columns == ["user_id", "item_id", "timestamp", "rating"]
     assert tables.interactions.rows() == [("U1", "B2", 100, 1.0), ("U1", "B1", 200, 5.0), ("U2", "B1", 300, 4.0)]

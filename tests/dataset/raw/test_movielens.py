@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from attrformer.dataset.raw import RawFormat, detect, read_raw
+from attrformer.dataset.raw import detect, read_raw
 from attrformer.errors import DataError
 
 RATINGS = b"2::20::3::50\n1::10::5::200\n1::20::4::100\n1::30::2::100\n"
@@ -68,7 +68,8 @@ def test_a_zip_and_its_folder_read_alike(tmp_path: Path) -> None:
         packed.writestr("__MACOSX/ml-1m/._ratings.dat", b"\0\0")
         for file in sorted(folder.iterdir()):
             packed.write(file, f"ml-1m/{file.name}")
-    assert detect(archive) is detect(folder) is detect(folder / "ratings.dat") is RawFormat.MOVIELENS_1M
+    assert detect(archive) is detect(folder) is detect(folder / "ratings.dat")
+    assert detect(archive).name == "movielens-1m"
     for name, frame in read_raw(folder).frames().items():
         assert_frame_equal(read_raw(archive).frames()[name], frame)
         assert_frame_equal(read_raw(folder / "ratings.dat").frames()[name], frame)
@@ -143,7 +144,7 @@ def test_100k_gives_the_exact_tables(tmp_path: Path) -> None:
     (tmp_path / "u.user").write_bytes(b"1|24|M|technician|85711\n2|53|F|other|T8H1N\n")
     items = f"10|Café (1995)|01-Jan-1996||http://x|{FLAGS_DRAMA_WAR}\n20|unknown||||{FLAGS_UNKNOWN}\n"
     (tmp_path / "u.item").write_bytes((items + f"30|No Year|14-Feb-1997||x|{FLAGS_DRAMA_WAR}\n").encode("latin-1"))
-    assert detect(tmp_path) is RawFormat.MOVIELENS_100K
+    assert detect(tmp_path).name == "movielens-100k"
     tables = read_raw(tmp_path)
     assert tables.interactions.rows() == [(1, 20, 100, 4), (1, 10, 200, 5), (2, 20, 50, 3)]
     assert tables.items is not None and tables.users is not None
@@ -249,7 +250,7 @@ def test_10m_comes_without_users_and_with_half_stars(tmp_path: Path) -> None:
     folder = ml_1m(tmp_path / "raw", ratings=b"1::20::3.5::100\n1::10::5::50\n", movies=MOVIES.encode())
     (folder / "users.dat").unlink()
     (folder / "tags.dat").write_bytes(b"1::20::great::100\n")
-    assert detect(folder) is RawFormat.MOVIELENS_10M
+    assert detect(folder).name == "movielens-10m"
     tables = read_raw(folder)
     assert tables.interactions.rows() == [(1, 10, 50, 5.0), (1, 20, 100, 3.5)]
     assert tables.users is None and tables.items is not None and tables.items["title"][1] == "Misérables, Les (1995)"

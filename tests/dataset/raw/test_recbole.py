@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attrformer.dataset.raw import RawFormat, detect, read_raw
+from attrformer.dataset.raw import detect, read_raw
 from attrformer.errors import DataError
 
 INTER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu2\ta\t3.5\t5e1\nu1\tb\t4\t20.9\nu1\ta\t\t10\n"
@@ -33,7 +33,7 @@ def fault(path: Path) -> DataError:
 
 
 def test_the_exact_tables(tmp_path: Path) -> None:
-    assert detect(recbole(tmp_path)) is RawFormat.RECBOLE
+    assert detect(recbole(tmp_path)).name == "recbole"
     tables = read_raw(tmp_path)
     assert tables.interactions.columns == ["user_id", "item_id", "rating", "timestamp"]
     assert tables.interactions.rows() == [("u1", "a", None, 10), ("u1", "b", 4.0, 20), ("u2", "a", 3.5, 50)]
@@ -91,6 +91,6 @@ def test_another_encoding_is_named(tmp_path: Path) -> None:
 def test_histories_in_rows_of_interactions_are_told(tmp_path: Path) -> None:
     text = "user_id:token\titem_id_list:token_seq\titem_id:token\n1\t2 3\t4\n"
     (tmp_path / "shop.inter").write_text(text)
-    assert read_raw(tmp_path, RawFormat.RECBOLE).notes == (
+    assert read_raw(tmp_path, "recbole").notes == (
         "shop.inter: column 'item_id_list' holds lists, which are not read: each row counts as one interaction",
     )

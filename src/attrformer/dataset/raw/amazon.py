@@ -8,12 +8,14 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
 from attrformer.columns import EDGE_RANK, ITEM, RATING, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, USER
+from attrformer.dataset.raw.base import RawFormat
 from attrformer.dataset.raw.files import RawFiles
+from attrformer.dataset.raw.sources import Source, SourceFile
 from attrformer.dataset.raw.tables import Tables
 from attrformer.errors import DataError
 
@@ -229,3 +231,29 @@ def bad_line(source: str, number: int, problem: str, column: str | None = None) 
         column=column,
         row=number - 1,
     )
+
+
+_SNAP = "http://snap.stanford.edu/data/amazon/productGraph/"
+_TERMS = (
+    "Amazon reviews up to 2014, collected by Julian McAuley's group and made available for research; no formal licence "
+    "is stated and the texts belong to their authors. Name the source in publications and do not pass copies on."
+)
+
+
+def _source(name: str, category: str) -> Source:
+    files = (SourceFile(f"reviews_{category}_5.json.gz"), SourceFile(f"meta_{category}.json.gz"))
+    title = f"Amazon 2014 {category.replace('_', ' ')}, reviews (5-core) and products"
+    return Source(name, title, files, f"{_SNAP}categoryFiles/", _TERMS, _SNAP)
+
+
+class Amazon2014(RawFormat):
+    """See `read_amazon`."""
+
+    name: ClassVar[str] = "amazon-2014"
+    title: ClassVar[str] = "Amazon reviews of 2014 with metadata"
+    signs: ClassVar[tuple[str, ...]] = ("reviews_*.json.gz", "reviews_*.json", "meta_*.json.gz", "meta_*.json")
+    sources: ClassVar[tuple[Source, ...]] = (_source("beauty", "Beauty"), _source("toys", "Toys_and_Games"))
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions, items and edges."""
+        return read_amazon(files)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
 from attrformer.columns import ITEM, RATING, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER
-from attrformer.dataset.raw.amazon import edge_table, products, read_reviews, readable
+from attrformer.dataset.raw.amazon import Amazon2014, edge_table, products, read_reviews, readable
+from attrformer.dataset.raw.base import RawFormat
 from attrformer.dataset.raw.files import RawFiles
 from attrformer.dataset.raw.tables import TABLE_NAMES, Tables
 from attrformer.errors import DataError
@@ -213,3 +214,41 @@ def _price(value: object, found: Counter[str]) -> float | None:
 
 def _told(found: Counter[str]) -> list[str]:
     return [f"{what}, {count:,} products" for what, count in sorted(found.items())]
+
+
+def _of_2014(files: RawFiles) -> bool:
+    """Whether there are reviews under the names of 2014."""
+    return bool(files.matching("reviews_*.json.gz", "reviews_*.json"))
+
+
+class Amazon2018(RawFormat):
+    """See `read_amazon_2018`."""
+
+    name: ClassVar[str] = "amazon-2018"
+    title: ClassVar[str] = "Amazon reviews of 2018 with metadata"
+    variant_of: ClassVar[str | None] = Amazon2014.name
+    last: ClassVar[bool] = True
+
+    def recognises(self, files: RawFiles) -> bool:
+        """Reviews with the fields of 2018 under other names."""
+        return not _of_2014(files) and bool(reviews_of_2018(files))
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions, items and edges."""
+        return read_amazon_2018(files)
+
+
+class Amazon2023(RawFormat):
+    """See `read_amazon_2023`."""
+
+    name: ClassVar[str] = "amazon-2023"
+    title: ClassVar[str] = "Amazon reviews of 2023 with metadata"
+    last: ClassVar[bool] = True
+
+    def recognises(self, files: RawFiles) -> bool:
+        """Reviews with the fields of 2023."""
+        return not _of_2014(files) and bool(reviews_of_2023(files))
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions and items."""
+        return read_amazon_2023(files)

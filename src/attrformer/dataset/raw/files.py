@@ -71,6 +71,11 @@ class RawFiles:
         found = [name for name in self.names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
         return [self.focus] if self.focus in found else found
 
+    def shows(self, *patterns: str) -> bool:
+        """Whether a file that matches is there; where one file was named, whether that one matches."""
+        found = self.matching(*patterns)
+        return self.focus in found if self.focus is not None else bool(found)
+
     def one(self, *patterns: str) -> str:
         """The single file that matches one of the patterns.
 

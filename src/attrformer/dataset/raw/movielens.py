@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import polars as pl
 
 from attrformer.columns import ITEM, RATING, TIMESTAMP, TITLE, USER
+from attrformer.dataset.raw.base import RawFormat
 from attrformer.dataset.raw.delimited import Layout, read_delimited, to_utf8
 from attrformer.dataset.raw.files import RawFiles
+from attrformer.dataset.raw.sources import Source, SourceFile
 from attrformer.dataset.raw.tables import Tables
 from attrformer.errors import DataError
 
@@ -156,3 +159,72 @@ def _with_genres(items: pl.DataFrame) -> pl.DataFrame:
     listed = pl.when(pl.col(GENRES) == "(no genres listed)").then(pl.lit("")).otherwise(pl.col(GENRES))
     split = listed.str.split("|").list.eval(pl.element().filter(pl.element() != ""))
     return items.select(ITEM, TITLE, _year().alias(YEAR), split.alias(GENRES))
+
+
+_GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
+_TERMS = (
+    "MovieLens data of the GroupLens research group, University of Minnesota. For research: name the source in "
+    "publications, do not suggest that the university endorses you, and ask GroupLens before any commercial use. "
+)
+_NO_COPIES = _TERMS + "Copies may not be passed on without separate permission."
+_SAME_TERMS = _TERMS + "Copies may be passed on only under these same terms."
+
+
+def _source(name: str, title: str, md5: str, terms: str, ending: str = "-README.txt") -> tuple[Source, ...]:
+    address = f"{_GROUPLENS}{name}{ending}"
+    return (Source(name, title, (SourceFile(f"{name}.zip", md5),), _GROUPLENS, terms, address),)
+
+
+class MovieLens100K(RawFormat):
+    """See `read_100k`."""
+
+    name: ClassVar[str] = "movielens-100k"
+    title: ClassVar[str] = "MovieLens 100K"
+    signs: ClassVar[tuple[str, ...]] = ("u.data", "u.item", "u.user")
+    sources = _source("ml-100k", "MovieLens 100K", "0e33842e24a9c977be4e0107933c0723", _NO_COPIES)
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions, items and users."""
+        return read_100k(files)
+
+
+class MovieLens1M(RawFormat):
+    """See `read_1m`."""
+
+    name: ClassVar[str] = "movielens-1m"
+    title: ClassVar[str] = "MovieLens 1M"
+    signs: ClassVar[tuple[str, ...]] = ("ratings.dat", "users.dat", "movies.dat")
+    sources = _source("ml-1m", "MovieLens 1M", "c4d9eecfca2ab87c1945afe126590906", _NO_COPIES)
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions, items and users."""
+        return read_1m(files)
+
+
+class MovieLens10M(RawFormat):
+    """See `read_10m`."""
+
+    name: ClassVar[str] = "movielens-10m"
+    title: ClassVar[str] = "MovieLens 10M"
+    variant_of: ClassVar[str | None] = MovieLens1M.name
+
+    def recognises(self, files: RawFiles) -> bool:
+        """The files of 1M, but for the users."""
+        return "users.dat" not in files and {"ratings.dat", "movies.dat"} <= set(files.names)
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions and items."""
+        return read_10m(files)
+
+
+class MovieLens25M(RawFormat):
+    """See `read_25m`."""
+
+    name: ClassVar[str] = "movielens-25m"
+    title: ClassVar[str] = "MovieLens 20M, 25M and later"
+    signs: ClassVar[tuple[str, ...]] = ("ratings.csv", "movies.csv")
+    sources = _source("ml-25m", "MovieLens 25M", "6b51fb2759a8657d3bfcbfc42b592ada", _SAME_TERMS, "-README.html")
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions and items."""
+        return read_25m(files)

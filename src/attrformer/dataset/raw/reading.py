@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path
 
-from attrformer.dataset.raw.amazon import read_amazon
-from attrformer.dataset.raw.amazon_lines import read_amazon_2018, read_amazon_2023, reviews_of_2018, reviews_of_2023
+from attrformer.dataset.raw.base import RawFormat
+from attrformer.dataset.raw.checking import checked_tables
 from attrformer.dataset.raw.files import RawFiles
-from attrformer.dataset.raw.movielens import read_1m, read_10m, read_25m, read_100k
-from attrformer.dataset.raw.recbole import read_recbole
-from attrformer.dataset.raw.s3rec import has_sequences, read_s3rec, sequence_files
+from attrformer.dataset.raw.registry import find_format, is_own, known_formats
 from attrformer.dataset.raw.tables import (
     TABLE_NAMES,
     Tables,
@@ -24,42 +20,6 @@ from attrformer.dataset.raw.tables import (
 )
 from attrformer.dataset.table_files import ending_of
 from attrformer.errors import DataError
-
-
-class RawFormat(str, Enum):
-    """The raw formats that can be read."""
-
-    MOVIELENS_100K = "movielens-100k"
-    MOVIELENS_1M = "movielens-1m"
-    MOVIELENS_10M = "movielens-10m"
-    MOVIELENS_25M = "movielens-25m"
-    AMAZON_2014 = "amazon-2014"
-    AMAZON_2018 = "amazon-2018"
-    AMAZON_2023 = "amazon-2023"
-    RECBOLE = "recbole"
-    S3REC = "s3rec"
-
-
-_READERS: dict[RawFormat, Callable[[RawFiles], Tables]] = {
-    RawFormat.MOVIELENS_100K: read_100k,
-    RawFormat.MOVIELENS_1M: read_1m,
-    RawFormat.MOVIELENS_10M: read_10m,
-    RawFormat.MOVIELENS_25M: read_25m,
-    RawFormat.AMAZON_2014: read_amazon,
-    RawFormat.AMAZON_2018: read_amazon_2018,
-    RawFormat.AMAZON_2023: read_amazon_2023,
-    RawFormat.RECBOLE: read_recbole,
-    RawFormat.S3REC: read_s3rec,
-}
-
-# Any of these gives its format away, so that a missing companion is named instead of the whole format denied.
-_SIGNS: dict[RawFormat, tuple[str, ...]] = {
-    RawFormat.MOVIELENS_100K: ("u.data", "u.item", "u.user"),
-    RawFormat.MOVIELENS_1M: ("ratings.dat", "users.dat", "movies.dat"),
-    RawFormat.MOVIELENS_25M: ("ratings.csv", "movies.csv"),
-    RawFormat.AMAZON_2014: ("reviews_*.json.gz", "reviews_*.json", "meta_*.json.gz", "meta_*.json"),
-    RawFormat.RECBOLE: ("*.inter",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +55,7 @@ def read_raw(path: Path | str, format: RawFormat | str | None = None) -> Tables:
 
     Args:
         path: a zip archive, a folder, or the main file of the format beside its companions.
-        format: a value of `RawFormat`; recognised from the file names where None.
+        format: a registered one, or its name; recognised from the files where None.
 
     Returns:
         The tables, interactions in chronological order within each user where times are known.
@@ -104,7 +64,7 @@ def read_raw(path: Path | str, format: RawFormat | str | None = None) -> Tables:
         DataError: anything that cannot be read; names the file and, where one is to blame, column and row.
     """
     files = RawFiles(path)
-    return _read(files, _detect(files) if format is None else _named(format))
+    return _read(files, _detect(files) if format is None else find_format(format))
 
 
 def prepare(
@@ -126,36 +86,39 @@ def prepare(
     """
     check_target(out, overwrite=overwrite)
     files = RawFiles(raw)
-    known = _detect(files) if format is None else _named(format)
+    known = _detect(files) if format is None else find_format(format)
     tables = _read(files, known)
     folder = write_tables(tables, out, overwrite=overwrite)
     return Prepared(raw=Path(raw), format=known, folder=folder, summary=summarise(tables), notes=tables.notes)
 
 
 def _read(files: RawFiles, known: RawFormat) -> Tables:
-    tables = _READERS[known](files)
+    tables = checked_tables(known, files) if is_own(known) else known.read(files)
     return replace(tables, interactions=chronological(tables.interactions))
 
 
-def _named(format: RawFormat | str) -> RawFormat:
-    try:
-        return RawFormat(format)
-    except ValueError:
-        known = ", ".join(member.value for member in RawFormat)
-        raise DataError(f"there is no raw format '{format}'", fix=f"Use one of {known}") from None
+def _fitting(files: RawFiles) -> list[RawFormat]:
+    """The formats that files look like; more than one where that is not clear."""
+    known = known_formats()
+    plain = [one for one in known if not one.last and one.variant_of is None and one.recognises(files)]
+    found = {one.name: one for one in plain}
+    for variant in (one for one in known if one.variant_of in found and one.recognises(files)):
+        found[str(variant.variant_of)] = variant
+    if found:
+        return list(found.values())
+    own = [one for one in known if one.last and is_own(one) and one.recognises(files)]
+    # Those of the library go from the more to the less certain.
+    return own or [one for one in known if one.last and not is_own(one) and one.recognises(files)][:1]
 
 
 def _detect(files: RawFiles) -> RawFormat:
-    candidates = [known for known, signs in _SIGNS.items() if _has_sign(files, signs)]
-    candidates = _of_content(files, candidates)
-    if not candidates and any(has_sequences(files, name) for name in sequence_files(files)):
-        candidates = [RawFormat.S3REC]
+    candidates = _fitting(files)
     if len(candidates) == 1:
         return candidates[0]
-    known = ", ".join(member.value for member in RawFormat)
+    known = ", ".join(map(str, known_formats()))
     if candidates:
         raise DataError(
-            f"the files fit several formats ({', '.join(member.value for member in candidates)})",
+            f"the files fit several formats ({', '.join(map(str, candidates))})",
             fix="Name the format, or the file or folder of one data set",
             source=str(files.path),
         )
@@ -172,26 +135,3 @@ def _detect(files: RawFiles) -> RawFormat:
         fix=f"Give a zip archive, folder or file of one of these formats: {known}",
         source=str(files.path),
     )
-
-
-def _of_content(files: RawFiles, candidates: list[RawFormat]) -> list[RawFormat]:
-    """The formats that are left, or found, after a look at which files are there and how they begin."""
-    found = list(candidates)
-    if (
-        RawFormat.MOVIELENS_1M in found
-        and "users.dat" not in files
-        and {"ratings.dat", "movies.dat"} <= set(files.names)
-    ):
-        found[found.index(RawFormat.MOVIELENS_1M)] = RawFormat.MOVIELENS_10M
-    if found in ([], [RawFormat.AMAZON_2014]) and not files.matching("reviews_*.json.gz", "reviews_*.json"):
-        if reviews_of_2018(files):
-            return [RawFormat.AMAZON_2018]
-        if not found and reviews_of_2023(files):
-            return [RawFormat.AMAZON_2023]
-    return found
-
-
-def _has_sign(files: RawFiles, signs: tuple[str, ...]) -> bool:
-    """Whether a file that matches is there; where one file was named, whether that one matches."""
-    found = files.matching(*signs)
-    return files.focus in found if files.focus is not None else bool(found)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import polars as pl
 
 from attrformer.columns import ITEM, RATING, TIMESTAMP, USER
+from attrformer.dataset.raw.base import RawFormat
 from attrformer.dataset.raw.delimited import Layout, read_delimited, to_utf8
 from attrformer.dataset.raw.files import RawFiles
 from attrformer.dataset.raw.tables import Tables
@@ -105,3 +108,15 @@ def _typed_behaviours(interactions: pl.DataFrame, source: str) -> pl.DataFrame:
             row=bad[0],
         )
     return interactions.with_columns(pl.col(TIMESTAMP).floor().cast(pl.Int64))
+
+
+class RecBole(RawFormat):
+    """See `read_recbole`."""
+
+    name: ClassVar[str] = "recbole"
+    title: ClassVar[str] = "RecBole atomic files"
+    signs: ClassVar[tuple[str, ...]] = ("*.inter",)
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions, and items and users where they are there."""
+        return read_recbole(files)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
 from attrformer.columns import ITEM, USER
+from attrformer.dataset.raw.base import RawFormat
 from attrformer.dataset.raw.delimited import Layout, read_delimited, to_utf8
 from attrformer.dataset.raw.files import RawFiles
 from attrformer.dataset.raw.tables import Tables
@@ -110,3 +111,19 @@ def _read_attributes(files: RawFiles, name: str, id_type: pl.DataType) -> pl.Dat
             source=source,
             column=ITEM,
         ) from None
+
+
+class S3Rec(RawFormat):
+    """See `read_s3rec`."""
+
+    name: ClassVar[str] = "s3rec"
+    title: ClassVar[str] = "S3Rec sequences"
+    last: ClassVar[bool] = True
+
+    def recognises(self, files: RawFiles) -> bool:
+        """A text file whose first line is a user and items as integers."""
+        return any(has_sequences(files, name) for name in sequence_files(files))
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions, and items where there are attributes."""
+        return read_s3rec(files)

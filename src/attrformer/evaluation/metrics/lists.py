@@ -1,81 +1,15 @@
-"""Measures of a ranking: accuracy from ranks of targets, breadth and popularity from recommended lists."""
+"""Breadth and popularity: metrics of the recommended lists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import NormalDist
-from typing import Any, Final
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.errors import ConfigurationError
 from attrformer.evaluation.bootstrap import Interval
-
-UNREACHABLE_RANK: Final = 2**31 - 1
-"""The rank of a target that can never be recommended: a miss at every cutoff, however long."""
-
-
-def within(ranks: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
-    """Whether each target is among the first k.
-
-    Args:
-        ranks: int64 `[n]`, counted from 1, `UNREACHABLE_RANK` for targets that cannot be recommended.
-        k: length of the list.
-
-    Returns:
-        bool `[n]`.
-    """
-    inside: NDArray[np.bool_] = (ranks <= k) & (ranks != UNREACHABLE_RANK)
-    return inside
-
-
-def recall(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Recall@k of each target: 1 where the target is among the first k, else 0 (equal to the hit rate).
-
-    Args:
-        ranks: int64 `[n]`, counted from 1.
-        k: length of the list.
-
-    Returns:
-        float64 `[n]`.
-    """
-    return within(ranks, k).astype(np.float64)
-
-
-def ndcg(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """NDCG@k of each target: 1 / log2(1 + rank) within the first k, else 0; the ideal gain of one relevant item is 1.
-
-    Args:
-        ranks: int64 `[n]`, counted from 1.
-        k: length of the list.
-
-    Returns:
-        float64 `[n]`.
-    """
-    return np.where(within(ranks, k), 1.0 / np.log2(1.0 + ranks), 0.0)
-
-
-def mrr(ranks: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Reciprocal rank at k of each target: 1 / rank within the first k, else 0.
-
-    Args:
-        ranks: int64 `[n]`, counted from 1.
-        k: length of the list.
-
-    Returns:
-        float64 `[n]`.
-    """
-    return np.where(within(ranks, k), 1.0 / ranks, 0.0)
-
-
-RANK_METRICS: Final[dict[str, Callable[[NDArray[np.int64], int], NDArray[np.float64]]]] = {
-    "Recall": recall,
-    "NDCG": ndcg,
-    "MRR": mrr,
-}
-COVERAGE: Final = "Coverage"
-POPULARITY_BIAS: Final = "PopularityBias"
+from attrformer.evaluation.metrics.base import ITEMS, LISTS, POPULARITY, USERS, CatalogueMetric, Metric, Ranking
 
 
 def coverage(
@@ -152,22 +86,26 @@ def popularity_bias(
     return np.where(sizes > 0, totals / np.maximum(sizes, 1) - percentiles[targets], 0.0)
 
 
-def parse_metric(name: str) -> tuple[str, int]:
-    """The measure and the list length of a name such as `NDCG@20`.
+class Coverage(CatalogueMetric):
+    """See `coverage`."""
 
-    Args:
-        name: one of Recall, NDCG, MRR, Coverage, PopularityBias, then `@` and a whole number from 1.
+    name: ClassVar[str] = "Coverage"
+    reads: ClassVar[tuple[str, ...]] = (LISTS, USERS)
 
-    Returns:
-        The measure and k.
+    def overall(self, ranking: Ranking, k: int, confidence: float) -> Interval:
+        """The share of the catalogue and its interval."""
+        return coverage(ranking.lists, ranking.item_count, users=ranking.users, confidence=confidence)
 
-    Raises:
-        ConfigurationError: the name is not of that form.
-    """
-    measure, _, length = name.partition("@")
-    known = [*RANK_METRICS, COVERAGE, POPULARITY_BIAS]
-    if measure not in known or not length.isdecimal() or int(length) < 1:
-        raise ConfigurationError(
-            f"Unknown metric '{name}'. Give one of {', '.join(known)} followed by @ and a list length, such as NDCG@20."
-        )
-    return measure, int(length)
+
+class PopularityBias(Metric):
+    """See `popularity_bias`."""
+
+    name: ClassVar[str] = "PopularityBias"
+    reads: ClassVar[tuple[str, ...]] = (LISTS, ITEMS, POPULARITY)
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    higher_is_better: ClassVar[bool] = False
+    follows_rank: ClassVar[bool] = False
+
+    def per_target(self, ranking: Ranking, k: int) -> NDArray[np.float64]:
+        """How much more popular than its target each list is."""
+        return popularity_bias(ranking.lists, ranking.items, popularity_percentiles(ranking.popularity))

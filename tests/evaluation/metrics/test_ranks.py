@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ir_measures import RR, R, nDCG
 
-from attrformer.errors import ConfigurationError
 from attrformer.evaluation import metrics
 from attrformer.evaluation.ranks import target_ranks
 
@@ -50,7 +49,7 @@ def test_metrics_equal_those_of_ir_measures(values):
         assert len(expected) == users * len(NAMES) * len(CUTOFFS)
         for name in NAMES:
             for k in CUTOFFS:
-                found = metrics.RANK_METRICS[name](ranks.numpy(), k)
+                found = metrics.target_values(f"{name}@{k}", metrics.Ranking(items, {"ranks": ranks.numpy()}))
                 theirs = [expected[f"{name}@{k}", str(user)] for user in range(users)]
                 np.testing.assert_allclose(found, theirs, rtol=1e-9, err_msg=f"{name}@{k}")
 
@@ -68,55 +67,6 @@ def test_measures_are_ordered_and_grow_with_k(ranks, k):
     ranks = np.array(ranks)
     assert (metrics.mrr(ranks, k) <= metrics.ndcg(ranks, k) + 1e-12).all()
     assert (metrics.ndcg(ranks, k) <= metrics.recall(ranks, k)).all()
-    for measure in metrics.RANK_METRICS.values():
+    for measure in (metrics.recall, metrics.ndcg, metrics.mrr):
         assert (measure(ranks, k) <= measure(ranks, k + 1)).all()
         np.testing.assert_array_equal(measure(ranks, k) > 0, ranks <= k)
-
-
-def test_coverage_counts_distinct_items():
-    found = metrics.coverage(np.array([[0, 1], [1, 2], [1, -1]]), 10)
-    assert found.value == pytest.approx(0.3)
-    assert 0 <= found.low < 0.3 < found.high <= 1
-
-
-def test_coverage_error_is_the_jackknife():
-    random = np.random.default_rng(3)
-    lists = np.stack([random.choice(60, 4, replace=False) for _ in range(25)])
-    left_out = np.array([len(np.unique(np.delete(lists, row, axis=0))) / 90 for row in range(25)])
-    error = np.sqrt(24 / 25 * ((left_out - left_out.mean()) ** 2).sum())
-    found = metrics.coverage(lists, 90, confidence=0.95)
-    assert found.value - found.low == pytest.approx(1.959964 * error, rel=1e-5)
-    assert found.high - found.value == pytest.approx(1.959964 * error, rel=1e-5)
-
-
-def test_coverage_leaves_out_all_lists_of_a_user_together():
-    lists = np.array([[0], [0], [1], [2]])
-    alone = metrics.coverage(lists, 9)
-    together = metrics.coverage(lists, 9, users=np.array([5, 5, 6, 7]))
-    merged = metrics.coverage(np.array([[0], [1], [2]]), 9)
-    assert together == merged
-    assert alone.value == together.value and alone != together
-
-
-def test_popularity_percentiles_share_ties_and_average_one_half():
-    np.testing.assert_allclose(metrics.popularity_percentiles(np.array([5, 0, 0, 9])), [0.625, 0.25, 0.25, 0.875])
-    random = np.random.default_rng(0).integers(0, 6, 101)
-    assert metrics.popularity_percentiles(random).mean() == pytest.approx(0.5)
-
-
-def test_popularity_bias_is_relative_to_the_target():
-    percentiles = np.array([0.1, 0.5, 0.9])
-    lists = np.array([[2, 1], [0, -1], [-1, -1]])
-    found = metrics.popularity_bias(lists, np.array([0, 2, 1]), percentiles)
-    np.testing.assert_allclose(found, [0.7 - 0.1, 0.1 - 0.9, 0.0])
-
-
-def test_metric_names_are_read():
-    assert metrics.parse_metric("NDCG@20") == ("NDCG", 20)
-    assert metrics.parse_metric("PopularityBias@5") == ("PopularityBias", 5)
-
-
-@pytest.mark.parametrize("name", ["NDCG", "NDCG@", "NDCG@0", "NDCG@-1", "ndcg@5", "Hits@5", "NDCG@5.0", "@5"])
-def test_other_metric_names_are_refused(name):
-    with pytest.raises(ConfigurationError, match="such as NDCG@20"):
-        metrics.parse_metric(name)
