@@ -14,7 +14,7 @@ export ATTRFORMER_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test lint layers format clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -32,6 +32,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict src
+	$(BIN)/lint-imports --no-cache
+
+layers: setup
+	$(BIN)/python scripts/layer_table.py
 
 test: lint
 	$(BIN)/pytest $(PYTEST_FLAGS)

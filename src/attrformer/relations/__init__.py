@@ -1,4 +1,4 @@
-"""Explicit relations: one file a kind, cross-fitting in `folds`."""
+"""Explicit relations as tables, one file for each kind, and cross-fitting (`folds.py`)."""
 
 from attrformer.relations.build import RelationSet, UserRelation, build_relations
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
