@@ -1,7 +1,6 @@
 """The table of docs/architecture.md that says which part of the package stands on which, from `.importlinter`.
 
-    python scripts/layer_table.py            # writes the table into the document
-    python scripts/layer_table.py --check    # ends with 1 where the document is not up to date
+`make layers` writes it. With `--check` nothing is written, and a table that is not up to date ends the command with 1.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ DOCUMENT = ROOT / "docs" / "architecture.md"
 BEGIN = "<!-- layers: begin -->"
 END = "<!-- layers: end -->"
 INTRODUCTION = """\
-Written by `make layers` from `.importlinter` and the docstrings. A part imports only what stands on a lower floor; parts on
-the same floor import nothing of each other. `make lint` checks that, and that no package has a circle of imports."""
+Written by `make layers` from `.importlinter` and the docstrings. A part imports only what stands on a lower floor;
+parts on the same floor import nothing of each other. `make lint` checks that, and that no package has a circle of
+imports."""
 
 
 def floors(contracts: Path = CONTRACTS) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""The contracts of `.importlinter`: the source keeps them, they refuse what they are there for, the document shows them."""
+"""The contracts of `.importlinter`: the source keeps them, they refuse what they should, the document shows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from scripts import layer_table
 
 ROOT = Path(__file__).parents[1]

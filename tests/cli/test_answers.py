@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.recommender.conftest import small_config, small_dataset
+from tests.support.recommenders import small_config, small_dataset
 from typer.testing import CliRunner, Result
 
 from attrformer.cli.app import app

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.limits import little_memory, small_disk, small_files
+from tests.support.limits import little_memory, small_disk, small_files
 from typer.testing import CliRunner, Result
 
 from attrformer.cli.app import app

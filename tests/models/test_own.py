@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from tests.recommender.conftest import small_config, small_dataset
+from tests.support.recommenders import small_config, small_dataset
 
 from attrformer import Config, Recommender
 from attrformer.configuration import describe, from_dict, override, to_dict

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.serving.conftest import TOKEN, with_client
 from tests.serving.test_reload import larger
+from tests.support.services import TOKEN, with_client
 
 from attrformer.errors import CheckpointError, DataError
 from attrformer.recommender import AttrFormer

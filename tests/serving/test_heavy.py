@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.serving.conftest import application
+from tests.support.services import application
 
 from attrformer.errors import AttrFormerError
 from attrformer.serving.answering import Answer, answer_in_pieces, answer_together

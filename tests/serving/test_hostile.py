@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
-from tests.serving.conftest import application, got, listening, posted, with_client
+from tests.support.services import application, got, listening, posted, with_client
 
 from attrformer.serving.logs import JsonLines
 from attrformer.serving.options import MOST_K, ServeOptions

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import httpx
-from tests.serving.conftest import Process
 from tests.serving.test_reload import larger
+from tests.support.services import Process
 
 from attrformer.recommender import AttrFormer
 

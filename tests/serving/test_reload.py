@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
-from tests.serving.conftest import TOKEN, Process, with_client
+from tests.support.services import TOKEN, Process, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer
