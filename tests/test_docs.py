@@ -137,11 +137,10 @@ def test_make_targets_that_are_shown_exist() -> None:
 
 def test_files_that_contributors_are_sent_to_exist() -> None:
     named = {
-        (path.name, span)
+        # A name in capitals stands for one of the reader's; its folder has to exist.
+        (path.name, re.sub(r"[^/]*[A-Z]{4}.*", "", span))
         for path in FOR_CONTRIBUTORS
         for span in re.findall(r"`((?:src|tests|docs|benchmarks|scripts)/[\w./-]+)`", path.read_text(encoding="utf-8"))
-        # A name in capitals stands for one of the reader's.
-        if not re.search(r"[A-Z]{4}", span)
     }
     assert len(named) > 15
     assert [(name, span) for name, span in sorted(named) if not (ROOT / span).exists()] == []
