@@ -12,6 +12,7 @@ from tests.benchmarks.test_benchmarks import FOLDER, run
 NAMES = ["import_seconds", "help_seconds", "model_import_seconds", "step_ms", "answer_ms"]
 
 
+@pytest.mark.slow
 def test_figures_are_held_against_their_limits(tmp_path: Path) -> None:
     # An answer cannot be that fast, and no machine is so slow that an import takes an hour.
     limits = dict.fromkeys(NAMES, 3600.0) | {"step_ms": 3.6e6, "answer_ms": 1e-6}

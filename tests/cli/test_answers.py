@@ -135,6 +135,7 @@ def test_explanations_as_a_table(model: AttrFormer, run: Path, tmp_path: Path) -
     assert_frame_equal(pl.read_parquet(out), expected, abs_tol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_an_interrupted_file_is_gone_on_with(model: AttrFormer, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "recs.csv"

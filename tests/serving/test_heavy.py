@@ -20,6 +20,8 @@ from attrformer.serving.pieces import InPieces
 from attrformer.serving.pricing import Prices
 from attrformer.serving.state import Service
 
+pytestmark = pytest.mark.slow
+
 ITEMS = [f"item-{n:04d}" for n in range(1, 31)]
 MANY = [ITEMS[n % 7 : n % 7 + n % 5] for n in range(40)]
 CALLS = {

@@ -15,6 +15,8 @@ from benchmarks.serve_load import histories, load
 from tests.serving.test_reload import larger
 from tests.support.services import Process
 
+pytestmark = pytest.mark.slow
+
 BODY = {"histories": [["item-0003", "item-0007"]], "k": 5}
 
 

@@ -131,6 +131,7 @@ def test_the_token_is_not_shown() -> None:
     assert TOKEN not in repr(ServeOptions(token=TOKEN))
 
 
+@pytest.mark.slow
 def test_a_reload_asked_for_while_the_first_model_is_read_comes_after_it(run: Path) -> None:
     larger(run)
     process = Process(run)
