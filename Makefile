@@ -1,5 +1,7 @@
 # make demo: from an empty clone to a trained model on the embedded sample.
 # make test: from an empty clone to every check that guards a change.
+# make test-quick: the tests that are not marked slow, in about a minute. make coverage: all tests, with the gate of
+# pyproject.toml. make bench: import time, a training step and an answer against limits.
 # PYTHON names the interpreter that .venv is made from, 3.10 to 3.13.
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ export ATTRFORMER_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test test-quick coverage bench lint layers format clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -32,9 +34,23 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict src
+	$(BIN)/lint-imports --no-cache
+
+layers: setup
+	$(BIN)/python scripts/layer_table.py
 
 test: lint
 	$(BIN)/pytest $(PYTEST_FLAGS)
+
+test-quick: setup
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow"
+
+coverage: setup
+	rm -f .coverage .coverage.*
+	$(BIN)/pytest $(PYTEST_FLAGS) --cov --cov-report=term
+
+bench: setup
+	$(BIN)/python benchmarks/thresholds.py
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -22,7 +22,8 @@ from attrformer.recommender import Config
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+FOR_CONTRIBUTORS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md")), *FOR_CONTRIBUTORS]
 TEXT = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in DOCUMENTS}
 PLACEHOLDER = "a.b=c"
 
@@ -127,9 +128,27 @@ def test_settings_that_are_named_exist(name: str, tmp_path: Path, known_models: 
 
 
 def test_make_targets_that_are_shown_exist() -> None:
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    shown = re.findall(r"(?:^|`)make (\w+)", "\n".join([*blocks(TEXT["README.md"]), TEXT["README.md"]]), re.MULTILINE)
-    assert {"demo", "test", "setup"} <= set(shown) <= set(targets)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    wanted = {"README.md": {"demo", "test", "setup"}, "CONTRIBUTING.md": {"setup", "test-quick", "test", "lint"}}
+    for name, least in wanted.items():
+        shown = re.findall(r"(?:^|`)make ([\w-]+)", TEXT[name], re.MULTILINE)
+        assert least <= set(shown) <= set(targets), name
+
+
+def test_files_that_contributors_are_sent_to_exist() -> None:
+    named = {
+        # A name in capitals stands for one of the reader's; its folder has to exist.
+        (path.name, re.sub(r"[^/]*[A-Z]{4}.*", "", span))
+        for path in FOR_CONTRIBUTORS
+        for span in re.findall(r"`((?:src|tests|docs|benchmarks|scripts)/[\w./-]+)`", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 15
+    assert [(name, span) for name, span in sorted(named) if not (ROOT / span).exists()] == []
+
+
+def test_every_decision_is_listed() -> None:
+    records = {path.name for path in (ROOT / "docs" / "decisions").glob("0*.md")}
+    assert set(re.findall(r"\]\((0\d+-[\w-]+\.md)\)", TEXT["docs/decisions/README.md"])) == records
 
 
 def test_scripts_that_are_shown_exist() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.limits import small_disk, small_files
+from tests.support.limits import small_disk, small_files
 
 from attrformer import folders, io
 from attrformer.errors import WriteError

@@ -1,4 +1,4 @@
-"""The order in which items are recommended: higher scores first, equal scores in the order of the catalogue.
+"""The order of recommended items: higher scores first, equal scores in the order of the catalogue.
 
 It is the same wherever a list is made. `evaluation.ranks.best_columns` says it for blocks of tensors.
 """

@@ -1,4 +1,7 @@
-"""Where the thread pools of PyTorch and polars run: they do not survive a fork, and a call in the child would hang."""
+"""Refuses calls in a forked process, where they would hang.
+
+The thread pools of PyTorch and polars do not survive a fork.
+"""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ def test_a_plan_is_run_with_or_without_the_word(make_plan: MakePlan, data: Path,
     assert "done before" not in result.stdout
 
 
+@pytest.mark.slow
 def test_a_finished_plan_is_told_and_a_failure_is_an_exit_code(make_plan: MakePlan, data: Path, tmp_path: Path) -> None:
     plan = make_plan("name: one, set: {model.name: sasrec}")
     (job,) = jobs(plan, root=data)

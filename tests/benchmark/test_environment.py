@@ -68,6 +68,7 @@ def test_the_machine_is_described() -> None:
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
 
 
+@pytest.mark.slow
 def test_peak_memory_remembers_what_was_given_back() -> None:
     before = environment.peak_memory()
     held = np.ones(200 * 2**20 // 8 + int(before) * 2**17)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 INTERRUPTED = """
 import os, sys, threading
 import polars

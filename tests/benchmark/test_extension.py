@@ -20,6 +20,8 @@ from attrformer.benchmark.ranks import load_ranks
 from attrformer.benchmark.runner import BEFORE, DONE, Runner
 from attrformer.benchmark.tuner import Tuner
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., Plan]
 
 

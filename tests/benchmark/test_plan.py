@@ -97,6 +97,7 @@ def test_folders_name_environment_variables(tmp_path: Path, monkeypatch: pytest.
         data_folder(DataSource("${ATTRFORMER_DATA}/absent"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_the_plans_of_the_repository_can_be_run(path: Path) -> None:
     plan = load_plan(path)

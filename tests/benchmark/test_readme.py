@@ -13,6 +13,8 @@ from attrformer.benchmark.results import Board, Result, load_board
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NAMES = {
     "leave-one-out": {"Amazon Beauty": "beauty", "Amazon Toys and Games": "toys", "MovieLens-1M, 5-core": "ml-1m"},

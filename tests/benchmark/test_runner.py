@@ -29,6 +29,7 @@ MakePlan = Callable[..., Plan]
 BROKEN = "name: broken, set: {model.name: sasrec, data.core: 1000}"
 
 
+@pytest.mark.slow
 def test_a_plan_goes_on_after_a_failure_and_skips_what_is_finished(
     make_plan: MakePlan, data: Path, said: list[str]
 ) -> None:
@@ -149,6 +150,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_was(make_plan: MakePlan, data: Path, tmp_path: Path) -> None:
     row = "name: sasrec, set: {model.name: sasrec, training.epochs: 400, training.patience: 400}"
     plan = make_plan(row)
@@ -185,6 +187,7 @@ def test_an_interrupted_run_goes_on_where_it_was(make_plan: MakePlan, data: Path
     assert cost["training_seconds"] >= cost["optimising_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_again_starts_from_nothing(make_plan: MakePlan, data: Path, said: list[str]) -> None:
     plan = make_plan(SASREC)
     (job,) = jobs(plan, root=data)

@@ -77,6 +77,7 @@ def tuner(plan: Plan, data: Path, *settings: str) -> Tuner:
     return Tuner(plan, run, Overrides(settings), data)
 
 
+@pytest.mark.slow
 def test_a_search_of_real_models(make_plan: MakePlan, data: Path) -> None:
     pytest.importorskip("optuna")
     plan = make_plan(ROW, "name: fixed, set: {model.name: sasrec}", trials=2)
@@ -107,6 +108,7 @@ def stored(plan: Plan, number: int, options: dict[str, Any], value: float, *sett
     append_line(Path(plan.trials_file), line | {"configuration": to_dict(config)})
 
 
+@pytest.mark.slow
 def test_searches_of_two_rows_at_a_time_choose_for_both(make_plan: MakePlan, data: Path) -> None:
     pytest.importorskip("optuna")
     plan = make_plan(ROW, ROW.replace("name: sasrec", "name: other", 1), trials=1)

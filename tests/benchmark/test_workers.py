@@ -18,6 +18,8 @@ from attrformer.benchmark.options import Overrides
 from attrformer.benchmark.plan import Plan
 from attrformer.benchmark.runner import BEFORE, DONE, FAILED, Runner
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., Plan]
 ROWS = (SASREC, "name: gru4rec, set: {model.name: gru4rec}", "name: broken, set: {relations.item_attributes: [none]}")
 

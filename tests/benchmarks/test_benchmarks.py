@@ -19,6 +19,8 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.sample import make_sample
 from attrformer.recommender import AttrFormer, Config
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 

@@ -22,6 +22,7 @@ import cold_start_log
 TINY = ("model.width=8", "model.layers=1", "model.heads=2", "evaluation.resamples=5", "data.held_out=0.4")
 
 
+@pytest.mark.slow
 def test_it_gives_every_figure(tmp_path: Path) -> None:
     sample = make_sample(users=80, items=60, brands=6)
     Dataset.from_frames(sample.interactions, sample.items, sample.users, name="shop").save(tmp_path / "data")
@@ -48,6 +49,7 @@ def test_it_gives_every_figure(tmp_path: Path) -> None:
     assert set(update["recovered of a retrain, seen=hidden"]) == {"Recall@20", "NDCG@20"}
 
 
+@pytest.mark.slow
 def test_wrong_data_are_told(tmp_path: Path) -> None:
     missing = run("cold_start", "--data", tmp_path / "none", code=2).stderr
     assert "Traceback" not in missing and str(tmp_path / "none") in missing

@@ -14,6 +14,8 @@ from attrformer.dataset.dataset import Dataset
 from attrformer.dataset.raw import detect
 from attrformer.recommender import Config
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parents[2] / "configs" / "ml-25m.yaml"
 STAGES = ["generate", "prepare", "load", "filter", "split", "relations", "network", "steps", "scoring"]
 SMALL = ("--scale=0.0004", "--steps=3", "--scored=8", "--set=model.width=8", "--set=training.batch_targets=128")

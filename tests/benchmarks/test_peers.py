@@ -167,6 +167,7 @@ def test_evaluation_takes_the_scores_in_any_order_of_users() -> None:
     assert evaluation.ranks["ranked"].tolist() == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_peak_memory_is_that_of_the_own_process() -> None:
     large = np.ones(25_000_000)
     parent = handover.peak_memory()
@@ -209,6 +210,7 @@ def test_requirements_are_pinned(peer: environments.Peer) -> None:
     assert pins and all("==" in pin for pin in pins)
 
 
+@pytest.mark.slow
 def test_environments_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert interpreter("attrformer", tmp_path, "python") == "python"
     monkeypatch.setattr(environments, "FOLDER", tmp_path)
@@ -237,6 +239,7 @@ def test_variables_of_a_training() -> None:
     }
 
 
+@pytest.mark.slow
 def test_own_model_from_command_to_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sample = make_sample(users=60, items=50, brands=6)
     Dataset.from_frames(sample.interactions, name="shop").save(tmp_path / "data")
@@ -268,6 +271,7 @@ def test_a_folder_without_data_is_named(tmp_path: Path, capsys: pytest.CaptureFi
     assert f"{tmp_path / 'none'}: there is no such folder" in capsys.readouterr().err.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_a_script_that_fails_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny().save(tmp_path / "data")
     with pytest.raises(SystemExit, match="2"):

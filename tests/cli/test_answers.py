@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.recommender.conftest import small_config, small_dataset
+from tests.support.recommenders import small_config, small_dataset
 from typer.testing import CliRunner, Result
 
 from attrformer.cli.app import app
@@ -135,6 +135,7 @@ def test_explanations_as_a_table(model: AttrFormer, run: Path, tmp_path: Path) -
     assert_frame_equal(pl.read_parquet(out), expected, abs_tol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_an_interrupted_file_is_gone_on_with(model: AttrFormer, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "recs.csv"

@@ -109,6 +109,7 @@ def test_a_dataset_that_cannot_be_made_is_a_finding_with_a_code_of_its_own(tmp_p
     assert "ERROR" in run_command("check", tmp_path).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "", "a,b\n1,2\n", "user_id,item_id\n"])
 def test_what_cannot_be_read_is_one_message_without_a_trace(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "interactions.csv"

@@ -10,6 +10,8 @@ from tests.cli.test_end_to_end import ITEMS, USERS, run_command, settings
 
 from attrformer.dataset.sample import make_sample
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:

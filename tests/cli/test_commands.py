@@ -56,6 +56,7 @@ def test_help_needs_neither_torch_nor_polars() -> None:
     assert found.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_error_is_one_message_on_standard_error_without_a_trace(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "attrformer.cli", "report", str(tmp_path / "absent")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -77,6 +78,7 @@ def test_interruption_is_no_failure_with_a_trace(
     assert (result.exit_code, result.stderr) == (130, "\nInterrupted.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_what_to_do_next_is_said_where_polars_is_interrupted() -> None:
     """polars answers an interrupt with one KeyboardInterrupt, and Python with another: neither may cost the hint."""

@@ -134,6 +134,7 @@ def test_configuration_file_and_settings_together(shop: Path, tmp_path: Path) ->
     assert (stored["model"]["width"], stored["training"]["epochs"]) == (16, 1)
 
 
+@pytest.mark.slow
 def test_resume_goes_on_with_the_options_of_the_run(shop: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert run_command("train", "--data", shop, "--out", folder, *settings("training.epochs=1"), "-q").exit_code == 0
@@ -261,6 +262,7 @@ def test_options_lists_every_option_with_its_meaning() -> None:
     assert run_command("options", "nothing").exit_code == 2
 
 
+@pytest.mark.slow
 def test_demo_shows_metrics_recommendations_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("attrformer.dataset.sample.make_sample", small_sample)
     result = run_command("demo", "--out", tmp_path / "demo", *settings("training.epochs=1"), "--quiet")
@@ -280,6 +282,7 @@ def small_sample(seed: int = 0) -> object:
     return make_sample(seed, USERS, ITEMS, brands=6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupted_training_can_be_resumed(shop: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"

@@ -49,6 +49,7 @@ def test_small_catalogues_need_no_graph(run: Path, tmp_path: Path) -> None:
     assert refused.exit_code == 2 and "is a file" in refused.stderr
 
 
+@pytest.mark.slow
 def test_an_exported_run_answers(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")

@@ -12,6 +12,8 @@ from tests.dataset.numbered import numbered
 
 from attrformer.columns import ITEM, USER
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = settings("training.epochs=1", "relations.neighbours=false")
 
 

@@ -56,6 +56,7 @@ def test_what_assigns_nothing_is_refused(text: str) -> None:
         configured(Config(), [text], None, None, None)
 
 
+@pytest.mark.slow
 def test_train_reads_tables_as_it_is_told_and_evaluate_and_resume_read_them_alike(tmp_path: Path) -> None:
     data, out = tmp_path / "shop", str(tmp_path / "run")
     data.mkdir()

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.recommender.conftest import small_dataset
+from tests.support.recommenders import small_dataset
 from typer.testing import CliRunner
 
 from attrformer.cli.app import _plugins_first, app

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.limits import little_memory, small_disk, small_files
+from tests.support.limits import little_memory, small_disk, small_files
 from typer.testing import CliRunner, Result
 
 from attrformer.cli.app import app
@@ -134,6 +134,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half(
         assert not [name for name in left if name.endswith((".tmp", ".lock", ".csv", ".svg", ".json.tmp"))], left
 
 
+@pytest.mark.slow
 def test_what_was_there_stays_when_the_disk_is_full(run: Path, shop: Path, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "2m") as disk:
         copy = disk / "run"
@@ -167,6 +168,7 @@ def test_too_little_memory_is_one_line(shop: Path, run: Path, tmp_path: Path) ->
     assert content(tmp_path) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '{"a": ' + "[" * 50_000 + "]" * 50_000 + "}"])
 def test_deeply_nested_files_are_one_line(shop: Path, run: Path, tmp_path: Path, text: str) -> None:
     nested = tmp_path / "nested.json"
@@ -260,6 +262,7 @@ def test_two_answers_into_one_file_are_refused(run: Path, tmp_path: Path, ending
     assert call("recommend", run, "-k", 5, "--quiet", "--out", out).exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_sigterm_saves_as_ctrl_c_does(shop: Path, run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
@@ -301,6 +304,7 @@ def test_sigterm_keeps_the_answers_that_are_there(run: Path, tmp_path: Path, mon
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "whole.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_kills_at_random_moments_lose_nothing() -> None:
     kills = os.environ.get("ATTRFORMER_KILLS", "2")

@@ -265,6 +265,7 @@ def test_whole_numbers_are_one_attribute_however_they_are_stored() -> None:
         assert items_with(values).item_attributes["value"].vocabulary == ("1", "2")
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9), st.integers(-5, 5)), min_size=1, max_size=50))
 def test_histories_are_those_of_a_plain_stable_sort(events: list[tuple[int, int, int]]) -> None:
     dataset = Dataset.from_frames(pl.DataFrame(events, schema=["user_id", "item_id", "timestamp"], orient="row"))

@@ -84,6 +84,7 @@ EVENT = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(EVENT, min_size=1, max_size=30))
 def test_what_is_dropped_is_what_unique_drops(events: list[tuple[int, int, int, float | None]]) -> None:
     log = pl.DataFrame(events, schema=["user_id", "item_id", "timestamp", "price"], orient="row", strict=False)

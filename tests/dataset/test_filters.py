@@ -109,6 +109,7 @@ def test_chosen_users_leave_the_catalogue_alone(shop: Dataset) -> None:
 events = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=80)
 
 
+@pytest.mark.slow
 @given(events, st.integers(1, 4))
 def test_the_core_is_what_one_by_one_removal_leaves(events: list[tuple[int, int]], k: int) -> None:
     left = list(events)

@@ -56,6 +56,7 @@ def test_what_is_no_table_is_refused_by_name() -> None:
         to_polars(3, source="items")
 
 
+@pytest.mark.slow
 def test_pandas_is_read_and_written_without_pyarrow() -> None:
     code = """
 import sys

@@ -94,6 +94,7 @@ def test_relations_know_nothing_of_held_out_items() -> None:
     assert (relations.features["brand"].weights[held] > 0).all()
 
 
+@pytest.mark.slow
 def test_a_model_is_fitted_and_ranks_held_out_items_better_than_by_chance() -> None:
     sample = make_sample(users=400, items=120, brands=10)
     dataset = Dataset.from_frames(sample.interactions, sample.items, sample.users, name="shop", catalogue="all")
@@ -144,6 +145,7 @@ def shown(split: Split) -> list[Sequences]:
     return [split.train, split.validation.contexts, split.test.contexts]
 
 
+@pytest.mark.slow
 @given(logs, st.sampled_from([0.2, 0.35, 0.6]), st.integers(0, 3))
 def test_held_out_items_are_seen_nowhere_and_the_rest_is_leave_one_out(
     log: list[list[int]], share: float, seed: int

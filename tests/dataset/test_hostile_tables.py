@@ -12,12 +12,15 @@ from typing import Any
 
 import pandas as pd
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrformer.dataset import Dataset
 from attrformer.dataset.check import CheckReport, check_path
 from attrformer.errors import AttrFormerError
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("ATTRFORMER_EXAMPLES", "60"))
 

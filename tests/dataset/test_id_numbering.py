@@ -125,6 +125,7 @@ def test_movielens_100k_numbers_films_user_by_user(data_root: Path, tmp_path: Pa
     assert found(frame).kind == FIRST_APPEARANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["beauty", "toys", "ml-1m"])
 def test_shops_that_number_as_they_list_are_left_in_peace(name: str, data_root: Path) -> None:
     dataset = Dataset.load(data_root / name)

@@ -11,6 +11,8 @@ import pytest
 
 from attrformer.dataset import AttributeKind, Dataset, core_filter, leave_one_out, time_split
 
+pytestmark = pytest.mark.slow
+
 KNOWN = {
     "beauty": (22_363, 12_101, 198_502, {"also_bought": 239_345, "also_viewed": 155_350, "bought_together": 9_021}),
     "toys": (19_412, 11_924, 167_597, {"also_bought": 377_792, "also_viewed": 234_123}),

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrformer.dataset import Attribute, Dataset
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("ATTRFORMER_EXAMPLES", "25"))
 

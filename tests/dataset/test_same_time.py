@@ -46,6 +46,7 @@ def test_nothing_is_lost_and_times_still_rise(entries: list[tuple[int, int, int]
         assert times == sorted(times)
 
 
+@pytest.mark.slow
 @given(ENTRIES, st.randoms(use_true_random=False))
 def test_the_order_of_the_file_tells_nothing(entries: list[tuple[int, int, int]], random: object) -> None:
     """Codes follow first occurrence, so that the catalogue is named first, by a user of its own."""

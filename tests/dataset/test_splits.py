@@ -130,6 +130,7 @@ def log_of(events: list[tuple[int, int, int]]) -> Dataset:
     return Dataset.from_frames(pl.DataFrame(events, schema=["user_id", "item_id", "timestamp"], orient="row"))
 
 
+@pytest.mark.slow
 @given(events)
 def test_leave_one_out_puts_every_interaction_exactly_once(events: list[tuple[int, int, int]]) -> None:
     dataset = log_of(events)
@@ -148,6 +149,7 @@ def test_leave_one_out_puts_every_interaction_exactly_once(events: list[tuple[in
         assert split.test.contexts.row(index).tolist() == whole[:-1]
 
 
+@pytest.mark.slow
 @given(events, st.integers(1, 10), st.integers(1, 10))
 def test_time_split_never_shows_what_comes_later(events: list[tuple[int, int, int]], begin: int, length: int) -> None:
     dataset = log_of(events)

@@ -49,6 +49,7 @@ def test_iso_text_in_all_its_forms_within_one_column() -> None:
     assert read(pl.Series(forms)) == [1406851200] * 6
 
 
+@pytest.mark.slow
 @given(st.lists(st.datetimes(datetime(1901, 1, 1), datetime(2200, 1, 1)), min_size=1))
 def test_iso_text_and_datetimes_agree(moments: list[datetime]) -> None:
     expected = [(moment - datetime(1970, 1, 1)) // timedelta(seconds=1) for moment in moments]

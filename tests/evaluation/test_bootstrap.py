@@ -100,6 +100,7 @@ def test_paired_test_sees_a_small_but_steady_difference():
     assert turned.p_value == found.p_value
 
 
+@pytest.mark.slow
 def test_paired_test_agrees_with_a_t_test():
     from scipy.stats import ttest_rel
 

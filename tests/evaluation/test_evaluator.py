@@ -232,6 +232,7 @@ def test_targets_that_cannot_be_ranked_are_refused():
         run(targets, popularity=np.ones(3))
 
 
+@pytest.mark.slow
 def test_evaluation_adds_little_to_scoring():
     users, items = 4_000, 12_101
     targets = make_targets(users, items)

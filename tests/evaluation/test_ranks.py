@@ -61,6 +61,7 @@ def test_ranks_equal_those_of_a_full_sort(block, dtype):
     assert hidden.dtype == ranked.dtype == torch.int64
 
 
+@pytest.mark.slow
 @given(blocks(), st.integers(1, 9))
 @settings(max_examples=200, deadline=None)
 def test_lists_are_those_of_a_full_sort_in_catalogue_order(block, count):
@@ -76,6 +77,7 @@ def test_lists_are_those_of_a_full_sort_in_catalogue_order(block, count):
     assert torch.equal(table, before)
 
 
+@pytest.mark.slow
 @given(blocks(), st.integers(1, 7), st.sampled_from([torch.float32, torch.bfloat16]), st.randoms())
 @settings(max_examples=200, deadline=None)
 def test_the_order_of_equal_scores_is_that_of_the_catalogue_everywhere(block, k, dtype, random):

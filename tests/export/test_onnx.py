@@ -44,6 +44,7 @@ def exported(folder: Path) -> OnnxRecommender:
     return OnnxRecommender.load(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("users", [[0], [4, 11], list(range(40))], ids=len)
 @pytest.mark.parametrize("longest", [1, 3, 12])
 def test_scores_are_those_of_the_network(
@@ -99,6 +100,7 @@ def test_what_cannot_be_answered_is_said(exported: OnnxRecommender) -> None:
         exported.recommend([["i1"]], k=0)
 
 
+@pytest.mark.slow
 def test_sasrec_is_exported_as_well(tmp_path: Path) -> None:
     settings = ["model.name=sasrec", "model.width=8", "model.layers=1", "training.epochs=1", "evaluation.resamples=5"]
     model = Recommender(override(Config(), settings)).fit(shop(), progress=False)
@@ -167,6 +169,7 @@ def test_damage_anywhere_is_refused_or_changes_nothing(model: Recommender, folde
     check(folder, tmp_path / "damaged", read, count=COUNT // 4)
 
 
+@pytest.mark.slow
 def test_items_that_were_added_are_exported_with_whole_rows_too(tmp_path: Path) -> None:
     model = grown(model_of(sparse=False, layers=1))
     export_model(model, tmp_path / "onnx")

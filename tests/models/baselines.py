@@ -10,8 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from tests.models.builders import everywhere, maker_of, scorer_of, shake
-from tests.recommender.conftest import small_config, small_dataset
 from tests.relations.builders import relations_of, shop
+from tests.support.recommenders import small_config, small_dataset
 
 from attrformer.configuration import override
 from attrformer.dataset.sequences import Sequences

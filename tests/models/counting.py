@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from tests.models.baselines import DATA, TIGHT, wider
 from tests.models.builders import everywhere, maker_of, scorer_of
-from tests.recommender.conftest import small_dataset
 from tests.relations.builders import relations_of, sequences
+from tests.support.recommenders import small_dataset
 from torch import Tensor
 
 from attrformer.configuration import override

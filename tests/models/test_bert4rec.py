@@ -150,6 +150,7 @@ def test_impossible_options_are_refused(options: dict[str, float]) -> None:
         small(BERT4RecConfig, **options)
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path: Path) -> None:
     # Other items are masked at each step, so that a batch takes longer to be learned by heart.
     check_round_trip("bert4rec", tmp_path, "model.max_length=20", steps=60)

@@ -102,5 +102,6 @@ def test_impossible_options_are_refused(options: dict[str, float]) -> None:
         small(BSARecConfig, **options)
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path: Path) -> None:
     check_round_trip("bsarec", tmp_path, "model.max_length=20")

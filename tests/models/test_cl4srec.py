@@ -132,5 +132,6 @@ def test_impossible_options_are_refused(options: dict[str, float], named: str) -
         small(CL4SRecConfig, **options)
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path: Path) -> None:
     check_round_trip("cl4srec", tmp_path, "model.max_length=20")

@@ -158,5 +158,6 @@ def test_options_are_checked() -> None:
         small(DIFSRConfig, predictors=-1.0)
 
 
+@pytest.mark.slow
 def test_round_trip(tmp_path: Path) -> None:
     check_round_trip("difsr", tmp_path, "model.max_length=20")

@@ -86,6 +86,7 @@ def test_the_loss_adds_both_contrasts_at_the_end_of_each_history() -> None:
     assert elsewhere > 0 and repeated > 0
 
 
+@pytest.mark.slow
 def test_a_second_reading_has_a_dropout_of_its_own() -> None:
     config = replace(CONFIG, lambda_unsup=1.0, lambda_sup=0.0, dropout=0.5)
     relations = read_by(config)
@@ -125,5 +126,6 @@ def test_impossible_options_are_refused(options: dict[str, float]) -> None:
         small(DuoRecConfig, **options)
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path: Path) -> None:
     check_round_trip("duorec", tmp_path, "model.max_length=20")

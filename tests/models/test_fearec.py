@@ -142,5 +142,6 @@ def test_impossible_options_are_refused(options: dict[str, float]) -> None:
         small(FEARecConfig, **options)
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path: Path) -> None:
     check_round_trip("fearec", tmp_path, "model.max_length=20")

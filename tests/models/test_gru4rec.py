@@ -141,11 +141,13 @@ def test_the_loss_reaches_every_parameter(config: GRU4RecConfig) -> None:
     check_gradients(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", SAMPLED, ids=lambda config: config.loss)
 def test_sampled_losses_teach(config: GRU4RecConfig) -> None:
     losses = training_losses(config, 60)
     assert sum(losses[-5:]) / 5 < losses[0] - 0.05
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path: Path) -> None:
     check_round_trip("gru4rec", tmp_path, "model.state=24", "model.layers=1", steps=50)

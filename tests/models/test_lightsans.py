@@ -85,5 +85,6 @@ def test_more_interests_than_items_are_possible() -> None:
         small(LightSANsConfig, interests=0)
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path: Path) -> None:
     check_round_trip("lightsans", tmp_path, "model.max_length=20")

@@ -175,5 +175,6 @@ def test_options_are_checked() -> None:
             small(MT4SRConfig, **options)
 
 
+@pytest.mark.slow
 def test_round_trip(tmp_path: Path) -> None:
     check_round_trip("mt4sr", tmp_path, "model.max_length=20", "model.across_pairs=8")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from tests.recommender.conftest import small_config, small_dataset
+from tests.support.recommenders import small_config, small_dataset
 
 from attrformer import Config, Recommender
 from attrformer.configuration import describe, from_dict, override, to_dict
@@ -74,6 +74,7 @@ def test_a_registered_model_is_one_like_any_other(tmp_path: Path) -> None:
     assert loaded.config == config and loaded.recommend(k=5).equals(model.recommend(k=5))
 
 
+@pytest.mark.slow
 def test_a_saved_model_does_not_bring_its_code(tmp_path: Path) -> None:
     register(MineConfig, SASRecNetwork)
     config = override(small_config(), ["model.name=mine", "model.width=16"])
@@ -122,6 +123,7 @@ def test_options_without_a_name_of_their_own_are_refused() -> None:
         build_network(None, Nameless(), 0.0)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_file_is_imported_once_and_named_to_child_processes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(file.parent)
     load_models([file.name])

@@ -30,6 +30,7 @@ def test_others_are_read_with_those_of_their_length() -> None:
     assert [rows.tolist() for rows in pieces(np.array([2, 5, 3, 2]), most=2)] == [[1, 2], [0, 3]]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(1, 60), min_size=1, max_size=40), st.one_of(st.none(), st.integers(1, 9)), st.integers(1, 4000)
 )

@@ -107,5 +107,6 @@ def test_only_item_attributes_are_read() -> None:
     assert not (relations.rows or relations.users or relations.identity or relations.neighbours or relations.levels)
 
 
+@pytest.mark.slow
 def test_round_trip(tmp_path: Path) -> None:
     check_round_trip("sasrecf", tmp_path, "model.max_length=20")

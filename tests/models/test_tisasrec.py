@@ -150,5 +150,6 @@ def test_it_needs_timestamps() -> None:
         small(TiSASRecConfig, intervals=0)
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path: Path) -> None:
     check_round_trip("tisasrec", tmp_path, "model.max_length=20")

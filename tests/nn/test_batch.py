@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from attrformer.nn.batch import at_places, gathered
 from attrformer.nn.recency import look_up, small_entries
 
+pytestmark = pytest.mark.slow
+
 
 def assert_same_gradients(first: torch.Tensor, second: torch.Tensor, leaf: torch.Tensor) -> None:
     assert torch.equal(first, second)

@@ -21,6 +21,8 @@ from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score
 from attrformer.nn.parts import PartInputs
 from attrformer.training.config import TrainingConfig
 
+pytestmark = pytest.mark.slow
+
 ITEMS = 600
 
 

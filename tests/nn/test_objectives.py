@@ -105,6 +105,7 @@ def test_every_relation_can_give_the_prior(relation: str, setting: Setting) -> N
     compare(setting, leaves, target, setting.example.mask, 2000)
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.2, 0.3, 0.5)]),
     st.sampled_from([0.0, 0.15, 2.0]),

@@ -46,6 +46,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(whole.positions, parts.positions) and torch.equal(whole.similarity, parts.similarity)
 
 
+@pytest.mark.slow
 @given(histories, histories)
 def test_reading_equals_that_of_the_index(rows: list[list[int]], contexts: list[list[int]]) -> None:
     index = index_of(rows)

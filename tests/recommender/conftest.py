@@ -5,32 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.recommenders import small_config, small_dataset
 
-from attrformer.configuration import override
 from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sample import make_sample
-from attrformer.recommender import AttrFormer, Config
-
-SMALL = (
-    "model.width=16",
-    "model.layers=1",
-    "training.epochs=2",
-    "training.batch_targets=256",
-    "training.threads=1",
-    "evaluation.resamples=20",
-    "training.precision=float32",
-    # Its histories are short, where similar users are left out unless asked for.
-    "relations.neighbours=true",
-)
-
-
-def small_config(*more: str) -> Config:
-    return override(Config(), [*SMALL, *more])
-
-
-def small_dataset(users: int = 150, items: int = 120, seed: int = 0) -> Dataset:
-    sample = make_sample(seed, users=users, items=items)
-    return Dataset.from_frames(sample.interactions, sample.items, sample.users, name="shop", catalogue="all")
+from attrformer.recommender import AttrFormer
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 from numpy.typing import NDArray
-from tests.recommender.conftest import small_config, small_dataset
+from tests.support.recommenders import small_config, small_dataset
 
 from attrformer.configuration import override
 from attrformer.dataset.dataset import Dataset

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.recommender.conftest import small_config
+from tests.support.recommenders import small_config
 from typer.testing import CliRunner
 
 from attrformer import AttrFormer, Dataset

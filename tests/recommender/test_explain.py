@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.recommender.conftest import SMALL
+from tests.support.recommenders import SMALL
 
 from attrformer.configuration import override
 from attrformer.dataset.dataset import Dataset

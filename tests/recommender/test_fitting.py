@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from tests.recommender.conftest import small_config, small_dataset
+from tests.support.recommenders import small_config, small_dataset
 from torch import Tensor
 
 from attrformer.dataset.dataset import Dataset

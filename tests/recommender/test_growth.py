@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tests.recommender.conftest import small_config
 from tests.recommender.saved import by_kind, read, write_version_1
+from tests.support.recommenders import small_config
 
 from attrformer.columns import CONTRIBUTION, ITEM, PART, SCORE, USER
 from attrformer.configuration import override

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.dataset.numbered import numbered
-from tests.recommender.conftest import small_config
+from tests.support.recommenders import small_config
 
 from attrformer.columns import ITEM, SIMILAR_ITEM
 from attrformer.configuration import from_dict

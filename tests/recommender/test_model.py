@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.recommender.conftest import SMALL, small_config
+from tests.support.recommenders import SMALL, small_config
 
 import attrformer
 from attrformer.configuration import override

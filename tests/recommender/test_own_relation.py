@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.recommender.conftest import small_config, small_dataset
+from tests.support.recommenders import small_config, small_dataset
 
 from attrformer.dataset.dataset import Dataset
 from attrformer.errors import CheckpointError, ConfigurationError

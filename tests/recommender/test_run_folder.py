@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.recommender.conftest import small_config
+from tests.support.recommenders import small_config
 
 from attrformer.configuration import from_dict
 from attrformer.errors import CheckpointError

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from tests.recommender.conftest import small_config
 from tests.relations.builders import sequences
 from tests.relations.test_build import arrays
+from tests.support.recommenders import small_config
 
 from attrformer.columns import CONTRIBUTION, ITEM, PART, RANK, SCORE, TIMESTAMP, USER
 from attrformer.configuration import override

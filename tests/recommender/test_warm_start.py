@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from tests.recommender.conftest import small_config
+from tests.support.recommenders import small_config
 
 from attrformer.columns import ITEM, USER
 from attrformer.configuration import override

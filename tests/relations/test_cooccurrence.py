@@ -68,6 +68,7 @@ def test_value_by_hand() -> None:
     assert not relation.row(1).any()
 
 
+@pytest.mark.slow
 @given(histories, options, st.data())
 def test_every_fold_equals_counting_by_loops_without_its_users(
     rows: list[list[int]], config: CooccurrenceConfig, data: st.DataObject
@@ -85,6 +86,7 @@ def test_every_fold_equals_counting_by_loops_without_its_users(
         assert not found[expected == 0].any()
 
 
+@pytest.mark.slow
 @given(histories, options, st.integers(1, ITEMS))
 def test_top_k_keeps_the_largest_values_of_each_row(rows: list[list[int]], config: CooccurrenceConfig, k: int) -> None:
     folds = np.arange(len(rows), dtype=np.int64) % 2
@@ -98,6 +100,7 @@ def test_top_k_keeps_the_largest_values_of_each_row(rows: list[list[int]], confi
             np.testing.assert_allclose(np.sort(kept)[::-1][:k], np.sort(full)[::-1][:k], rtol=1e-5)
 
 
+@pytest.mark.slow
 @given(histories, options, st.integers(1, 40))
 def test_counting_some_items_at_a_time_changes_nothing(
     rows: list[list[int]], config: CooccurrenceConfig, pairs: int

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from attrformer.nn.named import NamedModules
 from attrformer.relations.naming import KINDS, module_key, name_of_key, relation_name
+
+pytestmark = pytest.mark.slow
 
 BUILT_IN = ("near", "wide", "next", "indirect", "moment", "identity", "neighbours", "time_gap", "content", "popularity")
 

@@ -40,6 +40,7 @@ def test_text_shows_the_strongest_parts_first_with_bars_and_reasons() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["pandas", "pyarrow"])
 def test_tables_of_any_library(library: str) -> None:
     def given(frame: pl.DataFrame) -> object:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.serving.conftest import TOKEN, with_client
 from tests.serving.test_reload import larger
+from tests.support.services import TOKEN, with_client
 
 from attrformer.errors import CheckpointError, DataError
 from attrformer.recommender import AttrFormer
@@ -124,6 +124,7 @@ def test_so_many_items_can_be_added_and_no_more(run: Path) -> None:
     with_client(service, ask, Authorization=f"Bearer {TOKEN}")
 
 
+@pytest.mark.slow
 def test_answers_go_on_while_items_are_added_one_request_after_the_other(run: Path) -> None:
     service = Service(run, ServeOptions(token=TOKEN, timeout=30))
     service.engine.start()

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-from tests.serving.conftest import TOKEN, got, posted, with_client
+from tests.support.services import TOKEN, got, posted, with_client
 
 from attrformer.dataset.frames import to_polars
 from attrformer.recommender import AttrFormer

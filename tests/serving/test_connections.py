@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.serving.conftest import listening, listening_app
+from tests.support.services import listening, listening_app
 
 from attrformer.serving.connections import HEAD_BYTES
 from attrformer.serving.options import ServeOptions

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.serving.conftest import application
+from tests.support.services import application
 
 from attrformer.errors import AttrFormerError
 from attrformer.serving.answering import Answer, answer_in_pieces, answer_together
@@ -19,6 +19,8 @@ from attrformer.serving.options import ServeOptions
 from attrformer.serving.pieces import InPieces
 from attrformer.serving.pricing import Prices
 from attrformer.serving.state import Service
+
+pytestmark = pytest.mark.slow
 
 ITEMS = [f"item-{n:04d}" for n in range(1, 31)]
 MANY = [ITEMS[n % 7 : n % 7 + n % 5] for n in range(40)]

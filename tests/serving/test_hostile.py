@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
-from tests.serving.conftest import application, got, listening, posted, with_client
+from tests.support.services import application, got, listening, posted, with_client
 
 from attrformer.serving.logs import JsonLines
 from attrformer.serving.options import MOST_K, ServeOptions
@@ -65,6 +65,7 @@ ROUTES = [
 ]
 
 
+@pytest.mark.slow
 def test_every_route_is_described(described: Any) -> None:
     assert {(found.ok().method.upper(), found.ok().path) for found in described.get_all_operations()} == set(ROUTES)
     text = json.dumps(described.raw_schema)
@@ -77,6 +78,7 @@ FIT = [(GenerationMode.POSITIVE, *route) for route in ROUTES]
 UNFIT = [(GenerationMode.NEGATIVE, *route) for route in ROUTES if route[1] not in GIVEN_NOTHING]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "method", "path"), [*FIT, *UNFIT])
 def test_every_route_keeps_to_its_description(described: Any, kind: GenerationMode, method: str, path: str) -> None:
     strategy = described[path][method].as_strategy(generation_mode=kind)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.serving.conftest import TOKEN, got, posted, with_client
+from tests.support.services import TOKEN, got, posted, with_client
 
 from attrformer.errors import ConfigurationError
 from attrformer.serving.hosts import Hosts, host_of

@@ -14,10 +14,13 @@ import time
 from pathlib import Path
 
 import httpx
-from tests.serving.conftest import Process
+import pytest
 from tests.serving.test_reload import larger
+from tests.support.services import Process
 
 from attrformer.recommender import AttrFormer
+
+pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("ATTRFORMER_KILLS", "2"))
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
-from tests.serving.conftest import TOKEN, listening
 from tests.serving.everybody import ALL_USERS
+from tests.support.services import TOKEN, listening
 
 from attrformer.serving.options import ServeOptions
 from attrformer.serving.state import Service

@@ -12,8 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 from benchmarks.serve_load import histories, load
-from tests.serving.conftest import Process
 from tests.serving.test_reload import larger
+from tests.support.services import Process
+
+pytestmark = pytest.mark.slow
 
 BODY = {"histories": [["item-0003", "item-0007"]], "k": 5}
 

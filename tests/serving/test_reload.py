@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
-from tests.serving.conftest import TOKEN, Process, with_client
+from tests.support.services import TOKEN, Process, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer
@@ -134,6 +134,7 @@ def test_the_token_is_not_shown() -> None:
     assert repr(options) == "ServeOptions(port=0)" and ServeOptions.from_dict(options.to_dict()) == options
 
 
+@pytest.mark.slow
 def test_a_reload_asked_for_while_the_first_model_is_read_comes_after_it(run: Path) -> None:
     larger(run)
     process = Process(run)

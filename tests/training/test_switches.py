@@ -73,6 +73,7 @@ def test_model_switch(switch: str) -> None:
     assert_learns(trained(data, relations_of(data), **MODEL[switch])[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switch", list(RELATIONS))
 def test_relations_switch(switch: str) -> None:
     data = shop()
@@ -118,6 +119,7 @@ def network_after(**options: Any) -> AttrFormerNetwork:
     return trained(data, relations_of(data), **options)[0].network
 
 
+@pytest.mark.slow
 def test_switched_off_parts_have_no_say() -> None:
     assert network_after(relation_heads=False).head_names == []
     assert not dict(network_after(attribute_embeddings=False).table.attribute)

@@ -63,6 +63,7 @@ def test_loss_and_every_gradient_equal_the_plain_objective() -> None:
             torch.testing.assert_close(mine.grad, other.grad, rtol=1e-3, atol=2e-6, msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("average", "number"), [(0.0, signal.SIGINT), (0.9, signal.SIGINT), *((0.9, number) for number in REQUESTS)]
 )
@@ -135,6 +136,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_training() -> None:
     assert_equal(weights(trainer.network), kept[1])
 
 
+@pytest.mark.slow
 def test_learning_rate_warms_up_and_cosine_falls() -> None:
     relations = relations_of(DATA)
     for schedule in ("constant", "cosine"):

@@ -1,1 +1,1 @@
-"""Plans of many training runs: carried out, kept as JSON lines, and told in tables."""
+"""Benchmarks: plans of many training runs, their results as JSON lines, and tables of them."""

@@ -1,4 +1,4 @@
-"""Honest figures: full rankings, both seen variants, confidence intervals, the protocol beside them."""
+"""Evaluation: metrics over the whole catalogue, confidence intervals, paired tests, the protocol line."""
 
 from __future__ import annotations
 

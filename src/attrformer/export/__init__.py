@@ -1,4 +1,4 @@
-"""Models for other runtimes: a graph in ONNX with everything that is needed to ask it in external ids."""
+"""Export to ONNX: the network as a graph, and a runner that takes and returns external ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks: AttrFormer, then one file for each baseline; and what a model of one's own is made of."""
+"""The models: AttrFormer, one file for each baseline, and the base classes for a model of your own."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Modules and functions that know tensors, not tables."""
+"""Network layers and losses: they work on tensors and know no tables."""

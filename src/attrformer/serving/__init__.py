@@ -1,8 +1,9 @@
-"""A door over HTTP: the same recommender behind `/v1/recommend`, `/v1/explain` and `/v1/similar`, with a page at `/`.
+"""The HTTP service: a recommender behind a JSON API, with a page at `/`.
 
-Nothing here knows how to recommend; a request becomes a call of `Recommender` and its table becomes JSON. What is
-here is what a service needs: one thread that answers waiting requests together, limits, a change of models while
-requests run, figures for Prometheus and logs without user data. Needs the extra `serve`.
+The paths are `/v1/recommend`, `/v1/explain` and `/v1/similar`. Nothing here knows how to recommend; a request becomes
+a call of `Recommender` and its table becomes JSON. What is here is what a service needs: one thread that answers
+waiting requests together, limits, a change of models while requests run, figures for Prometheus and logs without user
+data. Needs the extra `serve`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Training: batches of examples, the loop, checkpoints, devices."""

@@ -106,6 +106,7 @@ def datasets(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
     return pl.DataFrame(table), pl.DataFrame({"item_id": ids, **columns}), relations
 
 
+@pytest.mark.slow
 @given(datasets())
 @settings(max_examples=60)
 def test_whatever_can_be_loaded_can_be_checked(tables: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]) -> None:

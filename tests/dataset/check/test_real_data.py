@@ -9,6 +9,8 @@ from tests.dataset.check.clean import found, silent
 
 from attrformer.dataset.check import CheckReport, check_path
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def reports() -> dict[str, CheckReport]:

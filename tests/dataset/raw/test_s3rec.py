@@ -43,6 +43,7 @@ def test_text_ids_stay_text_and_attributes_may_be_absent(tmp_path: Path) -> None
     assert tables.items is None
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.integers(0, 10**9), st.lists(st.integers(0, 99), min_size=1), min_size=1))
 def test_every_sequence_comes_back(tmp_path_factory: pytest.TempPathFactory, sequences: dict[int, list[int]]) -> None:
     folder = tmp_path_factory.mktemp("s3rec")

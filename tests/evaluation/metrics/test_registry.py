@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.evaluation.scorers import ITEMS, make_targets, run
-from tests.recommender.conftest import small_config, small_dataset
+from tests.support.recommenders import small_config, small_dataset
 
 from attrformer import Config, Recommender
 from attrformer.configuration import override
