@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from attrformer.relations.reading import Reading
-    from attrformer.relations.relation_set import RelationSet
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -199,7 +198,7 @@ class Relation:
             ValueError: it cannot be that of a fitted model; the message names what is wrong.
         """
 
-    def parameter_axes(self, relations: RelationSet) -> dict[str, list[Labels]]:
+    def parameter_axes(self, relations: Mapping[str, Relation]) -> dict[str, list[Labels]]:
         """What the places along the axes of its module's parameters stand for, by parameter; for going on from a model.
 
         Args:

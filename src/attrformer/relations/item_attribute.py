@@ -125,7 +125,7 @@ class FeatureRelation(Relation):
         if self.reading is not None:
             self.reading.check(name)
 
-    def parameter_axes(self, relations: object) -> dict[str, list[Labels]]:
+    def parameter_axes(self, relations: Mapping[str, Relation]) -> dict[str, list[Labels]]:
         """See `Relation.parameter_axes`."""
         labels = self.exact_labels
         return {"log_diagonal": [labels], "left": [labels, None], "right": [labels, None]}

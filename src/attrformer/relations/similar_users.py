@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,12 +12,10 @@ from attrformer.dataset.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, Update
 from attrformer.relations.explaining import Attribution, Question
-from attrformer.relations.naming import module_key, relation_name
+from attrformer.relations.naming import module_key
 from attrformer.relations.neighbours import NeighbourIndex
 from attrformer.relations.sound import FLOATS, INTEGERS, is_count, require_array, require_sequences, require_that
-
-if TYPE_CHECKING:
-    from attrformer.relations.relation_set import RelationSet
+from attrformer.relations.user_attribute import UserRelation
 
 NAME = "neighbours"
 
@@ -100,12 +98,13 @@ class SimilarUsersRelation(Relation):
         """See `Relation.check`."""
         check_index(self.index, items)
 
-    def parameter_axes(self, relations: RelationSet) -> dict[str, list[Labels]]:
+    def parameter_axes(self, relations: Mapping[str, Relation]) -> dict[str, list[Labels]]:
         """See `Relation.parameter_axes`."""
         axes: dict[str, list[Labels]] = {}
-        for name, user in relations.users.items():
-            labels = (*user.exact_labels, MISSING)
-            axes[f"user_relation.{module_key(relation_name('user', name))}"] = [labels, labels]
+        for user in relations.values():
+            if isinstance(user, UserRelation):
+                labels = (*user.exact_labels, MISSING)
+                axes[f"user_relation.{module_key(user.name)}"] = [labels, labels]
         return axes
 
 
