@@ -48,7 +48,7 @@ def prepared(options: argparse.Namespace) -> Path:
     if not (options.keep and folder.is_dir()):
         # In a process of its own, whose memory is given back.
         code = (
-            "import sys; from pathlib import Path; import ml25m_log; from attrformer.dataset.raw import prepare;"
+            "import sys; from pathlib import Path; import ml25m_log; from attrformer.data.formats import prepare;"
             f"ml25m_log.write(Path({str(raw)!r}), {options.scale});"
             f"prepare(Path({str(raw)!r}), Path({str(folder)!r}), overwrite=True)"
         )

@@ -96,9 +96,9 @@ def of_evaluation(evaluation: Any) -> dict[str, Any]:
 def held_out_part(dataset: Any, config: Any, figures: Figures) -> None:
     """Ranks targets that training never saw, in the whole catalogue and among each other."""
     from attrformer import AttrFormer
-    from attrformer.dataset import held_out_items
+    from attrformer.data import held_out_items
     from attrformer.evaluation import evaluate, evaluate_among
-    from attrformer.models.popularity import PopularityConfig
+    from attrformer.models.baselines.popularity import PopularityConfig
     from attrformer.recommender import Recommender
 
     split = held_out_items(dataset, config.data.held_out)
@@ -177,8 +177,8 @@ def main() -> None:
     import torch
 
     from attrformer import Dataset
-    from attrformer.configuration import load_yaml, override
-    from attrformer.dataset.sample import sample_dataset
+    from attrformer.config import load_yaml, override
+    from attrformer.data.sample import sample_dataset
     from attrformer.recommender import Config
     from attrformer.training.memory import keep_freed_memory
 

@@ -15,10 +15,10 @@ from scipy import sparse
 from torch import Tensor
 
 from attrformer.columns import ITEM, TIMESTAMP, USER
-from attrformer.dataset import Dataset, Sequences, Split, Targets
-from attrformer.dataset.splits import targets_at
+from attrformer.data import Dataset, Sequences, Split, Targets
+from attrformer.data.splits import targets_at
 from attrformer.errors import DataError
-from attrformer.models.transitions import attribute_vectors
+from attrformer.models.baselines.transitions import attribute_vectors
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.item_attribute import item_attribute_relation
 

@@ -53,7 +53,7 @@ def losses(options: argparse.Namespace, precision: str, targets: int) -> dict[st
     """Plain and fused loss with their backward pass, on the same random inputs; called with the block elements."""
     import torch
 
-    from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
+    from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
 
     generator = torch.Generator().manual_seed(0)
     shape = (targets // options.places, options.places)

@@ -72,11 +72,11 @@ def make_model(shape: Shape, seed: int) -> Any:
     import polars as pl
     import torch
 
-    from attrformer.dataset.ids import Ids
+    from attrformer.data.id_map import IdMap
     from attrformer.models.attrformer import AttrFormerConfig
     from attrformer.models.registry import build_network
     from attrformer.recommender import Config, Recommender
-    from attrformer.recommender.fitted import Fitted, Knowledge
+    from attrformer.recommender.state import ModelMetadata, ModelState
     from attrformer.training.checkpoint import parameters_of
 
     random = np.random.default_rng(seed)
@@ -86,10 +86,10 @@ def make_model(shape: Shape, seed: int) -> Any:
     config = Config(model=AttrFormerConfig(max_length=50))
     parameters = parameters_of(build_network(relations, config.model, 0.0))
     _shape_parameters(parameters, shelves, random)
-    knowledge = Knowledge(
+    knowledge = ModelMetadata(
         dataset="invented",
-        user_ids=Ids(pl.Series(np.arange(shape.users))),
-        item_ids=Ids(pl.Series(np.arange(shape.items))),
+        user_ids=IdMap(pl.Series(np.arange(shape.users))),
+        item_ids=IdMap(pl.Series(np.arange(shape.items))),
         titles=None,
         histories=relations.neighbours.train if relations.neighbours else None,  # type: ignore[arg-type]
         frame_library="polars",
@@ -98,13 +98,13 @@ def make_model(shape: Shape, seed: int) -> Any:
         precision="float32",
     )
     model = Recommender(config)
-    model._fitted = Fitted(config.model, relations, parameters, knowledge, torch.device("cpu"))
+    model._fitted = ModelState(config.model, relations, parameters, knowledge, torch.device("cpu"))
     return model
 
 
 def make_histories(model: Any, count: int, seed: int) -> Any:
     """Histories of people the model does not know, 3 to 50 interactions each."""
-    from attrformer.dataset.sequences import Sequences
+    from attrformer.data.sequences import Sequences
 
     random = np.random.default_rng([seed, 1])
     train = model.fitted.relations.neighbours.train
@@ -115,8 +115,8 @@ def make_histories(model: Any, count: int, seed: int) -> Any:
 
 
 def _relations(shape: Shape, shelves: Shelves, random: np.random.Generator) -> Any:
-    from attrformer.relations.neighbours import NeighbourIndex
     from attrformer.relations.relation_set import RelationSet
+    from attrformer.relations.user_index import UserIndex
 
     train = _histories(shape, shelves, random)
     popularity = np.bincount(train.items, minlength=shape.items).astype(np.float32)
@@ -133,14 +133,14 @@ def _relations(shape: Shape, shelves: Shelves, random: np.random.Generator) -> A
         features=_features(shape.items, shelves, random),
         users=_users(shape, popularity, random),
         identity=True,
-        neighbours=NeighbourIndex.build(train, shape.items, count=32, anchors=4, horizon=2, candidates=64),
+        neighbours=UserIndex.build(train, shape.items, count=32, anchors=4, horizon=2, candidates=64),
         popularity=popularity,
         time_gaps=False,
     )
 
 
 def _histories(shape: Shape, shelves: Shelves, random: np.random.Generator) -> Any:
-    from attrformer.dataset.sequences import Sequences
+    from attrformer.data.sequences import Sequences
 
     leaf = (LEAVES * random.random(shape.users) ** 1.3).astype(np.int64)
     items = np.empty((shape.users, STEPS), dtype=np.int32)
@@ -151,7 +151,7 @@ def _histories(shape: Shape, shelves: Shelves, random: np.random.Generator) -> A
 
 
 def _rows(name: str, items: int, width: int, top: float, shelves: Shelves, random: np.random.Generator) -> Any:
-    from attrformer.relations.rows import RowRelation
+    from attrformer.relations.row_table import RowRelation
 
     indices = np.empty((items, width), dtype=np.int32)
     values = np.empty((items, width), dtype=np.float32)
@@ -180,17 +180,17 @@ def _features(items: int, shelves: Shelves, random: np.random.Generator) -> dict
 
 
 def _feature(name: str, codes: NDArray[np.int64], weights: NDArray[np.float32], values: int) -> Any:
-    from attrformer.relations.item_attribute import FeatureRelation
+    from attrformer.relations.item_attribute import ItemAttributeRelation
 
     frequency = np.bincount(codes[weights > 0], minlength=values)
     idf = np.log(len(codes) / np.maximum(frequency, 2)) ** 2
     diagonal = (idf / idf.max()).astype(np.float32)
-    return FeatureRelation(name, codes, weights, diagonal, tuple(map(str, range(values))))
+    return ItemAttributeRelation(name, codes, weights, diagonal, tuple(map(str, range(values))))
 
 
 def _users(shape: Shape, popularity: NDArray[np.float32], random: np.random.Generator) -> dict[str, Any]:
-    from attrformer.relations.rows import RowRelation
-    from attrformer.relations.user_attribute import UserRelation
+    from attrformer.relations.row_table import RowRelation
+    from attrformer.relations.user_attribute import UserAttributeRelation
 
     users = {}
     for name, values in (("age", AGES), ("region", REGIONS)):
@@ -200,7 +200,7 @@ def _users(shape: Shape, popularity: NDArray[np.float32], random: np.random.Gene
         lift[-1] = 0.0
         codes = random.integers(0, values + 1, shape.users)
         labels = (*map(str, range(values)), "")
-        users[name] = UserRelation(codes, labels, RowRelation(name, values + 1, 0, shape.items, dense=lift))
+        users[name] = UserAttributeRelation(codes, labels, RowRelation(name, values + 1, 0, shape.items, dense=lift))
     return users
 
 

@@ -81,8 +81,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """All figures of one size."""
     import torch
 
-    from attrformer.index import IndexOptions
     from attrformer.recommender.ranking import Choice
+    from attrformer.retrieval import IndexOptions
 
     torch.set_num_threads(options.threads)
     shape = index_catalogue.Shape(options.measure, min(200_000, 2 * options.measure), options.near)
@@ -133,7 +133,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def make_index(model: Any, wanted: Any, options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """An index, read from the work folder where one of this model lies there, and how long it took to build."""
     from attrformer.errors import CheckpointError
-    from attrformer.index import Index
+    from attrformer.retrieval import Index
 
     if options.work is not None:
         folder = options.work / f"{options.measure}-{options.seed}"
@@ -164,7 +164,7 @@ def best(index: Any, histories: Any, values: dict[str, Any], row: int) -> Any:
     """The best items of one history by the exact search."""
     import torch
 
-    from attrformer.index.finding import catalogue_scores
+    from attrformer.retrieval.finding import catalogue_scores
 
     context = histories.rows(np.array([row]))
     asked = {name: codes[row : row + 1] for name, codes in values.items()}

@@ -35,8 +35,8 @@ os.environ.setdefault("POLARS_MAX_THREADS", "2")
 import polars as pl
 
 from attrformer.cli.app import app
-from attrformer.dataset import Dataset, save_dataset
-from attrformer.dataset.sample import make_sample
+from attrformer.data import Dataset, save_dataset
+from attrformer.data.sample import make_sample
 from attrformer.recommender import Recommender
 
 ERRORS = Path(tempfile.gettempdir()) / f"kill-tests-{os.getpid()}.txt"

@@ -22,7 +22,7 @@ def write(folder: Path, scale: float) -> None:
     import numpy as np
     import polars as pl
 
-    from attrformer.dataset.sample import BRAND, CATEGORY, make_sample
+    from attrformer.data.sample import BRAND, CATEGORY, make_sample
 
     users, items = max(1, round(USERS * scale)), max(40, round(ITEMS * scale))
     sample = make_sample(SEED, users, items, interactions_per_user=INTERACTIONS / USERS)

@@ -157,8 +157,8 @@ class Timer:
 def measure(stages: Stages, options: argparse.Namespace) -> None:
     """Runs every stage."""
     from attrformer import Dataset
-    from attrformer.configuration import load_yaml, override
-    from attrformer.dataset.raw import prepare
+    from attrformer.config import load_yaml, override
+    from attrformer.data.formats import prepare
     from attrformer.recommender import Config
     from attrformer.relations.build import build_relations
 
@@ -191,8 +191,8 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
     from attrformer.models.registry import build_network
     from attrformer.models.scorer import CatalogueScorer
     from attrformer.recommender.fitting import sample_targets
+    from attrformer.training.batches import Examples
     from attrformer.training.device import choose_precision
-    from attrformer.training.examples import Examples
     from attrformer.training.trainer import Trainer
 
     torch.set_num_threads(options.threads)

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from attrformer import Dataset
-from attrformer.dataset import leave_one_out
-from attrformer.dataset.ids import order_of
+from attrformer.data import leave_one_out
+from attrformer.data.id_map import order_of
 from attrformer.errors import AttrFormerError
 
 

@@ -33,7 +33,7 @@ def main() -> None:
     # Polars reads this once, when it is first imported.
     os.environ["POLARS_MAX_THREADS"] = str(options.threads)
     from attrformer import Dataset, leave_one_out
-    from attrformer.dataset.raw import Tables, read_raw
+    from attrformer.data.formats import Tables, read_raw
 
     def dataset_of(tables: Tables) -> Dataset:
         return Dataset.from_frames(tables.interactions, tables.items, tables.users, tables.item_relations)

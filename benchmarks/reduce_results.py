@@ -24,7 +24,7 @@ from attrformer.benchmark.rank_table import RankTable, save_rank_table
 from attrformer.benchmark.ranks import Ranks, load_ranks
 from attrformer.benchmark.report import write_document
 from attrformer.benchmark.results import EVALUATIONS, MAIN, RANK_TABLE, SINCE, Board, load_board
-from attrformer.configuration import load_yaml
+from attrformer.config import load_yaml
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 
 VARIANTS = [f"seen={seen}" for seen in SEEN_VARIANTS]

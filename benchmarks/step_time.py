@@ -22,15 +22,15 @@ from attrformer.benchmark.environment import peak_accelerator, peak_memory
 from attrformer.benchmark.jobs import Job, Selection, jobs
 from attrformer.benchmark.options import Overrides
 from attrformer.benchmark.plan import load_plan
-from attrformer.dataset.dataset import Dataset
+from attrformer.data.dataset import Dataset
 from attrformer.models.inputs import InputMaker
 from attrformer.models.registry import build_network
 from attrformer.nn.batch import Example
 from attrformer.recommender.fitting import make_examples
 from attrformer.relations.build import build_relations
+from attrformer.training.batches import Examples
 from attrformer.training.checkpoint import Progress
 from attrformer.training.device import choose_device, choose_precision
-from attrformer.training.examples import Examples
 from attrformer.training.trainer import Trainer
 
 

@@ -98,7 +98,7 @@ def step_and_answer(steps: int) -> dict[str, float]:
     from attrformer.benchmark.jobs import jobs
     from attrformer.benchmark.options import Overrides
     from attrformer.benchmark.plan import load_plan
-    from attrformer.dataset.sample import sample_dataset
+    from attrformer.data.sample import sample_dataset
     from attrformer.recommender import AttrFormer
 
     torch.set_num_threads(1)

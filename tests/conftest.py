@@ -56,8 +56,8 @@ def fixed_torch_state() -> Iterator[None]:
 @pytest.fixture
 def known_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forgets after the test which models, metrics and formats of one's own it has registered and imported."""
-    from attrformer.configuration import kinds
-    from attrformer.dataset.raw import registry as formats
+    from attrformer.config import schema as kinds
+    from attrformer.data.formats import registry as formats
     from attrformer.evaluation.metrics import registry as metrics
     from attrformer.models import own, registry
     from attrformer.models.config import ModelConfig

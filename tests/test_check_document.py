@@ -22,7 +22,7 @@ def test_the_document_runs_and_prints_what_it_shows(capsys: pytest.CaptureFixtur
 
 
 def test_every_finding_that_the_source_can_make_is_in_the_document() -> None:
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src/attrformer/dataset/check").glob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src/attrformer/data/check").glob("*.py")]
     made = {id for text in sources for id in re.findall(r'Finding\(\s*f?"([a-z-]+(?:\{[^}]*\})?)"', text)}
     assert len(made) > 20
     for id in made:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from tests.benchmark.builders import evaluation
-from tests.index.builders import model_of
+from tests.retrieval.builders import model_of
 from torch import nn
 
 from attrformer.benchmark.ranks import load_ranks, save_ranks
@@ -143,7 +143,7 @@ def test_ranks_of_the_version_before_are_read(tmp_path: Path) -> None:
 
 def test_indexes(tmp_path: Path) -> None:
     pytest.importorskip("usearch")
-    from attrformer.index import Index, IndexOptions
+    from attrformer.retrieval import Index, IndexOptions
 
     model = model_of()
     index = Index.build(model, IndexOptions(method="approximate"))

@@ -15,8 +15,8 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from attrformer.cli.app import app
-from attrformer.configuration import describe, load_yaml, override, to_dict
-from attrformer.dataset.sample import make_sample
+from attrformer.config import describe, load_yaml, override, to_dict
+from attrformer.data.sample import make_sample
 from attrformer.models import load_models
 from attrformer.recommender import Config
 

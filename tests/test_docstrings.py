@@ -12,10 +12,10 @@ import pytest
 
 import attrformer
 from attrformer import dataset, evaluation, models
-from attrformer.configuration import Options
-from attrformer.dataset import check
-from attrformer.index import Index
+from attrformer.config import Options
+from attrformer.data import check
 from attrformer.recommender.query import Query
+from attrformer.retrieval import Index
 
 ELSEWHERE = re.compile(r"\bas (in|for) `|\bsee (there|`)|\blikewise\b|\*\*\w+:", re.IGNORECASE)
 """Words that send a reader to another docstring for the meaning of an argument."""

@@ -51,7 +51,7 @@ def test_the_contracts_refuse_what_they_are_there_for(copy: Path) -> None:
     changed(copy, "relations/folds.py", "def late() -> None:\n    import attrformer.recommender")
     changed(copy, "nn/batch.py", "def late() -> None:\n    import attrformer.nn.attention")
     changed(copy, "nn/attention.py", "def late() -> None:\n    import attrformer.nn.batch")
-    changed(copy, "dataset/ids.py", "import torch")
+    changed(copy, "data/id_map.py", "import torch")
     done = linted(copy)
     assert done.returncode == 1
     assert all(f"{name} BROKEN" in done.stdout for name in CONTRACTS.values()), done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attrformer.configuration import override
+from attrformer.config import override
 from attrformer.errors import ConfigurationError
 from attrformer.recommender.config import Config
 

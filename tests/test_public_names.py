@@ -13,7 +13,7 @@ import pytest
 
 import attrformer
 from attrformer import errors
-from attrformer.configuration import Options, variants_of
+from attrformer.config import Options, variants_of
 from attrformer.models import ModelConfig
 
 SOURCE = Path(attrformer.__file__)

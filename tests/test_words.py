@@ -20,7 +20,7 @@ import attrformer
 import attrformer.models
 import attrformer.report
 from attrformer.cli.app import app
-from attrformer.configuration import describe
+from attrformer.config import describe
 from attrformer.recommender import Config
 
 ROOT = Path(__file__).parents[1]

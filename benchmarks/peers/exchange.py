@@ -12,9 +12,9 @@ from benchmarks.peers import handover
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Split
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Split
 from attrformer.errors import DataError
 
 

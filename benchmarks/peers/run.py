@@ -19,7 +19,7 @@ from benchmarks.peers import handover
 from benchmarks.peers.environments import PEERS, interpreter, run_script
 from benchmarks.peers.exchange import HandedScores, export
 
-from attrformer.dataset import Dataset, Split, core_filter, keep_users, leave_one_out
+from attrformer.data import Dataset, Split, core_filter, keep_users, leave_one_out
 from attrformer.errors import AttrFormerError, DataError
 from attrformer.evaluation import Evaluation, evaluate
 from attrformer.recommender import Recommender

@@ -7,12 +7,12 @@ from typing import Any
 
 import handover
 
-from attrformer.configuration import override, to_dict
-from attrformer.dataset import Dataset, leave_one_out
+from attrformer.config import override, to_dict
+from attrformer.data import Dataset, leave_one_out
 from attrformer.recommender import Config
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.fitting import Fit
 from attrformer.recommender.run_folder import RunFolder
+from attrformer.recommender.state import ModelState
 from attrformer.recommender.storage import save_model
 
 MODEL = "model"
@@ -68,7 +68,7 @@ def main() -> None:
     config = configuration(options, dataset.user_count)
     run = TimedRun(options.out, watch)
     with watch.stage("train"):
-        fitted: Fitted = Fit(config, dataset, split, run, False, False)()
+        fitted: ModelState = Fit(config, dataset, split, run, False, False)()
     memory = handover.peak_memory()
     save_model(fitted, config, options.out / MODEL)
     handover.write_result(

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from attrformer.dataset import Dataset, Split, core_filter, leave_one_out, time_split
+    from attrformer.data import Dataset, Split, core_filter, leave_one_out, time_split
     from attrformer.errors import (
         AttrFormerError,
         AttrFormerWarning,
@@ -29,28 +29,28 @@ if TYPE_CHECKING:
         WriteError,
     )
     from attrformer.evaluation import Evaluation, EvaluationConfig
-    from attrformer.export import OnnxRecommender, export_model
-    from attrformer.index import Index, IndexOptions
     from attrformer.models.attrformer import AttrFormerConfig
-    from attrformer.models.bert4rec import BERT4RecConfig
-    from attrformer.models.bsarec import BSARecConfig
-    from attrformer.models.cl4srec import CL4SRecConfig
+    from attrformer.models.baselines.bert4rec import BERT4RecConfig
+    from attrformer.models.baselines.bsarec import BSARecConfig
+    from attrformer.models.baselines.cl4srec import CL4SRecConfig
+    from attrformer.models.baselines.difsr import DIFSRConfig
+    from attrformer.models.baselines.duorec import DuoRecConfig
+    from attrformer.models.baselines.fearec import FEARecConfig
+    from attrformer.models.baselines.gru4rec import GRU4RecConfig
+    from attrformer.models.baselines.lightsans import LightSANsConfig
+    from attrformer.models.baselines.mt4sr import MT4SRConfig
+    from attrformer.models.baselines.popularity import PopularityConfig
+    from attrformer.models.baselines.sasrec import SASRecConfig
+    from attrformer.models.baselines.sasrecf import SASRecFConfig
+    from attrformer.models.baselines.tisasrec import TiSASRecConfig
+    from attrformer.models.baselines.transitions import TransitionsConfig
+    from attrformer.models.baselines.vsknn import VSKNNConfig
     from attrformer.models.config import EncoderConfig, ModelConfig
-    from attrformer.models.difsr import DIFSRConfig
-    from attrformer.models.duorec import DuoRecConfig
-    from attrformer.models.fearec import FEARecConfig
-    from attrformer.models.gru4rec import GRU4RecConfig
-    from attrformer.models.lightsans import LightSANsConfig
-    from attrformer.models.mt4sr import MT4SRConfig
-    from attrformer.models.popularity import PopularityConfig
-    from attrformer.models.sasrec import SASRecConfig
-    from attrformer.models.sasrecf import SASRecFConfig
-    from attrformer.models.tisasrec import TiSASRecConfig
-    from attrformer.models.transitions import TransitionsConfig
-    from attrformer.models.vsknn import VSKNNConfig
+    from attrformer.onnx import OnnxRecommender, export_model
     from attrformer.recommender import AttrFormer, Config, DataConfig, Recommender, Stopped
     from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
-    from attrformer.serving import ServeOptions, serve
+    from attrformer.retrieval import Index, IndexOptions
+    from attrformer.server import ServeOptions, serve
     from attrformer.training.config import TargetConfig, TrainingConfig
 
 try:
@@ -118,7 +118,7 @@ __all__ = [
 
 # Imported when first asked for, so that `import attrformer` and `attrformer --help` do not wait for torch.
 _HOMES: Final = {
-    "attrformer.dataset": ("Dataset", "Split", "core_filter", "leave_one_out", "time_split"),
+    "attrformer.data": ("Dataset", "Split", "core_filter", "leave_one_out", "time_split"),
     "attrformer.errors": (
         "AttrFormerError",
         "AttrFormerWarning",
@@ -136,28 +136,28 @@ _HOMES: Final = {
         "WriteError",
     ),
     "attrformer.evaluation": ("Evaluation", "EvaluationConfig"),
-    "attrformer.export": ("OnnxRecommender", "export_model"),
-    "attrformer.index": ("Index", "IndexOptions"),
+    "attrformer.onnx": ("OnnxRecommender", "export_model"),
+    "attrformer.retrieval": ("Index", "IndexOptions"),
     "attrformer.models.attrformer": ("AttrFormerConfig",),
-    "attrformer.models.bert4rec": ("BERT4RecConfig",),
-    "attrformer.models.bsarec": ("BSARecConfig",),
-    "attrformer.models.cl4srec": ("CL4SRecConfig",),
+    "attrformer.models.baselines.bert4rec": ("BERT4RecConfig",),
+    "attrformer.models.baselines.bsarec": ("BSARecConfig",),
+    "attrformer.models.baselines.cl4srec": ("CL4SRecConfig",),
     "attrformer.models.config": ("EncoderConfig", "ModelConfig"),
-    "attrformer.models.difsr": ("DIFSRConfig",),
-    "attrformer.models.duorec": ("DuoRecConfig",),
-    "attrformer.models.fearec": ("FEARecConfig",),
-    "attrformer.models.gru4rec": ("GRU4RecConfig",),
-    "attrformer.models.lightsans": ("LightSANsConfig",),
-    "attrformer.models.mt4sr": ("MT4SRConfig",),
-    "attrformer.models.popularity": ("PopularityConfig",),
-    "attrformer.models.sasrec": ("SASRecConfig",),
-    "attrformer.models.sasrecf": ("SASRecFConfig",),
-    "attrformer.models.tisasrec": ("TiSASRecConfig",),
-    "attrformer.models.transitions": ("TransitionsConfig",),
-    "attrformer.models.vsknn": ("VSKNNConfig",),
+    "attrformer.models.baselines.difsr": ("DIFSRConfig",),
+    "attrformer.models.baselines.duorec": ("DuoRecConfig",),
+    "attrformer.models.baselines.fearec": ("FEARecConfig",),
+    "attrformer.models.baselines.gru4rec": ("GRU4RecConfig",),
+    "attrformer.models.baselines.lightsans": ("LightSANsConfig",),
+    "attrformer.models.baselines.mt4sr": ("MT4SRConfig",),
+    "attrformer.models.baselines.popularity": ("PopularityConfig",),
+    "attrformer.models.baselines.sasrec": ("SASRecConfig",),
+    "attrformer.models.baselines.sasrecf": ("SASRecFConfig",),
+    "attrformer.models.baselines.tisasrec": ("TiSASRecConfig",),
+    "attrformer.models.baselines.transitions": ("TransitionsConfig",),
+    "attrformer.models.baselines.vsknn": ("VSKNNConfig",),
     "attrformer.recommender": ("AttrFormer", "Config", "DataConfig", "Recommender", "Stopped"),
     "attrformer.relations.config": ("CooccurrenceConfig", "RelationsConfig"),
-    "attrformer.serving": ("ServeOptions", "serve"),
+    "attrformer.server": ("ServeOptions", "serve"),
     "attrformer.training.config": ("TargetConfig", "TrainingConfig"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}

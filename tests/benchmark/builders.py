@@ -13,7 +13,7 @@ from attrformer.benchmark import execute, runner
 from attrformer.benchmark.files import append_line
 from attrformer.benchmark.jobs import Job
 from attrformer.benchmark.ranks import save_ranks
-from attrformer.configuration import override, to_dict
+from attrformer.config import override, to_dict
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.protocol import Protocol
 from attrformer.recommender import Config

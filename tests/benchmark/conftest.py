@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from attrformer.benchmark.plan import Plan, load_plan
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sample import make_sample
+from attrformer.data.dataset import Dataset
+from attrformer.data.sample import make_sample
 
 OPTIONS = (
     "relations.edges: [], training.epochs: 1, training.precision: float32, training.threads: 1, "

@@ -17,7 +17,7 @@ from attrformer.benchmark.jobs import jobs
 from attrformer.benchmark.plan import Plan
 from attrformer.cli.app import Commands
 from attrformer.cli.benchmark import benchmark
-from attrformer.configuration import to_dict
+from attrformer.config import to_dict
 
 MakePlan = Callable[..., Plan]
 root = typer.Typer(cls=Commands)

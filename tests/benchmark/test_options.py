@@ -11,7 +11,7 @@ import pytest
 
 from attrformer.benchmark.options import MACHINE, Overrides, configuration, fingerprint, flat, is_same, nested
 from attrformer.benchmark.plan import Plan, load_plan
-from attrformer.configuration import override, to_dict
+from attrformer.config import override, to_dict
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
 

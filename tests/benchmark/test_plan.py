@@ -9,7 +9,7 @@ import pytest
 from attrformer.benchmark.options import configuration
 from attrformer.benchmark.paper import PaperTable
 from attrformer.benchmark.plan import DataSource, Range, data_folder, load_plan
-from attrformer.configuration import load_yaml
+from attrformer.config import load_yaml
 from attrformer.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from attrformer.benchmark.options import Overrides, configuration
 from attrformer.benchmark.plan import Plan
 from attrformer.benchmark.present import PresentRuns
-from attrformer.configuration import to_dict
+from attrformer.config import to_dict
 from attrformer.errors import ConfigurationError
 
 ROWS = ("name: cut, group: ablation, set: {model.relation_heads: false}", "name: sasrec, set: {model.name: sasrec}")

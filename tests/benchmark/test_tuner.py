@@ -17,7 +17,7 @@ from attrformer.benchmark.options import Overrides, configuration
 from attrformer.benchmark.plan import Plan, Range, Space
 from attrformer.benchmark.runner import Runner
 from attrformer.benchmark.tuner import Tuner
-from attrformer.configuration import to_dict
+from attrformer.config import to_dict
 from attrformer.errors import ConfigurationError
 
 MakePlan = Callable[..., Plan]

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 import attrformer
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sample import make_sample
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.sample import make_sample
 from attrformer.recommender import AttrFormer, Config
 
 pytestmark = pytest.mark.slow

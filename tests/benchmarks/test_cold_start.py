@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from tests.benchmarks.test_benchmarks import FOLDER, run
 
-from attrformer.dataset import Dataset, Sequences
-from attrformer.dataset.sample import make_sample
+from attrformer.data import Dataset, Sequences
+from attrformer.data.sample import make_sample
 from attrformer.relations.config import RelationsConfig
 
 sys.path.insert(0, str(FOLDER))

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from tests.benchmarks.test_benchmarks import figures, run
 
-from attrformer.configuration import load_yaml
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.raw import detect
+from attrformer.config import load_yaml
+from attrformer.data.dataset import Dataset
+from attrformer.data.formats import detect
 from attrformer.recommender import Config
 
 pytestmark = pytest.mark.slow

@@ -17,8 +17,8 @@ from benchmarks.peers import environments, handover, run
 from benchmarks.peers.environments import PEERS, interpreter
 from benchmarks.peers.exchange import HandedScores, export
 
-from attrformer.dataset import Dataset, Sequences, leave_one_out
-from attrformer.dataset.sample import make_sample
+from attrformer.data import Dataset, Sequences, leave_one_out
+from attrformer.data.sample import make_sample
 from attrformer.errors import DataError
 from attrformer.evaluation import UNREACHABLE_RANK, evaluate
 

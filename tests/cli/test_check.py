@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
-from tests.dataset.check.clean import log
+from tests.data.check.clean import log
 from typer.testing import CliRunner
 
 from attrformer.cli.app import app
-from attrformer.dataset.sample import make_sample
+from attrformer.data.sample import make_sample
 
 
 class Answer(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.test_end_to_end import ITEMS, USERS, run_command, settings
 
-from attrformer.dataset.sample import make_sample
+from attrformer.data.sample import make_sample
 
 pytestmark = pytest.mark.slow
 

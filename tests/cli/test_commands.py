@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from attrformer.cli import app as application
 from attrformer.cli.app import app
-from attrformer.dataset import download as downloads
-from attrformer.dataset.download import Source, SourceFile
+from attrformer.data import download as downloads
+from attrformer.data.download import Source, SourceFile
 
 NAMES = (
     *("demo", "download", "prepare", "check", "train", "evaluate", "recommend", "explain"),
@@ -184,7 +184,7 @@ def test_prepare_writes_a_dataset_folder_and_says_what_comes_next(runner: CliRun
 def test_the_help_lists_what_is_registered(runner: CliRunner, tmp_path: Path, known_models: None) -> None:
     file = tmp_path / "plays_of_mine.py"
     file.write_text(
-        "from attrformer.dataset.raw import RawFormat, Source, SourceFile, register\n"
+        "from attrformer.data.formats import RawFormat, Source, SourceFile, register\n"
         "class Plays(RawFormat):\n"
         "    name = 'plays'\n"
         "    sources = (Source('plays-24', 'Plays', (SourceFile('p.zip'),), 'http://x/', 'None.', 'http://x'),)\n"

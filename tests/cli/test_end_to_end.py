@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from attrformer.cli.app import app
-from attrformer.dataset.sample import make_sample
+from attrformer.data.sample import make_sample
 
 TINY = (
     "training.epochs=2",
@@ -264,7 +264,7 @@ def test_options_lists_every_option_with_its_meaning() -> None:
 
 @pytest.mark.slow
 def test_demo_shows_metrics_recommendations_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attrformer.dataset.sample.make_sample", small_sample)
+    monkeypatch.setattr("attrformer.data.sample.make_sample", small_sample)
     result = run_command("demo", "--out", tmp_path / "demo", *settings("training.epochs=1"), "--quiet")
     assert result.exit_code == 0, result.stderr
     assert "NDCG@20" in result.stdout

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.index.builders import assert_same_answers, histories_of, model_of
 from tests.relations.builders import dataset, sequences, walks
+from tests.retrieval.builders import assert_same_answers, histories_of, model_of
 from typer.testing import CliRunner, Result
 
 from attrformer.cli.app import app
-from attrformer.index import Index
 from attrformer.recommender import Recommender
+from attrformer.retrieval import Index
 
 
 def run_command(*arguments: object) -> Result:
@@ -53,7 +53,7 @@ def test_small_catalogues_need_no_graph(run: Path, tmp_path: Path) -> None:
 def test_an_exported_run_answers(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
-    from attrformer.export import OnnxRecommender
+    from attrformer.onnx import OnnxRecommender
 
     # Few relations are translated in little time.
     plain = dataset(sequences(walks(users=20, items=30, seed=0)), 30)

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from tests.cli.test_end_to_end import run_command, settings
-from tests.dataset.numbered import numbered
+from tests.data.numbered import numbered
 
 from attrformer.columns import ITEM, USER
 

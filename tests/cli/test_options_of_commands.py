@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from attrformer import IndexOptions, ServeOptions
 from attrformer.cli.app import app
-from attrformer.configuration.kinds import default_of
+from attrformer.config.schema import default_of
 
 
 def parameters(command: str) -> dict[str, Any]:

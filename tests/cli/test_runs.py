@@ -57,7 +57,7 @@ def test_a_run_finds_its_data_again_after_both_were_moved(tmp_path: Path) -> Non
 
 def test_a_run_on_the_embedded_sample_finds_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = small_dataset()
-    monkeypatch.setattr("attrformer.dataset.sample.sample_dataset", lambda: small)
+    monkeypatch.setattr("attrformer.data.sample.sample_dataset", lambda: small)
     remember_sample(tmp_path)
     dataset, split = split_of_run(tmp_path, None, Config())
     assert dataset is small and split.name == "leave-one-out"

@@ -20,8 +20,8 @@ from tests.support.limits import little_memory, small_disk, small_files
 from typer.testing import CliRunner, Result
 
 from attrformer.cli.app import app
-from attrformer.dataset import Dataset
-from attrformer.dataset.sample import make_sample
+from attrformer.data import Dataset
+from attrformer.data.sample import make_sample
 from attrformer.errors import BusyError
 from attrformer.locks import locked_folder, locked_place
 from attrformer.recommender import Recommender

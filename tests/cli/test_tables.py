@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from attrformer.cli.tables import check_target, deliver, latest, read_histories, split_ids, with_reasons
-from attrformer.dataset import Dataset
+from attrformer.data import Dataset
 from attrformer.errors import ConfigurationError, DataError
 
 

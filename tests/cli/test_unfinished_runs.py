@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.index.builders import model_of
+from tests.retrieval.builders import model_of
 
 from attrformer.cli import console, runs
 from attrformer.errors import CheckpointError
 from attrformer.io import unfinished_name, write_text
 from attrformer.recommender import Config
-from attrformer.serving.added import Added
+from attrformer.server.added import Added
 
 
 def test_a_run_that_was_killed_before_its_options_were_written_may_begin_anew(tmp_path: Path) -> None:

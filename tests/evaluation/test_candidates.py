@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Targets
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Targets
 from attrformer.errors import DataError
 from attrformer.evaluation import EvaluationConfig, evaluate, evaluate_among
 from attrformer.evaluation.metrics import UNREACHABLE_RANK

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from attrformer.configuration import from_dict, to_dict
+from attrformer.config import from_dict, to_dict
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.config import EvaluationConfig
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from tests.evaluation.scorers import ITEMS, FixedScorer, HistoryScorer, make_targets, run
 from torch import Tensor
 
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Targets
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Targets
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation import EvaluationConfig, evaluate
 from attrformer.evaluation.ranks import target_ranks, top_items

@@ -11,8 +11,8 @@ import pytest
 import torch
 from tests.evaluation.scorers import FixedScorer, run
 
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Targets
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Targets
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation import Evaluation
 from attrformer.evaluation.metrics import UNREACHABLE_RANK

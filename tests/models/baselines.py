@@ -13,18 +13,18 @@ from tests.models.builders import everywhere, maker_of, scorer_of, shake
 from tests.relations.builders import relations_of, shop
 from tests.support.recommenders import small_config, small_dataset
 
-from attrformer.configuration import override
-from attrformer.dataset.sequences import Sequences
+from attrformer.config import override
+from attrformer.data.sequences import Sequences
 from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.models.registry import build_network
 from attrformer.nn.batch import Batch, Example
-from attrformer.nn.objective import Objective
+from attrformer.nn.losses import Objective
 from attrformer.recommender import Recommender
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.relation_set import RelationSet
+from attrformer.training.batches import Examples
 from attrformer.training.config import TargetConfig, TrainingConfig
-from attrformer.training.examples import Examples
 
 DATA = shop()
 LENGTH = 12

@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
 from attrformer.models.attrformer import AttrFormerConfig, AttrFormerNetwork
 from attrformer.models.inputs import InputMaker
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.nn.batch import Batch, Example
-from attrformer.nn.objectives import score_catalogue
-from attrformer.nn.parts import Part, PartInputs
+from attrformer.nn.contributions import Contribution, ContributionInputs
+from attrformer.nn.fused_loss import score_catalogue
 from attrformer.nn.relations.base import ContributingModule
-from attrformer.relations.neighbours import latest_anchors
 from attrformer.relations.relation_set import RelationSet
+from attrformer.relations.user_index import latest_anchors
+from attrformer.training.batches import Examples
 from attrformer.training.config import TargetConfig, TrainingConfig
-from attrformer.training.examples import Examples
 
 CPU = torch.device("cpu")
 LENGTH = 12
@@ -100,7 +100,7 @@ def read_of(network: AttrFormerNetwork, batch: Batch) -> dict[str, Tensor | None
     return {name: module.lookup(batch) for name, module in network.contributing().items()}
 
 
-def part_of(network: AttrFormerNetwork, name: str, batch: Batch) -> tuple[Part, Tensor]:
+def part_of(network: AttrFormerNetwork, name: str, batch: Batch) -> tuple[Contribution, Tensor]:
     """A relation's path to the catalogue and its weights, made of this relation alone."""
     module = network.relations[name]
     assert isinstance(module, ContributingModule)
@@ -117,7 +117,7 @@ def head_values(network: AttrFormerNetwork, name: str, batch: Batch) -> Tensor:
     return values[:, network.head_names.index(name)]
 
 
-def contribution(part: Part, inputs: PartInputs, items: int) -> Tensor:
+def contribution(part: Contribution, inputs: ContributionInputs, items: int) -> Tensor:
     """What one relation adds to the logits, `[b, t, items]`."""
     return score_catalogue(torch.zeros(*inputs.gate.shape, 1), torch.zeros(items, 1), [(part, inputs)])
 

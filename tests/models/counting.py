@@ -15,13 +15,13 @@ from tests.relations.builders import relations_of, sequences
 from tests.support.recommenders import small_dataset
 from torch import Tensor
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
 from attrformer.models.config import ModelConfig
 from attrformer.models.network import Network
 from attrformer.models.registry import build_network
-from attrformer.nn.objective import Outputs
-from attrformer.nn.objectives import score_catalogue
+from attrformer.nn.fused_loss import score_catalogue
+from attrformer.nn.losses import Outputs
 from attrformer.recommender import Config, Recommender
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.relation_set import RelationSet

@@ -10,7 +10,7 @@ from tests.models.builders import everywhere, network_of, scorer_of
 from tests.relations.builders import relations_of, shop
 
 from attrformer.nn.batch import Batch
-from attrformer.nn.objectives import score_catalogue
+from attrformer.nn.fused_loss import score_catalogue
 
 DATA = shop()
 TIGHT = {"rtol": 1e-5, "atol": 1e-5}

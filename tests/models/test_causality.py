@@ -8,8 +8,8 @@ import torch
 from tests.models.builders import everywhere, examples_of, network_of
 from tests.relations.builders import relations_of, shop
 
-from attrformer.dataset.sequences import Sequences
-from attrformer.nn.objectives import score_catalogue
+from attrformer.data.sequences import Sequences
+from attrformer.nn.fused_loss import score_catalogue
 from attrformer.training.config import TrainingConfig
 
 DATA = shop()

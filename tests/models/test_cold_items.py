@@ -8,10 +8,10 @@ import torch
 from tests.models.builders import example_of, network_of
 from tests.relations.builders import relations_of, shop
 
-from attrformer.dataset.dataset import Dataset
+from attrformer.data.dataset import Dataset
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.item_table import UNTRAINED_SHARE
-from attrformer.nn.objective import Objective
+from attrformer.nn.losses import Objective
 
 COLD = [3, 17]
 

@@ -9,7 +9,7 @@ import torch
 from tests.models.builders import contributions, everywhere, examples_of, network_of
 from tests.relations.builders import categorical, dataset, relations_of, sequences, walks
 
-from attrformer.dataset.dataset import Dataset
+from attrformer.data.dataset import Dataset
 from attrformer.training.config import TrainingConfig
 
 FROM, TO = 8, 9

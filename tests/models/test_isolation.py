@@ -11,8 +11,8 @@ from tests.relations.builders import relations_of, shop
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.attention import EncoderLayer
 from attrformer.nn.batch import Batch
-from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
-from attrformer.nn.parts import PartInputs
+from attrformer.nn.contributions import ContributionInputs
+from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.relations.base import ContributingModule
 
 NAMES = [
@@ -133,7 +133,7 @@ def test_without_the_content_part_the_loss_of_one_relation_moves_that_relation_a
     for name, module in network.relations.items():
         assert isinstance(module, ContributingModule)
         part, weights = part_of(network, name, example.batch)
-        inputs = PartInputs(weights, module.gate(hidden))
+        inputs = ContributionInputs(weights, module.gate(hidden))
         loss = fused_cross_entropy(hidden, table, [(part, inputs)], target, example.mask)
         reached = touched(network, loss)
         assert reached and all(parameter.startswith(f"relations.{name}.") for parameter in reached), name

@@ -15,12 +15,12 @@ import pytest
 from tests.support.recommenders import small_config, small_dataset
 
 from attrformer import Config, Recommender
-from attrformer.configuration import describe, from_dict, override, to_dict
+from attrformer.config import describe, from_dict, override, to_dict
 from attrformer.errors import ConfigurationError
 from attrformer.models import EncoderConfig, ModelConfig, load_models, own, register
-from attrformer.models.popularity import PopularityNetwork
+from attrformer.models.baselines.popularity import PopularityNetwork
+from attrformer.models.baselines.sasrec import SASRecConfig, SASRecNetwork
 from attrformer.models.registry import build_network, is_own
-from attrformer.models.sasrec import SASRecConfig, SASRecNetwork
 
 pytestmark = pytest.mark.usefixtures("known_models")
 
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attrformer.models import ModelConfig, register
-from attrformer.models.popularity import PopularityNetwork
+from attrformer.models.baselines.popularity import PopularityNetwork
 
 
 @dataclass(frozen=True)

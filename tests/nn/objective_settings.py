@@ -12,8 +12,8 @@ from torch import Tensor
 
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.batch import Example
-from attrformer.nn.objectives import PosteriorTarget
-from attrformer.nn.parts import Part, PartInputs
+from attrformer.nn.contributions import Contribution, ContributionInputs
+from attrformer.nn.fused_loss import PosteriorTarget
 from attrformer.relations.relation_set import RelationSet
 from attrformer.training.config import TargetConfig
 
@@ -54,7 +54,7 @@ class Leaves:
     hidden: Tensor
     table: Tensor
     names: list[str]
-    parts: list[Part]
+    parts: list[Contribution]
     weights: list[Tensor]
     gates: list[Tensor]
 
@@ -63,8 +63,8 @@ class Leaves:
         named |= {f"weights {name}": value for name, value in zip(self.names, self.weights, strict=True)}
         return named | {f"gate {name}": value for name, value in zip(self.names, self.gates, strict=True)}
 
-    def pairs(self) -> list[tuple[Part, PartInputs]]:
-        inputs = [PartInputs(*pair) for pair in zip(self.weights, self.gates, strict=True)]
+    def pairs(self) -> list[tuple[Contribution, ContributionInputs]]:
+        inputs = [ContributionInputs(*pair) for pair in zip(self.weights, self.gates, strict=True)]
         return list(zip(self.parts, inputs, strict=True))
 
     def gradients(self, loss: Tensor) -> dict[str, Tensor]:

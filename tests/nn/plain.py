@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from attrformer.nn.batch import Batch
-from attrformer.nn.objectives import PosteriorTarget
+from attrformer.nn.fused_loss import PosteriorTarget
 from attrformer.relations.relation_set import RelationSet
-from attrformer.relations.rows import RowRelation
+from attrformer.relations.row_table import RowRelation
 
 
 def rows_of(relation: RowRelation, keys: list[int], fold: int) -> Tensor:

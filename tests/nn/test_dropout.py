@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from attrformer.models.baselines.layers.post_norm import attend, seen_before
 from attrformer.nn.dropout import Dropout, dropped, keep_mask
-from attrformer.nn.post_norm import attend, seen_before
 
 
 def test_a_share_is_dropped_and_the_rest_is_scaled_up() -> None:

@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import attrformer
-from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
-from attrformer.nn.parts import PartInputs
+from attrformer.nn.contributions import ContributionInputs
+from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy, score_catalogue
 from attrformer.training.config import TrainingConfig
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,9 @@ def test_no_tensor_grows_with_targets_times_items(dense_items: int) -> None:
     with torch.no_grad():
         outputs = network(example.batch)
     hidden, table = outputs.hidden.requires_grad_(), outputs.table.requires_grad_()
-    parts = [(part, PartInputs(i.weights.requires_grad_(), i.gate.requires_grad_())) for part, i in outputs.parts]
+    parts = [
+        (part, ContributionInputs(i.weights.requires_grad_(), i.gate.requires_grad_())) for part, i in outputs.parts
+    ]
     sequence_count, places, _ = hidden.shape
     targets, length = sequence_count * places, example.batch.items.shape[1]
     popularity = torch.full((ITEMS,), 1 / ITEMS)
@@ -80,7 +82,7 @@ def test_no_tensor_grows_with_targets_times_items(dense_items: int) -> None:
 
 PEAK = """
 import resource, sys, torch
-from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
+from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
 torch.set_num_threads(1)
 sequences, places, items, width = int(sys.argv[1]), 8, 20_000, 16
 table, popularity = torch.randn(items, width, requires_grad=True), torch.full((items,), 1 / items)

@@ -7,11 +7,13 @@ import pytest
 import torch
 from tests.nn.objective_settings import NAMES, leaves_of, shared_setting, target_of
 
-from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
-from attrformer.nn.parts import Part, PartInputs
+from attrformer.nn.contributions import Contribution, ContributionInputs
+from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy, score_catalogue
 
 
-def one_place(values: list[float], target: PosteriorTarget, parts: list[tuple[Part, PartInputs]]) -> float:
+def one_place(
+    values: list[float], target: PosteriorTarget, parts: list[tuple[Contribution, ContributionInputs]]
+) -> float:
     """The loss of one place whose content logits are given."""
     hidden = torch.tensor([[values]])
     return float(fused_cross_entropy(hidden, torch.eye(len(values)), parts, target, torch.ones(1, 1)))
@@ -48,7 +50,7 @@ def test_relation_evidence_in_the_prior_by_hand() -> None:
     outputs = shared_setting().network(shared_setting().example.batch)
     part = dict(zip(outputs.names, outputs.parts, strict=True))["neighbours"][0]
     part = replace(part, items=torch.tensor([[[1, 2, 1]]]), columns=4)  # type: ignore[type-var]
-    inputs = PartInputs(torch.tensor([[[2.0, 1.0, 1.0]]]), torch.tensor([[0.7]]))
+    inputs = ContributionInputs(torch.tensor([[[2.0, 1.0, 1.0]]]), torch.tensor([[0.7]]))
     values = np.array([0.3, -0.2, 0.9, 0.1])
     spoken = values + 0.7 * np.log1p([0, 3, 1, 0])
     expected = np.array([0, 0.5 + 0.75 * 0.5, 1 + 0.25 * 0.5, 0]) / 2

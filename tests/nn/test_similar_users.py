@@ -9,15 +9,15 @@ from tests.relations.builders import sequences
 
 from attrformer.nn import similar_users
 from attrformer.nn.similar_users import AlignedUsers, SimilarUsers
-from attrformer.relations.neighbours import NeighbourIndex, latest_anchors
+from attrformer.relations.user_index import UserIndex, latest_anchors
 
 CPU = torch.device("cpu")
 ITEMS, ANCHORS, HORIZON = 6, 3, 2
 histories = st.lists(st.lists(st.integers(0, ITEMS - 1), max_size=7), min_size=1, max_size=8)
 
 
-def index_of(rows: list[list[int]], count: int = 3) -> NeighbourIndex:
-    return NeighbourIndex.build(sequences(rows), ITEMS, count=count, anchors=ANCHORS, horizon=HORIZON, candidates=64)
+def index_of(rows: list[list[int]], count: int = 3) -> UserIndex:
+    return UserIndex.build(sequences(rows), ITEMS, count=count, anchors=ANCHORS, horizon=HORIZON, candidates=64)
 
 
 def asked(contexts: list[list[int]]) -> np.ndarray:

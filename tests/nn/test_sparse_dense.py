@@ -10,8 +10,8 @@ from torch import Tensor
 
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.batch import Batch, Example
-from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy, score_catalogue
-from attrformer.nn.relations.rows import RowModule
+from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy, score_catalogue
+from attrformer.nn.relations.row_table import RowModule
 from attrformer.relations.relation_set import RelationSet
 
 DATA = shop()

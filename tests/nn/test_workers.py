@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from attrformer.nn.objectives import PosteriorTarget, fused_cross_entropy
+from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.workers import each_share
 
 CPU = torch.device("cpu")

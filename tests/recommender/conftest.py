@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.recommenders import small_config, small_dataset
 
-from attrformer.dataset.dataset import Dataset
+from attrformer.data.dataset import Dataset
 from attrformer.recommender import AttrFormer
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from attrformer.configuration import Option, describe, variants_of
+from attrformer.config import Option, describe, variants_of
 from attrformer.errors import ConfigurationError
 from attrformer.models import ModelConfig
 from attrformer.recommender import Config

@@ -14,7 +14,7 @@ import pytest
 
 from attrformer import AttrFormer, Config, ConfigurationError, DataError, Dataset, Recommender, UnknownIdError
 from attrformer.errors import AttrFormerError
-from attrformer.models.sasrec import SASRecConfig
+from attrformer.models.baselines.sasrec import SASRecConfig
 from attrformer.training.config import TrainingConfig
 
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from tests.support.recommenders import small_config, small_dataset
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.held_out import held_out_items
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import time_split
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.held_out import held_out_items
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import time_split
 from attrformer.evaluation import evaluate
 from attrformer.recommender import AttrFormer, Config, Recommender
 from attrformer.training.checkpoint import parameters_of

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from attrformer import AttrFormer, Dataset
 from attrformer.cli.app import app
 from attrformer.errors import ConfigurationError
-from attrformer.export.writing import _example
+from attrformer.onnx.writing import _example
 from attrformer.recommender.legacy import with_present_names
 from attrformer.relations.naming import module_key
 from attrformer.training.checkpoint import parameters_of

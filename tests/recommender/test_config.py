@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from attrformer.configuration import describe, from_dict, override, to_dict
-from attrformer.dataset.dataset import Dataset
+from attrformer.config import describe, from_dict, override, to_dict
+from attrformer.data.dataset import Dataset
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config, DataConfig
 from attrformer.recommender.config import changed_options

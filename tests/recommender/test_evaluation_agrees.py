@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Targets
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Targets
 from attrformer.evaluation import Evaluation
 from attrformer.evaluation.metrics import UNREACHABLE_RANK
 from attrformer.recommender import Config, Recommender

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.recommenders import SMALL
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
 from attrformer.errors import UnknownIdError
-from attrformer.nn.relations.item_attribute import FeatureModule
+from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.recommender import AttrFormer, Config, Recommender
 
 
@@ -187,7 +187,7 @@ def test_the_value_in_common_is_named(model: AttrFormer, dataset: Dataset) -> No
 
 def test_the_strongest_pair_of_values_against_the_matrix(model: AttrFormer) -> None:
     module = copy.deepcopy(model.fitted.network.relations["item_category"])
-    assert isinstance(module, FeatureModule) and module.left is not None and module.right is not None
+    assert isinstance(module, ItemAttributeModule) and module.left is not None and module.right is not None
     with torch.no_grad():
         module.left.normal_()
         module.right.normal_()

@@ -13,7 +13,7 @@ import torch
 from tests.support.recommenders import small_config, small_dataset
 from torch import Tensor
 
-from attrformer.dataset.dataset import Dataset
+from attrformer.data.dataset import Dataset
 from attrformer.errors import CheckpointError, ConfigurationError, DataError
 from attrformer.recommender import AttrFormer, Stopped
 from attrformer.recommender.fitting import fingerprint, sample_targets

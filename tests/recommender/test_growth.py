@@ -10,9 +10,9 @@ from tests.recommender.saved import by_kind, read, write_version_1
 from tests.support.recommenders import small_config
 
 from attrformer.columns import CONTRIBUTION, ITEM, PART, SCORE, USER
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sample import make_sample
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.sample import make_sample
 from attrformer.errors import CheckpointError, ConfigurationError, DataError, NotFittedError
 from attrformer.recommender import AttrFormer, Config, Recommender
 

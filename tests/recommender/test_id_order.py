@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.dataset.numbered import numbered
+from tests.data.numbered import numbered
 from tests.support.recommenders import small_config
 
 from attrformer.columns import ITEM, SIMILAR_ITEM
-from attrformer.configuration import from_dict
-from attrformer.dataset.dataset import Dataset
+from attrformer.config import from_dict
+from attrformer.data.dataset import Dataset
 from attrformer.errors import ConfigurationError, KnownLaterWarning
 from attrformer.recommender import AttrFormer, Config
 

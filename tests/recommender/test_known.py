@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrformer.columns import ITEM, TIMESTAMP, USER
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError, KnownInteractionsWarning, LeakWarning
 from attrformer.evaluation import Evaluation
 from attrformer.evaluation.protocol import Protocol

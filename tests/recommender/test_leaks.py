@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from attrformer.dataset import Dataset, leave_one_out, time_split
-from attrformer.dataset.splits import Split
+from attrformer.data import Dataset, leave_one_out, time_split
+from attrformer.data.splits import Split
 from attrformer.errors import LeakWarning
 from attrformer.recommender import Recommender
 

@@ -10,12 +10,12 @@ import pytest
 from tests.support.recommenders import SMALL, small_config
 
 import attrformer
-from attrformer.configuration import override
-from attrformer.dataset.attributes import Attribute
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.filters import keep_items
-from attrformer.dataset.ids import Ids
-from attrformer.dataset.splits import leave_one_out
+from attrformer.config import override
+from attrformer.data.attributes import Attribute
+from attrformer.data.dataset import Dataset
+from attrformer.data.filters import keep_items
+from attrformer.data.id_map import IdMap
+from attrformer.data.splits import leave_one_out
 from attrformer.errors import ConfigurationError, DataError, NotFittedError
 from attrformer.recommender import AttrFormer, Config, Recommender
 
@@ -31,8 +31,8 @@ def reversed_catalogue(dataset: Dataset) -> Dataset:
 
     return replace(
         dataset,
-        user_ids=Ids(dataset.user_ids.decode(users)),
-        item_ids=Ids(dataset.item_ids.decode(items)),
+        user_ids=IdMap(dataset.user_ids.decode(users)),
+        item_ids=IdMap(dataset.item_ids.decode(items)),
         sequences=replace(sequences, items=flipped),
         item_attributes=take(dataset.item_attributes, items),
         user_attributes=take(dataset.user_attributes, users),
@@ -106,7 +106,7 @@ def test_another_catalogue_is_refused(model: AttrFormer, dataset: Dataset) -> No
     fewer = keep_items(dataset, dataset.item_ids.to_list()[:-1])
     with pytest.raises(DataError, match="catalogue has 119 items, the model was fitted on 120"):
         model.evaluate(fewer)
-    renamed = replace(dataset, item_ids=Ids.from_list([f"other-{n}" for n in range(dataset.item_count)]))
+    renamed = replace(dataset, item_ids=IdMap.from_list([f"other-{n}" for n in range(dataset.item_count)]))
     with pytest.raises(DataError, match="'other-0' is not among them"):
         model.evaluate(renamed)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 from attrformer.recommender import occurrences
 from attrformer.recommender.occurrences import Occurrences
 

@@ -35,7 +35,7 @@ from attrformer import (
     TrainingConfig,
 )
 from attrformer.cli import runs
-from attrformer.configuration.words import parse_yaml, yaml_text
+from attrformer.config.words import parse_yaml, yaml_text
 from attrformer.recommender.config import changed_options
 from attrformer.recommender.run_folder import RunFolder
 

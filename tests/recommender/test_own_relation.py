@@ -13,11 +13,11 @@ import polars as pl
 import pytest
 from tests.support.recommenders import small_config, small_dataset
 
-from attrformer.dataset.dataset import Dataset
+from attrformer.data.dataset import Dataset
 from attrformer.errors import CheckpointError, ConfigurationError
-from attrformer.index import Index, IndexOptions
 from attrformer.recommender import AttrFormer
 from attrformer.relations import registry
+from attrformer.retrieval import Index, IndexOptions
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "own-relation.md"
 
@@ -111,7 +111,7 @@ def test_the_index_finds_what_the_model_finds(model: AttrFormer) -> None:
 def test_an_exported_model_gives_the_same_scores(model: AttrFormer, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
-    from attrformer.export import OnnxRecommender, export_model
+    from attrformer.onnx import OnnxRecommender, export_model
 
     export_model(model, tmp_path / "onnx")
     histories = {"a": ["item-0003", "item-0010"], "b": ["item-0050"]}

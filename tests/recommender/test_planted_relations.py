@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sample import Sample, make_sample
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.sample import Sample, make_sample
 from attrformer.recommender import AttrFormer, Config
 
 SETTINGS = (

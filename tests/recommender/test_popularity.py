@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.splits import leave_one_out
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.splits import leave_one_out
 from attrformer.recommender import AttrFormer, Config, Recommender
 
 

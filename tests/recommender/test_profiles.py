@@ -6,27 +6,27 @@ import numpy as np
 import polars as pl
 import pytest
 
-from attrformer.dataset.attribute_columns import attribute_from_column
-from attrformer.dataset.attributes import AttributeKind
-from attrformer.dataset.tables import Table
+from attrformer.data.attribute_columns import attribute_from_column
+from attrformer.data.attributes import AttributeKind
+from attrformer.data.tables import Table
 from attrformer.errors import DataError, UnknownIdError
 from attrformer.recommender.profiles import read_profiles
 from attrformer.recommender.unknown import OnUnknown
-from attrformer.relations.rows import RowRelation
-from attrformer.relations.user_attribute import UserRelation, user_values
+from attrformer.relations.row_table import RowRelation
+from attrformer.relations.user_attribute import UserAttributeRelation, user_values
 
 REFUSE, SKIP = OnUnknown("raise"), OnUnknown("skip")
 
 
-def relation(values: list[object], kind: AttributeKind, buckets: int = 4) -> UserRelation:
+def relation(values: list[object], kind: AttributeKind, buckets: int = 4) -> UserAttributeRelation:
     """The relation that training makes of these values of users 0, 1, ..."""
     table = Table(pl.DataFrame({"a": values}), "users")
     attribute = attribute_from_column(table, "a", kind, np.arange(len(values), dtype=np.int32), len(values))
     codes, labels, reading = user_values(attribute, buckets)
-    return UserRelation(codes, labels, RowRelation("a", len(labels), 0, 1), reading)
+    return UserAttributeRelation(codes, labels, RowRelation("a", len(labels), 0, 1), reading)
 
 
-def codes(known: UserRelation, values: list[object], unknown: OnUnknown = REFUSE) -> list[int]:
+def codes(known: UserAttributeRelation, values: list[object], unknown: OnUnknown = REFUSE) -> list[int]:
     mapping = {f"u{n}": {"a": value} for n, value in enumerate(values)}
     return read_profiles({"a": known}, mapping, unknown).codes["a"].tolist()
 

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.raw import prepare, read_raw
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Split, leave_one_out
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.formats import prepare, read_raw
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Split, leave_one_out
 from attrformer.evaluation import Evaluation, EvaluationConfig, Scorer, evaluate
 from attrformer.recommender import AttrFormer, Config
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 from attrformer.models.inputs import InputMaker
 from attrformer.recommender import AttrFormer

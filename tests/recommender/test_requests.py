@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 from attrformer.recommender import AttrFormer, Config, Recommender
 from attrformer.recommender.requests import read_request

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.recommenders import small_config
 
-from attrformer.configuration import from_dict
+from attrformer.config import from_dict
 from attrformer.errors import CheckpointError
 from attrformer.recommender import AttrFormer, Config
 from attrformer.recommender.run_folder import RunFolder

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from attrformer.configuration import override
-from attrformer.dataset import Dataset
+from attrformer.config import override
+from attrformer.data import Dataset
 from attrformer.recommender import Config, Recommender
 
 USERS = [user for user in range(20) for _ in range(5)]

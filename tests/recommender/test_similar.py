@@ -5,11 +5,11 @@ import polars as pl
 import pytest
 import torch
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
 from attrformer.errors import ConfigurationError, UnknownIdError
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.nn.relations.item_attribute import FeatureModule
+from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.recommender import AttrFormer, Config, Recommender
 
 
@@ -53,7 +53,7 @@ def test_by_a_relation_of_rows(model: AttrFormer, dataset: Dataset) -> None:
 
 def test_by_an_attribute_with_what_was_learned_of_it(model: AttrFormer, dataset: Dataset) -> None:
     module = model.fitted.network.relations["item_category"]
-    assert isinstance(module, FeatureModule)
+    assert isinstance(module, ItemAttributeModule)
     phi = module.phi(torch.arange(dataset.item_count))
     with torch.no_grad():
         plain = torch.diag(module.log_diagonal.exp()) + module.left @ module.right.t()

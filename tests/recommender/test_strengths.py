@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 import torch
 
-from attrformer.dataset.dataset import Dataset
+from attrformer.data.dataset import Dataset
 from attrformer.errors import ConfigurationError
-from attrformer.nn.relations.item_attribute import FeatureModule
+from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.recommender import AttrFormer
 from attrformer.recommender.strengths import relation_strengths
 
@@ -38,7 +38,7 @@ def test_a_planted_pair_comes_first(model: AttrFormer) -> None:
     fitted = copy.copy(model.fitted)
     fitted.network = copy.deepcopy(model.fitted.network)
     module = fitted.network.relations["item_category"]
-    assert isinstance(module, FeatureModule) and module.left is not None and module.right is not None
+    assert isinstance(module, ItemAttributeModule) and module.left is not None and module.right is not None
     labels = model.fitted.relations.features["category"].labels
     with torch.no_grad():
         module.left.zero_()

@@ -13,9 +13,9 @@ from tests.relations.test_build import arrays
 from tests.support.recommenders import small_config
 
 from attrformer.columns import CONTRIBUTION, ITEM, PART, RANK, SCORE, TIMESTAMP, USER
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sample import make_sample
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.sample import make_sample
 from attrformer.errors import DataError, LeakWarning, UnknownIdError
 from attrformer.recommender import AttrFormer, Config, Recommender
 from attrformer.recommender.updates import appended

@@ -11,9 +11,9 @@ import torch
 from tests.support.recommenders import small_config
 
 from attrformer.columns import ITEM, USER
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sample import make_sample
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.sample import make_sample
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.registry import build_network

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.attributes import Attribute, AttributeKind
-from attrformer.dataset.dataset import Dataset, Edges
-from attrformer.dataset.ids import Ids
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.dataset import Dataset, Edges
+from attrformer.data.id_map import IdMap
+from attrformer.data.sequences import Sequences
 from attrformer.relations.build import build_relations
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.relation_set import RelationSet
@@ -94,8 +94,8 @@ def edges(triples: Sequence[tuple[int, int, float]]) -> Edges:
 
 def dataset(histories: Sequences, items: int, **parts: Any) -> Dataset:
     """A dataset around histories, without attributes unless they are given."""
-    users = Ids.from_list([f"u{user}" for user in range(len(histories))])
-    return Dataset("small", users, Ids.from_list([f"i{item}" for item in range(items)]), histories, **parts)
+    users = IdMap.from_list([f"u{user}" for user in range(len(histories))])
+    return Dataset("small", users, IdMap.from_list([f"i{item}" for item in range(items)]), histories, **parts)
 
 
 def walks(users: int, items: int, seed: int, longest: int = 12) -> list[list[int]]:

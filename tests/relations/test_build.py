@@ -17,13 +17,13 @@ from tests.relations.builders import (
     walks,
 )
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.splits import leave_one_out
+from attrformer.data.dataset import Dataset
+from attrformer.data.splits import leave_one_out
 from attrformer.errors import ConfigurationError
 from attrformer.relations.build import build_relations
 from attrformer.relations.config import LONG_HISTORIES, RelationsConfig
-from attrformer.relations.neighbours import latest_anchors
 from attrformer.relations.relation_set import RelationSet
+from attrformer.relations.user_index import latest_anchors
 
 
 def arrays(value: Any, path: str = "") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.relations.builders import sequences
 from attrformer.relations import cooccurrence
 from attrformer.relations.config import CooccurrenceConfig
 from attrformer.relations.cooccurrence import PairCounts, cooccurrence_relation
-from attrformer.relations.rows import RowRelation
+from attrformer.relations.row_table import RowRelation
 
 ITEMS = 6
 histories = st.lists(st.lists(st.integers(0, ITEMS - 1), max_size=7), min_size=1, max_size=6)

@@ -21,15 +21,15 @@ from tests.relations.builders import (
 )
 from tests.relations.test_build import arrays
 
-from attrformer.dataset.attributes import Attribute
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.ids import Ids
+from attrformer.data.attributes import Attribute
+from attrformer.data.dataset import Dataset
+from attrformer.data.id_map import IdMap
 from attrformer.relations.base import NewItems, Update
 from attrformer.relations.build import build_relations
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.positions import BehaviourRelation
 from attrformer.relations.relation_set import RelationSet
-from attrformer.relations.rows import RowRelation
+from attrformer.relations.row_table import RowRelation
 
 SPARSE = replace(SMALL, dense_items=0, top_k=8)
 NEW: dict[str, Attribute] = {
@@ -53,8 +53,8 @@ def updated(
 def with_more(relations: RelationSet, attributes: dict[str, Attribute]) -> RelationSet:
     """Relations with as many more items as the attributes describe."""
     count = len(next(iter(attributes.values())))
-    known, new = (Ids.from_list([f"i{n}" for n in numbers]) for numbers in (range(relations.n_items), range(count)))
-    return relations.with_items(NewItems(known, Ids(new.values + "-new"), attributes))
+    known, new = (IdMap.from_list([f"i{n}" for n in numbers]) for numbers in (range(relations.n_items), range(count)))
+    return relations.with_items(NewItems(known, IdMap(new.values + "-new"), attributes))
 
 
 def assert_close(found: RelationSet, wanted: RelationSet) -> None:
@@ -208,7 +208,7 @@ def test_growing_past_the_size_of_whole_rows() -> None:
 def test_new_items_take_their_place_in_the_order_of_ids() -> None:
     data = dataset(sequences(walks(80, 101, 0)), 101)
     before = at_inference(data, replace(SMALL, id_order=True))
-    after = before.with_items(NewItems(data.item_ids, Ids.from_list(["i500", "i300"]), {}))
+    after = before.with_items(NewItems(data.item_ids, IdMap.from_list(["i500", "i300"]), {}))
     feature, rows = before.features["id_order"], after.features["id_order"].dense()
     np.testing.assert_array_equal(rows[:101], feature.dense())
     np.testing.assert_array_equal(rows[101:], feature.dense()[[100, 100]])
@@ -220,5 +220,5 @@ def test_a_column_that_is_called_like_the_order_of_ids_stays_a_column() -> None:
     before = at_inference(data)
     assert list(before.item_columns) == ["id_order"]
     new = {"id_order": categorical("id_order", ["v2"])}
-    after = before.with_items(NewItems(data.item_ids, Ids.from_list(["i500"]), new))
+    after = before.with_items(NewItems(data.item_ids, IdMap.from_list(["i500"]), new))
     np.testing.assert_array_equal(after.features["id_order"].dense()[101], before.features["id_order"].dense()[2])

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.dataset.numbered import numbered
+from tests.data.numbered import numbered
 from tests.relations.builders import NOTHING, categorical, dataset, relations_of, sequences, walks
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.ids import Ids, order_of
-from attrformer.dataset.sample import sample_dataset
+from attrformer.data.dataset import Dataset
+from attrformer.data.id_map import IdMap, order_of
+from attrformer.data.sample import sample_dataset
 from attrformer.errors import ConfigurationError
 from attrformer.relations import id_order
 from attrformer.relations.config import RelationsConfig
@@ -45,7 +45,7 @@ def test_every_id_has_a_place_of_its_own(ids: list[str]) -> None:
 def test_items_share_the_runs_that_hold_both(items: int, most: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     names = [f"n{number}" for number in rng.permutation(items)]
-    attribute = id_order_attribute(Ids.from_list(names), most)
+    attribute = id_order_attribute(IdMap.from_list(names), most)
     shortest = max(8, -(-int(items * 1.24) // most))
     for item, name in enumerate(names):
         place = int(name[1:])
@@ -58,8 +58,8 @@ def test_items_share_the_runs_that_hold_both(items: int, most: int, seed: int) -
 
 
 def test_runs_of_known_items_stay_when_items_are_listed_later() -> None:
-    before = id_order_attribute(Ids.from_list([f"{n}" for n in range(100)]), 4096)
-    after = id_order_attribute(Ids.from_list([f"{n}" for n in range(150)]), 4096)
+    before = id_order_attribute(IdMap.from_list([f"{n}" for n in range(100)]), 4096)
+    after = id_order_attribute(IdMap.from_list([f"{n}" for n in range(150)]), 4096)
     for item, level in itertools.product(range(100), range(3)):
         old, new = (a.vocabulary[a.codes[3 * item + level]] for a in (before, after))
         assert old == new
@@ -69,7 +69,7 @@ def shop(items: int, step: int, seed: int = 0) -> Dataset:
     """Users who go to a neighbouring item most of the time; neighbours have ids `step` apart."""
     names = [f"i{number * step % items:04}" for number in range(items)]
     data = dataset(sequences(walks(80, items, seed)), items)
-    return Dataset("shop", data.user_ids, Ids.from_list(names), data.sequences)
+    return Dataset("shop", data.user_ids, IdMap.from_list(names), data.sequences)
 
 
 def left_open(data: Dataset) -> RelationSet:
@@ -97,9 +97,9 @@ def test_no_order_is_found_in_few_items_or_in_ids_given_out_at_random() -> None:
     assert not follows_order(sample.item_ids, sample.sequences)
     rng = np.random.default_rng(0)
     for _ in range(20):
-        names = Ids.from_list([f"i{number}" for number in rng.permutation(101)])
+        names = IdMap.from_list([f"i{number}" for number in rng.permutation(101)])
         assert not follows_order(names, shop(101, 1).sequences)
-    assert not follows_order(Ids.from_list([f"i{n}" for n in range(100)]), sequences([[]]))
+    assert not follows_order(IdMap.from_list([f"i{n}" for n in range(100)]), sequences([[]]))
 
 
 def test_a_log_that_lists_what_has_one_time_by_id_says_nothing() -> None:
@@ -107,7 +107,7 @@ def test_a_log_that_lists_what_has_one_time_by_id_says_nothing() -> None:
     # Two days of sixty among two hundred items each, the items of a day in order of id.
     days = [[int(item) for _ in range(2) for item in sorted(rng.permutation(200)[:60])] for _ in range(40)]
     log = sequences(days)
-    ids = Ids.from_list([f"i{number:03}" for number in range(200)])
+    ids = IdMap.from_list([f"i{number:03}" for number in range(200)])
     assert follows_order(ids, log)
     times = np.tile(np.repeat([100, 200], 60), 40)
     assert not follows_order(ids, replace(log, times=times))
@@ -145,7 +145,7 @@ def test_numbers_that_say_whose_an_item_is_are_refused() -> None:
 
 
 def test_later_items_stand_behind_the_known_item_before_them() -> None:
-    known = Ids.from_list(["i30", "i4", "i100"])
-    assert items_before(known, Ids.from_list(["i31", "i5", "i999", "i1"])).tolist() == [0, 1, 2, 1]
-    numbers = Ids(pl.Series([30, 4, 100]))
-    assert items_before(numbers, Ids(pl.Series([99, 4000]))).tolist() == [0, 2]
+    known = IdMap.from_list(["i30", "i4", "i100"])
+    assert items_before(known, IdMap.from_list(["i31", "i5", "i999", "i1"])).tolist() == [0, 1, 2, 1]
+    numbers = IdMap(pl.Series([30, 4, 100]))
+    assert items_before(numbers, IdMap(pl.Series([99, 4000]))).tolist() == [0, 2]

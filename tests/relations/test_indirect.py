@@ -7,7 +7,7 @@ from tests.relations.builders import dataset, relations_of, sequences, walks
 from attrformer.relations.config import CooccurrenceConfig
 from attrformer.relations.cooccurrence import cooccurrence_relation
 from attrformer.relations.indirect import indirect_relation
-from attrformer.relations.rows import RowRelation
+from attrformer.relations.row_table import RowRelation
 
 ITEMS = 9
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tests.relations.builders import sequences, walks
 
 from attrformer.relations.nearest import NearestRule, NearestSequences
-from attrformer.relations.neighbours import NeighbourIndex
+from attrformer.relations.user_index import UserIndex
 
 ITEMS = 6
 PUBLISHED = NearestRule(
@@ -20,12 +20,12 @@ FULL = NearestRule(count=9, recency=0.7, rare_shared=True, length_power=0.5, ahe
 histories = st.lists(st.integers(0, ITEMS - 1), max_size=ITEMS)
 
 
-def index_of(rows: list[list[int]], items: int = ITEMS, candidates: int = 99) -> NeighbourIndex:
-    return NeighbourIndex.build(sequences(rows), items, count=0, anchors=1, horizon=1, candidates=candidates)
+def index_of(rows: list[list[int]], items: int = ITEMS, candidates: int = 99) -> UserIndex:
+    return UserIndex.build(sequences(rows), items, count=0, anchors=1, horizon=1, candidates=candidates)
 
 
 def evidence(
-    index: NeighbourIndex, rule: NearestRule, contexts: list[list[int]], owners: list[int], items: int = ITEMS
+    index: UserIndex, rule: NearestRule, contexts: list[list[int]], owners: list[int], items: int = ITEMS
 ) -> NDArray[np.float32]:
     width = max(map(len, contexts))
     padded = np.array([row + [0] * (width - len(row)) for row in contexts])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from attrformer.configuration import override
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sample import make_sample
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.sample import make_sample
 from attrformer.recommender import Config
 
 SMALL = (

@@ -22,10 +22,10 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from attrformer.serving.app import create_app
-from attrformer.serving.options import ServeOptions
-from attrformer.serving.server import server_config
-from attrformer.serving.state import Service
+from attrformer.server.app import create_app
+from attrformer.server.options import ServeOptions
+from attrformer.server.server import server_config
+from attrformer.server.state import Service
 
 T = TypeVar("T")
 

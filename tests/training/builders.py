@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from tests.models.builders import examples_of, network_of
 
-from attrformer.dataset.dataset import Dataset
+from attrformer.data.dataset import Dataset
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import CheckpointFolder, Progress

@@ -10,28 +10,28 @@ import torch
 from tests.models.baselines import DATA, LENGTH, network_of, read_by, small
 from tests.models.builders import maker_of
 
-from attrformer.configuration import override
+from attrformer.config import override
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerConfig
-from attrformer.models.bert4rec import BERT4RecConfig
-from attrformer.models.bsarec import BSARecConfig
-from attrformer.models.cl4srec import CL4SRecConfig
+from attrformer.models.baselines.bert4rec import BERT4RecConfig
+from attrformer.models.baselines.bsarec import BSARecConfig
+from attrformer.models.baselines.cl4srec import CL4SRecConfig
+from attrformer.models.baselines.difsr import DIFSRConfig
+from attrformer.models.baselines.duorec import DuoRecConfig
+from attrformer.models.baselines.fearec import FEARecConfig
+from attrformer.models.baselines.gru4rec import GRU4RecConfig
+from attrformer.models.baselines.lightsans import LightSANsConfig
+from attrformer.models.baselines.mt4sr import MT4SRConfig
+from attrformer.models.baselines.sasrec import SASRecConfig
+from attrformer.models.baselines.sasrecf import SASRecFConfig
+from attrformer.models.baselines.tisasrec import TiSASRecConfig
 from attrformer.models.config import EncoderConfig
-from attrformer.models.difsr import DIFSRConfig
-from attrformer.models.duorec import DuoRecConfig
-from attrformer.models.fearec import FEARecConfig
-from attrformer.models.gru4rec import GRU4RecConfig
-from attrformer.models.lightsans import LightSANsConfig
-from attrformer.models.mt4sr import MT4SRConfig
-from attrformer.models.sasrec import SASRecConfig
-from attrformer.models.sasrecf import SASRecFConfig
-from attrformer.models.tisasrec import TiSASRecConfig
-from attrformer.nn.objective import Objective
+from attrformer.nn.losses import Objective
 from attrformer.recommender import Config
 from attrformer.recommender.fitting import make_examples
+from attrformer.training.batches import Examples
 from attrformer.training.config import TargetConfig, TrainingConfig
-from attrformer.training.examples import Examples
-from attrformer.training.graphs import tensors_of
+from attrformer.training.cuda_graphs import tensors_of
 
 FILLED = [
     small(AttrFormerConfig),

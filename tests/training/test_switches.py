@@ -23,7 +23,7 @@ from tests.relations.builders import (
 )
 from tests.training.builders import Notes, trained
 
-from attrformer.dataset.dataset import Dataset
+from attrformer.data.dataset import Dataset
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.training.config import TargetConfig
 

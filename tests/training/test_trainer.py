@@ -14,7 +14,7 @@ from tests.relations.builders import relations_of, shop
 from tests.training.builders import FAST, Notes, trained, trainer_of
 from torch import Tensor
 
-from attrformer.nn.objectives import PosteriorTarget
+from attrformer.nn.fused_loss import PosteriorTarget
 from attrformer.signals import REQUESTS, exit_code
 from attrformer.training.checkpoint import Progress, parameters_of
 from attrformer.training.config import TargetConfig

@@ -17,8 +17,8 @@ import torch
 from attrformer.benchmark.environment import device_name, hardware, peak_accelerator, peak_memory
 from attrformer.benchmark.files import read_lines, read_object
 from attrformer.benchmark.ranks import save_ranks
-from attrformer.configuration import from_dict, to_dict
-from attrformer.dataset.dataset import Dataset
+from attrformer.config import from_dict, to_dict
+from attrformer.data.dataset import Dataset
 from attrformer.errors import AttrFormerError
 from attrformer.evaluation import metrics
 from attrformer.evaluation.evaluation import HEADLINE, Evaluation

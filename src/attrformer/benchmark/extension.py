@@ -15,7 +15,7 @@ from attrformer.benchmark.execute import ACCELERATOR, CONFIGURATION, LINE, MEMOR
 from attrformer.benchmark.files import claim, read_object
 from attrformer.benchmark.jobs import Job
 from attrformer.benchmark.options import MACHINE, flat, is_same, nested
-from attrformer.configuration import from_dict, to_dict
+from attrformer.config import from_dict, to_dict
 from attrformer.io import write_json
 from attrformer.recommender import Config
 from attrformer.recommender.run_folder import RunFolder

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrformer.benchmark.plan import Chosen, Plan, Row, Settings
-from attrformer.configuration import from_dict, load_yaml, override, to_dict
+from attrformer.config import from_dict, load_yaml, override, to_dict
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
 from attrformer.recommender.config import LATER

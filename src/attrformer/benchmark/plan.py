@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from attrformer.configuration import load_yaml
+from attrformer.config import load_yaml
 from attrformer.errors import ConfigurationError, require
 from attrformer.plugins import load_plugins
 

@@ -15,7 +15,7 @@ from attrformer.benchmark.files import read_lines
 from attrformer.benchmark.options import MACHINE, flat, is_run_of
 from attrformer.benchmark.rank_table import RankTable
 from attrformer.benchmark.ranks import Ranks, load_ranks
-from attrformer.configuration import from_dict
+from attrformer.config import from_dict
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.evaluation.bootstrap import Interval, mean_intervals
 from attrformer.recommender import Config

@@ -20,7 +20,7 @@ from attrformer.benchmark.extension import begin_from_earlier
 from attrformer.benchmark.files import LOCK, append_line, claim, read_lines, read_object
 from attrformer.benchmark.jobs import Job
 from attrformer.benchmark.workers import carry_out
-from attrformer.configuration import to_dict
+from attrformer.config import to_dict
 from attrformer.io import write_atomically, write_json
 
 LOG: Final = "log.txt"

@@ -95,7 +95,7 @@ def read_attributes(path: Path | None) -> Any:
     if path is None:
         return None
     if path.suffix.lower() != ".json":
-        from attrformer.dataset import read_table
+        from attrformer.data import read_table
 
         return read_table(path)
     fix = 'Write {"user": {"attribute": value, ...}, ...}'

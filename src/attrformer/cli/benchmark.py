@@ -213,7 +213,7 @@ def report(
     """
     from attrformer.benchmark.paper import PaperTable
     from attrformer.benchmark.report import PLAIN, write_document
-    from attrformer.configuration import load_yaml
+    from attrformer.config import load_yaml
 
     template = template or (TEMPLATE if TEMPLATE.is_file() else PLAIN)
     paper = paper or (PUBLISHED if PUBLISHED.is_file() else None)

@@ -60,8 +60,8 @@ def check(
 
     Example:  attrformer check data/ml-1m --strict warning
     """
-    from attrformer.dataset.check import check_path
-    from attrformer.dataset.check.opening import UNREADABLE
+    from attrformer.data.check import check_path
+    from attrformer.data.check.opening import UNREADABLE
     from attrformer.errors import ConfigurationError
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):

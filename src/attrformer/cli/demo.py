@@ -28,7 +28,7 @@ def demo(
 
     Example:  attrformer demo --set training.epochs=5
     """
-    from attrformer.dataset.sample import sample_dataset
+    from attrformer.data.sample import sample_dataset
     from attrformer.recommender import Recommender
     from attrformer.report import write_report
 

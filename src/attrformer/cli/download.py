@@ -18,7 +18,7 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Writes the help; reading what is registered takes a moment that other commands are spared."""
-        from attrformer.dataset.raw import SOURCES
+        from attrformer.data.formats import SOURCES
 
         for argument in self.params:
             if argument.name == "name":
@@ -40,7 +40,7 @@ def download(
 
     Example:  attrformer download ml-1m
     """
-    from attrformer.dataset.download import fetch, find_source
+    from attrformer.data.download import fetch, find_source
 
     source = find_source(name)
     console.say(f"{source.title}\n{source.terms}\nFull terms: {source.terms_url}\n")

@@ -48,7 +48,7 @@ def explain(
 
     Example:  attrformer explain runs/ml-1m --user 1 -k 3
     """
-    from attrformer.dataset import to_polars
+    from attrformer.data import to_polars
     from attrformer.report import explanation_drawing, explanation_text
 
     tables.check_target(out)

@@ -33,7 +33,7 @@ def export(
 
     Example:  attrformer export runs/ml-1m --out ml-1m-onnx
     """
-    from attrformer.export import export_model
+    from attrformer.onnx import export_model
 
     folder = run / format.value if out is None else out
     export_model(open_on_processor(run), folder)

@@ -40,7 +40,7 @@ def index(
 
     Example:  attrformer index runs/ml-25m
     """
-    from attrformer.index import Index, IndexOptions
+    from attrformer.retrieval import Index, IndexOptions
 
     options = IndexOptions(
         method=method,  # type: ignore[arg-type]

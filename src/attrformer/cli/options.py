@@ -28,7 +28,7 @@ def options(
 
     Example:  attrformer options training
     """
-    from attrformer.configuration import describe
+    from attrformer.config import describe
     from attrformer.errors import ConfigurationError
     from attrformer.recommender import Config
 

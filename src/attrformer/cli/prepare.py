@@ -18,7 +18,7 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Writes the help; reading what is registered takes a moment that other commands are spared."""
-        from attrformer.dataset.raw import known_formats
+        from attrformer.data.formats import known_formats
 
         for option in self.params:
             if option.name == "format":
@@ -52,7 +52,7 @@ def prepare(
 
     Example:  attrformer prepare data/raw/ml-1m.zip --out data/ml-1m
     """
-    from attrformer.dataset.raw import prepare as prepare_raw
+    from attrformer.data.formats import prepare as prepare_raw
 
     done = prepare_raw(raw, out, format=format, overwrite=overwrite)
     rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in done.summary.rows.items())

@@ -44,7 +44,7 @@ def recommend(
     A .csv or .parquet file is written in blocks, so that any number of users fits into memory. Where that is
     interrupted, the same command goes on where it stopped.
     """
-    from attrformer.dataset import to_polars
+    from attrformer.data import to_polars
 
     tables.check_target(out)
     model = runs.open_model(run)

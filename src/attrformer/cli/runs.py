@@ -12,8 +12,8 @@ from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.io import IN_FOLDER, is_unfinished, read_json, write_json
 
 if TYPE_CHECKING:
-    from attrformer.dataset import Dataset, Split
-    from attrformer.dataset.check import CheckReport
+    from attrformer.data import Dataset, Split
+    from attrformer.data.check import CheckReport
     from attrformer.recommender import Config, Recommender
 
 CONFIGURATION = "config.json"
@@ -66,7 +66,7 @@ def configuration(file: Path | None, settings: Iterable[str], *, resumed: Path |
         ConfigurationError: an option is unknown or has a value that cannot be used.
         CheckpointError: the configuration of the resumed run is damaged.
     """
-    from attrformer.configuration import from_dict, load_yaml, override
+    from attrformer.config import from_dict, load_yaml, override
     from attrformer.recommender import Config
 
     stored = None if resumed is None else resumed / CONFIGURATION
@@ -120,7 +120,7 @@ def check_data(dataset: Dataset, folder: Path, config: Config, *, quiet: bool = 
     Returns:
         The whole report.
     """
-    from attrformer.dataset.check import Severity, check_loaded
+    from attrformer.data.check import Severity, check_loaded
 
     read = dataset.item_relations if config.relations.edges is None else config.relations.edges
     report = check_loaded(
@@ -196,7 +196,7 @@ def split_of_run(run: Path, given: Path | None, config: Config) -> tuple[Dataset
         DataError: the folder cannot be used, or its data cannot be split so.
     """
     if given is None and (run / DATA).is_file() and _read(run / DATA, _NAME_IT).get(SAMPLE) is True:
-        from attrformer.dataset.sample import sample_dataset
+        from attrformer.data.sample import sample_dataset
 
         return split_dataset(sample_dataset(), config)
     return open_split(data_folder(run, given), config)

@@ -53,8 +53,8 @@ def serve(
 
     # Read when the library is first imported. A request's tables are small: more threads would wait for each other.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    from attrformer.serving import ServeOptions
-    from attrformer.serving import serve as run_service
+    from attrformer.server import ServeOptions
+    from attrformer.server import serve as run_service
 
     options = ServeOptions(
         host=host,

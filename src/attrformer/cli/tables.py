@@ -18,7 +18,7 @@ from attrformer.locks import locked_place
 if TYPE_CHECKING:
     import polars as pl
 
-    from attrformer.dataset import Dataset, Ids
+    from attrformer.data import Dataset, IdMap
 
 ROWS_SHOWN = 100
 PARTS_SHOWN = 3
@@ -50,7 +50,7 @@ def read_histories(path: Path | None) -> pl.DataFrame | dict[str, list[Any]] | l
         return None
     if path.suffix.lower() == ".json":
         return _read_json(path)
-    from attrformer.dataset import read_table
+    from attrformer.data import read_table
 
     return read_table(path)
 
@@ -122,7 +122,7 @@ def table(frame: pl.DataFrame, title: str | None = None) -> Any:
     return shown
 
 
-def titles_of(ids: Ids, titles: Sequence[str] | None) -> pl.DataFrame | None:
+def titles_of(ids: IdMap, titles: Sequence[str] | None) -> pl.DataFrame | None:
     """A table of item_id and title, or None where items have no titles."""
     import polars as pl
 

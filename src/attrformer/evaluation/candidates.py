@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Targets
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Targets
 from attrformer.errors import DataError
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation

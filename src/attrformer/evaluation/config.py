@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from attrformer.configuration import Options
+from attrformer.config import Options
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.metrics import BUILT_IN
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Targets
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Targets
 from attrformer.errors import DataError
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation

@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, USER
-from attrformer.dataset.frames import to_polars
-from attrformer.dataset.ids import Ids
+from attrformer.data.frames import to_polars
+from attrformer.data.id_map import IdMap
 from attrformer.errors import DataError
 from attrformer.evaluation.metrics import UNREACHABLE_RANK, Ranking
 
@@ -51,10 +51,10 @@ def ranked_table(recommendations: Any, held_out: Any, train: Any, items: Any, le
     if targets.is_empty():
         raise DataError("there is no target", fix="Give at least one held-out interaction", source=_HELD_OUT)
     given = _keyed(recommendations)
-    users = Ids(targets[USER].unique(maintain_order=True))
+    users = IdMap(targets[USER].unique(maintain_order=True))
     known = _catalogue(targets[ITEM], train, items)
     # What is recommended but unknown gets codes behind those of the catalogue, so that it can stand in a list.
-    everything = Ids(_union(targets[ITEM], given[ITEM], first=known))
+    everything = IdMap(_union(targets[ITEM], given[ITEM], first=known))
     coded = given.select(
         pl.Series(USER, _encoded(users, given[USER], USER)),
         pl.Series(ITEM, everything.encode(given[ITEM])),
@@ -139,12 +139,12 @@ def _catalogue(targets: pl.Series, train: Any, items: Any) -> pl.Series | None:
 def _union(*parts: pl.Series, first: pl.Series | None = None, like: pl.Series | None = None) -> pl.Series:
     """Distinct ids in the order in which they come, in the type of the first part or of `like`."""
     every = parts if first is None else (first, *parts)
-    model = Ids((every[0] if like is None else like).head(0))
+    model = IdMap((every[0] if like is None else like).head(0))
     named = [model.in_own_type(part).alias(ITEM) for part in every]
     return pl.concat(named).drop_nulls().unique(maintain_order=True)
 
 
-def _encoded(ids: Ids, values: pl.Series, column: str) -> NDArray[np.int32]:
+def _encoded(ids: IdMap, values: pl.Series, column: str) -> NDArray[np.int32]:
     codes = ids.encode(values)
     if len(codes) and (codes < 0).all():
         raise DataError(

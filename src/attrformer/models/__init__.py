@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from attrformer.models.checking import check_network
+from attrformer.models.baselines.sasrec import padded_embedding
 from attrformer.models.config import EncoderConfig, ModelConfig, only
+from attrformer.models.leak_check import check_network
 from attrformer.models.network import Network
 from attrformer.models.own import load_models
 from attrformer.models.registry import register
-from attrformer.models.relation_check import check_relations
-from attrformer.models.sasrec import padded_embedding
+from attrformer.models.relation_leak_check import check_relations
 from attrformer.nn.batch import Batch, Example
-from attrformer.nn.objective import Objective, Outputs
+from attrformer.nn.losses import Objective, Outputs
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.relation_set import RelationSet
 

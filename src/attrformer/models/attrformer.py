@@ -15,11 +15,11 @@ from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.nn.attention import EncoderLayer, StackedHeads
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.contributions import ContributionInputs
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.item_table import ItemTable
+from attrformer.nn.losses import Objective, Outputs
 from attrformer.nn.named import NamedModules, NamedParameters
-from attrformer.nn.objective import Objective, Outputs
-from attrformer.nn.parts import PartInputs
 from attrformer.nn.recency import LookBack, RecencyProfile, gap_buckets
 from attrformer.nn.relations.base import ContributingModule, ModuleOptions, RelationModule
 from attrformer.nn.relations.registry import modules_of
@@ -204,7 +204,7 @@ class AttrFormerNetwork(Network):
         parts = []
         for (name, module), gate, own in zip(modules.items(), gates, spoken, strict=True):
             part, weights = module.contribution(batch, looked_up[name], own)
-            parts.append((part, PartInputs(weights, gate)))
+            parts.append((part, ContributionInputs(weights, gate)))
         return Outputs(hidden, table, list(modules), parts)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from attrformer.configuration import Options
+from attrformer.config import Options
 from attrformer.errors import require
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.similar_users import SimilarUsers
-from attrformer.relations.neighbours import latest_anchors
 from attrformer.relations.positions import level
 from attrformer.relations.relation_set import RelationSet
+from attrformer.relations.user_index import latest_anchors
 
 
 class InputMaker:

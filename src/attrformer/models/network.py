@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch, Example
-from attrformer.nn.objective import Objective, Outputs
+from attrformer.nn.losses import Objective, Outputs
 
 
 class Network(nn.Module):

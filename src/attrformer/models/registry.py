@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from attrformer.configuration import add_variant, name_of, open_family
+from attrformer.config import add_variant, name_of, open_family
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerConfig, AttrFormerNetwork
-from attrformer.models.bert4rec import BERT4RecConfig, BERT4RecNetwork
-from attrformer.models.bsarec import BSARecConfig, BSARecNetwork
-from attrformer.models.cl4srec import CL4SRecConfig, CL4SRecNetwork
+from attrformer.models.baselines.bert4rec import BERT4RecConfig, BERT4RecNetwork
+from attrformer.models.baselines.bsarec import BSARecConfig, BSARecNetwork
+from attrformer.models.baselines.cl4srec import CL4SRecConfig, CL4SRecNetwork
+from attrformer.models.baselines.difsr import DIFSRConfig, DIFSRNetwork
+from attrformer.models.baselines.duorec import DuoRecConfig, DuoRecNetwork
+from attrformer.models.baselines.fearec import FEARecConfig, FEARecNetwork
+from attrformer.models.baselines.gru4rec import GRU4RecConfig, GRU4RecNetwork
+from attrformer.models.baselines.lightsans import LightSANsConfig, LightSANsNetwork
+from attrformer.models.baselines.mt4sr import MT4SRConfig, MT4SRNetwork
+from attrformer.models.baselines.popularity import PopularityConfig, PopularityNetwork
+from attrformer.models.baselines.sasrec import SASRecConfig, SASRecNetwork
+from attrformer.models.baselines.sasrecf import SASRecFConfig, SASRecFNetwork
+from attrformer.models.baselines.tisasrec import TiSASRecConfig, TiSASRecNetwork
+from attrformer.models.baselines.transitions import TransitionsConfig, TransitionsNetwork
+from attrformer.models.baselines.vsknn import VSKNNConfig, VSKNNNetwork
 from attrformer.models.config import ModelConfig
-from attrformer.models.difsr import DIFSRConfig, DIFSRNetwork
-from attrformer.models.duorec import DuoRecConfig, DuoRecNetwork
-from attrformer.models.fearec import FEARecConfig, FEARecNetwork
-from attrformer.models.gru4rec import GRU4RecConfig, GRU4RecNetwork
-from attrformer.models.lightsans import LightSANsConfig, LightSANsNetwork
-from attrformer.models.mt4sr import MT4SRConfig, MT4SRNetwork
 from attrformer.models.network import Network
-from attrformer.models.popularity import PopularityConfig, PopularityNetwork
-from attrformer.models.sasrec import SASRecConfig, SASRecNetwork
-from attrformer.models.sasrecf import SASRecFConfig, SASRecFNetwork
-from attrformer.models.tisasrec import TiSASRecConfig, TiSASRecNetwork
-from attrformer.models.transitions import TransitionsConfig, TransitionsNetwork
-from attrformer.models.vsknn import VSKNNConfig, VSKNNNetwork
 from attrformer.relations.relation_set import RelationSet
 
 NetworkMaker = Callable[[RelationSet, Any, float], Network]

@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
+from attrformer.models.inference import prepared
 from attrformer.models.inputs import InputMaker
+from attrformer.models.memory_batches import in_pieces
 from attrformer.models.network import Network
-from attrformer.models.pieces import in_pieces
-from attrformer.models.prepared import prepared
-from attrformer.nn.objectives import score_catalogue
+from attrformer.nn.fused_loss import score_catalogue
 from attrformer.relations.relation_set import RelationSet
 
 

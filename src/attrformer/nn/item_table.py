@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attrformer.nn.named import NamedParameters
-from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.naming import module_key, relation_name
 
 UNTRAINED_SHARE: Final = 0.25
@@ -36,7 +36,7 @@ class ItemTable(nn.Module):
 
     known: Tensor | None
 
-    def __init__(self, popularity: NDArray[np.float32], width: int, features: dict[str, FeatureRelation]) -> None:
+    def __init__(self, popularity: NDArray[np.float32], width: int, features: dict[str, ItemAttributeRelation]) -> None:
         super().__init__()
         known = torch.from_numpy(popularity > 0).unsqueeze(1)
         # Zero from the start, so that nothing random is left where interactions come in after training.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.nn.batch import NeighbourBatch
-from attrformer.relations.neighbours import NeighbourIndex
+from attrformer.relations.user_index import UserIndex
 
 TABLE_ENTRIES = 1 << 28
 """Items times users up to which a CUDA device searches in a whole table of who had what."""
@@ -49,7 +49,7 @@ class SimilarUsers:
         device: where it is read.
     """
 
-    def __init__(self, index: NeighbourIndex, device: torch.device) -> None:
+    def __init__(self, index: UserIndex, device: torch.device) -> None:
         self._index, self._device = index, device
         train = index.train
         owner = train.row_of_position()
@@ -61,7 +61,7 @@ class SimilarUsers:
         self._table = _Table(index, device) if device.type == "cuda" and entries <= TABLE_ENTRIES else None
 
     def align(self, anchors: NDArray[np.int64], users: NDArray[np.int64]) -> AlignedUsers:
-        """The most similar users of each context; see `NeighbourIndex.align`.
+        """The most similar users of each context; see `UserIndex.align`.
 
         Args:
             anchors: int64 `[n, anchors]`, latest items of each context, most recent first, -1 for none.
@@ -105,7 +105,7 @@ class _Table:
         device: an accelerator, or a CPU where the result is to be compared with the index's own.
     """
 
-    def __init__(self, index: NeighbourIndex, device: torch.device) -> None:
+    def __init__(self, index: UserIndex, device: torch.device) -> None:
         self._index, self._device = index, device
         holders, items = index.holders, len(index.idf)
         self._users = holders.count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrformer.dataset.frames import native_like
+from attrformer.data.frames import native_like
 from attrformer.recommender import explaining, ranking
 from attrformer.recommender.fitted_model import FittedModel
 from attrformer.recommender.query import Query

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from attrformer.configuration import from_dict, variants_of
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.splits import Split
+from attrformer.config import from_dict, variants_of
+from attrformer.data.dataset import Dataset
+from attrformer.data.splits import Split
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.models.config import ModelConfig
 from attrformer.paths import shown

@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Split, Targets
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Split, Targets
 from attrformer.errors import ConfigurationError, DataError, LeakWarning
 from attrformer.evaluation.candidates import evaluate_among
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import check_targets, evaluate
 from attrformer.recommender.config import Config
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.leaks import Leak, leak_of
+from attrformer.recommender.state import ModelState
 
 
-def assess(fitted: Fitted, config: Config, dataset: Dataset, split: Split, part: str) -> Evaluation:
+def assess(fitted: ModelState, config: Config, dataset: Dataset, split: Split, part: str) -> Evaluation:
     """Ranks the whole catalogue for the targets of a split, and where items were held out these alone as well.
 
     Args:
@@ -104,7 +104,7 @@ def _later_share(train: Sequences, targets: Targets) -> float | None:
     return float(1.0 - earlier.mean() / len(train.times))
 
 
-def _selection(fitted: Fitted) -> str:
+def _selection(fitted: ModelState) -> str:
     """How the weights were chosen, and what was counted later: an update may have seen what is to be predicted."""
     knowledge = fitted.knowledge
     later = f"every known interaction counted, {knowledge.updated:,} since training" if knowledge.updated else ""
@@ -114,7 +114,7 @@ def _selection(fitted: Fitted) -> str:
 class _TranslatingScorer:
     """The model behind the codes that another dataset has for its users; `items` are its codes of that one's items."""
 
-    def __init__(self, fitted: Fitted, dataset: Dataset) -> None:
+    def __init__(self, fitted: ModelState, dataset: Dataset) -> None:
         self._fitted = fitted
         own = fitted.knowledge.item_ids
         self.items = own.encode(dataset.item_ids.values)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.models.counting import CountingNetwork
-from attrformer.models.popularity import PopularityNetwork
+from attrformer.models.baselines.non_parametric import NonParametricNetwork
+from attrformer.models.baselines.popularity import PopularityNetwork
 from attrformer.nn.batch import Batch
 from attrformer.nn.relations.base import AnswerBatch
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import CONTENT, strongest_positions
 from attrformer.recommender.popularity import POPULARITY
 from attrformer.recommender.ranking import places_within
+from attrformer.recommender.state import ModelState
 from attrformer.relations import wording
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.explaining import Attribution, Question
@@ -54,7 +54,7 @@ class Attributor:
         options: of the relations.
     """
 
-    def __init__(self, fitted: Fitted, explained: Explained, options: RelationsConfig) -> None:
+    def __init__(self, fitted: ModelState, explained: Explained, options: RelationsConfig) -> None:
         self._fitted, self._explained, self._options = fitted, explained, options
         self._items: Codes = explained.items.cpu().numpy()
         batch = explained.batch
@@ -99,7 +99,7 @@ class Attributor:
         return str(self._fitted.knowledge.item_ids.values[item]) if titles is None else titles[item]
 
 
-def _strongest_items(fitted: Fitted, answers: AnswerBatch) -> dict[str, Codes]:
+def _strongest_items(fitted: ModelState, answers: AnswerBatch) -> dict[str, Codes]:
     """Item code of the item of the history that counts most for each answer, -1 for none, by relation."""
     batch, rows, items = answers.batch, answers.rows, answers.items
     # Every history has answers of its own; padding them to one width lets all positions be asked at once.
@@ -115,9 +115,9 @@ def _strongest_items(fitted: Fitted, answers: AnswerBatch) -> dict[str, Codes]:
     return found
 
 
-def _general(component: str, fitted: Fitted) -> str:
+def _general(component: str, fitted: ModelState) -> str:
     """What can be said of the part of a score that no relation makes."""
     if component != CONTENT:
         return wording.FOLLOWS
-    counted = isinstance(fitted.network, (CountingNetwork, PopularityNetwork))
+    counted = isinstance(fitted.network, (NonParametricNetwork, PopularityNetwork))
     return wording.WIDELY_CHOSEN if counted else wording.CONTENT

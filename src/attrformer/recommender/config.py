@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from attrformer.configuration import Options, to_dict
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.filters import core_filter
-from attrformer.dataset.held_out import held_out_items
-from attrformer.dataset.options import TableOptions
-from attrformer.dataset.same_time import shuffle_same_time
-from attrformer.dataset.splits import Split, leave_one_out, time_split
+from attrformer.config import Options, to_dict
+from attrformer.data.dataset import Dataset
+from attrformer.data.filters import core_filter
+from attrformer.data.held_out import held_out_items
+from attrformer.data.options import TableOptions
+from attrformer.data.same_time import shuffle_same_time
+from attrformer.data.splits import Split, leave_one_out, time_split
 from attrformer.errors import ConfigurationError, require
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.models.attrformer import AttrFormerConfig

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, TIMESTAMP
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 from attrformer.errors import DataError
 
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.columns import CONTRIBUTION, COUNT, HISTORY, ITEM, PART, RANK, REASON, SCORE, USER, VALUE
-from attrformer.models.pieces import together
+from attrformer.models.memory_batches import together
 from attrformer.recommender.attributions import Attributor, Explained
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import part_scores
 from attrformer.recommender.popularity import popularity_parts
 from attrformer.recommender.ranking import Choice, answers, best_items, blocks
 from attrformer.recommender.requests import Group, Request
+from attrformer.recommender.state import ModelState
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.explaining import Attribution
 
@@ -30,7 +30,7 @@ _OWNER, _ORDER = "owner", "order"
 
 
 def explain(
-    fitted: Fitted, request: Request, choice: Choice, items: Codes | None, options: RelationsConfig
+    fitted: ModelState, request: Request, choice: Choice, items: Codes | None, options: RelationsConfig
 ) -> pl.DataFrame:
     """`user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for each part.
 
@@ -45,7 +45,7 @@ def explain(
 
 
 def explained(
-    fitted: Fitted,
+    fitted: ModelState,
     request: Request,
     choice: Choice,
     items: Codes | None,
@@ -81,7 +81,7 @@ def explained(
 
 
 def _explain_group(
-    fitted: Fitted, request: Request, group: Group, choice: Choice, options: RelationsConfig, most: int
+    fitted: ModelState, request: Request, group: Group, choice: Choice, options: RelationsConfig, most: int
 ) -> Iterator[pl.DataFrame]:
     """The answers of a group with their parts, so many of them in each frame."""
     users, values = request.users[group.places], request.values_at(fitted, group.places)
@@ -109,7 +109,7 @@ def _explain_group(
 
 
 def _told(
-    fitted: Fitted,
+    fitted: ModelState,
     asked: Explained,
     frame: pl.DataFrame,
     owner: Codes,
@@ -140,7 +140,7 @@ def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort(_OWNER, RANK, _ORDER).drop(_OWNER, _ORDER)
 
 
-def _columns(fitted: Fitted, found: list[Attribution]) -> list[pl.Series]:
+def _columns(fitted: ModelState, found: list[Attribution]) -> list[pl.Series]:
     """Attributions as the last columns of the answer."""
     codes = np.array([one.history for one in found], dtype=np.int64)
     history = fitted.knowledge.item_ids.decode(np.maximum(codes, 0)).rename(HISTORY).set(pl.Series(codes < 0), None)
@@ -152,14 +152,14 @@ def _columns(fitted: Fitted, found: list[Attribution]) -> list[pl.Series]:
     ]
 
 
-def _most(fitted: Fitted, k: int) -> int:
+def _most(fitted: ModelState, k: int) -> int:
     """People who are explained together: their histories are, and each answer once for each value of an attribute."""
     widest = max((len(feature.labels) for feature in fitted.relations.features.values()), default=1)
     most = _ELEMENTS // (min(k, fitted.relations.n_items) * widest)
     return max(1, min(most, together(fitted.config.max_length)))
 
 
-def _nothing(fitted: Fitted, request: Request) -> pl.DataFrame:
+def _nothing(fitted: ModelState, request: Request) -> pl.DataFrame:
     ids = fitted.knowledge.item_ids.values.dtype
     kinds: dict[str, Any] = {USER: request.names.dtype, ITEM: ids, SCORE: pl.Float32, RANK: pl.Int64, PART: pl.String}
     kinds |= {CONTRIBUTION: pl.Float32, HISTORY: ids, VALUE: pl.String, COUNT: pl.Int64, REASON: pl.String}

@@ -15,8 +15,8 @@ from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
 from attrformer.recommender.arguments import read_config, whole_number
 from attrformer.recommender.config import Config
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.growth import with_items
+from attrformer.recommender.state import ModelState
 from attrformer.recommender.storage import load_model, save_model
 from attrformer.recommender.strengths import pair_attributes, strongest_pairs
 from attrformer.recommender.updates import with_interactions
@@ -40,7 +40,7 @@ class FittedModel:
     def __init__(self, config: Config | ModelConfig | Mapping[str, Any] | str | None = None) -> None:
         self.config = read_config(config)
         self.evaluation: Evaluation | None = None
-        self._fitted: Fitted | None = None
+        self._fitted: ModelState | None = None
 
     def __repr__(self) -> str:
         """What a notebook shows: the model, and what it was fitted on."""
@@ -53,7 +53,7 @@ class FittedModel:
         return f"{model}, fitted on {known.dataset}: {sizes}, {weights}"
 
     @property
-    def fitted(self) -> Fitted:
+    def fitted(self) -> ModelState:
         """The trained network with its relations.
 
         Raises:

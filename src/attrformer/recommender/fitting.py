@@ -13,31 +13,31 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from attrformer.dataset.after_the_fact import after_the_fact
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Split, Targets
+from attrformer.data.after_the_fact import after_the_fact
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Split, Targets
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation.evaluator import Scorer, evaluate
 from attrformer.evaluation.metrics import find_metric, higher_is_better, parse_metric, require_known
-from attrformer.models.checking import ROWS, check_network
 from attrformer.models.inputs import InputMaker
+from attrformer.models.leak_check import ROWS, check_network
 from attrformer.models.network import Network
 from attrformer.models.registry import build_network, is_own
-from attrformer.models.relation_check import check_relations
+from attrformer.models.relation_leak_check import check_relations
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
-from attrformer.recommender.fitted import Fitted, Knowledge
 from attrformer.recommender.known_later import edges_read, protocol_marks, tell_what_is_known_later
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
+from attrformer.recommender.state import ModelMetadata, ModelState
 from attrformer.recommender.strengths import relation_strengths
 from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import build_relations
 from attrformer.relations.relation_set import RelationSet
+from attrformer.training.batches import Examples
 from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision, replays
-from attrformer.training.examples import Examples
 from attrformer.training.trainer import Trainer
 
 STRENGTH_CONTEXTS = 512
@@ -70,9 +70,9 @@ class Fit:
     run: RunFolder | None
     resume: bool
     shown: bool
-    start: Fitted | None = None
+    start: ModelState | None = None
 
-    def __call__(self) -> Fitted:
+    def __call__(self) -> ModelState:
         """Trains; the result has the weights of the best epoch.
 
         Raises:
@@ -183,10 +183,10 @@ class Fit:
         settled: dict[str, Any],
         trainer: Trainer,
         device: torch.device,
-    ) -> Fitted:
+    ) -> ModelState:
         config, dataset = self.config, self.dataset
         edges = edges_read(dataset, relations)
-        knowledge = Knowledge(
+        knowledge = ModelMetadata(
             dataset=dataset.name,
             user_ids=dataset.user_ids,
             item_ids=dataset.item_ids,
@@ -199,7 +199,7 @@ class Fit:
             selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
             f"{protocol_marks(dataset, relations)}{_after_the_fact(dataset)}",
         )
-        fitted = Fitted(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
+        fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
         fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
         return fitted

@@ -10,19 +10,19 @@ import polars as pl
 import torch
 
 from attrformer.columns import ITEM, TITLE
-from attrformer.dataset.ids import Ids
-from attrformer.dataset.tables import Table, id_column, require_distinct
+from attrformer.data.id_map import IdMap
+from attrformer.data.tables import Table, id_column, require_distinct
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.models.attrformer import OWN_EMBEDDING, AttrFormerNetwork
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.incoming import in_type_of, open_incoming, read_attributes
+from attrformer.recommender.state import ModelState
 from attrformer.relations.base import NewItems
 from attrformer.training.checkpoint import parameters_of
 
 SOURCE: Final = "items"
 
 
-def with_items(fitted: Fitted, frame: Any) -> Fitted:
+def with_items(fitted: ModelState, frame: Any) -> ModelState:
     """The model with a larger catalogue; what it says about the items that it had stays as it was.
 
     Args:
@@ -47,12 +47,12 @@ def with_items(fitted: Fitted, frame: Any) -> Fitted:
         own = parameters_of(fitted.network)[OWN_EMBEDDING]
         weights[OWN_EMBEDDING] = torch.cat([own, own.new_zeros(len(ids), own.shape[1])])
     titles = _titles(fitted, table, ids)
-    knowledge = replace(fitted.knowledge, item_ids=Ids(pl.concat([known.values, ids])), titles=titles)
-    new = NewItems(known, Ids(ids), attributes, None if titles is None else titles[len(known) :])
+    knowledge = replace(fitted.knowledge, item_ids=IdMap(pl.concat([known.values, ids])), titles=titles)
+    new = NewItems(known, IdMap(ids), attributes, None if titles is None else titles[len(known) :])
     return fitted.rebuilt(fitted.relations.with_items(new), knowledge, weights)
 
 
-def _require_attributes(fitted: Fitted) -> None:
+def _require_attributes(fitted: ModelState) -> None:
     learned = next(fitted.network.parameters(), None) is not None
     if not fitted.relations.features:
         why = "reads no attribute of items"
@@ -66,7 +66,7 @@ def _require_attributes(fitted: Fitted) -> None:
     )
 
 
-def _new_ids(known: Ids, table: Table) -> pl.Series:
+def _new_ids(known: IdMap, table: Table) -> pl.Series:
     ids = in_type_of(known, id_column(table, ITEM), table.source, ITEM)
     require_distinct(table, ids.rename(ITEM))
     there = np.flatnonzero(known.encode(ids) >= 0)
@@ -81,7 +81,7 @@ def _new_ids(known: Ids, table: Table) -> pl.Series:
     return ids
 
 
-def _titles(fitted: Fitted, table: Table, ids: pl.Series) -> tuple[str, ...] | None:
+def _titles(fitted: ModelState, table: Table, ids: pl.Series) -> tuple[str, ...] | None:
     """Titles of all items, ids in place of missing ones; None where neither the model nor the table has any."""
     titles, given = fitted.knowledge.titles, TITLE in table.frame.columns
     if titles is None and not given:

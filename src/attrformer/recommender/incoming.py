@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.dataset.attribute_columns import attribute_from_column
-from attrformer.dataset.attributes import Attribute
-from attrformer.dataset.ids import Ids
-from attrformer.dataset.tables import Table, open_table
+from attrformer.data.attribute_columns import attribute_from_column
+from attrformer.data.attributes import Attribute
+from attrformer.data.id_map import IdMap
+from attrformer.data.tables import Table, open_table
 from attrformer.errors import CheckpointError, DataError
-from attrformer.relations.reading import Reading
+from attrformer.relations.attribute_encoder import AttributeEncoder
 
 
 def open_incoming(frame: Any, source: str, key: str, attributes: Iterable[str]) -> Table:
@@ -43,7 +43,7 @@ def open_incoming(frame: Any, source: str, key: str, attributes: Iterable[str]) 
     return table
 
 
-def in_type_of(ids: Ids, more: pl.Series, source: str, column: str) -> pl.Series:
+def in_type_of(ids: IdMap, more: pl.Series, source: str, column: str) -> pl.Series:
     """Ids in the type of those that the model has.
 
     Args:
@@ -69,7 +69,7 @@ def in_type_of(ids: Ids, more: pl.Series, source: str, column: str) -> pl.Series
 
 
 def read_attributes(
-    table: Table, readings: Mapping[str, Reading | None], codes: NDArray[np.int32], count: int
+    table: Table, readings: Mapping[str, AttributeEncoder | None], codes: NDArray[np.int32], count: int
 ) -> dict[str, Attribute]:
     """The attributes that a table holds, each of the kind that it had in training.
 

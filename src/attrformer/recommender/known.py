@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError, KnownInteractionsWarning
 
 ACTIONS: Final = ("warn", "count", "skip", "raise")

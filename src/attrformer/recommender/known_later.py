@@ -6,8 +6,8 @@ import json
 import warnings
 from dataclasses import replace
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.id_numbering import FIRST_INTERACTION, IdNumbering, id_numbering
+from attrformer.data.dataset import Dataset
+from attrformer.data.id_numbering import FIRST_INTERACTION, IdNumbering, id_numbering
 from attrformer.errors import KnownLaterWarning
 from attrformer.recommender.config import Config
 from attrformer.relations.naming import relation_name

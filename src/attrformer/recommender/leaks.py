@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.splits import Targets
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
+from attrformer.data.splits import Targets
 from attrformer.errors import DataError
 from attrformer.recommender.config import DataConfig
-from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.state import ModelState
 
 UNLEAKED: Final = "Evaluate the model as it was before the update, or on what happened after it"
 UNTRAINED: Final = "Evaluate it on the split that it was fitted with, or fit it on the training part of this one"
@@ -31,7 +31,7 @@ class Leak(NamedTuple):
 
 
 def leak_of(
-    fitted: Fitted,
+    fitted: ModelState,
     data: DataConfig,
     users: NDArray[np.int64],
     items: NDArray[np.integer],
@@ -64,7 +64,7 @@ def leak_of(
     )
 
 
-def _trained(fitted: Fitted, data: DataConfig, popularity: NDArray[np.integer]) -> Sequences | None:
+def _trained(fitted: ModelState, data: DataConfig, popularity: NDArray[np.integer]) -> Sequences | None:
     """What a model was trained on; None where that is the training part at hand, or is not known.
 
     A split that was made in another way than the options say leaves other counts of items, by which it is told.

@@ -13,17 +13,17 @@ from attrformer.relations.base import Arrays, Relation
 from attrformer.relations.cooccurrence import CooccurrenceRelation
 from attrformer.relations.edges import EdgeRelation
 from attrformer.relations.id_order import IdOrderRelation
-from attrformer.relations.identity import IdentityRelation
 from attrformer.relations.indirect import NAME as INDIRECT
 from attrformer.relations.indirect import IndirectRelation
-from attrformer.relations.item_attribute import FeatureRelation
-from attrformer.relations.moment import MomentRelation
+from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.naming import earlier_key, module_key, relation_name
 from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
 from attrformer.relations.relation_set import RelationSet
-from attrformer.relations.rows import RowRelation
+from attrformer.relations.repeat import RepeatRelation
+from attrformer.relations.row_table import RowRelation
 from attrformer.relations.similar_users import SimilarUsersRelation
-from attrformer.relations.user_attribute import UserRelation
+from attrformer.relations.time_bucket import TimeBucketRelation
+from attrformer.relations.user_attribute import UserAttributeRelation
 
 
 def unpack_by_kind(arrays: Arrays, layout: dict[str, Any]) -> RelationSet:
@@ -47,14 +47,14 @@ def unpack_by_kind(arrays: Arrays, layout: dict[str, Any]) -> RelationSet:
     for number, entry in enumerate(layout["rows"]):
         found.append(_rows_kind(entry["name"]).from_arrays(entry["name"], of(f"rows/{number}/"), entry))
     for number, entry in enumerate(layout["features"]):
-        kind = IdOrderRelation if entry.get("from_ids", False) else FeatureRelation
+        kind = IdOrderRelation if entry.get("from_ids", False) else ItemAttributeRelation
         found.append(kind.from_arrays(entry["name"], of(f"features/{number}/"), told(entry)))
     for number, entry in enumerate(layout["users"]):
-        found.append(UserRelation.from_arrays(entry["name"], of(f"users/{number}/"), told(entry)))
+        found.append(UserAttributeRelation.from_arrays(entry["name"], of(f"users/{number}/"), told(entry)))
     # The first models of version 1 know nothing of moments.
     moment, neighbours = layout.get("moment"), layout["neighbours"]
-    found += [] if moment is None else [MomentRelation.from_arrays("moment", of("moment/"), moment)]
-    found += [IdentityRelation()] if layout["identity"] else []
+    found += [] if moment is None else [TimeBucketRelation.from_arrays("moment", of("moment/"), moment)]
+    found += [RepeatRelation()] if layout["identity"] else []
     if neighbours is not None:
         found.append(SimilarUsersRelation.from_arrays("neighbours", of("neighbours/"), neighbours))
     found += [TimeGapRelation()] if layout["time_gaps"] else []

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.splits import Split
+from attrformer.data.dataset import Dataset
+from attrformer.data.splits import Split
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.locks import locked_folder

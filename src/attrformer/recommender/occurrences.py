@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 
 Codes = NDArray[np.int64]
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.network import Network
 from attrformer.nn.batch import Batch
-from attrformer.nn.objective import Outputs
-from attrformer.nn.objectives import score_catalogue
+from attrformer.nn.fused_loss import score_catalogue
+from attrformer.nn.losses import Outputs
 
 CONTENT = "content"
 

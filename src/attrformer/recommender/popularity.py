@@ -20,14 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.state import ModelState
 from attrformer.relations.naming import relation_name
 
 POPULARITY = "popularity"
 
 
 def popularity_parts(
-    fitted: Fitted, people: int, values: Mapping[str, NDArray[np.int64]]
+    fitted: ModelState, people: int, values: Mapping[str, NDArray[np.int64]]
 ) -> Iterator[tuple[str, Tensor]]:
     """The terms of the score above, one in memory at a time.
 
@@ -51,7 +51,7 @@ def popularity_parts(
         yield relation_name("user", name), torch.from_numpy(logs[of_person.reshape(-1)]).to(fitted.device)
 
 
-def popularity_scores(fitted: Fitted, people: int, values: Mapping[str, NDArray[np.int64]]) -> Tensor:
+def popularity_scores(fitted: ModelState, people: int, values: Mapping[str, NDArray[np.int64]]) -> Tensor:
     """The sum of the parts, float32 `[people, items]`; arguments as for `popularity_parts`."""
     scores = torch.zeros(people, fitted.relations.n_items, device=fitted.device)
     for _, part in popularity_parts(fitted, people, values):

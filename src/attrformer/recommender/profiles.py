@@ -11,18 +11,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import USER
-from attrformer.dataset.attribute_columns import attribute_from_column
-from attrformer.dataset.attributes import AttributeKind
-from attrformer.dataset.frames import to_polars
-from attrformer.dataset.tables import Table, id_column, require_columns, require_distinct
+from attrformer.data.attribute_columns import attribute_from_column
+from attrformer.data.attributes import AttributeKind
+from attrformer.data.frames import to_polars
+from attrformer.data.tables import Table, id_column, require_columns, require_distinct
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.unknown import OnUnknown, id_series
-from attrformer.relations.reading import Reading
-from attrformer.relations.user_attribute import UserRelation, first_values
+from attrformer.relations.attribute_encoder import AttributeEncoder
+from attrformer.relations.user_attribute import UserAttributeRelation, first_values
 
 SOURCE: Final = "user_attributes"
 
-_AS_TEXT: Final = Reading(AttributeKind.CATEGORICAL, np.empty(0), np.empty(0, dtype=np.int64))
+_AS_TEXT: Final = AttributeEncoder(AttributeKind.CATEGORICAL, np.empty(0), np.empty(0, dtype=np.int64))
 """For models that were saved without how their attributes are read."""
 
 
@@ -41,7 +41,7 @@ class Profiles:
     given: dict[str, NDArray[np.bool_]]
 
 
-def read_profiles(relations: Mapping[str, UserRelation], attributes: Any, unknown: OnUnknown) -> Profiles:
+def read_profiles(relations: Mapping[str, UserAttributeRelation], attributes: Any, unknown: OnUnknown) -> Profiles:
     """The profiles that the argument `user_attributes` holds.
 
     Args:
@@ -66,7 +66,7 @@ def read_profiles(relations: Mapping[str, UserRelation], attributes: Any, unknow
     return Profiles(names, codes, {name: given.get(name, everyone) for name in read})
 
 
-def value_codes(relation: UserRelation, table: Table, name: str, unknown: OnUnknown) -> NDArray[np.int64]:
+def value_codes(relation: UserAttributeRelation, table: Table, name: str, unknown: OnUnknown) -> NDArray[np.int64]:
     """Codes of the values in a column, int64 `[rows]`; of several values of one user the first, as in training.
 
     Args:
@@ -89,7 +89,7 @@ def value_codes(relation: UserRelation, table: Table, name: str, unknown: OnUnkn
 
 
 def _of_mapping(
-    attributes: Mapping[Any, Any], relations: Mapping[str, UserRelation]
+    attributes: Mapping[Any, Any], relations: Mapping[str, UserAttributeRelation]
 ) -> tuple[pl.DataFrame, dict[str, NDArray[np.bool_]]]:
     rows = list(attributes.values())
     if not all(isinstance(row, Mapping) for row in rows):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.ranking import Choice
 from attrformer.recommender.requests import Request, read_request
+from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, OnUnknown, chosen_items, id_series
 
 
@@ -38,7 +38,7 @@ class Query:
     exclude: Any = None
     on_unknown: str = "raise"
 
-    def read(self, fitted: Fitted) -> tuple[Request, Choice]:
+    def read(self, fitted: ModelState) -> tuple[Request, Choice]:
         """The users and the choice of items, in codes of the model.
 
         Args:
@@ -57,7 +57,7 @@ class Query:
             excluded = np.unique(codes[codes >= 0])
         return request, Choice(self.k, self.hide_seen, chosen, excluded)
 
-    def among(self, fitted: Fitted, items: Any, what: str) -> NDArray[np.int64] | None:
+    def among(self, fitted: ModelState, items: Any, what: str) -> NDArray[np.int64] | None:
         """Codes of items that are chosen by id.
 
         Args:

@@ -14,9 +14,9 @@ from torch import Tensor
 from attrformer.columns import ITEM, RANK, SCORE, USER
 from attrformer.evaluation.ranks import best_columns
 from attrformer.recommender.arguments import truth_value, whole_number
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.popularity import popularity_scores
 from attrformer.recommender.requests import Group, Request
+from attrformer.recommender.state import ModelState
 
 Codes = NDArray[np.int64]
 
@@ -83,7 +83,7 @@ def best_items(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return rows, items[rows, places]
 
 
-def recommend(fitted: Fitted, request: Request, choice: Choice) -> pl.DataFrame:
+def recommend(fitted: ModelState, request: Request, choice: Choice) -> pl.DataFrame:
     """`user_id, item_id, score, rank`, users in the order of the request, best items first.
 
     Args:
@@ -95,7 +95,7 @@ def recommend(fitted: Fitted, request: Request, choice: Choice) -> pl.DataFrame:
     return joined(fitted, request, found)
 
 
-def joined(fitted: Fitted, request: Request, found: list[pl.DataFrame]) -> pl.DataFrame:
+def joined(fitted: ModelState, request: Request, found: list[pl.DataFrame]) -> pl.DataFrame:
     """The answers of some blocks of a request as one table; an empty one where there is no block."""
     if not found:
         nobody = np.empty(0, dtype=np.int64)
@@ -103,7 +103,7 @@ def joined(fitted: Fitted, request: Request, found: list[pl.DataFrame]) -> pl.Da
     return found[0] if len(found) == 1 else pl.concat(found)
 
 
-def recommend_block(fitted: Fitted, request: Request, block: Codes, choice: Choice) -> pl.DataFrame:
+def recommend_block(fitted: ModelState, request: Request, block: Codes, choice: Choice) -> pl.DataFrame:
     """The same for some places of the request, ascending, all in memory at a time."""
     owners, chosen, values = [], [], []
     for group in request.groups(fitted, block):
@@ -118,7 +118,7 @@ def recommend_block(fitted: Fitted, request: Request, block: Codes, choice: Choi
     return answers(fitted, request, owner[order], np.concatenate(chosen)[order], np.concatenate(values)[order])
 
 
-def scores_of(fitted: Fitted, request: Request, group: Group) -> Tensor:
+def scores_of(fitted: ModelState, request: Request, group: Group) -> Tensor:
     """Scores of every item, float32 `[b, items]`: of the network, or by popularity for those without a history."""
     values = request.values_at(fitted, group.places)
     if group.contexts is None:
@@ -126,7 +126,9 @@ def scores_of(fitted: Fitted, request: Request, group: Group) -> Tensor:
     return fitted.score(request.users[group.places], group.contexts, values)
 
 
-def answers(fitted: Fitted, request: Request, owner: Codes, items: Codes, scores: NDArray[np.float32]) -> pl.DataFrame:
+def answers(
+    fitted: ModelState, request: Request, owner: Codes, items: Codes, scores: NDArray[np.float32]
+) -> pl.DataFrame:
     """`user_id, item_id, score, rank` of answers that stand in their order.
 
     Args:
@@ -147,7 +149,7 @@ def answers(fitted: Fitted, request: Request, owner: Codes, items: Codes, scores
     )
 
 
-def blocks(fitted: Fitted, count: int, most: int = _MOST) -> Iterator[Codes]:
+def blocks(fitted: ModelState, count: int, most: int = _MOST) -> Iterator[Codes]:
     """The places of a request, as many at a time as can be answered together.
 
     Args:

@@ -12,13 +12,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import USER
-from attrformer.dataset.construct import histories_from_frame
-from attrformer.dataset.frames import library_of
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.construct import histories_from_frame
+from attrformer.data.frames import library_of
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.entries import ids_of, with_details
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.profiles import Profiles, read_profiles
+from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, REFUSE, USERS, OnUnknown, id_series
 
 Codes = NDArray[np.int64]
@@ -65,7 +65,7 @@ class Request:
     def __len__(self) -> int:
         return len(self.users)
 
-    def groups(self, fitted: Fitted, block: Codes) -> Iterator[Group]:
+    def groups(self, fitted: ModelState, block: Codes) -> Iterator[Group]:
         """Some people of the request, those together who are answered in the same way.
 
         Args:
@@ -86,7 +86,7 @@ class Request:
         if rest.any():
             yield Group(block[rest], None)
 
-    def values_at(self, fitted: Fitted, places: Codes) -> dict[str, Codes]:
+    def values_at(self, fitted: ModelState, places: Codes) -> dict[str, Codes]:
         """Codes of each user attribute of some people, int64 `[b]`."""
         if self.values is None:
             return fitted.user_values(self.users[places])
@@ -103,7 +103,7 @@ class _Given:
 
 
 def read_request(
-    fitted: Fitted, users: Any, histories: Any, user_attributes: Any = None, unknown: OnUnknown = REFUSE
+    fitted: ModelState, users: Any, histories: Any, user_attributes: Any = None, unknown: OnUnknown = REFUSE
 ) -> Request:
     """The request that the arguments of `recommend` and `explain` make; see there.
 
@@ -149,7 +149,7 @@ def read_request(
     )
 
 
-def _everyone(fitted: Fitted) -> Request:
+def _everyone(fitted: ModelState) -> Request:
     codes = np.flatnonzero(fitted.knowledge.histories.lengths > 0).astype(np.int64)
     names = fitted.knowledge.user_ids.decode(codes).rename(USER)
     nobody = np.full(len(codes), -1, dtype=np.int64)
@@ -177,7 +177,7 @@ def _rows(names: pl.Series, among: pl.Series | None) -> Codes:
     return np.array([rows.get(name, -1) for name in names.cast(pl.String).to_list()], dtype=np.int64)
 
 
-def _values(fitted: Fitted, users: Codes, profiles: Profiles, rows: Codes) -> dict[str, Codes]:
+def _values(fitted: ModelState, users: Codes, profiles: Profiles, rows: Codes) -> dict[str, Codes]:
     """What the model knows of the users, and over it what their profiles say."""
     values = fitted.user_values(users)
     for name, codes in profiles.codes.items():
@@ -186,7 +186,7 @@ def _values(fitted: Fitted, users: Codes, profiles: Profiles, rows: Codes) -> di
     return values
 
 
-def _library(fitted: Fitted, histories: Any, user_attributes: Any) -> str:
+def _library(fitted: ModelState, histories: Any, user_attributes: Any) -> str:
     """The frame library of the tables that came with the request, else that of the dataset."""
     for table in (histories, user_attributes):
         if table is not None and not isinstance(table, (Mapping, list, tuple)):
@@ -194,7 +194,7 @@ def _library(fitted: Fitted, histories: Any, user_attributes: Any) -> str:
     return fitted.knowledge.frame_library
 
 
-def _read_histories(fitted: Fitted, histories: Any, unknown: OnUnknown) -> _Given:
+def _read_histories(fitted: ModelState, histories: Any, unknown: OnUnknown) -> _Given:
     if isinstance(histories, (int, float, set, frozenset, np.generic)):
         raise DataError(
             f"{histories!r} is no list of histories",
@@ -216,7 +216,7 @@ def _read_histories(fitted: Fitted, histories: Any, unknown: OnUnknown) -> _Give
     return _Given(given.user_ids.values, _known_only(contexts))
 
 
-def _of_lists(fitted: Fitted, names: pl.Series, lists: list[Any], unknown: OnUnknown) -> _Given:
+def _of_lists(fitted: ModelState, names: pl.Series, lists: list[Any], unknown: OnUnknown) -> _Given:
     for name, items in zip(names, lists, strict=True):
         if isinstance(items, (str, bytes, Mapping, set, frozenset)) or not isinstance(items, (Sequence, Iterable)):
             raise DataError(
@@ -241,7 +241,7 @@ def _known_only(contexts: Sequences) -> Sequences:
     return contexts.select(np.flatnonzero(kept), np.concatenate([[0], np.cumsum(lengths)]))
 
 
-def _with_levels(fitted: Fitted, contexts: Sequences) -> Sequences:
+def _with_levels(fitted: ModelState, contexts: Sequences) -> Sequences:
     """The histories with every behaviour attribute that the network reads, missing ones as such."""
     missing = np.full(len(contexts.items), np.nan, dtype=np.float32)
     return replace(

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from attrformer.configuration import to_dict
+from attrformer.config import to_dict
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.evaluation.evaluation import HEADLINE, Evaluation
 from attrformer.evaluation.slices import Slice

@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.columns import ITEM, RANK, SCORE, SIMILAR_ITEM
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.recommender.arguments import whole_number
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import CONTENT
 from attrformer.recommender.ranking import best_items, blocks
+from attrformer.recommender.state import ModelState
 
 Codes = NDArray[np.int64]
 
 
-def similar_items(fitted: Fitted, items: Codes, k: int, by: str, candidates: Codes | None) -> pl.DataFrame:
+def similar_items(fitted: ModelState, items: Codes, k: int, by: str, candidates: Codes | None) -> pl.DataFrame:
     """`item_id, similar_item_id, score, rank`, items in the order of the question, the most similar first.
 
     Args:
@@ -59,12 +59,12 @@ def similar_items(fitted: Fitted, items: Codes, k: int, by: str, candidates: Cod
     return pl.DataFrame(columns)
 
 
-def item_relations(fitted: Fitted) -> list[str]:
+def item_relations(fitted: ModelState) -> list[str]:
     """Names of the relations between items."""
     return [name for name, relation in fitted.relations.items() if relation.relates_items]
 
 
-def _scores(fitted: Fitted, items: Codes, by: str) -> Iterator[tuple[Codes, Tensor]]:
+def _scores(fitted: ModelState, items: Codes, by: str) -> Iterator[tuple[Codes, Tensor]]:
     """Places in `items` and how similar every item is to those, float32 `[b, items]`; -inf for what is not related."""
     every = blocks(fitted, len(items))
     if by == CONTENT:
@@ -83,7 +83,7 @@ def _scores(fitted: Fitted, items: Codes, by: str) -> Iterator[tuple[Codes, Tens
 
 
 @torch.no_grad()
-def _vectors(fitted: Fitted) -> Tensor:
+def _vectors(fitted: ModelState) -> Tensor:
     """The item table of the network, float32 `[items, d]`."""
     one = Sequences(np.array([0, 1], dtype=np.int64), np.zeros(1, dtype=np.int32))
     table = fitted.outputs(np.array([-1], dtype=np.int64), one)[1].table.detach().float()
@@ -95,7 +95,7 @@ def _vectors(fitted: Fitted) -> Tensor:
 
 
 @torch.no_grad()
-def _related(fitted: Fitted, items: Codes, name: str) -> Tensor:
+def _related(fitted: ModelState, items: Codes, name: str) -> Tensor:
     """R(i, j) of some items and every item, float32 `[b, items]`, learned where the network has learned it."""
     network = fitted.network
     if isinstance(network, AttrFormerNetwork):

@@ -5,13 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from attrformer.dataset.ids import Ids
-from attrformer.recommender.fitted import Knowledge
+from attrformer.data.id_map import IdMap
+from attrformer.recommender.state import ModelMetadata
+from attrformer.relations.array_checks import (
+    FLOATS,
+    is_count,
+    is_finite,
+    require_array,
+    require_sequences,
+    require_that,
+)
 from attrformer.relations.relation_set import RelationSet
-from attrformer.relations.sound import FLOATS, is_count, is_finite, require_array, require_sequences, require_that
 
 
-def require_sound(relations: RelationSet, knowledge: Knowledge, parameters: dict[str, Tensor]) -> None:
+def require_sound(relations: RelationSet, knowledge: ModelMetadata, parameters: dict[str, Tensor]) -> None:
     """Looks through a model before it answers anybody.
 
     Args:
@@ -32,7 +39,7 @@ def require_sound(relations: RelationSet, knowledge: Knowledge, parameters: dict
         relation.check(relations.n_items, len(knowledge.user_ids))
 
 
-def require_ids(name: str, ids: Ids) -> None:
+def require_ids(name: str, ids: IdMap) -> None:
     """Looks through external ids.
 
     Raises:
@@ -42,7 +49,7 @@ def require_ids(name: str, ids: Ids) -> None:
     require_that(ids.values.n_unique() == len(ids), f"an id of the {name} is there twice")
 
 
-def _require_knowledge(knowledge: Knowledge, items: int) -> None:
+def _require_knowledge(knowledge: ModelMetadata, items: int) -> None:
     require_ids("users", knowledge.user_ids)
     require_ids("items", knowledge.item_ids)
     require_that(len(knowledge.item_ids) == items, "there are more or fewer item ids than items")

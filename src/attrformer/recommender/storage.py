@@ -14,18 +14,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from attrformer.configuration import from_dict, to_dict
-from attrformer.dataset.ids import Ids
-from attrformer.dataset.sequences import Sequences
+from attrformer.config import from_dict, to_dict
+from attrformer.data.id_map import IdMap
+from attrformer.data.sequences import Sequences
 from attrformer.errors import CheckpointError, ConfigurationError, is_out_of_memory
 from attrformer.folders import files_together, standing_file
 from attrformer.io import file_checksum, has_checksum, json_text, read_json, with_checksum
 from attrformer.locks import locked_folder
 from attrformer.recommender.config import Config
-from attrformer.recommender.fitted import Fitted, Knowledge
 from attrformer.recommender.legacy import unpack_by_kind, with_present_names
 from attrformer.recommender.packing import pack_relations, unpack_relations
 from attrformer.recommender.soundness import require_sound
+from attrformer.recommender.state import ModelMetadata, ModelState
 from attrformer.relations.base import Arrays
 from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of
@@ -46,7 +46,7 @@ _SHOWN: Final = 200
 _ID_TYPES: Final = {"String": pl.String, "Int64": pl.Int64}
 
 
-def save_model(fitted: Fitted, config: Config, folder: Path) -> None:
+def save_model(fitted: ModelState, config: Config, folder: Path) -> None:
     """Writes a model that recommends without its dataset.
 
     Both files appear at one moment. The description holds the checksum of the arrays and one of itself, so that
@@ -70,7 +70,7 @@ def save_model(fitted: Fitted, config: Config, folder: Path) -> None:
         (staged / DESCRIPTION).write_text(text, encoding="utf-8")
 
 
-def _packed(fitted: Fitted, config: Config) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _packed(fitted: ModelState, config: Config) -> tuple[dict[str, Tensor], dict[str, Any]]:
     arrays, layout = pack_relations(fitted.relations)
     # Copies, since a split may share its arrays with the histories and safetensors refuses shared memory.
     arrays |= {f"histories/{n}": array.copy() for n, array in fitted.knowledge.histories.to_arrays().items()}
@@ -100,7 +100,7 @@ def _packed(fitted: Fitted, config: Config) -> tuple[dict[str, Tensor], dict[str
     return tensors, described
 
 
-def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
+def load_model(folder: Path, device: torch.device) -> tuple[ModelState, Config]:
     """Reads what `save_model` wrote.
 
     Args:
@@ -123,7 +123,7 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
         relations, parameters, strengths = with_present_names(
             _relations(arrays, described), described["edges"], parameters, described["strengths"]
         )
-        knowledge = Knowledge(
+        knowledge = ModelMetadata(
             dataset=described["dataset"],
             user_ids=_ids_in(described["users"]),
             item_ids=_ids_in(described["items"]),
@@ -139,7 +139,7 @@ def load_model(folder: Path, device: torch.device) -> tuple[Fitted, Config]:
             updated=described.get("updated", 0),
         )
         require_sound(relations, knowledge, parameters)
-        return Fitted(config.model, relations, parameters, knowledge, device), config
+        return ModelState(config.model, relations, parameters, knowledge, device), config
     except ConfigurationError as error:
         raise CheckpointError(f"The model in {folder} has options that are not known here. {error}") from error
     except CheckpointError as error:
@@ -238,9 +238,9 @@ def _damaged(folder: Path, problem: str) -> CheckpointError:
     )
 
 
-def _ids_out(ids: Ids) -> dict[str, Any]:
+def _ids_out(ids: IdMap) -> dict[str, Any]:
     return {"type": str(ids.values.dtype), "values": ids.to_list()}
 
 
-def _ids_in(stored: dict[str, Any]) -> Ids:
-    return Ids(pl.Series("id", stored["values"], dtype=_ID_TYPES[stored["type"]]))
+def _ids_in(stored: dict[str, Any]) -> IdMap:
+    return IdMap(pl.Series("id", stored["values"], dtype=_ID_TYPES[stored["type"]]))

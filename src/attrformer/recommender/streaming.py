@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.configuration import to_dict
-from attrformer.dataset.sequences import Sequences
+from attrformer.config import to_dict
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, WriteError
 from attrformer.io import (
     file_checksum,
@@ -33,10 +33,10 @@ from attrformer.io import (
     write_json,
 )
 from attrformer.locks import locked_place
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.packing import pack_relations
 from attrformer.recommender.ranking import Choice, blocks, recommend, recommend_block
 from attrformer.recommender.requests import Request
+from attrformer.recommender.state import ModelState
 from attrformer.training.checkpoint import parameters_of
 
 FORMATS: Final = (".csv", ".parquet")
@@ -48,7 +48,7 @@ _ENDING: Final = ".parquet"
 
 
 def write_recommendations(
-    fitted: Fitted,
+    fitted: ModelState,
     request: Request,
     choice: Choice,
     out: Path,
@@ -86,7 +86,7 @@ def write_recommendations(
 
 
 def _write(
-    fitted: Fitted, request: Request, choice: Choice, out: Path, save_every: int, tell: Callable[[int], None]
+    fitted: ModelState, request: Request, choice: Choice, out: Path, save_every: int, tell: Callable[[int], None]
 ) -> int:
     pieces = _Pieces(out, fingerprint(fitted, request, choice, save_every))
     pieces.open()
@@ -109,7 +109,7 @@ def unfinished_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.unfinished")
 
 
-def fingerprint(fitted: Fitted, request: Request, choice: Choice, save_every: int) -> str:
+def fingerprint(fitted: ModelState, request: Request, choice: Choice, save_every: int) -> str:
     """A text that differs where anything differs that an answer depends on."""
     asked = (save_every, choice.k, choice.hide_seen, request.names.dtype, to_dict(fitted.config))
     digest = hashlib.sha256(repr(asked).encode())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.relations.base import PairScores
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.parts import part_scores
+from attrformer.recommender.state import ModelState
 from attrformer.relations.naming import relation_name
 
 SMALLEST = 0.01
@@ -19,7 +19,7 @@ SMALLEST = 0.01
 _BATCH = 128
 
 
-def relation_strengths(fitted: Fitted, users: NDArray[np.int64], contexts: Sequences) -> dict[str, float]:
+def relation_strengths(fitted: ModelState, users: NDArray[np.int64], contexts: Sequences) -> dict[str, float]:
     """How much each relation tells items apart: |g_a(h)| times the spread over the catalogue of log(1 + e_a / eps_a).
 
     Args:
@@ -40,7 +40,7 @@ def relation_strengths(fitted: Fitted, users: NDArray[np.int64], contexts: Seque
     return dict(sorted(means.items(), key=lambda entry: -entry[1]))
 
 
-def pair_attributes(fitted: Fitted) -> list[str]:
+def pair_attributes(fitted: ModelState) -> list[str]:
     """Attributes whose pairs of values have a learned strength, by the names that `strongest_pairs` takes."""
     columns = [(scores.owner, scores.column) for scores in _learned(fitted)]
     whole = {relation_name(*column) for column in columns}
@@ -52,7 +52,7 @@ def pair_attributes(fitted: Fitted) -> list[str]:
     ]
 
 
-def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[str], NDArray[np.float32]]:
+def strongest_pairs(fitted: ModelState, attribute: str, count: int) -> tuple[list[str], NDArray[np.float32]]:
     """The values of an attribute with the strongest learned pairs, and the learned relation among them.
 
     For an item attribute that is M_a: row a, column b says how much an item with value a in the history speaks for
@@ -83,7 +83,7 @@ def strongest_pairs(fitted: Fitted, attribute: str, count: int) -> tuple[list[st
     return [asked.labels[value] for value in chosen], matrix[np.ix_(chosen, chosen)]
 
 
-def _learned(fitted: Fitted) -> list[PairScores]:
+def _learned(fitted: ModelState) -> list[PairScores]:
     """Every attribute whose pairs of values are learned."""
     if not isinstance(fitted.network, AttrFormerNetwork):
         return []
@@ -92,7 +92,7 @@ def _learned(fitted: Fitted) -> list[PairScores]:
     return [scores for name, module in modules for scores in module.pair_scores(relations[name], relations)]
 
 
-def _pairs_of(fitted: Fitted, attribute: str) -> PairScores:
+def _pairs_of(fitted: ModelState, attribute: str) -> PairScores:
     """The pairs of the attribute that is meant.
 
     Raises:

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, USER
-from attrformer.dataset.ids import Ids
+from attrformer.data.id_map import IdMap
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 
 ACTIONS: Final = ("raise", "warn", "skip")
@@ -62,7 +62,7 @@ class OnUnknown:
             )
         warnings.warn(f"{problem} Left out.", UserWarning, stacklevel=2)
 
-    def known(self, ids: Ids, values: pl.Series, what: str, where: str) -> NDArray[np.int64]:
+    def known(self, ids: IdMap, values: pl.Series, what: str, where: str) -> NDArray[np.int64]:
         """Codes of external ids, int64 `[n]`, -1 for those that are to be left out.
 
         Raises:
@@ -124,7 +124,7 @@ def _plain_ids(values: Any) -> list[Any]:
     return plain
 
 
-def chosen_items(ids: Ids, items: Any, what: str, unknown: OnUnknown) -> NDArray[np.int64]:
+def chosen_items(ids: IdMap, items: Any, what: str, unknown: OnUnknown) -> NDArray[np.int64]:
     """Codes of the items that an answer is restricted to, distinct, in the order of the catalogue.
 
     Args:

@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from attrformer.columns import TIMESTAMP, USER
-from attrformer.dataset.construct import histories_from_frame
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.ids import Ids
-from attrformer.dataset.sequences import Sequences
-from attrformer.dataset.tables import id_column, require_distinct
+from attrformer.data.construct import histories_from_frame
+from attrformer.data.dataset import Dataset
+from attrformer.data.id_map import IdMap
+from attrformer.data.sequences import Sequences
+from attrformer.data.tables import id_column, require_distinct
 from attrformer.errors import DataError, UnknownIdError
 from attrformer.models.attrformer import OWN_EMBEDDING, AttrFormerNetwork
 from attrformer.recommender.config import Config
-from attrformer.recommender.fitted import Fitted
 from attrformer.recommender.incoming import in_type_of, open_incoming, read_attributes
 from attrformer.recommender.known import check_action, without_known
+from attrformer.recommender.state import ModelState
 from attrformer.relations.base import Update
 from attrformer.relations.user_attribute import first_values
 from attrformer.training.checkpoint import parameters_of
@@ -33,7 +33,9 @@ NAMED: Final = 5
 Codes = Mapping[str, NDArray[np.int64]]
 
 
-def with_interactions(fitted: Fitted, config: Config, interactions: Any, users: Any, on_known: str = "warn") -> Fitted:
+def with_interactions(
+    fitted: ModelState, config: Config, interactions: Any, users: Any, on_known: str = "warn"
+) -> ModelState:
     """The model with longer histories, and with every relation that is counted in what users did counted anew.
 
     Everything that the model knows is counted, what its split had held back for validation and test included. An item
@@ -60,7 +62,7 @@ def with_interactions(fitted: Fitted, config: Config, interactions: Any, users: 
     items = _item_codes(knowledge.item_ids, given)
     names = in_type_of(knowledge.user_ids, given.user_ids.values, SOURCE, USER)
     new = names.filter(pl.Series(knowledge.user_ids.encode(names) < 0)).unique(maintain_order=True)
-    user_ids = Ids(pl.concat([knowledge.user_ids.values, new]))
+    user_ids = IdMap(pl.concat([knowledge.user_ids.values, new]))
     fresh = replace(given.sequences, items=items[given.sequences.items])
     fresh, rows = without_known(knowledge.histories, fresh, user_ids.encode(names).astype(np.int64), on_known, SOURCE)
     histories = appended(knowledge.histories, fresh, rows, len(user_ids))
@@ -112,7 +114,7 @@ def appended(old: Sequences, new: Sequences, rows: NDArray[np.int64], count: int
     return both.select(order, np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=count))]))
 
 
-def _item_codes(known: Ids, given: Dataset) -> NDArray[np.int32]:
+def _item_codes(known: IdMap, given: Dataset) -> NDArray[np.int32]:
     codes = known.encode(given.item_ids.values)
     unknown = given.item_ids.decode(np.flatnonzero(codes < 0))
     if len(unknown):
@@ -124,7 +126,7 @@ def _item_codes(known: Ids, given: Dataset) -> NDArray[np.int32]:
     return codes
 
 
-def _read_users(fitted: Fitted, user_ids: Ids, users: Any, codes: dict[str, NDArray[np.int64]]) -> None:
+def _read_users(fitted: ModelState, user_ids: IdMap, users: Any, codes: dict[str, NDArray[np.int64]]) -> None:
     """Puts the attribute values of a table of users into `codes`."""
     relations = fitted.relations.users
     table = open_incoming(users, "users", USER, relations)
@@ -149,7 +151,7 @@ def _read_users(fitted: Fitted, user_ids: Ids, users: Any, codes: dict[str, NDAr
         codes[name][rows] = first_values(owner, values, len(rows), len(user.labels) - 1)
 
 
-def _trained_only(fitted: Fitted) -> dict[str, torch.Tensor]:
+def _trained_only(fitted: ModelState) -> dict[str, torch.Tensor]:
     """Own embeddings without those of items that were never trained on, which older saved models hold."""
     if not isinstance(fitted.network, AttrFormerNetwork):
         return {}

@@ -9,12 +9,12 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from attrformer.dataset.ids import Ids
+from attrformer.data.id_map import IdMap
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import MIXED, OWN_EMBEDDING, AttrFormerConfig, AttrFormerNetwork
 from attrformer.models.config import ModelConfig
 from attrformer.models.network import Network
-from attrformer.recommender.fitted import Fitted
+from attrformer.recommender.state import ModelState
 from attrformer.relations.base import Labels
 from attrformer.relations.naming import module_key
 from attrformer.relations.relation_set import RelationSet
@@ -26,7 +26,7 @@ MAY_DIFFER: Final = frozenset({"dropout", "epsilon", "learned_recency"})
 """Options that change how parameters start or are trained, and not what they mean."""
 
 
-def check_options(start: Fitted, config: ModelConfig) -> None:
+def check_options(start: ModelState, config: ModelConfig) -> None:
     """Refuses a model whose parameters cannot be those of the options.
 
     Args:
@@ -51,7 +51,7 @@ def check_options(start: Fitted, config: ModelConfig) -> None:
 
 
 @torch.no_grad()
-def carry_over(start: Fitted, network: Network, relations: RelationSet, item_ids: Ids) -> None:
+def carry_over(start: ModelState, network: Network, relations: RelationSet, item_ids: IdMap) -> None:
     """Gives a new network what another one has learned about the same items, attribute values and relations.
 
     Items are matched by their external id, values by their label, relations and the heads that read them by name. What
@@ -74,7 +74,7 @@ def carry_over(start: Fitted, network: Network, relations: RelationSet, item_ids
             _copy_shared(parameter, before[name], new_axes.get(name, plain), old_axes.get(name, plain))
 
 
-def _axes(network: AttrFormerNetwork, relations: RelationSet, item_ids: Ids) -> dict[str, list[Labels]]:
+def _axes(network: AttrFormerNetwork, relations: RelationSet, item_ids: IdMap) -> dict[str, list[Labels]]:
     """What the places of parameters stand for, by parameter; all others have the same meaning in every model."""
     ids = zip(item_ids.values.cast(pl.String).to_list(), (relations.popularity > 0).tolist(), strict=True)
     # An item without interactions has nothing to carry over; it gets no label that another one may have.

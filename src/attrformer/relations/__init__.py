@@ -4,18 +4,17 @@ from attrformer.relations.base import NewItems, Relation, Sources, Update
 from attrformer.relations.build import build_relations
 from attrformer.relations.config import CooccurrenceConfig, RelationOptions, RelationsConfig
 from attrformer.relations.explaining import Attribution, Question
-from attrformer.relations.item_attribute import FeatureRelation
-from attrformer.relations.neighbours import NeighbourIndex, Neighbours, latest_anchors
+from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.registry import register
 from attrformer.relations.relation_set import RelationSet
-from attrformer.relations.rows import RowRelation
-from attrformer.relations.user_attribute import UserRelation
+from attrformer.relations.row_table import RowRelation
+from attrformer.relations.user_attribute import UserAttributeRelation
+from attrformer.relations.user_index import Neighbours, UserIndex, latest_anchors
 
 __all__ = [
     "Attribution",
     "CooccurrenceConfig",
-    "FeatureRelation",
-    "NeighbourIndex",
+    "ItemAttributeRelation",
     "Neighbours",
     "NewItems",
     "Question",
@@ -26,7 +25,8 @@ __all__ = [
     "RowRelation",
     "Sources",
     "Update",
-    "UserRelation",
+    "UserAttributeRelation",
+    "UserIndex",
     "build_relations",
     "latest_anchors",
     "register",

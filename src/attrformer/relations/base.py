@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.attributes import Attribute
-from attrformer.dataset.dataset import Edges
-from attrformer.dataset.ids import Ids
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.attributes import Attribute
+from attrformer.data.dataset import Edges
+from attrformer.data.id_map import IdMap
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.relations import wording
 from attrformer.relations.explaining import Attribution, Question
@@ -24,7 +24,7 @@ from attrformer.relations.explaining import Attribution, Question
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from attrformer.relations.reading import Reading
+    from attrformer.relations.attribute_encoder import AttributeEncoder
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -48,7 +48,7 @@ class Sources:
         check_numbering: raises a `ConfigurationError` where the order of item ids tells whose an item is.
     """
 
-    item_ids: Ids
+    item_ids: IdMap
     titles: tuple[str, ...] | None
     item_attributes: Mapping[str, Attribute]
     user_attributes: Mapping[str, Attribute]
@@ -75,8 +75,8 @@ class NewItems:
         titles: text of each new item, or None.
     """
 
-    known: Ids
-    new: Ids
+    known: IdMap
+    new: IdMap
     attributes: Mapping[str, Attribute]
     titles: tuple[str, ...] | None = None
 
@@ -140,7 +140,7 @@ class Relation:
         return "interactions"
 
     @property
-    def item_columns(self) -> Mapping[str, Reading | None]:
+    def item_columns(self) -> Mapping[str, AttributeEncoder | None]:
         """Columns of the items' table that new items must bring, and how each is read; None where that is not known."""
         return {}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.relations.base import Relation, Sources
 from attrformer.relations.config import RelationOptions, RelationsConfig

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from attrformer.configuration import Options
-from attrformer.dataset.sequences import Sequences
+from attrformer.config import Options
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, require
 
 LONG_HISTORIES: Final = 20

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.base import Relation, Sources, Update
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_count, without_each_fold
-from attrformer.relations.rows import RowRelation, keep_top
+from attrformer.relations.row_table import RowRelation, keep_top
 
 BLOCK_PAIRS = 1 << 22
 """Pairs counted at a time, which bounds the memory of counting; the pairs of one item are never parted."""

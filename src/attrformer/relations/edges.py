@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from attrformer.dataset.dataset import Edges
+from attrformer.data.dataset import Edges
 from attrformer.relations import wording
 from attrformer.relations.base import Relation, Sources, chosen
 from attrformer.relations.naming import relation_name
-from attrformer.relations.rows import RowRelation, keep_top
+from attrformer.relations.row_table import RowRelation, keep_top
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 
 Counts = TypeVar("Counts", bound=Any)
 

@@ -17,16 +17,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.dataset.attributes import Attribute, AttributeKind
-from attrformer.dataset.dataset import Dataset
-from attrformer.dataset.id_numbering import FIRST_APPEARANCE, IdNumbering, id_numbering
-from attrformer.dataset.ids import Ids, order_of
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.dataset import Dataset
+from attrformer.data.id_map import IdMap, order_of
+from attrformer.data.id_numbering import FIRST_APPEARANCE, IdNumbering, id_numbering
+from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.relations import wording
+from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.base import NewItems, Relation, Sources, chosen
-from attrformer.relations.item_attribute import OPTION, FeatureRelation, item_attribute_relation
-from attrformer.relations.reading import Reading
+from attrformer.relations.item_attribute import OPTION, ItemAttributeRelation, item_attribute_relation
 
 NAME: Final = "id_order"
 
@@ -50,7 +50,7 @@ LEAST_ITEMS: Final = 10 * SHORTEST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class IdOrderRelation(FeatureRelation):
+class IdOrderRelation(ItemAttributeRelation):
     """Items whose ids stand near each other; no column of the items' table holds it."""
 
     kind: ClassVar[str] = "id_order"
@@ -62,7 +62,7 @@ class IdOrderRelation(FeatureRelation):
         return "item_id"
 
     @property
-    def item_columns(self) -> Mapping[str, Reading | None]:
+    def item_columns(self) -> Mapping[str, AttributeEncoder | None]:
         """None: ids are there in any case."""
         return {}
 
@@ -94,11 +94,11 @@ class IdOrderRelation(FeatureRelation):
         )
 
     def reason(self, own: int, other: int, title: str) -> str:
-        """See `FeatureRelation.reason`."""
+        """See `ItemAttributeRelation.reason`."""
         return wording.near_in_order(title) if own == other else wording.goes_with(title)
 
 
-def id_order_attribute(ids: Ids, max_values: int) -> Attribute:
+def id_order_attribute(ids: IdMap, max_values: int) -> Attribute:
     """The runs of neighbouring ids that each item belongs to.
 
     Args:
@@ -123,7 +123,7 @@ def id_order_attribute(ids: Ids, max_values: int) -> Attribute:
     return Attribute(NAME, AttributeKind.MULTI, offsets, codes.ravel(), tuple(vocabulary), np.empty(0))
 
 
-def follows_order(ids: Ids, train: Sequences) -> bool:
+def follows_order(ids: IdMap, train: Sequences) -> bool:
     """Whether users who have an item take one with a neighbouring id next, oftener than by chance.
 
     By chance is: as often as if what comes next were drawn from all training interactions. What has the same time as
@@ -170,7 +170,7 @@ def checked_numbering(dataset: Dataset) -> IdNumbering:
     return numbering
 
 
-def items_before(known: Ids, new: Ids) -> NDArray[np.int64]:
+def items_before(known: IdMap, new: IdMap) -> NDArray[np.int64]:
     """The known item before each new one in the order of ids, int64 codes `[n]`; the first one where there is none.
 
     Args:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from attrformer.relations import wording
 from attrformer.relations.base import Relation, Sources, Update
-from attrformer.relations.rows import RowRelation, keep_top
+from attrformer.relations.row_table import RowRelation, keep_top
 
 NAME = "indirect"
 DIRECT = "near"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.attributes import Attribute
+from attrformer.data.attributes import Attribute
 from attrformer.relations import wording
+from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array
+from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, chosen
 from attrformer.relations.naming import relation_name
-from attrformer.relations.reading import Reading
-from attrformer.relations.sound import FLOATS, INTEGERS, require_array
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +25,7 @@ _PARTS = ("codes", "weights", "diagonal")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FeatureRelation(Relation):
+class ItemAttributeRelation(Relation):
     """phi_a of every item and the starting diagonal of M_a; M_a itself is learned.
 
     Args:
@@ -45,7 +45,7 @@ class FeatureRelation(Relation):
     weights: NDArray[np.float32]
     diagonal: NDArray[np.float32]
     labels: tuple[str, ...]
-    reading: Reading | None = None
+    reading: AttributeEncoder | None = None
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ class FeatureRelation(Relation):
         return self.column
 
     @property
-    def item_columns(self) -> Mapping[str, Reading | None]:
+    def item_columns(self) -> Mapping[str, AttributeEncoder | None]:
         """See `Relation.item_columns`."""
         return {self.column: self.reading}
 
@@ -105,7 +105,7 @@ class FeatureRelation(Relation):
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `Relation.to_arrays`."""
-        arrays, encoder = Reading.to_arrays(self.reading)
+        arrays, encoder = AttributeEncoder.to_arrays(self.reading)
         arrays |= {part: getattr(self, part) for part in _PARTS}
         return arrays, {"column": self.column, "labels": list(self.labels), "reading": encoder}
 
@@ -113,7 +113,7 @@ class FeatureRelation(Relation):
     def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> Self:
         """See `Relation.from_arrays`."""
         parts = {part: arrays[part] for part in _PARTS}
-        reading = Reading.from_arrays(arrays, described.get("reading"))
+        reading = AttributeEncoder.from_arrays(arrays, described.get("reading"))
         return cls(described["column"], labels=tuple(described["labels"]), reading=reading, **parts)
 
     def check(self, items: int, users: int) -> None:
@@ -149,7 +149,7 @@ class FeatureRelation(Relation):
         return wording.paired(self.column, labels[own], labels[other], title)
 
 
-def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: int) -> FeatureRelation | None:
+def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: int) -> ItemAttributeRelation | None:
     """Turns an item attribute into a relation.
 
     Args:
@@ -160,7 +160,7 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
     Returns:
         The relation, or None where no value is shared by two items, so that the attribute relates nothing.
     """
-    reading, attribute = Reading.of(attribute, buckets)
+    reading, attribute = AttributeEncoder.of(attribute, buckets)
     items = len(attribute)
     owner = np.repeat(np.arange(items), np.diff(attribute.offsets))
     frequency = np.bincount(attribute.codes, minlength=len(attribute.vocabulary))
@@ -176,7 +176,7 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
     code_slots, weights = phi_rows(owner, codes, items)
     diagonal = (idf**2 / (idf**2).max()).astype(np.float32)
     labels = tuple(attribute.vocabulary[code] for code in kept)
-    return FeatureRelation(attribute.name, code_slots, weights, diagonal, labels, reading.keeping(kept))
+    return ItemAttributeRelation(attribute.name, code_slots, weights, diagonal, labels, reading.keeping(kept))
 
 
 def phi_rows(
@@ -191,7 +191,7 @@ def phi_rows(
         slots: least slots of an item.
 
     Returns:
-        int64 codes and float32 weights, both `[items, m]`, as `FeatureRelation` holds them.
+        int64 codes and float32 weights, both `[items, m]`, as `ItemAttributeRelation` holds them.
     """
     counts = np.bincount(owner, minlength=items)
     width = max(int(counts.max(initial=0)), slots)

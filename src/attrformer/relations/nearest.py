@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.relations.holders import added_up, strongest
-from attrformer.relations.neighbours import NeighbourIndex
+from attrformer.relations.inverted_index import added_up, strongest
+from attrformer.relations.user_index import UserIndex
 
 # Histories answered at a time, so that the items of all their neighbours fit into memory.
 _BLOCK = 32
@@ -55,7 +55,7 @@ class NearestSequences:
         rule: how neighbours are chosen and read.
     """
 
-    def __init__(self, index: NeighbourIndex, items: int, rule: NearestRule) -> None:
+    def __init__(self, index: UserIndex, items: int, rule: NearestRule) -> None:
         self._train, self._idf, self._items, self._rule = index.train, index.idf.astype(np.float64), items, rule
         self._holders = index.holders.table.astype(np.float64)
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.relations.array_checks import require_that
 from attrformer.relations.base import Arrays, Relation, Sources
 from attrformer.relations.naming import relation_name
-from attrformer.relations.sound import require_that
 
 NO_TIMES: Final = -(1 << 62)
 """Stands in place of the times of a history whose times are not known."""

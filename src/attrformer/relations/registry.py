@@ -6,31 +6,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from attrformer.configuration import add_variant, name_of, open_family
+from attrformer.config import add_variant, name_of, open_family
 from attrformer.errors import ConfigurationError
 from attrformer.relations.base import Relation
 from attrformer.relations.config import ADVICE, RelationOptions
 from attrformer.relations.cooccurrence import CooccurrenceRelation
 from attrformer.relations.edges import EdgeRelation
 from attrformer.relations.id_order import IdOrderRelation
-from attrformer.relations.identity import IdentityRelation
 from attrformer.relations.indirect import IndirectRelation
-from attrformer.relations.item_attribute import FeatureRelation
-from attrformer.relations.moment import MomentRelation
+from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.naming import KINDS
 from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
+from attrformer.relations.repeat import RepeatRelation
 from attrformer.relations.similar_users import SimilarUsersRelation
-from attrformer.relations.user_attribute import UserRelation
+from attrformer.relations.time_bucket import TimeBucketRelation
+from attrformer.relations.user_attribute import UserAttributeRelation
 
 BUILT_IN: Final[tuple[type[Relation], ...]] = (
     CooccurrenceRelation,
     IndirectRelation,
     EdgeRelation,
-    FeatureRelation,
+    ItemAttributeRelation,
     IdOrderRelation,
-    UserRelation,
-    MomentRelation,
-    IdentityRelation,
+    UserAttributeRelation,
+    TimeBucketRelation,
+    RepeatRelation,
     SimilarUsersRelation,
     TimeGapRelation,
     BehaviourRelation,

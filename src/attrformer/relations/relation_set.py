@@ -9,16 +9,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.base import NewItems, Relation, Update
-from attrformer.relations.identity import IdentityRelation
-from attrformer.relations.item_attribute import FeatureRelation
-from attrformer.relations.moment import MomentRelation
-from attrformer.relations.neighbours import NeighbourIndex
+from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
-from attrformer.relations.reading import Reading
-from attrformer.relations.rows import RowRelation
+from attrformer.relations.repeat import RepeatRelation
+from attrformer.relations.row_table import RowRelation
 from attrformer.relations.similar_users import SimilarUsersRelation
-from attrformer.relations.user_attribute import UserRelation
+from attrformer.relations.time_bucket import TimeBucketRelation
+from attrformer.relations.user_attribute import UserAttributeRelation
+from attrformer.relations.user_index import UserIndex
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +67,14 @@ class RelationSet(Mapping[str, Relation]):
         return {each.name: each for each in self.relations if isinstance(each, RowRelation)}
 
     @cached_property
-    def features(self) -> dict[str, FeatureRelation]:
+    def features(self) -> dict[str, ItemAttributeRelation]:
         """Item attributes, by column."""
-        return {each.column: each for each in self.relations if isinstance(each, FeatureRelation)}
+        return {each.column: each for each in self.relations if isinstance(each, ItemAttributeRelation)}
 
     @cached_property
-    def users(self) -> dict[str, UserRelation]:
+    def users(self) -> dict[str, UserAttributeRelation]:
         """User attributes, by column."""
-        return {each.column: each for each in self.relations if isinstance(each, UserRelation)}
+        return {each.column: each for each in self.relations if isinstance(each, UserAttributeRelation)}
 
     @cached_property
     def levels(self) -> dict[str, NDArray[np.float32]]:
@@ -82,19 +82,19 @@ class RelationSet(Mapping[str, Relation]):
         return {each.column: each.edges for each in self.relations if isinstance(each, BehaviourRelation)}
 
     @cached_property
-    def neighbours(self) -> NeighbourIndex | None:
+    def neighbours(self) -> UserIndex | None:
         """Index of the training users, or None."""
         return next((each.index for each in self.relations if isinstance(each, SimilarUsersRelation)), None)
 
     @cached_property
-    def moment(self) -> MomentRelation | None:
+    def moment(self) -> TimeBucketRelation | None:
         """What people take at about the same time, or None."""
-        return next((each for each in self.relations if isinstance(each, MomentRelation)), None)
+        return next((each for each in self.relations if isinstance(each, TimeBucketRelation)), None)
 
     @cached_property
     def identity(self) -> bool:
         """Whether there is the relation of an item with itself."""
-        return any(isinstance(each, IdentityRelation) for each in self.relations)
+        return any(isinstance(each, RepeatRelation) for each in self.relations)
 
     @cached_property
     def time_gaps(self) -> bool:
@@ -107,7 +107,7 @@ class RelationSet(Mapping[str, Relation]):
         return any(relation.reads_times for relation in self.relations)
 
     @cached_property
-    def item_columns(self) -> dict[str, Reading | None]:
+    def item_columns(self) -> dict[str, AttributeEncoder | None]:
         """Columns of the items' table that new items must bring, and how each is read."""
         return {column: how for relation in self.relations for column, how in relation.item_columns.items()}
 

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
+from attrformer.relations.array_checks import FLOATS, INTEGERS, is_count, require_array, require_sequences, require_that
 from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, Update
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.naming import module_key
-from attrformer.relations.neighbours import NeighbourIndex
-from attrformer.relations.sound import FLOATS, INTEGERS, is_count, require_array, require_sequences, require_that
-from attrformer.relations.user_attribute import UserRelation
+from attrformer.relations.user_attribute import UserAttributeRelation
+from attrformer.relations.user_index import UserIndex
 
 NAME = "neighbours"
 
@@ -37,7 +37,7 @@ class SimilarUsersRelation(Relation):
 
     kind: ClassVar[str] = "similar_users"
 
-    index: NeighbourIndex
+    index: UserIndex
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class SimilarUsersRelation(Relation):
         """One, where the options ask for it, or leave it open and histories are long."""
         if not options.wanted(options.neighbours, sources.train):
             return []
-        index = NeighbourIndex.build(
+        index = UserIndex.build(
             sources.train,
             sources.n_items,
             count=options.neighbour_count,
@@ -76,7 +76,7 @@ class SimilarUsersRelation(Relation):
         sizes = {name: getattr(self.index, name) for name in _SIZES}
         train = Sequences(update.histories.offsets, update.histories.items)
         candidates = update.options.neighbour_candidates
-        return replace(self, index=NeighbourIndex.build(train, update.n_items, candidates=candidates, **sizes))
+        return replace(self, index=UserIndex.build(train, update.n_items, candidates=candidates, **sizes))
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `Relation.to_arrays`."""
@@ -88,7 +88,7 @@ class SimilarUsersRelation(Relation):
     def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> SimilarUsersRelation:
         """See `Relation.from_arrays`."""
         own: dict[str, Any] = {part: arrays[part] for part in _PARTS} | {name: described[name] for name in _SIZES}
-        return cls(NeighbourIndex(Sequences.from_arrays(arrays, "train/"), **own))
+        return cls(UserIndex(Sequences.from_arrays(arrays, "train/"), **own))
 
     def attributions(self, question: Question) -> list[Attribution]:
         """What can be said where no network weighs the users."""
@@ -102,13 +102,13 @@ class SimilarUsersRelation(Relation):
         """See `Relation.parameter_axes`."""
         axes: dict[str, list[Labels]] = {}
         for user in relations.values():
-            if isinstance(user, UserRelation):
+            if isinstance(user, UserAttributeRelation):
                 labels = (*user.exact_labels, MISSING)
                 axes[f"user_relation.{module_key(user.name)}"] = [labels, labels]
         return axes
 
 
-def check_index(index: NeighbourIndex, items: int) -> None:
+def check_index(index: UserIndex, items: int) -> None:
     """Looks through an index of training users that was read from files.
 
     Args:

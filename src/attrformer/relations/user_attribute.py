@@ -9,23 +9,23 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.dataset.attributes import Attribute
-from attrformer.dataset.sequences import Sequences
+from attrformer.data.attributes import Attribute
+from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
+from attrformer.relations.array_checks import INTEGERS, require_array
+from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.base import Arrays, NewItems, Relation, Sources, Update, chosen
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_tables, without_each_fold
 from attrformer.relations.naming import relation_name
-from attrformer.relations.reading import Reading
-from attrformer.relations.rows import RowRelation
-from attrformer.relations.sound import INTEGERS, require_array
+from attrformer.relations.row_table import RowRelation
 
 SMOOTHING = 10.0
 """Interactions of the whole population that are mixed into each (value, item) count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class UserRelation(Relation):
+class UserAttributeRelation(Relation):
     """A user attribute: the code of every user, and the lift of every value over the catalogue.
 
     Args:
@@ -40,7 +40,7 @@ class UserRelation(Relation):
     codes: NDArray[np.int64]
     labels: tuple[str, ...]
     lift: RowRelation
-    reading: Reading | None = None
+    reading: AttributeEncoder | None = None
 
     @property
     def column(self) -> str:
@@ -78,15 +78,15 @@ class UserRelation(Relation):
             found.append(cls(codes, labels, lift, reading))
         return found
 
-    def for_inference(self) -> UserRelation:
+    def for_inference(self) -> UserAttributeRelation:
         """See `Relation.for_inference`."""
         return replace(self, lift=self.lift.for_inference())
 
-    def with_items(self, new: NewItems) -> UserRelation:
+    def with_items(self, new: NewItems) -> UserAttributeRelation:
         """Everybody likes new items as much as anybody does."""
         return replace(self, lift=self.lift.with_neutral_columns(len(new)))
 
-    def updated(self, update: Update) -> UserRelation:
+    def updated(self, update: Update) -> UserAttributeRelation:
         """Counted anew, with the values of new users."""
         codes = update.user_codes[self.column]
         histories, items, values = update.histories, update.n_items, len(self.labels)
@@ -96,16 +96,16 @@ class UserRelation(Relation):
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `Relation.to_arrays`."""
         rows, lift = self.lift.to_arrays()
-        arrays, encoder = Reading.to_arrays(self.reading)
+        arrays, encoder = AttributeEncoder.to_arrays(self.reading)
         arrays |= {"codes": self.codes, **{f"lift/{name}": array for name, array in rows.items()}}
         return arrays, {"column": self.column, "labels": list(self.labels), "lift": lift, "reading": encoder}
 
     @classmethod
-    def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> UserRelation:
+    def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> UserAttributeRelation:
         """See `Relation.from_arrays`."""
         rows = {part.removeprefix("lift/"): array for part, array in arrays.items() if part.startswith("lift/")}
         lift = RowRelation.from_arrays(described["column"], rows, described["lift"])
-        reading = Reading.from_arrays(arrays, described.get("reading"))
+        reading = AttributeEncoder.from_arrays(arrays, described.get("reading"))
         return cls(arrays["codes"], tuple(described["labels"]), lift, reading)
 
     def check(self, items: int, users: int) -> None:
@@ -127,7 +127,7 @@ class UserRelation(Relation):
         ]
 
 
-def user_values(attribute: Attribute, buckets: int) -> tuple[NDArray[np.int64], tuple[str, ...], Reading]:
+def user_values(attribute: Attribute, buckets: int) -> tuple[NDArray[np.int64], tuple[str, ...], AttributeEncoder]:
     """One value code for each user, the first where there are several; missing is the last code.
 
     Args:
@@ -138,7 +138,7 @@ def user_values(attribute: Attribute, buckets: int) -> tuple[NDArray[np.int64], 
         int64 `[users]` codes, their labels, the last one standing for a missing value, and how users that come later
         are read.
     """
-    reading, attribute = Reading.of(attribute, buckets)
+    reading, attribute = AttributeEncoder.of(attribute, buckets)
     values = len(attribute.vocabulary)
     owner = np.repeat(np.arange(len(attribute)), np.diff(attribute.offsets))
     codes = first_values(owner, attribute.codes.astype(np.int64), len(attribute), values)

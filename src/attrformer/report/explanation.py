@@ -10,7 +10,7 @@ import jinja2
 import polars as pl
 
 from attrformer.columns import CONTRIBUTION, ITEM, PART, RANK, REASON, SCORE, TITLE, USER
-from attrformer.dataset.frames import to_polars
+from attrformer.data.frames import to_polars
 from attrformer.report.scale import Scale, shorten
 
 MOST: Final = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrformer.dataset.check.text import percent, said
+from attrformer.data.check.text import percent, said
 from attrformer.report.charts import Table
 
 

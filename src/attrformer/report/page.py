@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jinja2
 
-from attrformer.dataset.check.text import said
+from attrformer.data.check.text import said
 from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.protocol import Protocol
 from attrformer.io import write_text

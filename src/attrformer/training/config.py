@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from attrformer.configuration import Options
+from attrformer.config import Options
 from attrformer.errors import require
 
 

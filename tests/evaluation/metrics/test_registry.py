@@ -13,7 +13,7 @@ from tests.evaluation.scorers import ITEMS, make_targets, run
 from tests.support.recommenders import small_config, small_dataset
 
 from attrformer import Config, Recommender
-from attrformer.configuration import override
+from attrformer.config import override
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation import Evaluation, Interval, metrics
 from attrformer.evaluation.metrics import CatalogueMetric, Metric, Ranking

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from attrformer.errors import ConfigurationError
 from attrformer.nn.batch import Batch
-from attrformer.nn.parts import Part
+from attrformer.nn.contributions import Contribution
 from attrformer.nn.recency import RecencyProfile
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.relation_set import RelationSet
@@ -181,7 +181,7 @@ class ContributingModule(RelationModule):
         profile: Tensor = self.recency(batch, gaps)
         return profile.exp().masked_fill((batch.items == self.padding).unsqueeze(1), 0.0)
 
-    def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
+    def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Contribution, Tensor]:
         """The path to the catalogue and its differentiable weights.
 
         Args:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch
-from attrformer.nn.parts import FeaturePart, Part
+from attrformer.nn.contributions import Contribution, FeatureContribution
 from attrformer.nn.recency import RecencyProfile
 from attrformer.nn.relations.base import (
     RECENCY_DECAY,
@@ -23,7 +23,7 @@ from attrformer.nn.relations.base import (
 )
 from attrformer.nn.tables import FeatureGroups
 from attrformer.relations.explaining import Attribution, Question
-from attrformer.relations.item_attribute import FeatureRelation
+from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.relation_set import RelationSet
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ ARROW = " → "
 """Between the value of an item of the history and the value of the answer that it goes with."""
 
 
-class FeatureModule(ContributingModule):
+class ItemAttributeModule(ContributingModule):
     """An item attribute, R_a(i, j) = phi_a(i)^T M_a phi_a(j) with M_a = diag(s_a) + P_a Q_a^T learned.
 
     The negative part of phi_a(i)^T M_a is cut off, so that R_a is at least 0.
@@ -57,7 +57,7 @@ class FeatureModule(ContributingModule):
     slots: Tensor | None
     shares: Tensor | None
 
-    def __init__(self, relation: FeatureRelation, rank: int, gate: Gate, recency: RecencyProfile) -> None:
+    def __init__(self, relation: ItemAttributeRelation, rank: int, gate: Gate, recency: RecencyProfile) -> None:
         super().__init__(gate, recency)
         items, values = len(relation.codes), len(relation.labels)
         self.padding, self.values = items, values
@@ -75,7 +75,7 @@ class FeatureModule(ContributingModule):
         self.pair_scale = float(gate.inverse_epsilon().detach())
 
     @classmethod
-    def make(cls, relation: FeatureRelation, options: ModuleOptions) -> Self:
+    def make(cls, relation: ItemAttributeRelation, options: ModuleOptions) -> Self:
         """See `RelationModule.make`."""
         gate = Gate(options.width, options.epsilon)
         return cls(relation, options.low_rank, gate, options.recency(RECENCY_DECAY))
@@ -107,11 +107,11 @@ class FeatureModule(ContributingModule):
         """The features of every position, carried over by M_a, `[b, l, values]`."""
         return self.project(batch.items)
 
-    def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
+    def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Contribution, Tensor]:
         """The profile of the history in the attribute's feature space."""
         assert looked_up is not None
         groups = FeatureGroups(self.of_item, self.features, self.values, self.slots, self.shares)
-        return FeaturePart(groups), torch.bmm(weights, looked_up)
+        return FeatureContribution(groups), torch.bmm(weights, looked_up)
 
     def attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
         """log(1 + R_a(i_t, i_s) / eps) from the features, eps as it started, `[b, l, l]`."""
@@ -134,7 +134,7 @@ class FeatureModule(ContributingModule):
         summed = F.embedding_bag(codes, projected.t().contiguous(), per_sample_weights=weights, mode="sum")
         return summed.t().contiguous()
 
-    def pair_scores(self, relation: FeatureRelation, relations: RelationSet) -> list[PairScores]:
+    def pair_scores(self, relation: ItemAttributeRelation, relations: RelationSet) -> list[PairScores]:
         """M_a: how much an item with the value of a row in the history speaks for items with that of a column."""
         frequency = np.zeros(len(relation.labels))
         np.add.at(frequency, relation.codes, (relation.weights > 0) * relations.popularity[:, None])
@@ -163,7 +163,7 @@ class FeatureModule(ContributingModule):
         return of_source.gather(1, source).squeeze(1), of_target.gather(1, target).squeeze(1)
 
     def attributions(
-        self, relation: FeatureRelation, question: Question, answers: AnswerBatch | None
+        self, relation: ItemAttributeRelation, question: Question, answers: AnswerBatch | None
     ) -> list[Attribution]:
         """The item of the history that counts most, with the value in common or the pair of values."""
         assert answers is not None
@@ -205,7 +205,7 @@ class FeatureModule(ContributingModule):
         return torch.log1p(by_group).index_select(1, self.of_item)
 
 
-def _group(relation: FeatureRelation) -> tuple[Tensor, Tensor | None]:
+def _group(relation: ItemAttributeRelation) -> tuple[Tensor, Tensor | None]:
     """Group of each item and phi_a of each group; see `FeatureGroups`."""
     values = len(relation.labels)
     if relation.codes.shape[1] == 1:

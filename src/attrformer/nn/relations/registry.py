@@ -5,30 +5,30 @@ from __future__ import annotations
 from typing import Final
 
 from attrformer.nn.relations.base import ModuleOptions, RelationModule
-from attrformer.nn.relations.identity import IdentityModule
-from attrformer.nn.relations.item_attribute import FeatureModule
-from attrformer.nn.relations.moment import MomentModule
-from attrformer.nn.relations.neighbours import SimilarUsersModule
+from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.nn.relations.positions import BehaviourModule, TimeGapModule
-from attrformer.nn.relations.rows import RowModule
+from attrformer.nn.relations.repeat import RepeatModule
+from attrformer.nn.relations.row_table import RowModule
+from attrformer.nn.relations.similar_users import SimilarUsersModule
+from attrformer.nn.relations.time_bucket import TimeBucketModule
 from attrformer.nn.relations.user_attribute import UserAttributeModule
 from attrformer.relations.base import Relation
-from attrformer.relations.identity import IdentityRelation
-from attrformer.relations.item_attribute import FeatureRelation
-from attrformer.relations.moment import MomentRelation
+from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
 from attrformer.relations.registry import registered
 from attrformer.relations.relation_set import RelationSet
-from attrformer.relations.rows import RowRelation
+from attrformer.relations.repeat import RepeatRelation
+from attrformer.relations.row_table import RowRelation
 from attrformer.relations.similar_users import SimilarUsersRelation
-from attrformer.relations.user_attribute import UserRelation
+from attrformer.relations.time_bucket import TimeBucketRelation
+from attrformer.relations.user_attribute import UserAttributeRelation
 
 MODULES: Final[dict[type[Relation], type[RelationModule]]] = {
     RowRelation: RowModule,
-    FeatureRelation: FeatureModule,
-    UserRelation: UserAttributeModule,
-    MomentRelation: MomentModule,
-    IdentityRelation: IdentityModule,
+    ItemAttributeRelation: ItemAttributeModule,
+    UserAttributeRelation: UserAttributeModule,
+    TimeBucketRelation: TimeBucketModule,
+    RepeatRelation: RepeatModule,
     SimilarUsersRelation: SimilarUsersModule,
     TimeGapRelation: TimeGapModule,
     BehaviourRelation: BehaviourModule,

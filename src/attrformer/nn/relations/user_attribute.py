@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from attrformer.nn.batch import Batch
-from attrformer.nn.parts import Part, RowPart
+from attrformer.nn.contributions import Contribution, RowContribution
 from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions
 from attrformer.nn.tables import DenseRows
-from attrformer.relations.rows import RowRelation
-from attrformer.relations.user_attribute import UserRelation
+from attrformer.relations.row_table import RowRelation
+from attrformer.relations.user_attribute import UserAttributeRelation
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -36,14 +36,14 @@ class UserAttributeModule(ContributingModule):
     dense: Tensor
 
     @classmethod
-    def make(cls, relation: UserRelation, options: ModuleOptions) -> Self:
+    def make(cls, relation: UserAttributeRelation, options: ModuleOptions) -> Self:
         """See `RelationModule.make`."""
         return cls(relation.lift, relation.column, Gate(options.width, 1.0))
 
-    def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Part, Tensor]:
+    def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Contribution, Tensor]:
         """The row of the user's value, with weight 1."""
         row = batch.folds.clamp_max(self.folds) * self.keys + batch.users[self.attribute]
-        return RowPart(DenseRows(self.dense), row.unsqueeze(1)), weights.expand(len(row), 1, 1)
+        return RowContribution(DenseRows(self.dense), row.unsqueeze(1)), weights.expand(len(row), 1, 1)
 
     def onnx_contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> Tensor:
         """See `ContributingModule.onnx_contribution`."""

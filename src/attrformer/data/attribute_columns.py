@@ -1,0 +1,214 @@
+"""From the columns of an items or users table to attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from attrformer.data.after_the_fact import after_the_fact
+from attrformer.data.attribute_kinds import infer_kind, text_hint
+from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.list_text import lists_of_texts, split_texts
+from attrformer.data.missing_words import missing_among_numbers
+from attrformer.data.tables import Table, number_column
+from attrformer.data.times import read_times
+from attrformer.errors import DataError
+
+_LARGEST_WHOLE: Final = 2**53
+_LARGEST: Final = 1e150
+
+
+def attributes_of(
+    table: Table,
+    names: list[str],
+    codes: NDArray[np.int32],
+    count: int,
+    kinds: Mapping[str, AttributeKind | None],
+    separators: Mapping[str, str],
+) -> tuple[dict[str, Attribute], list[str]]:
+    """The attributes that a table holds, and sentences that say how it was read.
+
+    Args:
+        table: one row for each user or item.
+        names: the columns to read, in order.
+        codes: int32 `[rows]`, the user or item of each row; -1 where it is unknown and the row is not used.
+        count: how many users or items there are.
+        kinds: declared kinds by column, None for columns to be ignored; the others are inferred, and only those can be
+            skipped.
+        separators: declared separators by column; what has one is multi-valued.
+
+    Raises:
+        DataError: a value does not fit the kind of its column.
+    """
+    found: dict[str, Attribute] = {}
+    notes: list[str] = []
+    used = pl.Series(codes >= 0)
+    declared = {**dict.fromkeys(separators, AttributeKind.MULTI), **kinds}
+    for name in names:
+        values, separator = table.frame[name].filter(used), separators.get(name, "")
+        kind = _kind_of(values, declared)
+        attribute = None
+        if isinstance(kind, AttributeKind):
+            _check_separator(table, name, separator)
+            attribute = attribute_from_column(table, name, kind, codes, count, separator)
+            if name not in declared and _is_constant(attribute, values):
+                kind = "its value is the same everywhere"
+        hint = "" if name in declared else text_hint(values, kind)
+        if attribute is None or not isinstance(kind, AttributeKind):
+            notes.append(f"{table.label}: column '{name}' is not used, {kind}{hint}")
+            continue
+        found[name] = attribute
+        told = ", as it is declared" if name in kinds else ""
+        notes.append(f"{table.label}: column '{name}' is read as {_said(attribute, values)}{told}{hint}")
+    return found, notes
+
+
+def attribute_from_column(
+    table: Table, name: str, kind: AttributeKind, codes: NDArray[np.int32], count: int, separator: str = ""
+) -> Attribute:
+    """One attribute of a declared or inferred kind.
+
+    Args:
+        table: one row for each user or item.
+        name: the column.
+        kind: how its values are read.
+        codes: int32 `[rows]`, the user or item of each row; -1 where the row is not used.
+        count: how many users or items there are.
+        separator: what stands between the values of a text, where it is multi-valued; `|` where it is empty.
+
+    Raises:
+        DataError: a value does not fit the kind.
+    """
+    used = codes >= 0
+    if kind in (AttributeKind.NUMERIC, AttributeKind.TIME):
+        if kind is AttributeKind.TIME:
+            numbers = read_times(table.frame[name], source=table.source, missing=True)[0]
+        else:
+            numbers = _within_range(table, number_column(table, name)).fill_null(float("nan")).to_numpy()
+        placed = np.full(count, np.nan)
+        placed[codes[used]] = numbers[used]
+        return Attribute(name, kind, np.zeros(count + 1, np.int64), np.empty(0, np.int32), (), placed)
+    pairs = _owner_value_pairs(table, name, kind, codes, separator)
+    vocabulary = _ordered_vocabulary(pairs["value"])
+    lookup = pl.DataFrame({"value": vocabulary, "code": np.arange(len(vocabulary), dtype=np.int32)})
+    coded = pairs.join(lookup, on="value").select("owner", "code").unique().sort("owner", "code")
+    lengths = np.bincount(coded["owner"].to_numpy(), minlength=count)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    values = tuple(vocabulary.to_list())
+    return Attribute(name, kind, offsets, coded["code"].to_numpy().copy(), values, np.empty(0), separator)
+
+
+def _within_range(table: Table, numbers: pl.Series) -> pl.Series:
+    """The numbers, unless one is so large that a mean or a distance overflows.
+
+    Raises:
+        DataError: one is.
+    """
+    large = (numbers.abs() > _LARGEST).fill_null(False).arg_true()
+    if len(large):
+        raise DataError(
+            f"{numbers[int(large[0])]} is too large for an attribute",
+            fix="Correct the value, or leave it empty where it stands for an unknown one",
+            source=table.source,
+            column=numbers.name,
+            row=int(large[0]),
+        )
+    return numbers
+
+
+def _kind_of(values: pl.Series, declared: Mapping[str, AttributeKind | None]) -> AttributeKind | str:
+    """The declared or inferred kind of a column, or why it is not used."""
+    if values.name in declared:
+        return declared[values.name] or "as it is declared"
+    if after_the_fact(values.name):
+        return (
+            "by its name it is computed after the interactions, from them, and would know of those to be predicted "
+            f"(declare a kind to use it: kinds={{'{values.name}': 'numeric'}})"
+        )
+    return infer_kind(values)
+
+
+def _said(attribute: Attribute, values: pl.Series) -> str:
+    """What a column became, in words."""
+    size = f" with {len(attribute.vocabulary):,} values" if attribute.vocabulary else ""
+    text = values.dtype == pl.String
+    if not text or attribute.kind is AttributeKind.NUMERIC:
+        return f"{attribute.kind.value}{size}"
+    if attribute.kind is AttributeKind.TIME:
+        words = int((missing_among_numbers(values.str.strip_chars()) & (values.str.strip_chars() != "")).sum())
+        return f"{attribute.kind.value}, its texts are dates{f', {words:,} say that it is missing' if words else ''}"
+    if attribute.kind is AttributeKind.MULTI:
+        listed = not attribute.separator and lists_of_texts(values) is not None
+        return f"{attribute.kind.value}{size}, {'its texts are lists' if listed else _split_at(attribute)}"
+    blank = int((values != values.str.strip_chars()).sum())
+    return f"{attribute.kind.value}{size}{f', without the blanks around {blank:,} texts' if blank else ''}"
+
+
+def _split_at(attribute: Attribute) -> str:
+    return f"its texts are split at '{attribute.separator or '|'}'"
+
+
+def _check_separator(table: Table, name: str, separator: str) -> None:
+    kind = table.frame[name].dtype
+    if separator and kind not in (pl.String, pl.Null) and not isinstance(kind, (pl.Categorical, pl.Enum)):
+        raise DataError(
+            f"a separator is given, and the column holds no text ({kind})",
+            fix="Leave it out of separators=",
+            source=table.source,
+            column=name,
+        )
+
+
+def _owner_value_pairs(
+    table: Table, name: str, kind: AttributeKind, codes: NDArray[np.int32], separator: str
+) -> pl.DataFrame:
+    """One row for each value of each user or item, as text without blanks around it."""
+    values = table.frame[name]
+    if isinstance(values.dtype, pl.Array):
+        values = values.arr.to_list()
+    if isinstance(values.dtype, (pl.Categorical, pl.Enum)):
+        values = values.cast(pl.String)
+    if kind is AttributeKind.MULTI and values.dtype == pl.String:
+        values = split_texts(values, separator)
+    frame = pl.DataFrame({"owner": pl.Series(codes).cast(pl.Int64), "value": values}).filter(pl.col("owner") >= 0)
+    if isinstance(values.dtype, pl.List):
+        frame = frame.explode("value")
+    try:
+        texts = _as_text(frame["value"])
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"values of type {values.dtype} are no {kind.value} attribute",
+            fix="Declare another kind, or 'ignore'",
+            source=table.source,
+            column=name,
+        ) from error
+    return frame.with_columns(texts.alias("value")).filter(pl.col("value").str.len_bytes() > 0)
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    """Values as text; a whole number is written alike whether it is stored as an integer or not."""
+    if not values.dtype.is_float():
+        return values.cast(pl.String).str.strip_chars()
+    values = values.fill_nan(None)
+    whole = ((values == values.floor()) & (values.abs() < _LARGEST_WHOLE)).fill_null(False)
+    return values.cast(pl.String).zip_with(~whole, values.set(~whole, None).cast(pl.Int64).cast(pl.String))
+
+
+def _ordered_vocabulary(values: pl.Series) -> pl.Series:
+    """Distinct texts in their order as numbers where all are integers, otherwise in the order of their bytes."""
+    texts = values.unique().sort()
+    numbers = texts.cast(pl.Int64, strict=False)
+    return texts if numbers.null_count() else texts.gather(numbers.arg_sort())
+
+
+def _is_constant(attribute: Attribute, values: pl.Series) -> bool:
+    values = values.fill_nan(None) if values.dtype.is_float() else values
+    if values.null_count() or len(values) < 2:
+        return False
+    if attribute.kind in (AttributeKind.NUMERIC, AttributeKind.TIME):
+        return values.n_unique() == 1
+    return len(attribute.vocabulary) == 0 or (len(attribute.vocabulary) == 1 and len(attribute.codes) == len(values))

@@ -1,0 +1,143 @@
+"""What kind of attribute the values of a column are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from attrformer.data.attributes import AttributeKind
+from attrformer.data.list_text import MULTI_SEPARATOR, lists_of_texts
+from attrformer.data.missing_words import missing_among_numbers
+from attrformer.data.text_columns import WHOLE
+from attrformer.data.times import read_times
+from attrformer.errors import DataError
+
+_FEW_INTEGERS: Final = 50
+_FREE_TEXT_SHARE: Final = 0.5
+_FREE_TEXT_LEAST: Final = 20
+_SEPARATED_SHARE: Final = 0.05
+_GLANCE: Final = 200
+_LARGEST_WHOLE: Final = 2**53
+_QUOTED_LIST: Final = r"""^\[\s*('[^']*'|"[^"]*")\s*(,.*)?\]$"""
+_ISO_DATE: Final = r"^\s*\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|\s*(UTC|GMT)|[+-]\d{2}:?\d{2})?)?\s*$"
+# A number with a sign of money, thousands or a decimal comma.
+_SIGNED: Final = r"^[^\d\s,.-]{0,3}\s?-?\d[\d.,' ]*\s?[^\d\s,.]{0,3}$"
+# Separators that a hint is given for, and the least share of texts that hold one.
+_MARKS: Final = (", ", ",", "; ", ";", " / ", "/")
+_HINT_SHARE: Final = 0.2
+_HINT_PARTS: Final = 0.7
+
+
+def infer_kind(values: pl.Series) -> AttributeKind | str:
+    """The kind of a column's values, or the reason why they are no attribute.
+
+    Args:
+        values: the column, `[rows]`.
+    """
+    dtype, known = values.dtype, values.drop_nulls()
+    if dtype.is_float():
+        known = known.drop_nans()
+    if dtype == pl.String or isinstance(dtype, (pl.Categorical, pl.Enum)):
+        known = known.cast(pl.String).str.strip_chars()
+        known = known.filter(known != "")
+    if known.is_empty():
+        return "it is empty"
+    if known.dtype == pl.String:
+        return _kind_of_text(known)
+    if isinstance(dtype, (pl.List, pl.Array)):
+        return _kind_of_lists(known)
+    if dtype.is_temporal():
+        return AttributeKind.TIME if dtype in (pl.Date, pl.Datetime) else f"values of type {dtype} are not supported"
+    if dtype.is_decimal():
+        return AttributeKind.NUMERIC
+    if dtype.is_integer() or dtype.is_float():
+        # Whole numbers are the same attribute whether they are stored as integers or not.
+        few = _are_whole(known) and known.n_unique() <= min(_FEW_INTEGERS, len(known) / 2)
+        return AttributeKind.CATEGORICAL if few else AttributeKind.NUMERIC
+    return AttributeKind.CATEGORICAL if dtype == pl.Boolean else f"values of type {dtype} are not supported"
+
+
+def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
+    """What to add to the note about a text column that seems to hold numbers, or several values in each text.
+
+    Args:
+        values: the column, `[rows]`.
+        kind: how it was read, or why it was not.
+    """
+    if values.dtype != pl.String or kind in (AttributeKind.MULTI, AttributeKind.TIME):
+        return ""
+    texts = values.drop_nulls()
+    if kind is AttributeKind.CATEGORICAL and len(texts) and texts.str.contains(WHOLE).all():
+        return "; its texts are whole numbers (declare 'numeric' to have them read so)"
+    glance = texts.head(_GLANCE * 10)
+    if glance.str.contains(_SIGNED).all() and glance.str.contains(r"[^\d]").any() and not glance.is_empty():
+        return "; its texts look like numbers with other signs, without which they would be a numeric attribute"
+    for mark in _MARKS:
+        if glance.str.contains(mark, literal=True).sum() < max(2, _HINT_SHARE * len(glance)):
+            continue
+        combined = texts.n_unique()
+        parts = texts.unique().str.split(mark.strip()).explode().str.strip_chars().n_unique()
+        if parts <= _HINT_PARTS * combined:
+            return (
+                f"; its {combined:,} texts seem to be {parts:,} values separated by '{mark}' "
+                f"(separators={{'{values.name}': '{mark}'}} splits them)"
+            )
+    return ""
+
+
+def _kind_of_lists(lists: pl.Series) -> AttributeKind | str:
+    values = lists.explode().drop_nulls()
+    inner = values.dtype
+    if values.is_empty() or (inner == pl.String and not bool((values.str.strip_chars() != "").any())):
+        return "it is empty"
+    listable = inner in (pl.String, pl.Boolean) or isinstance(inner, (pl.Categorical, pl.Enum))
+    if listable or inner.is_integer():
+        return AttributeKind.MULTI
+    if inner.is_nested():
+        return "lists of lists or mappings are not supported"
+    return f"lists of {inner} are not supported"
+
+
+def _kind_of_text(known: pl.Series) -> AttributeKind | str:
+    if _are_dates(known):
+        return AttributeKind.TIME
+    lists = lists_of_texts(known)
+    if lists is not None:
+        return _kind_of_lists(lists)
+    if known.str.contains(MULTI_SEPARATOR, literal=True).sum() > _SEPARATED_SHARE * len(known):
+        return AttributeKind.MULTI
+    # Lists beside single values, as JSON lines may hold them.
+    if known.str.contains(_QUOTED_LIST).sum() > _SEPARATED_SHARE * len(known):
+        return AttributeKind.MULTI
+    distinct = known.n_unique()
+    if distinct > max(_FREE_TEXT_SHARE * len(known), _FREE_TEXT_LEAST):
+        return (
+            f"{distinct:,} different texts in {len(known):,} rows look like free text or ids (declare a kind to use it)"
+        )
+    return AttributeKind.CATEGORICAL
+
+
+def _are_dates(known: pl.Series) -> bool:
+    known = known.filter(~missing_among_numbers(known)) if _may_be_dates(known) else known
+    if (
+        known.is_empty()
+        or not known.head(_GLANCE).str.contains(_ISO_DATE).all()
+        or not known.str.contains(_ISO_DATE).all()
+    ):
+        return False
+    try:
+        read_times(known, source="")
+    except DataError:
+        return False
+    return True
+
+
+def _may_be_dates(known: pl.Series) -> bool:
+    return bool(known.head(_GLANCE).str.contains(_ISO_DATE).any())
+
+
+def _are_whole(known: pl.Series) -> bool:
+    if known.dtype.is_integer():
+        return True
+    return bool((known == known.floor()).all()) and float(known.abs().max()) < _LARGEST_WHOLE  # type: ignore[arg-type]

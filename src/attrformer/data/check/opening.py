@@ -1,0 +1,192 @@
+"""From a path to a report: dataset folders, raw files and single tables, readable or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from attrformer.columns import ITEM, TIMESTAMP, USER
+from attrformer.data.check.checks import check_dataset
+from attrformer.data.check.report import CheckReport, ColumnUse, Finding, Severity
+from attrformer.data.check.subject import SAMPLE
+from attrformer.data.check.uses import column_uses
+from attrformer.data.construct import dataset_of_tables
+from attrformer.data.dataset import Dataset
+from attrformer.data.folder import dataset_of_folder, folder_options, folder_tables, is_dataset_folder
+from attrformer.data.options import TableOptions
+from attrformer.data.formats import detect, read_raw
+from attrformer.data.table_files import ending_of, parts_of
+from attrformer.data.tables import Table, open_table
+from attrformer.errors import DataError
+
+UNREADABLE = "unreadable"
+
+
+def check_path(
+    path: Path | str,
+    *,
+    columns: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    separators: Mapping[str, str] | None = None,
+    duplicates: str | None = None,
+    format: str | None = None,
+    encoding: str = "utf-8",
+    now: float | None = None,
+) -> CheckReport:
+    """What the data in a folder or file will do to figures.
+
+    Args:
+        path: a dataset folder, raw files as `attrformer prepare` takes them, or one table of interactions.
+        columns: canonical column name to the one in the files.
+        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
+            a column out. "items.age" and "users.age" tell two columns of one name apart, "interactions.price" is one of
+            the interactions. A declared column is always read. Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+        duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep", "drop",
+            or "count", which makes one interaction of them with a behaviour attribute `count`; None: as `dataset.json`
+            says, else "keep".
+        format: of raw files; recognised by itself by default.
+        encoding: of csv files.
+        now: seconds since 1970 after which a time lies in the future; the present by default.
+
+    Returns:
+        The report. Where the tables can be read and no dataset can be made of them, its one finding says why.
+
+    Raises:
+        DataError: the path cannot be read at all.
+        ConfigurationError: an option has an unknown value.
+    """
+    path, options = Path(path), TableOptions(columns or {}, kinds or {}, separators or {}, duplicates=duplicates)
+    tables, make = _opened(path, options, format, encoding)
+    try:
+        dataset = make()
+    except DataError as error:
+        return _unreadable(path, tables, error)
+    uses = column_uses(dataset, tables)
+    # The dataset holds the interactions; a log is too large to be held twice.
+    tables["interactions"] = _sampled(tables["interactions"])
+    return check_dataset(dataset, tables, uses=uses, now=now)
+
+
+def check_loaded(
+    dataset: Dataset,
+    folder: Path,
+    columns: Mapping[str, str],
+    *,
+    shuffled: bool = False,
+    unread_edges: Collection[str] = (),
+) -> CheckReport:
+    """A report on a dataset that was loaded from a folder, and perhaps filtered since.
+
+    Args:
+        dataset: the data.
+        folder: where its tables are; those of items and users are read again.
+        columns: canonical column name to the one in the files.
+        shuffled: whether the order of interactions within a time was made arbitrary.
+        unread_edges: names of edge tables that no model is to read.
+    """
+    tables, _ = folder_tables(folder, columns, names=("items", "users"))
+    return check_dataset(dataset, tables, shuffled=shuffled, unread_edges=unread_edges)
+
+
+def check_frames(dataset: Dataset, tables: Mapping[str, object], *, shuffled: bool = False) -> CheckReport:
+    """A report on a dataset with the tables of any frame library that it was made of.
+
+    Args:
+        dataset: the data.
+        tables: frames or paths by the names of the tables; None for those that are not at hand.
+        shuffled: whether the order of interactions within a time was made arbitrary.
+
+    Raises:
+        DataError: a table cannot be read.
+    """
+    opened = {name: open_table(table, name, {}) for name, table in tables.items() if table is not None}
+    for name, key in (("items", ITEM), ("users", USER)):
+        if name in opened and key not in opened[name].frame.columns:
+            raise DataError(
+                "the column is missing", fix=f"Give the table with its column named '{key}'", source=name, column=key
+            )
+    uses = column_uses(dataset, opened)
+    if "interactions" in opened:
+        opened["interactions"] = _sampled(opened["interactions"])
+    return check_dataset(dataset, opened, uses=uses, shuffled=shuffled)
+
+
+def _opened(
+    path: Path, given: TableOptions, format: str | None, encoding: str
+) -> tuple[dict[str, Table], Callable[[], Dataset]]:
+    """The tables at a path, and what makes a dataset of them.
+
+    Raises:
+        DataError: nothing there can be read.
+    """
+    if format is not None or not is_dataset_folder(path):
+        tables = _other_tables(path, given.columns, format, encoding)
+        return tables, partial(dataset_of_tables, tables, name=_name(path), options=given)
+    options = folder_options(
+        path, columns=given.columns, kinds=given.kinds, separators=given.separators, duplicates=given.duplicates
+    )
+    tables, notes = folder_tables(path, options.columns, encoding=encoding)
+    return tables, partial(dataset_of_folder, path, tables, options, notes=notes)
+
+
+def _other_tables(path: Path, columns: Mapping[str, str], format: str | None, encoding: str) -> dict[str, Table]:
+    """The tables in raw files, or in one file.
+
+    Raises:
+        DataError: nothing there can be read.
+    """
+    try:
+        known = format or detect(path)
+    except DataError as error:
+        if path.is_dir() and not parts_of(path):
+            raise DataError(
+                f"there is no table of interactions, and {error.problem}",
+                fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
+                source=str(path),
+            ) from error
+        if ending_of(path) is None or not (path.is_file() or parts_of(path)):
+            raise
+        return {"interactions": open_table(path, "interactions", columns, encoding)}
+    found = read_raw(path, known).frames()
+    return {name: open_table(frame, f"{path}, {name}", columns) for name, frame in found.items()}
+
+
+def _sampled(table: Table) -> Table:
+    """The columns of interactions that no dataset holds as they are, and of a long table some of the rows."""
+    frame = table.frame.drop([name for name in (USER, ITEM, TIMESTAMP) if name in table.frame.columns])
+    if frame.height > SAMPLE:
+        rows = np.sort(np.random.default_rng(0).choice(frame.height, SAMPLE, replace=False))
+        frame = frame.select(pl.all().gather(rows))
+    return replace(table, frame=frame)
+
+
+def _unreadable(path: Path, tables: Mapping[str, Table], error: DataError) -> CheckReport:
+    place = str(error).partition(error.problem)[0]
+    finding = Finding(
+        UNREADABLE,
+        Severity.ERROR,
+        f"no dataset can be made of the tables: {place}{error.problem}",
+        error.fix,
+        detail="Other findings need a dataset; run the check again once this is mended.",
+        columns=(error.column,) if error.column else (),
+        examples=(f"row {error.row}",) if error.row is not None else (),
+    )
+    rows = {f"rows_of_{name}": table.frame.height for name, table in tables.items()}
+    uses = tuple(
+        ColumnUse(
+            name, column, f"not read yet, {kind}", None, table.frame[column].null_count() / max(table.frame.height, 1)
+        )
+        for name, table in tables.items()
+        for column, kind in table.frame.schema.items()
+    )
+    return CheckReport(_name(path), rows, uses, (finding,))
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name.partition(".")[0] or "dataset"

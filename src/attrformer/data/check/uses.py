@@ -1,0 +1,121 @@
+"""What every column is used as."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from attrformer.columns import EDGE_RANK, ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
+from attrformer.data.attributes import Attribute
+from attrformer.data.check.report import ColumnUse
+from attrformer.data.dataset import Dataset
+from attrformer.data.tables import Table
+
+_NOTE: Final = re.compile(r"column '(?P<column>.*?)' is not used,? ?(?P<why>.*)$", re.DOTALL)
+_EDGE_COLUMNS: Final = {
+    SOURCE_ITEM: "edge from this item",
+    TARGET_ITEM: "edge to this item",
+    RELATION: "name of the relation",
+    WEIGHT: "weight of the edge",
+    EDGE_RANK: "rank of the edge",
+}
+
+
+def column_uses(dataset: Dataset, tables: Mapping[str, Table]) -> tuple[ColumnUse, ...]:
+    """The use of every column of the tables; of those that the dataset holds, where tables are not at hand.
+
+    Args:
+        dataset: what was made of the tables.
+        tables: by name.
+    """
+    return (
+        *_interactions(dataset, tables.get("interactions")),
+        *_described(dataset, "items", tables.get("items")),
+        *_described(dataset, "users", tables.get("users")),
+        *_edges(dataset, tables.get("item_relations")),
+    )
+
+
+def _interactions(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
+    sequences = dataset.sequences
+    yield ColumnUse("interactions", USER, "user", dataset.user_count, 0.0)
+    yield ColumnUse("interactions", ITEM, "item", _taken(dataset), 0.0)
+    if sequences.times is not None:
+        yield ColumnUse("interactions", TIMESTAMP, "time, orders the interactions", None, 0.0)
+    for name, values in sequences.behaviours.items():
+        known = values[~np.isnan(values)]
+        missing = 1 - len(known) / max(len(values), 1)
+        yield ColumnUse("interactions", name, "behaviour attribute, numeric", pl.Series(known).n_unique(), missing)
+    used = {USER, ITEM, TIMESTAMP, *sequences.behaviours}
+    yield from _unused(dataset, "interactions", table, used)
+
+
+def _described(dataset: Dataset, name: str, table: Table | None) -> Iterator[ColumnUse]:
+    items = name == "items"
+    attributes = dataset.item_attributes if items else dataset.user_attributes
+    key, titled = (ITEM, dataset.item_titles is not None) if items else (USER, False)
+    if table is not None:
+        yield ColumnUse(name, key, "id", table.frame[key].n_unique(), 0.0)
+    if titled and dataset.item_titles is not None:
+        yield ColumnUse(name, TITLE, "shown in place of the id", len(set(dataset.item_titles)))
+    for column, attribute in attributes.items():
+        yield ColumnUse(name, column, f"{name[:-1]} attribute, {attribute.kind.value}", *_counts(attribute))
+    yield from _unused(dataset, name, table, {key, *attributes, *((TITLE,) if titled else ())})
+
+
+def _edges(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
+    if table is None:
+        for name, edges in dataset.item_relations.items():
+            yield ColumnUse("item_relations", name, f"relation of {len(edges.source):,} edges")
+        return
+    for values in table.frame:
+        used = _EDGE_COLUMNS.get(values.name, "not used")
+        if values.name == EDGE_RANK and WEIGHT in table.frame.columns:
+            used = "not used, weight goes before it"
+        count = values.n_unique() if values.name != WEIGHT else None
+        yield ColumnUse("item_relations", values.name, used, count, _missing(values))
+
+
+def _unused(dataset: Dataset, name: str, table: Table | None, used: set[str]) -> Iterator[ColumnUse]:
+    """The columns of a table that the dataset does not hold, with the reason that a note gives."""
+    reasons = {}
+    for note in dataset.notes:
+        place, _, said = note.partition(": ")
+        found = _NOTE.search(said)
+        if found and (place == name or place.partition(".")[0] == name or (table is not None and place == table.label)):
+            reasons[found["column"]] = found["why"]
+    columns = dict.fromkeys(table.frame.columns if table is not None else reasons)
+    for column in columns:
+        if column not in used:
+            values = None if table is None else table.frame[column]
+            why = reasons.get(column)
+            yield ColumnUse(
+                name,
+                column,
+                f"not used, {why}" if why else "not used",
+                None if values is None or values.dtype.is_nested() else values.n_unique(),
+                None if values is None else _missing(values),
+            )
+
+
+def _counts(attribute: Attribute) -> tuple[int | None, float]:
+    rows = max(len(attribute), 1)
+    if len(attribute.numbers):
+        known = attribute.numbers[~np.isnan(attribute.numbers)]
+        return len(np.unique(known)), 1 - len(known) / rows
+    return len(attribute.vocabulary), float((np.diff(attribute.offsets) == 0).mean()) if len(attribute) else 0.0
+
+
+def _missing(values: pl.Series) -> float:
+    gone = values.null_count()
+    if values.dtype == pl.String:
+        gone += int((values.str.strip_chars() == "").sum())
+    return gone / max(len(values), 1)
+
+
+def _taken(dataset: Dataset) -> int:
+    return int(np.count_nonzero(np.bincount(dataset.sequences.items, minlength=dataset.item_count)))

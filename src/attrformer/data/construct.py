@@ -1,0 +1,234 @@
+"""From tables to a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from attrformer.columns import EDGE_RANK, ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
+from attrformer.data.attribute_columns import attributes_of
+from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.dataset import Dataset
+from attrformer.data.edge_columns import read_edges
+from attrformer.data.frames import library_of
+from attrformer.data.id_columns import nearly_known, with_common_ids
+from attrformer.data.id_map import IdMap
+from attrformer.data.index_columns import without_index
+from attrformer.data.interactions import read_interactions
+from attrformer.data.options import OWNERS, Duplicates, TableOptions
+from attrformer.data.sequences import Sequences
+from attrformer.data.tables import (
+    Table,
+    id_column,
+    open_table,
+    require_columns,
+    require_distinct,
+    rows_outside,
+)
+from attrformer.errors import DataError
+
+TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations")
+
+_ROLES: Final = frozenset({USER, ITEM, TIMESTAMP, TITLE, SOURCE_ITEM, TARGET_ITEM, RELATION, WEIGHT, EDGE_RANK})
+
+
+class _Described(NamedTuple):
+    """What an items or users table says about known ids."""
+
+    attributes: dict[str, Attribute]
+    titles: tuple[str, ...] | None
+    notes: list[str]
+
+
+def dataset_from_frames(
+    interactions: Any,
+    items: Any = None,
+    users: Any = None,
+    item_relations: Any = None,
+    *,
+    name: str = "dataset",
+    columns: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str | AttributeKind] | None = None,
+    separators: Mapping[str, str] | None = None,
+    catalogue: Literal["interacted", "all"] = "interacted",
+    unknown: Literal["error", "drop"] = "drop",
+    duplicates: Duplicates | None = None,
+) -> Dataset:
+    """A dataset from up to four tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
+
+    A table gives the same dataset in whatever library or file it comes. Index columns of frame libraries, and columns
+    that are computed from the interactions by their name (`average_rating`, `sales_rank`), are not read.
+
+    Args:
+        interactions: `user_id`, `item_id`, optionally `timestamp` (row order counts without it); every other
+            numeric column becomes a behaviour attribute.
+        items: `item_id`, optionally `title`; every other column becomes an attribute.
+        users: `user_id`; every other column becomes an attribute.
+        item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
+        name: what protocol lines call the data.
+        columns: canonical column name to the user's own.
+        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
+            a column out. "items.age" and "users.age" tell two columns of one name apart, "interactions.price" is one of
+            the interactions. A declared column is always read. Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+        catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
+        unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
+            refuses it.
+        duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep" (the
+            default), "drop", or "count", which makes one interaction of them with a behaviour attribute `count`.
+
+    Returns:
+        The dataset; its `notes` say how every column was read, what was inferred and what was left out.
+
+    Raises:
+        DataError: a table cannot be used as it is; the message names the table, column and row.
+        ConfigurationError: an option has an unknown value.
+    """
+    given = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations), strict=True))
+    options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, unknown, duplicates)
+    tables = {
+        key: open_table(table, key, options.columns)
+        for key, table in given.items()
+        if table is not None or key == "interactions"
+    }
+    dataset = dataset_of_tables(tables, name=name, options=options)
+    return replace(dataset, frame_library=library_of(interactions))
+
+
+def histories_from_frame(frame: Any, behaviours: Iterable[str], name: str = "histories") -> Dataset:
+    """Interactions that come after training, as a dataset whose behaviour attributes are read as they were then.
+
+    Args:
+        frame: of any frame library, or a path.
+        behaviours: the behaviour attributes of the training; those that the table has are read whatever their name.
+        name: what error messages call the table.
+
+    Raises:
+        DataError: the table cannot be used as it is.
+    """
+    table = open_table(frame, "interactions", {})
+    kinds = {f"interactions.{column}": "numeric" for column in behaviours if column in table.frame.columns}
+    dataset = dataset_of_tables({"interactions": table}, name=name, options=TableOptions(kinds=kinds))
+    return replace(dataset, frame_library=library_of(frame))
+
+
+def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableOptions) -> Dataset:
+    """What `dataset_from_frames` does once its tables are open; `tables` by their names in `TABLE_NAMES`."""
+    _check_mapping(tables, options.columns)
+    present = {key: table.frame.columns for key, table in tables.items()}
+    kinds = {key: options.declared(key, present) for key in OWNERS}
+    separators = {key: options.separated(key, present) for key in OWNERS}
+    tables, notes = _prepared(tables, {key: {*kinds[key], *separators[key]} for key in OWNERS})
+    user_ids, item_ids, sequences, said = read_interactions(
+        tables["interactions"], kinds["interactions"], options.duplicates
+    )
+    if "items" in tables and options.catalogue == "all":
+        item_ids, sequences = _extend_catalogue(item_ids, sequences, tables["items"])
+    about_items = _describe(tables.get("items"), ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
+    about_users = _describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.unknown)
+    edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.unknown)
+    return Dataset(
+        name=name,
+        user_ids=user_ids,
+        item_ids=item_ids,
+        sequences=sequences,
+        item_attributes=about_items.attributes,
+        user_attributes=about_users.attributes,
+        item_relations=edges,
+        item_titles=about_items.titles,
+        notes=(*notes, *said, *about_items.notes, *about_users.notes, *edge_notes),
+    )
+
+
+def _prepared(tables: Mapping[str, Table], kept: Mapping[str, Collection[str]]) -> tuple[dict[str, Table], list[str]]:
+    """The tables without index columns and with ids of one type, and how they were read."""
+    found, notes = {}, []
+    for key, table in tables.items():
+        frame, left_out = without_index(table.frame, {*kept.get(key, ()), *_ROLES})
+        found[key] = replace(table, frame=frame)
+        notes += [f"{table.label}: {note}" for note in (*left_out, *_about_columns(table.notes, frame.columns))]
+    typed, said = with_common_ids(found)
+    return typed, [*notes, *said]
+
+
+def _about_columns(notes: Iterable[str], columns: Iterable[str]) -> list[str]:
+    """The notes about columns that are still there."""
+    names = tuple(f"column '{name}'" for name in columns)
+    return [note for note in notes if note.startswith(names)]
+
+
+def _check_mapping(tables: Mapping[str, Table], columns: Mapping[str, str]) -> None:
+    for ours, theirs in columns.items():
+        if not any(ours in table.frame.columns for table in tables.values()):
+            raise DataError(
+                f"no table has the column that is mapped to '{ours}'",
+                fix="Correct the name in columns=",
+                source=", ".join(table.source for table in tables.values()),
+                column=theirs,
+            )
+
+
+def _extend_catalogue(item_ids: IdMap, sequences: Sequences, table: Table) -> tuple[IdMap, Sequences]:
+    require_columns(table, (ITEM,))
+    known, listed = item_ids.values, id_column(table, ITEM)
+    wider = IdMap(pl.concat([known, listed.rename(known.name)]).unique().sort())
+    items = wider.encode(known)[sequences.items]
+    return wider, Sequences(sequences.offsets, items, sequences.times, sequences.behaviours)
+
+
+def _describe(
+    table: Table | None,
+    key: str,
+    ids: IdMap,
+    kinds: Mapping[str, AttributeKind | None],
+    separators: Mapping[str, str],
+    unknown: str,
+) -> _Described:
+    if table is None:
+        return _Described({}, None, [])
+    require_columns(table, (key,))
+    external = id_column(table, key)
+    require_distinct(table, external)
+    codes = ids.encode(external)
+    notes = rows_outside(table, key, external, codes < 0, unknown)
+    near = nearly_known(ids.values, external, codes < 0)
+    notes += [] if near is None else [f"{table.label}: {near}"]
+    if len(codes) and (codes < 0).all():
+        raise DataError(
+            f"no row is about an id of the interactions (here e.g. '{external[0]}', there '{ids.values[0]}')",
+            fix="Use the same ids in both tables",
+            source=table.source,
+            column=key,
+            row=0,
+        )
+    bare = len(ids) - int((codes >= 0).sum())
+    if bare:
+        notes.append(f"{table.label}: {bare:,} of {len(ids):,} ids have no row, their attributes are missing")
+    titles = None
+    if key == ITEM and TITLE in table.frame.columns:
+        titles = _titles(table, ids, codes)
+    names = [name for name in table.frame.columns if name != key and not (key == ITEM and name == TITLE)]
+    attributes, readings = attributes_of(table, names, codes, len(ids), kinds, separators)
+    return _Described(attributes, titles, notes + readings)
+
+
+def _titles(table: Table, ids: IdMap, codes: NDArray[np.int32]) -> tuple[str, ...]:
+    values = table.frame[TITLE]
+    try:
+        known = values.cast(pl.String)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"values of type {values.dtype} cannot be titles",
+            fix="Use text, or rename the column",
+            source=table.source,
+            column=TITLE,
+        ) from error
+    texts = pl.DataFrame({"code": codes, "title": known.set(known == "", None)}).filter(pl.col("code") >= 0)
+    own = pl.DataFrame({"code": np.arange(len(ids), dtype=np.int32), "id": ids.values.cast(pl.String)})
+    joined = own.join(texts, on="code", how="left", maintain_order="left")
+    return tuple(joined.select(pl.coalesce("title", "id")).to_series().to_list())

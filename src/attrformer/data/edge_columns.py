@@ -1,0 +1,71 @@
+"""From a table of item relations to edges."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from attrformer.columns import EDGE_RANK, RELATION, SOURCE_ITEM, TARGET_ITEM, WEIGHT
+from attrformer.data.dataset import Edges
+from attrformer.data.id_map import IdMap
+from attrformer.data.tables import Table, id_column, number_column, require_columns, rows_outside
+from attrformer.errors import DataError
+
+
+def read_edges(table: Table | None, item_ids: IdMap, unknown: str) -> tuple[dict[str, Edges], list[str]]:
+    """The edges within the catalogue, by relation, and sentences about those that were left out.
+
+    Args:
+        table: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`; None where there is none.
+        item_ids: the catalogue.
+        unknown: "error" where edges may not lead out of the catalogue.
+
+    Returns:
+        Edge tables by relation, each edge once, with its greatest weight.
+
+    Raises:
+        DataError: a column is missing, an id is null, or a weight or rank cannot be used.
+    """
+    if table is None:
+        return {}, []
+    require_columns(table, (SOURCE_ITEM, TARGET_ITEM, RELATION))
+    ends = {name: id_column(table, name) for name in (SOURCE_ITEM, TARGET_ITEM)}
+    codes = {name: item_ids.encode(values) for name, values in ends.items()}
+    id_column(table, RELATION)
+    notes = []
+    for name, values in ends.items():
+        notes += rows_outside(table, name, values, codes[name] < 0, unknown)
+    edges = (
+        pl.DataFrame({"source": codes[SOURCE_ITEM], "target": codes[TARGET_ITEM], "weight": _edge_weights(table)})
+        .with_columns(table.frame[RELATION].cast(pl.String))
+        .filter((pl.col("source") >= 0) & (pl.col("target") >= 0))
+        .group_by(RELATION, "source", "target")
+        .agg(pl.col("weight").max())
+        .sort(RELATION, "source", "target")
+    )
+    lost = len(table.frame) - len(edges)
+    if lost:
+        notes.append(f"{table.label}: {lost:,} of {len(table.frame):,} edges are repeated or lead out of the catalogue")
+    found = {
+        str(key[0]): Edges(*(part[name].to_numpy().copy() for name in ("source", "target", "weight")))
+        for key, part in edges.partition_by(RELATION, as_dict=True, maintain_order=True).items()
+    }
+    return found, notes
+
+
+def _edge_weights(table: Table) -> pl.Series:
+    """Weights as given, else 1/sqrt(1 + rank), else 1; float32 `[rows]`."""
+    name = next((name for name in (WEIGHT, EDGE_RANK) if name in table.frame.columns), None)
+    if name is None:
+        return pl.repeat(1.0, len(table.frame), dtype=pl.Float32, eager=True)
+    numbers = number_column(table, name)
+    bad = (numbers.is_null() | (numbers <= 0 if name == WEIGHT else numbers < 0)).arg_true()
+    if len(bad):
+        raise DataError(
+            f"{table.frame[name][int(bad[0])]} is not a {name}",
+            fix="Give a positive weight" if name == WEIGHT else "Give ranks from 0 upwards, best first",
+            source=table.source,
+            column=name,
+            row=int(bad[0]),
+        )
+    weights = numbers if name == WEIGHT else 1 / (1 + numbers).sqrt()
+    return weights.cast(pl.Float32)

@@ -1,0 +1,250 @@
+"""A dataset from a folder of plain tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from attrformer.columns import TIMESTAMP
+from attrformer.data.attributes import AttributeKind
+from attrformer.data.construct import TABLE_NAMES, dataset_of_tables
+from attrformer.data.dataset import Dataset
+from attrformer.data.options import Duplicates, TableOptions
+from attrformer.data.table_files import PARQUET, ending_of, parts_of
+from attrformer.data.tables import Table, open_table
+from attrformer.errors import DataError
+from attrformer.folders import standing_file, standing_files
+from attrformer.io import read_json
+
+DESCRIPTION: Final = "dataset.json"
+
+_REPEATED: Final = " rows repeat"
+_USE: Final = re.compile(r"(column '.*' is )(read as|not used)", re.DOTALL)
+# A saved dataset has times in seconds, and no columns that were not used and told rows apart.
+_REWORDED: Final = (f"column '{TIMESTAMP}' holds", _REPEATED)
+_SHAPE: Final = {
+    "name": str,
+    "catalogue": str,
+    "columns": dict,
+    "kinds": dict,
+    "separators": dict,
+    "duplicates": str,
+    "notes": list,
+}
+
+
+def load_dataset(
+    folder: Path | str,
+    *,
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str | AttributeKind] | None = None,
+    separators: Mapping[str, str] | None = None,
+    catalogue: Literal["interacted", "all"] | None = None,
+    unknown: Literal["error", "drop"] = "drop",
+    duplicates: Duplicates | None = None,
+    encoding: str = "utf-8",
+) -> Dataset:
+    """A dataset from a folder with `interactions` and, where there are any, `items`, `users` and `item_relations`.
+
+    Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of
+    one table the parquet file is read. A `dataset.json`, which `save_dataset` writes, may hold "name", "columns",
+    "kinds", "separators", "catalogue", "duplicates" and "notes"; the arguments go before it.
+
+    Args:
+        folder: where the tables are.
+        name: what protocol lines call the data; the folder's name by default.
+        columns: canonical column name to the one in the files.
+        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
+            a column out. "items.age" and "users.age" tell two columns of one name apart, "interactions.price" is one of
+            the interactions. A declared column is always read. Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+        catalogue: "interacted": items that somebody acted on; "all": those of the items table as well; None: as
+            `dataset.json` says, else "interacted".
+        unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
+            refuses it.
+        duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep", "drop",
+            or "count", which makes one interaction of them with a behaviour attribute `count`; None: as `dataset.json`
+            says, else "keep".
+        encoding: of csv files.
+
+    Returns:
+        The dataset; its `notes` say how every column was read, what was inferred and what was left out.
+
+    Raises:
+        DataError: there is no such folder, no table of interactions, or a table that cannot be used as it is.
+        ConfigurationError: an option has an unknown value.
+    """
+    folder = Path(folder)
+    options = folder_options(
+        folder,
+        columns=columns,
+        kinds=kinds,
+        separators=separators,
+        catalogue=catalogue,
+        unknown=unknown,
+        duplicates=duplicates,
+    )
+    tables, notes = folder_tables(folder, options.columns, encoding=encoding)
+    return dataset_of_folder(folder, tables, options, name=name, notes=notes)
+
+
+def folder_options(
+    folder: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    kinds: Mapping[str, str | AttributeKind] | None = None,
+    separators: Mapping[str, str] | None = None,
+    catalogue: str | None = None,
+    unknown: str = "drop",
+    duplicates: str | None = None,
+) -> TableOptions:
+    """How the tables in a folder are to be read: as its description says, unless the arguments of `load_dataset` do.
+
+    Raises:
+        DataError: there is no such folder, or its description is damaged.
+        ConfigurationError: an option has an unknown value.
+    """
+    if not folder.is_dir():
+        raise DataError("there is no such folder", fix="Check the path", source=str(folder))
+    described = _read_description(standing_file(folder, DESCRIPTION))
+    return TableOptions(
+        columns={**described.get("columns", {}), **(columns or {})},
+        kinds={**described.get("kinds", {}), **(kinds or {})},
+        separators={**described.get("separators", {}), **(separators or {})},
+        catalogue=catalogue or described.get("catalogue", "interacted"),
+        unknown=unknown,
+        duplicates=duplicates or described.get("duplicates"),
+    )
+
+
+def is_dataset_folder(folder: Path) -> bool:
+    """Whether a folder holds a table of interactions."""
+    return folder.is_dir() and any(_is_table(file, "interactions") for file in _present(folder))
+
+
+def folder_tables(
+    folder: Path, columns: Mapping[str, str], *, encoding: str = "utf-8", names: Collection[str] = TABLE_NAMES
+) -> tuple[dict[str, Table], list[str]]:
+    """The tables in a dataset folder, by name, and sentences about files that are not read.
+
+    Args:
+        folder: where the tables are.
+        columns: canonical column name to the one in the files.
+        encoding: of csv files.
+        names: the tables to read.
+
+    Raises:
+        DataError: there is no table of interactions, or a file that cannot be read.
+    """
+    files, notes = find_tables(folder)
+    if "interactions" not in files:
+        raise DataError(
+            "the folder has no table of interactions",
+            fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
+            source=str(folder),
+        )
+    return {table: open_table(file, table, columns, encoding) for table, file in files.items() if table in names}, notes
+
+
+def dataset_of_folder(
+    folder: Path,
+    tables: Mapping[str, Table],
+    options: TableOptions,
+    *,
+    name: str | None = None,
+    notes: Iterable[str] = (),
+) -> Dataset:
+    """The dataset that `load_dataset` makes of the tables in a folder.
+
+    Args:
+        folder: where they are.
+        tables: by name.
+        options: how they are read.
+        name: what protocol lines call the data.
+        notes: what was said of the files.
+    """
+    described = _read_description(standing_file(folder, DESCRIPTION))
+    named = name or described.get("name") or folder.resolve().name
+    dataset = dataset_of_tables(tables, name=named, options=options)
+    unknown = ", ".join(f"'{key}'" for key in described if key not in _SHAPE)
+    ignored = [f"{DESCRIPTION}: {unknown} is none of {', '.join(_SHAPE)}, and is not used"] if unknown else []
+    return replace(dataset, notes=_joined_notes(described.get("notes", []), (*ignored, *notes, *dataset.notes)))
+
+
+def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """The files of the tables in a folder, by the names of the tables, and a sentence where one of several is read.
+
+    Raises:
+        DataError: there are several files of one table, and none or more than one of them is a parquet file.
+    """
+    found, notes = dict[str, Path](), list[str]()
+    present = _present(folder)
+    for table in TABLE_NAMES:
+        files = [file for file in present if _is_table(file, table)]
+        parquet = [file for file in files if ending_of(file) in PARQUET]
+        chosen = files if len(files) == 1 else parquet
+        if len(files) > 1 and len(parquet) != 1:
+            raise DataError(
+                f"there are several files of one table: {', '.join(file.name for file in files)}",
+                fix="Leave one of them, or a parquet file beside the others, which is then read",
+                source=str(folder),
+            )
+        if chosen:
+            found[table] = chosen[0]
+        others = [file.name for file in files if file not in chosen]
+        if others:
+            notes.append(f"{chosen[0].name}: this file is read, {', '.join(others)} beside it is not")
+    return found, notes
+
+
+def _joined_notes(before: list[str], now: Iterable[str]) -> tuple[str, ...]:
+    """Earlier notes first; what is said again about the same table, now under its file's name, is left out."""
+    said = {_subject(note) for note in before} | ({_REPEATED} if before else set())
+    return (*before, *(note for note in now if _subject(note) not in said))
+
+
+def _subject(note: str) -> str:
+    """What a note is about, without its table: itself, or what saving a dataset lets a later note say otherwise."""
+    text = note.partition(": ")[2]
+    used = _USE.match(text)
+    if used is not None:
+        return used[1]
+    return next((subject for subject in _REWORDED if subject in text), text)
+
+
+def _present(folder: Path) -> list[Path]:
+    """The files of a folder, and the folders in it that are a table in parts."""
+    return [*standing_files(folder), *sorted(part for part in folder.iterdir() if parts_of(part))]
+
+
+def _is_table(file: Path, table: str) -> bool:
+    return ending_of(file) == file.name[len(table) :].lower() and file.name.lower().partition(".")[0] == table
+
+
+def _read_description(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        described = read_json(file)
+    except ValueError as error:
+        raise DataError(f"it is not JSON ({error})", fix="Repair the file or delete it", source=str(file)) from error
+    if not isinstance(described, dict) or any(
+        not isinstance(described.get(key, kind()), kind) for key, kind in _SHAPE.items()
+    ):
+        raise DataError(
+            f"it does not hold {', '.join(_SHAPE)}, each of its type",
+            fix="Repair the file or delete it",
+            source=str(file),
+        )
+    texts = [value for key in ("columns", "kinds", "separators") for value in described.get(key, {}).values()]
+    if not all(isinstance(value, str) for value in texts):
+        raise DataError(
+            "it does not say columns, kinds and separators as texts by column",
+            fix="Repair the file or delete it",
+            source=str(file),
+        )
+    return described

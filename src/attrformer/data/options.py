@@ -1,0 +1,167 @@
+"""How tables are to be read: what a user can say about columns, values and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from attrformer.columns import ITEM, TIMESTAMP, TITLE, USER
+from attrformer.data.attributes import AttributeKind
+from attrformer.errors import ConfigurationError, DataError
+
+IGNORE: Final = "ignore"
+"""Declared in place of a kind: the column is not read."""
+
+INTERACTIONS: Final = "interactions"
+OWNERS: Final = ("items", "users", INTERACTIONS)
+"""Tables whose columns can be declared."""
+
+_EXAMPLES: Final = {
+    "columns": "{'user_id': 'customer'}",
+    "kinds": "{'year': 'numeric'}",
+    "separators": "{'genres': ', '}",
+}
+_ROLES: Final = {"items": (ITEM, TITLE), "users": (USER,), INTERACTIONS: (USER, ITEM, TIMESTAMP)}
+
+Duplicates = Literal["keep", "drop", "count"]
+ColumnsOf = Mapping[str, Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """What the arguments of `Dataset.from_frames` and `Dataset.load` say.
+
+    Args:
+        columns: canonical column name to the user's own.
+        kinds: declared kind by column, or by table and column ("items.age").
+        separators: what stands between the values of a text column, by the same names.
+        catalogue: "interacted" or "all".
+        unknown: "drop" or "error".
+        duplicates: "keep", "drop" or "count"; None keeps, and the note names the option.
+
+    Raises:
+        ConfigurationError: an option has an unknown value.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, str | AttributeKind] = field(default_factory=dict)
+    separators: Mapping[str, str] = field(default_factory=dict)
+    catalogue: str = "interacted"
+    unknown: str = "drop"
+    duplicates: str | None = None
+
+    def __post_init__(self) -> None:
+        for option in ("columns", "kinds", "separators"):
+            _check_texts(option, getattr(self, option))
+        for option, value, choices in (
+            ("catalogue", self.catalogue, ("interacted", "all")),
+            ("unknown", self.unknown, ("error", "drop")),
+            ("duplicates", self.duplicates, (None, "keep", "drop", "count")),
+        ):
+            if value not in choices:
+                named = ", ".join(choice for choice in choices if choice)
+                raise ConfigurationError(f"{option}='{value}' is not known. Use one of: {named}.")
+        for key, kind in self.kinds.items():
+            _kind(key, kind)
+        for key, separator in self.separators.items():
+            if not separator:
+                raise ConfigurationError(f"separators['{key}'] is {separator!r}. Give the text between two values.")
+
+    def declared(self, table: str, present: ColumnsOf) -> dict[str, AttributeKind | None]:
+        """Declared kinds of one table's columns; None for a column that is to be ignored.
+
+        Args:
+            table: its name, one of `OWNERS`.
+            present: the columns of every table that is there.
+
+        Raises:
+            DataError: a kind is declared for a column that is not there.
+            ConfigurationError: a column of the interactions is declared to be something else than a number.
+        """
+        found = {}
+        for key, column in _columns(self.kinds, "kinds", table, present):
+            found[column] = _kind(key, self.kinds[key])
+            if table == INTERACTIONS and found[column] not in (AttributeKind.NUMERIC, None):
+                raise ConfigurationError(
+                    f"kinds['{key}'] is '{self.kinds[key]}', and a behaviour attribute is a number. "
+                    f"Use 'numeric' or '{IGNORE}'."
+                )
+        return found
+
+    def separated(self, table: str, present: ColumnsOf) -> dict[str, str]:
+        """Separators of one table's columns; arguments as `declared`.
+
+        Raises:
+            DataError: a separator is given for a column that is not there.
+            ConfigurationError: the column is declared to be something else than multi-valued.
+        """
+        owners = {name: columns for name, columns in present.items() if name != INTERACTIONS}
+        kinds = self.declared(table, present)
+        found = {}
+        for key, column in _columns(self.separators, "separators", table, owners):
+            if kinds.get(column, AttributeKind.MULTI) is not AttributeKind.MULTI:
+                raise ConfigurationError(
+                    f"separators['{key}'] is given, and kinds declares the column to be something else than 'multi'. "
+                    "Leave one of the two out."
+                )
+            found[column] = self.separators[key]
+        return found
+
+
+def _check_texts(option: str, given: object) -> None:
+    """Refuses what does not say a text for each column.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{option} is {given!r}. Give a mapping such as {_EXAMPLES[option]}.")
+    for key, value in given.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ConfigurationError(f"{option}[{key!r}] is {value!r}. Give texts, such as {_EXAMPLES[option]}.")
+
+
+def _kind(key: str, value: str | AttributeKind) -> AttributeKind | None:
+    if value == IGNORE:
+        return None
+    try:
+        return AttributeKind(value)
+    except ValueError as error:
+        choices = ", ".join([*(choice.value for choice in AttributeKind), IGNORE])
+        raise ConfigurationError(f"kinds['{key}']='{value}' is not known. Use one of: {choices}.") from error
+
+
+def _columns(keys: Mapping[str, object], option: str, table: str, present: ColumnsOf) -> list[tuple[str, str]]:
+    """The keys that are about columns of one table, and those columns."""
+    found = []
+    for key in keys:
+        holders = _holders(key, present)
+        if not holders:
+            owner, dot, column = key.partition(".")
+            what = "a kind is declared" if option == "kinds" else "a separator is given"
+            raise DataError(
+                f"{what} for '{key}', and no such column is there",
+                fix=f"Correct the name in {option}=",
+                source=owner if dot and owner in OWNERS else "items, users",
+                column=column if dot and owner in OWNERS else key,
+            )
+        holders = {owner: column for owner, column in holders.items() if column not in _ROLES[owner]}
+        if not holders:
+            raise ConfigurationError(
+                f"{option}['{key}'] is about a column that has a role of its own. Leave it out of {option}=, "
+                "or give the column another name to have it read as an attribute."
+            )
+        if table in holders:
+            found.append((key, holders[table]))
+    return found
+
+
+def _holders(key: str, present: ColumnsOf) -> dict[str, str]:
+    """The column that a key names in each table that has it; interactions only where neither items nor users do."""
+    plain = {owner: key for owner in OWNERS if key in present.get(owner, ())}
+    if plain:
+        described = {owner: column for owner, column in plain.items() if owner != INTERACTIONS}
+        return described or plain
+    owner, dot, column = key.partition(".")
+    return {owner: column} if dot and owner in OWNERS and column in present.get(owner, ()) else {}

@@ -1,0 +1,228 @@
+"""Splits into training, validation and test interactions (SPEC part 5)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attrformer.columns import TIMESTAMP
+from attrformer.data.dataset import Dataset
+from attrformer.data.sequences import Sequences
+from attrformer.data.targets import Targets as Targets
+from attrformer.data.targets import targets_at as targets_at
+from attrformer.errors import ConfigurationError, DataError
+
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Training sequences and the targets of validation and test.
+
+    Args:
+        name: what the protocol line calls it ("leave-one-out", "time", "held-out-items").
+        train: one row for each user of the dataset (possibly empty), training interactions only.
+        validation: targets on which settings are chosen.
+        test: targets that are reported, their contexts include validation interactions.
+        dropped: sentences that say what was left out, for the user to read.
+        held_out: int64, codes of the items that were kept out of training on purpose; None where none were.
+    """
+
+    name: str
+    train: Sequences
+    validation: Targets
+    test: Targets
+    dropped: tuple[str, ...] = ()
+    held_out: NDArray[np.int64] | None = None
+
+    def __repr__(self) -> str:
+        """What a notebook shows: sizes, and what was left out."""
+        sizes = f"{len(self.train.items):,} interactions of {len(self.train):,} users to train on"
+        targets = f"{len(self.validation):,} validation targets, {len(self.test):,} test targets"
+        return "\n  ".join([f"Split {self.name}: {sizes}, {targets}", *self.dropped])
+
+
+def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
+    """Each user's last interaction is the test target, the one before it the validation target, the rest is training.
+
+    The context of the test target includes the validation item. Users with fewer interactions than `minimum` have no
+    target; all they did is training.
+
+    Args:
+        dataset: the data, sequences oldest first.
+        minimum: least interactions of a user with targets, at least 3.
+
+    Raises:
+        DataError: no user has enough interactions.
+        ConfigurationError: `minimum` is below 3.
+    """
+    if minimum < 3:
+        raise ConfigurationError(f"minimum={minimum} leaves contexts without an interaction. Use 3 or more.")
+    sequences = dataset.sequences
+    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
+    enough = sequences.lengths >= minimum
+    users = np.flatnonzero(enough)
+    if not len(users):
+        raise DataError(
+            f"no user has {minimum} interactions, the most is {int(sequences.lengths.max(initial=0))}",
+            fix="Give longer histories or use a time split",
+            source=dataset.name,
+        )
+    last = stops[users] - 1
+    return Split(
+        name="leave-one-out",
+        train=sequences.slices(starts, stops - 2 * enough),
+        validation=targets_at(sequences, users, last - 1),
+        test=targets_at(sequences, users, last),
+        dropped=told_users(
+            dataset, np.flatnonzero(~enough), f"have fewer than {minimum} interactions and are only trained on"
+        ),
+    )
+
+
+def time_split(
+    dataset: Dataset,
+    *,
+    validation: float | int | datetime,
+    test: float | int | datetime,
+    per_user: Literal["all", "first"] = "all",
+) -> Split:
+    """Training before one moment, validation from it to a second moment, test from there on.
+
+    The context of a target is everything that the user did before it, also inside the window. A user's very first
+    interaction has no context and is no target.
+
+    Args:
+        dataset: the data, with times.
+        validation: where validation starts: a share of all interactions (a float between 0 and 1), seconds since 1970
+            (an integer), or a datetime (UTC where it has no zone).
+        test: where test starts: a share, seconds or a datetime as well.
+        per_user: "all" interactions of a window are targets (memory grows with their number times the history
+            length), or each user's "first" one.
+
+    Raises:
+        DataError: the data have no times, or a part would be empty.
+        ConfigurationError: the moments are not in order, or an option has an unknown value.
+    """
+    if per_user not in ("all", "first"):
+        raise ConfigurationError(f"per_user='{per_user}' is not known. Use one of: all, first.")
+    sequences = dataset.sequences
+    window = _windows(dataset, validation, test)
+    trained = window == 0
+    parts = {
+        part: _window_targets(dataset, window == index, per_user, part)
+        for index, part in ((1, "validation"), (2, "test"))
+    }
+    idle = np.ones(dataset.user_count, dtype=bool)
+    for targets in parts.values():
+        idle[targets.users] = False
+    lengths = np.bincount(sequences.row_of_position()[trained], minlength=dataset.user_count)
+    return Split(
+        name="time",
+        train=sequences.select(np.flatnonzero(trained), np.concatenate([[0], np.cumsum(lengths)])),
+        validation=parts["validation"],
+        test=parts["test"],
+        dropped=(
+            *told_users(dataset, np.flatnonzero(idle), "have no target in either window"),
+            *_without_context(dataset, window),
+            *_cold_targets(dataset, trained, parts),
+        ),
+    )
+
+
+def _windows(dataset: Dataset, validation: float | int | datetime, test: float | int | datetime) -> NDArray[np.int8]:
+    """0 for training, 1 for validation, 2 for test, of each interaction."""
+    times = dataset.sequences.times
+    if times is None:
+        raise DataError(
+            "a time split needs times and the data have none",
+            fix=f"Give a column '{TIMESTAMP}' or use leave_one_out",
+            source=dataset.name,
+            column=TIMESTAMP,
+        )
+    begin, middle = _moment(validation, times), _moment(test, times)
+    if begin >= middle:
+        raise ConfigurationError(f"validation starts at {begin}, test at {middle}. Let validation start before test.")
+    window = _cut(times, begin, middle)
+    for part, index in (("training", 0), ("validation", 1), ("test", 2)):
+        if not (window == index).any():
+            raise DataError(f"no interaction is left for {part}", fix="Choose other moments", source=dataset.name)
+    return window
+
+
+def windows_of(times: NDArray[np.int64], validation: float, test: float) -> NDArray[np.int8]:
+    """The window of each interaction under a time split by shares: 0 training, 1 validation, 2 test.
+
+    Args:
+        times: of all interactions.
+        validation: share of the interactions before the validation window.
+        test: share before the test window.
+    """
+    return _cut(times, _moment(validation, times), _moment(test, times))
+
+
+def _cut(times: NDArray[np.int64], begin: int, middle: int) -> NDArray[np.int8]:
+    return (times >= begin).astype(np.int8) + (times >= middle).astype(np.int8)
+
+
+def _moment(value: float | int | datetime, times: NDArray[np.int64]) -> int:
+    if isinstance(value, datetime):
+        return math.ceil((value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp())
+    if isinstance(value, bool) or (isinstance(value, float) and not 0 < value < 1):
+        raise ConfigurationError(f"{value} is no share between 0 and 1. Give one, integer seconds or a datetime.")
+    return int(np.quantile(times, value, method="higher")) if isinstance(value, float) else int(value)
+
+
+def _window_targets(dataset: Dataset, inside: NDArray[np.bool_], per_user: str, part: str) -> Targets:
+    sequences = dataset.sequences
+    rows = sequences.row_of_position()
+    positions = np.flatnonzero(inside)
+    if per_user == "first":
+        positions = positions[np.unique(rows[positions], return_index=True)[1]]
+    positions = positions[positions > sequences.offsets[rows[positions]]]
+    if not len(positions):
+        raise DataError(
+            f"nobody with an interaction in the {part} window did anything before it",
+            fix="Choose a longer window",
+            source=dataset.name,
+        )
+    return targets_at(sequences, rows[positions], positions)
+
+
+def told_users(dataset: Dataset, users: NDArray[np.int64], why: str) -> tuple[str, ...]:
+    """A sentence about some users for `Split.dropped`, the first of them by name; none where there are none.
+
+    Args:
+        dataset: their data.
+        users: their codes.
+        why: what to say of them, the end of a sentence.
+    """
+    count = len(users)
+    if not count:
+        return ()
+    names = ", ".join(f"'{name}'" for name in dataset.user_ids.decode(users[:_NAMED]))
+    return (f"{count:,} of {dataset.user_count:,} users {why}: {names}{', and others' if count > _NAMED else ''}",)
+
+
+def _without_context(dataset: Dataset, window: NDArray[np.int8]) -> tuple[str, ...]:
+    firsts = dataset.sequences.offsets[:-1][dataset.sequences.lengths > 0]
+    count = int((window[firsts] > 0).sum())
+    return (
+        (f"{count:,} first interactions of users lie in a window and have no context to predict from",) if count else ()
+    )
+
+
+def _cold_targets(dataset: Dataset, trained: NDArray[np.bool_], parts: dict[str, Targets]) -> tuple[str, ...]:
+    known = np.zeros(dataset.item_count, dtype=bool)
+    known[dataset.sequences.items[trained]] = True
+    counts = {part: int((~known[targets.items]).sum()) for part, targets in parts.items()}
+    return tuple(
+        f"{count:,} of {len(parts[part]):,} {part} targets are items without a training interaction; they are kept"
+        for part, count in counts.items()
+        if count
+    )

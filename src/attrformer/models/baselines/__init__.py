@@ -1,0 +1,1 @@
+"""The models that AttrFormer is compared with: one file a model."""

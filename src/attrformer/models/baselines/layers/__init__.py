@@ -1,0 +1,1 @@
+"""Layers that baselines alone use."""

@@ -1,0 +1,139 @@
+"""An exported model, asked in external ids; needs onnxruntime and no torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from attrformer.columns import ITEM, RANK, SCORE, USER
+from attrformer.data.frames import native_like
+from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.folders import standing_folder
+from attrformer.onnx.folder import GRAPH, Description, read_description
+from attrformer.onnx.inputs import Codes, People, attribute_codes, item_codes, model_inputs, read_people
+from attrformer.ordering import best_places
+from attrformer.processes import require_own_process
+from attrformer.recommender.arguments import truth_value, whole_number
+
+_ELEMENTS = 1 << 23
+_MOST = 256
+
+
+class OnnxRecommender:
+    """An exported model with the ids of its catalogue.
+
+    Args:
+        description: ids, attributes and training sequences.
+        session: of onnxruntime.
+    """
+
+    def __init__(self, description: Description, session: Any) -> None:
+        self.description, self._session = description, session
+        self._names = {node.name for node in session.get_inputs()}
+
+    @classmethod
+    def load(cls, folder: Path | str, *, threads: int = 1) -> OnnxRecommender:
+        """Reads what `export_model` wrote.
+
+        Args:
+            folder: the exported model.
+            threads: of onnxruntime.
+
+        Raises:
+            CheckpointError: the folder is no exported model, damaged or of another version.
+            ConfigurationError: onnxruntime is not installed.
+        """
+        require_own_process()
+        folder = standing_folder(Path(folder))
+        description = read_description(folder)
+        try:
+            onnxruntime = import_module("onnxruntime")
+        except ImportError as error:
+            raise ConfigurationError(
+                "Exported models run in onnxruntime. Install it: pip install 'attrformer[onnx]'."
+            ) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        path = folder / GRAPH
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            # onnxruntime has a class of its own for each of its errors, and all of them mean that the file is no good.
+            raise CheckpointError(f"{path} cannot be read ({error}). Export the model again.") from error
+        return cls(description, session)
+
+    def recommend(
+        self,
+        histories: Any,
+        *,
+        user_attributes: dict[Any, dict[str, Any]] | None = None,
+        k: int = 10,
+        hide_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+    ) -> Any:
+        """The best items for some histories, as the model answers that was exported.
+
+        Args:
+            histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
+                or a table with `user_id`, `item_id` and what else the training interactions had. None may be empty.
+                Ids of users of the training bring their attributes and leave these users out of those who are similar.
+            user_attributes: user id to {attribute: value}, in place of what the training knew; None says that a value
+                is not known.
+            k: items for each user; fewer come back where fewer are left.
+            hide_seen: leave out items of the history.
+            candidates: external ids of the items to choose from; the whole catalogue by default.
+            exclude: external ids of items never to recommend.
+
+        Returns:
+            A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue.
+
+        Raises:
+            UnknownIdError: an id or value is unknown; the message names it.
+            DataError: a history is empty, or an argument cannot be read.
+            ConfigurationError: k is below 1, or an attribute is none of this model.
+        """
+        require_own_process()
+        k, hide_seen = whole_number(k, "k"), truth_value(hide_seen, "hide_seen")
+        ids = self.description.items
+        people = read_people(self.description, histories)
+        attributes = attribute_codes(self.description, people, user_attributes)
+        closed = np.zeros(len(ids), dtype=bool)
+        if candidates is not None:
+            closed[:] = True
+            closed[item_codes(ids, candidates, "candidates")] = False
+        if exclude is not None:
+            closed[item_codes(ids, exclude, "exclude")] = True
+        owners, chosen, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+        size = max(1, min(_MOST, _ELEMENTS // max(1, len(ids))))
+        for start in range(0, len(people.users), size):
+            rows = np.arange(start, min(start + size, len(people.users)))
+            scores = self._scores(people, attributes, rows)
+            scores[:, closed] = -np.inf
+            for row, own in zip(rows, scores, strict=True):
+                if hide_seen:
+                    own[people.contexts.row(int(row))] = -np.inf
+                best = best_places(own, k)
+                owners.append(np.full(len(best), row))
+                chosen.append(best)
+                values.append(own[best])
+        return native_like(_table(people, ids.decode(np.concatenate(chosen)), owners, values), people.library)
+
+    def _scores(self, people: People, attributes: dict[str, Codes], rows: Codes) -> NDArray[np.float32]:
+        inputs = model_inputs(self.description, people, attributes, rows)
+        asked = {name: array for name, array in inputs.items() if name in self._names}
+        scores: NDArray[np.float32] = self._session.run(["scores"], asked)[0]
+        return scores
+
+
+def _table(people: People, items: pl.Series, owners: list[Codes], values: list[NDArray[np.float32]]) -> pl.DataFrame:
+    owner = np.concatenate(owners)
+    ranks = [np.arange(1, len(part) + 1) for part in owners]
+    return pl.DataFrame(
+        {USER: people.names.gather(owner), ITEM: items, SCORE: np.concatenate(values), RANK: np.concatenate(ranks)}
+    )

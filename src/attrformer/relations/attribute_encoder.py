@@ -1,0 +1,122 @@
+"""How the values of an attribute became codes, kept so that items and users that come later are read alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttributeEncoder:
+    """From the column of an attribute to value codes.
+
+    Args:
+        kind: of the column.
+        edges: float64, where numbers and times are cut into buckets; empty for texts.
+        buckets: int64 `[values]`, the bucket that each value code stands for; empty for texts, whose labels say it.
+        separator: what stands between the values of a text, where it was declared.
+    """
+
+    kind: AttributeKind
+    edges: NDArray[np.float64]
+    buckets: NDArray[np.int64]
+    separator: str = ""
+
+    @property
+    def described(self) -> str:
+        """Kind and separator in one text, for files."""
+        return f"{self.kind.value} {self.separator}" if self.separator else self.kind.value
+
+    @classmethod
+    def from_described(cls, text: str, edges: NDArray[np.float64], buckets: NDArray[np.int64]) -> AttributeEncoder:
+        """The reading whose `described` is the text."""
+        kind, _, separator = text.partition(" ")
+        return cls(AttributeKind(kind), edges, buckets, separator)
+
+    @classmethod
+    def of(cls, attribute: Attribute, buckets: int) -> tuple[AttributeEncoder, Attribute]:
+        """The reading of an attribute, and the attribute with its numbers cut into at most `buckets` buckets."""
+        nothing = np.empty(0, dtype=np.int64)
+        if attribute.kind not in (AttributeKind.NUMERIC, AttributeKind.TIME):
+            return cls(attribute.kind, np.empty(0), nothing, attribute.separator), attribute
+        edges = attribute.bucket_edges(buckets)
+        return cls(attribute.kind, edges, np.arange(len(edges) + 1)), attribute.cut(edges)
+
+    def keeping(self, codes: NDArray[np.int64]) -> AttributeEncoder:
+        """The same reading where only some value codes are kept, which are then numbered in their order."""
+        return replace(self, buckets=self.buckets[codes]) if len(self.buckets) else self
+
+    @staticmethod
+    def to_arrays(reading: AttributeEncoder | None) -> tuple[dict[str, NDArray[Any]], str | None]:
+        """Its arrays and what else is stored; none where it is not known how a column was read.
+
+        Args:
+            reading: to be stored, or None.
+        """
+        if reading is None:
+            return {}, None
+        return {"edges": reading.edges, "buckets": reading.buckets}, reading.described
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], described: str | None) -> AttributeEncoder | None:
+        """The inverse of `to_arrays`.
+
+        Raises:
+            KeyError: an array is missing.
+        """
+        return None if described is None else cls.from_described(described, arrays["edges"], arrays["buckets"])
+
+    def check(self, name: str) -> None:
+        """Looks through what was read from files.
+
+        Args:
+            name: of the column, for the error.
+
+        Raises:
+            ValueError: an array is no such one.
+        """
+        require_array(f"edges of '{name}'", self.edges, FLOATS, (-1,))
+        require_that(bool((np.diff(self.edges) >= 0).all()), f"edges of '{name}' are not ascending")
+        require_array(f"buckets of '{name}'", self.buckets, INTEGERS, (-1,), least=0, most=len(self.edges))
+
+    def spoken(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels as people read them: times, which are kept as seconds, as dates."""
+        if self.kind is not AttributeKind.TIME:
+            return labels
+        dates = self.edges.astype("datetime64[s]").astype("datetime64[D]").astype(str).tolist()
+        bounds = ["", *dates, ""]
+        return tuple(f"{bounds[bucket]}..{bounds[bucket + 1]}" for bucket in self.buckets)
+
+    def exact(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels, where numbers are rounded in them with all their digits."""
+        if not len(self.buckets):
+            return labels
+        bounds = ["", *(repr(edge) for edge in self.edges.tolist()), ""]
+        return tuple(f"{bounds[bucket]}..{bounds[bucket + 1]}" for bucket in self.buckets)
+
+    def codes(self, attribute: Attribute, labels: tuple[str, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The values of an attribute that was read later.
+
+        Args:
+            attribute: of the kind of this reading, numbers as they are.
+            labels: external value of each code.
+
+        Returns:
+            int64 `[n]` rows, ascending, and int64 `[n]` value codes; a value without a code is left out.
+        """
+        if len(self.buckets):
+            attribute = attribute.cut(self.edges)
+            lookup = np.full(len(self.edges) + 1, -1, dtype=np.int64)
+            lookup[self.buckets] = np.arange(len(self.buckets))
+        else:
+            known = {label: code for code, label in enumerate(labels)}
+            lookup = np.array([known.get(value, -1) for value in attribute.vocabulary], dtype=np.int64)
+        owner = np.repeat(np.arange(len(attribute)), np.diff(attribute.offsets))
+        codes = lookup[attribute.codes]
+        return owner[codes >= 0], codes[codes >= 0]

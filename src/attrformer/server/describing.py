@@ -1,0 +1,75 @@
+"""What a model says about itself, for the page."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any, Final
+
+import numpy as np
+
+from attrformer.columns import TIMESTAMP, USER
+from attrformer.data.attributes import AttributeKind
+from attrformer.errors import UnknownIdError
+from attrformer.relations.user_attribute import UserAttributeRelation
+from attrformer.server.answering import Served
+
+CONTENT = "content"
+BEHAVIOURS: Final = "behaviours"
+
+
+def describe(served: Served) -> dict[str, Any]:
+    """Sizes, relations with their strength, attributes with their values."""
+    model, fitted = served.model, served.model.fitted
+    relations = fitted.relations
+    return {
+        "model": served.generation,
+        "name": model.config.model.name,
+        "dataset": fitted.knowledge.dataset,
+        "items": len(served.catalogue),
+        "users": len(fitted.knowledge.user_ids),
+        "relations": {name: float(strength) for name, strength in model.relation_strengths().items()},
+        "similar_by": similar_by(served),
+        "pair_attributes": model.pair_attributes(),
+        # The last value stands for a missing one.
+        "user_attributes": {name: list(user.labels[:-1]) for name, user in relations.users.items()},
+        "user_numbers": [name for name, user in relations.users.items() if _counted(user)],
+        "item_attributes": list(relations.item_columns),
+    }
+
+
+def similar_by(served: Served) -> list[str]:
+    """What `similar_items` takes as `by`."""
+    relations = served.model.fitted.relations
+    return [CONTENT, *relations.rows, *(f"item_{name}" for name in relations.features)]
+
+
+def latest(served: Served, user_id: str, limit: int) -> dict[str, Any]:
+    """What a user did last: user_id, how many items are known, and the latest of them with times, oldest first.
+
+    Args:
+        served: the model.
+        user_id: as text.
+        limit: most items to give.
+
+    Raises:
+        UnknownIdError: the model does not know the user.
+    """
+    knowledge = served.model.fitted.knowledge
+    code = int(knowledge.user_ids.encode([user_id])[0])
+    if code < 0:
+        raise UnknownIdError(f"user_id: '{user_id}' is not among the users of this model. Give a known id.")
+    row = knowledge.histories.rows(np.array([code]))
+    items = []
+    for place in range(max(0, len(row.items) - limit), len(row.items)):
+        item = served.catalogue.entry(int(row.items[place]))
+        if row.times is not None:
+            item[TIMESTAMP] = int(row.times[place])
+        levels = {name: float(values[place]) for name, values in row.behaviours.items()}
+        if levels:
+            item[BEHAVIOURS] = {name: value if isfinite(value) else None for name, value in levels.items()}
+        items.append(item)
+    return {USER: knowledge.user_ids.decode([code]).to_list()[0], "total": len(row.items), "items": items}
+
+
+def _counted(user: UserAttributeRelation) -> bool:
+    return user.reading is not None and user.reading.kind in (AttributeKind.NUMERIC, AttributeKind.TIME)

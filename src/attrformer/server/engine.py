@@ -1,0 +1,199 @@
+"""The model that a service answers with: reading it, trying it out, adding items to it, and changing it."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from attrformer.errors import CheckpointError
+from attrformer.recommender import Recommender
+from attrformer.server import model_store as folders
+from attrformer.server.added import Added
+from attrformer.server.answering import Answer, Served, answer_in_pieces, answer_together
+from attrformer.server.calls import Call
+from attrformer.server.carrying import carry, item_table
+from attrformer.server.catalogue import Catalogue
+from attrformer.server.options import ServeOptions
+from attrformer.server.pricing import Prices
+from attrformer.server.trial import require_answers
+
+
+class ReloadRunning(Exception):
+    """A new model is being read at this moment."""
+
+
+class CatalogueFull(Exception):
+    """As many items have been added as may be.
+
+    Args:
+        most: that may.
+        left: that still may.
+    """
+
+    def __init__(self, most: int, left: int) -> None:
+        super().__init__()
+        self.most, self.left = most, left
+
+
+class Engine:
+    """One run and its model.
+
+    Args:
+        run: the run folder.
+        options: of the service.
+        heard: is told of joint calls: the method, how many calls it answered, and its seconds.
+    """
+
+    def __init__(
+        self, run: Path, options: ServeOptions, heard: Callable[[str, int, float], None] = lambda *_: None
+    ) -> None:
+        self.run, self._options, self._heard = run, options, heard
+        self.prices = Prices()
+        self._added = Added(run)
+        self._served: Served | None = None
+        self._changing = threading.Lock()
+        self._adding = False
+
+    @property
+    def served(self) -> Served | None:
+        """The model in use, None before the first one is ready."""
+        return self._served
+
+    def start(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Reads the model of the run and tries it out.
+
+        Args:
+            ready: is called before the model answers.
+
+        Raises:
+            CheckpointError: there is none, or it cannot be read.
+            ConfigurationError: the device cannot be used.
+        """
+        with self._changing:
+            folders.recover(self.run)
+            served = self._read(self.run / folders.MODEL, 1)
+            ready()
+            self._served = served
+
+    def reload(self, wait: bool = False) -> Served:
+        """Reads `RUN/next`, or where there is none `RUN/model` anew, tries it out and answers with it from then on.
+
+        Calls are answered by the old model until the new one is ready. What is moved into its place is moved last, so
+        that whatever ends the process before leaves the old model to the next start.
+
+        Args:
+            wait: for another change that is under way.
+
+        Raises:
+            ReloadRunning: another change is under way.
+            CheckpointError: the new model cannot be used; the old one stays.
+        """
+        # Items that are being added take a moment, which is waited for.
+        if not self._changing.acquire(blocking=wait or self._adding):
+            raise ReloadRunning
+        try:
+            folder = folders.waiting(self.run)
+            generation = 1 if self._served is None else self._served.generation + 1
+            before = folders.state(folder)
+            served = self._read(folder, generation)
+            if folders.state(folder) != before:
+                raise CheckpointError(f"{folder} was written to while it was read. Reload again when it is complete.")
+            if folder.name == folders.NEXT:
+                self._promote()
+            self._served = served
+        finally:
+            self._changing.release()
+        return served
+
+    def price(self, call: Call) -> float:
+        """Seconds that a call will take."""
+        return self.prices.of(call, len(self._ready().catalogue))
+
+    def answer(self, calls: Sequence[Call]) -> list[Answer | Exception]:
+        """Answers calls, as many as possible together; to be called by one thread at a time.
+
+        Args:
+            calls: what waits, oldest first.
+
+        Returns:
+            An answer or the error of each.
+        """
+        return answer_together(self._ready(), calls, self.prices, self._heard)
+
+    def pieces(self, call: Call) -> Generator[None, None, Answer]:
+        """Answers one call a piece at a time; by the same thread."""
+        return answer_in_pieces(self._ready(), call, self.prices, self._heard)
+
+    def add_items(self, rows: list[dict[str, Any]]) -> Served:
+        """Adds items to the catalogue; calls are answered meanwhile by the model without them.
+
+        Where they are to be kept, they are on the disk before this returns.
+
+        Args:
+            rows: item_id and attributes of each.
+
+        Raises:
+            ReloadRunning: a new model is being read, which would not know them.
+            CatalogueFull: as many items have been added as may be.
+            AttrFormerError: the items cannot be added; none is then.
+        """
+        if not self._changing.acquire(blocking=False):
+            raise ReloadRunning
+        self._adding = True
+        try:
+            served = self._ready()
+            left = self._options.most_added - served.added
+            if len(rows) > left:
+                raise CatalogueFull(self._options.most_added, max(0, left))
+            # A copy, so that nothing has happened where anything fails.
+            model = copy.copy(served.model)
+            model.add_items(item_table(rows, list(model.fitted.relations.item_columns)))
+            grown = Served(model, Catalogue(model.fitted), served.generation, served.trained, served.lost)
+            require_answers(grown.model)
+            if self._options.save_added:
+                self._added.append(rows)
+            self._served = grown
+            return grown
+        finally:
+            self._adding = False
+            self._changing.release()
+
+    def _ready(self) -> Served:
+        assert self._served is not None, "requests are let in once the model is ready"
+        return self._served
+
+    def _read(self, folder: Path, generation: int) -> Served:
+        if not folder.exists():
+            raise CheckpointError(f"{self.run} holds no finished model. Give a folder that `attrformer train` wrote.")
+        model = Recommender.load(folder, device=self._options.device)
+        trained = len(model.fitted.knowledge.item_ids)
+        require_answers(model)
+        if self._options.save_added:
+            carried, lost = carry(model, self._added.read())
+            if carried:
+                require_answers(model)
+        else:
+            lost = self._left_behind(model)
+        return Served(model, Catalogue(model.fitted), generation, trained, lost)
+
+    def _left_behind(self, model: Recommender) -> int:
+        """Items that were added to the model in use and that another one does not know."""
+        if self._served is None or not self._served.added:
+            return 0
+        added = self._served.model.fitted.knowledge.item_ids.values[self._served.trained :].cast(pl.String)
+        known = model.fitted.knowledge.item_ids.values.cast(pl.String)
+        return int((~added.is_in(known.implode())).sum())
+
+    def _promote(self) -> None:
+        try:
+            folders.promote(self.run)
+        except OSError as error:
+            raise CheckpointError(
+                f"The new model cannot be moved into {self.run} ({error.strerror or error}). "
+                "Let the service write there."
+            ) from error

@@ -1,0 +1,68 @@
+"""Figures for Prometheus. Labels are of few values: no user, item or address ever becomes one."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from attrformer.server.engine import Engine
+
+_SECONDS: Final = (0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.3, 2.6, 5, 10)
+_COUNTS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """The figures of one service, in a registry of its own."""
+
+    def __init__(self) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+        self.registry = CollectorRegistry()
+        own: Any = {"registry": self.registry}
+        self._requests = Counter(
+            "attrformer_requests", "Requests by route and status.", ["route", "method", "status"], **own
+        )
+        self._seconds = Histogram(
+            "attrformer_request_seconds",
+            "From first byte to last, by route.",
+            ["route"],
+            buckets=_SECONDS,
+            **own,
+        )
+        self._model_seconds = Histogram(
+            "attrformer_model_seconds", "Of one call of the model.", ["call"], buckets=_SECONDS, **own
+        )
+        self._together = Histogram(
+            "attrformer_batch_requests", "Requests that one call answered.", ["call"], buckets=_COUNTS, **own
+        )
+        self._reloads = Counter("attrformer_reloads", "Changes of the model by outcome.", ["outcome"], **own)
+        self._waiting = Gauge("attrformer_waiting_requests", "Requests that wait for the model.", **own)
+        self._items = Gauge("attrformer_catalogue_items", "Items that can be recommended.", **own)
+        self._generation = Gauge("attrformer_model_generation", "1 at the start, one more for each reload.", **own)
+        self._ready = Gauge("attrformer_ready", "1 when a model answers.", **own)
+
+    def watch(self, engine: Engine, waiting: Any) -> None:
+        """Ties the gauges to the model in use and to the line before it, anything with a length."""
+        self._waiting.set_function(lambda: len(waiting))
+        self._items.set_function(lambda: 0 if engine.served is None else len(engine.served.catalogue))
+        self._generation.set_function(lambda: 0 if engine.served is None else engine.served.generation)
+        self._ready.set_function(lambda: float(engine.served is not None))
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Counts a request that has been answered."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def call(self, method: str, together: int, seconds: float) -> None:
+        """Counts a call of the model."""
+        self._model_seconds.labels(method).observe(seconds)
+        self._together.labels(method).observe(together)
+
+    def reload(self, outcome: str) -> None:
+        """Counts a change of the model: "done" or "failed"."""
+        self._reloads.labels(outcome).inc()
+
+    def text(self) -> bytes:
+        """All figures in the format that Prometheus reads."""
+        from prometheus_client import generate_latest
+
+        return generate_latest(self.registry)

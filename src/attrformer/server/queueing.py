@@ -1,0 +1,227 @@
+"""What waits for the model, and the one thread that works it off.
+
+A request puts its call into the line and waits. The thread takes what stands there, answers calls that can be joined
+together, and hands the answers back to the event loop. While it works the next ones gather, so that batches grow
+with the load and a single request never waits for company.
+
+A call that takes long is answered in pieces, and between two pieces the others have their turn: they wait for a piece
+and not for the call. Of several such calls the one that is nearest to its end goes on. What all of them will take is
+bounded by the time that a request waits at most, since what comes behind them would not be answered in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from attrformer.server.calls import Call
+from attrformer.server.pricing import PIECE
+
+LONG: Final = 0.05
+"""Seconds from which on a call is answered in pieces; calls that are answered together take twice as long at most."""
+
+_LATEST: Final = 60
+
+
+class LineFull(Exception):
+    """There is as much waiting as may.
+
+    Args:
+        seconds: until it makes sense to ask again.
+    """
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        super().__init__()
+        self.seconds = max(1, min(_LATEST, math.ceil(seconds)))
+
+
+class LineClosed(Exception):
+    """The service is about to stop."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A call, or any other work that must not meet a call, and where its answer goes; what it will take, in seconds."""
+
+    work: Call | Callable[[], Any]
+    answer: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    price: float
+    pieces: Generator[None, None, Any] | None = None
+    spent: int = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left of a call in pieces, as far as anybody knows."""
+        return max(self.price - self.spent * PIECE, 0.0)
+
+
+class Line:
+    """The line before the model.
+
+    Args:
+        answer: answers calls together; an exception in place of an answer goes to its request only.
+        most: requests that may wait.
+        batch: users that are answered together.
+        price: seconds that a call will take.
+        pieces: answers a call in pieces; where None all are answered whole.
+        seconds: that what waits may take, short calls and long ones each.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Sequence[Call]], Sequence[Any]],
+        most: int,
+        batch: int,
+        *,
+        price: Callable[[Call], float] = lambda _: 0.0,
+        pieces: Callable[[Call], Generator[None, None, Any]] | None = None,
+        seconds: float = math.inf,
+    ) -> None:
+        self._answer, self._most, self._batch = answer, most, batch
+        self._price, self._pieces, self._seconds = price, pieces, seconds
+        self._waiting: deque[_Waiting] = deque()
+        self._long: list[_Waiting] = []
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="attrformer-model", daemon=True)
+        self._thread.start()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._long)
+
+    @property
+    def waited_for(self) -> int:
+        """Those of them that somebody still waits for."""
+        with self._changed:
+            return sum(not entry.answer.cancelled() for entry in (*self._waiting, *self._long))
+
+    @property
+    def cost(self) -> float:
+        """Seconds that what waits will take."""
+        with self._changed:
+            return self._cost(self._waiting) + self._cost(self._long)
+
+    async def submit(self, work: Call | Callable[[], Any], timeout: float) -> Any:
+        """Puts work into the line and waits for its answer.
+
+        Args:
+            work: a call of the recommender, or a function that is to run between calls.
+            timeout: seconds to wait; work that has not begun then is not done, and no further piece of a long call.
+
+        Raises:
+            LineFull: too much is waiting.
+            LineClosed: the service is about to stop.
+            TimeoutError: the answer did not come in time.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        price = self._price(work) if isinstance(work, Call) else 0.0
+        entry = _Waiting(work, answer, loop, price)
+        with self._changed:
+            if self._closed:
+                raise LineClosed
+            line = self._long if self._pieces is not None and price > LONG else self._waiting
+            self._require_room(line, price)
+            line.append(entry)
+            self._changed.notify()
+        try:
+            return await asyncio.wait_for(answer, timeout)
+        except asyncio.TimeoutError as error:
+            # Another class than the built-in one before Python 3.11.
+            raise TimeoutError from error
+
+    def close(self) -> None:
+        """Takes no more work, does what is waiting, and ends the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _require_room(self, line: deque[_Waiting] | list[_Waiting], price: float) -> None:
+        """Refuses what would make too many wait, or too much; a call that finds none before it is always taken."""
+        cost = self._cost(line)
+        if len(line) >= self._most or (cost > 0 and cost + price > self._seconds):
+            raise LineFull(cost)
+
+    def _cost(self, line: deque[_Waiting] | list[_Waiting]) -> float:
+        return sum(entry.left for entry in line if not entry.answer.cancelled())
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._long or self._closed)
+                # Whoever gave up waiting cancelled the answer.
+                self._long = [entry for entry in self._long if not entry.answer.cancelled()]
+                if not self._waiting and not self._long:
+                    if self._closed:
+                        return
+                    continue
+                taken = self._take() if self._waiting else []
+                long = min(self._long, key=lambda entry: entry.left, default=None)
+            self._work([entry for entry in taken if not entry.answer.cancelled()])
+            if long is not None:
+                self._go_on(long)
+
+    def _take(self) -> list[_Waiting]:
+        """The next work to do: one function, or calls from the front of the line that make up a batch."""
+        taken = [self._waiting.popleft()]
+        if not isinstance(taken[0].work, Call):
+            return taken
+        asked, price = taken[0].work.asked, taken[0].price
+        while self._waiting and isinstance(self._waiting[0].work, Call):
+            asked += self._waiting[0].work.asked
+            price += self._waiting[0].price
+            if asked > self._batch or price > 2 * LONG:
+                break
+            taken.append(self._waiting.popleft())
+        return taken
+
+    def _work(self, taken: list[_Waiting]) -> None:
+        calls = [entry.work for entry in taken if isinstance(entry.work, Call)]
+        try:
+            answers = self._answer(calls) if calls else [entry.work() for entry in taken]  # type: ignore[operator]
+        except Exception as error:
+            answers = [error] * len(taken)
+        for entry, answer in zip(taken, answers, strict=True):
+            _hand_back(entry, answer)
+
+    def _go_on(self, entry: _Waiting) -> None:
+        """Does the next piece of a long call."""
+        assert isinstance(entry.work, Call) and self._pieces is not None
+        answer: Any = None
+        try:
+            if entry.pieces is None:
+                entry.pieces = self._pieces(entry.work)
+            next(entry.pieces)
+            entry.spent += 1
+            return
+        except StopIteration as done:
+            answer = done.value
+        except Exception as error:
+            answer = error
+        with self._changed:
+            self._long = [other for other in self._long if other is not entry]
+        _hand_back(entry, answer)
+
+
+def _hand_back(entry: _Waiting, answer: Any) -> None:
+    try:
+        entry.loop.call_soon_threadsafe(_deliver, entry.answer, answer)
+    except RuntimeError:
+        # The event loop has ended, so nobody waits any more.
+        return
+
+
+def _deliver(future: asyncio.Future[Any], answer: Any) -> None:
+    if future.cancelled():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

@@ -1,0 +1,171 @@
+"""The addresses below `/v1`: each turns a request into one call and its answer into JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from attrformer.columns import ITEM, TITLE
+from attrformer.server import describing, schemas
+from attrformer.server.answering import Answer
+from attrformer.server.calls import EXPLAIN, RECOMMEND, SIMILAR
+from attrformer.server.errors import Refused
+from attrformer.server.options import MOST_EXPLAINED, MOST_HISTORY
+from attrformer.server.pieces import InPieces
+from attrformer.server.schemas import ErrorAnswer
+from attrformer.server.state import Service
+
+_REASONS = {
+    400: "The body is no JSON.",
+    401: "The token is missing or wrong.",
+    404: "An id is unknown.",
+    408: "The body did not arrive in time.",
+    413: "The body is too large.",
+    422: "The request does not fit its description, or the model.",
+    421: "The Host header names a site that this service is not.",
+    429: "Too many requests are waiting, or too much work.",
+    500: "Something went wrong in the service.",
+    503: "No model answers yet, or not in time.",
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": words} for status, words in _REASONS.items()
+}
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    403: {"model": ErrorAnswer, "description": "Set a token to allow this."},
+    409: {"model": ErrorAnswer, "description": "A new model is being read, or cannot be used; no more can be added."},
+}
+
+router = APIRouter(prefix="/v1", responses=RESPONSES)
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request came to."""
+    service: Service = request.app.state.service
+    return service
+
+
+Here = Annotated[Service, Depends(service_of)]
+
+
+@router.post("/recommend", response_model=schemas.RecommendAnswer, summary="The best items for users or histories")
+async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
+    """What `Recommender.recommend` gives: ranked items for known users, or for histories of anybody."""
+    _require_somebody(body)
+    return _answer(await service.ask(RECOMMEND, body))
+
+
+@router.post("/explain", response_model=schemas.ExplainAnswer, summary="Why items are ranked as they are")
+async def explain(body: schemas.ExplainBody, service: Here) -> Response:
+    """What `Recommender.explain` gives: the parts that each score is the sum of, and what in the history spoke."""
+    _require_somebody(body)
+    _require_few(body)
+    return _answer(await service.ask(EXPLAIN, body))
+
+
+@router.post("/similar", response_model=schemas.SimilarAnswer, summary="Items similar to items")
+async def similar(body: schemas.SimilarBody, service: Here) -> Response:
+    """What `Recommender.similar_items` gives: neighbours by what the model has learned, or by one relation."""
+    return _answer(await service.ask(SIMILAR, body))
+
+
+@router.post(
+    "/items",
+    response_model=schemas.AddAnswer,
+    responses=_CONFLICT,
+    status_code=201,
+    summary="Add items",
+)
+async def add_items(body: schemas.AddBody, service: Here) -> JSONResponse:
+    """What `Recommender.add_items` does: items nobody has met yet can be recommended from their attributes at once.
+
+    They are there until the service ends or reads another model, unless it was started to save them. So many may be
+    added as `--most-added` says.
+    """
+    if not service.options.writable:
+        raise Refused(403, "not_allowed", "Items can be added where a token is set. Start the service with one.")
+    rows = [_item_row(item) for item in body.items]
+    served = await service.add(rows)
+    saved = service.options.save_added
+    return JSONResponse({"added": len(rows), "catalogue": len(served.catalogue), "saved": saved}, 201)
+
+
+@router.get("/catalogue", response_model=schemas.CatalogueAnswer, summary="Search the catalogue")
+async def catalogue(
+    service: Here,
+    query: Annotated[str, Query(max_length=200, description="Words of a title or id.", examples=["trail"])] = "",
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> JSONResponse:
+    """Items whose title or id holds every word."""
+    total, items = service.served.catalogue.search(query, limit, offset)
+    return JSONResponse({"total": total, "items": items})
+
+
+@router.get("/history", response_model=schemas.HistoryAnswer, summary="What a user did")
+async def history(
+    service: Here,
+    user_id: Annotated[str, Query(min_length=1, max_length=256, examples=["user-0001"])],
+    limit: Annotated[int, Query(ge=1, le=MOST_HISTORY)] = 50,
+) -> JSONResponse:
+    """The latest items of a user that the model was fitted on, oldest first, with what is known of each."""
+    return JSONResponse(describing.latest(service.served, user_id, limit))
+
+
+@router.get("/model", response_model=schemas.ModelAnswer, summary="What the model can be asked")
+async def model(service: Here) -> JSONResponse:
+    """Relations with their strength, attributes and their values."""
+    options = service.options
+    allowed = {"may_add": options.writable, "may_reload": options.token is not None}
+    return JSONResponse(describing.describe(service.served) | allowed)
+
+
+@router.get("/pairs", response_model=schemas.PairsAnswer, summary="The strongest pairs of an attribute's values")
+async def pairs(
+    service: Here,
+    attribute: Annotated[str, Query(min_length=1, max_length=256, examples=["brand"])],
+    count: Annotated[int, Query(ge=2, le=40, description="Most values to give.")] = 12,
+) -> JSONResponse:
+    """What `Recommender.strongest_pairs` gives: row a, column b says how much value a speaks for value b."""
+    served = service.served
+    values, matrix = await service.between(lambda: served.model.strongest_pairs(attribute, count))
+    return JSONResponse({"attribute": attribute, "values": values, "matrix": matrix.tolist()})
+
+
+@router.post("/reload", response_model=schemas.ReloadAnswer, responses=_CONFLICT, summary="Change to a new model")
+async def reload(service: Here) -> JSONResponse:
+    """Reads `RUN/next`, or `RUN/model` anew, and answers with it from then on; no request is dropped meanwhile."""
+    if service.options.token is None:
+        raise Refused(403, "not_allowed", "This needs a token. Start the service with one, or send it SIGHUP.")
+    served = await service.reload()
+    lost = {"lost": served.lost} if served.lost else {}
+    return JSONResponse({"model": served.generation, "items": len(served.catalogue), **lost})
+
+
+def _require_somebody(body: schemas.Whom) -> None:
+    if body.users is None and body.histories is None and body.user_attributes is None:
+        raise Refused(422, "invalid", "Nobody is asked about. Give users, histories or user_attributes.")
+
+
+def _require_few(body: schemas.ExplainBody) -> None:
+    people = max(len(given) for given in (body.users, body.histories, body.user_attributes) if given is not None)
+    scores = people * (body.k if body.items is None else len(body.items))
+    if scores > MOST_EXPLAINED:
+        message = f"{scores:,} scores are to be explained. Ask for {MOST_EXPLAINED:,} at most, in several requests."
+        raise Refused(422, "invalid", message)
+
+
+def _answer(answer: Answer) -> Response:
+    # The entries are JSON already: making them takes time, which the event loop does not have.
+    warnings = json.dumps(answer.warnings, ensure_ascii=False).encode("utf-8", "replace")
+    pieces = list(answer.results)
+    pieces[0] = b'{"model":%d,"results":%b' % (answer.generation, pieces[0])
+    pieces[-1] += b',"warnings":%b}' % warnings
+    return InPieces(pieces, {"X-Answered-Together": str(answer.together)})
+
+
+def _item_row(item: schemas.AddBody.Item) -> dict[str, Any]:
+    named = {ITEM: item.item_id} | ({} if item.title is None else {TITLE: item.title})
+    return {**item.attributes, **named}

@@ -1,0 +1,207 @@
+"""What the parts of one service share."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from attrformer.columns import TIMESTAMP
+from attrformer.server.answering import Answer, Served
+from attrformer.server.calls import Call
+from attrformer.server.engine import Engine, ReloadRunning
+from attrformer.server.errors import not_ready
+from attrformer.server.logs import log
+from attrformer.server.metrics import Metrics
+from attrformer.server.options import ServeOptions
+from attrformer.server.queueing import Line, LineClosed, LineFull
+
+ADDS: Final = 8
+"""Requests that add items and wait for each other."""
+
+
+class Service:
+    """One run behind HTTP: its model, the line before it, its figures.
+
+    Args:
+        run: the run folder.
+        options: of the service.
+    """
+
+    def __init__(self, run: Path, options: ServeOptions) -> None:
+        self.options = options
+        self.metrics = Metrics()
+        self.engine = Engine(run, options, self.metrics.call)
+        self.line = Line(
+            self.engine.answer,
+            options.queue,
+            options.batch,
+            price=self.engine.price,
+            pieces=self.engine.pieces,
+            seconds=options.timeout,
+        )
+        # One at a time, beside the thread of the model.
+        self._adder = ThreadPoolExecutor(1, thread_name_prefix="attrformer-items")
+        self._adding = 0
+        self.metrics.watch(self.engine, self.line)
+        self.failure: Exception | None = None
+        self._reloading: asyncio.Task[Served] | None = None
+        self._soon = False
+
+    @property
+    def served(self) -> Served:
+        """The model in use.
+
+        Raises:
+            Refused: there is none yet.
+        """
+        if self.engine.served is None:
+            raise not_ready()
+        return self.engine.served
+
+    async def start(self) -> None:
+        """Reads the model; `failure` says so where it cannot be read."""
+        try:
+            await asyncio.to_thread(self.engine.start, ready=_spare)
+        except Exception as error:
+            self.failure = error
+            log("start.failed", logging.ERROR, error=error)
+        else:
+            log("ready", items=len(self.served.catalogue), **_carried(self.served))
+
+    async def ask(self, method: str, body: Any) -> Answer:
+        """Waits for the answer to a call of the model.
+
+        Args:
+            method: of `Recommender`.
+            body: of the request, whose fields are the arguments; what was not given is left out.
+        """
+        _ = self.served
+        arguments = body.model_dump(exclude_unset=True, exclude_none=True)
+        for name in ("users", "items"):
+            if name in arguments:
+                arguments[name] = list(dict.fromkeys(arguments[name]))
+        if "histories" in arguments:
+            arguments["histories"] = _flat(arguments["histories"])
+        answer: Answer = await self.line.submit(Call(method, arguments), self.options.timeout)
+        return answer
+
+    async def between(self, work: Callable[[], Any]) -> Any:
+        """Runs a function on the thread of the model, between calls."""
+        _ = self.served
+        return await self.line.submit(work, self.options.timeout)
+
+    async def add(self, rows: list[dict[str, Any]]) -> Served:
+        """Adds items, one request after the other; requests are answered meanwhile.
+
+        Args:
+            rows: item_id and attributes of each.
+
+        Raises:
+            LineFull: others are being added, and enough wait for them.
+            LineClosed: the service is about to stop.
+            TimeoutError: its turn did not come in time; nothing was added.
+            ReloadRunning: a new model is being read.
+            CatalogueFull: as many items have been added as may be.
+            AttrFormerError: the items cannot be added; none is then.
+        """
+        _ = self.served
+        if self._adding >= ADDS:
+            raise LineFull
+        try:
+            work = self._adder.submit(self.engine.add_items, rows)
+        except RuntimeError as error:
+            raise LineClosed from error
+        self._adding += 1
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(work)), self.options.timeout)
+        except asyncio.TimeoutError as error:
+            # What has begun is waited for: whoever asks has to know whether the items are there.
+            if work.cancel():
+                raise TimeoutError from error
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        finally:
+            self._adding -= 1
+
+    async def reload(self, *, wait: bool = False) -> Served:
+        """Changes to the model that waits in the run folder; requests go on meanwhile.
+
+        Args:
+            wait: for another change, or the first model, where that is under way.
+
+        Raises:
+            Refused: there is no model yet.
+            ReloadRunning: another change is under way.
+            AttrFormerError: the new model cannot be used; the old one stays.
+        """
+        if not wait:
+            _ = self.served
+        log("reload.started")
+        try:
+            served = await asyncio.to_thread(self.engine.reload, wait)
+            # The old model leaves by itself; a collection now would stop all requests.
+            gc.freeze()
+        except ReloadRunning:
+            raise
+        except Exception as error:
+            self.metrics.reload("failed")
+            log("reload.failed", logging.ERROR, error=error)
+            raise
+        self.metrics.reload("done")
+        log("reload.done", model=served.generation, items=len(served.catalogue), **_carried(served))
+        return served
+
+    def reload_soon(self) -> None:
+        """Starts a reload and forgets about it: its outcome is in the log and in the figures.
+
+        Where a model is being read, it begins after that, since what it asks for may have come meanwhile. One that has
+        not begun stands for all that are asked for until then.
+        """
+        if self._soon:
+            return
+        self._soon = True
+        self._reloading = asyncio.ensure_future(self._reload_later(self._reloading))
+        self._reloading.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _reload_later(self, before: asyncio.Task[Served] | None) -> Served:
+        if before is not None:
+            await asyncio.wait((before,))
+        self._soon = False
+        return await self.reload(wait=True)
+
+    def close(self) -> None:
+        """Answers what is waiting and takes no more."""
+        self.line.close()
+        self._adder.shutdown()
+
+
+def _spare() -> None:
+    """Keeps what is there now out of later collections of garbage, each of which would stop all requests for long."""
+    gc.collect()
+    gc.freeze()
+
+
+def _flat(histories: Any) -> Any:
+    """Histories as the recommender takes them: behaviour attributes of an entry beside its item and time."""
+    if isinstance(histories, dict):
+        return {name: _entries(row) for name, row in histories.items()}
+    return [_entries(row) for row in histories]
+
+
+def _entries(row: list[Any]) -> list[Any]:
+    # No attribute takes the place of what every entry may have.
+    return [
+        {**entry.pop("behaviours", {}), TIMESTAMP: None, **entry} if isinstance(entry, dict) else entry for entry in row
+    ]
+
+
+def _carried(served: Served) -> dict[str, Any]:
+    """What the log says of items that were added before, where there were any."""
+    return {"added": served.added, "lost": served.lost} if served.added or served.lost else {}

@@ -1,0 +1,82 @@
+"""Files of tables: every ending, headers that cannot be used, several files of one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from attrformer.data import Dataset, read_table, to_polars
+from attrformer.errors import DataError
+
+FRAME = pl.DataFrame({"user_id": [1, 2], "item_id": ["a", "b"]})
+
+
+@pytest.mark.parametrize("name", ["t.JSONL", "t.json", "t.ndjson"])
+def test_json_lines_and_lists_are_read(tmp_path: Path, name: str) -> None:
+    (FRAME.write_json if name == "t.json" else FRAME.write_ndjson)(tmp_path / name)
+    assert read_table(tmp_path / name).equals(FRAME)
+
+
+def test_of_several_files_of_a_table_the_parquet_file_is_read_with_a_note(tmp_path: Path) -> None:
+    FRAME.write_parquet(tmp_path / "interactions.parquet")
+    FRAME.head(1).write_csv(tmp_path / "interactions.csv")
+    dataset = Dataset.load(tmp_path)
+    assert dataset.user_count == 2
+    assert "interactions.parquet: this file is read, interactions.csv beside it is not" in dataset.notes
+
+
+def test_several_text_files_of_a_table_are_refused(tmp_path: Path) -> None:
+    FRAME.write_csv(tmp_path / "interactions.csv")
+    FRAME.write_csv(tmp_path / "interactions.tsv", separator="\t")
+    with pytest.raises(DataError, match=r"several files of one table: interactions.csv, interactions.tsv. Leave one"):
+        Dataset.load(tmp_path)
+
+
+def test_other_files_of_a_folder_do_not_disturb(tmp_path: Path) -> None:
+    FRAME.write_csv(tmp_path / "interactions.csv")
+    for name in ("interactions.csv.bak", "interactions.old.csv", "items_old.csv", "items.xlsx", "interactions"):
+        (tmp_path / name).write_text("x")
+    assert Dataset.load(tmp_path).user_count == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user_id,item_id,a,a\n1,2,3,4\n", "column 'a': the column stands twice in the header. Rename one"),
+        ("user_id,item_id,a, a\n1,2,3,4\n", "column 'a': the column stands twice in the header"),
+        ("user_id;item_id\n1;2\n", "its columns are separated by semicolons"),
+        ("user_id\titem_id\n1\t2\n", "its columns are separated by tabs"),
+    ],
+)
+def test_headers_that_cannot_be_used_say_why(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "interactions.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        Dataset.load(tmp_path)
+
+
+def test_blanks_around_headings_and_blank_lines_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("user_id , item_id\n1,2\n\n3,4\n")
+    assert read_table(tmp_path / "t.csv").to_dict(as_series=False) == {"user_id": [1, 3], "item_id": [2, 4]}
+
+
+def test_text_and_numbers_in_one_column_of_pandas_are_refused_with_their_rows() -> None:
+    frame = pd.DataFrame({"user_id": [1, None, "1"], "item_id": [1, 2, 3]}, dtype=object)
+    with pytest.raises(
+        DataError, match=r"column 'user_id', row 2: text and numbers are mixed \(1 in row 0, '1' in row 2"
+    ):
+        to_polars(frame, source="interactions")
+
+
+def test_ids_that_pandas_made_floats_are_whole_numbers() -> None:
+    log = pd.DataFrame({"user_id": [1, 1], "item_id": [1.0, 2.0]})
+    dataset = Dataset.from_frames(log, pd.DataFrame({"item_id": [2.0, 1.0], "n": [0.5, None]}))
+    assert dataset.item_ids.to_list() == [1, 2]
+
+
+def test_json_ids_that_are_text_here_and_numbers_there_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"user_id": "1", "item_id": 1}\n{"user_id": 1, "item_id": 2}\n')
+    with pytest.raises(DataError, match="column 'user_id', row 1: text and numbers are mixed"):
+        read_table(tmp_path / "t.jsonl")

@@ -1,0 +1,56 @@
+"""One small fitted run, copies of it that a test may change, and a started service of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from attrformer.config import override
+from attrformer.data.dataset import Dataset
+from attrformer.data.sample import make_sample
+from attrformer.recommender import AttrFormer, Config
+from attrformer.server.options import ServeOptions
+from attrformer.server.state import Service
+
+SMALL = (
+    "model.width=16",
+    "model.layers=1",
+    "training.epochs=1",
+    "relations.neighbours=true",
+    "training.batch_targets=256",
+    "training.threads=1",
+    "training.precision=float32",
+    "evaluation.resamples=20",
+)
+
+
+@pytest.fixture(scope="session")
+def model() -> AttrFormer:
+    sample = make_sample(users=90, items=80, brands=8)
+    dataset = Dataset.from_frames(sample.interactions, sample.items, sample.users, name="shop", catalogue="all")
+    return AttrFormer(override(Config(), SMALL)).fit(dataset, progress=False)
+
+
+@pytest.fixture(scope="session")
+def fitted_run(model: AttrFormer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("serving") / "run"
+    model.save(run / "model")
+    return run
+
+
+@pytest.fixture
+def run(fitted_run: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(fitted_run, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def service(fitted_run: Path) -> Iterator[Service]:
+    """A started service that no test changes."""
+    made = Service(fitted_run, ServeOptions())
+    made.engine.start()
+    yield made
+    made.close()
