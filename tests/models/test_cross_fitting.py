@@ -1,4 +1,4 @@
-"""What only a user's own history knows is no evidence for that user in training (SPEC part 3, a rule)."""
+"""What only a user's own history knows is no evidence for that user in training (docs/paper.md, part 3, a rule)."""
 
 from __future__ import annotations
 

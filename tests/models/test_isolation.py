@@ -1,4 +1,4 @@
-"""What is learned for one relation gets gradients from that relation alone (SPEC part 2)."""
+"""What is learned for one relation gets gradients from that relation alone (docs/paper.md, part 2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits into training, validation and test interactions (SPEC part 5)."""
+"""Splits into training, validation and test interactions (docs/paper.md, part 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The AttrFormer network (SPEC part 3)."""
+"""The AttrFormer network (docs/paper.md, part 3)."""
 
 from __future__ import annotations
 

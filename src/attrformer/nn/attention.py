@@ -1,4 +1,4 @@
-"""Relation-augmented multi-head attention (SPEC part 3)."""
+"""Relation-augmented multi-head attention (docs/paper.md, part 3)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What one relation adds to the logits of a block of targets, and the gradient of that.
 
-Every part computes catalogue evidence `e_a(t, j)` (SPEC part 3) and adds `g_a(t) * log(1 + e_a(t, j) / eps_a)` to the
+Every part computes catalogue evidence `e_a(t, j)` (docs/paper.md, part 3) and adds
+`g_a(t) * log(1 + e_a(t, j) / eps_a)` to the
 logits; the division by eps_a is already in the weights it is given. The formulas are written by hand because a block
 must never be kept for a later backward pass: the fused objective asks for the gradient at once. The plain counterpart,
 by automatic differentiation, stands in the tests.

@@ -1,6 +1,6 @@
 """The training objective: cross-entropy to a posterior target over the whole catalogue, fused with the logits.
 
-SPEC part 3, "Posterior target" and "Catalogue evidence".
+docs/paper.md, part 3, "Posterior target" and "Catalogue evidence".
 """
 
 from __future__ import annotations

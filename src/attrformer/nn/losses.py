@@ -55,7 +55,7 @@ class Objective:
         object.__setattr__(self, "copies", LowCopies(self.precision))
 
     def posterior(self, outputs: Outputs, example: Example) -> Tensor:
-        """Cross-entropy to the posterior target of one batch (SPEC part 3), a scalar."""
+        """Cross-entropy to the posterior target of one batch (docs/paper.md, part 3), a scalar."""
         target = PosteriorTarget(
             items=example.items,
             counts=example.counts,

@@ -114,7 +114,7 @@ class LookBack(nn.Module):
 
 
 class RecencyProfile(nn.Module):
-    """log beta_a(t, s), a sum of learned terms for distance, time gap and behaviour levels (SPEC part 3).
+    """log beta_a(t, s), a sum of learned terms for distance, time gap and behaviour levels (docs/paper.md, part 3).
 
     Args:
         length: longest history.

@@ -1,4 +1,4 @@
-"""Similar users found and read where the network computes (SPEC part 3, position-to-position aggregation)."""
+"""Similar users found and read where the network computes (docs/paper.md, part 3, position-to-position aggregation)."""
 
 from __future__ import annotations
 

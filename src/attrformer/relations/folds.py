@@ -1,4 +1,4 @@
-"""Cross-fitting: every training example sees relations counted without its own user (SPEC part 3)."""
+"""Cross-fitting: every training example sees relations counted without its own user (docs/paper.md, part 3)."""
 
 from __future__ import annotations
 

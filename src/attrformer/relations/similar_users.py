@@ -1,4 +1,4 @@
-"""Users with a similar history as a relation: what they did at the aligned positions (SPEC part 3)."""
+"""Users with a similar history as a relation: what they did at the aligned positions (docs/paper.md, part 3)."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ MOST_VALUES = 1 << 24
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimeBucketRelation(Relation):
-    """How much more often people take an item around a moment than over the whole time (SPEC part 3, behaviours).
+    """How much more often people take an item around a moment than over the whole time (docs/paper.md, part 3).
 
     Args:
         edges: int64 seconds, ascending, where one moment ends and the next begins; one fewer than there are moments.

@@ -1,4 +1,7 @@
-"""Position-to-position aggregation: users with a similar pattern, aligned at the last shared item (SPEC part 3)."""
+"""Position-to-position aggregation: users with a similar pattern, aligned at the last shared item.
+
+See docs/paper.md, part 3.
+"""
 
 from __future__ import annotations
 

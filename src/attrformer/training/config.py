@@ -11,7 +11,7 @@ from attrformer.errors import require
 
 @dataclass(frozen=True)
 class TargetConfig(Options):
-    """The posterior target (SPEC part 3): what counts as upcoming, and the Dirichlet prior."""
+    """The posterior target (docs/paper.md, part 3): what counts as upcoming, and the Dirichlet prior."""
 
     window: int = field(default=1, metadata={"help": "w, upcoming interactions that count"})
     decay: float = field(

@@ -1,7 +1,7 @@
 """Relations as modules: what each says about earlier positions, and about the whole catalogue.
 
 Every module owns its parameters and reads nothing of another one's, so that what is learned for one attribute gets
-gradients from that attribute alone (SPEC part 2.1).
+gradients from that attribute alone (docs/paper.md, part 2.1).
 """
 
 from __future__ import annotations

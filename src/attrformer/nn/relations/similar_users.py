@@ -1,4 +1,7 @@
-"""Position-to-position aggregation as a module: what similar users did at the aligned positions (SPEC part 3)."""
+"""Position-to-position aggregation as a module: what similar users did at the aligned positions.
+
+See docs/paper.md, part 3.
+"""
 
 from __future__ import annotations
 
