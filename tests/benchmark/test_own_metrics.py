@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.benchmark.builders import carried_out
+from numpy.typing import NDArray
+from tests.benchmark.builders import add_result, carried_out, evaluation, random_ranks
 from tests.benchmark.conftest import OPTIONS
 
 from attrformer.benchmark.jobs import jobs
+from attrformer.benchmark.paper import PaperTable
 from attrformer.benchmark.plan import Plan
+from attrformer.benchmark.results import load_board
+from attrformer.benchmark.tables import Tables
+from attrformer.errors import ConfigurationError
+from attrformer.evaluation import metrics
+from attrformer.evaluation.metrics import Metric, Ranking
 
 FILE = """
 import numpy as np
@@ -29,6 +38,50 @@ class Place(Metric):
 
 register(Place)
 """
+
+
+GROUPS = {"own": "ours", "rival": "paper", "weak": "paper", "counts": "reference"}
+
+
+def cells(table: str) -> list[list[str]]:
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|") and "---" not in line]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def tables_of(folder: Path) -> Tables:
+    return Tables(load_board(folder), PaperTable())
+
+
+class Hit(Metric):
+    """Recall under another name."""
+
+    name = "Hit"
+
+    def per_target(self, ranking: Ranking, k: int) -> NDArray[np.float64]:
+        return metrics.recall(ranking.ranks, k)
+
+
+def test_metrics_of_ones_own_get_a_column_and_paired_tests(tmp_path: Path, known_models: None) -> None:
+    metrics.register(Hit)
+    found = {row: evaluation(random_ranks(number, 30 * number)) for number, row in enumerate(GROUPS, start=1)}
+    for row, one in found.items():
+        add_result(tmp_path, row, one, group=GROUPS[row])
+    add_result(tmp_path, "own", replace(found["own"], metrics=("Recall", "NDCG", "Hit")), group="ours")
+    header, *rows = cells(tables_of(tmp_path).leaderboard("shop"))
+    assert header[3:5] == ["Recall@20 hidden / ranked", "Hit@20 hidden / ranked"]
+    # The others did not report it: it is made from their ranks.
+    assert [row[4] for row in rows] == [row[3] for row in rows]
+    assert cells(tables_of(tmp_path).leaderboard("shop", metrics=[]))[0][4] == "seeds"
+    ours, theirs = (
+        tables_of(tmp_path).significance("shop", "Hit@20"),
+        tables_of(tmp_path).significance("shop", "Recall@20"),
+    )
+    assert ours.replace("Hit@20", "Recall@20") == theirs and "Hit@20 `seen=hidden` of OWN" in ours
+    metrics.registry._known.pop("Hit")
+    _, *rows = cells(tables_of(tmp_path).leaderboard("shop"))
+    assert [row[4] == "-" for row in rows] == [False, True, True, True]
+    with pytest.raises(ConfigurationError, match="Unknown metric 'Hit@20'"):
+        tables_of(tmp_path).significance("shop", "Hit@20")
 
 
 def test_a_plan_with_a_metric_of_ones_own(

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from tests.benchmark.builders import USERS, add_result, evaluation, random_ranks
 
 from attrformer.benchmark.drawings import cost_chart, gain_chart
@@ -19,9 +16,7 @@ from attrformer.benchmark.results import load_board
 from attrformer.benchmark.tables import Tables
 from attrformer.benchmark.wording import NOTHING, duration
 from attrformer.errors import ConfigurationError
-from attrformer.evaluation import metrics
 from attrformer.evaluation.evaluation import Evaluation
-from attrformer.evaluation.metrics import Metric, Ranking
 
 PAPER = PaperTable("somebody", ("rival", "weak", "attrformer"), {"shop": {"NDCG@20": (0.2, 0.1, 0.3)}})
 SVG = "{http://www.w3.org/2000/svg}"
@@ -67,34 +62,6 @@ def test_leaderboard(tmp_path: Path, found: dict[str, Evaluation]) -> None:
     assert "Command: `attrformer benchmark benchmarks/plans/leaderboard.yaml`. Commits: abc1234." in text
     assert "Abacus, 4 cores, 2 threads used, 8.0 GiB, no accelerator, torch 2.9, Python 3.12" in text
     assert f"shop | {USERS} users | all 200 items ranked | leave-one-out test" in text and "Seeds: 0." in text
-
-
-class Hit(Metric):
-    """Recall under another name."""
-
-    name = "Hit"
-
-    def per_target(self, ranking: Ranking, k: int) -> NDArray[np.float64]:
-        return metrics.recall(ranking.ranks, k)
-
-
-def test_metrics_of_ones_own_get_a_column_and_paired_tests(
-    tmp_path: Path, found: dict[str, Evaluation], known_models: None
-) -> None:
-    metrics.register(Hit)
-    add_result(tmp_path, "own", replace(found["own"], metrics=("Recall", "NDCG", "Hit")), group="ours")
-    header, *rows = cells(tables(tmp_path).leaderboard("shop"))
-    assert header[3:5] == ["Recall@20 hidden / ranked", "Hit@20 hidden / ranked"]
-    # The others did not report it: it is made from their ranks.
-    assert [row[4] for row in rows] == [row[3] for row in rows]
-    assert cells(tables(tmp_path).leaderboard("shop", metrics=[]))[0][4] == "paper's NDCG@20"
-    ours, theirs = tables(tmp_path).significance("shop", "Hit@20"), tables(tmp_path).significance("shop", "Recall@20")
-    assert ours.replace("Hit@20", "Recall@20") == theirs and "Hit@20 `seen=hidden` of OWN" in ours
-    metrics.registry._known.pop("Hit")
-    _, *rows = cells(tables(tmp_path).leaderboard("shop"))
-    assert [row[4] == "-" for row in rows] == [False, True, True, True]
-    with pytest.raises(ConfigurationError, match="Unknown metric 'Hit@20'"):
-        tables(tmp_path).significance("shop", "Hit@20")
 
 
 def test_several_seeds_show_their_spread(tmp_path: Path, found: dict[str, Evaluation]) -> None:

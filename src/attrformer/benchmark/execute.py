@@ -99,12 +99,16 @@ def execute(folder: Path, *, progress: bool = True) -> None:
     else:
         line |= described(evaluation)
     line |= {"cost": _cost(folder, model, sessions, evaluated), "hardware": _hardware(model)}
-    if is_own(config.model):
-        line["models"] = loaded_plugins()
-    if any(map(metrics.is_own, (*config.evaluation.metrics, config.training.metric))):
-        line["plugins"] = loaded_plugins()
-    line |= {"configuration": to_dict(config)}
+    line |= _plugins(config) | {"configuration": to_dict(config)}
     write_json(folder / LINE, _rounded(line))
+
+
+def _plugins(config: Config) -> dict[str, Any]:
+    """The files of one's own that a run depends on, with what tells their versions apart."""
+    found = {"models": loaded_plugins()} if is_own(config.model) else {}
+    if any(map(metrics.is_own, (*config.evaluation.metrics, config.training.metric))):
+        found["plugins"] = loaded_plugins()
+    return found
 
 
 @contextmanager

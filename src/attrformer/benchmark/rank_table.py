@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import zipfile
 from collections.abc import Mapping
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.benchmark.ranks import Ranks
-from attrformer.errors import CheckpointError, DataError
+from attrformer.errors import CheckpointError
 from attrformer.evaluation.metrics import UNREACHABLE_RANK
 from attrformer.evaluation.protocol import SEEN_VARIANTS, Protocol
 from attrformer.io import parse_json, write_atomically
@@ -24,6 +25,7 @@ LIMIT: Final = 20
 _FORMAT: Final = "attrformer-rank-table-1"
 _HEADER: Final = "header"
 _BEYOND: Final = 0
+_DAMAGED: Final = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, lzma.LZMAError, NotImplementedError)
 _OF_TARGETS: Final = ("users", "same_time", "repeats")
 
 
@@ -69,7 +71,10 @@ class RankTable:
     def _runs(self) -> dict[str, dict[str, Any]]:
         if not self._path.is_file():
             return {}
-        header = parse_json(self._read(_HEADER).tobytes())
+        try:
+            header = parse_json(self._read(_HEADER).tobytes())
+        except ValueError:
+            header = None
         if not isinstance(header, dict) or header.get("format") != _FORMAT:
             raise CheckpointError(f"{self._path} is no table of ranks of this version. Restore it from a copy.")
         runs: dict[str, dict[str, Any]] = header["runs"]
@@ -86,7 +91,7 @@ class RankTable:
             with np.load(self._path, allow_pickle=False) as file:
                 found: NDArray[Any] = file[name]
                 return found
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, DataError) as error:
+        except _DAMAGED as error:
             raise CheckpointError(f"{self._path} cannot be read ({error}). Restore it from a copy.") from error
 
 

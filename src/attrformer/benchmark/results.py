@@ -229,9 +229,11 @@ def load_board(folder: Path, shown: Callable[[Mapping[str, Any]], bool] = lambda
     """
     lines = [line for path in sorted(folder.glob("*.jsonl")) for line in read_lines(path) if "configuration" in line]
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    tested = (line for line in lines if "test" in line and shown(line))
-    for line in sorted(tested, key=lambda line: str(line["date"])):
-        found.setdefault((line["dataset"], line["row"]), []).append(line)
+    for line in lines:
+        if "test" in line and shown(line):
+            found.setdefault((line["dataset"], line["row"]), []).append(line)
+    for group in found.values():
+        group.sort(key=lambda line: str(line["date"]))
     if not found:
         raise CheckpointError(f"{folder} holds no results. Run a plan: attrformer benchmark PLAN.yaml")
     table = RankTable(folder / RANK_TABLE)
