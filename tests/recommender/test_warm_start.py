@@ -22,6 +22,8 @@ from attrformer.recommender.warm_start import carry_over
 from attrformer.relations.build import RelationSet, build_relations
 from attrformer.training.checkpoint import parameters_of
 
+pytestmark = pytest.mark.slow
+
 OLD_ITEMS = 100
 
 
