@@ -79,6 +79,7 @@ def test_they_are_in_the_run_and_in_the_tables(model: AttrFormer, run: Path) -> 
     ]
 
 
+@pytest.mark.slow
 def test_nothing_is_held_out_elsewhere(shop: Dataset) -> None:
     found = AttrFormer(small_config("training.epochs=1")).fit(shop, progress=False).evaluate(shop)
     assert found.held_out is None

@@ -109,6 +109,7 @@ def test_models_saved_under_the_earlier_names_load(odd: tuple[AttrFormer, Datase
     assert with_present_names(alone, (), own, {})[1] is own
 
 
+@pytest.mark.slow
 def test_columns_that_differ_in_a_dot_go_through_train_and_explain(tmp_path: Path) -> None:
     tables = made()
     tables["items"] = tables["items"].select("item_id", "a.b", "a_b")

@@ -104,6 +104,7 @@ def test_parts_sum_to_the_score_whatever_is_known_of_a_person(model: AttrFormer)
     assert parts["b"] == parts["c"] == {"popularity", "user_age_band", "user_region"}
 
 
+@pytest.mark.slow
 @given(
     histories=st.lists(st.lists(st.integers(0, 119), max_size=6), min_size=1, max_size=4),
     age=st.sampled_from(["18-24", "65+", None]),
@@ -130,6 +131,7 @@ def others_with_pair(dataset: Dataset, first: int, second: int, own: int, window
     return after, before
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_the_stored_histories(model: AttrFormer, dataset: Dataset) -> None:
     frame = model.explain(dataset.user_ids.to_list()[:25], k=3)
     told = frame.filter((pl.col("part") == "near") & pl.col("history").is_not_null())

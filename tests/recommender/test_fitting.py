@@ -77,6 +77,7 @@ def test_fit_leaves_the_callers_torch_as_it_was(dataset: Dataset) -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 11])
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     dataset: Dataset, model: AttrFormer, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
@@ -96,6 +97,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     assert json.loads((tmp_path / "figures.json").read_text()) == json.loads((run / "figures.json").read_text())
 
 
+@pytest.mark.slow
 def test_more_epochs_may_be_asked_of_a_finished_run(dataset: Dataset, tmp_path: Path, model: AttrFormer) -> None:
     AttrFormer(small_config("training.epochs=1")).fit(dataset, run=tmp_path, progress=False)
     longer = AttrFormer(small_config()).fit(dataset, run=tmp_path, resume=True, progress=False)
@@ -161,6 +163,7 @@ def test_every_part_can_be_switched_off(dataset: Dataset) -> None:
     assert parts["score"].to_list() == parts["contribution"].to_list()
 
 
+@pytest.mark.slow
 def test_ratings_and_edge_tables(dataset: Dataset, tmp_path: Path) -> None:
     sequences = dataset.sequences
     count = len(sequences.items)
@@ -188,6 +191,7 @@ def test_ratings_and_edge_tables(dataset: Dataset, tmp_path: Path) -> None:
     assert loaded.explain(histories=[ids[:2]], k=2)["score"].is_finite().all()
 
 
+@pytest.mark.slow
 def test_a_time_split(dataset: Dataset) -> None:
     model = AttrFormer(small_config("training.epochs=1", "data.split=time")).fit(dataset, progress=False)
     assert "| time test |" in model.evaluate(dataset).protocol.line()

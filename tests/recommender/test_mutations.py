@@ -170,6 +170,7 @@ def test_reversed_ids_are_refused_also_in_models_of_the_version_before(model: At
             AttrFormer.load(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_forged_model_is_refused_or_answers(model: AttrFormer, tmp_path: Path) -> None:
     """Values that no fitted model holds, under checksums that are right: a typed error, and never another one."""

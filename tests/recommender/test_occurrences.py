@@ -52,6 +52,7 @@ def plain(rows: list[list[int]], first: int, second: int, own: int, window: int)
     return after, before
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.integers(0, 5), max_size=9), min_size=1, max_size=7),
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(-1, 6)), min_size=1, max_size=8),

@@ -102,6 +102,7 @@ def planted_pairs(shop: Shop) -> set[tuple[str, str]]:
     return {pair[:2] for table in (truth.transitions, truth.accessory_categories) for pair in table.iter_rows()}
 
 
+@pytest.mark.slow
 def test_learned_category_pairs_are_the_planted_ones(shop: Shop) -> None:
     pairs, learned = category_pairs(shop)
     planted = np.array([pair in planted_pairs(shop) for pair in pairs])
@@ -134,6 +135,7 @@ def test_the_strongest_pairs_that_are_shown_are_planted(shop: Shop, count: int) 
     assert planted[np.argsort(-values)[:8]].sum() >= min(5, planted.sum() - 1)
 
 
+@pytest.mark.slow
 def test_brand_loyalty(shop: Shop, explained: pl.DataFrame) -> None:
     brands = dict(zip(shop.catalogue, shop.sample.items["brand"], strict=True))
     last = dict(shop.sample.interactions.group_by("user_id").agg(pl.col("item_id").last()).iter_rows())
@@ -158,6 +160,7 @@ def test_age_bands_prefer_their_categories(shop: Shop, explained: pl.DataFrame) 
     assert 0.4 < auc(by_region["contribution"].to_numpy(), planted) < 0.6
 
 
+@pytest.mark.slow
 def test_accessories_follow_their_main_product(shop: Shop, after_a_main_product: pl.DataFrame) -> None:
     accessory = after_a_main_product.filter(pl.col("item_id") == pl.col("accessory"))
     ranks = contributions(accessory, "near")["rank"].to_numpy()

@@ -94,6 +94,7 @@ def test_the_raw_archive_becomes_the_published_data(data: Data, tmp_path: Path) 
     assert set(prepared.user_attributes) == set(dataset.user_attributes)
 
 
+@pytest.mark.slow
 def test_a_short_run_beats_popularity_and_transitions(data: Data) -> None:
     items = data.dataset.item_count
     measuring = EvaluationConfig(resamples=200)

@@ -48,6 +48,7 @@ def test_scores_are_those_of_the_evaluation(model: AttrFormer, dataset: Dataset)
         np.testing.assert_array_equal(mine["score"].to_numpy(), scores[row].numpy())
 
 
+@pytest.mark.slow
 def test_long_histories_are_read_a_few_at_a_time(
     model: AttrFormer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

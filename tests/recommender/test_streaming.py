@@ -169,6 +169,7 @@ write_recommendations(model.fitted, request, choice, Path(sys.argv[2]), save_eve
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_a_killed_writer_leaves_no_half_file(model: AttrFormer, tmp_path: Path) -> None:
     model.save(tmp_path / "model")

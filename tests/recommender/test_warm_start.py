@@ -23,6 +23,8 @@ from attrformer.relations.build import build_relations
 from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of
 
+pytestmark = pytest.mark.slow
+
 OLD_ITEMS = 100
 
 
