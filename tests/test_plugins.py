@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attrformer.dataset.raw import known_formats
+from attrformer.data.formats import known_formats
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.metrics import known_metrics
 from attrformer.plugins import MODELS_VARIABLE, VARIABLE, are_named, load_plugins, loaded_plugins
@@ -17,7 +17,7 @@ from attrformer.plugins import MODELS_VARIABLE, VARIABLE, are_named, load_plugin
 pytestmark = pytest.mark.usefixtures("known_models")
 
 SOURCE = """
-from attrformer.dataset.raw import RawFormat, register as register_format
+from attrformer.data.formats import RawFormat, register as register_format
 from attrformer.evaluation.metrics import Metric, recall, register as register_metric
 
 
