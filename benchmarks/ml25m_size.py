@@ -208,7 +208,7 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
         training, model = config.training, config.model
         examples = Examples(
             split.train, relations, maker, model.max_length, training, config.target, config.seed,
-            prefixes=model.PREFIXES, partners=model.PARTNERS,
+            prefixes=model.ENDS_BEFORE_TARGET, partners=model.CONTRASTS_SAME_TARGET,
         )  # fmt: skip
         popularity = torch.from_numpy(relations.popularity)
         nothing = {seen: {"NDCG@20": 0.0} for seen in ("seen=hidden", "seen=ranked")}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import attrformer
-from attrformer import dataset, evaluation, models
+from attrformer import data, evaluation, models
 from attrformer.config import Options
 from attrformer.data import check
 from attrformer.recommender.query import Query
@@ -35,7 +35,7 @@ def own_methods(kind: type) -> Iterator[tuple[str, Callable[..., Any]]]:
 def called() -> dict[str, Callable[..., Any]]:
     """Functions of the public modules, and methods of the classes at the root and of networks, by name."""
     found = dict(own_methods(models.Network))
-    for module in (attrformer, dataset, check, evaluation, models):
+    for module in (attrformer, data, check, evaluation, models):
         for name in module.__all__:
             value = getattr(module, name)
             if inspect.isfunction(value):
@@ -99,8 +99,8 @@ def test_what_is_asked_is_written_alike_everywhere() -> None:
 
 def test_methods_and_functions_that_read_tables_say_the_same() -> None:
     pairs = [
-        (attrformer.Dataset.from_frames, dataset.dataset_from_frames),
-        (attrformer.Dataset.load, dataset.load_dataset),
+        (attrformer.Dataset.from_frames, data.dataset_from_frames),
+        (attrformer.Dataset.load, data.load_dataset),
     ]
     for method, function in pairs:
         names = inspect.signature(method).parameters

@@ -12,9 +12,9 @@ from attrformer.config import (
     add_variant,
     describe,
     from_dict,
-    kinds,
     open_family,
     override,
+    schema,
     to_dict,
     variants_of,
 )
@@ -56,7 +56,7 @@ def family() -> Iterator[None]:
     open_family(Shape, "Bring your own scissors.")
     add_variant(Shape, Round)
     yield
-    del kinds._FAMILIES[Shape]
+    del schema._FAMILIES[Shape]
 
 
 def test_a_variant_is_known_once_it_is_added() -> None:

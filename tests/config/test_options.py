@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attrformer.config import Options, add_variant, kinds, open_family
+from attrformer.config import Options, add_variant, open_family, schema
 from attrformer.config.words import parse_yaml, yaml_text
 from attrformer.errors import ConfigurationError, WriteError
 
@@ -189,7 +189,7 @@ def test_the_name_in_a_mapping_tells_the_member_of_a_family() -> None:
         with pytest.raises(ConfigurationError, match=r"'paint' takes a mapping.*Write \{'name': 'gloss'\}\.$"):
             Wall(paint="gloss")  # type: ignore[arg-type]
     finally:
-        del kinds._FAMILIES[Paint]
+        del schema._FAMILIES[Paint]
 
 
 def test_a_class_may_show_itself_otherwise() -> None:

@@ -59,8 +59,8 @@ def example_of(config: EncoderConfig, relations: RelationSet, number: int = 0) -
         TrainingConfig(batch_targets=64),
         TargetConfig(),
         0,
-        prefixes=config.PREFIXES,
-        partners=config.PARTNERS,
+        prefixes=config.ENDS_BEFORE_TARGET,
+        partners=config.CONTRASTS_SAME_TARGET,
     )
     return list(examples.epoch(0))[number][2]
 

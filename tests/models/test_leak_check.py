@@ -33,7 +33,7 @@ def batch_for(config: ModelConfig) -> tuple[Any, Batch]:
     relations = relations_of(DATA, config.reads(RelationsConfig(folds=3)))
     examples = Examples(
         DATA.sequences, relations, maker_of(relations), LENGTH, TrainingConfig(), TargetConfig(), 0,
-        prefixes=config.PREFIXES, partners=config.PARTNERS,
+        prefixes=config.ENDS_BEFORE_TARGET, partners=config.CONTRASTS_SAME_TARGET,
     )  # fmt: skip
     order = np.argsort(examples.lengths, kind="stable")
     return relations, examples.make(0, 0, order[np.linspace(0, len(order) - 1, ROWS).astype(int)]).batch
@@ -159,4 +159,4 @@ def test_every_model_of_the_library_passes(name: str) -> None:
         options |= {"width": 16, "heads": 2, "layers": 2, "dropout": 0.0}
     config = MODELS[name](**options)
     relations, batch = batch_for(config)
-    check_network(build_network(relations, config, 0.0), batch, ITEMS, causal=not config.PREFIXES)
+    check_network(build_network(relations, config, 0.0), batch, ITEMS, causal=not config.ENDS_BEFORE_TARGET)

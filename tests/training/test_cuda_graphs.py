@@ -32,7 +32,7 @@ def losses_of(config: EncoderConfig, recorded: bool, dense_items: int = 6000) ->
     torch.manual_seed(0)
     network = build_network(relations, config, 0.0).to(CUDA)
     maker = InputMaker(relations, LENGTH, CUDA)
-    options = {"prefixes": config.PREFIXES, "filled": recorded}
+    options = {"prefixes": config.ENDS_BEFORE_TARGET, "filled": recorded}
     examples = Examples(DATA.sequences, relations, maker, LENGTH, training, TargetConfig(), 0, **options)
     notes = Notes()
     popularity = torch.from_numpy(relations.popularity).to(CUDA)

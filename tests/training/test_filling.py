@@ -49,7 +49,11 @@ FILLED = [
 def examples(config: EncoderConfig, filled: bool) -> Examples:
     training = TrainingConfig(batch_targets=64, sequence_targets=7)
     relations = read_by(config)
-    options: dict[str, Any] = {"prefixes": config.PREFIXES, "partners": config.PARTNERS, "filled": filled}
+    options: dict[str, Any] = {
+        "prefixes": config.ENDS_BEFORE_TARGET,
+        "partners": config.CONTRASTS_SAME_TARGET,
+        "filled": filled,
+    }
     maker = maker_of(relations, LENGTH)
     return Examples(DATA.sequences, relations, maker, LENGTH, training, TargetConfig(), 0, **options)
 
@@ -106,11 +110,11 @@ def test_no_batch_is_larger_than_the_shape_it_is_filled_up_to() -> None:
 
 @pytest.mark.parametrize("config", [BERT4RecConfig, CL4SRecConfig, DuoRecConfig, FEARecConfig])
 def test_networks_whose_loss_reads_every_history_are_not_filled_up(config: type[EncoderConfig]) -> None:
-    assert not config().fillers
+    assert not config().allows_filled_batches
 
 
 def test_recording_what_cannot_be_recorded_is_an_error() -> None:
-    assert GRU4RecConfig(loss="full").fillers and not GRU4RecConfig(loss="bpr-max").fillers
+    assert GRU4RecConfig(loss="full").allows_filled_batches and not GRU4RecConfig(loss="bpr-max").allows_filled_batches
     maker = maker_of(read_by(small(AttrFormerConfig)))
     wrong = (("sasrec", "cpu", "needs a CUDA device"), ("duorec", "cuda", "duorec cannot be recorded"))
     for name, device, words in wrong:

@@ -11,7 +11,7 @@ import typer
 
 from attrformer.cli import console, reading, runs
 from attrformer.cli.arguments import Columns, Duplicates, Kinds, Run, Separators
-from attrformer.cli.asking import spoken_warnings
+from attrformer.cli.query import shown_warnings
 from attrformer.errors import AttrFormerError, BusyError, CheckpointError, WriteError
 from attrformer.locks import locked_folder
 
@@ -64,7 +64,7 @@ def evaluate(
     model = runs.open_model(run)
     options = reading.configured(model.config, columns, kinds, separators, duplicates)
     dataset, split = runs.split_of_run(run, data, options)
-    with spoken_warnings():
+    with shown_warnings():
         evaluation = model.evaluate(dataset, split=split, part=part.value, metrics=named)
     unkept = _keep(run, evaluation) if part is Part.TEST else None
     if as_json:
@@ -76,7 +76,7 @@ def evaluate(
 
 
 def _keep(run: Path, evaluation: Evaluation) -> AttrFormerError | None:
-    """Writes the figures into the run; gives back what speaks against it, since they are to be shown all the same."""
+    """Writes the figures into the run; returns what is wrong with it, since they are shown all the same."""
     from attrformer.recommender.run_folder import RunFolder
     from attrformer.report import write_report
 

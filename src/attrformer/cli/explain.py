@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from attrformer.cli import asking, console, runs, tables
+from attrformer.cli import console, query, runs, tables
 from attrformer.cli.arguments import Run, Users
 from attrformer.errors import ConfigurationError
 from attrformer.io import write_text
@@ -20,17 +20,17 @@ DRAWING = ".svg"
 def explain(
     run: Run,
     users: Users = None,
-    histories: asking.Histories = None,
-    attributes: asking.Attributes = None,
+    histories: query.Histories = None,
+    attributes: query.Attributes = None,
     items: Annotated[
         list[str] | None,
         typer.Option("--items", "-i", help="Item ids, separated by commas; the k best by default.", show_default=False),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each user.")] = 10,
     seen: Annotated[bool, typer.Option("--seen", help="Also explain what the user already had.")] = False,
-    candidates: asking.Candidates = None,
-    exclude: asking.Exclude = None,
-    on_unknown: asking.OnUnknown = asking.Unknown.RAISE,
+    candidates: query.Candidates = None,
+    exclude: query.Exclude = None,
+    on_unknown: query.OnUnknown = query.Unknown.RAISE,
     text: Annotated[bool, typer.Option("--text", help="Print text to read, also into a pipe.")] = False,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the shares as bars into an .svg file.", show_default=False)
@@ -40,7 +40,7 @@ def explain(
         typer.Option("--out", "-o", help="Write every part to a .csv, .parquet or .json file.", show_default=False),
     ] = None,
 ) -> None:
-    """Say why: the share of each relation in each score, and who spoke in it.
+    """Say why: the share of each relation in each score, and what stands behind it.
 
     The parts of a score sum to it. A terminal gets text with the strongest parts of each item and their reasons, a pipe
     gets one line of csv for each item (or the text, with `--text`); `--out` writes all parts, one a row, and `--plot`
@@ -55,9 +55,9 @@ def explain(
     if plot is not None and plot.suffix.lower() != DRAWING:
         raise ConfigurationError(f"{plot} does not end in {DRAWING}. Give a file name that does.")
     model = runs.open_model(run)
-    with asking.spoken_warnings():
+    with query.shown_warnings():
         found = model.explain(
-            **asking.whom(model, users, histories, attributes),
+            **query.asked_users(model, users, histories, attributes),
             items=tables.split_ids(items),
             k=k,
             hide_seen=not seen,

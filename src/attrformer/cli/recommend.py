@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attrformer.cli import asking, console, runs, tables
+from attrformer.cli import console, query, runs, tables
 from attrformer.cli.arguments import Quiet, Run, Users
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ def recommend(
     ctx: typer.Context,
     run: Run,
     users: Users = None,
-    histories: asking.Histories = None,
-    attributes: asking.Attributes = None,
+    histories: query.Histories = None,
+    attributes: query.Attributes = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each user.")] = 10,
     seen: Annotated[bool, typer.Option("--seen", help="Also recommend what the user already had.")] = False,
-    candidates: asking.Candidates = None,
-    exclude: asking.Exclude = None,
-    on_unknown: asking.OnUnknown = asking.Unknown.RAISE,
+    candidates: query.Candidates = None,
+    exclude: query.Exclude = None,
+    on_unknown: query.OnUnknown = query.Unknown.RAISE,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write a .csv, .parquet or .json file.", show_default=False)
     ] = None,
@@ -49,14 +49,14 @@ def recommend(
     tables.check_target(out)
     model = runs.open_model(run)
     question: dict[str, Any] = {
-        **asking.whom(model, users, histories, attributes),
+        **query.asked_users(model, users, histories, attributes),
         "k": k,
         "hide_seen": not seen,
         "candidates": tables.split_ids(candidates),
         "exclude": tables.split_ids(exclude),
         "on_unknown": on_unknown.value,
     }
-    with asking.spoken_warnings():
+    with query.shown_warnings():
         if out is None or out.suffix.lower() == ".json":
             tables.deliver(to_polars(model.recommend(**question)), out)
         else:

@@ -36,7 +36,7 @@ ONE_WAY: Final = 0.9
 """Share of ascending steps from which histories are listed by id, so that a direction says nothing."""
 
 MOST_OTHERS: Final = 0.5
-"""Most that speaks against one user for each number, in shares of what speaks for it."""
+"""Largest evidence against one user for each number, as a share of the evidence for it."""
 
 COMMON: Final = 0.3
 """Share of neighbouring numbers gone over by several users from which all follow one order."""

@@ -92,7 +92,7 @@ def time_split(
     test: float | int | datetime,
     per_user: Literal["all", "first"] = "all",
 ) -> Split:
-    """Training before one moment, validation from it to a second moment, test from there on.
+    """Training before one point in time, validation from it to a second one, test from there on.
 
     The context of a target is everything that the user did before it, also inside the window. A user's very first
     interaction has no context and is no target.
@@ -107,7 +107,7 @@ def time_split(
 
     Raises:
         DataError: the data have no times, or a part would be empty.
-        ConfigurationError: the moments are not in order, or an option has an unknown value.
+        ConfigurationError: the times are not in order, or an option has an unknown value.
     """
     if per_user not in ("all", "first"):
         raise ConfigurationError(f"per_user='{per_user}' is not known. Use one of: all, first.")
@@ -151,7 +151,7 @@ def _windows(dataset: Dataset, validation: float | int | datetime, test: float |
     window = _cut(times, begin, middle)
     for part, index in (("training", 0), ("validation", 1), ("test", 2)):
         if not (window == index).any():
-            raise DataError(f"no interaction is left for {part}", fix="Choose other moments", source=dataset.name)
+            raise DataError(f"no interaction is left for {part}", fix="Choose other times", source=dataset.name)
     return window
 
 

@@ -1,4 +1,4 @@
-"""Figures of an evaluation by what is known of its targets: whom they belong to, how rare, how new, how repeated."""
+"""Figures of an evaluation by what is known of its targets: their users, how rare, how new, how repeated."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ OWN_EMBEDDING = "table.item"
 class AttrFormerConfig(EncoderConfig):
     """Shape and parts of AttrFormer; every part can be switched off for an ablation."""
 
-    POSTERIOR: ClassVar[bool] = True
+    READS_POSTERIOR: ClassVar[bool] = True
 
     name: Literal["attrformer"] = "attrformer"
     relation_heads: bool = field(default=True, metadata={"help": "relation-augmented attention heads"})
@@ -46,7 +46,9 @@ class AttrFormerConfig(EncoderConfig):
         default=False,
         metadata={"help": "one head that reads the sum of all relations in place of a head for each (ablation only)"},
     )
-    catalogue_evidence: bool = field(default=True, metadata={"help": "relations speak to the whole catalogue"})
+    catalogue_evidence: bool = field(
+        default=True, metadata={"help": "relations contribute to the scores of the whole catalogue"}
+    )
     neighbour_states: bool = field(
         default=True, metadata={"help": "similar users' aligned positions refine the hidden state"}
     )

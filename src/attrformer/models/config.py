@@ -48,14 +48,19 @@ def only(
 class ModelConfig(Options):
     """What every model has; `name` tells the models apart.
 
-    A network that is not causal is taught by histories that end right before their target (`PREFIXES`); one that
-    contrasts histories with the same next item is given such partners (`PARTNERS`). Where the target is the
-    posterior of what is upcoming, the options of `target` are read (`POSTERIOR`).
+    A network that is not causal is trained on histories that end right before their target (`ENDS_BEFORE_TARGET`); one
+    that contrasts histories with the same next item is given such partners (`CONTRASTS_SAME_TARGET`). Where the target
+    is the posterior of what is upcoming, the options of `target` are read (`READS_POSTERIOR`).
     """
 
-    PREFIXES: ClassVar[bool] = False
-    PARTNERS: ClassVar[bool] = False
-    POSTERIOR: ClassVar[bool] = False
+    ENDS_BEFORE_TARGET: ClassVar[bool] = False
+    """Whether each target has a history of its own, which ends right before it."""
+
+    CONTRASTS_SAME_TARGET: ClassVar[bool] = False
+    """Whether training needs another history with the same next item."""
+
+    READS_POSTERIOR: ClassVar[bool] = False
+    """Whether the options of `target` are read."""
 
     name: str = ""
     max_length: int = field(default=200, metadata={"help": "latest interactions of a history that are read"})
@@ -65,7 +70,7 @@ class ModelConfig(Options):
         require(self.max_length >= 1, "max_length", self.max_length, "1 or more")
 
     @property
-    def fillers(self) -> bool:
+    def allows_filled_batches(self) -> bool:
         """Whether the loss reads nothing of histories whose mask is 0, so that batches may be filled up with them."""
         return True
 

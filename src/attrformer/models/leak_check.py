@@ -31,8 +31,8 @@ def check_network(network: Network, batch: Batch, items: int, *, causal: bool = 
         network: on the device of the batch.
         batch: as training makes it; its first rows are read.
         items: size of the catalogue, the code that pads.
-        causal: whether places must not see what comes after them; False for networks with `PREFIXES`, whose only
-            place is the last position.
+        causal: whether places must not see what comes after them; False for networks with `ENDS_BEFORE_TARGET`, whose
+            only place is the last position.
 
     Raises:
         ConfigurationError: outputs have the wrong shape or are not finite, or depend on what they must not see; or the
@@ -126,8 +126,8 @@ def _check_future(told: _Shaken, hidden: Tensor, batch: Batch, items: int) -> No
         if not _alike(told(changed).hidden[before], hidden[before]):
             raise ConfigurationError(
                 "The network says something else at a place when interactions after it change: it would see what it is "
-                "to predict. Mask later positions, or set PREFIXES: ClassVar[bool] = True in its options, so that "
-                "every target has a history of its own that ends before it."
+                "to predict. Mask later positions, or set ENDS_BEFORE_TARGET: ClassVar[bool] = True in its options, so "
+                "that every target has a history of its own that ends before it."
             )
 
 

@@ -50,13 +50,13 @@ class Batch:
 
     Args:
         items: int64 `[b, l]`, item codes, `items` (the catalogue size) as padding.
-        places: int64 `[b, t]`, the positions that are asked about.
+        places: int64 `[b, t]`, the target positions.
         folds: int64 `[b]`, the fold of the relation tables that each row may see.
         users: int64 `[b]` user attribute codes by attribute name.
         times: int64 `[b, l]` seconds, or None.
         levels: int64 `[b, l]` levels of behaviour attributes by name, 0 for missing.
         neighbours: similar users, or None.
-        owners: int64 `[b]`, the training user whom each history belongs to, -1 for people that were not trained on;
+        owners: int64 `[b]`, the training user of each history, -1 for people that were not trained on;
             None in training.
     """
 
@@ -70,7 +70,7 @@ class Batch:
     owners: Tensor | None = None
 
     def at_places(self, values: Tensor) -> Tensor:
-        """Values `[b, l, ...]` at the places that are asked about, `[b, t, ...]`."""
+        """Values `[b, l, ...]` at the target positions, `[b, t, ...]`."""
         return at_places(values, self.places)
 
     def map(self, change: Change) -> Batch:
@@ -102,7 +102,7 @@ class Example:
         mask: float32 `[b, t]`, 0 for places that only pad.
         final: int64 `[b]`, the item right after the last position of each row.
         partners: another history of training before the same `final` item for each row (its own where there is no
-            other), asked about at its end; None where the network wants none.
+            other), with its end as the target position; None where the network wants none.
     """
 
     batch: Batch

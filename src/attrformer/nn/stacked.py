@@ -98,7 +98,7 @@ class StackedParameters:
 
     Args:
         heads: relation heads of each layer; None where there is none.
-        evidence: of the relations that speak to the catalogue; None where none does.
+        evidence: of the relations that contribute to the catalogue; None where none does.
     """
 
     heads: list[StackedHeads | None]

@@ -37,7 +37,7 @@ _AS_TEXT: Final = AttributeEncoder(AttributeKind.CATEGORICAL, np.empty(0), np.em
 
 @dataclass(frozen=True, slots=True, eq=False)
 class People:
-    """Whom to answer.
+    """The users to answer.
 
     Args:
         names: what the answer calls each of them, `[n]`.
@@ -105,7 +105,7 @@ def attribute_codes(description: Description, people: People, given: Mapping[Any
 
     Args:
         description: of the model.
-        people: whom to answer.
+        people: the users to answer.
         given: user id to {attribute: value}; None says that a value is not known.
 
     Raises:
@@ -138,7 +138,7 @@ def model_inputs(
 
     Args:
         description: of the model.
-        people: whom to answer.
+        people: the users to answer.
         attributes: codes of each user attribute of all of them.
         rows: int64 `[b]`, who is answered now.
 

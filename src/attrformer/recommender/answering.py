@@ -123,7 +123,7 @@ class Answering(FittedModel):
         exclude: Any = None,
         on_unknown: str = "raise",
     ) -> Any:
-        """Why items are ranked as they are: each score as a sum of parts, and who spoke in each part.
+        """Why items are ranked as they are: each score as a sum of components, and what stands behind each.
 
         Args:
             users: external user ids; all users of the model where no argument names anybody.
@@ -146,7 +146,7 @@ class Answering(FittedModel):
         Returns:
             A table `user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for the
             content part and each relation of each item, or, for people without a history, for popularity and each user
-            attribute. `history` is the item of the history that speaks loudest for it in that relation; `value` the
+            attribute. `history` is the item of the history that counts most for it in that relation; `value` the
             attribute value that both have in common, the pair of values ("a → b") that go together, or the user's own;
             `count` how many other users did the same; `reason` says it in words. Each is null where it plays no part.
 

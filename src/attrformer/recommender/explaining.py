@@ -1,4 +1,4 @@
-"""Explanations: the parts of each score, and what spoke in each of them."""
+"""Explanations: the components of each score, and what stands behind each of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def explain(
 
     Args:
         fitted: the model.
-        request: whom to answer.
+        request: the users to answer.
         choice: what may be recommended, where `items` is None.
         items: item codes to explain, or None for the best; their rank is that among each other.
         options: of the relations.

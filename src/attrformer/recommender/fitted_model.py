@@ -141,7 +141,7 @@ class FittedModel:
         """The values of an attribute with the strongest learned pairs, and the learned relation among them.
 
         For an item attribute the relation is M_a: row a, column b says how much an item with value a in the history
-        speaks for items with value b. For a user attribute it says how much a similar user with value b counts for a
+        counts for items with value b. For a user attribute it says how much a similar user with value b counts for a
         user with value a. Pairs are ordered by strength times the root of both values' frequency, pairs of two
         different values first.
 

@@ -174,7 +174,7 @@ class Fit:
         """Looks at a network of somebody's own with a few histories, from the shortest to the longest."""
         spread = np.linspace(0, len(examples.lengths) - 1, ROWS).astype(np.int64)
         batch = examples.make(0, 0, np.argsort(examples.lengths, kind="stable")[spread]).batch
-        check_network(network, batch, self.dataset.item_count, causal=not self.config.model.PREFIXES)
+        check_network(network, batch, self.dataset.item_count, causal=not self.config.model.ENDS_BEFORE_TARGET)
 
     def _fitted(
         self,
@@ -229,7 +229,7 @@ def make_examples(
     """
     model = config.model
     recorded = replays(config.training.graphs, device)
-    if config.training.graphs and not model.fillers:
+    if config.training.graphs and not model.allows_filled_batches:
         raise ConfigurationError(f"training.graphs is true, and {model.name} cannot be recorded. Leave it out.")
     return Examples(
         train,
@@ -239,10 +239,10 @@ def make_examples(
         config.training,
         config.target,
         config.seed,
-        prefixes=model.PREFIXES,
-        partners=model.PARTNERS,
+        prefixes=model.ENDS_BEFORE_TARGET,
+        partners=model.CONTRASTS_SAME_TARGET,
         # What a model of somebody's own computes may not be recordable, which only `true` promises.
-        filled=model.fillers and recorded and (config.training.graphs is True or not is_own(model)),
+        filled=model.allows_filled_batches and recorded and (config.training.graphs is True or not is_own(model)),
     )
 
 

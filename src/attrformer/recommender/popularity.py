@@ -33,7 +33,7 @@ def popularity_parts(
 
     Args:
         fitted: the model.
-        people: b, how many are asked about.
+        people: b, the number of users.
         values: int64 `[b]` codes by user attribute.
 
     Yields:

@@ -88,7 +88,7 @@ def recommend(fitted: ModelState, request: Request, choice: Choice) -> pl.DataFr
 
     Args:
         fitted: the model.
-        request: whom to answer.
+        request: the users to answer.
         choice: what may be recommended.
     """
     found = [recommend_block(fitted, request, block, choice) for block in blocks(fitted, len(request))]
@@ -133,7 +133,7 @@ def answers(
 
     Args:
         fitted: the model.
-        request: whom they answer.
+        request: the users they answer.
         owner: int64 `[n]`, places in the request, ascending.
         items: int64 `[n]`, item codes.
         scores: float32 `[n]`.

@@ -157,7 +157,7 @@ def _everyone(fitted: ModelState) -> Request:
 
 
 def _names(users: pl.Series | None, histories: pl.Series | None, attributes: pl.Series | None) -> pl.Series:
-    """Everybody who is named, each argument adding those whom the ones before it do not name."""
+    """Everybody who is named, each argument adding those that the ones before it do not name."""
     named = [series.rename(USER) for series in (users, histories, attributes) if series is not None]
     if len({series.dtype for series in named if len(series)}) > 1:
         named = [series.cast(pl.String) for series in named]

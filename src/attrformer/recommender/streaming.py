@@ -60,7 +60,7 @@ def write_recommendations(
 
     Args:
         fitted: the model.
-        request: whom to answer.
+        request: the users to answer.
         choice: what may be recommended.
         out: a .csv or .parquet file; its folder is made where needed, and a file that lies there is replaced.
         save_every: people answered between two saves.

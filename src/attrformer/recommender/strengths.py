@@ -1,4 +1,4 @@
-"""What a model has learned about its relations: how loudly each speaks, and which values go together."""
+"""What a model has learned about its relations: the influence of each, and which values go together."""
 
 from __future__ import annotations
 

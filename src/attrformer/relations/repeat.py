@@ -35,6 +35,6 @@ class RepeatRelation(Relation):
         return cls()
 
     def attributions(self, question: Question) -> list[Attribution]:
-        """The item itself, and whether having had it speaks for it."""
+        """The item itself, and whether having had it counts for it."""
         pairs = zip(question.strongest.tolist(), (question.contributions > 0).tolist(), strict=True)
         return [Attribution(item, reason=wording.had_before(welcome)) for item, welcome in pairs]

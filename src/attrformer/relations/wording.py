@@ -71,7 +71,7 @@ def at_the_time(title: str) -> str:
 
 def had_before(welcome: bool) -> str:
     """The item is in the history, which speaks for it or against it."""
-    return f"Was in the history before, which speaks {'for' if welcome else 'against'} it"
+    return f"Was in the history before, which counts {'for' if welcome else 'against'} it"
 
 
 def followed(users: int, similar: int) -> str:

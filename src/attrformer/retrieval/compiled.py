@@ -167,7 +167,7 @@ class CompiledGroups:
 def compiled_contributions(
     parts: list[tuple[Contribution, ContributionInputs]], row: int
 ) -> list[CompiledContribution]:
-    """The voices of all parts for one history of a batch that asks about one place each.
+    """The compiled contributions of all relations for one history of a batch that asks about one place each.
 
     Args:
         parts: as the network gives them.
@@ -196,7 +196,7 @@ def _voice(part: Contribution, inputs: ContributionInputs, row: int) -> Compiled
     if isinstance(part, FeatureContribution):
         evidence = _array(part.groups.from_values(inputs.weights[row : row + 1])[0, 0])
         return CompiledGroups.of(evidence, _array(part.groups.of_item), gate)
-    raise TypeError(f"no voice is written for {type(part).__name__}")
+    raise TypeError(f"no compiled form is written for {type(part).__name__}")
 
 
 def _array(values: Tensor) -> NDArray[Any]:

@@ -171,8 +171,8 @@ class Text:
 
     def _fragments(self) -> Iterator[str]:
         before = "["
-        for whom, inner in self._found.items():
-            yield f'{before}{{"{self._column}":{whom},"{self.name}":['
+        for user, inner in self._found.items():
+            yield f'{before}{{"{self._column}":{user},"{self.name}":['
             for number, entries in enumerate(inner):
                 yield f",{entries}" if number else entries
             yield "]}"

@@ -271,7 +271,11 @@ class Connection(H11Protocol):
         if scope["path"] in PROBES:
             await self.config.loaded_app(scope, receive, send)
             return
-        error = {"code": "crowded", "message": "Too many connections are open. Ask again in a moment.", "details": []}
+        error = {
+            "code": "crowded",
+            "message": "Too many connections are open. Ask again in a few seconds.",
+            "details": [],
+        }
         body = json.dumps({"error": error}).encode()
         headers = [
             (b"content-type", b"application/json"),

@@ -64,7 +64,7 @@ def failure(
 
 def not_ready() -> Refused:
     """The answer while no model answers yet."""
-    return Refused(503, "not_ready", "The model is being read. Ask again in a moment.", {"Retry-After": "2"})
+    return Refused(503, "not_ready", "The model is being read. Ask again in a few seconds.", {"Retry-After": "2"})
 
 
 def internal() -> JSONResponse:
@@ -104,7 +104,7 @@ def as_response(error: Exception) -> JSONResponse:
         return failure(error.status_code, code, f"{error.detail}.", headers=dict(error.headers or {}))
     if isinstance(error, LineFull):
         later = {"Retry-After": str(error.seconds)}
-        return failure(429, "busy", "Too much is waiting. Ask for less, or again in a moment.", headers=later)
+        return failure(429, "busy", "Too much is waiting. Ask for less, or again in a few seconds.", headers=later)
     if isinstance(error, LineClosed):
         return failure(503, "stopping", "The service is stopping. Ask another one.", headers=soon)
     if isinstance(error, TimeoutError):

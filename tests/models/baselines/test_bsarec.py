@@ -93,7 +93,7 @@ def test_the_filter_sees_later_positions_so_that_prefixes_are_taught() -> None:
     first = network(Batch(torch.tensor([[1, 2, 3]]), places, folds)).hidden
     second = network(Batch(torch.tensor([[1, 2, 9]]), places, folds)).hidden
     assert not torch.allclose(first, second, atol=1e-3)
-    assert BSARecConfig.PREFIXES
+    assert BSARecConfig.ENDS_BEFORE_TARGET
 
 
 @pytest.mark.parametrize("options", [{"components": 4}, {"components": 0}, {"alpha": 1.5}])

@@ -38,7 +38,7 @@ class BERT4RecConfig(EncoderConfig):
     )
 
     @property
-    def fillers(self) -> bool:
+    def allows_filled_batches(self) -> bool:
         """No: the loss reads every history of a batch."""
         return False
 

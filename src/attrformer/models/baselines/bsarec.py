@@ -38,7 +38,7 @@ from attrformer.relations.relation_set import RelationSet
 class BSARecConfig(EncoderConfig):
     """Options of BSARec."""
 
-    PREFIXES: ClassVar[bool] = True
+    ENDS_BEFORE_TARGET: ClassVar[bool] = True
 
     name: Literal["bsarec"] = "bsarec"
     max_length: int = field(default=50, metadata={"help": "latest interactions of a history that are read"})

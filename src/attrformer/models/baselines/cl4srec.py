@@ -35,7 +35,7 @@ class CL4SRecConfig(EncoderConfig):
     temperature: float = field(default=1.0, metadata={"help": "divides the similarities of the contrastive loss"})
 
     @property
-    def fillers(self) -> bool:
+    def allows_filled_batches(self) -> bool:
         """No: the loss reads every history of a batch."""
         return False
 

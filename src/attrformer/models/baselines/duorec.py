@@ -27,7 +27,7 @@ from attrformer.relations.relation_set import RelationSet
 class DuoRecConfig(EncoderConfig):
     """Options of DuoRec."""
 
-    PARTNERS: ClassVar[bool] = True
+    CONTRASTS_SAME_TARGET: ClassVar[bool] = True
 
     name: Literal["duorec"] = "duorec"
     lambda_unsup: float = field(
@@ -39,7 +39,7 @@ class DuoRecConfig(EncoderConfig):
     temperature: float = field(default=1.0, metadata={"help": "divides the similarities of the contrastive losses"})
 
     @property
-    def fillers(self) -> bool:
+    def allows_filled_batches(self) -> bool:
         """No: the loss reads every history of a batch."""
         return False
 

@@ -39,8 +39,8 @@ from attrformer.relations.relation_set import RelationSet
 class FEARecConfig(EncoderConfig):
     """Options of FEARec."""
 
-    PREFIXES: ClassVar[bool] = True
-    PARTNERS: ClassVar[bool] = True
+    ENDS_BEFORE_TARGET: ClassVar[bool] = True
+    CONTRASTS_SAME_TARGET: ClassVar[bool] = True
 
     name: Literal["fearec"] = "fearec"
     max_length: int = field(default=50, metadata={"help": "latest interactions of a history that are read"})
@@ -60,7 +60,7 @@ class FEARecConfig(EncoderConfig):
     )
 
     @property
-    def fillers(self) -> bool:
+    def allows_filled_batches(self) -> bool:
         """No: the loss reads every history of a batch."""
         return False
 

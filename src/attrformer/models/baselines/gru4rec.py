@@ -44,7 +44,7 @@ class GRU4RecConfig(EncoderConfig):
     score_penalty: float = field(default=1.0, metadata={"help": "bpr-max: weight of the squared scores of negatives"})
 
     @property
-    def fillers(self) -> bool:
+    def allows_filled_batches(self) -> bool:
         """The losses of drawn negatives take the places that count out of a batch."""
         return self.loss == "full"
 

@@ -36,7 +36,7 @@ from attrformer.relations.relation_set import RelationSet
 class LightSANsConfig(EncoderConfig):
     """Options of LightSANs."""
 
-    PREFIXES: ClassVar[bool] = True
+    ENDS_BEFORE_TARGET: ClassVar[bool] = True
 
     name: Literal["lightsans"] = "lightsans"
     max_length: int = field(default=50, metadata={"help": "latest interactions of a history that are read"})

@@ -135,7 +135,7 @@ class ItemAttributeModule(ContributingModule):
         return summed.t().contiguous()
 
     def pair_scores(self, relation: ItemAttributeRelation, relations: RelationSet) -> list[PairScores]:
-        """M_a: how much an item with the value of a row in the history speaks for items with that of a column."""
+        """M_a: how much an item with the value of a row in the history counts for items with that of a column."""
         frequency = np.zeros(len(relation.labels))
         np.add.at(frequency, relation.codes, (relation.weights > 0) * relations.popularity[:, None])
         matrix = self.matrix().detach().cpu().numpy()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 MOMENT_EPSILON, MOMENT_GATE, MOMENT_DECAY = 0.1, 0.3, 0.3
-"""eps, gate and recency profile of the relation of moments start here: it speaks softly, of the latest moments."""
+"""eps, gate and recency profile of the relation of moments start here: it counts little, and for the latest moments."""
 
 
 class TimeBucketModule(ContributingModule):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class UserAttributeModule(ContributingModule):
-    """A user attribute: its value speaks for items by smoothed log-lift.
+    """A user attribute: its value counts for items by smoothed log-lift.
 
     Args:
         relation: lift rows keyed by value.

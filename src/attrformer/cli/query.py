@@ -1,4 +1,4 @@
-"""Whom a command answers, and what it may recommend: options that several commands take, and how they are read."""
+"""The users that a command answers, and what it may recommend: shared options, and how they are read."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class Unknown(str, Enum):
 OnUnknown = Annotated[Unknown, typer.Option(help="What becomes of ids and values that the model does not know.")]
 
 
-def whom(
+def asked_users(
     model: Recommender, users: list[str] | None, histories: Path | None, attributes: Path | None
 ) -> dict[str, Any]:
-    """The arguments of `Recommender.recommend` that say who is asked about.
+    """The arguments of `Recommender.recommend` that say which users are meant.
 
     Args:
         model: the model; its users are meant by "all".
@@ -109,7 +109,7 @@ def read_attributes(path: Path | None) -> Any:
 
 
 @contextmanager
-def spoken_warnings() -> Iterator[None]:
+def shown_warnings() -> Iterator[None]:
     """Warnings become messages on standard error, without the place in the source."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
