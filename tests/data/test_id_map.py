@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attrformer.data import ids as module
+from attrformer.data import id_map as module
 from attrformer.data.id_map import IdMap
 
 names = st.one_of(st.lists(st.text("abß0", max_size=3), unique=True), st.lists(st.integers(-5, 20), unique=True))

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tests.models.baselines import DATA, TIGHT, wider
 from tests.models.builders import everywhere, maker_of, scorer_of
 from tests.relations.builders import relations_of, sequences
+from tests.support.baselines import DATA, TIGHT, wider
 from tests.support.recommenders import small_dataset
 from torch import Tensor
 

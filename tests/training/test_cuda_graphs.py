@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.models.baselines import DATA, LENGTH, small
 from tests.relations.builders import relations_of
+from tests.support.baselines import DATA, LENGTH, small
 from tests.training.builders import Notes, rising
 
 from attrformer.models.attrformer import AttrFormerConfig

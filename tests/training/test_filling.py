@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.models.baselines import DATA, LENGTH, network_of, read_by, small
 from tests.models.builders import maker_of
+from tests.support.baselines import DATA, LENGTH, network_of, read_by, small
 
 from attrformer.config import override
 from attrformer.errors import ConfigurationError

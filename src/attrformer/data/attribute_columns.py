@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.attribute_kinds import infer_kind, text_hint
 from attrformer.data.attributes import Attribute, AttributeKind
@@ -97,7 +98,7 @@ def attribute_from_column(
     lookup = pl.DataFrame({"value": vocabulary, "code": np.arange(len(vocabulary), dtype=np.int32)})
     coded = pairs.join(lookup, on="value").select("owner", "code").unique().sort("owner", "code")
     lengths = np.bincount(coded["owner"].to_numpy(), minlength=count)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    offsets = offsets_of(lengths)
     values = tuple(vocabulary.to_list())
     return Attribute(name, kind, offsets, coded["code"].to_numpy().copy(), values, np.empty(0), separator)
 

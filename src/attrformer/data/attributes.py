@@ -9,6 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of
+
 
 class AttributeKind(str, Enum):
     """How the values of an attribute are to be read."""
@@ -54,7 +56,7 @@ class Attribute:
     def take(self, rows: NDArray[np.int64]) -> Attribute:
         """The same attribute for the given rows only, in their order; the vocabulary is kept."""
         lengths = np.diff(self.offsets)[rows]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        offsets = offsets_of(lengths)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         codes = self.codes[np.repeat(self.offsets[rows], lengths) + within]
         numbers = self.numbers[rows] if len(self.numbers) else self.numbers
@@ -83,7 +85,7 @@ class Attribute:
         """
         known = ~np.isnan(self.numbers)
         codes = np.searchsorted(edges, self.numbers[known], side="right").astype(np.int32)
-        offsets = np.concatenate([[0], np.cumsum(known)]).astype(np.int64)
+        offsets = offsets_of(known)
         bounds = ["", *(f"{edge:g}" for edge in edges), ""]
         vocabulary = tuple(f"{low}..{high}" for low, high in pairwise(bounds))
         return Attribute(self.name, AttributeKind.CATEGORICAL, offsets, codes, vocabulary, np.empty(0))

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.data.dataset import Dataset, Edges
 from attrformer.data.id_map import IdMap
@@ -96,7 +97,7 @@ def _subset(dataset: Dataset, users: NDArray[np.bool_], items: NDArray[np.bool_]
         )
     user_rows, item_rows = np.flatnonzero(active), np.flatnonzero(items)
     recoded = np.cumsum(items, dtype=np.int32) - np.int32(1)
-    chosen = old.select(np.flatnonzero(kept), np.concatenate([[0], np.cumsum(lengths[active])]))
+    chosen = old.select(np.flatnonzero(kept), offsets_of(lengths[active]))
     smaller = replace(
         dataset,
         user_ids=IdMap(dataset.user_ids.decode(user_rows)),

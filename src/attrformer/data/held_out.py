@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Split, Targets, leave_one_out, told_users
@@ -85,7 +86,7 @@ def _without(sequences: Sequences, hidden: NDArray[np.bool_]) -> Sequences:
     """The same rows without interactions with hidden items."""
     kept = np.flatnonzero(~hidden[sequences.items])
     lengths = np.bincount(sequences.row_of_position()[kept], minlength=len(sequences))
-    return sequences.select(kept, np.concatenate([[0], np.cumsum(lengths)]))
+    return sequences.select(kept, offsets_of(lengths))
 
 
 def _cold(targets: Targets, items: NDArray[np.int64], hidden: NDArray[np.bool_]) -> tuple[Targets, NDArray[np.int64]]:

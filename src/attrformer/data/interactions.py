@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of
 from attrformer.columns import COUNT, ITEM, TIMESTAMP, USER
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.attributes import AttributeKind
@@ -75,7 +76,7 @@ def read_interactions(table: Table, kinds: Mapping[str, AttributeKind | None], d
     if repeats.kept is not None:
         unordered, rows = _only(unordered, rows, repeats.kept, counted=duplicates == COUNTED)
     order = _order(rows, times, repeats.kept)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(user_ids)))])
+    offsets = offsets_of(np.bincount(rows, minlength=len(user_ids)))
     notes = [f"{table.label}: {note}" for note in (*said, *found, *repeats.notes)]
     return Interactions(user_ids, item_ids, unordered.select(order, offsets), notes)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of
 from attrformer.columns import TIMESTAMP
 
 
@@ -69,7 +70,7 @@ class Sequences:
     def slices(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Sequences:
         """One new row for each half-open range `starts[k]:stops[k]` of absolute positions."""
         lengths = np.maximum(stops - starts, 0)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        offsets = offsets_of(lengths)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return self.select(np.repeat(starts, lengths) + within, offsets)
 

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of
 from attrformer.columns import TIMESTAMP
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
@@ -124,7 +125,7 @@ def time_split(
     lengths = np.bincount(sequences.row_of_position()[trained], minlength=dataset.user_count)
     return Split(
         name="time",
-        train=sequences.select(np.flatnonzero(trained), np.concatenate([[0], np.cumsum(lengths)])),
+        train=sequences.select(np.flatnonzero(trained), offsets_of(lengths)),
         validation=parts["validation"],
         test=parts["test"],
         dropped=(

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import USER
+from attrformer.csr import offsets_of
 from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import histories_from_frame
@@ -187,7 +188,7 @@ def _of_lists(description: Description, lists: list[Any] | tuple[Any, ...]) -> S
                 source="histories",
             )
     rows = [list(items) for items in lists]
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    offsets = offsets_of([len(row) for row in rows])
     codes = item_codes(description.items, [item for row in rows for item in row], "histories")
     return Sequences(offsets, codes.astype(np.int32))
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError, KnownInteractionsWarning
 
@@ -56,7 +57,7 @@ def without_known(
         warnings.warn(KnownInteractionsWarning(count, len(known), text), stacklevel=4)
         return new, rows
     lengths = np.bincount(new.row_of_position()[~known], minlength=len(new))
-    return new.select(np.flatnonzero(~known), np.concatenate([[0], np.cumsum(lengths)])), rows
+    return new.select(np.flatnonzero(~known), offsets_of(lengths)), rows
 
 
 def known_interactions(old: Sequences, new: Sequences, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

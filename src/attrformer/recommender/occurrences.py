@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of, positions_in_rows
 from attrformer.data.sequences import Sequences
 
 Codes = NDArray[np.int64]
@@ -26,7 +27,7 @@ class Occurrences:
     def __init__(self, histories: Sequences, items: int) -> None:
         self.histories = histories
         self._positions = np.argsort(histories.items, kind="stable")
-        self._starts = np.concatenate([[0], np.cumsum(np.bincount(histories.items, minlength=items))])
+        self._starts = offsets_of(np.bincount(histories.items, minlength=items))
 
     def holders(self, items: Codes, users: Codes, values: tuple[Codes, Codes] | None = None) -> Codes:
         """How many other users have each item in their history, int64 `[n]`.
@@ -87,7 +88,7 @@ class Occurrences:
         """Every interaction with each item: the row in `items`, the absolute position, and whose it is."""
         lengths = self._starts[items + 1] - self._starts[items]
         row = np.repeat(np.arange(len(items)), lengths)
-        within = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        within = positions_in_rows(lengths)
         position = self._positions[self._starts[items][row] + within]
         owner = np.searchsorted(self.histories.offsets, position, side="right") - 1
         return row, position, owner

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import USER
+from attrformer.csr import offsets_of
 from attrformer.data.construct import histories_from_frame
 from attrformer.data.frames import library_of
 from attrformer.data.sequences import Sequences
@@ -225,7 +226,7 @@ def _of_lists(fitted: ModelState, names: pl.Series, lists: list[Any], unknown: O
                 source="histories",
             )
     rows = [list(items) for items in lists]
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    offsets = offsets_of([len(row) for row in rows])
     items = id_series(ids_of(rows), "histories")
     codes = unknown.known(fitted.knowledge.item_ids, items, "histories", CATALOGUE)
     contexts = with_details(Sequences(offsets, codes.astype(np.int32)), rows, fitted.relations.levels)
@@ -238,7 +239,7 @@ def _known_only(contexts: Sequences) -> Sequences:
     if kept.all():
         return contexts
     lengths = np.bincount(contexts.row_of_position()[kept], minlength=len(contexts))
-    return contexts.select(np.flatnonzero(kept), np.concatenate([[0], np.cumsum(lengths)]))
+    return contexts.select(np.flatnonzero(kept), offsets_of(lengths))
 
 
 def _with_levels(fitted: ModelState, contexts: Sequences) -> Sequences:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from attrformer.columns import TIMESTAMP, USER
+from attrformer.csr import offsets_of
 from attrformer.data.construct import histories_from_frame
 from attrformer.data.dataset import Dataset
 from attrformer.data.id_map import IdMap
@@ -111,7 +112,7 @@ def appended(old: Sequences, new: Sequences, rows: NDArray[np.int64], count: int
         times,
         {name: np.concatenate([known, new.behaviours.get(name, missing)]) for name, known in old.behaviours.items()},
     )
-    return both.select(order, np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=count))]))
+    return both.select(order, offsets_of(np.bincount(owner, minlength=count)))
 
 
 def _item_codes(known: IdMap, given: Dataset) -> NDArray[np.int32]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from attrformer.csr import offsets_of
 from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.base import Relation, Sources, Update
@@ -83,7 +84,7 @@ class PairCounts:
         # Positions by item, those of one item by fold: each run of positions is a row of one fold.
         run = train.items * np.int64(self._folds) + np.repeat(folds, train.lengths)
         self._positions = np.argsort(run, kind="stable")
-        self._runs = np.concatenate([[0], np.cumsum(np.bincount(run, minlength=items * self._folds))])
+        self._runs = offsets_of(np.bincount(run, minlength=items * self._folds))
 
     def blocks(self) -> Iterator[tuple[slice, sparse.csr_array]]:
         """Consecutive ranges of items and their counts.
@@ -113,7 +114,7 @@ class PairCounts:
             (
                 np.broadcast_to(self._weights.astype(np.float32), near.shape)[inside],
                 self._train.items[near[inside]],
-                np.concatenate([[0], np.cumsum(inside.sum(axis=1))]),
+                offsets_of(inside.sum(axis=1)),
             ),
             shape=(len(positions), self._items),
         )
@@ -211,5 +212,5 @@ def largest(table: sparse.csr_array, k: int) -> sparse.csr_array:
         values = table.data[bounds[row] : bounds[row + 1]]
         kept[bounds[row] : bounds[row + 1]] = values >= np.partition(values, len(values) - k)[len(values) - k]
     lengths = np.add.reduceat(np.append(kept, False), bounds[:-1], dtype=np.int64) * (np.diff(bounds) > 0)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
+    starts = offsets_of(lengths)
     return sparse.csr_array((table.data[kept], table.indices[kept], starts), shape=table.shape)

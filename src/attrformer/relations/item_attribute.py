@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.csr import positions_in_rows
 from attrformer.data.attributes import Attribute
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array
@@ -195,7 +196,7 @@ def phi_rows(
     """
     counts = np.bincount(owner, minlength=items)
     width = max(int(counts.max(initial=0)), slots)
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    within = positions_in_rows(counts)
     code_slots = np.zeros((items, width), dtype=np.int64)
     weights = np.zeros((items, width), dtype=np.float32)
     code_slots[owner, within] = codes

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from attrformer.csr import offsets_of, positions_in_rows
 from attrformer.data.sequences import Sequences
 from attrformer.relations.inverted_index import InvertedIndex, added_up, strongest
 
@@ -93,11 +94,11 @@ class UserIndex:
         """
         order = np.argsort(train.items, kind="stable")
         frequency = np.bincount(train.items, minlength=items)
-        rank = np.arange(len(order)) - np.repeat(np.cumsum(frequency) - frequency, frequency)
+        rank = positions_in_rows(frequency)
         # An even sample keeps candidates spread over all users where an item has too many.
         stride = np.repeat(np.maximum(np.ceil(frequency / candidates), 1).astype(np.int64), frequency)
         order = order[rank % stride == 0]
-        starts = np.concatenate([[0], np.cumsum(np.bincount(train.items[order], minlength=items))]).astype(np.int64)
+        starts = offsets_of(np.bincount(train.items[order], minlength=items))
         users = max(len(train), 1)
         idf = np.log1p(users / np.maximum(frequency, 1)).astype(np.float32)
         return cls(train, order.astype(np.int64), starts, idf, count, anchors, horizon)
@@ -151,7 +152,7 @@ class UserIndex:
         counts = np.array([len(best) for best in chosen], dtype=np.int64)
         kept = np.concatenate(chosen)
         context = np.repeat(np.arange(len(anchors)), counts)
-        place = np.arange(len(kept)) - np.repeat(np.cumsum(counts) - counts, counts)
+        place = positions_in_rows(counts)
         mask = shared[kept].astype(np.int64)
         newest = np.log2(mask & -mask).astype(np.int64)
         return context, place, self.holders.latest(anchors[context, newest], owner[kept]), similarity[kept]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of, positions_in_rows
 from attrformer.data.sequences import Sequences
 from attrformer.models.inputs import InputMaker
 from attrformer.models.memory_batches import together
@@ -193,7 +194,7 @@ class Examples:
         rng = np.random.default_rng([self._seed, epoch, 1])
         shuffled = np.lexsort((rng.random(len(self._users)), self._users))
         counts = np.bincount(self._users, minlength=1)
-        rank = np.arange(len(shuffled)) - np.repeat(np.cumsum(counts) - counts, counts)
+        rank = positions_in_rows(counts)
         return np.sort(shuffled[rank < self._training.sequence_targets])
 
     def _partners(self, stops: NDArray[np.int64]) -> Batch:
@@ -248,7 +249,7 @@ def _windows(train: Sequences, length: int) -> tuple[NDArray[np.int64], NDArray[
     inputs = np.maximum(train.lengths - 1, 0)
     pieces = -(-inputs // length)
     users = np.repeat(np.arange(len(train)), pieces)
-    back = np.arange(len(users)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    back = positions_in_rows(pieces)
     stops = train.offsets[users] + inputs[users] - back * length
     return users, np.maximum(stops - length, train.offsets[users]), stops
 
@@ -274,7 +275,7 @@ class _Followers:
         self._items = train.items
         self._positions = targets[np.argsort(train.items[targets], kind="stable")]
         counts = np.bincount(train.items[targets], minlength=int(train.items.max(initial=0)) + 1)
-        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self._starts = offsets_of(counts)
         self._rank = np.zeros(len(owner), dtype=np.int64)
         self._rank[self._positions] = np.arange(len(targets)) - np.repeat(self._starts[:-1], counts)
 

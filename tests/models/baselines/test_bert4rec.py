@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.models.baselines import (
+from tests.support.baselines import (
     LENGTH,
     TIGHT,
     check_batching,

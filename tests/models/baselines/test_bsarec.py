@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.models.baselines import check_batching, check_gradients, check_round_trip, network_of, small
+from tests.support.baselines import check_batching, check_gradients, check_round_trip, network_of, small
 from torch import Tensor
 
 from attrformer.errors import ConfigurationError

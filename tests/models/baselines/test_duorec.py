@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.models.baselines import (
+from tests.models.builders import maker_of
+from tests.support.baselines import (
     DATA,
     TIGHT,
     check_batching,
@@ -18,7 +19,6 @@ from tests.models.baselines import (
     read_by,
     small,
 )
-from tests.models.builders import maker_of
 from torch import Tensor
 
 from attrformer.errors import ConfigurationError

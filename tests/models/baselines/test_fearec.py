@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.models.baselines import (
+from tests.support.baselines import (
     check_batching,
     check_gradients,
     check_round_trip,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.models.baselines import (
+from tests.support.baselines import (
     DATA,
     check_batching,
     check_causality,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.models.baselines import (
+from tests.relations.builders import edges, relations_of, shop
+from tests.support.baselines import (
     check_batching,
     check_causality,
     check_gradients,
@@ -19,7 +20,6 @@ from tests.models.baselines import (
     read_by,
     small,
 )
-from tests.relations.builders import edges, relations_of, shop
 from torch import Tensor
 
 from attrformer.errors import ConfigurationError

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tests.models.baselines import DATA
 from tests.models.counting import answers, check_batching, check_round_trip
 from tests.relations.builders import dataset, sequences
+from tests.support.baselines import DATA
 
 from attrformer.models.baselines.popularity import PopularityConfig
 

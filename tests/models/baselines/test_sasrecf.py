@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.models.baselines import (
+from tests.relations.builders import categorical, dataset, multi, relations_of, sequences, shop
+from tests.support.baselines import (
     check_batching,
     check_causality,
     check_gradients,
@@ -14,7 +15,6 @@ from tests.models.baselines import (
     read_by,
     small,
 )
-from tests.relations.builders import categorical, dataset, multi, relations_of, sequences, shop
 from torch import Tensor
 
 from attrformer.models.baselines.sasrec import SASRecConfig, SASRecNetwork

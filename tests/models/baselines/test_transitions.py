@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.models.baselines import DATA
 from tests.models.builders import everywhere
 from tests.models.counting import answers, check_batching, check_causality, check_round_trip, counted
 from tests.relations.builders import categorical, dataset, multi, numeric, relations_of, sequences
+from tests.support.baselines import DATA
 
 from attrformer.data.id_map import IdMap
 from attrformer.errors import ConfigurationError

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from attrformer.csr import offsets_of
 from attrformer.models.baselines.layers.attributes import with_padding
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.row_table import RowRelation
@@ -73,7 +74,7 @@ class SharedValues(ItemRelation):
         # Stable, so that the members of a value are in the order of the catalogue.
         filled = filled[np.argsort(codes.ravel()[filled], kind="stable")]
         counts = np.bincount(codes.ravel()[filled], minlength=len(relation.labels))
-        starts = np.concatenate([[0], np.cumsum(counts)])
+        starts = offsets_of(counts)
         rank = np.zeros(items * slots, dtype=np.int64)
         rank[filled] = np.arange(len(filled)) - np.repeat(starts[:-1], counts)
         buffers: dict[str, Tensor | None] = {
@@ -137,7 +138,7 @@ class KnownPairs(ItemRelation):
             "keys": source * self.items + target,
             "sources": sources,
             "targets": target,
-            "starts": np.concatenate([[0], np.cumsum(counts)]),
+            "starts": offsets_of(counts),
         }
         for name, value in buffers.items():
             self.register_buffer(name, torch.from_numpy(value.astype(np.int64)), persistent=False)
