@@ -21,4 +21,4 @@ def test_they_agree_with_rows_written_out(lengths: list[int]) -> None:
     rows = [list(range(length)) for length in lengths]
     offsets = offsets_of(np.array(lengths, dtype=np.int32))
     assert offsets.dtype == np.int64 and np.diff(offsets).tolist() == lengths
-    assert positions_in_rows(np.array(lengths, dtype=np.int64)).tolist() == sum(rows, [])
+    assert positions_in_rows(np.array(lengths, dtype=np.int64)).tolist() == [place for row in rows for place in row]
