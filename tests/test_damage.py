@@ -68,6 +68,7 @@ def network() -> tuple[nn.Module, torch.optim.Optimizer]:
     return layers, optimizer
 
 
+@pytest.mark.slow
 def test_checkpoints(tmp_path: Path) -> None:
     layers, optimizer = network()
     best = {name: value + 1 for name, value in parameters_of(layers).items()}

@@ -89,6 +89,7 @@ def test_the_readme_shows_the_way_from_download_to_explanation() -> None:
     assert shown == [*way, "train", "options", "benchmark", "benchmark"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "words"), SHOWN, ids=ids(SHOWN))
 def test_every_command_that_is_shown_can_be_given(name: str, words: list[str]) -> None:
     # Parses as the command line does, and runs nothing.
@@ -102,6 +103,7 @@ def test_every_command_that_is_shown_can_be_given(name: str, words: list[str]) -
         assert (ROOT / file).is_file() or f"Call it `{file}`" in TEXT[name], file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXT)
 def test_commands_within_sentences_exist(name: str) -> None:
     prose = re.sub(r"^```.*?^```", "", TEXT[name], flags=re.MULTILINE | re.DOTALL)
@@ -112,6 +114,7 @@ def test_commands_within_sentences_exist(name: str) -> None:
         assert {word for word in rest if word.startswith("-")} <= known, span
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXT)
 def test_settings_that_are_named_exist(name: str, tmp_path: Path, known_models: None) -> None:
     for block in blocks(TEXT[name], "python"):
@@ -190,6 +193,7 @@ def tables() -> dict[str, pl.DataFrame]:
     return found
 
 
+@pytest.mark.slow
 def test_the_snippet_of_the_readme_runs(
     tables: dict[str, pl.DataFrame],
     tmp_path: Path,
@@ -222,6 +226,7 @@ def test_the_snippet_of_the_readme_runs(
     assert "NDCG@20" in printed and "seen=hidden" in printed and "seen=ranked" in printed
 
 
+@pytest.mark.slow
 def test_every_test_that_a_document_names_exists() -> None:
     named = {match for text in TEXT.values() for match in re.findall(r"(tests/[\w/]+\.py)::(\w+)", text)}
     assert len(named) > 70

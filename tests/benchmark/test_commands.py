@@ -33,6 +33,7 @@ def run(*arguments: object) -> Any:
     return CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(root, ["benchmark", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_plan_is_run_with_or_without_the_word(make_plan: MakePlan, data: Path, tmp_path: Path) -> None:
     plan = make_plan("name: one, seeds: [0, 1]", "name: two, set: {model.name: sasrec}")
     first = jobs(plan, root=data)[0]
@@ -75,6 +76,7 @@ def test_errors_that_can_be_mended(make_plan: MakePlan, tmp_path: Path, data: Pa
     assert "--seeds is a,1. Give whole numbers" in run(plan, "--seeds", "a,1", "--data-root", data).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["run", "tune", "report"])
 def test_every_command_teaches_with_an_example(name: str) -> None:
     result = run(name, "--help")

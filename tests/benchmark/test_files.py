@@ -74,6 +74,7 @@ def test_a_child_keeps_the_claim_of_a_parent_that_is_gone(tmp_path: Path) -> Non
         assert descriptor is not None
 
 
+@pytest.mark.slow
 def test_lines_of_two_writers_stay_whole(tmp_path: Path) -> None:
     path = tmp_path / "results" / "lines.jsonl"
     writers = [start(WRITER, path, name) for name in "ab"]

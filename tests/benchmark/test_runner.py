@@ -84,6 +84,7 @@ def test_a_run_that_only_lacks_its_line_is_not_repeated(
     assert read_lines(Path(plan.results)) == [line]
 
 
+@pytest.mark.slow
 def test_the_line_of_the_full_model(make_plan: MakePlan, data: Path) -> None:
     (job,) = jobs(make_plan("name: attrformer, group: ours, set: {training.epochs: 3}"), root=data)
     line = carried_out(job)

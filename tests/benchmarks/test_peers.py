@@ -279,6 +279,7 @@ def test_a_script_that_fails_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "train_attrformer.py" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_script_that_hands_nothing_over_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,6 +79,7 @@ def test_json_is_one_object_and_nothing_else(spoiled: Path) -> None:
     assert [use["column"] for use in report["columns"]] == ["user_id", "item_id", "timestamp"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "severity", "code"),
     [
@@ -166,6 +167,7 @@ def test_the_page_holds_every_finding(spoiled: Path, tmp_path: Path) -> None:
 TINY = ("training.epochs=1", "training.threads=1", "training.precision=float32", "model.width=16", "model.layers=1")
 
 
+@pytest.mark.slow
 def test_train_says_first_what_columns_are_used_as_and_what_is_suspicious(spoiled: Path, tmp_path: Path) -> None:
     settings = [word for setting in (*TINY, "evaluation.resamples=50") for word in ("--set", setting)]
     answer = run_command("train", "--data", spoiled, "--out", tmp_path / "run", *settings)

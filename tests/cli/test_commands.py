@@ -40,6 +40,7 @@ def test_help_names_every_command(runner: CliRunner) -> None:
     assert re.findall(r"^\W*([a-z]+) {2,}\S", commands, re.MULTILINE) == list(NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_teaches_with_an_example(runner: CliRunner, name: str) -> None:
     result = runner.invoke(app, [name, "--help"])

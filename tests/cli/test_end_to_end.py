@@ -120,6 +120,7 @@ def test_absent_data_folder(tmp_path: Path) -> None:
     assert "nothing" in result.stderr
 
 
+@pytest.mark.slow
 def test_configuration_file_and_settings_together(shop: Path, tmp_path: Path) -> None:
     tiny: dict[str, dict[str, object]] = {}
     for setting in TINY:
@@ -163,6 +164,7 @@ def items_acted_on(run: Path) -> int:
     return pl.read_parquet(data / "interactions.parquet")["item_id"].n_unique()
 
 
+@pytest.mark.slow
 def test_evaluate_on_validation_leaves_the_figures_of_the_run(run: Path, shop: Path) -> None:
     before = (run / "figures.json").read_bytes()
     result = run_command("evaluate", run, "--data", shop, "--split", "validation", "--json")

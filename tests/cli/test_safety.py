@@ -117,6 +117,7 @@ def writers(run: Path, shop: Path, raw: Path) -> dict[str, Callable[[Path], Resu
 WRITERS = ("recommend csv", "recommend parquet", "recommend json", "train", "explain", "plot", "index", "prepare")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", WRITERS)
 @pytest.mark.parametrize("limit", ["disk", "file"])
 def test_a_full_disk_is_one_line_and_leaves_nothing_half(
@@ -206,6 +207,7 @@ def test_aliases_that_stand_for_millions_of_values_are_refused(shop: Path, tmp_p
         assert (problem or "width") in refused(asked)
 
 
+@pytest.mark.slow
 def test_a_folder_in_the_place_of_a_file_is_one_line(run: Path, raw: Path, tmp_path: Path) -> None:
     for ending in ("csv", "parquet", "json"):
         (tmp_path / f"a.{ending}").mkdir()
@@ -241,6 +243,7 @@ def held(lock: AbstractContextManager[None]) -> Callable[[], None]:
     return release
 
 
+@pytest.mark.slow
 def test_a_second_training_into_a_run_is_refused(shop: Path, run: Path, tmp_path: Path) -> None:
     before = content(run)
     for folder, more in ((run, ("--resume",)), (run, ()), (tmp_path / "new", ())):
@@ -284,6 +287,7 @@ def test_sigterm_saves_as_ctrl_c_does(shop: Path, run: Path, tmp_path: Path) -> 
         assert (folder / name).read_bytes() == (run / name).read_bytes(), name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_sigterm_keeps_the_answers_that_are_there(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("recommend", run, "-k", 3, "--save-every", 2, "--quiet", "--out")

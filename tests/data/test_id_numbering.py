@@ -38,6 +38,7 @@ def test_numbers_by_first_appearance_are_found(seed: int, timed: bool) -> None:
     assert found(core_filter(Dataset.from_frames(hashed), 5)).kind == FIRST_APPEARANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.8, 0.5, 0.2])
 def test_numbers_by_first_appearance_are_found_where_users_are_missing(share: float) -> None:
     for seed in range(3):

@@ -79,6 +79,7 @@ def test_users_with_more_targets_weigh_more():
     assert (found.low, found.high) == (0.0, 1.0)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.01, 0.99))
 @settings(max_examples=60, deadline=None)
 def test_an_interval_holds_its_value(values, confidence):
@@ -128,6 +129,7 @@ def test_no_targets_is_an_error():
         mean_intervals(np.empty(0))
 
 
+@pytest.mark.slow
 def test_a_large_evaluation_is_resampled_quickly():
     values = np.random.default_rng(0).random((22_363, 12))
     fastest = 60.0

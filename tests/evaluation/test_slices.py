@@ -21,6 +21,7 @@ def test_zero_is_a_band_of_its_own():
     assert bands(np.array([], dtype=np.int64), 3) == []
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=40), st.integers(1, 7))
 @settings(max_examples=200, deadline=None)
 def test_every_value_is_in_one_band(values, count):

@@ -16,6 +16,7 @@ DATA = shop()
 TIGHT = {"rtol": 1e-5, "atol": 1e-5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dense_items", [6000, 0])
 def test_scores_do_not_depend_on_who_else_is_in_the_batch(dense_items: int) -> None:
     relations = relations_of(DATA, dense_items=dense_items, top_k=10)

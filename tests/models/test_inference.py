@@ -32,6 +32,7 @@ def latest(relations: Any, users: list[int]) -> Batch:
     return maker_of(relations).latest(DATA.sequences.rows(rows), codes, rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dense_items", [6000, 0])
 @pytest.mark.parametrize("options", VARIANTS, ids=lambda options: ",".join(options))
 @torch.no_grad()

@@ -152,6 +152,7 @@ def test_weights_mode_and_random_numbers_stay_as_they_are() -> None:
         check_network(Shifted(others).train(), BATCH, ITEMS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_of_the_library_passes(name: str) -> None:
     options: dict[str, Any] = {"max_length": LENGTH}

@@ -43,6 +43,7 @@ def test_every_history_is_read_once_and_pieces_fit(lengths: list[int], most: int
         assert most is None or len(rows) <= most
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40), st.integers(1, 4000))
 def test_scores_come_back_in_the_order_of_the_histories(lengths: list[int], pairs: int) -> None:
     array = np.array(lengths)

@@ -55,6 +55,7 @@ def compare(setting: Setting, leaves: Leaves, target: PosteriorTarget, mask: Ten
         assert difference <= 1e-5 * right[name].abs().max() + 1e-7, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True], ids=["each", "shared"])
 @pytest.mark.parametrize("name", NAMES)
 def test_one_part_fused_equals_plain(name: str, shared: bool, setting: Setting) -> None:
@@ -176,6 +177,7 @@ def test_catalogue_scores_equal_the_plain_logits(setting: Setting) -> None:
         torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_step_leaves_nothing_to_the_garbage_collector(setting: Setting) -> None:
     outputs = setting.network(setting.example.batch)
     target = target_of(setting, 0, (1.0, 0.0, 0.0), 0.2)

@@ -59,6 +59,7 @@ def test_scores_are_those_of_the_network(
     assert np.abs(hidden - outputs.hidden[:, 0].numpy()).max() <= 1e-4
 
 
+@pytest.mark.slow
 def test_lists_mappings_and_tables_are_answered_as_by_the_model(model: Recommender, exported: OnnxRecommender) -> None:
     new = histories_of(model, 12)
     known = {f"u{user}": items for user, items in enumerate(new.values())}

@@ -18,6 +18,7 @@ from attrformer.models.baselines.sasrec import SASRecConfig
 from attrformer.training.config import TrainingConfig
 
 
+@pytest.mark.slow
 def test_mappings_are_options() -> None:
     wanted = Config(seed=3, training=TrainingConfig(epochs=5), model=SASRecConfig(width=32))
     tree: dict[str, Any] = {"seed": 3, "training": {"epochs": 5}, "model": {"name": "sasrec", "width": 32}}
@@ -67,6 +68,7 @@ def test_wrong_options_are_refused_when_they_are_given(make: Any, words: str) ->
         make()
 
 
+@pytest.mark.slow
 def test_only_a_dataset_is_fitted_and_evaluated(model: AttrFormer, dataset: Dataset) -> None:
     for given, words in (
         (pl.DataFrame({"a": [1]}), "from_frames"),
@@ -181,6 +183,7 @@ def test_a_file_is_no_folder_of_a_model(model: AttrFormer, dataset: Dataset, tmp
     assert file.read_text() == "x"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [None, 5, [1], {"a": 1}, "nowhere.csv"])
 def test_what_is_no_table_is_refused_by_name(model: AttrFormer, table: Any) -> None:
     for method in (model.update, model.add_items):

@@ -72,6 +72,7 @@ def test_every_column_is_a_relation_with_a_name_of_its_own(odd: tuple[AttrFormer
     assert len(set(_example(model.fitted))) == len(_example(model.fitted)) >= 3 + len(USER_COLUMNS) + len(BEHAVIOURS)
 
 
+@pytest.mark.slow
 def test_odd_names_survive_saving_and_the_dataset_folder(odd: tuple[AttrFormer, Dataset], tmp_path: Path) -> None:
     model, dataset = odd
     model.save(tmp_path / "model")

@@ -92,6 +92,7 @@ def test_what_is_seen_does_not_end_where_the_network_stops_reading() -> None:
     assert (found.ranks["hidden"] == UNREACHABLE_RANK).sum() == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_ranks_and_lists_are_those_of_recommend_where_targets_repeat(name: str) -> None:
     dataset = shop_with_repeats()

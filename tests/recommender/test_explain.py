@@ -52,6 +52,7 @@ def test_given_items_are_explained_also_when_seen(model: AttrFormer, dataset: Da
         model.explain(["user-0001"], items=["thing"])
 
 
+@pytest.mark.slow
 def test_history_names_an_item_that_the_relation_connects(model: AttrFormer, dataset: Dataset) -> None:
     frame = model.explain(k=3)
     assert frame.filter(pl.col("part").is_in(["content", "neighbours", "user_age_band"]))["history"].null_count() > 0
@@ -151,6 +152,7 @@ def test_counts_are_those_of_the_stored_histories(model: AttrFormer, dataset: Da
             assert reason == (f"Chosen shortly before “{title}” by {others}" if before else f"Goes with “{title}”")
 
 
+@pytest.mark.slow
 def test_neighbours_count_the_similar_users_who_took_the_item(model: AttrFormer, dataset: Dataset) -> None:
     frame = model.explain(k=3).filter((pl.col("part") == "neighbours") & (pl.col("contribution") != 0))
     assert len(frame) > 20

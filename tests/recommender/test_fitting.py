@@ -49,6 +49,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(TrainingWatcher, "batch", batch)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(model: AttrFormer, dataset: Dataset) -> None:
     torch.manual_seed(123)
     again = AttrFormer(small_config()).fit(dataset, progress=False)
@@ -57,6 +58,7 @@ def test_the_same_seed_gives_the_same_model(model: AttrFormer, dataset: Dataset)
     assert not torch.equal(weights(other)["position"], weights(model)["position"])
 
 
+@pytest.mark.slow
 def test_training_sums_gradients_in_a_fixed_order(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(
@@ -66,6 +68,7 @@ def test_training_sums_gradients_in_a_fixed_order(dataset: Dataset, monkeypatch:
     assert seen and all(seen)
 
 
+@pytest.mark.slow
 def test_fit_leaves_the_callers_torch_as_it_was(dataset: Dataset) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
@@ -197,6 +200,7 @@ def test_a_time_split(dataset: Dataset) -> None:
     assert "| time test |" in model.evaluate(dataset).protocol.line()
 
 
+@pytest.mark.slow
 def test_the_core_filter_comes_first(dataset: Dataset) -> None:
     model = AttrFormer(small_config("training.epochs=1", "data.core=6")).fit(dataset, progress=False)
     assert len(model.fitted.knowledge.item_ids) < dataset.item_count
@@ -209,6 +213,7 @@ def test_histories_of_one_interaction_teach_nothing() -> None:
         AttrFormer(small_config()).fit(dataset, progress=False)
 
 
+@pytest.mark.slow
 def test_dropout_goes_by_the_length_of_histories(model: AttrFormer, dataset: Dataset) -> None:
     assert model.fitted.knowledge.dropout == 0.5
     chosen = AttrFormer(small_config("model.dropout=0.1", "training.epochs=1")).fit(dataset, progress=False)
@@ -233,6 +238,7 @@ def test_the_fingerprint_sees_what_training_reads(dataset: Dataset) -> None:
     assert fingerprint(bare, config.data.split_of(bare)) != mark
 
 
+@pytest.mark.slow
 def test_progress_is_shown_on_standard_error(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
     AttrFormer(small_config("training.epochs=1")).fit(dataset)
     shown = capsys.readouterr()

@@ -82,6 +82,7 @@ def test_a_new_item_has_what_its_attributes_say_and_nothing_else(copy: AttrForme
     np.testing.assert_allclose(sums[CONTRIBUTION], sums[SCORE], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_grown_model_can_be_saved(copy: AttrFormer, dataset: Dataset, tmp_path: Path) -> None:
     copy.add_items(twins(dataset, 3, 40)).save(tmp_path)
     again = AttrFormer.load(tmp_path, device="cpu")

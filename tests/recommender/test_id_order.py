@@ -108,6 +108,7 @@ def test_edge_tables_are_named_and_not_read_unless_asked_for() -> None:
     assert "also_bought; may know of targets" in asked.evaluate(data).protocol.line()
 
 
+@pytest.mark.slow
 def test_a_run_that_left_the_order_open_is_still_read_and_resumed(tmp_path: Path) -> None:
     data = Dataset.from_frames(numbered("listing", users=80, items=100))
     old = small_config("relations.id_order=null", "relations.edges=null", "training.epochs=1")

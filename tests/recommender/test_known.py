@@ -89,6 +89,7 @@ def test_with_times_the_same_user_item_and_time_is_known(
     assert found.tolist() == [row in old for row in sorted(new, key=lambda row: row[0])]
 
 
+@pytest.mark.slow
 def test_figures_on_what_an_update_has_counted_are_marked_everywhere(
     dataset: Dataset, run: Path, tmp_path: Path
 ) -> None:

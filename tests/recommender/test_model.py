@@ -121,6 +121,7 @@ def test_attrformer_refuses_the_options_of_another_model() -> None:
         AttrFormer(small_config("model.name=sasrec"))
 
 
+@pytest.mark.slow
 def test_any_model_is_fitted_saved_and_loaded_by_the_same_calls(dataset: Dataset, tmp_path: Path) -> None:
     options = [text for text in SMALL if not text.startswith("model.")]
     config = override(Config(), [*options, "model.name=sasrec", "model.width=16", "model.layers=1"])

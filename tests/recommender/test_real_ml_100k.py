@@ -82,6 +82,7 @@ def data(data_root: Path) -> Data:
     return Data(raw, dataset, leave_one_out(dataset))
 
 
+@pytest.mark.slow
 def test_the_raw_archive_becomes_the_published_data(data: Data, tmp_path: Path) -> None:
     dataset, split = data.dataset, data.split
     assert (dataset.user_count, dataset.item_count, len(dataset.sequences.items)) == (943, 1682, 100_000)

@@ -167,6 +167,7 @@ def test_equal_scores_keep_the_order_of_the_catalogue() -> None:
     assert items.tolist() == [1, 2, 3, 4, 0, 1, 2, 3, 1, 4, 3]
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.integers(-2, 2), min_size=6, max_size=6), min_size=1, max_size=4), st.integers(1, 8))
 def test_best_items_against_a_full_sort(values: list[list[int]], k: int) -> None:
     rows, items = best_items(torch.tensor(values, dtype=torch.float32), k)

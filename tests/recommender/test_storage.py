@@ -35,6 +35,7 @@ def test_a_saved_model_answers_without_its_dataset(model: AttrFormer, folder: Pa
         )
 
 
+@pytest.mark.slow
 def test_a_model_can_be_saved_over_and_again(model: AttrFormer, folder: Path, tmp_path: Path) -> None:
     AttrFormer.load(folder, device="cpu").save(folder)
     AttrFormer.load(folder, device="cpu").save(tmp_path / "copy")

@@ -51,6 +51,7 @@ def test_a_file_holds_what_the_call_gives(model: AttrFormer, tmp_path: Path, end
         assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 
+@pytest.mark.slow
 def test_small_pieces_give_the_same(model: AttrFormer, tmp_path: Path) -> None:
     write(model, tmp_path / "a.parquet", save_every=11, k=4)
     assert_frame_equal(read(tmp_path / "a.parquet"), model.recommend(k=4), abs_tol=1e-4)

@@ -167,6 +167,7 @@ def test_what_goes_together_is_recommended_together(young: Path) -> None:
     assert after["item_brand"] == pytest.approx(before["item_brand"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_an_added_item_that_people_take_to(tables: Any, young: Path, tmp_path: Path) -> None:
     model = load(young)
     model.add_items(tables.items.head(1).with_columns(pl.lit("brand-new").alias(ITEM)))
@@ -209,6 +210,7 @@ def test_the_protocol_says_that_more_was_counted(tables: Any, earlier: pl.DataFr
     assert "best epoch by validation" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("interactions", "users", "error", "words"),
     [

@@ -34,6 +34,7 @@ def test_a_table_without_any_value_says_nothing() -> None:
     assert values_of(categorical("brand", [None, None]), reading, ("x",)) == [[], []]
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-1e9, 2e9) | st.just(NAN), min_size=2, max_size=30), st.integers(2, 8))
 def test_numbers_that_were_there_in_training_get_the_bucket_they_had(numbers: list[float], buckets: int) -> None:
     attribute = numeric("price", numbers)

@@ -139,6 +139,7 @@ def test_a_new_item_is_as_one_that_nobody_touched_in_training() -> None:
     np.testing.assert_allclose(whole.users["region"].lift.dense[:3, 28:], 1.0, rtol=1e-5)  # type: ignore[index]
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.integers(0, 3), st.sampled_from([SMALL, SPARSE]), st.integers(1, 3))
 def test_recounting_gives_what_building_gives(seed: int, config: RelationsConfig, folds: int) -> None:

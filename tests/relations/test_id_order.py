@@ -36,11 +36,13 @@ def test_numbers_stand_by_size_and_texts_by_letters(ids: list[int] | list[str], 
     assert order_of(pl.Series(ids)).tolist() == order
 
 
+@pytest.mark.slow
 @given(st.lists(st.text("ab19", min_size=1, max_size=5), min_size=1, max_size=30, unique=True))
 def test_every_id_has_a_place_of_its_own(ids: list[str]) -> None:
     assert sorted(order_of(pl.Series(ids)).tolist()) == list(range(len(ids)))
 
 
+@pytest.mark.slow
 @given(st.integers(2, 400), st.integers(20, 60), st.integers(0, 3))
 def test_items_share_the_runs_that_hold_both(items: int, most: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -130,6 +132,7 @@ def test_an_attribute_of_the_same_name_is_never_replaced() -> None:
     assert not chosen.item_columns and not left_open(along).item_columns
 
 
+@pytest.mark.slow
 def test_numbers_that_say_whose_an_item_is_are_refused() -> None:
     data = Dataset.from_frames(numbered("first appearance"))
     for asked in (True, None):

@@ -28,6 +28,7 @@ def test_whole_values_for_epochs() -> None:
     assert round_values(1, 40, 8, whole=True) == [0, 5, 10, 15, 20, 25, 30, 35, 40]
 
 
+@pytest.mark.slow
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_round_values_cover_the_range_with_few_labels_that_differ(low: float, extent: float) -> None:
     high = low + extent

@@ -26,6 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_adding_leaves_the_waiting_model_and_the_one_before_as_they_are(run: Path) -> None:
     larger(run)
     larger(run, "previous")
@@ -48,6 +49,7 @@ def test_adding_leaves_the_waiting_model_and_the_one_before_as_they_are(run: Pat
     assert not (run / "next").exists()
 
 
+@pytest.mark.slow
 def test_what_is_not_kept_is_reported_by_the_reload_that_loses_it(run: Path) -> None:
     service = Service(run, ServeOptions(token=TOKEN))
     service.engine.start()
@@ -104,6 +106,7 @@ def test_a_model_takes_what_it_does_not_know_and_as_far_as_it_can(run: Path) -> 
     assert set(model.fitted.knowledge.item_ids.to_list()[80:]) == {"a", "b", "c", "e"}
 
 
+@pytest.mark.slow
 def test_so_many_items_can_be_added_and_no_more(run: Path) -> None:
     options = ServeOptions(token=TOKEN, save_added=True, most_added=3)
     engine = Engine(run, options)
@@ -167,6 +170,7 @@ def test_a_changed_bit_in_what_was_added_is_refused(tmp_path: Path) -> None:
             kept.read()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

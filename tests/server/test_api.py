@@ -79,6 +79,7 @@ def test_similar_answers_as_the_python_call(service: Service, loaded: AttrFormer
     assert wanted and wanted == flat(results, "item_id", "similar")
 
 
+@pytest.mark.slow
 def test_company_changes_no_answer(service: Service) -> None:
     bodies: list[dict[str, Any]] = [
         *({"users": [f"user-{n:04d}", f"user-{n + 1:04d}"], "k": 3} for n in range(1, 8)),
@@ -157,6 +158,7 @@ def test_a_history_is_that_of_the_user(service: Service, loaded: AttrFormer) -> 
     assert got(service, "/v1/history?user_id=nobody").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_history_with_its_times_has_the_answer_of_the_user(service: Service, loaded: AttrFormer) -> None:
     users = loaded.fitted.knowledge.user_ids.to_list()
     histories = {user: got(service, f"/v1/history?user_id={user}&limit=2000").json()["items"] for user in users}
@@ -173,6 +175,7 @@ def test_a_history_with_its_times_has_the_answer_of_the_user(service: Service, l
     assert flat(posted(service, "/v1/recommend", {"histories": bare}).json()["results"]) != flat(by_id)
 
 
+@pytest.mark.slow
 def test_items_are_added_and_recommended_at_once(run: Path) -> None:
     service = Service(run, ServeOptions(token=TOKEN, save_added=True))
     service.engine.start()
@@ -217,6 +220,7 @@ def test_without_a_token_only_this_machine_may_add_and_nobody_reload(fitted_run:
     assert reloaded.status_code == 403 and "SIGHUP" in reloaded.json()["error"]["message"]
 
 
+@pytest.mark.slow
 def test_a_token_is_asked_for_everywhere_but_at_the_probes_and_the_page(fitted_run: Path) -> None:
     service = Service(fitted_run, ServeOptions(token=TOKEN))
     service.engine.start()

@@ -210,6 +210,7 @@ def test_addresses_that_are_none_are_not_found(service: Service, path: str, stat
     assert answer.status_code == status and answer.json()["error"]["code"] == "not_found"
 
 
+@pytest.mark.slow
 def test_more_than_may_wait_is_refused_at_once(fitted_run: Path) -> None:
     service = Service(fitted_run, ServeOptions(queue=3, batch=1))
     service.engine.start()

@@ -48,6 +48,7 @@ def test_requests_go_on_while_a_new_model_is_read(run: Path) -> None:
     assert sorted(path.name for path in run.iterdir()) == ["model", "previous"]
 
 
+@pytest.mark.slow
 def test_a_damaged_model_leaves_the_old_one_in_use(run: Path) -> None:
     service = Service(run, ServeOptions(token=TOKEN))
     service.engine.start()
@@ -74,6 +75,7 @@ def test_without_a_next_model_the_same_folder_is_read_anew(run: Path) -> None:
     assert [path.name for path in run.iterdir()] == ["model"]
 
 
+@pytest.mark.slow
 def test_two_changes_at_a_time_are_refused(run: Path) -> None:
     engine = Engine(run, ServeOptions())
     engine.start()
@@ -148,6 +150,7 @@ def test_a_reload_asked_for_while_the_first_model_is_read_comes_after_it(run: Pa
         process.end()
 
 
+@pytest.mark.slow
 def test_a_reload_asked_for_during_another_is_not_lost(run: Path) -> None:
     service = Service(run, ServeOptions())
     service.engine.start()
@@ -168,6 +171,7 @@ def test_a_reload_asked_for_during_another_is_not_lost(run: Path) -> None:
     assert not (run / "next").exists()
 
 
+@pytest.mark.slow
 def test_collections_of_garbage_leave_the_model_out(run: Path) -> None:
     service = Service(run, ServeOptions())
     try:

@@ -26,6 +26,7 @@ def spoiled(run: Path, part: str, value: float, folder: str = "next") -> None:
     model.save(run / folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "refused"),
     [(float("nan"), "no finite numbers"), (float("inf"), "no finite numbers"), (3e38, "gives no answers")],
@@ -47,6 +48,7 @@ def test_it_does_not_start_a_service_either(run: Path) -> None:
         Engine(run, ServeOptions()).start()
 
 
+@pytest.mark.slow
 def test_a_model_that_is_written_while_it_is_read_does_not_take_over(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from tests.models.builders import example_of
 from tests.relations.builders import NONE, dataset, relations_of, sequences
@@ -30,6 +31,7 @@ def test_where_nobody_repeats_the_coefficient_is_negative() -> None:
     assert coefficient([rng.permutation(ITEMS)[:9].tolist() for _ in range(60)]) < -0.1
 
 
+@pytest.mark.slow
 def test_where_people_repeat_the_coefficient_is_positive() -> None:
     rng = np.random.default_rng(0)
     rows = [rng.choice(rng.permutation(ITEMS)[:2], size=9).tolist() for _ in range(60)]

@@ -67,6 +67,7 @@ def assert_learns(notes: Notes) -> None:
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switch", list(MODEL))
 def test_model_switch(switch: str) -> None:
     data = shop()
@@ -87,6 +88,7 @@ def test_everything_off_is_a_plain_transformer() -> None:
     assert_learns(notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "only", ["identity", "neighbours", "item_attributes", "user_attributes", "edges", "near", "behaviours"]
 )
@@ -100,6 +102,7 @@ def test_a_dataset_without_attributes_and_times_trains() -> None:
     assert_learns(trained(data, relations_of(data))[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target",
     [
@@ -127,6 +130,7 @@ def test_switched_off_parts_have_no_say() -> None:
     assert diagonal.left is None and diagonal.right is None
 
 
+@pytest.mark.slow
 def test_a_fixed_recency_profile_stays_where_it_started() -> None:
     profiles = [network_after(learned_recency=learned).relations["near"].recency for learned in (False, True)]
     decay = 0.8 ** np.arange(12)
@@ -134,6 +138,7 @@ def test_a_fixed_recency_profile_stays_where_it_started() -> None:
     assert not np.allclose(profiles[1].by_distance.detach().exp().numpy(), decay, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["type", "items", "keys", "price.usd", "near", "time_gap"])
 def test_columns_may_have_any_name(name: str) -> None:
     # Names reach the network's modules, whose own attributes they must not meet.
@@ -149,6 +154,7 @@ def test_columns_may_have_any_name(name: str) -> None:
     assert_learns(trained(data, relations_of(data))[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["keys", "also.bought", "near", "neighbours", "identity"])
 def test_edge_tables_may_have_any_name(name: str) -> None:
     base = shop()

@@ -92,6 +92,7 @@ def test_resumed_training_ends_in_the_same_weights(tmp_path: Path, average: floa
     assert_equal(weights(whole.network), weights(rest.network))
 
 
+@pytest.mark.slow
 def test_a_handler_of_the_program_stays_in_charge(tmp_path: Path) -> None:
     told: list[int] = []
 
@@ -118,6 +119,7 @@ def figures(values: list[float]) -> object:
     return validate
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept_and_patience_ends_training() -> None:
     relations = relations_of(DATA)
     notes = Notes()

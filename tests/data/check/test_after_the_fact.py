@@ -27,6 +27,7 @@ COUNTS = POPULAR.group_by("item_id", maintain_order=True).agg(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["average_rating", "num_reviews", "salesRank"])
 def test_columns_whose_name_says_so_are_found(name: str) -> None:
     finding = found(check(POPULAR, with_column(name, pl.Series(RANDOM.random(len(COUNTS))))), "after-the-fact")

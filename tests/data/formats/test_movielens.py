@@ -185,6 +185,7 @@ def test_25m_counts_rows_after_the_header(tmp_path: Path) -> None:
     assert (error.row, error.column) == (1, "item_id") and "line 3 of the file" in str(error)
 
 
+@pytest.mark.slow
 def test_real_1m_equals_the_reference_tables_in_time(data_root: Path) -> None:
     started = time.perf_counter()
     tables = read_raw(data_root / "raw" / "ml-1m.zip")

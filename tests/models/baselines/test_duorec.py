@@ -69,6 +69,7 @@ def test_ends_are_those_of_histories_read_alone() -> None:
     torch.testing.assert_close(network.ends(items), torch.stack(expected), **TIGHT)
 
 
+@pytest.mark.slow
 def test_the_loss_adds_both_contrasts_at_the_end_of_each_history() -> None:
     # Without dropout a history and its second reading are the same.
     config = replace(CONFIG, lambda_unsup=0.2, lambda_sup=0.7, temperature=3.0)

@@ -92,5 +92,6 @@ def test_later_items_change_nothing() -> None:
     check_causality(VSKNNConfig(count=5))
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path: Path) -> None:
     check_round_trip("vsknn", tmp_path, "model.count=10")
