@@ -1,4 +1,4 @@
-"""Folders that change at one moment: several files of one together, or the whole of it."""
+"""Folders that change at once: several files of one together, or the whole of it."""
 
 from __future__ import annotations
 

@@ -187,7 +187,7 @@ def is_read(config: Config, name: str, other: Any) -> bool:
         other: the other value, as `to_dict` gives it.
     """
     if name.startswith("target."):
-        return config.model.READS_POSTERIOR
+        return config.model.READS_TARGET_OPTIONS
     if not name.startswith("relations."):
         return True
     options = flat(to_dict(config))

@@ -216,7 +216,7 @@ class Dataset:
         """Writes the dataset as four parquet tables and a `dataset.json`, from which `load` makes an equal one.
 
         Args:
-            folder: created where needed; files of the same names are replaced, all at one moment.
+            folder: created where needed; files of the same names are replaced, all at once.
 
         Returns:
             The folder.

@@ -38,7 +38,7 @@ OWN_EMBEDDING = "table.item"
 class AttrFormerConfig(EncoderConfig):
     """Shape and parts of AttrFormer; every part can be switched off for an ablation."""
 
-    READS_POSTERIOR: ClassVar[bool] = True
+    READS_TARGET_OPTIONS: ClassVar[bool] = True
 
     name: Literal["attrformer"] = "attrformer"
     relation_heads: bool = field(default=True, metadata={"help": "relation-augmented attention heads"})

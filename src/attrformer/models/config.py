@@ -50,7 +50,7 @@ class ModelConfig(Options):
 
     A network that is not causal is trained on histories that end right before their target (`ENDS_BEFORE_TARGET`); one
     that contrasts histories with the same next item is given such partners (`CONTRASTS_SAME_TARGET`). Where the target
-    is the posterior of what is upcoming, the options of `target` are read (`READS_POSTERIOR`).
+    is the posterior of what is upcoming, the options of `target` are read (`READS_TARGET_OPTIONS`).
     """
 
     ENDS_BEFORE_TARGET: ClassVar[bool] = False
@@ -59,7 +59,7 @@ class ModelConfig(Options):
     CONTRASTS_SAME_TARGET: ClassVar[bool] = False
     """Whether training needs another history with the same next item."""
 
-    READS_POSTERIOR: ClassVar[bool] = False
+    READS_TARGET_OPTIONS: ClassVar[bool] = False
     """Whether the options of `target` are read."""
 
     name: str = ""

@@ -64,7 +64,7 @@ class _Said:
 def check_relations(dataset: Dataset, train: Sequences, options: RelationsConfig, seed: int) -> None:
     """Tests every relation that `relations.own` names before it is trained.
 
-    It is built of a sample of the users twice, the second time with other interactions of one fold, and is asked about
+    It is built of a sample of the users twice, the second time with other interactions of one fold, and is given
     histories as they are and with another continuation.
 
     Args:
@@ -199,7 +199,7 @@ class _Subject:
             )
 
     def _batch(self, rows: NDArray[np.int64], relations: RelationSet | None = None) -> Batch:
-        """Histories of some users, asked about at every position."""
+        """Histories of some users, with every position as a target position."""
         relations = self._relations if relations is None else relations
         histories = self._sources.train.rows(rows).tail(LENGTH)
         places = np.minimum(np.arange(int(histories.lengths.max())), histories.lengths[:, None] - 1)

@@ -161,7 +161,7 @@ class Config(Options):
         seed: of weights, order, folds, samples and bootstrap.
         data: how the tables are read, filtered and split.
         relations: which explicit relations there are, and how they are counted.
-        model: which model, told by the class or by "name" in a mapping, and its own options.
+        model: which model, given by the class or by "name" in a mapping, and its own options.
         target: the posterior target of AttrFormer.
         training: the training loop.
         evaluation: how rankings are measured.

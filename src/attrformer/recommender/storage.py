@@ -49,7 +49,7 @@ _ID_TYPES: Final = {"String": pl.String, "Int64": pl.Int64}
 def save_model(fitted: ModelState, config: Config, folder: Path) -> None:
     """Writes a model that recommends without its dataset.
 
-    Both files appear at one moment. The description holds the checksum of the arrays and one of itself, so that
+    Both files appear at once. The description holds the checksum of the arrays and one of itself, so that
     `load_model` notices a changed bit, wherever it is.
 
     Args:

@@ -134,7 +134,7 @@ class RelationSet(Mapping[str, Relation]):
         return replace(self, folds=0, fold_of_user=nobody, relations=tuple(r.for_inference() for r in self.relations))
 
     def with_items(self, new: NewItems) -> RelationSet:
-        """Relations with items that nobody has touched, behind those that are there.
+        """Relations with items without interactions, behind those that are there.
 
         What is said about the other items stays as it is. The new ones are related by their attributes; no history
         goes with them yet, everybody likes them as much as anybody does, and edge tables do not name them.

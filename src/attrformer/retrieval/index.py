@@ -85,7 +85,7 @@ class Index:
             model: a fitted model on the CPU.
             options: the defaults where None.
             threads: that link items; with one the index is the same each time.
-            progress: told how many items are linked.
+            progress: called with the number of items that are linked.
 
         Raises:
             NotFittedError: the model is not fitted.
@@ -160,7 +160,7 @@ class Index:
             users: int64 `[b]`, user codes, -1 for people the model does not know.
             contexts: their histories, at least one interaction each.
             choice: what may be recommended.
-            values: int64 `[b]` codes by user attribute, where they are not those that the model knows of the users.
+            values: int64 `[b]` codes by user attribute, where they are not those that the model has of the users.
 
         Returns:
             For each history item codes and scores, best first.
