@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
-from tests.documents import run_document
+from tests.support.documents import run_document
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "own-format.md"
 
