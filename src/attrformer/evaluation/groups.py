@@ -78,7 +78,12 @@ class Grouped:
         raise NotImplementedError
 
     def metric(self, name: str, seen: str = "hidden") -> Interval:
-        """A metric with its confidence interval; see `Evaluation.metric`."""
+        """A metric with its confidence interval.
+
+        Args:
+            name: such as `NDCG@20`.
+            seen: "hidden" or "ranked".
+        """
         raise NotImplementedError
 
     def by_history_length(self, name: str = HEADLINE, seen: str = "hidden", *, count: int = 5) -> list[Slice]:

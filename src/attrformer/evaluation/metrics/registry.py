@@ -31,7 +31,7 @@ def register(metric: Metric | type[Metric]) -> None:
     """Makes a metric of one's own known under its name.
 
     From then on it is a metric like any other: `evaluation.metrics`, `training.metric`, `Evaluation.metric`, reports,
-    tables of benchmarks. It is tried first; see `check_metric`. Registering the same class again replaces it, as
+    tables of benchmarks. `check_metric` tries it first. Registering the same class again replaces it, as
     running a notebook's cell again does.
 
     Args:
