@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from attrformer.models.config import EncoderConfig, ModelConfig
     from attrformer.onnx import OnnxRecommender, export_model
     from attrformer.recommender import AttrFormer, Config, DataConfig, Recommender, Stopped
-    from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
+    from attrformer.relations.config import CooccurrenceConfig, RelationOptions, RelationsConfig
     from attrformer.retrieval import Index, IndexOptions
     from attrformer.server import ServeOptions, serve
     from attrformer.training.config import TargetConfig, TrainingConfig
@@ -95,6 +95,7 @@ __all__ = [
     "OnnxRecommender",
     "PopularityConfig",
     "Recommender",
+    "RelationOptions",
     "RelationsConfig",
     "SASRecConfig",
     "SASRecFConfig",
@@ -156,7 +157,7 @@ _HOMES: Final = {
     "attrformer.models.baselines.transitions": ("TransitionsConfig",),
     "attrformer.models.baselines.vsknn": ("VSKNNConfig",),
     "attrformer.recommender": ("AttrFormer", "Config", "DataConfig", "Recommender", "Stopped"),
-    "attrformer.relations.config": ("CooccurrenceConfig", "RelationsConfig"),
+    "attrformer.relations.config": ("CooccurrenceConfig", "RelationOptions", "RelationsConfig"),
     "attrformer.server": ("ServeOptions", "serve"),
     "attrformer.training.config": ("TargetConfig", "TrainingConfig"),
 }

@@ -5,17 +5,30 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from attrformer.config import Option, describe, variants_of
+from attrformer.config import Option, add_variant, describe, variants_of
 from attrformer.errors import ConfigurationError
 from attrformer.models import ModelConfig
 from attrformer.recommender import Config
+from attrformer.relations import RelationOptions
 
 MODELS = tuple(variants_of(ModelConfig))
 """The models of the library."""
 
 NAME = "model.name"
+
+
+@dataclass(frozen=True)
+class ProbeOptions(RelationOptions):
+    """Options of a relation from outside."""
+
+    name: Literal["probe"] = "probe"
+    share: float = 0.0
+
+
+add_variant(RelationOptions, ProbeOptions)
 
 
 def setting(name: str, value: Any) -> str:
@@ -75,6 +88,8 @@ def _candidates(option: Option) -> Iterator[Any]:
         elif kind == "bool":
             yield from (True, False)
         elif kind.startswith("list of"):
+            if kind == "list of RelationOptions":
+                yield [{"name": "probe", "share": 0.5}]
             yield from ([3, 7],) if kind == "list of int" else (["off", "a b"], ["MRR"])
         elif kind.startswith("mapping"):
             yield {"items.a b": "multi"}

@@ -122,7 +122,7 @@ def test_an_exported_model_gives_the_same_scores(model: AttrFormer, tmp_path: Pa
 
 
 def test_unknown_names_and_options_are_told(known: None) -> None:
-    with pytest.raises(ConfigurationError, match=r"one of series.* Did you mean series\?|one of series"):
+    with pytest.raises(ConfigurationError, match=r"Did you mean series\?"):
         small_config("relations.own=[{name: serie}]")
     with pytest.raises(ConfigurationError, match=r"word"):
         small_config("relations.own=[{name: series, word: 1}]")
