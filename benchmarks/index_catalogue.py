@@ -116,26 +116,26 @@ def make_histories(model: Any, count: int, seed: int) -> Any:
 
 def _relations(shape: Shape, shelves: Shelves, random: np.random.Generator) -> Any:
     from attrformer.relations.relation_set import RelationSet
+    from attrformer.relations.repeat import RepeatRelation
+    from attrformer.relations.similar_users import SimilarUsersRelation
     from attrformer.relations.user_index import UserIndex
 
     train = _histories(shape, shelves, random)
     popularity = np.bincount(train.items, minlength=shape.items).astype(np.float32)
     # Every item has been bought, so that every item has a vector of its own.
     popularity = np.maximum(popularity, 1.0)
+    rows = [
+        _rows("near", shape.items, shape.near, 0.3, shelves, random),
+        _rows("edge_also_bought", shape.items, shape.edges, 1.0, shelves, random),
+    ]
+    features, users = _features(shape.items, shelves, random), _users(shape, popularity, random)
+    similar = UserIndex.build(train, shape.items, count=32, anchors=4, horizon=2, candidates=64)
     return RelationSet(
-        items=shape.items,
+        n_items=shape.items,
         folds=0,
         fold_of_user=np.empty(0, dtype=np.int64),
-        rows={
-            "near": _rows("near", shape.items, shape.near, 0.3, shelves, random),
-            "edge_also_bought": _rows("edge_also_bought", shape.items, shape.edges, 1.0, shelves, random),
-        },
-        features=_features(shape.items, shelves, random),
-        users=_users(shape, popularity, random),
-        identity=True,
-        neighbours=UserIndex.build(train, shape.items, count=32, anchors=4, horizon=2, candidates=64),
         popularity=popularity,
-        time_gaps=False,
+        relations=(*rows, *features.values(), *users.values(), RepeatRelation(), SimilarUsersRelation(similar)),
     )
 
 
@@ -151,8 +151,10 @@ def _histories(shape: Shape, shelves: Shelves, random: np.random.Generator) -> A
 
 
 def _rows(name: str, items: int, width: int, top: float, shelves: Shelves, random: np.random.Generator) -> Any:
-    from attrformer.relations.row_table import RowRelation
+    from attrformer.relations.cooccurrence import CooccurrenceRelation
+    from attrformer.relations.edges import EdgeRelation
 
+    kind = EdgeRelation if name.startswith("edge_") else CooccurrenceRelation
     indices = np.empty((items, width), dtype=np.int32)
     values = np.empty((items, width), dtype=np.float32)
     strength = top * np.arange(1, width + 1, dtype=np.float32) ** -0.8
@@ -164,7 +166,7 @@ def _rows(name: str, items: int, width: int, top: float, shelves: Shelves, rando
         order = np.argsort(drawn, axis=1)
         indices[own] = np.take_along_axis(drawn, order, 1)
         values[own] = np.take_along_axis(noisy, order, 1)
-    return RowRelation(name, items, 0, items, indices=indices, values=values)
+    return kind(name, items, 0, items, indices=indices, values=values)
 
 
 def _features(items: int, shelves: Shelves, random: np.random.Generator) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 # The home of each name that is not exported by `attrformer` itself, the newest first.
 _HOMES: Final = {
-    "Index": ("attrformer.retrieval", "attrformer.retrieval"),
-    "IndexOptions": ("attrformer.retrieval", "attrformer.retrieval"),
-    "OnnxRecommender": ("attrformer.onnx", "attrformer.onnx"),
-    "export_model": ("attrformer.onnx", "attrformer.onnx"),
+    "Index": ("attrformer.retrieval",),
+    "IndexOptions": ("attrformer.retrieval",),
+    "OnnxRecommender": ("attrformer.onnx",),
+    "export_model": ("attrformer.onnx",),
 }
 ELSEWHERE: Final = tuple(_HOMES)
 

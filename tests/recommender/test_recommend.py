@@ -55,7 +55,7 @@ def test_long_histories_are_read_a_few_at_a_time(
     answers, explained = model.recommend(k=5), model.explain(k=2)
     contexts, users = dataset.sequences, np.arange(dataset.user_count)
     strengths = relation_strengths(model.fitted, users, contexts)
-    for place in ("models.pieces", "recommender.explaining"):
+    for place in ("models.memory_batches", "recommender.explaining"):
         monkeypatch.setattr(f"attrformer.{place}.together", lambda *_: 7)
     read: list[int] = []
     latest = InputMaker.latest

@@ -19,7 +19,7 @@ from attrformer.relations import wording
         (wording.preferred("age_band", "65+", 2.04), "Chosen 2.0 times as often by users whose age band is 65+"),
         (wording.preferred("age_band", "65+", 1.02), "Chosen as often by users whose age band is 65+"),
         (wording.preferred("age", "..18", 12.3), "Chosen 12 times as often by users whose age is up to 18"),
-        (wording.had_before(False), "Was in the history before, which speaks against it"),
+        (wording.had_before(False), "Was in the history before, which counts against it"),
         (wording.followed(3, 32), "Chosen soon after by 3 of 32 users with a similar history"),
         (wording.popular(0), "Chosen by nobody yet"),
     ],
