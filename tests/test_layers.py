@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from scripts import layer_table
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 CONTRACTS = {
     "floors": "A part of the package imports only what stands below it",

@@ -16,6 +16,8 @@ import pytest
 from attrformer.errors import BusyError, WriteError
 from attrformer.locks import locked_folder, locked_place
 
+pytestmark = pytest.mark.slow
+
 HOLDER = """
 import sys, time
 from pathlib import Path

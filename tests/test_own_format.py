@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+import pytest
 from tests.support.documents import run_document
+
+pytestmark = pytest.mark.slow
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "own-format.md"
 

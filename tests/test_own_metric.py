@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from tests.support.documents import run_document
+
+pytestmark = pytest.mark.slow
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "own-metric.md"
 

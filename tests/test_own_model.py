@@ -9,6 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[1] / "docs" / "own-model.md"
 NAMES = {"python": "block.py", "yaml": "plan.yaml", "bash": ""}
 

@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[1] / "docs" / "own-relation.md"
 
 

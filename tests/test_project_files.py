@@ -15,6 +15,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from scripts.commit_subject import problem
 
+pytestmark = pytest.mark.slow
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:

@@ -14,6 +14,8 @@ from attrformer.errors import BusyError, DataError
 from attrformer.folders import new_folder
 from attrformer.locks import locked_folder
 
+pytestmark = pytest.mark.slow
+
 ROWS = pl.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [1, 2, 1, 2], "timestamp": [1, 2, 3, 4]})
 TABLES = Tables(ROWS)
 

@@ -16,6 +16,8 @@ from tests.golden.questions import QUESTIONS, catalogue_scores, every_answer, lo
 
 from attrformer import ConfigurationError, Recommender
 
+pytestmark = pytest.mark.slow
+
 
 @functools.cache
 def answered(name: str) -> tuple[dict[str, Any], list[Any]]:

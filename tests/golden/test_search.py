@@ -13,6 +13,8 @@ from tests.golden.kinds import OURS
 from tests.golden.names import find
 from tests.golden.questions import INDEXES, by_histories, load, search
 
+pytestmark = pytest.mark.slow
+
 # Exporting every relation takes most of a minute, so that only few are exported unless all are asked for.
 EXPORTED = ("attrformer-few", *(("attrformer", "attrformer-sparse", "sasrec") if "GOLDEN_ALL" in os.environ else ()))
 

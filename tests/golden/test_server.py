@@ -9,6 +9,8 @@ import pytest
 from tests.golden import api, server, store
 from tests.golden.compare import assert_same
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 

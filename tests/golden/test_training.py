@@ -9,6 +9,8 @@ import pytest
 from tests.golden import store
 from tests.golden.training import TRAINED, fitted, outcome
 
+pytestmark = pytest.mark.slow
+
 # With the plainest instruction set of torch, MKL and NumPy in place of the widest, losses differ by 3e-7 of themselves
 # and scores, which go up to 20, by 3e-4 with dropout and by 1e-5 without (README.md).
 LOSS, SCORES = 1e-5, 1e-4

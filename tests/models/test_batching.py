@@ -12,6 +12,8 @@ from tests.relations.builders import relations_of, shop
 from attrformer.nn.batch import Batch
 from attrformer.nn.fused_loss import score_catalogue
 
+pytestmark = pytest.mark.slow
+
 DATA = shop()
 TIGHT = {"rtol": 1e-5, "atol": 1e-5}
 

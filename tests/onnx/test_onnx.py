@@ -22,6 +22,8 @@ from attrformer.onnx.folder import DESCRIPTION, GRAPH
 from attrformer.recommender import Config, Recommender
 from attrformer.training.checkpoint import parameters_of
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 

@@ -39,6 +39,8 @@ from attrformer.config.words import parse_yaml, yaml_text
 from attrformer.recommender.config import changed_options
 from attrformer.recommender.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 COMMON = tuple(option.name for option in options_of("popularity") if not option.name.startswith("model."))
 NAMES = {model: tuple(o.name for o in options_of(model) if o.name.startswith("model.")) for model in MODELS}
 NAMES["attrformer"] += COMMON

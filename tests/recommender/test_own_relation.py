@@ -19,6 +19,8 @@ from attrformer.recommender import AttrFormer
 from attrformer.relations import registry
 from attrformer.retrieval import Index, IndexOptions
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "own-relation.md"
 
 

@@ -19,6 +19,8 @@ from attrformer.data.dataset import Dataset
 from attrformer.data.sample import Sample, make_sample
 from attrformer.recommender import AttrFormer, Config
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = (
     "model.width=32",
     "model.layers=1",

@@ -20,6 +20,8 @@ from attrformer.locks import locked_place
 from attrformer.recommender import AttrFormer
 from attrformer.recommender.streaming import unfinished_folder, write_recommendations
 
+pytestmark = pytest.mark.slow
+
 
 def write(model: AttrFormer, out: Path, save_every: int = 4096, stop_after: int | None = None, **asked: object) -> int:
     request, choice = model.question(**asked)  # type: ignore[arg-type]

@@ -23,6 +23,8 @@ from attrformer.server.options import ServeOptions
 from attrformer.server.pieces import InPieces
 from attrformer.server.state import Service
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 BODY = b'{"user_attributes": {"me": {}}, "k": 1}'
 WHOLE = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
