@@ -53,7 +53,7 @@ class RelationOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         if type(self) is RelationOptions:
-            raise ConfigurationError(f"relations.own names the relation '{self.name}', which is not known. {ADVICE}")
+            raise ConfigurationError(f"name is '{self.name}', which is no known relation. {ADVICE}")
 
 
 @dataclass(frozen=True)
