@@ -7,13 +7,15 @@ import pytest
 import torch
 from tests.retrieval.builders import model_of
 
+from attrformer.nn.contributions import Block, Contribution, ContributionInputs
+from attrformer.nn.copies import LowCopies
 from attrformer.recommender.parts import part_scores
 from attrformer.retrieval.compiled import CompiledEntries, compiled_contributions
 from attrformer.retrieval.finding import best, catalogue_scores
 
 
 @pytest.mark.parametrize("sparse", [True, False])
-def test_every_voice_says_what_its_part_adds(sparse: bool) -> None:
+def test_every_compiled_contribution_adds_what_the_network_adds(sparse: bool) -> None:
     fitted = model_of(sparse=sparse).fitted
     users = np.arange(12)
     _, outputs = fitted.outputs(users, fitted.knowledge.histories.rows(users))
@@ -21,13 +23,40 @@ def test_every_voice_says_what_its_part_adds(sparse: bool) -> None:
     parts = dict(part_scores(outputs, torch.float32))
 
     for row in users:
-        voices = compiled_contributions(outputs.parts, row)
-        for name, voice in zip(outputs.names, voices, strict=True):
+        compiled = compiled_contributions(outputs.parts, row)
+        for name, one in zip(outputs.names, compiled, strict=True):
             right = parts[name][row].numpy()
-            assert np.allclose(voice.at(items), right, atol=1e-5), name
+            assert np.allclose(one.at(items), right, atol=1e-5), name
             total = np.full(len(items), 0.5, dtype=np.float32)
-            voice.add_to(total, np.empty_like(total))
+            one.add_to(total, np.empty_like(total))
             assert np.allclose(total - 0.5, right, atol=1e-5), name
+
+
+class FromOutside:
+    """A contribution of a class that the library does not have.
+
+    Args:
+        inner: what it adds.
+    """
+
+    def __init__(self, inner: Contribution) -> None:
+        self._inner = inner
+
+    def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
+        return self._inner.block(rows, inputs, copies)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_contributions_of_classes_from_outside_are_compiled_too(sparse: bool) -> None:
+    fitted = model_of(sparse=sparse).fitted
+    users = np.arange(3)
+    _, outputs = fitted.outputs(users, fitted.knowledge.histories.rows(users))
+    items = np.arange(fitted.relations.n_items)
+    outside = [(FromOutside(part), inputs) for part, inputs in outputs.parts]
+    for row in users:
+        found = compiled_contributions(outside, row)
+        for one, other in zip(found, compiled_contributions(outputs.parts, row), strict=True):
+            np.testing.assert_allclose(one.at(items), other.at(items), atol=1e-5)
 
 
 def test_the_catalogue_is_scored_without_a_copy_of_the_vectors() -> None:
@@ -38,10 +67,10 @@ def test_the_catalogue_is_scored_without_a_copy_of_the_vectors() -> None:
 
 
 def test_entries_of_one_item_are_added_up() -> None:
-    voice = CompiledEntries.of(np.array([4, 2, 4, 7]), np.array([1.0, 3.0, 0.5, 0.0], dtype=np.float32), 2.0)
+    one = CompiledEntries.of(np.array([4, 2, 4, 7]), np.array([1.0, 3.0, 0.5, 0.0], dtype=np.float32), 2.0)
 
-    assert voice.items.tolist() == [2, 4] and voice.evidence.tolist() == [3.0, 1.5]
-    assert np.allclose(voice.at(np.array([1, 2, 4, 7, 9])), [0.0, 2 * np.log(4), 2 * np.log(2.5), 0.0, 0.0])
+    assert one.items.tolist() == [2, 4] and one.evidence.tolist() == [3.0, 1.5]
+    assert np.allclose(one.at(np.array([1, 2, 4, 7, 9])), [0.0, 2 * np.log(4), 2 * np.log(2.5), 0.0, 0.0])
 
 
 def test_equal_scores_come_in_the_order_of_the_catalogue() -> None:

@@ -172,14 +172,11 @@ def compiled_contributions(
     Args:
         parts: as the network gives them.
         row: of the history within the batch.
-
-    Raises:
-        TypeError: a part is of a kind that is not known here.
     """
-    return [_voice(part, inputs, row) for part, inputs in parts]
+    return [_compiled(part, inputs, row) for part, inputs in parts]
 
 
-def _voice(part: Contribution, inputs: ContributionInputs, row: int) -> CompiledContribution:
+def _compiled(part: Contribution, inputs: ContributionInputs, row: int) -> CompiledContribution:
     weights, gate = _array(inputs.weights)[row, 0], float(_array(inputs.gate)[row, 0])
     if isinstance(part, EntryContribution):
         return CompiledEntries.of(_array(part.items)[row, 0], weights, gate)
@@ -196,7 +193,10 @@ def _voice(part: Contribution, inputs: ContributionInputs, row: int) -> Compiled
     if isinstance(part, FeatureContribution):
         evidence = _array(part.groups.from_values(inputs.weights[row : row + 1])[0, 0])
         return CompiledGroups.of(evidence, _array(part.groups.of_item), gate)
-    raise TypeError(f"no compiled form is written for {type(part).__name__}")
+    only = slice(row, row + 1)
+    items, spoken = part.block(only, inputs.block(only)).spoken()
+    values = _array(spoken)[0, 0]
+    return CompiledEntries.of(np.arange(len(values)) if items is None else _array(items)[0, 0], values, gate)
 
 
 def _array(values: Tensor) -> NDArray[Any]:

@@ -16,18 +16,18 @@ Codes = NDArray[np.int64]
 Values = NDArray[np.float32]
 
 
-def scores(items: Codes, hidden: Values, table: Values, voices: list[CompiledContribution]) -> Values:
+def scores(items: Codes, hidden: Values, table: Values, contributions: list[CompiledContribution]) -> Values:
     """The scores of some items with all parts, float32 `[n]`.
 
     Args:
         items: int64 `[n]`.
         hidden: float32 `[d]`.
         table: float32 `[items, d]`, the whole catalogue.
-        voices: the relations.
+        contributions: the relations.
     """
     total = products(items, hidden, table)
-    for voice in voices:
-        total += voice.at(items)
+    for contribution in contributions:
+        total += contribution.at(items)
     return total
 
 

@@ -193,11 +193,11 @@ class Index:
         history: NDArray[np.int32],
     ) -> tuple[Codes, NDArray[np.float32]]:
         """The best items of one history; `named` are those of the content part, None where there are no such."""
-        voices = compiled_contributions(outputs.parts, row)
+        contributions = compiled_contributions(outputs.parts, row)
         if choice.candidates is not None:
             items = finding.allowed(choice.candidates, choice, history)
-            return finding.best(items, finding.scores(items, hidden, table, voices), choice.k)
-        sums = self._memory.sums(outputs.names, voices)
+            return finding.best(items, finding.scores(items, hidden, table, contributions), choice.k)
+        sums = self._memory.sums(outputs.names, contributions)
         if choice.hide_seen:
             sums.close(history)
         if choice.excluded is not None:

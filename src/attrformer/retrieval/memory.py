@@ -35,12 +35,12 @@ class Memory:
         self._rows: dict[tuple[str, int], tuple[Codes, Values]] = {}
         self._scratch = threading.local()
 
-    def sums(self, names: list[str], voices: list[CompiledContribution]) -> Sums:
+    def sums(self, names: list[str], contributions: list[CompiledContribution]) -> Sums:
         """What the relations add to every item; overwritten when the same thread asks again.
 
         Args:
             names: of the relations.
-            voices: what they say of one history.
+            contributions: what they say of one history.
         """
         if not hasattr(self._scratch, "rows"):
             # Fresh memory of this size is given out page by page, which takes longer than what is done with it.
@@ -49,13 +49,13 @@ class Memory:
         groups: Groups = []
         others: list[CompiledContribution] = []
         rows: list[tuple[str, CompiledRows]] = []
-        for name, voice in zip(names, voices, strict=True):
-            if isinstance(voice, CompiledGroups):
-                groups.append(((name,), voice))
-            elif isinstance(voice, CompiledRows) and len(voice.rows) == 1:
-                rows.append((name, voice))
+        for name, contribution in zip(names, contributions, strict=True):
+            if isinstance(contribution, CompiledGroups):
+                groups.append(((name,), contribution))
+            elif isinstance(contribution, CompiledRows) and len(contribution.rows) == 1:
+                rows.append((name, contribution))
             else:
-                others.append(voice)
+                others.append(contribution)
         joined = self._joined(groups)
         if joined:
             joined[0].write_to(total)
@@ -66,14 +66,17 @@ class Memory:
         return self._with_rows(total, rows)
 
     def _joined(self, groups: Groups) -> list[CompiledGroups]:
-        """The same sum from fewer voices: attributes that have few groups are looked up together."""
+        """The same sum from fewer contributions: attributes that have few groups are looked up together."""
         joined: Groups = []
-        for name, voice in sorted(groups, key=lambda named: len(named[1].values)):
-            if joined and len(joined[-1][1].values) * len(voice.values) <= _JOINED:
+        for name, contribution in sorted(groups, key=lambda named: len(named[1].values)):
+            if joined and len(joined[-1][1].values) * len(contribution.values) <= _JOINED:
                 before, first = joined.pop()
-                name, voice = (*before, *name), self._together((*before, *name), first, voice)
-            joined.append((name, voice))
-        return [CompiledGroups(voice.values, self._narrow(name, voice.of_item)) for name, voice in joined]
+                name, contribution = (*before, *name), self._together((*before, *name), first, contribution)
+            joined.append((name, contribution))
+        return [
+            CompiledGroups(contribution.values, self._narrow(name, contribution.of_item))
+            for name, contribution in joined
+        ]
 
     def _together(self, names: tuple[str, ...], first: CompiledGroups, second: CompiledGroups) -> CompiledGroups:
         if names not in self._groups:
@@ -91,20 +94,20 @@ class Memory:
         """Whole rows stay aside: they add nearly the same to most items, and can decide at few."""
         strong: list[Codes] = []
         ceiling = most = 0.0
-        for name, voice in rows:
-            if voice.gate <= 0:
+        for name, contribution in rows:
+            if contribution.gate <= 0:
                 continue
-            items, limits = self._row(name, voice)
+            items, limits = self._row(name, contribution)
             strong.append(items)
-            usual, largest = voice.added(limits * voice.weights[0])
+            usual, largest = contribution.added(limits * contribution.weights[0])
             ceiling, most = ceiling + float(usual), most + float(largest)
-        return Sums(total, [voice for _, voice in rows], strong, ceiling, most)
+        return Sums(total, [contribution for _, contribution in rows], strong, ceiling, most)
 
-    def _row(self, name: str, voice: CompiledRows) -> tuple[Codes, Values]:
+    def _row(self, name: str, contribution: CompiledRows) -> tuple[Codes, Values]:
         """The strong items of a row; what is the largest of all others, and of all."""
-        row = int(voice.rows[0])
+        row = int(contribution.rows[0])
         if (name, row) not in self._rows:
-            values = voice.values[row]
+            values = contribution.values[row]
             place = len(values) - 1 - len(values) // _STRONG
             usual = np.partition(values, place)[place]
             limits = np.array([usual, values.max()], dtype=np.float32)

@@ -48,8 +48,8 @@ class Sums:
             items: int64 `[n]`.
         """
         found = self.total.take(items)
-        for voice in self.aside:
-            found += voice.at(items)
+        for contribution in self.aside:
+            found += contribution.at(items)
         return found
 
     def close(self, items: NDArray[np.integer]) -> None:
