@@ -1,8 +1,8 @@
-"""Attributes of users and items: value codes in CSR rows, or one number for each."""
+"""Attributes of users and items: value codes in CSR rows, or a number, a vector or a text for each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import pairwise
 
@@ -19,6 +19,11 @@ class AttributeKind(str, Enum):
     MULTI = "multi"
     NUMERIC = "numeric"
     TIME = "time"
+    VECTOR = "vector"
+    TEXT = "text"
+    HIERARCHY = "hierarchy"
+    LOCATION = "location"
+    WEIGHTED = "weighted"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,10 +34,16 @@ class Attribute:
         name: the column it came from.
         kind: how its values are read.
         offsets: int64 `[n + 1]`, row r owns `codes[offsets[r]:offsets[r + 1]]`.
-        codes: int32, value codes; a missing value is an empty row. Empty throughout for numeric and time attributes.
-        vocabulary: the external value of each code, as text; empty for numeric and time attributes.
+        codes: int32, value codes; a missing value is an empty row. Empty throughout where values are no codes: numbers,
+            times, vectors, texts and locations.
+        vocabulary: the external value of each code, as text; empty where values are no codes. Each level of a hierarchy
+            is a value of its own, written with the levels above it.
         numbers: float64 `[n]`, NaN where missing; `[0]` for categorical and multi-valued attributes. Times are seconds.
         separator: what stands between the values of a text, where it was declared.
+        weights: float32, above 0, how much each of `codes` counts, for weighted sets; `[0]` for other kinds.
+        vectors: float32 `[n, d]`, a missing one all NaN; for locations degrees of latitude and longitude, `[n, 2]`;
+            `[0, 0]` for other kinds.
+        texts: `[n]`, "" where missing; empty for other kinds.
     """
 
     name: str
@@ -42,6 +53,9 @@ class Attribute:
     vocabulary: tuple[str, ...]
     numbers: NDArray[np.float64]
     separator: str = ""
+    weights: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    texts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -58,9 +72,16 @@ class Attribute:
         lengths = np.diff(self.offsets)[rows]
         offsets = offsets_of(lengths)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        codes = self.codes[np.repeat(self.offsets[rows], lengths) + within]
-        numbers = self.numbers[rows] if len(self.numbers) else self.numbers
-        return Attribute(self.name, self.kind, offsets, codes, self.vocabulary, numbers, self.separator)
+        places = np.repeat(self.offsets[rows], lengths) + within
+        return replace(
+            self,
+            offsets=offsets,
+            codes=self.codes[places],
+            numbers=self.numbers[rows] if len(self.numbers) else self.numbers,
+            weights=self.weights[places] if len(self.weights) else self.weights,
+            vectors=self.vectors[rows] if len(self.vectors) else self.vectors,
+            texts=tuple(self.texts[row] for row in rows.tolist()) if self.texts else self.texts,
+        )
 
     def bucketed(self, buckets: int) -> Attribute:
         """A numeric or time attribute cut at its quantiles into ordered buckets, as a categorical attribute.
