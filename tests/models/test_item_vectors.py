@@ -76,7 +76,7 @@ def test_what_is_said_between_items_adds_up_to_what_is_said_of_the_catalogue(mod
         between = module.values_between(batch, every)
         evidence = torch.bmm(module.weights(batch, gaps) * module.gate.inverse_epsilon(), between).squeeze(1)
         related = module.related(batch.items[:, 0])
-    part, inputs = outputs.parts[outputs.names.index(NAME)]
+    inputs = outputs.parts[outputs.names.index(NAME)][1]
     added = torch.log1p(evidence) * inputs.gate
     torch.testing.assert_close(added, dict(part_scores(outputs, torch.float32))[NAME], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(between[:, 0], related, rtol=1e-4, atol=1e-5)

@@ -150,7 +150,14 @@ def test_reasons_name_the_item_that_it_looks_like() -> None:
     relation = relation_of(COMPASS)
     codes = np.array([2, 0])
     question = Question(
-        codes, codes, codes, {}, np.ones(2, np.float32), lambda item: f"T{item}", lambda: None, None  # type: ignore[arg-type, return-value]
+        codes,
+        codes,
+        codes,
+        {},
+        np.ones(2, np.float32),
+        lambda item: f"T{item}",
+        lambda: None,
+        None,  # type: ignore[arg-type, return-value]
     )
     found = relation.attributions(question)
     assert [(one.history, one.reason) for one in found] == [(2, "Looks like “T2”"), (0, "Looks like “T0”")]

@@ -19,6 +19,7 @@ from attrformer.relations.encoders import ENCODERS, encoder_for, encoder_named
 from attrformer.relations.vector_encoder import PlainVectors, principal_components
 
 NAN = float("nan")
+NUMBERS = st.floats(-(2.0**99), 2.0**99, width=32) | st.just(NAN)
 
 
 def fitted(vectors: Any, dimensions: int = 64) -> tuple[PlainVectors, NDArray[np.float32]]:
@@ -86,7 +87,10 @@ def test_equal_vectors_relate_to_nothing() -> None:
     assert not fitted(np.ones((5, 30)), dimensions=3)[1].any()
 
 
-@given(arrays(np.float32, (7, 5), elements=st.floats(-(2.0**99), 2.0**99, width=32) | st.just(NAN)), st.sampled_from([2, 64]))
+@given(
+    arrays(np.float32, (7, 5), elements=st.floats(-(2.0**99), 2.0**99, width=32) | st.just(NAN)),
+    st.sampled_from([2, 64]),
+)
 def test_rows_have_length_one_or_zero_whatever_they_hold(vectors: NDArray[np.float32], dimensions: int) -> None:
     encoder, found = fitted(vectors, dimensions)
     length = np.linalg.norm(found, axis=1)

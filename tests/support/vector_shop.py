@@ -1,4 +1,4 @@
-"""A shop in which the next item is near one of the history in the space of the items' vectors, and nothing else tells."""
+"""A shop in which the next item is near one of the history by the vectors of the items, and nothing else tells."""
 
 from __future__ import annotations
 

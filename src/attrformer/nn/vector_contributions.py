@@ -152,8 +152,10 @@ class KeptPairsContribution:
         """Evidence over the items that the positions name, or for a single target over the catalogue."""
         kept = self.kept[rows]
         weights, values = unpacked(inputs, kept.shape[1])
-        return self._single(kept, weights, values, inputs.gate) if weights.shape[1] == 1 else self._union(
-            kept, weights, values, inputs.gate
+        return (
+            self._single(kept, weights, values, inputs.gate)
+            if weights.shape[1] == 1
+            else self._union(kept, weights, values, inputs.gate)
         )
 
     def _single(self, kept: Tensor, weights: Tensor, values: Tensor, gate: Tensor) -> Block:
@@ -168,7 +170,7 @@ class KeptPairsContribution:
         return PairBlock(evidence, gate, back, entries=(items, entries))
 
     def _union(self, kept: Tensor, weights: Tensor, values: Tensor, gate: Tensor) -> Block:
-        batch, length, width = kept.shape
+        batch, length = kept.shape[:2]
         named = SparseRows(kept.flatten(0, 1), values.flatten(0, 1), self.columns)
         items, local = named.union_places(torch.arange(batch * length, device=kept.device).view(batch, length))
         rows = torch.zeros(batch, length, items.shape[1], device=kept.device).scatter_add_(2, local, values)

@@ -53,8 +53,8 @@ def nearest_neighbours(vectors: Vectors, k: int) -> Neighbours:
 def with_new_neighbours(neighbours: Neighbours, vectors: Vectors, k: int) -> Neighbours:
     """Neighbours in a catalogue that has grown.
 
-    A new item gets its k nearest items. A known item keeps its neighbours, and gets beside them the k nearest of the new
-    items that are at least as near as the farthest of these. Of more than 2 k in all the nearest are kept.
+    A new item gets its k nearest items. A known item keeps its neighbours, and beside them gets the k nearest of the
+    new items that are at least as near as the farthest of these. Of more than 2 k in all the nearest are kept.
 
     Args:
         neighbours: int32 `[known, w]`, of the items that were there.
