@@ -189,7 +189,7 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
         # A tag that everybody has a little of is rarer than its count says.
         shares = loud**2 / np.bincount(owner, loud**2, items)[owner]
         held = np.bincount(attribute.codes, shares, len(frequency))
-    shared = np.flatnonzero((frequency >= 2) & (held < items))
+    shared = np.flatnonzero((frequency >= 2) & (held < items * (1 - 1e-9)))
     kept = np.sort(shared[np.argsort(-held[shared], kind="stable")[:max_values]])
     if len(kept) == 0:
         return None
@@ -198,9 +198,7 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
     codes = renumber[attribute.codes]
     known = codes >= 0
     idf = np.log(items / held[kept])
-    code_slots, weights = phi_rows(
-        owner[known], codes[known], items, loudness=None if loud is None else loud[known]
-    )
+    code_slots, weights = phi_rows(owner[known], codes[known], items, loudness=None if loud is None else loud[known])
     diagonal = (idf**2 / (idf**2).max()).astype(np.float32)
     labels = tuple(attribute.vocabulary[code] for code in kept)
     return ItemAttributeRelation(attribute.name, code_slots, weights, diagonal, labels, reading.keeping(kept))
