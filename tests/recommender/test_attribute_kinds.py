@@ -14,6 +14,7 @@ from attrformer.data import Dataset
 from attrformer.data.sample import make_sample
 from attrformer.errors import DataError
 from attrformer.recommender import AttrFormer
+from attrformer.recommender.incoming import open_incoming
 
 KINDS = {
     "category": "hierarchy",
@@ -129,3 +130,10 @@ def test_people_are_answered_by_levels_and_tags_in_every_form(model: AttrFormer)
     assert all(answer.equals(answers[0]) for answer in answers)
     other = {"likes": "a:0.1|b:0.9", "zone": "World > South"}
     assert not model.recommend(histories={"x": []}, user_attributes={"x": other}, k=5).equals(answers[0])
+
+
+def test_vectors_of_new_items_come_from_a_file_as_well(tmp_path: Path) -> None:
+    np.savez(tmp_path / "image.npz", ids=np.array(["new-2", "other"]), vectors=np.array([[1.0, 2.0], [3.0, 4.0]]))
+    items = pl.DataFrame({"item_id": ["new-1", "new-2"]})
+    table = open_incoming(items, "items", "item_id", ["image"], {"image": tmp_path / "image.npz"})
+    assert table.frame["image"].to_list() == [None, [1.0, 2.0]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from attrformer.data.vector_tables import Vectors
 from attrformer.errors import NotFittedError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.models.config import ModelConfig
@@ -65,7 +66,7 @@ class FittedModel:
             raise NotFittedError(f"The model is not fitted. Call fit(dataset), or {type(self).__name__}.load(folder).")
         return self._fitted
 
-    def add_items(self, items: Any) -> Self:
+    def add_items(self, items: Any, *, vectors: Vectors | None = None) -> Self:
         """Makes new items recommendable at once from their attributes, without training.
 
         What is said about the items that were there stays as it is. The model is changed in place; a call that is
@@ -74,6 +75,8 @@ class FittedModel:
         Args:
             items: a table with `item_id`, a column for each item attribute that the model reads, and optionally
                 `title`. A value may be missing; one that training has not seen relates to nothing.
+            vectors: item attribute to a file of vectors, or to a mapping of id to vector, as `Dataset.from_frames`
+                takes them, for vectors that are no column of the table.
 
         Returns:
             This model.
@@ -84,7 +87,7 @@ class FittedModel:
             ConfigurationError: the model does not rank items by their attributes.
             CheckpointError: the model was saved by a version that did not keep how attributes are read.
         """
-        self._fitted = with_items(self.fitted, items)
+        self._fitted = with_items(self.fitted, items, vectors)
         return self
 
     def update(self, interactions: Any, users: Any = None, *, on_known: str = "warn") -> Self:
