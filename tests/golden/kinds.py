@@ -29,7 +29,7 @@ RELATIONS: Options = {
     "edges": None,
     "id_order": True,
     "neighbours": True,
-    "neighbour_count": 8,
+    "similar_users_count": 8,
     "moments": 8,
     "buckets": 5,
 }

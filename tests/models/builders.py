@@ -59,7 +59,7 @@ def everywhere(relations: RelationSet, contexts: Sequences, users: list[int]) ->
     places = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
     rows = np.repeat(np.arange(len(contexts)), places.shape[1])
     owners = np.array(users, dtype=np.int64)
-    index, maker = relations.neighbours, maker_of(relations, int(lengths.max()))
+    index, maker = relations.similar_users, maker_of(relations, int(lengths.max()))
     found = None
     if index is not None and maker.similar is not None:
         anchors = latest_anchors(contexts, rows, places.ravel() + 1, index.anchors)

@@ -14,7 +14,7 @@ from attrformer.training.config import TrainingConfig
 
 FROM, TO = 8, 9
 # Before learning, a lift of 1 ("like everybody") adds log(1 + 1).
-NOTHING = {"near": 0.0, "wide": 0.0, "neighbours": 0.0, "user_group": math.log(2)}
+NOTHING = {"cooccurrence_near": 0.0, "cooccurrence_wide": 0.0, "similar_users": 0.0, "user_group": math.log(2)}
 
 
 def planted() -> Dataset:
@@ -46,7 +46,7 @@ def test_training_gives_no_evidence_from_the_own_history() -> None:
 
 def test_the_check_above_fails_without_cross_fitting() -> None:
     leaked = evidence_in_training(folds=1)
-    for name in ("near", "wide", "user_group"):
+    for name in ("cooccurrence_near", "cooccurrence_wide", "user_group"):
         assert leaked[name] > NOTHING[name] + 0.3, name
 
 
@@ -72,7 +72,7 @@ def test_no_training_place_hears_of_the_own_history() -> None:
     window = {user: near(data.sequences.row(user).tolist()) for user in range(30)}
     checked = 0
     for _, _, example in examples_of(data, relations, training=TrainingConfig(batch_targets=10_000)).epoch(0):
-        found = contributions(network, example.batch)["near"]
+        found = contributions(network, example.batch)["cooccurrence_near"]
         for row, items in enumerate(example.batch.items.tolist()):
             history = [item for item in items if item < 40]
             user = next(u for u in range(30) if data.sequences.row(u).tolist()[: len(history)] == history)

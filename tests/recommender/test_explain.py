@@ -36,7 +36,7 @@ def test_every_relation_is_a_part(model: AttrFormer) -> None:
     parts = model.explain(["user-0001"], k=1)["part"].to_list()
     assert parts[0] == "content"
     assert set(parts[1:]) == set(model.relation_strengths())
-    assert {"near", "item_brand", "item_category", "item_price", "user_age_band", "identity"} < set(parts)
+    assert {"cooccurrence_near", "item_brand", "item_category", "item_price", "user_age_band", "repeat"} < set(parts)
 
 
 def test_given_items_are_explained_also_when_seen(model: AttrFormer, dataset: Dataset) -> None:
@@ -55,15 +55,15 @@ def test_given_items_are_explained_also_when_seen(model: AttrFormer, dataset: Da
 @pytest.mark.slow
 def test_history_names_an_item_that_the_relation_connects(model: AttrFormer, dataset: Dataset) -> None:
     frame = model.explain(k=3)
-    assert frame.filter(pl.col("part").is_in(["content", "neighbours", "user_age_band"]))["history"].null_count() > 0
-    near = model.fitted.relations.rows["near"]
+    assert frame.filter(pl.col("part").is_in(["content", "similar_users", "user_age_band"]))["history"].null_count() > 0
+    near = model.fitted.relations.rows["cooccurrence_near"]
     ids = dataset.item_ids
     for user, item, part, contribution, history in frame.select(
         "user_id", "item_id", "part", "contribution", "history"
     ).iter_rows():
-        if part == "near":
+        if part == "cooccurrence_near":
             assert (history is None) == (contribution == 0)
-        if part == "near" and history is not None:
+        if part == "cooccurrence_near" and history is not None:
             mine = dataset.sequences.row(int(ids_code(dataset, user)))
             assert history in ids.decode(mine).to_list()
             assert near.row(int(ids.encode([history])[0]))[int(ids.encode([item])[0])] > 0
@@ -85,7 +85,7 @@ def test_the_only_item_of_a_brand_in_the_history_is_named(model: AttrFormer, dat
 
 def test_repeated_items_speak_through_identity(model: AttrFormer) -> None:
     frame = model.explain(histories=[["item-0004", "item-0009"]], items=["item-0004", "item-0020"])
-    named = dict(frame.filter(pl.col("part") == "identity").select("item_id", "history").iter_rows())
+    named = dict(frame.filter(pl.col("part") == "repeat").select("item_id", "history").iter_rows())
     assert named == {"item-0004": "item-0004", "item-0020": None}
 
 
@@ -135,13 +135,13 @@ def others_with_pair(dataset: Dataset, first: int, second: int, own: int, window
 @pytest.mark.slow
 def test_counts_are_those_of_the_stored_histories(model: AttrFormer, dataset: Dataset) -> None:
     frame = model.explain(dataset.user_ids.to_list()[:25], k=3)
-    told = frame.filter((pl.col("part") == "near") & pl.col("history").is_not_null())
+    told = frame.filter((pl.col("part") == "cooccurrence_near") & pl.col("history").is_not_null())
     assert len(told) > 20
     for user, item, history, count, reason in told.select(
         "user_id", "item_id", "history", "count", "reason"
     ).iter_rows():
         first, second = dataset.item_ids.encode([history, item]).tolist()
-        window = model.config.relations.near.window
+        window = model.config.relations.cooccurrence_near.window
         after, before = others_with_pair(dataset, first, second, ids_code(dataset, user), window)
         assert count == (after or before)
         title = dataset.item_titles[first] if dataset.item_titles else history
@@ -154,13 +154,13 @@ def test_counts_are_those_of_the_stored_histories(model: AttrFormer, dataset: Da
 
 @pytest.mark.slow
 def test_neighbours_count_the_similar_users_who_took_the_item(model: AttrFormer, dataset: Dataset) -> None:
-    frame = model.explain(k=3).filter((pl.col("part") == "neighbours") & (pl.col("contribution") != 0))
+    frame = model.explain(k=3).filter((pl.col("part") == "similar_users") & (pl.col("contribution") != 0))
     assert len(frame) > 20
     for user, item, count, reason in frame.head(40).select("user_id", "item_id", "count", "reason").iter_rows():
         code = ids_code(dataset, user)
         batch, _ = model.fitted.outputs(np.array([code]), dataset.sequences.rows(np.array([code])))
-        assert batch.neighbours is not None
-        following, users = batch.neighbours.following[0, 0], batch.neighbours.users[0, 0]
+        assert batch.similar_users is not None
+        following, users = batch.similar_users.following[0, 0], batch.similar_users.users[0, 0]
         wanted = int(dataset.item_ids.encode([item])[0])
         assert count == sum(wanted in row for row in following.tolist()) > 0
         assert reason == f"Chosen soon after by {count} of {int((users >= 0).sum())} users with a similar history"
@@ -251,10 +251,10 @@ def test_grown_models_explain_what_is_new(model: AttrFormer, tmp_path: Path) -> 
     pair = {"user_id": ["zoe", "zoe"], "item_id": ["item-0003", "item-new"]}
     grown.update(pl.DataFrame({**pair, "timestamp": [2_000_000_000, 2_000_000_001]}))
     after = grown.explain(**asked)
-    wanted = (pl.col("item_id") == "item-new") & pl.col("part").is_in(["near", "popularity"])
+    wanted = (pl.col("item_id") == "item-new") & pl.col("part").is_in(["cooccurrence_near", "popularity"])
     told = dict(after.filter(wanted).select("part", "reason").iter_rows())
     first = grown.fitted.knowledge.titles
     assert first is not None
     title = first[int(grown.fitted.knowledge.item_ids.encode(["item-0003"])[0])]
-    assert told == {"near": f"Chosen after “{title}” by 1 other user", "popularity": "Chosen by 1 other user"}
+    assert told == {"cooccurrence_near": f"Chosen after “{title}” by 1 other user", "popularity": "Chosen by 1 other user"}
     assert "Chosen by nobody yet" in before.filter(wanted)["reason"].to_list()

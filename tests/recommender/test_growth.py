@@ -76,7 +76,7 @@ def test_a_new_item_has_what_its_attributes_say_and_nothing_else(copy: AttrForme
     of_known = dict(by_item["item-0004"].filter(pl.col(USER) == USERS[0]).select(PART, CONTRIBUTION).iter_rows())
     for part in ("item_brand", "item_category", "item_price"):
         assert of_new[part] == pytest.approx(of_known[part], abs=1e-5)
-    assert of_new["near"] == of_new["neighbours"] == of_new["identity"] == 0.0
+    assert of_new["cooccurrence_near"] == of_new["similar_users"] == of_new["repeat"] == 0.0
     assert of_new["content"] != pytest.approx(of_known["content"], abs=1e-3)
     sums = found.group_by(USER, ITEM).agg(pl.col(CONTRIBUTION).sum(), pl.col(SCORE).first())
     np.testing.assert_allclose(sums[CONTRIBUTION], sums[SCORE], atol=1e-4)

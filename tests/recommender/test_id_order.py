@@ -60,7 +60,7 @@ def test_new_items_stand_where_their_ids_stand(ordered: AttrFormer, dataset: Dat
 
 
 def trained(data: Dataset, *options: str) -> AttrFormer:
-    config = small_config("training.epochs=1", "relations.neighbours=false", *options)
+    config = small_config("training.epochs=1", "relations.similar_users=false", *options)
     return AttrFormer(config).fit(data, progress=False)
 
 

@@ -26,7 +26,7 @@ Row = list[tuple[int, int]]
 def timed(rows: list[Row], folds: list[int], moments: int = 3) -> TimeBucketRelation:
     times = np.array([time for row in rows for _, time in row], dtype=np.int64)
     train = sequences([[item for item, _ in row] for row in rows], times=times)
-    return moment_relation(train, ITEMS, np.array(folds, dtype=np.int64), moments=moments, reach=REACH)
+    return moment_relation(train, ITEMS, np.array(folds, dtype=np.int64), time_buckets=moments, reach=REACH)
 
 
 def brute(rows: list[Row], edges: list[int], at: int) -> list[float]:
@@ -65,7 +65,7 @@ def test_moments_hold_equally_many_interactions() -> None:
 
 def test_an_item_of_one_season_is_lifted_there_and_nowhere_else() -> None:
     early, late = [(0, 1), (1, 2), (2, 3)], [(3, 101), (1, 102), (2, 103)]
-    relation = timed([early, late] * 10, [0] * 20, moments=2)
+    relation = timed([early, late] * 10, [0] * 20, time_buckets=2)
     first, second = relation.lift.row(0), relation.lift.row(1)
     assert first[0] > 1.1 and second[0] < 0.9 and first[3] < 0.9 and second[3] > 1.1
     np.testing.assert_allclose(first[1:3], 1.0, atol=0.05)
@@ -73,12 +73,12 @@ def test_an_item_of_one_season_is_lifted_there_and_nowhere_else() -> None:
 
 def test_an_untouched_item_is_in_season_as_much_as_ever() -> None:
     rows = [[(0, 1), (1, 2)], [(0, 3), (1, 4)]]
-    relation = timed(rows, [0, 0], moments=2)
+    relation = timed(rows, [0, 0], time_buckets=2)
     np.testing.assert_allclose([relation.lift.row(0)[3], relation.lift.row(1)[3]], 1.0, rtol=1e-5)
 
 
 def test_one_time_for_all_is_one_moment_or_two() -> None:
-    relation = timed([[(0, 7), (1, 7)], [(2, 7)]], [0, 1], moments=5)
+    relation = timed([[(0, 7), (1, 7)], [(2, 7)]], [0, 1], time_buckets=5)
     assert relation.edges.tolist() == [7]
     assert relation.lift.keys == 2
 
@@ -86,7 +86,7 @@ def test_one_time_for_all_is_one_moment_or_two() -> None:
 def test_large_catalogues_are_told_fewer_moments_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moment, "MOST_VALUES", 12)
     rows = [[(0, time) for time in range(40)]]
-    assert timed(rows, [0], moments=8).lift.keys == 3
+    assert timed(rows, [0], time_buckets=8).lift.keys == 3
 
 
 def test_given_edges_are_kept() -> None:
@@ -118,7 +118,7 @@ def test_later_moments_keep_the_table_within_bounds(monkeypatch: pytest.MonkeyPa
 
 def test_there_is_none_without_times_or_where_it_is_off() -> None:
     data = shop()
-    assert relations_of(data).moment is not None
-    assert relations_of(data, moment=False).moment is None
+    assert relations_of(data).time_bucket is not None
+    assert relations_of(data, time_bucket=False).time_bucket is None
     untimed = replace(data, sequences=replace(data.sequences, times=None))
-    assert relations_of(untimed).moment is None
+    assert relations_of(untimed).time_bucket is None

@@ -14,7 +14,7 @@ EXPLAINED = pl.DataFrame(
         "item_id": ["x"] * 4 + ["y"] * 2,
         "score": [1.5] * 4 + [-3.0] * 2,
         "rank": [1] * 4 + [1] * 2,
-        "part": ["content", "item_brand", "near", "identity", "popularity", "user_age"],
+        "part": ["content", "item_brand", "cooccurrence_near", "repeat", "popularity", "user_age"],
         "contribution": [1.0, -0.5, 1.0, 0.0, -4.0, 1.0],
         "history": [None, "z", "z", None, None, None],
         "value": [None, "A & B", None, None, None, "65+"],

@@ -71,7 +71,7 @@ def test_explain_gives_parts_that_sum_to_the_score(service: Service, loaded: Att
     assert spoken and all(part["history"] in HISTORY and part["history_title"] for part in spoken)
 
 
-@pytest.mark.parametrize("by", ["content", "near", "item_brand"])
+@pytest.mark.parametrize("by", ["content", "cooccurrence_near", "item_brand"])
 def test_similar_answers_as_the_python_call(service: Service, loaded: AttrFormer, by: str) -> None:
     body = {"items": ["item-0003", "item-0004"], "k": 4, "by": by}
     results = posted(service, "/v1/similar", body).json()["results"]

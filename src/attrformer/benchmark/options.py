@@ -23,9 +23,9 @@ MACHINE: Final = frozenset(
 """Options that say how a run is computed, not what is computed."""
 
 _OPTIONS_OF: Final = {
-    "neighbours": "neighbour_",
-    "moment": "moment",
-    **{f"{name}.enabled": f"{name}." for name in ("near", "wide", "next")},
+    "similar_users": "neighbour_",
+    "time_bucket": "time_bucket",
+    **{f"{name}.enabled": f"{name}." for name in ("cooccurrence_near", "cooccurrence_wide", "cooccurrence_next")},
 }
 """How the options begin that say nothing where a relation is off, by its switch."""
 

@@ -49,7 +49,7 @@ class AttrFormerConfig(EncoderConfig):
     catalogue_evidence: bool = field(
         default=True, metadata={"help": "relations contribute to the scores of the whole catalogue"}
     )
-    neighbour_states: bool = field(
+    similar_user_states: bool = field(
         default=True, metadata={"help": "similar users' aligned positions refine the hidden state"}
     )
     attribute_embeddings: bool = field(
@@ -68,7 +68,7 @@ class AttrFormerConfig(EncoderConfig):
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """Every relation that the options ask for; similar users where there is to be at least one."""
-        return relations if relations.neighbour_count else replace(relations, neighbours=False)
+        return relations if relations.similar_users_count else replace(relations, similar_users=False)
 
 
 class AttrFormerNetwork(Network):
@@ -194,7 +194,7 @@ class AttrFormerNetwork(Network):
         table, stacked, modules = self.table(), self.stacked(), self.contributing()
         looked_up = {name: module.lookup(batch) for name, module in modules.items()}
         hidden = self.encode(batch, table, looked_up, stacked.heads)
-        if batch.neighbours is not None and self.config.neighbour_states:
+        if batch.similar_users is not None and self.config.similar_user_states:
             for name, module in modules.items():
                 if module.refines:
                     hidden = hidden + module.refinement(batch, looked_up[name], table)

@@ -27,9 +27,9 @@ def only(
     off = CooccurrenceConfig(enabled=False)
     return replace(
         relations,
-        near=relations.near if near else off,
-        wide=off,
-        next=off,
+        cooccurrence_near=relations.cooccurrence_near if near else off,
+        cooccurrence_wide=off,
+        cooccurrence_next=off,
         indirect=False,
         item_attributes=relations.item_attributes if items else (),
         # No paper has it; who wants it asks for it.
@@ -37,9 +37,9 @@ def only(
         user_attributes=(),
         edges=(),
         behaviours=relations.behaviours and behaviours,
-        moment=False,
-        identity=False,
-        neighbours=False,
+        time_bucket=False,
+        repeat=False,
+        similar_users=False,
         own=(),
     )
 

@@ -31,7 +31,7 @@ class InputMaker:
     @cached_property
     def similar(self) -> SimilarUsers | None:
         """Finds and reads similar users on the device; None where the model has none."""
-        index = self._relations.neighbours
+        index = self._relations.similar_users
         return None if index is None else SimilarUsers(index, self._device)
 
     def read_lengths(self, contexts: Sequences) -> NDArray[np.int64]:
@@ -51,7 +51,7 @@ class InputMaker:
         tails = contexts.tail(self._max_length)
         places = (tails.lengths - 1)[:, None]
         neighbours = None
-        index, similar = self._relations.neighbours, self.similar
+        index, similar = self._relations.similar_users, self.similar
         if index is not None and similar is not None:
             anchors = latest_anchors(tails, np.arange(len(tails)), tails.lengths, index.anchors)
             neighbours = similar.read(similar.align(anchors, training_users), places.shape)
@@ -103,7 +103,7 @@ class InputMaker:
             users={name: torch.from_numpy(codes.astype(np.int64)) for name, codes in user_codes.items()},
             times=padded(sequences.times, 0) if timed and sequences.times is not None else None,
             levels=levels,
-            neighbours=neighbours,
+            similar_users=neighbours,
             owners=None if owners is None else torch.from_numpy(owners.astype(np.int64)),
         )
         return batch.to(self._device)

@@ -81,7 +81,7 @@ def check_relations(dataset: Dataset, train: Sequences, options: RelationsConfig
         return
     rows = np.flatnonzero(train.lengths >= 2)
     users = rows[np.linspace(0, len(rows) - 1, min(USERS, len(rows))).astype(np.int64)]
-    small = replace(options, dense_items=0, top_k=min(TOP_K, dataset.item_count), neighbours=False)
+    small = replace(options, dense_items=0, top_k=min(TOP_K, dataset.item_count), similar_users=False)
     sources = sources_of(dataset, train.rows(users), small, seed)
     taken = {name: attribute.take(users) for name, attribute in dataset.user_attributes.items()}
     sources = replace(sources, user_attributes=taken)

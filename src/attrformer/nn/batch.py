@@ -66,7 +66,7 @@ class Batch:
     users: dict[str, Tensor] = field(default_factory=dict)
     times: Tensor | None = None
     levels: dict[str, Tensor] = field(default_factory=dict)
-    neighbours: NeighbourBatch | None = None
+    similar_users: NeighbourBatch | None = None
     owners: Tensor | None = None
 
     def at_places(self, values: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class Batch:
             users={name: change(codes) for name, codes in self.users.items()},
             times=None if self.times is None else change(self.times),
             levels={name: change(levels) for name, levels in self.levels.items()},
-            neighbours=None if self.neighbours is None else self.neighbours.map(change),
+            similar_users=None if self.similar_users is None else self.similar_users.map(change),
             owners=None if self.owners is None else change(self.owners),
         )
 

@@ -63,7 +63,7 @@ def read_batch(inputs: dict[str, Tensor]) -> Batch:
         users=_by_column(inputs, USERS),
         times=inputs.get("times"),
         levels=_by_column(inputs, LEVELS),
-        neighbours=neighbours,
+        similar_users=neighbours,
     )
 
 
@@ -81,7 +81,7 @@ class GraphNetwork(InferenceNetwork):
         table, stacked, modules = self.table(), self.stacked(), self.contributing()
         looked_up = {name: module.onnx_lookup(batch) for name, module in modules.items()}
         hidden = self.encode(batch, table, looked_up, stacked.heads)
-        if batch.neighbours is not None and self.config.neighbour_states:
+        if batch.similar_users is not None and self.config.similar_user_states:
             for name, module in modules.items():
                 if module.refines:
                     hidden = hidden + module.onnx_refinement(batch, looked_up[name], table)

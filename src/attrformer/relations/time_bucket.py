@@ -17,7 +17,7 @@ from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_tables, without_each_fold
 from attrformer.relations.row_table import RowRelation
 
-NAME = "moment"
+NAME = "time_bucket"
 
 SMOOTHING = 5.0
 """Interactions of the whole time that are mixed into each moment."""
@@ -36,7 +36,7 @@ class TimeBucketRelation(Relation):
         lift: rows keyed by moment; 1 means "as always".
     """
 
-    kind: ClassVar[str] = "moment"
+    kind: ClassVar[str] = "time_bucket"
     reads_times: ClassVar[bool] = True
 
     edges: NDArray[np.int64]
@@ -51,10 +51,10 @@ class TimeBucketRelation(Relation):
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
         """One, where the options ask for it and interactions have times."""
-        if not options.moment or sources.train.times is None:
+        if not options.time_bucket or sources.train.times is None:
             return []
-        moments, reach = options.moments, options.moment_reach
-        return [moment_relation(sources.train, sources.n_items, sources.folds, moments=moments, reach=reach)]
+        moments, reach = options.time_buckets, options.time_bucket_reach
+        return [moment_relation(sources.train, sources.n_items, sources.folds, time_buckets=moments, reach=reach)]
 
     def for_inference(self) -> TimeBucketRelation:
         """The same relation with the rows for inference only."""

@@ -104,7 +104,7 @@ def test_every_fusion_keeps_the_rules(config: SASRecFConfig) -> None:
 def test_only_item_attributes_are_read() -> None:
     relations = read_by(CONFIGS[0])
     assert set(relations.features) == {"brand", "tags", "price"}
-    assert not (relations.rows or relations.users or relations.identity or relations.neighbours or relations.levels)
+    assert not (relations.rows or relations.users or relations.repeat or relations.similar_users or relations.levels)
 
 
 @pytest.mark.slow
