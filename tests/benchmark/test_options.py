@@ -117,7 +117,11 @@ def test_a_new_option_leaves_finished_runs_finished_while_it_has_its_default() -
 @pytest.mark.parametrize(("model", "same"), [("sasrec", True), ("attrformer", False)])
 def test_switches_of_relations_count_where_the_model_reads_them(model: str, same: bool) -> None:
     config = override(Config(), [f"model.name={model}"])
-    for change in ("relations.repeat=false", "relations.cooccurrence_next.enabled=true", "relations.similar_users_count=7"):
+    for change in (
+        "relations.repeat=false",
+        "relations.cooccurrence_next.enabled=true",
+        "relations.similar_users_count=7",
+    ):
         assert is_same(to_dict(override(config, [change])), config) is same
     assert not is_same(to_dict(override(config, ["model.width=32"])), config)
     assert not is_same(to_dict(override(config, ["training.epochs=3"])), config)
@@ -148,8 +152,16 @@ def test_runs_of_before_the_order_of_ids_were_without_it(model: str, read: bool)
 
 def test_options_of_a_relation_count_where_it_is_on() -> None:
     config = override(Config(), ["model.name=attrformer"])
-    for change in ("relations.cooccurrence_next.window=3", "relations.time_buckets=9", "relations.similar_users_anchors=2"):
-        off = ["relations.cooccurrence_next.enabled=false", "relations.time_bucket=false", "relations.similar_users=false"]
+    for change in (
+        "relations.cooccurrence_next.window=3",
+        "relations.time_buckets=9",
+        "relations.similar_users_anchors=2",
+    ):
+        off = [
+            "relations.cooccurrence_next.enabled=false",
+            "relations.time_bucket=false",
+            "relations.similar_users=false",
+        ]
         assert is_same(to_dict(override(config, [*off, change])), override(config, off))
         on = ["relations.cooccurrence_next.enabled=true", "relations.time_bucket=true", "relations.similar_users=true"]
         assert not is_same(to_dict(override(config, [*on, change])), override(config, on))

@@ -106,7 +106,7 @@ def part_of(network: AttrFormerNetwork, name: str, batch: Batch) -> tuple[Contri
     assert isinstance(module, ContributingModule)
     weights = module.gate.inverse_epsilon()
     if module.recency is not None:
-        weights = weights * module.weights(batch, network.gaps(batch, batch.places))
+        weights = weights * module.weights(batch, network.gaps(batch, batch.target_positions))
     return module.contribution(batch, module.lookup(batch), weights)
 
 

@@ -35,7 +35,7 @@ def evidence_in_training(folds: int) -> dict[str, float]:
         found = contributions(network, example.batch)
         rows = [row for row, items in enumerate(example.batch.items.tolist()) if items[:4] == [FROM, TO, 1, FROM]]
         if rows:
-            assert int(example.batch.places[rows[0], 0]) == 0 and int(example.items[rows[0], 0, 0]) == TO
+            assert int(example.batch.target_positions[rows[0], 0]) == 0 and int(example.items[rows[0], 0, 0]) == TO
             return {name: float(found[name][rows[0], 0, TO]) for name in NOTHING}
     raise AssertionError("user 0 is in no batch")
 
@@ -57,7 +57,7 @@ def test_inference_reads_what_every_training_user_did() -> None:
     network = network_of(relations, shaken=False).eval()
     # A stranger with user 0's value, who is at FROM.
     batch = everywhere(relations, sequences([[FROM]]), [-1])
-    batch.users["group"][:] = relations.users["group"].codes[0]
+    batch.user_features["group"][:] = relations.users["group"].codes[0]
     found = contributions(network, batch)
     for name, nothing in NOTHING.items():
         assert float(found[name][0, 0, TO]) > nothing + 0.3, name

@@ -46,7 +46,7 @@ def evidence(relations: RelationSet, name: str, batch: Batch, weights: Tensor) -
     if kind == "item":
         return weights @ torch.from_numpy(relations.features[attribute].dense()).double().t()
     assert kind == "user"
-    codes, lift = batch.users[attribute].tolist(), relations.users[attribute].lift
+    codes, lift = batch.user_features[attribute].tolist(), relations.users[attribute].lift
     rows = [rows_of(lift, [code], fold) for code, fold in zip(codes, batch.folds.tolist(), strict=True)]
     return weights * torch.stack(rows)
 

@@ -69,7 +69,7 @@ def at_one_place(setting: Setting) -> Setting:
     found = batch.similar_users
     assert found is not None
     neighbours = NeighbourBatch(*(part[:, -1:] for part in (found.users, found.similarity, found.following)))
-    batch = replace(batch, places=batch.places[:, -1:], similar_users=neighbours)
+    batch = replace(batch, target_positions=batch.target_positions[:, -1:], similar_users=neighbours)
     rest = {name: getattr(example, name)[:, -1:] for name in ("items", "counts", "mask")}
     return replace(setting, example=replace(example, batch=batch, **rest))
 
@@ -98,10 +98,22 @@ def test_without_parts_fused_equals_plain(strength: float, setting: Setting) -> 
 
 
 @pytest.mark.parametrize(
-    "relation", ["cooccurrence_near", "cooccurrence_wide", "edge_also", "user_region", "repeat", "similar_users", "item_brand", "item_tags"]
+    "relation",
+    [
+        "cooccurrence_near",
+        "cooccurrence_wide",
+        "edge_also",
+        "user_region",
+        "repeat",
+        "similar_users",
+        "item_brand",
+        "item_tags",
+    ],
 )
 def test_every_relation_can_give_the_prior(relation: str, setting: Setting) -> None:
-    leaves = leaves_of(setting, ["cooccurrence_near", relation] if relation != "cooccurrence_near" else ["cooccurrence_near"], False)
+    leaves = leaves_of(
+        setting, ["cooccurrence_near", relation] if relation != "cooccurrence_near" else ["cooccurrence_near"], False
+    )
     target = target_of(setting, leaves.names.index(relation), (1.0, 0.0, 0.0), 0.5)
     compare(setting, leaves, target, setting.example.mask, 2000)
 

@@ -89,7 +89,7 @@ def test_a_smaller_k_reads_the_largest_values_only() -> None:
     example = example_of(DATA, relations)
     near = row_evidence(network, "cooccurrence_near")
     _, weights = part_of(network, "cooccurrence_near", example.batch)
-    assert weights.shape == (*example.batch.places.shape, example.batch.items.shape[1])
+    assert weights.shape == (*example.batch.target_positions.shape, example.batch.items.shape[1])
     values = pairs_of(near, example.batch)
     items = example.batch.items
     for row in range(len(items)):

@@ -67,7 +67,7 @@ def test_every_column_is_a_relation_with_a_name_of_its_own(odd: tuple[AttrFormer
     wanted |= {"edge_also.b", "edge_also_b", "edge_near", "near", "identity"}
     assert wanted <= set(model.relation_strengths())
     assert {f"behaviour_{name}" for name in BEHAVIOURS} <= set(model.fitted.network.head_names)
-    parts = set(model.explain([1, 2], k=3)["part"])
+    parts = set(model.explain([1, 2], k=3)["component"])
     assert parts == {"content", *model.relation_strengths()}
     assert len(set(_example(model.fitted))) == len(_example(model.fitted)) >= 3 + len(USER_COLUMNS) + len(BEHAVIOURS)
 

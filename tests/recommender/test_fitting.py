@@ -115,7 +115,9 @@ def test_a_run_is_not_overwritten(dataset: Dataset, run: Path, model: AttrFormer
 
 def test_a_run_is_resumed_with_its_own_options(dataset: Dataset, run: Path, model: AttrFormer) -> None:
     changed = small_config("training.learning_rate=0.1", "relations.cooccurrence_near.window=3", "training.epochs=9")
-    with pytest.raises(ConfigurationError, match=r"other values of relations.cooccurrence_near.window, training.learning_rate\."):
+    with pytest.raises(
+        ConfigurationError, match=r"other values of relations.cooccurrence_near.window, training.learning_rate\."
+    ):
         AttrFormer(changed).fit(dataset, run=run, resume=True, progress=False)
 
 
@@ -162,7 +164,7 @@ def test_every_part_can_be_switched_off(dataset: Dataset) -> None:
     model = AttrFormer(small_config(*off)).fit(dataset, progress=False)
     assert model.relation_strengths() == {}
     parts = model.explain(["user-0001"], k=2)
-    assert parts["part"].to_list() == ["content", "content"]
+    assert parts["component"].to_list() == ["content", "content"]
     assert parts["score"].to_list() == parts["contribution"].to_list()
 
 

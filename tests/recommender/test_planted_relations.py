@@ -84,7 +84,7 @@ def auc(values: NDArray[np.floating], planted: NDArray[np.bool_]) -> float:
 
 
 def contributions(frame: pl.DataFrame, part: str) -> pl.DataFrame:
-    found = frame.filter(pl.col("part") == part)
+    found = frame.filter(pl.col("component") == part)
     assert len(found)
     return found
 
@@ -169,7 +169,10 @@ def test_accessories_follow_their_main_product(shop: Shop, after_a_main_product:
     assert len(ranks) > 50
     # Chance: 5 of 300 items, 2 %. Measured 99 %.
     assert (ranks <= 5).mean() > 0.7
-    near, everything = contributions(accessory, "cooccurrence_near"), contributions(after_a_main_product, "cooccurrence_near")
+    near, everything = (
+        contributions(accessory, "cooccurrence_near"),
+        contributions(after_a_main_product, "cooccurrence_near"),
+    )
     # Measured 3.1 against .17. Nobody may have bought both of a rare pair.
     assert (near["contribution"] > 0).mean() > 0.9
     assert near["contribution"].mean() > 5 * everything["contribution"].mean()

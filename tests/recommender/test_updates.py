@@ -12,7 +12,7 @@ from tests.relations.builders import sequences
 from tests.relations.test_build import arrays
 from tests.support.recommenders import small_config
 
-from attrformer.columns import CONTRIBUTION, ITEM, PART, RANK, SCORE, TIMESTAMP, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, RANK, SCORE, TIMESTAMP, USER
 from attrformer.config import override
 from attrformer.data.dataset import Dataset
 from attrformer.data.sample import make_sample
@@ -156,7 +156,7 @@ def test_what_goes_together_is_recommended_together(young: Path) -> None:
 
     def contributions() -> dict[str, float]:
         found = model.explain(histories=[pair[:1]], items=pair[1:])
-        return dict(found.select(PART, CONTRIBUTION).iter_rows())
+        return dict(found.select(COMPONENT, CONTRIBUTION).iter_rows())
 
     before = contributions()
     log = [one(f"z{number:02}", item, LATE + step) for number in range(30) for step, item in enumerate(pair)]

@@ -72,7 +72,13 @@ def test_relations_are_the_same_for_the_same_seed() -> None:
 
 def test_every_kind_of_relation_is_there() -> None:
     relations = relations_of(shop())
-    assert list(relations.rows) == ["cooccurrence_near", "cooccurrence_wide", "cooccurrence_next", "indirect", "edge_also"]
+    assert list(relations.rows) == [
+        "cooccurrence_near",
+        "cooccurrence_wide",
+        "cooccurrence_next",
+        "indirect",
+        "edge_also",
+    ]
     assert set(relations.features) == {"brand", "tags", "price"}
     assert list(relations.users) == ["region"]
     assert relations.repeat and relations.time_gaps and relations.similar_users is not None
@@ -92,7 +98,10 @@ def test_a_dataset_without_attributes_and_times_has_its_behaviour_relations() ->
     assert not relations.features and not relations.users and not relations.levels and not relations.time_gaps
 
 
-@pytest.mark.parametrize(("length", "names"), [(LONG_HISTORIES - 1, ["cooccurrence_near"]), (LONG_HISTORIES, ["cooccurrence_near", "cooccurrence_wide"])])
+@pytest.mark.parametrize(
+    ("length", "names"),
+    [(LONG_HISTORIES - 1, ["cooccurrence_near"]), (LONG_HISTORIES, ["cooccurrence_near", "cooccurrence_wide"])],
+)
 def test_what_helps_long_histories_alone_is_left_out_of_short_ones_unless_asked_for(
     length: int, names: list[str]
 ) -> None:
@@ -100,7 +109,9 @@ def test_what_helps_long_histories_alone_is_left_out_of_short_ones_unless_asked_
     built = build_relations(dataset(train, 8), train, RelationsConfig(), seed=0)
     assert list(built.rows) == names
     assert (built.similar_users is not None) is ("cooccurrence_wide" in names)
-    assert build_relations(dataset(train, 8), train, RelationsConfig(similar_users=True), seed=0).similar_users is not None
+    assert (
+        build_relations(dataset(train, 8), train, RelationsConfig(similar_users=True), seed=0).similar_users is not None
+    )
     assert build_relations(dataset(train, 8), train, RelationsConfig(similar_users=False), seed=0).similar_users is None
 
 
@@ -119,7 +130,12 @@ def test_an_unknown_name_is_refused_by_name(option: str, where: str) -> None:
 
 def test_only_named_relations_are_built() -> None:
     relations = relations_of(shop(), item_attributes=("price",), edges=())
-    assert list(relations.features) == ["price"] and list(relations.rows) == ["cooccurrence_near", "cooccurrence_wide", "cooccurrence_next", "indirect"]
+    assert list(relations.features) == ["price"] and list(relations.rows) == [
+        "cooccurrence_near",
+        "cooccurrence_wide",
+        "cooccurrence_next",
+        "indirect",
+    ]
 
 
 def planted() -> Dataset:

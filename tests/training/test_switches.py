@@ -90,7 +90,8 @@ def test_everything_off_is_a_plain_transformer() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "only", ["repeat", "similar_users", "item_attributes", "user_attributes", "edges", "cooccurrence_near", "behaviours"]
+    "only",
+    ["repeat", "similar_users", "item_attributes", "user_attributes", "edges", "cooccurrence_near", "behaviours"],
 )
 def test_each_relation_trains_alone(only: str) -> None:
     data = shop()
@@ -132,7 +133,9 @@ def test_switched_off_parts_have_no_say() -> None:
 
 @pytest.mark.slow
 def test_a_fixed_recency_profile_stays_where_it_started() -> None:
-    profiles = [network_after(learned_recency=learned).relations["cooccurrence_near"].recency for learned in (False, True)]
+    profiles = [
+        network_after(learned_recency=learned).relations["cooccurrence_near"].recency for learned in (False, True)
+    ]
     decay = 0.8 ** np.arange(12)
     np.testing.assert_allclose(profiles[0].by_distance.detach().exp().numpy(), decay, rtol=1e-5)
     assert not np.allclose(profiles[1].by_distance.detach().exp().numpy(), decay, rtol=1e-3)

@@ -68,7 +68,7 @@ def test_items_and_mean_attribute_embeddings_are_fused(config: SASRecFConfig) ->
     network = network_of(config, relations_of(TINY, config.reads(RelationsConfig())))
     batch = batch_of(0, 1, 2, 3)
     outputs = network(batch)
-    expected = network.encoder(plain_input(network, config.fusion).unsqueeze(0), batch.places)
+    expected = network.encoder(plain_input(network, config.fusion).unsqueeze(0), batch.target_positions)
     torch.testing.assert_close(outputs.hidden, expected)
     # Items are ranked by what they are, and not by their attributes.
     assert outputs.table is network.item and not outputs.parts

@@ -63,7 +63,9 @@ def test_items_without_evidence_are_ranked_by_popularity() -> None:
     assert scores.argsort(descending=True, stable=True).tolist() == [0, 1, 2, 3, 4, 5]
     assert scores[1] > scores[2] == scores[3] > scores[4] > scores[5] == 0.0
     # The weakest evidence is worth more than the greatest popularity.
-    assert answers(TransitionsConfig(decay=0.1), CHAIN, [[0, 3, 3, 3, 3]], cooccurrence_near=FIRST_ORDER)[0, 2] > 10 * TIE
+    assert (
+        answers(TransitionsConfig(decay=0.1), CHAIN, [[0, 3, 3, 3, 3]], cooccurrence_near=FIRST_ORDER)[0, 2] > 10 * TIE
+    )
 
 
 def test_attributes_add_the_cosine_of_their_vectors() -> None:
@@ -137,7 +139,7 @@ def test_fit_save_and_load(tmp_path: Path) -> None:
     model = check_round_trip("transitions", tmp_path, "model.attributes=0.03")
     user = model.fitted.knowledge.user_ids.to_list()[0]
     explained = model.explain(users=[user], k=1)
-    assert list(explained["part"]) == ["content", "transitions"]
+    assert list(explained["component"]) == ["content", "transitions"]
     assert sum(explained["contribution"]) == pytest.approx(explained["score"][0])
 
 
@@ -150,7 +152,7 @@ def test_items_that_were_added_lead_nowhere() -> None:
 
     def said(network: TransitionsNetwork, items: torch.Tensor) -> torch.Tensor:
         folds = torch.zeros(1, dtype=torch.int64)
-        return network.evidence(Batch(items=items, places=there, folds=folds, users={}))[0]
+        return network.evidence(Batch(items=items, target_positions=there, folds=folds, user_features={}))[0]
 
     assert said(small, history).any()
     torch.testing.assert_close(said(large, history)[:, :6], said(small, history))

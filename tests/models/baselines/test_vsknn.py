@@ -38,7 +38,9 @@ def test_the_own_training_sequence_is_no_neighbour() -> None:
     assert evidence_in(scores[0]) == [0.25, 1.0, 0.0, 1.0, 0.25, 0, 0]
     assert evidence_in(scores[1]) == [1.5, 2.5, 1.5, 1.0, 0, 0, 0]
     batch = maker_of(relations).latest(sequences([[0, 1], [0, 1]]), {}, np.array([0, -1]))
-    assert batch.owners is not None and batch.to("cpu").owners is not None and batch.owners.tolist() == [0, -1]
+    assert (
+        batch.user_codes is not None and batch.to("cpu").user_codes is not None and batch.user_codes.tolist() == [0, -1]
+    )
 
 
 def test_items_of_the_history_do_not_come_again_unless_asked_for() -> None:

@@ -140,12 +140,12 @@ def test_padding_and_later_positions_weigh_nothing() -> None:
     relations = relations_of(DATA)
     network = network_of(relations)
     batch = everywhere(relations, DATA.sequences.rows(np.arange(8)), list(range(8)))
-    later = torch.arange(batch.items.shape[1]) > batch.places.unsqueeze(2)
+    later = torch.arange(batch.items.shape[1]) > batch.target_positions.unsqueeze(2)
     nothing = later | (batch.items == DATA.item_count).unsqueeze(1)
     for name in ("cooccurrence_near", "repeat"):
         module = network.relations[name]
         assert isinstance(module, ContributingModule)
-        weights = module.weights(batch, network.gaps(batch, batch.places))
+        weights = module.weights(batch, network.gaps(batch, batch.target_positions))
         assert not weights[nothing].any() and (weights[~nothing] > 0).all()
 
 

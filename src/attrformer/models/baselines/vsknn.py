@@ -58,7 +58,9 @@ class VSKNNConfig(ModelConfig):
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """Training sequences by item; the search for aggregation stays off."""
-        return replace(only(relations), similar_users=True, similar_users_count=0, similar_users_candidates=self.sample, folds=1)
+        return replace(
+            only(relations), similar_users=True, similar_users_count=0, similar_users_candidates=self.sample, folds=1
+        )
 
 
 class VSKNNNetwork(NonParametricNetwork):
@@ -87,10 +89,10 @@ class VSKNNNetwork(NonParametricNetwork):
 
     def evidence(self, batch: Batch) -> Tensor:
         """What the neighbours of the history up to each place say."""
-        count, places = batch.places.shape
+        count, places = batch.target_positions.shape
         back = steps_back(batch).flatten(0, 1)
         items = batch.items.repeat_interleave(places, dim=0)
-        owners = torch.full_like(batch.folds, -1) if batch.owners is None else batch.owners
+        owners = torch.full_like(batch.folds, -1) if batch.user_codes is None else batch.user_codes
         arrays = (part.cpu().numpy() for part in (items, back, owners.repeat_interleave(places)))
         found = torch.from_numpy(self._nearest.evidence(*arrays)).to(batch.items.device)
         return found.view(count, places, self.items)

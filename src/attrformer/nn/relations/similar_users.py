@@ -99,7 +99,7 @@ class SimilarUsersModule(ContributingModule):
             table = self.relation_of_users(name)
             # Rows first: a gradient that is added up for each pair of values would be added up one by one.
             codes = self._codes(name)[found.users.clamp_min(0)]
-            logit = logit + table[batch.users[name]].gather(1, codes.flatten(1)).view_as(codes)
+            logit = logit + table[batch.user_features[name]].gather(1, codes.flatten(1)).view_as(codes)
         weights = torch.softmax(logit.masked_fill(~there, NOTHING), -1)
         return weights * there
 
