@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.relations.builders import relations_of, sequences, shop
 
+from attrformer.relations import time_bucket
 from attrformer.relations.time_bucket import (
     SMOOTHING,
     TimeBucketRelation,
@@ -83,7 +84,7 @@ def test_one_time_for_all_is_one_bucket_or_two() -> None:
 
 
 def test_large_catalogues_are_told_fewer_buckets_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket, "MOST_VALUES", 12)
+    monkeypatch.setattr(time_bucket, "MOST_VALUES", 12)
     rows = [[(0, time) for time in range(40)]]
     assert timed(rows, [0], buckets=8).lift.keys == 3
 
@@ -109,9 +110,9 @@ def test_time_after_training_is_cut_into_buckets_of_the_same_size() -> None:
 
 
 def test_later_buckets_keep_the_table_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket, "MOST_VALUES", 6 * ITEMS)
+    monkeypatch.setattr(time_bucket, "MOST_VALUES", 6 * ITEMS)
     assert len(with_later_buckets(np.array([10, 20, 30]), np.arange(1000), ITEMS)) + 1 <= 6
-    monkeypatch.setattr(bucket, "MOST_VALUES", 1)
+    monkeypatch.setattr(time_bucket, "MOST_VALUES", 1)
     assert with_later_buckets(np.array([10, 20, 30]), np.arange(1000), ITEMS).tolist() == [10, 20, 30]
 
 

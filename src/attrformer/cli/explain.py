@@ -45,8 +45,8 @@ def explain(
     """Say why: the share of each relation in each score, and what stands behind it.
 
     The components of a score sum to it. A terminal gets text with the strongest components of each item and their
-    reasons, a pipe gets one line of csv for each item (or the text, with `--text`); `--out` writes all components, one a
-    row, and `--plot` draws them.
+    reasons, a pipe gets one line of csv for each item (or the text, with `--text`). `--out` writes all components, one
+    a row, and `--plot` draws them.
 
     Example:  attrformer explain runs/ml-1m --user 1 -k 3
     """

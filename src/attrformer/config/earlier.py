@@ -52,8 +52,6 @@ def under_names_of_today(cls: Any, mapping: Mapping[Any, Any], prefix: str) -> d
     for given, value in mapping.items():
         name = name_of_today(cls, given, prefix)
         if name != given and name in mapping:
-            raise ConfigurationError(
-                f"'{prefix}{given}' is called '{prefix}{name}' now, and both are set. Leave it out."
-            )
+            raise ConfigurationError(f"'{prefix}{given}' is called '{prefix}{name}' now, and both are set. Set one.")
         renamed[name] = value
     return renamed

@@ -25,7 +25,7 @@ class Options:
     """
 
     EARLIER_NAMES: ClassVar[Mapping[str, str]] = {}
-    """Options that were called otherwise before: earlier name to the name of today, as mappings and settings take it."""
+    """Earlier name of an option to its name of today; mappings and settings may have either."""
 
     if not TYPE_CHECKING:
         # Type checkers would take these arguments, which may be any, for those of every derived class.

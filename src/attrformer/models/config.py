@@ -14,20 +14,20 @@ SHORT_HISTORIES = 30
 
 
 def only(
-    relations: RelationsConfig, *, near: bool = False, items: bool = False, behaviours: bool = False
+    relations: RelationsConfig, *, cooccurrence_near: bool = False, items: bool = False, behaviours: bool = False
 ) -> RelationsConfig:
     """The relations of some options that a network reads, and no others.
 
     Args:
         relations: the options.
-        near: whether `near` is read.
+        cooccurrence_near: whether the relation of that name is read.
         items: whether item attributes are read.
         behaviours: whether times and ratings are read.
     """
     off = CooccurrenceConfig(enabled=False)
     return replace(
         relations,
-        cooccurrence_near=relations.cooccurrence_near if near else off,
+        cooccurrence_near=relations.cooccurrence_near if cooccurrence_near else off,
         cooccurrence_wide=off,
         cooccurrence_next=off,
         indirect=False,

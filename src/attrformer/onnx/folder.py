@@ -58,7 +58,7 @@ class Description:
         frame_library: library in which results come back.
         attributes: attributes of users, by name.
         levels: edges of each behaviour attribute's levels, by name.
-        neighbours: index of training users, or None.
+        similar_users: index of training users, or None.
     """
 
     model: str
@@ -69,7 +69,7 @@ class Description:
     frame_library: str
     attributes: dict[str, UserAttribute]
     levels: dict[str, NDArray[np.float32]]
-    neighbours: UserIndex | None
+    similar_users: UserIndex | None
 
 
 def write_description(description: Description, folder: Path) -> None:

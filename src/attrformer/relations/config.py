@@ -80,9 +80,7 @@ class RelationsConfig(Options):
         default_factory=lambda: CooccurrenceConfig(enabled=False, window=1, decay=1.0, backward=0.0),
         metadata={"help": "items that come right after an item"},
     )
-    indirect: bool = field(
-        default=False, metadata={"help": "items that `cooccurrence_near` reaches over one item between"}
-    )
+    indirect: bool = field(default=False, metadata={"help": "items that `cooccurrence_near` reaches over one item"})
     item_attributes: tuple[str, ...] | None = field(
         default=None, metadata={"help": "item attributes that become relations; null: all"}
     )
@@ -112,9 +110,7 @@ class RelationsConfig(Options):
     time_bucket_reach: float = field(
         default=0.85, metadata={"help": "how much each next time bucket counts beside the one before"}
     )
-    repeat: bool = field(
-        default=True, metadata={"help": "the relation of an item to itself: do people take an item again"}
-    )
+    repeat: bool = field(default=True, metadata={"help": "the relation of an item to itself: is it taken again"})
     similar_users: bool | None = field(
         default=None,
         metadata={
