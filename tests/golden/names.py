@@ -16,7 +16,7 @@ _HOMES: Final = {
 }
 ELSEWHERE: Final = tuple(_HOMES)
 
-RENAMED: Final[dict[str, str]] = {**earlier_names.RELATIONS, "part": "component"}
+RENAMED: Final[dict[str, str]] = {**earlier_names.RELATIONS, "part": "component", "parts": "components"}
 """Columns, keys of answers, relations, options and metrics: the name in the stored answers, and the name today."""
 
 

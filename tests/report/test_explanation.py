@@ -29,14 +29,14 @@ def test_text_shows_the_strongest_parts_first_with_bars_and_reasons() -> None:
     assert explanation_text(EXPLAINED, TITLES) == (
         "2\n"
         "  1. Axe <1> (x), score 1.50\n"
-        "       +1.00 ████████████ content          Fits\n"
-        "       +1.00 ████████████ near             Chosen after “Z” by 3 other users\n"
-        "       -0.50 ██████       item brand       Same brand as “Z”: A & B\n"
+        "       +1.00 ████████████ content           Fits\n"
+        "       +1.00 ████████████ cooccurrence near Chosen after “Z” by 3 other users\n"
+        "       -0.50 ██████       item brand        Same brand as “Z”: A & B\n"
         "\n"
         "1\n"
         "  1. y, score -3.00\n"
-        "       -4.00 ████████████ popularity       Chosen\n"
-        "       +1.00 ███          user age         Older\n"
+        "       -4.00 ████████████ popularity        Chosen\n"
+        "       +1.00 ███          user age          Older\n"
     )
 
 

@@ -57,7 +57,7 @@ def explain(
     if plot is not None and plot.suffix.lower() != DRAWING:
         raise ConfigurationError(f"{plot} does not end in {DRAWING}. Give a file name that does.")
     model = runs.open_model(run)
-    with query.shown_warnings():
+    with console.shown_warnings():
         found = model.explain(
             **query.asked_users(model, users, histories, attributes),
             items=tables.split_ids(items),

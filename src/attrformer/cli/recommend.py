@@ -56,7 +56,7 @@ def recommend(
         "exclude": tables.split_ids(exclude),
         "on_unknown": on_unknown.value,
     }
-    with query.shown_warnings():
+    with console.shown_warnings():
         if out is None or out.suffix.lower() == ".json":
             tables.deliver(to_polars(model.recommend(**arguments)), out)
         else:

@@ -71,11 +71,12 @@ def configuration(file: Path | None, settings: Iterable[str], *, resumed: Path |
     from attrformer.recommender import Config
 
     stored = None if resumed is None else resumed / CONFIGURATION
-    if stored is not None and stored.is_file():
-        if file is not None:
-            raise ConfigurationError("A resumed run keeps its options. Leave --config out.")
-        return override(from_dict(Config, earlier_names.configuration(_read(stored))), settings)
-    return override(Config() if file is None else load_yaml(Config, file), settings)
+    with console.shown_warnings():
+        if stored is not None and stored.is_file():
+            if file is not None:
+                raise ConfigurationError("A resumed run keeps its options. Leave --config out.")
+            return override(from_dict(Config, earlier_names.configuration(_read(stored))), settings)
+        return override(Config() if file is None else load_yaml(Config, file), settings)
 
 
 def open_dataset(folder: Path, config: Config) -> Dataset:

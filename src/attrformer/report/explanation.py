@@ -17,7 +17,7 @@ MOST: Final = 6
 """Parts of a score that are shown one by one, the strongest; the others are added up."""
 
 _BAR: Final = 12
-_NAME: Final = 16
+_NAME: Final = 17
 _WIDTH, _ZERO_ROOM, _BAR_LEFT, _BAR_RIGHT = 960, 8.0, 150.0, 360.0
 _ROW, _HEAD, _GAP = 20.0, 26.0, 12.0
 _LETTERS: Final = 78
