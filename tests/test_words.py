@@ -80,7 +80,6 @@ PENDING = {
     # Contributions and attributions, called parts and voices before.
     ("reason", "speaks"),
     ("reason", "spoke"),
-    ("OpenAPI", "spoke"),
     # Sentences to be rewritten.
     ("docstring update", "knows"),
     ("docstring pair_attributes", "knows"),

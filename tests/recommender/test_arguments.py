@@ -47,7 +47,7 @@ def test_a_model_by_name() -> None:
         (lambda: AttrFormer({"width": 5}), r"Unknown option 'width'. Did you mean model.width\?$"),
         (
             lambda: Config().override("near.window=5"),
-            r"'cooccurrence_near'. Did you mean relations.cooccurrence_near\?$",
+            r"'near'. Did you mean relations.cooccurrence_near\?$",
         ),
         (lambda: Config(model={"name": "SASRec"}), r"Did you mean sasrec\?$"),
         (lambda: Config(model="sasrec"), r"Write \{'name': 'sasrec'\}\.$"),

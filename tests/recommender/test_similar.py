@@ -93,7 +93,7 @@ def test_models_without_vectors_still_have_relations(dataset: Dataset) -> None:
 def test_questions_that_cannot_be_answered(model: AttrFormer) -> None:
     with pytest.raises(UnknownIdError, match="items: 'thing'"):
         model.similar_items(["thing"])
-    with pytest.raises(ConfigurationError, match=r"by is 'colour'. Use one of: content, near, item_brand"):
+    with pytest.raises(ConfigurationError, match=r"by is 'colour'. Use one of: content, cooccurrence_near, item_brand"):
         model.similar_items("item-0001", by="colour")
     with pytest.raises(ConfigurationError, match="k is 0"):
         model.similar_items("item-0001", k=0)

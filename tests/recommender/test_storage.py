@@ -95,7 +95,7 @@ def test_files_of_two_models_are_not_mixed(model: AttrFormer, folder: Path, tmp_
 def test_another_version_is_refused(folder: Path) -> None:
     described = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**described, "version": 99}))
-    with pytest.raises(CheckpointError, match="format version 99, this library reads 1 to 3"):
+    with pytest.raises(CheckpointError, match="format version 99, this library reads 1 to 4"):
         AttrFormer.load(folder)
 
 

@@ -167,11 +167,11 @@ def _inside(cls: Any, name: Any) -> list[str]:
     """Options of that name in the parts of a configuration, for who left the part out."""
     found = []
     for part, kind in _hints(cls).items():
-        kinds = [*alternatives(kind), *variants_of(kind).values()]
-        if any(
-            name == field.name for one in kinds if dataclasses.is_dataclass(one) for field in dataclasses.fields(one)
-        ):
-            found.append(f"{part}.{name}")
+        for one in (*alternatives(kind), *variants_of(kind).values()):
+            today = getattr(one, "EARLIER_NAMES", {}).get(name, name)
+            if dataclasses.is_dataclass(one) and any(today == field.name for field in dataclasses.fields(one)):
+                found.append(f"{part}.{today}")
+                break
     return found
 
 
