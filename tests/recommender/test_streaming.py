@@ -189,7 +189,7 @@ def test_a_killed_writer_leaves_no_half_file(model: AttrFormer, tmp_path: Path) 
     kept = {path: path.stat().st_mtime_ns for path in unfinished_folder(out).glob("*.parquet")}
     assert 3 <= len(kept) < 15
     loaded, told = AttrFormer.load(tmp_path / "model", device="cpu"), []
-    request, choice = loaded.question(k=4)
+    request, choice = loaded.query(k=4)
 
     def progress(done: int) -> None:
         told.append(done)
