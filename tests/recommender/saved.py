@@ -45,13 +45,38 @@ def earlier_configuration(config: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _with_earlier_names(
+    described: dict[str, Any], tensors: dict[str, torch.Tensor]
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Options, strengths and parameters as versions 1 to 3 called them."""
+    strengths = {_EARLIER.get(name, name): value for name, value in described["strengths"].items()}
+    described = described | {"config": earlier_configuration(described["config"]), "strengths": strengths}
+    parameters = {name: name.partition("/") for name in tensors}
+    renamed = {
+        name: f"{kind}/{earlier_names.earlier_parameter(rest)}" if kind == "parameter" else name
+        for name, (kind, _, rest) in parameters.items()
+    }
+    return described, {renamed[name]: tensor for name, tensor in tensors.items()}
+
+
+def as_version_3(
+    described: dict[str, Any], tensors: dict[str, torch.Tensor]
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """The same model with the names that version 3 had."""
+    described, tensors = _with_earlier_names(described, tensors)
+    kinds = {"repeat": "identity", "time_bucket": "moment"}
+    relations = [
+        told | {"kind": kinds.get(told["kind"], told["kind"]), "name": _EARLIER.get(told["name"], told["name"])}
+        for told in described["relations"]["relations"]
+    ]
+    return described | {"version": 3, "relations": described["relations"] | {"relations": relations}}, tensors
+
+
 def by_kind(
     described: dict[str, Any], tensors: dict[str, torch.Tensor]
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """The same model as versions 1 and 2 described it, with a place for each kind of relation."""
-    strengths = {_EARLIER.get(name, name): value for name, value in described["strengths"].items()}
-    described = described | {"config": earlier_configuration(described["config"]), "strengths": strengths}
-    tensors = {earlier_names.earlier_parameter(name): tensor for name, tensor in tensors.items()}
+    described, tensors = _with_earlier_names(described, tensors)
     layout: dict[str, Any] = {"items": described["relations"]["items"], "identity": False, "time_gaps": False}
     layout |= {"rows": [], "features": [], "users": [], "levels": [], "neighbours": None, "moment": None}
     moved = {name: tensor for name, tensor in tensors.items() if not name.startswith("relations/")}
