@@ -80,9 +80,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, rows: str, message: str) -
 def test_a_plan_takes_earlier_names_with_a_warning(tmp_path: Path) -> None:
     old = WHOLE.replace("relations.edges: []", "relations.near.window: 3").replace("model.dropout", "relations.moments")
     (tmp_path / "old.yaml").write_text(old, encoding="utf-8")
-    with pytest.warns(
-        AttrFormerWarning, match=r"'relations\.near\.window' is called"
-    ):
+    with pytest.warns(AttrFormerWarning, match=r"'relations\.near\.window' is called"):
         plan = load_plan(tmp_path / "old.yaml")
     assert plan.data["shop"].set == {"relations.cooccurrence_near.window": 3, "training.epochs": 3}
     assert "relations.time_buckets" in plan.rows[0].space
