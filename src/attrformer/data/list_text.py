@@ -61,8 +61,10 @@ def number_lists(texts: pl.Series) -> pl.Series | None:
             return None
     if not bool(known.str.contains(r"[.eE]").any()):
         return None
-    inside = texts.str.strip_chars().str.strip_prefix("[").str.strip_suffix("]")
-    numbers = inside.str.split(",").list.eval(pl.element().str.strip_chars().str.strip_prefix("+"))
+    inside = texts.str.replace_all(r"\s", "").str.strip_prefix("[").str.strip_suffix("]")
+    numbers = inside.str.split(",")
+    if bool(known.str.contains(r"[\[,]\s*\+").any()):
+        numbers = numbers.list.eval(pl.element().str.strip_prefix("+"))
     found = numbers.cast(pl.List(pl.Float64), strict=False)
     return None if bool(found.explode().null_count() > texts.null_count()) else found
 
