@@ -18,6 +18,8 @@ _NUMBER: Final = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _ABSENT: Final = frozenset({"None", "nan", "NaN", "null", "<NA>", "NaT"})
 _UNREADABLE: Final = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 _GLANCE: Final = 200
+# Numbers of NumPy inside of a list, as Python shows them.
+_NUMPY: Final = r"\bnp\.(?:float|int|uint)\d+\(([^()]*)\)"
 _PLAIN_NUMBER: Final = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _NUMBER_LIST: Final = rf"^\s*\[\s*{_PLAIN_NUMBER}(\s*,\s*{_PLAIN_NUMBER})*\s*\]\s*$"
 
@@ -55,6 +57,8 @@ def number_lists(texts: pl.Series) -> pl.Series | None:
     Returns:
         A column of lists of float64; None where a text is something else, or no number has a fraction.
     """
+    if bool(texts.head(_GLANCE).str.contains("np.", literal=True).any()):
+        texts = texts.str.replace_all(_NUMPY, "$1")
     known = texts.drop_nulls()
     for some in (known.head(_GLANCE), known):
         if some.is_empty() or not bool(some.str.contains(_NUMBER_LIST).all()):
@@ -96,7 +100,7 @@ def parse_list(text: str) -> list[Any] | None:
     Args:
         text: a list, tuple or set of Python, an array of NumPy, or a list of JSON.
     """
-    text = text.strip()
+    text = (re.sub(_NUMPY, r"\1", text) if "np." in text else text).strip()
     if text[:1] + text[-1:] not in ("[]", "()", "{}"):
         return None
     try:
