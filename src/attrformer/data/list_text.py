@@ -17,6 +17,9 @@ _TOKEN: Final = re.compile(rf"\s*({_QUOTED}|[^\s,'\"\[\]{{}}()]+)\s*(,?)", re.DO
 _NUMBER: Final = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _ABSENT: Final = frozenset({"None", "nan", "NaN", "null", "<NA>", "NaT"})
 _UNREADABLE: Final = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+_NO_NAME: Final = (
+    r"""[,'"]|^\s*\[\s*\]|^\s*\[\s*[+-]?[\d.][\d\s.eE+-]*\]|^\s*\[\s*(""" + "|".join(sorted(_ABSENT)) + r")\s*\]"
+)
 _GLANCE: Final = 200
 # Numbers of NumPy inside of a list, as Python shows them.
 _NUMPY: Final = r"\bnp\.(?:float|int|uint)\d+\(([^()]*)\)"
@@ -40,7 +43,7 @@ def lists_of_texts(texts: pl.Series) -> pl.Series | None:
         return numbers
     distinct = texts.drop_nulls().unique()
     # Brackets alone may be part of a name, such as the film [REC].
-    if not bool(distinct.str.contains(r"""[,'"]|^\s*\[\s*\]|^\s*\[[\d\s.]+\]""").any()):
+    if not bool(distinct.str.contains(_NO_NAME).any()):
         return None
     parsed = {text: parse_list(text) for text in distinct}
     if any(values is None for values in parsed.values()):
