@@ -55,7 +55,7 @@ def test_levels_and_tags_are_relations(model: AttrFormer) -> None:
 def test_the_reason_names_the_deepest_level_that_both_items_have(model: AttrFormer) -> None:
     dataset = shop()
     reasons = model.explain(users="user-0001", k=30)
-    told = reasons.filter(pl.col("part") == "item_category").drop_nulls("reason")["reason"].to_list()
+    told = reasons.filter(pl.col("component") == "item_category").drop_nulls("reason")["reason"].to_list()
     shared = [reason.rpartition(": ")[2] for reason in told if reason.startswith("Same category")]
     assert any(" > " in value for value in shared)
     column = model.fitted.relations.features["category"]
@@ -64,7 +64,7 @@ def test_the_reason_names_the_deepest_level_that_both_items_have(model: AttrForm
     titles = {title: held[place] for place, title in enumerate(dataset.item_titles or ())}
     of_item = dict(zip(dataset.item_ids.to_list(), held, strict=True))
     checked = 0
-    for item, reason in reasons.filter(pl.col("part") == "item_category").select("item_id", "reason").iter_rows():
+    for item, reason in reasons.filter(pl.col("component") == "item_category").select("item_id", "reason").iter_rows():
         if reason is not None and reason.startswith("Same category"):
             own = titles[reason.partition("“")[2].partition("”")[0]]
             value = reason.rpartition(": ")[2]

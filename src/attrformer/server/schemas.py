@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K, MOST_NUMBERS, MOST_TAGS
+from attrformer.server.options import (
+    MOST_ADDED,
+    MOST_ASKED,
+    MOST_CHARACTERS,
+    MOST_CHOSEN,
+    MOST_HISTORY,
+    MOST_K,
+    MOST_NUMBERS,
+    MOST_TAGS,
+)
 
 _I64 = 2**63
 
@@ -15,7 +24,7 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 Text = Annotated[StrictStr, Field(max_length=1000)]
 Number = Annotated[StrictInt, Field(ge=-_I64, lt=_I64)] | Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Value = (
-    Text
+    Annotated[StrictStr, Field(max_length=MOST_CHARACTERS)]
     | Number
     | bool
     | Annotated[list[Text], Field(max_length=100)]
