@@ -41,7 +41,7 @@ def model(request: pytest.FixtureRequest) -> Recommender:
 
 @pytest.mark.parametrize("options", [{}, {"dense_items": 0, "top_k": 5}], ids=["dense", "kept"])
 def test_it_passes_the_check_that_relations_from_outside_pass(options: dict[str, Any]) -> None:
-    data, config = pictured(), replace(SMALL, neighbours=False, **options)
+    data, config = pictured(), replace(SMALL, similar_users=False, **options)
     sources = sources_of(data, data.sequences, config, 0)
     relations = relations_from(sources, config)
     subject = _Subject(NAME, relations, sources)
@@ -60,7 +60,7 @@ def test_what_is_learned_gets_gradients_from_its_own_path_alone() -> None:
     own = {f"relations.{NAME}.{name}" for name in ("log_diagonal", "threshold", "left", "right")}
     found = touched(network, weights)
     assert own <= found and all(name.startswith(f"relations.{NAME}.") for name in found)
-    gate = torch.ones(batch.places.shape)
+    gate = torch.ones(batch.target_positions.shape)
     evidence = part.block(slice(None), ContributionInputs(weights, gate)).spoken()[1]
     assert (evidence >= 0).all() and evidence.max() > 0
 
@@ -72,7 +72,7 @@ def test_what_is_said_between_items_adds_up_to_what_is_said_of_the_catalogue(mod
     assert isinstance(module, VectorModule)
     every = torch.arange(fitted.relations.n_items).expand(9, -1)
     with torch.no_grad():
-        gaps = fitted.network.gaps(batch, batch.places)  # type: ignore[operator]
+        gaps = fitted.network.gaps(batch, batch.target_positions)  # type: ignore[operator]
         between = module.values_between(batch, every)
         evidence = torch.bmm(module.weights(batch, gaps) * module.gate.inverse_epsilon(), between).squeeze(1)
         related = module.related(batch.items[:, 0])
