@@ -22,6 +22,7 @@ from attrformer.recommender import Recommender
 from attrformer.recommender.parts import part_scores
 from attrformer.relations.build import relations_from, sources_of
 from attrformer.retrieval import Index, IndexOptions
+from attrformer.retrieval.compiled import compiled_contributions
 
 NAME = "item_picture"
 
@@ -116,3 +117,15 @@ def test_other_histories_of_a_batch_change_nothing(model: Recommender) -> None:
     for row in (0, 7, 11):
         alone = fitted.score(rows[row : row + 1], fitted.knowledge.histories.rows(rows[row : row + 1]))
         torch.testing.assert_close(alone[0], together[row], rtol=1e-4, atol=1e-4)
+
+
+def test_compiled_contributions_add_what_the_network_adds(model: Recommender) -> None:
+    fitted, users = model.fitted, np.arange(12)
+    _, outputs = fitted.outputs(users, fitted.knowledge.histories.rows(users))
+    right, place = dict(part_scores(outputs, torch.float32))[NAME].numpy(), outputs.names.index(NAME)
+    for row in users:
+        compiled = compiled_contributions(outputs.parts, row)[place]
+        np.testing.assert_allclose(compiled.at(np.arange(80)), right[row], atol=1e-5)
+        total = np.full(80, 0.5, dtype=np.float32)
+        compiled.add_to(total, np.empty_like(total))
+        np.testing.assert_allclose(total - 0.5, right[row], atol=1e-5)
