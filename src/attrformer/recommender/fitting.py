@@ -271,6 +271,9 @@ def fingerprint(dataset: Dataset, split: Split) -> str:
     for attribute in (*dataset.item_attributes.values(), *dataset.user_attributes.values()):
         digest.update(repr((attribute.name, attribute.kind.value, attribute.vocabulary)).encode())
         arrays += [attribute.offsets, attribute.codes, attribute.numbers]
+    for changing in dataset.item_changes.values():
+        digest.update(repr((changing.name, changing.kind.value, changing.vocabulary)).encode())
+        arrays += [changing.offsets, changing.times, changing.codes, changing.numbers]
     for name, edges in dataset.item_relations.items():
         digest.update(name.encode())
         arrays += [edges.source, edges.target, edges.weight]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute
+from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.data.dataset import Edges
 from attrformer.data.id_map import IdMap
 from attrformer.data.sequences import Sequences
@@ -46,6 +47,7 @@ class Sources:
         folds: int64 `[users]`, the fold of each user. What a user is taught by must be counted without the user's fold.
         top_k: entries that rows between items keep; None where the catalogue is small enough for whole rows.
         check_numbering: raises a `ConfigurationError` where the order of item ids tells whose an item is.
+        item_changes: attributes of items that change in time, by name.
     """
 
     item_ids: IdMap
@@ -57,6 +59,7 @@ class Sources:
     folds: NDArray[np.int64]
     top_k: int | None
     check_numbering: Callable[[], object] = field(default=lambda: None)
+    item_changes: Mapping[str, ChangingAttribute] = field(default_factory=dict)
 
     @property
     def n_items(self) -> int:
@@ -94,6 +97,7 @@ class Update:
         options: all options of relations, `RelationsConfig`.
         user_codes: int64 `[users]` by user attribute, the value of each user.
         counted: relations that were counted anew already, by name: those that stand earlier in the registry.
+        changes: what changed in the attributes of items, by column.
     """
 
     histories: Sequences
@@ -101,6 +105,7 @@ class Update:
     options: Any
     user_codes: Mapping[str, NDArray[np.int64]]
     counted: Mapping[str, Relation]
+    changes: Mapping[str, ChangingAttribute] = field(default_factory=dict)
 
     @property
     def everyone(self) -> NDArray[np.int64]:
