@@ -67,9 +67,8 @@ def _check(format: RawFormat, name: str, frame: pl.DataFrame) -> None:
         if len(twice):
             value = frame[_DISTINCT[name]][twice[0]]
             raise _wrong(format, f"gives '{value}' twice in {name}", "Give one row for each")
-    if name == "interactions":
-        if frame.is_empty():
-            raise _wrong(format, "gives no interaction", "Check the files")
+    if name == "interactions" and frame.is_empty():
+        raise _wrong(format, "gives no interaction", "Check the files")
     if name in _TIMED and TIMESTAMP in frame.columns and not frame[TIMESTAMP].dtype.is_integer():
         kind = frame[TIMESTAMP].dtype
         raise _wrong(format, f"gives '{TIMESTAMP}' as {kind}", "Give whole seconds since 1970")
