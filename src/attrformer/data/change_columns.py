@@ -37,6 +37,8 @@ def read_changes(
     kinds: Mapping[str, AttributeKind | None],
     unknown: str,
     last: int | None,
+    *,
+    whole: bool = True,
 ) -> tuple[dict[str, ChangingAttribute], list[str]]:
     """The attributes that a table of changes holds, and sentences that say how it was read.
 
@@ -46,6 +48,7 @@ def read_changes(
         kinds: declared kinds by column; None for columns to be ignored.
         unknown: "error" where a row may not be about an item outside the catalogue.
         last: time of the last interaction in seconds; None where interactions have no times.
+        whole: whether nothing is known before, so that what an item has already need not be kept.
 
     Raises:
         DataError: a column or time is missing, or a value does not fit the kind of its column; or interactions have no
@@ -78,7 +81,7 @@ def read_changes(
             f"{table.label}: every change comes after the last interaction ({_day(last)}), so that none is known"
         )
     used = np.flatnonzero(codes >= 0)
-    rows = _Rows(table, codes.astype(np.int64), seconds, times.order, len(item_ids))
+    rows = _Rows(table, codes.astype(np.int64), seconds, times.order, len(item_ids), whole)
     found, repeated = dict[str, ChangingAttribute](), 0
     for name, of_column in _by_column(columns, used):
         attribute, why = rows.attribute(name, of_column, kinds)
@@ -109,12 +112,20 @@ class _Rows:
         seconds: int64 `[rows]`, from when on the value holds.
         order: `[rows]`, the same in the table's own resolution.
         count: size of the catalogue.
+        whole: whether nothing is known before.
     """
 
     def __init__(
-        self, table: Table, items: NDArray[np.int64], seconds: NDArray[np.int64], order: NDArray[Any], count: int
+        self,
+        table: Table,
+        items: NDArray[np.int64],
+        seconds: NDArray[np.int64],
+        order: NDArray[Any],
+        count: int,
+        whole: bool,
     ) -> None:
-        self._table, self._items, self._seconds, self._order, self._count = table, items, seconds, order, count
+        self._table, self._items, self._seconds, self._order = table, items, seconds, order
+        self._count, self._whole = count, whole
 
     def attribute(
         self, name: str, rows: NDArray[np.int64], kinds: Mapping[str, AttributeKind | None]
@@ -138,7 +149,7 @@ class _Rows:
             codes[np.diff(read.offsets) > 0] = read.codes
         offsets = offsets_of(np.bincount(self._items[rows], minlength=self._count))
         made = ChangingAttribute(name, kind, offsets, self._seconds[rows], codes, read.vocabulary, read.numbers)
-        return (only_changes(made), int((~last).sum())), ""
+        return (only_changes(made) if self._whole else made, int((~last).sum())), ""
 
     def _read(self, name: str, values: pl.Series, kind: AttributeKind, rows: NDArray[np.int64]) -> Attribute:
         table = Table(pl.DataFrame({VALUE: values}), self._table.source)

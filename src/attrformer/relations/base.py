@@ -97,7 +97,6 @@ class Update:
         options: all options of relations, `RelationsConfig`.
         user_codes: int64 `[users]` by user attribute, the value of each user.
         counted: relations that were counted anew already, by name: those that stand earlier in the registry.
-        changes: what changed in the attributes of items, by column.
     """
 
     histories: Sequences
@@ -105,7 +104,6 @@ class Update:
     options: Any
     user_codes: Mapping[str, NDArray[np.int64]]
     counted: Mapping[str, Relation]
-    changes: Mapping[str, ChangingAttribute] = field(default_factory=dict)
 
     @property
     def everyone(self) -> NDArray[np.int64]:
@@ -149,6 +147,11 @@ class Relation:
         """Columns of the items' table that new items must bring, and how each is read; None where that is not known."""
         return {}
 
+    @property
+    def changing_columns(self) -> Mapping[str, AttributeEncoder]:
+        """Columns of the table of changes that it is made of, and how the values of each are read."""
+        return {}
+
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> Iterable[Relation]:
         """Makes the relations of this kind that the options ask for.
@@ -173,6 +176,14 @@ class Relation:
 
     def updated(self, update: Update) -> Self:
         """The same relation with all that is counted in what users did counted anew, for inference."""
+        return self
+
+    def with_changes(self, changes: Mapping[str, ChangingAttribute]) -> Self:
+        """The same relation with further changes of items; one at the time of a known one takes its place.
+
+        Args:
+            changes: by column, for the whole catalogue.
+        """
         return self
 
     def row(self, key: int) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
 from attrformer.relations.attribute_encoder import AttributeEncoder
-from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, Update, chosen
+from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, chosen
 from attrformer.relations.naming import relation_name
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ class ChangingAttributeRelation(Relation):
         return self.column
 
     @property
+    def changing_columns(self) -> Mapping[str, AttributeEncoder]:
+        """See `Relation.changing_columns`."""
+        return {self.column: self.reading}
+
+    @property
     def value_labels(self) -> tuple[str, ...]:
         """The values as people read them."""
         return self.reading.spoken(self.labels)
@@ -95,18 +100,21 @@ class ChangingAttributeRelation(Relation):
         """New items have no values until an update brings changes of them."""
         return replace(self, offsets=np.concatenate([self.offsets, np.full(len(new), self.offsets[-1])]))
 
-    def updated(self, update: Update) -> Self:
-        """With the changes that came in; one at the time of an earlier one of its item takes its place."""
-        more = update.changes.get(self.column)
+    def with_changes(self, changes: Mapping[str, ChangingAttribute]) -> Self:
+        """See `Relation.with_changes`; values that training has not seen relate to nothing."""
+        more = changes.get(self.column)
         if more is None or not len(more.times):
             return self
         owner = np.concatenate([np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets)), more.items])
         times = np.concatenate([self.times, more.times])
         codes = np.concatenate([self.codes, encoded(self.reading, more.as_attribute(), self.labels)])
-        order = np.lexsort((np.arange(len(owner)), times, owner))
+        order = np.lexsort((times, owner))
         last = np.ones(len(order), dtype=bool)
         last[:-1] = (np.diff(owner[order]) != 0) | (np.diff(times[order]) != 0)
         kept = order[last]
+        before = np.append(-1, codes[kept][:-1])
+        before[np.diff(owner[kept], prepend=-1) != 0] = -1
+        kept = kept[codes[kept] != before]
         offsets = offsets_of(np.bincount(owner[kept], minlength=len(self.offsets) - 1))
         return replace(self, offsets=offsets, times=times[kept], codes=codes[kept])
 

@@ -157,12 +157,12 @@ class ChangingAttributeModule(ContributingModule):
         strongest = torch.from_numpy(question.strongest).to(device)
         history = self.history_values(batch)
         now = self.table.at(answers.items, batch.at_places(self.ranks(batch))[answers.rows, 0])
-        between = _with_missing(self.project(history))[answers.rows].gather(
-            2, now.view(-1, 1, 1).expand(-1, history.shape[1], 1)
-        )
+        everywhere = torch.arange(history.shape[1], device=device)
+        projected = _with_missing(self.project(history))
+        between = projected[answers.rows.unsqueeze(1), everywhere, now.unsqueeze(1)]
         # An item that was taken twice may have had two values; the one that counts more for the answer is told.
         own_place = batch.items[answers.rows] == strongest.unsqueeze(1)
-        place = between.squeeze(2).masked_fill(~own_place, -1.0).argmax(1, keepdim=True)
+        place = between.masked_fill(~own_place, -1.0).argmax(1, keepdim=True)
         pairs = (history[answers.rows].gather(1, place).squeeze(1).tolist(), now.tolist())
         labels, found = relation.value_labels, []
         for item, own, other in zip(question.strongest.tolist(), *pairs, strict=True):
