@@ -168,7 +168,7 @@ def test_an_update_that_cannot_be_read_changes_nothing(model: Recommender) -> No
     before = model.fitted
     with pytest.raises(UnknownIdError, match="'other' is not in the catalogue"):
         model.update(item_changes=row.with_columns(item_id=pl.lit("other")))
-    with pytest.raises(DataError, match="column 'value'.*missing"):
+    with pytest.raises(DataError, match=r"column 'value'.*missing"):
         model.update(item_changes=row.drop("value"))
     with pytest.raises(ConfigurationError, match="Give interactions, or item_changes alone"):
         model.update()
@@ -181,7 +181,7 @@ def test_an_update_that_cannot_be_read_changes_nothing(model: Recommender) -> No
 
 
 def test_only_the_columns_that_are_named_become_relations() -> None:
-    with pytest.raises(ConfigurationError, match="relations.changing_attributes names 'price'.*It has: offer"):
+    with pytest.raises(ConfigurationError, match=r"relations.changing_attributes names 'price'.*It has: offer"):
         Recommender(small_config("relations.changing_attributes=[price]")).fit(dataset_of(), progress=False)
 
 

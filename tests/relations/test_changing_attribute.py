@@ -109,7 +109,7 @@ def test_without_times_or_where_not_asked_for_nothing_is_built() -> None:
     data = with_changes(dataset(sequences([[0, 1], [2, 3]], times=np.arange(10, 14)), 4), attribute)
     assert list(relations_of(data, base=NONE)) == ["item_state"]
     assert not relations_of(data, base=NONE, changing_attributes=())
-    with pytest.raises(ConfigurationError, match="relations.changing_attributes names 'size'"):
+    with pytest.raises(ConfigurationError, match=r"relations.changing_attributes names 'size'"):
         relations_of(data, base=NONE, changing_attributes=("size",))
     assert not relations_of(replace(data, sequences=sequences([[0, 1], [2, 3]])), base=NONE)
     assert not relations_of(shop(), base=NONE)

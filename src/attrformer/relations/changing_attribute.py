@@ -131,7 +131,8 @@ class ChangingAttributeRelation(Relation):
         """R(key, j) for every item j before any learning, by the latest values, float32 `[items]`."""
         values = self.values_at()
         same = (values == values[key]) & (values >= 0)
-        return (same * np.append(self.diagonal, np.float32(0))[values]).astype(np.float32)
+        out: NDArray[np.float32] = (same * np.append(self.diagonal, np.float32(0))[values]).astype(np.float32)
+        return out
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `Relation.to_arrays`."""

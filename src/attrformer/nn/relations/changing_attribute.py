@@ -143,7 +143,8 @@ class ChangingAttributeModule(ContributingModule):
     def pair_scores(self, relation: ChangingAttributeRelation, relations: RelationSet) -> list[PairScores]:
         """M: how much an item that had the value of a row when it was taken counts for items with that of a column."""
         values = relation.values_at()
-        frequency = np.bincount(values[values >= 0], relations.popularity[values >= 0], minlength=self.values)
+        frequency = np.zeros(self.values)
+        np.add.at(frequency, values[values >= 0], relations.popularity[values >= 0])
         matrix = self.matrix().detach().cpu().numpy()
         return [PairScores("item", relation.column, relation.labels, matrix, frequency)]
 
