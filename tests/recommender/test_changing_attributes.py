@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -170,7 +173,9 @@ def test_an_update_that_cannot_be_read_changes_nothing(model: Recommender) -> No
         model.update(item_changes=row.with_columns(item_id=pl.lit("other")))
     with pytest.raises(DataError, match=r"column 'value'.*missing"):
         model.update(item_changes=row.drop("value"))
-    with pytest.raises(ConfigurationError, match="Give interactions, or item_changes alone"):
+    with pytest.raises(ConfigurationError, match="Give both, or item_changes alone"):
+        model.update(users=row, item_changes=row)
+    with pytest.raises(DataError, match="interactions"):
         model.update()
     with pytest.raises(UnknownIdError, match="not in the catalogue"):
         model.update(LOG.head(1).with_columns(item_id=pl.lit("other")), item_changes=row)
@@ -220,3 +225,39 @@ def test_a_damaged_file_is_noticed(model: Recommender, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps(described))
     with pytest.raises(CheckpointError):
         Recommender.load(tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize("form", [int, lambda time: datetime.fromtimestamp(time, timezone.utc), None])
+def test_a_shop_can_ask_about_a_time(model: Recommender, form: Callable[[int], Any] | None) -> None:
+    then, now = START + 20 * WEEK + 5_000, START + 45 * WEEK
+    as_of = datetime.fromtimestamp(now, timezone.utc).isoformat() if form is None else form(now)
+    answers = model.recommend(histories=history_at(then), k=OFFERS - 2, as_of=as_of)
+    assert len(set(answers["item_id"]) & offered_at(now)) >= OFFERS - 4
+    assert len(set(answers["item_id"]) & offered_at(then)) < OFFERS - 6
+    reasons = model.explain(histories=history_at(then), k=OFFERS - 2, as_of=as_of)
+    assert (
+        reasons.filter(pl.col("part") == "content")
+        .drop("part", "contribution", "history", "value", "count", "reason")
+        .equals(answers)
+    )
+    kept, _ = model.question(histories=history_at(then), as_of=as_of)
+    assert kept.as_of == now
+
+
+def test_nothing_later_than_the_time_that_is_asked_about_is_read(model: Recommender) -> None:
+    asked = START + 10 * WEEK
+    later = Recommender(model.config)
+    later._fitted = model.fitted
+    rows = CHANGES.filter(pl.col("timestamp") > asked).with_columns(value=pl.lit("no"))
+    later.update(item_changes=rows)
+    history = history_at(START + 20 * WEEK + 5_000)
+    assert later.recommend(histories=history, as_of=asked).equals(model.recommend(histories=history, as_of=asked))
+    assert not later.recommend(histories=history).equals(model.recommend(histories=history))
+    without = [history["item_id"].to_list()]
+    assert later.recommend(histories=without, as_of=asked).equals(model.recommend(histories=without, as_of=asked))
+
+
+@pytest.mark.parametrize("wrong", [True, 1.5, "soon", 10**13, [1]])
+def test_what_is_no_time_is_refused(model: Recommender, wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"as_of is .*Give whole seconds since 1970"):
+        model.recommend(histories=[["i000"]], as_of=wrong)

@@ -51,6 +51,9 @@ def test_each_history_finds_the_values_of_its_own_time() -> None:
     model = model_of(changing_shop())
     index = Index.build(model, IndexOptions(method="approximate", content=30))
     assert_same_answers(index.search(k=7), model.recommend(k=7))
+    as_of = int(model.fitted.relations["item_state"].times[0])
+    assert_same_answers(index.search(k=7, as_of=as_of), model.recommend(k=7, as_of=as_of))
+    assert not index.search(k=7, as_of=as_of).equals(index.search(k=7))
 
 
 def test_small_catalogues_are_searched_exactly_by_default(model: Recommender) -> None:

@@ -114,19 +114,19 @@ class FittedModel:
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            ConfigurationError: `on_known` has an unknown value, neither interactions nor changes are given, users are
-                given without interactions, or the model reads nothing that changes.
+            ConfigurationError: `on_known` has an unknown value, users are given without interactions, or changes to a
+                model that reads none.
             DataError: some are known and `on_known` is "raise", a table cannot be used as it is, or a user in `users`
                 has no interaction.
             UnknownIdError: an item is not in the catalogue; `add_items` comes first.
             CheckpointError: the model was saved by a version that did not keep how attributes of users are read.
         """
         fitted = self.fitted
-        if interactions is None and (item_changes is None or users is not None):
-            raise ConfigurationError("update has no interactions. Give interactions, or item_changes alone.")
+        if interactions is None and users is not None:
+            raise ConfigurationError("update has users and no interactions. Give both, or item_changes alone.")
         if item_changes is not None:
             fitted = with_changes(fitted, item_changes)
-        if interactions is not None:
+        if interactions is not None or item_changes is None:
             fitted = with_interactions(fitted, self.config, interactions, users, on_known)
         self._fitted = fitted
         return self

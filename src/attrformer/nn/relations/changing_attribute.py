@@ -86,9 +86,15 @@ class ChangingAttributeModule(ContributingModule):
     def ranks(self, batch: Batch) -> Tensor:
         """The time of every position as a rank of `ChangeTable`, int64 `[b, l]`; the latest where times are missing."""
         table = self.table
-        if batch.times is None:
-            return torch.full_like(batch.items, table.latest)
-        return table.ranks(batch.times)
+        ranks = torch.full_like(batch.items, table.latest) if batch.times is None else table.ranks(batch.times)
+        # Who asks about an earlier time sees nothing that came after it.
+        return ranks if batch.as_of is None else torch.minimum(ranks, table.ranks(batch.as_of).unsqueeze(1))
+
+    def target_ranks(self, batch: Batch) -> Tensor:
+        """The time at which the catalogue is read for each target position, as a rank, int64 `[b, t]`."""
+        if batch.as_of is None:
+            return batch.at_places(self.ranks(batch))
+        return self.table.ranks(batch.as_of).unsqueeze(1).expand_as(batch.places)
 
     def history_values(self, batch: Batch) -> Tensor:
         """The value code of every position's item at its own time, int64 `[b, l]`, `values` where none is known."""
@@ -121,7 +127,7 @@ class ChangingAttributeModule(ContributingModule):
     def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Contribution, Tensor]:
         """The profile of the history over values, for the catalogue as it is at each target position."""
         assert looked_up is not None
-        return ChangingContribution(self.table, batch.at_places(self.ranks(batch))), torch.bmm(weights, looked_up)
+        return ChangingContribution(self.table, self.target_ranks(batch)), torch.bmm(weights, looked_up)
 
     def attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
         """log(1 + R(i_t, i_s) / eps), each item with the value that it had when it was taken, `[b, l, l]`."""
@@ -131,7 +137,7 @@ class ChangingAttributeModule(ContributingModule):
 
     def values_between(self, batch: Batch, items: Tensor) -> Tensor:
         """See `ContributingModule.values_between`; items have the values of the target position."""
-        codes = self.table.at(items, batch.at_places(self.ranks(batch)))
+        codes = self.table.at(items, self.target_ranks(batch))
         projected = _with_missing(self.lookup(batch))
         return projected.gather(2, codes.unsqueeze(1).expand(-1, projected.shape[1], -1))
 
@@ -157,7 +163,7 @@ class ChangingAttributeModule(ContributingModule):
         batch, device = answers.batch, answers.items.device
         strongest = torch.from_numpy(question.strongest).to(device)
         history = self.history_values(batch)
-        now = self.table.at(answers.items, batch.at_places(self.ranks(batch))[answers.rows, 0])
+        now = self.table.at(answers.items, self.target_ranks(batch)[answers.rows, 0])
         everywhere = torch.arange(history.shape[1], device=device)
         projected = _with_missing(self.project(history))
         between = projected[answers.rows.unsqueeze(1), everywhere, now.unsqueeze(1)]
