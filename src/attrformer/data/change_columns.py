@@ -70,37 +70,15 @@ def read_changes(
     ids = id_column(table, ITEM)
     codes = item_ids.encode(ids)
     notes = rows_outside(table, ITEM, ids, codes < 0, unknown)
-    columns = id_column(table, CHANGED).cast(pl.String)
     times = times_of(table.frame[TIMESTAMP], source=table.source, up=True)
     seconds = times.seconds.astype(np.int64)
-    notes.append(
-        f"{table.label}: column '{TIMESTAMP}' holds {times.form}, from {_day(seconds.min())} to {_day(seconds.max())}"
-    )
-    if int(seconds.min()) > last:
-        notes.append(
-            f"{table.label}: every change comes after the last interaction ({_day(last)}), so that none is known"
-        )
-    used = np.flatnonzero(codes >= 0)
+    span = f"from {_day(seconds.min())} to {_day(seconds.max())}"
+    notes.append(f"{table.label}: column '{TIMESTAMP}' holds {times.form}, {span}")
     rows = _Rows(table, codes.astype(np.int64), seconds, times.order, len(item_ids), whole)
-    found, repeated = dict[str, ChangingAttribute](), 0
-    for name, of_column in _by_column(columns, used):
-        attribute, why = rows.attribute(name, of_column, kinds)
-        if attribute is None:
-            notes.append(f"{table.label}: column '{name}' is not used, {why}")
-            continue
-        found[name], twice = attribute
-        repeated += twice
-        told = ", as it is declared" if name in kinds else ""
-        items = int((np.diff(found[name].offsets) > 0).sum())
-        notes.append(
-            f"{table.label}: column '{name}' is read as {found[name].kind.value}, it changes in time: "
-            f"{len(found[name].times):,} changes of {items:,} items{told}"
-        )
-    if repeated:
-        notes.append(
-            f"{table.label}: {repeated:,} changes stand before another one of the same time, which goes before them"
-        )
-    return found, notes
+    found, said = rows.attributes(kinds)
+    if found and min(int(one.times.min()) for one in found.values()) > last:
+        said.append(f"every change comes after the last interaction ({_day(last)}), so that none is known")
+    return found, [*notes, *(f"{table.label}: {note}" for note in said)]
 
 
 class _Rows:
@@ -127,7 +105,30 @@ class _Rows:
         self._table, self._items, self._seconds, self._order = table, items, seconds, order
         self._count, self._whole = count, whole
 
-    def attribute(
+    def attributes(self, kinds: Mapping[str, AttributeKind | None]) -> tuple[dict[str, ChangingAttribute], list[str]]:
+        """The attributes by name, and what is to be said of each column.
+
+        Args:
+            kinds: declared kinds by column; None for columns to be ignored.
+        """
+        found, notes, repeated = dict[str, ChangingAttribute](), list[str](), 0
+        columns = id_column(self._table, CHANGED).cast(pl.String)
+        for name, rows in _by_column(columns, np.flatnonzero(self._items >= 0)):
+            read, why = self._attribute(name, rows, kinds)
+            if read is None:
+                notes.append(f"column '{name}' is not used, {why}")
+                continue
+            found[name], twice = read
+            repeated += twice
+            told = ", as it is declared" if name in kinds else ""
+            items = int((np.diff(found[name].offsets) > 0).sum())
+            changes = f"{len(found[name].times):,} changes of {items:,} items"
+            notes.append(f"column '{name}' is read as {found[name].kind.value}, it changes in time: {changes}{told}")
+        if repeated:
+            notes.append(f"{repeated:,} changes stand before another one of the same time, which goes before them")
+        return found, notes
+
+    def _attribute(
         self, name: str, rows: NDArray[np.int64], kinds: Mapping[str, AttributeKind | None]
     ) -> tuple[tuple[ChangingAttribute, int] | None, str]:
         """One attribute with the rows that another of the same time replaces counted, or why it is none."""
@@ -149,7 +150,8 @@ class _Rows:
             codes[np.diff(read.offsets) > 0] = read.codes
         offsets = offsets_of(np.bincount(self._items[rows], minlength=self._count))
         made = ChangingAttribute(name, kind, offsets, self._seconds[rows], codes, read.vocabulary, read.numbers)
-        return (only_changes(made) if self._whole else made, int((~last).sum())), ""
+        made = only_changes(made) if self._whole else made
+        return ((made, int((~last).sum())), "") if len(made.times) else (None, "it is empty")
 
     def _read(self, name: str, values: pl.Series, kind: AttributeKind, rows: NDArray[np.int64]) -> Attribute:
         table = Table(pl.DataFrame({VALUE: values}), self._table.source)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.models.builders import contributions, everywhere, example_of, head_values, network_of, part_of, touched
 from tests.nn import plain
@@ -19,6 +19,7 @@ from attrformer.csr import offsets_of
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.models.attrformer import AttrFormerConfig, AttrFormerNetwork
+from attrformer.models.relation_leak_check import _other_items, _Subject
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.changing_values import ChangingContribution, states_of
 from attrformer.nn.contributions import ContributionInputs
@@ -26,6 +27,7 @@ from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.losses import Objective
 from attrformer.nn.relations.base import RECENCY_DECAY
 from attrformer.nn.relations.changing_attribute import ChangingAttributeModule
+from attrformer.relations.build import relations_from, sources_of
 from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.relations.relation_set import RelationSet
 
@@ -91,6 +93,7 @@ def test_codes_are_those_of_the_values_at_the_time() -> None:
         assert relation.values_at(time).tolist() == wanted
 
 
+@settings(max_examples=50)
 @given(lists_of_changes, st.lists(times, min_size=1, max_size=6), st.integers(1, 40))
 def test_following_changes_gives_what_searching_gives(
     changes: list[tuple[int, int, int]], asked: list[int], kept: int
@@ -191,6 +194,7 @@ def gradients_of(network: AttrFormerNetwork, batch: Batch) -> dict[str, Tensor]:
     return {"loss": loss.detach()} | {name: one for name, one in zip(names, found, strict=True) if one is not None}
 
 
+@settings(max_examples=25)
 @given(
     st.integers(0, 9),
     st.lists(st.tuples(st.integers(0, 29), times, st.sampled_from(["s0", "s1", "s3", None])), max_size=20),
@@ -259,10 +263,24 @@ def test_attention_reads_what_each_item_had_when_it_was_taken() -> None:
     relation, module = relation_of(), module_of(network)
     values = head_values(network, "item_state", batch)
     assert CONTEXTS.times is not None
-    row, diagonal = 2, module.log_diagonal.exp()
+    row, diagonal = 2, module.log_diagonal.exp().tolist()
     start, end = CONTEXTS.offsets[row : row + 2]
     own = [code_then(relation, int(CONTEXTS.items[at]), int(CONTEXTS.times[at])) for at in range(start, end)]
     for t, mine in enumerate(own):
         for s, other in enumerate(own):
-            wanted = float(diagonal[mine]) if mine == other and mine >= 0 else 0.0
+            wanted = diagonal[mine] if mine == other and mine >= 0 else 0.0
             assert values[row, t, s].item() == pytest.approx(float(np.log1p(wanted / EPSILON)), rel=1e-4)
+
+
+def test_it_passes_the_tests_of_relations_from_outside() -> None:
+    options = replace(NONE, changing_attributes=None, folds=2)
+    sources = sources_of(DATA, DATA.sequences, options, 0)
+    relations = relations_from(sources, options)
+    assert list(relations) == ["item_state", "item_cost"]
+    for name in relations:
+        subject = _Subject(name, relations, sources)
+        subject.check_values()
+        subject.check_future()
+        subject.check_parameters()
+        subject.check_saving()
+        subject.check_own_user(relations_from(replace(sources, train=_other_items(sources, 0)), options), 0)
