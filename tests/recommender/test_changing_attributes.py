@@ -261,3 +261,31 @@ def test_nothing_later_than_the_time_that_is_asked_about_is_read(model: Recommen
 def test_what_is_no_time_is_refused(model: Recommender, wrong: object) -> None:
     with pytest.raises(ConfigurationError, match=r"as_of is .*Give whole seconds since 1970"):
         model.recommend(histories=[["i000"]], as_of=wrong)
+
+
+def test_a_new_item_is_recommended_once_its_changes_are_known(model: Recommender, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    grown = Recommender.load(tmp_path, device="cpu")
+    grown.add_items(pl.DataFrame({"item_id": ["new-1", "new-2"], "title": ["Offered", "Not offered"]}))
+    time = START + 20 * WEEK + 5_000
+    old = grown.recommend(histories=history_at(time), k=ITEMS)
+    row = {
+        "item_id": ["new-1", "new-2"],
+        "timestamp": [time, time],
+        "column": ["offer", "offer"],
+        "value": ["yes", "no"],
+    }
+    grown.update(item_changes=pl.DataFrame(row))
+    scores = [
+        dict(zip(f["item_id"], f["score"], strict=True))
+        for f in (old, grown.recommend(histories=history_at(time), k=ITEMS))
+    ]
+    assert scores[1]["new-1"] > scores[0]["new-1"] + 1 and scores[1]["new-1"] > scores[1]["new-2"] + 1
+    known = [name for name in scores[0] if not name.startswith("new")]
+    assert all(scores[0][name] == scores[1][name] for name in known)
+
+
+def test_learned_pairs_can_be_looked_at(model: Recommender) -> None:
+    assert model.pair_attributes() == ["offer"]
+    labels, matrix = model.strongest_pairs("offer")
+    assert sorted(labels) == ["no", "yes"] and matrix.shape == (2, 2)
