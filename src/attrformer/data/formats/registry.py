@@ -25,8 +25,8 @@ _BUILT_IN: Final[dict[str, RawFormat]] = {
         Amazon2014(),
         Amazon2018(),
         Amazon2023(),
-        RecBole(),
         RetailRocket(),
+        RecBole(),
         S3Rec(),
     )
 }
