@@ -21,7 +21,7 @@ CHANGED: Final = "column"
 
 SCORE: Final = "score"
 RANK: Final = "rank"
-PART: Final = "part"
+COMPONENT: Final = "component"
 CONTRIBUTION: Final = "contribution"
 HISTORY: Final = "history"
 VALUE: Final = "value"

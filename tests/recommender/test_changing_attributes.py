@@ -46,7 +46,7 @@ def planted(seed: int = 0, weeks: int = 60) -> tuple[pl.DataFrame, pl.DataFrame]
 
 
 LOG, CHANGES = planted()
-SETTINGS = ("training.epochs=12", "training.relation_rate=10", "training.warm_up=5", "relations.neighbours=false")
+SETTINGS = ("training.epochs=12", "training.relation_rate=10", "training.warm_up=5", "relations.similar_users=false")
 
 
 def dataset_of(changes: pl.DataFrame | None = CHANGES) -> Dataset:
@@ -101,7 +101,7 @@ def test_components_sum_to_the_score_and_the_reason_names_what_was_and_is(model:
     reasons = model.explain(histories=history, k=3)
     totals = reasons.group_by("item_id", maintain_order=True).agg(pl.col("contribution").sum(), pl.col("score").first())
     np.testing.assert_allclose(totals["contribution"], totals["score"], rtol=1e-4, atol=1e-4)
-    own = reasons.filter(pl.col("part") == "item_offer").row(0, named=True)
+    own = reasons.filter(pl.col("component") == "item_offer").row(0, named=True)
     assert own["history"] in history["item_id"].to_list() and own["value"] == "yes"
     title = f"Title {int(own['history'][1:])}"
     assert own["reason"] == f"Same offer as “{title}” had when it was taken: yes"
@@ -235,11 +235,8 @@ def test_a_shop_can_ask_about_a_time(model: Recommender, form: Callable[[int], A
     assert len(set(answers["item_id"]) & offered_at(now)) >= OFFERS - 4
     assert len(set(answers["item_id"]) & offered_at(then)) < OFFERS - 6
     reasons = model.explain(histories=history_at(then), k=OFFERS - 2, as_of=as_of)
-    assert (
-        reasons.filter(pl.col("part") == "content")
-        .drop("part", "contribution", "history", "value", "count", "reason")
-        .equals(answers)
-    )
+    explained = reasons.filter(pl.col("component") == "content").select(answers.columns)
+    assert explained.equals(answers)
     kept, _ = model.question(histories=history_at(then), as_of=as_of)
     assert kept.as_of == now
 

@@ -33,7 +33,7 @@ from attrformer.relations.relation_set import RelationSet
 
 DATA = changing_shop()
 RELATIONS = relations_of(DATA)
-ALONE = relations_of(DATA, neighbours=False)
+ALONE = relations_of(DATA, similar_users=False)
 USERS = [6, 12, 18, 24, 30, 36]
 CONTEXTS = DATA.sequences.rows(np.array(USERS))
 EPSILON = AttrFormerConfig().epsilon
@@ -140,8 +140,12 @@ def test_an_attribute_that_never_changes_is_read_as_one_of_the_items_table() -> 
     items = torch.arange(5)
     torch.testing.assert_close(first.related(items), second.related(items))
     torch.testing.assert_close(
-        first.values_between(replace(batch, places=batch.places[:, -1:]), items.expand(len(USERS), -1)),
-        second.values_between(replace(batch, places=batch.places[:, -1:]), items.expand(len(USERS), -1)),
+        first.values_between(
+            replace(batch, target_positions=batch.target_positions[:, -1:]), items.expand(len(USERS), -1)
+        ),
+        second.values_between(
+            replace(batch, target_positions=batch.target_positions[:, -1:]), items.expand(len(USERS), -1)
+        ),
     )
 
 
@@ -154,7 +158,7 @@ def test_gradients_by_hand_are_those_of_automatic_differentiation(
     network, example = network_of(RELATIONS), example_of(DATA, RELATIONS)
     batch = example.batch
     if single:
-        batch = replace(batch, places=batch.places[:, -1:])
+        batch = replace(batch, target_positions=batch.target_positions[:, -1:])
         example = replace(
             example, items=example.items[:, -1:], counts=example.counts[:, -1:], mask=example.mask[:, -1:]
         )
@@ -162,8 +166,8 @@ def test_gradients_by_hand_are_those_of_automatic_differentiation(
     part, weights = part_of(network, "item_state", batch)
     assert isinstance(part, ChangingContribution)
     weights = weights.detach().requires_grad_()
-    gate = torch.rand(*batch.places.shape).requires_grad_()
-    hidden = torch.randn(*batch.places.shape, 3).requires_grad_()
+    gate = torch.rand(*batch.target_positions.shape).requires_grad_()
+    hidden = torch.randn(*batch.target_positions.shape, 3).requires_grad_()
     items = DATA.item_count
     table = torch.randn(items, 3).requires_grad_()
     target = PosteriorTarget(
@@ -186,7 +190,7 @@ def gradients_of(network: AttrFormerNetwork, batch: Batch) -> dict[str, Tensor]:
     """The training loss of a batch, and its gradient by the name of each parameter."""
     popularity = torch.from_numpy(RELATIONS.popularity / RELATIONS.popularity.sum())
     objective = Objective(popularity, 0.2, (0.4, 0.3, 0.3), 1 << 20, torch.float32)
-    shape = (*batch.places.shape, 1)
+    shape = (*batch.target_positions.shape, 1)
     upcoming, counts, mask = torch.ones(shape, dtype=torch.long), torch.ones(shape), torch.ones(shape[:2])
     loss = network.loss(Example(batch, upcoming, counts, mask, torch.ones(1, dtype=torch.long)), objective)
     names = [name for name, _ in network.named_parameters()]
@@ -213,7 +217,7 @@ def test_no_later_change_changes_a_score_or_a_gradient(place: int, changes: list
     renumbered = np.array([*codes, -1])[other.codes]
     changed = replace(relation, offsets=other.offsets, times=other.times, codes=renumbered)
     relations = ALONE.replaced([changed])
-    batch = replace(everywhere(ALONE, contexts, [USERS[3]]), places=torch.arange(place + 1).unsqueeze(0))
+    batch = replace(everywhere(ALONE, contexts, [USERS[3]]), target_positions=torch.arange(place + 1).unsqueeze(0))
     first, second = (network_of(each).eval() for each in (ALONE, relations))
     before, after = (contributions(network, batch) for network in (first, second))
     for name, values in before.items():

@@ -93,8 +93,8 @@ class ChangingAttributeModule(ContributingModule):
     def target_ranks(self, batch: Batch) -> Tensor:
         """The time at which the catalogue is read for each target position, as a rank, int64 `[b, t]`."""
         if batch.as_of is None:
-            return batch.at_places(self.ranks(batch))
-        return self.table.ranks(batch.as_of).unsqueeze(1).expand_as(batch.places)
+            return batch.at_target_positions(self.ranks(batch))
+        return self.table.ranks(batch.as_of).unsqueeze(1).expand_as(batch.target_positions)
 
     def history_values(self, batch: Batch) -> Tensor:
         """The value code of every position's item at its own time, int64 `[b, l]`, `values` where none is known."""
