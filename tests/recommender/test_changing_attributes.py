@@ -237,7 +237,7 @@ def test_a_shop_can_ask_about_a_time(model: Recommender, form: Callable[[int], A
     reasons = model.explain(histories=history_at(then), k=OFFERS - 2, as_of=as_of)
     explained = reasons.filter(pl.col("component") == "content").select(answers.columns)
     assert explained.equals(answers)
-    kept, _ = model.question(histories=history_at(then), as_of=as_of)
+    kept, _ = model.query(histories=history_at(then), as_of=as_of)
     assert kept.as_of == now
 
 
