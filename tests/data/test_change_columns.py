@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from tests.data.test_changing_attributes import values_of
@@ -159,6 +160,17 @@ def test_a_folder_holds_the_table(tmp_path: Path, ending: str) -> None:
         path = tmp_path / f"{name}.{ending}"
         {"csv": frame.write_csv, "parquet": frame.write_parquet, "jsonl": frame.write_ndjson}[ending](path)
     assert_same_changes(Dataset.load(tmp_path), read())
+
+
+@pytest.mark.parametrize("library", ["pandas", "pyarrow"])
+def test_frames_of_other_libraries_give_the_same(library: str) -> None:
+    def other(frame: pl.DataFrame) -> Any:
+        return frame.to_arrow() if library == "pyarrow" else pd.DataFrame(frame.to_dict(as_series=False))
+
+    assert_same_changes(read(other(CHANGES), other(LOG)), read())
+    wide = CHANGES.filter(pl.col("column") == "price").with_columns(value=pl.Series([2.5, 1.0, 3.0, 9.0, None]))
+    numbers = read(other(wide), other(LOG)).item_changes["price"]
+    np.testing.assert_array_equal(numbers.numbers, read().item_changes["price"].numbers)
 
 
 def test_filters_keep_the_changes_of_the_items_that_stay() -> None:
