@@ -49,7 +49,7 @@ def test_the_later_row_of_one_time_holds() -> None:
     twice = pl.DataFrame({"item_id": ["x"] * 3, "timestamp": [5, 5, 4], "column": ["c"] * 3, "value": ["A", "B", "C"]})
     data = read(twice)
     assert data.item_changes["c"].times.tolist() == [4, 5] and values_of(data.item_values_at("c"))[0] == "B"
-    assert any("1 changes stand before another one of the same time" in note for note in data.notes)
+    assert any("1 row is replaced by a later row with the same item, column and time" in note for note in data.notes)
 
 
 def test_a_part_of_a_second_is_not_known_before_its_time() -> None:

@@ -125,13 +125,14 @@ class _Rows:
             changes = f"{len(found[name].times):,} changes of {items:,} items"
             notes.append(f"column '{name}' is read as {found[name].kind.value}, it changes in time: {changes}{told}")
         if repeated:
-            notes.append(f"{repeated:,} changes stand before another one of the same time, which goes before them")
+            rows_are = "row is" if repeated == 1 else "rows are"
+            notes.append(f"{repeated:,} {rows_are} replaced by a later row with the same item, column and time")
         return found, notes
 
     def _attribute(
         self, name: str, rows: NDArray[np.int64], kinds: Mapping[str, AttributeKind | None]
     ) -> tuple[tuple[ChangingAttribute, int] | None, str]:
-        """One attribute with the rows that another of the same time replaces counted, or why it is none."""
+        """One attribute and how many rows a later one of the same time replaces, or why it is none."""
         if kinds.get(name, AttributeKind.CATEGORICAL) is None:
             return None, "as it is declared"
         # In order of time; of equal times the later row holds, which sorting leaves behind the earlier one.
