@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.relations.builders import relations_of, shop
+from tests.relations.changing import changing_shop
 from tests.relations.test_build import arrays
 from tests.support.vector_shop import with_vectors
 
@@ -46,8 +47,8 @@ def test_kinds_have_names_of_their_own() -> None:
 
 
 def test_every_kind_is_read_as_it_was_stored() -> None:
-    data = with_vectors(shop(), np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32))
-    relations = relations_of(data, id_order=True).for_inference()
+    vectors = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    relations = relations_of(with_vectors(changing_shop(), vectors), id_order=True).for_inference()
     assert {type(relation) for relation in relations.values()} >= set(BUILT_IN) - {kind_of("id_order")}
     for name, relation in relations.items():
         again = kind_of(relation.kind).from_arrays(name, *relation.to_arrays())

@@ -56,7 +56,8 @@ def with_items(fitted: ModelState, frame: Any, vectors: Vectors | None = None) -
 
 def _require_attributes(fitted: ModelState) -> None:
     learned = next(fitted.network.parameters(), None) is not None
-    if not fitted.relations.features and not fitted.relations.item_columns:
+    relations = fitted.relations
+    if not (relations.features or relations.item_columns or relations.changing_columns):
         why = "reads no attribute of items"
     elif learned and not isinstance(fitted.network, AttrFormerNetwork):
         why = "learns every item for itself"
