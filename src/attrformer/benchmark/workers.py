@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
-from attrformer.signals import raise_terminated
+from attrformer.processes import raise_terminated
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")

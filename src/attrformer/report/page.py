@@ -14,11 +14,9 @@ from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.protocol import Protocol
 from attrformer.io import write_text
 from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map
-from attrformer.report.curves import curves
-from attrformer.report.figures import VARIANTS, groups_table, metrics_table
-from attrformer.report.findings import columns_table, findings_table
 from attrformer.report.run_files import RunFiles, read_run
 from attrformer.report.scale import finite, number
+from attrformer.report.sections import VARIANTS, columns_table, curves, findings_table, groups_table, metrics_table
 
 Chart = LineChart | BarChart | HeatMap
 HEADLINE = "NDCG@20"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from attrformer.columns import ITEM, TITLE
 from attrformer.server import describing, schemas
@@ -14,9 +17,33 @@ from attrformer.server.answering import Answer
 from attrformer.server.calls import EXPLAIN, RECOMMEND, SIMILAR
 from attrformer.server.errors import Refused
 from attrformer.server.options import MOST_EXPLAINED, MOST_HISTORY
-from attrformer.server.pieces import InPieces
 from attrformer.server.schemas import ErrorAnswer
 from attrformer.server.state import Service
+
+
+class InPieces(Response):
+    """JSON that is there in pieces.
+
+    Args:
+        pieces: of the body, one at least.
+        headers: of the answer.
+    """
+
+    media_type = "application/json"
+
+    def __init__(self, pieces: Sequence[bytes], headers: Mapping[str, str]) -> None:
+        super().__init__(headers={**headers, "Content-Length": str(sum(map(len, pieces)))})
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends head and body; waits while the other side does not take them."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for left, piece in zip(range(len(self._pieces) - 1, -1, -1), self._pieces, strict=True):
+            await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+            if left:
+                # As long as the system takes what is sent, nothing else is waited for.
+                await asyncio.sleep(0)
+
 
 _REASONS = {
     400: "The body is no JSON.",

@@ -17,13 +17,12 @@ from torch import Tensor
 from attrformer.models.network import Network
 from attrformer.nn.batch import Example
 from attrformer.nn.losses import Objective
-from attrformer.signals import REQUESTS, Terminated, would_end
+from attrformer.processes import REQUESTS, Terminated, would_end
 from attrformer.training.batches import Examples
 from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.cuda_graphs import StepGraphs
-from attrformer.training.device import choose_block
-from attrformer.training.memory import keep_freed_memory
+from attrformer.training.device import choose_block, keep_freed_memory
 
 Validate = Callable[[], dict[str, dict[str, float]]]
 LONG_EPOCH = 300

@@ -11,7 +11,7 @@ from attrformer.data.formats.base import RawFormat
 from attrformer.data.formats.movielens import MovieLens1M, MovieLens10M, MovieLens25M, MovieLens100K
 from attrformer.data.formats.recbole import RecBole
 from attrformer.data.formats.s3rec import S3Rec
-from attrformer.data.formats.sources import Source
+from attrformer.data.formats.base import Source
 from attrformer.errors import ConfigurationError, DataError
 
 _BUILT_IN: Final[dict[str, RawFormat]] = {
