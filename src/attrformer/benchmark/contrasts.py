@@ -16,6 +16,12 @@ from attrformer.evaluation.bootstrap import Interval
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import HIDDEN, SEEN_VARIANTS
 
+OTHERS: Final = 8
+"""Rows beside the model of this project, where targets are taken in groups."""
+
+TOLD: Final = 0.05
+"""A difference whose p-value is at least this much stands in brackets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
@@ -85,9 +91,6 @@ def _interval(value: float, resampled: NDArray[np.float64], confidence: float) -
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(resampled, [tail, 1.0 - tail])
     return Interval(float(value), float(min(low, value)), float(max(high, value)))
-
-
-OTHERS: Final = 8
 
 
 def same_time(board: Board, dataset: str) -> str:
@@ -161,10 +164,6 @@ def _cells(result: Result, inside: NDArray[np.bool_], found: dict[tuple[str, str
 
 def _gain(gain: float) -> str:
     return f"{100 * gain:+.1f} %" if np.isfinite(gain) else "-"
-
-
-TOLD: Final = 0.05
-"""A difference whose p-value is at least this much stands in brackets."""
 
 
 def parts(board: Board, datasets: Sequence[str]) -> str:

@@ -13,6 +13,9 @@ from attrformer.errors import require
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 
+PEERS: Final = "peers.jsonl"
+TITLES: Final = {"attrformer": "this project", "rectools": "RecTools", "recbole": "RecBole"}
+
 
 @dataclass(frozen=True)
 class PaperTable:
@@ -47,10 +50,6 @@ class PaperTable:
         values, own = self.figures.get(source, {}).get(metric, ()), self.figure(source, row, metric)
         others = [value for name, value in zip(self.models, values, strict=True) if name != row] if values else []
         return None if own is None or not others else own / max(others) - 1
-
-
-PEERS: Final = "peers.jsonl"
-TITLES: Final = {"attrformer": "this project", "rectools": "RecTools", "recbole": "RecBole"}
 
 
 def outsiders(results: Path) -> str:

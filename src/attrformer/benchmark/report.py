@@ -24,6 +24,9 @@ MARK = "<!-- Made by `attrformer benchmark report` from {template}; what is writ
 PLAIN: Final = Path(__file__).parent / "templates" / "document.md.j2"
 """What is filled where a project has no template of its own: every table and drawing that has something to show."""
 
+COMPARED: Final = ("ablation", "whole", "length")
+"""Groups whose rows are compared with each other and say nothing beside rows of other options."""
+
 
 def write_document(template: Path, out: Path, results: Path, paper: PaperTable, plans: Path) -> Path:
     """Fills the tables into a document of prose, and writes its drawings beside it.
@@ -86,12 +89,8 @@ def _write(path: Path, text: str) -> None:
     write_text(path, text.rstrip("\n") + "\n")
 
 
-COMPARED: Final = ("ablation", "whole", "length")
-"""Groups whose rows are compared with each other and say nothing beside rows of other options."""
-
-
 class PresentRuns:
-    """Knows the plans that results were made by.
+    """Whether a run that lies in the results is the one that its plan would make today.
 
     Args:
         folder: of the plans' YAML files.

@@ -223,8 +223,10 @@ def _empty(folder: Path) -> None:
 def begin_from_earlier(job: Job) -> Path | None:
     """Puts the state of the longest run that differs in nothing, or in fewer epochs alone, into the folder of a job.
 
-    Without such a run the job begins anew; so it does after one whose rate falls by its number of epochs, where that
-    number is another.
+    What an earlier run of the same options has learned is not trained again. A run that ended at its bound on epochs is
+    gone on with where a plan allows more of them. A search takes its trial of the defaults from the row's own run, and
+    a row whose options a search chose takes what that trial has learned. Without such a run the job begins anew; so it
+    does after one whose rate falls by its number of epochs, where that number is another.
 
     Args:
         job: to be started; its folder holds no run.
@@ -260,7 +262,8 @@ def _epochs_of(folder: Path, job: Job) -> int | None:
     follows = epochs == wanted or (epochs < wanted and job.config.training.schedule == "constant")
     if not follows or not RunFolder(folder).checkpoint.exists():
         return None
-    return epochs if is_same(_with_epochs(options, wanted), job.config) else None
+    extended = {**options, "training": {**options["training"], "epochs": wanted}}
+    return epochs if is_same(extended, job.config) else None
 
 
 def _sittings(folder: Path) -> list[dict[str, Any]]:
@@ -268,10 +271,6 @@ def _sittings(folder: Path) -> list[dict[str, Any]]:
     sittings: list[dict[str, Any]] = read_object(folder / SESSIONS)["sessions"]
     known = read_object(folder / LINE)["cost"] if (folder / LINE).is_file() else {}
     return [one | {name: known[name] for name in (MEMORY, ACCELERATOR) if known.get(name)} for one in sittings]
-
-
-def _with_epochs(options: dict[str, Any], epochs: int) -> dict[str, Any]:
-    return {**options, "training": {**options["training"], "epochs": epochs}}
 
 
 def _as_computed(config: Config, earlier: dict[str, Any]) -> Config:

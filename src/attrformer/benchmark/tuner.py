@@ -25,6 +25,9 @@ from attrformer.recommender import Config
 _OF_TEST: Final = frozenset({"test", "slices", "protocol", "repeated_share"})
 """What a line of a trial has nothing to do with."""
 
+ATTEMPTS: Final = 50
+"""Draws of Optuna for one trial, until one was not tried before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tuner:
@@ -143,9 +146,6 @@ def _told(row: Row, line: dict[str, Any]) -> tuple[dict[str, Any], float]:
     """The values that a trial had for the options of the space, and its figure."""
     values = flat(line["configuration"])
     return {name: line["options"].get(name, values.get(name)) for name in row.space}, float(line["value"])
-
-
-ATTEMPTS = 50
 
 
 def suggest(space: Space, tried: Sequence[tuple[Mapping[str, Any], float]], number: int) -> Settings | None:

@@ -23,6 +23,9 @@ from attrformer.evaluation.metrics import in_brief
 from attrformer.evaluation.protocol import HIDDEN, SEEN_VARIANTS, Protocol
 from attrformer.evaluation.storage import STORED, load_values, save_values
 
+WIDTH: Final = 120
+"""Characters of a line of plain text."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation(Grouped):
@@ -239,10 +242,6 @@ class Evaluation(Grouped):
 def _check_seen(seen: str) -> None:
     if seen not in SEEN_VARIANTS:
         raise ConfigurationError(f"Unknown variant seen='{seen}'. Give one of {', '.join(SEEN_VARIANTS)}.")
-
-
-WIDTH: Final = 120
-"""Characters of a line of plain text."""
 
 
 def table(evaluation: Grouped) -> Table:

@@ -18,6 +18,12 @@ from attrformer.relations.positions import level
 from attrformer.relations.relation_set import RelationSet
 from attrformer.relations.user_index import latest_anchors
 
+PAIRS: Final = 4_000_000
+"""Pairs of positions that are read together: a hundred histories of 200 interactions, or six of 800.
+
+What is said of every two positions of a history fills the memory.
+"""
+
 
 class InputMaker:
     """Makes batches; the same code serves training, evaluation and recommendation.
@@ -110,10 +116,6 @@ class InputMaker:
             user_codes=None if user_codes is None else torch.from_numpy(user_codes.astype(np.int64)),
         )
         return batch.to(self._device)
-
-
-PAIRS: Final = 4_000_000
-"""Pairs of positions that are read together: a hundred histories of 200 interactions, or six of 800."""
 
 
 def together(longest: int, pairs: int = PAIRS) -> int:

@@ -24,6 +24,9 @@ from attrformer.server.catalogue import Catalogue
 from attrformer.server.options import ServeOptions
 from attrformer.server.pricing import Prices
 
+_ASKED: Final = 32
+"""Users, and items as histories of their own, that are asked about."""
+
 
 class ReloadRunning(Exception):
     """A new model is being read at this moment."""
@@ -201,12 +204,8 @@ class Engine:
             ) from error
 
 
-_ASKED: Final = 32
-"""Users, and items as histories of their own, that are asked about."""
-
-
 def require_answers(model: Recommender) -> None:
-    """Asks what requests will ask, and looks at the answers.
+    """Asks what requests will ask, and looks at the answers: what is called first is slow, and nothing damaged answers.
 
     Args:
         model: that has been read or changed.

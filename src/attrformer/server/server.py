@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 OTHER_FILES: Final = 64
 """Files that a process has open besides connections."""
 
+_NEEDED: Final = ("fastapi", "uvicorn", "prometheus_client")
+
 
 def serve(run: Path | str, options: ServeOptions | None = None) -> None:
     """Serves the model of a run until SIGTERM or SIGINT; SIGHUP changes to a new one.
@@ -163,9 +165,6 @@ def _listen(options: ServeOptions) -> socket.socket:
             f"{options.host}:{options.port} cannot be listened on ({error.strerror or error}). "
             "Give another --port, or 0 for a free one."
         ) from error
-
-
-_NEEDED: Final = ("fastapi", "uvicorn", "prometheus_client")
 
 
 def require_extra() -> None:

@@ -24,6 +24,7 @@ BUILT_IN: Final = tuple(_BUILT_IN)
 
 _known: Final[dict[str, Metric]] = dict(_BUILT_IN)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_IN_BRIEF = ("Recall", "NDCG")
 _HOW: Final = (
     "A metric of your own is known once the file that registers it is named: attrformer --plugins FILE, or the "
     "environment variable ATTRFORMER_PLUGINS; in Python, once it is imported."
@@ -139,9 +140,6 @@ def is_mean(name: str) -> bool:
         ConfigurationError: it is unknown.
     """
     return not isinstance(find_metric(parse_metric(name)[0]), CatalogueMetric)
-
-
-_IN_BRIEF = ("Recall", "NDCG")
 
 
 def names_of(metrics: Iterable[str], cutoffs: Sequence[int], ranking: Ranking) -> tuple[str, ...]:

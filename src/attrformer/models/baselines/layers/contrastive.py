@@ -1,6 +1,7 @@
-"""Views of padded histories for contrastive learning, drawn for all rows of a batch at once.
+"""For contrastive learning: views of padded histories, and histories of similar length taken together.
 
-The operators item crop, item mask and item reorder of CL4SRec (X. Xie et al., ICDE 2022).
+The operators item crop, item mask and item reorder of CL4SRec (X. Xie et al., ICDE 2022) are drawn for all rows of a
+batch at once. One long history does not pad all others.
 """
 
 from __future__ import annotations
