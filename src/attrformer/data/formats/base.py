@@ -1,9 +1,11 @@
 """What a raw format is."""
 
 from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+
 from attrformer.data.formats.files import RawFiles
 from attrformer.data.formats.tables import Tables
 
