@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Final
 
@@ -48,23 +48,32 @@ def would_end(number: int) -> bool:
     return signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, raise_terminated)
 
 
-@contextmanager
-def terminable() -> Iterator[None]:
+def terminable() -> AbstractContextManager[None]:
     """Lets SIGTERM and SIGHUP raise `Terminated`, so that what a block has begun is cleaned up.
 
     Only in the main thread, and only for signals that nobody else handles or ignores; handlers are put back.
     """
+    return handling(dict.fromkeys(filter(would_end, REQUESTS), raise_terminated))
+
+
+@contextmanager
+def handling(handlers: Mapping[int, Callable[[int, FrameType | None], object]]) -> Iterator[None]:
+    """Handles signals within a block, in the main thread alone; whoever owns that handles them for other threads.
+
+    Args:
+        handlers: by signal; those of before are put back.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in REQUESTS if would_end(number)}
+    before = {number: signal.getsignal(number) for number in handlers}
     try:
-        for number in before:
-            signal.signal(number, raise_terminated)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 _used_in: int | None = None
