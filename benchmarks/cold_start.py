@@ -180,7 +180,7 @@ def main() -> None:
     from attrformer.config import load_yaml, override
     from attrformer.data.sample import sample_dataset
     from attrformer.recommender import Config
-    from attrformer.training.memory import keep_freed_memory
+    from attrformer.training.device import keep_freed_memory
 
     torch.set_num_threads(options.threads)
     keep_freed_memory()

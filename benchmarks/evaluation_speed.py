@@ -32,7 +32,7 @@ def main() -> None:
     import torch
 
     from attrformer import AttrFormer, Dataset
-    from attrformer.training.memory import keep_freed_memory
+    from attrformer.training.device import keep_freed_memory
 
     torch.set_num_threads(options.threads)
     keep_freed_memory()

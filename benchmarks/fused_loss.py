@@ -82,7 +82,7 @@ def measure_peak(options: argparse.Namespace) -> None:
 
     import torch
 
-    from attrformer.training.memory import keep_freed_memory
+    from attrformer.training.device import keep_freed_memory
 
     keep_freed_memory()
     torch.set_num_threads(options.threads)
@@ -116,7 +116,7 @@ def timed(options: argparse.Namespace, precision: str) -> dict[str, dict[str, di
     """Seconds by allocation and loss; default allocation comes first, since keeping memory cannot be undone."""
     import torch
 
-    from attrformer.training.memory import keep_freed_memory
+    from attrformer.training.device import keep_freed_memory
 
     torch.set_num_threads(options.threads)
     both = losses(options, precision, options.targets)

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from attrformer.benchmark.files import read_lines
-from attrformer.benchmark.paper import PaperTable
-from attrformer.benchmark.present import PresentRuns
+from attrformer.benchmark.outsiders import PaperTable
 from attrformer.benchmark.rank_table import RankTable, save_rank_table
 from attrformer.benchmark.ranks import Ranks, load_ranks
-from attrformer.benchmark.report import write_document
+from attrformer.benchmark.report import PresentRuns, write_document
 from attrformer.benchmark.results import EVALUATIONS, MAIN, RANK_TABLE, SINCE, Board, load_board
 from attrformer.config import load_yaml
 from attrformer.evaluation.protocol import SEEN_VARIANTS

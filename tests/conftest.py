@@ -56,16 +56,17 @@ def fixed_torch_state() -> Iterator[None]:
 @pytest.fixture
 def known_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forgets after the test which models, metrics and formats of one's own it has registered and imported."""
+    from attrformer import plugins
     from attrformer.config import schema as kinds
     from attrformer.data.formats import registry as formats
     from attrformer.evaluation.metrics import registry as metrics
-    from attrformer.models import own, registry
+    from attrformer.models import registry
     from attrformer.models.config import ModelConfig
 
     kept: tuple[dict[Any, Any], ...] = (
         kinds._FAMILIES[ModelConfig].members,
         registry._networks,
-        own._loaded,
+        plugins._loaded,
         metrics._known,
         formats._known,
         formats.SOURCES,
@@ -73,10 +74,10 @@ def known_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = [dict(known) for known in kept]
     monkeypatch.setattr(sys, "path", [*sys.path])
     # Set and taken away, so that what the library writes there is undone.
-    monkeypatch.setenv(own.VARIABLE, "")
-    monkeypatch.delenv(own.VARIABLE)
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    monkeypatch.delenv(plugins.VARIABLE)
     yield
-    for module in (own._loaded[name] for name in own._loaded.keys() - before[2].keys()):
+    for module in (plugins._loaded[name] for name in plugins._loaded.keys() - before[2].keys()):
         if str(module.__file__).startswith(tempfile.gettempdir()):
             sys.modules.pop(module.__name__, None)
     for known, had in zip(kept, before, strict=True):

@@ -12,12 +12,15 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrformer.errors import AttrFormerError, WriteError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CHECKSUM: Final = "checksum"
 """Key of a JSON object under which the checksum of all its other keys stands."""
@@ -114,6 +117,15 @@ def file_checksum(path: Path) -> str:
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
+    return digest.hexdigest()
+
+
+def array_checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 of arrays with their names, types and shapes, in whatever order they come."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(repr((name, array.dtype.str, array.shape)).encode())
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 

@@ -1,13 +1,80 @@
-"""Refuses calls in a forked process, where they would hang.
-
-The thread pools of PyTorch and polars do not survive a fork.
-"""
+"""Processes: requests to end become exceptions, and calls that would hang in a forked process are refused."""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
+from typing import Final
 
 from attrformer.errors import ForkedProcessError
+
+REQUESTS: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals by which a system asks a process to end; SIGINT is how a person does."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by a signal.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.number = int(number)
+
+    @property
+    def name(self) -> str:
+        """Name of the signal, such as SIGTERM."""
+        return signal.Signals(self.number).name
+
+
+def raise_terminated(number: int, frame: FrameType | None) -> None:
+    """Handler that raises `Terminated`."""
+    raise Terminated(number)
+
+
+def exit_code(interrupt: KeyboardInterrupt) -> int:
+    """The exit code that shells expect of a process that this interrupt ended: 130 for SIGINT, 143 for SIGTERM."""
+    return 128 + (interrupt.number if isinstance(interrupt, Terminated) else int(signal.SIGINT))
+
+
+def would_end(number: int) -> bool:
+    """Whether a signal would end this process as things stand: nobody else has made anything else of it."""
+    return signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, raise_terminated)
+
+
+def terminable() -> AbstractContextManager[None]:
+    """Lets SIGTERM and SIGHUP raise `Terminated`, so that what a block has begun is cleaned up.
+
+    Only in the main thread, and only for signals that nobody else handles or ignores; handlers are put back.
+    """
+    return handling(dict.fromkeys(filter(would_end, REQUESTS), raise_terminated))
+
+
+@contextmanager
+def handling(handlers: Mapping[int, Callable[[int, FrameType | None], object]]) -> Iterator[None]:
+    """Handles signals within a block, in the main thread alone; whoever owns that handles them for other threads.
+
+    Args:
+        handlers: by signal; those of before are put back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in handlers}
+    try:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
 
 _used_in: int | None = None
 """The process that first used a table or a model; a child of a fork inherits the number of its parent."""

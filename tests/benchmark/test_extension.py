@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 from tests.benchmark.builders import SASREC, carried_out, counts
 
-from attrformer.benchmark.extension import begin_from_earlier
 from attrformer.benchmark.files import claim, read_lines
 from attrformer.benchmark.jobs import Job, Selection, jobs
 from attrformer.benchmark.options import Overrides
 from attrformer.benchmark.plan import Plan
 from attrformer.benchmark.ranks import load_ranks
-from attrformer.benchmark.runner import BEFORE, DONE, Runner
+from attrformer.benchmark.runner import BEFORE, DONE, Runner, begin_from_earlier
 from attrformer.benchmark.tuner import Tuner
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from tests.benchmark.builders import add_result, carried_out, evaluation, random
 from tests.benchmark.conftest import OPTIONS
 
 from attrformer.benchmark.jobs import jobs
-from attrformer.benchmark.paper import PaperTable
+from attrformer.benchmark.outsiders import PaperTable
 from attrformer.benchmark.plan import Plan
 from attrformer.benchmark.results import load_board
 from attrformer.benchmark.tables import Tables

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from attrformer.benchmark.options import configuration
-from attrformer.benchmark.paper import PaperTable
+from attrformer.benchmark.outsiders import PaperTable
 from attrformer.benchmark.plan import DataSource, Range, data_folder, load_plan
 from attrformer.config import load_yaml
 from attrformer.errors import AttrFormerWarning, ConfigurationError

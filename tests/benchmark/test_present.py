@@ -8,7 +8,7 @@ import pytest
 
 from attrformer.benchmark.options import Overrides, configuration
 from attrformer.benchmark.plan import Plan
-from attrformer.benchmark.present import PresentRuns
+from attrformer.benchmark.report import PresentRuns
 from attrformer.config import to_dict
 from attrformer.errors import ConfigurationError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from attrformer.benchmark.headline import headline_rows
-from attrformer.benchmark.present import PresentRuns
+from attrformer.benchmark.report import PresentRuns
 from attrformer.benchmark.results import Board, Result, load_board
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import SEEN_VARIANTS

@@ -10,7 +10,7 @@ import pytest
 from tests.benchmark.builders import USERS, add_result, evaluation, random_ranks
 
 from attrformer.benchmark.drawings import cost_chart, gain_chart
-from attrformer.benchmark.paper import PaperTable
+from attrformer.benchmark.outsiders import PaperTable
 from attrformer.benchmark.report import PLAIN, write_document
 from attrformer.benchmark.results import load_board
 from attrformer.benchmark.tables import Tables

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from tests.benchmark.builders import carried_out, quiet
 
-from attrformer.benchmark import search
 from attrformer.benchmark.files import append_line, read_lines
 from attrformer.benchmark.jobs import Selection, jobs
 from attrformer.benchmark.options import Overrides, configuration
 from attrformer.benchmark.plan import Plan, Range, Space
 from attrformer.benchmark.runner import Runner
-from attrformer.benchmark.tuner import Tuner
+from attrformer.benchmark.tuner import Tuner, load_optuna, suggest
 from attrformer.config import to_dict
 from attrformer.errors import ConfigurationError
 
@@ -32,8 +31,8 @@ def test_suggestions_stay_in_the_space_and_are_the_same_again() -> None:
     pytest.importorskip("optuna")
     tried: list[tuple[dict[str, Any], float]] = []
     for number in range(12):
-        found = search.suggest(SPACE, tried, number)
-        assert found is not None and found == search.suggest(SPACE, tried, number)
+        found = suggest(SPACE, tried, number)
+        assert found is not None and found == suggest(SPACE, tried, number)
         assert isinstance(found["rate"], float) and 3e-4 <= found["rate"] <= 3e-3
         assert found["rate"] == float(f"{found['rate']:.3g}")
         assert found["layers"] in (1, 2, 3) and found["kind"] in ("a", None, 2.5)
@@ -48,7 +47,7 @@ def test_a_search_learns_from_its_trials() -> None:
     space: Space = {"x": Range(0.0, 1.0)}
     tried: list[tuple[dict[str, Any], float]] = []
     for number in range(40):
-        found = search.suggest(space, tried, number)
+        found = suggest(space, tried, number)
         assert found is not None
         tried.append((found, -((float(found["x"]) - 0.2) ** 2)))  # type: ignore[arg-type]
     # Drawn evenly the mean distance would be 0.34.
@@ -58,18 +57,18 @@ def test_a_search_learns_from_its_trials() -> None:
 def test_nothing_new_is_left_of_a_small_space() -> None:
     pytest.importorskip("optuna")
     tried: list[tuple[dict[str, Any], float]] = [({"x": 1}, 0.1), ({"x": 2}, 0.2)]
-    assert search.suggest({"x": (1, 2)}, tried, 2) is None
+    assert suggest({"x": (1, 2)}, tried, 2) is None
 
 
 def test_defaults_outside_of_the_space_do_no_harm() -> None:
     pytest.importorskip("optuna")
-    assert search.suggest({"x": (1, 2)}, [({"x": None}, 0.5), ({"x": 1}, 0.1)], 2) == {"x": 2}
+    assert suggest({"x": (1, 2)}, [({"x": None}, 0.5), ({"x": 1}, 0.1)], 2) == {"x": 2}
 
 
 def test_without_optuna_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ConfigurationError, match=r'pip install "attrformer\[tune\]"'):
-        search.load_optuna()
+        load_optuna()
 
 
 def tuner(plan: Plan, data: Path, *settings: str) -> Tuner:

@@ -14,10 +14,10 @@ from typing import Literal
 import pytest
 from tests.support.recommenders import small_config, small_dataset
 
-from attrformer import Config, Recommender
+from attrformer import Config, Recommender, plugins
 from attrformer.config import describe, from_dict, override, to_dict
 from attrformer.errors import ConfigurationError
-from attrformer.models import EncoderConfig, ModelConfig, load_models, own, register
+from attrformer.models import EncoderConfig, ModelConfig, load_models, register
 from attrformer.models.baselines.popularity import PopularityNetwork
 from attrformer.models.baselines.sasrec import SASRecConfig, SASRecNetwork
 from attrformer.models.registry import build_network, is_own
@@ -129,19 +129,19 @@ def test_a_file_is_imported_once_and_named_to_child_processes(file: Path, monkey
     load_models([file.name])
     first = sys.modules["counts_of_mine"]
     load_models([str(file)])
-    assert sys.modules["counts_of_mine"] is first and os.environ[own.VARIABLE] == str(file)
+    assert sys.modules["counts_of_mine"] is first and os.environ[plugins.VARIABLE] == str(file)
     assert override(Config(), ["model.name=counts"]).model.name == "counts"
-    assert own.loaded_models() == {"counts_of_mine.py": hashlib.sha256(file.read_bytes()).hexdigest()[:12]}
-    script = "from attrformer.models import load_models, own; load_models(); print(own.loaded_models())"
+    assert plugins.loaded_plugins() == {"counts_of_mine.py": hashlib.sha256(file.read_bytes()).hexdigest()[:12]}
+    script = "from attrformer.plugins import load_plugins, loaded_plugins; load_plugins(); print(loaded_plugins())"
     told = subprocess.run([sys.executable, "-c", script], cwd="/", capture_output=True, text=True, check=True).stdout
     assert "counts_of_mine.py" in told
 
 
 def test_the_variable_names_files_and_modules(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(file.parent.parent))
-    monkeypatch.setenv(own.VARIABLE, os.pathsep.join(["models.counts_of_mine", "json"]))
+    monkeypatch.setenv(plugins.VARIABLE, os.pathsep.join(["models.counts_of_mine", "json"]))
     load_models()
-    assert set(own.loaded_models()) == {"models.counts_of_mine", "json"}
+    assert set(plugins.loaded_plugins()) == {"models.counts_of_mine", "json"}
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_what_cannot_be_imported_is_told(tmp_path: Path, text: str | None, name:
         (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=message):
         load_models([str(tmp_path / name) if name.endswith(".py") else name])
-    assert own.VARIABLE not in os.environ
+    assert plugins.VARIABLE not in os.environ

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from attrformer.nn.batch import NeighbourBatch
 from attrformer.nn.contributions import DenseBlock, EntryBlock, UnionBlock
-from attrformer.nn.copies import LowCopies
+from attrformer.nn.fixed import LowCopies
 from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy, score_catalogue
 from attrformer.training.config import TargetConfig
 

@@ -9,7 +9,7 @@ from tests.relations.changing import changing_shop
 from tests.retrieval.builders import model_of
 
 from attrformer.nn.contributions import Block, Contribution, ContributionInputs
-from attrformer.nn.copies import LowCopies
+from attrformer.nn.fixed import LowCopies
 from attrformer.recommender.parts import part_scores
 from attrformer.retrieval.compiled import CompiledEntries, compiled_contributions
 from attrformer.retrieval.finding import best, catalogue_scores

@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from attrformer.cli.serve import serve
 from attrformer.errors import AttrFormerError
-from attrformer.server import extra
-from attrformer.server.extra import require_extra
+from attrformer.server import server
+from attrformer.server.server import require_extra
 
 
 def run_command(*arguments: object, **environment: str) -> Result:
@@ -46,7 +46,7 @@ def test_a_service_that_is_open_to_the_network_says_so(tmp_path: Path) -> None:
 
 def test_a_missing_extra_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     require_extra()
-    needed: Any = (*extra._NEEDED, "a_package_that_nobody_made")
-    monkeypatch.setattr(extra, "_NEEDED", needed)
+    needed: Any = (*server._NEEDED, "a_package_that_nobody_made")
+    monkeypatch.setattr(server, "_NEEDED", needed)
     with pytest.raises(AttrFormerError, match=r"a_package_that_nobody_made.*pip install 'attrformer\[serve\]'"):
         require_extra()

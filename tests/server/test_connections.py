@@ -20,7 +20,7 @@ from tests.support.services import listening, listening_app
 
 from attrformer.server.connections import HEAD_BYTES
 from attrformer.server.options import ServeOptions
-from attrformer.server.pieces import InPieces
+from attrformer.server.routes import InPieces
 from attrformer.server.state import Service
 
 pytestmark = pytest.mark.slow

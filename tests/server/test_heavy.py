@@ -16,8 +16,8 @@ from attrformer.errors import AttrFormerError
 from attrformer.server.answering import Answer, answer_in_pieces, answer_together
 from attrformer.server.calls import EXPLAIN, RECOMMEND, SIMILAR, Call
 from attrformer.server.options import ServeOptions
-from attrformer.server.pieces import InPieces
 from attrformer.server.pricing import Prices
+from attrformer.server.routes import InPieces
 from attrformer.server.state import Service
 
 pytestmark = pytest.mark.slow

@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from tests.support.services import application, got, listening, posted, with_client
 
-from attrformer.server.logs import JsonLines
+from attrformer.server.monitoring import JsonLines
 from attrformer.server.options import MOST_K, ServeOptions
 from attrformer.server.queueing import Line
 from attrformer.server.state import Service

@@ -9,8 +9,7 @@ import pytest
 from tests.support.services import TOKEN, got, posted, with_client
 
 from attrformer.errors import ConfigurationError
-from attrformer.server.hosts import Hosts, host_of
-from attrformer.server.options import ServeOptions
+from attrformer.server.options import Hosts, ServeOptions, host_of
 from attrformer.server.state import Service
 
 OURS = ["localhost", "LOCALHOST:8000", "127.0.0.1:9", "[::1]:8000", "localhost."]

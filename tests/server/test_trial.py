@@ -10,9 +10,8 @@ from tests.server.test_reload import larger
 
 from attrformer.errors import CheckpointError
 from attrformer.recommender import AttrFormer
-from attrformer.server.engine import Engine
+from attrformer.server.engine import Engine, require_answers
 from attrformer.server.options import ServeOptions
-from attrformer.server.trial import require_answers
 
 
 def spoiled(run: Path, part: str, value: float, folder: str = "next") -> None:

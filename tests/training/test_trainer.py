@@ -15,7 +15,7 @@ from tests.training.builders import FAST, Notes, trained, trainer_of
 from torch import Tensor
 
 from attrformer.nn.fused_loss import PosteriorTarget
-from attrformer.signals import REQUESTS, exit_code
+from attrformer.processes import REQUESTS, exit_code
 from attrformer.training.checkpoint import Progress, parameters_of
 from attrformer.training.config import TargetConfig
 from attrformer.training.trainer import Stopped, average_decay

@@ -28,8 +28,8 @@ from attrformer.evaluation.slices import Slice
 from attrformer.io import write_json
 from attrformer.models.registry import is_own
 from attrformer.plugins import load_plugins, loaded_plugins
+from attrformer.processes import exit_code, terminable
 from attrformer.recommender import Config, Recommender
-from attrformer.signals import exit_code, terminable
 from attrformer.training.device import choose_device
 
 JOB: Final = "job.json"

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeVar
 
 from attrformer import earlier_names
 from attrformer.config import load_yaml
-from attrformer.config.earlier import warn_of
+from attrformer.config.schema import warn_of
 from attrformer.errors import ConfigurationError, require
 from attrformer.plugins import load_plugins
 

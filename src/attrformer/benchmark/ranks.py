@@ -18,7 +18,7 @@ from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation import metrics
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.protocol import HIDDEN, RANKED, Protocol
-from attrformer.io import CHECKSUM, has_checksum, parse_json, with_checksum, write_atomically
+from attrformer.io import CHECKSUM, array_checksum, has_checksum, parse_json, with_checksum, write_atomically
 
 _FORMAT: Final = "attrformer-ranks-2"
 _FORMATS: Final = ("attrformer-ranks-1", _FORMAT)
@@ -96,7 +96,7 @@ def save_ranks(evaluation: Evaluation, path: Path) -> None:
         "protocol": evaluation.protocol.to_json(),
         "targets": digest(evaluation.users, evaluation.items),
     }
-    header[_ARRAYS] = _checksum(arrays)
+    header[_ARRAYS] = array_checksum(arrays)
     arrays["header"] = np.frombuffer(json.dumps(with_checksum(header)).encode(), dtype=np.uint8)
 
     def write(unfinished: Path) -> None:
@@ -133,16 +133,8 @@ def _require_whole(header: Any, file: Mapping[str, NDArray[Any]]) -> None:
     if header["format"] != _FORMAT or (CHECKSUM not in header and _ARRAYS not in header):
         return
     arrays = {name: file[name] for name in file if name != "header"}
-    if not has_checksum(header) or header.get(_ARRAYS) != _checksum(arrays):
+    if not has_checksum(header) or header.get(_ARRAYS) != array_checksum(arrays):
         raise ValueError("it does not have the checksum that it names")
-
-
-def _checksum(arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(repr((name, array.dtype.str, array.shape)).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _reached(stored: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import jinja2
 
+from attrformer.benchmark.contrasts import parts, repeats, same_time
 from attrformer.benchmark.drawings import Drawing, cost_chart, gain_chart
 from attrformer.benchmark.headline import groups, headline
-from attrformer.benchmark.outsiders import outsiders
-from attrformer.benchmark.paper import PaperTable
-from attrformer.benchmark.parts import parts
-from attrformer.benchmark.present import PresentRuns
+from attrformer.benchmark.options import configuration, is_run_of
+from attrformer.benchmark.outsiders import PaperTable, outsiders
+from attrformer.benchmark.plan import Plan, load_plan
 from attrformer.benchmark.results import load_board
-from attrformer.benchmark.same_time import repeats, same_time
 from attrformer.benchmark.tables import Tables
 from attrformer.benchmark.wording import NOTHING
 from attrformer.errors import ConfigurationError
@@ -23,6 +23,9 @@ from attrformer.io import write_text
 MARK = "<!-- Made by `attrformer benchmark report` from {template}; what is written here by hand gets lost. -->\n"
 PLAIN: Final = Path(__file__).parent / "templates" / "document.md.j2"
 """What is filled where a project has no template of its own: every table and drawing that has something to show."""
+
+COMPARED: Final = ("ablation", "whole", "length")
+"""Groups whose rows are compared with each other and say nothing beside rows of other options."""
 
 
 def write_document(template: Path, out: Path, results: Path, paper: PaperTable, plans: Path) -> Path:
@@ -84,3 +87,42 @@ def _filled(template: Path, names: dict[str, object]) -> str:
 
 def _write(path: Path, text: str) -> None:
     write_text(path, text.rstrip("\n") + "\n")
+
+
+class PresentRuns:
+    """Whether a run that lies in the results is the one that its plan would make today.
+
+    Args:
+        folder: of the plans' YAML files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._plans = folder, dict[str, Plan | None]()
+
+    def __call__(self, line: Mapping[str, Any]) -> bool:
+        """Whether a line is shown: always where its plan, row or dataset is not there any more to say otherwise.
+
+        Args:
+            line: of a finished run.
+
+        Raises:
+            ConfigurationError: a plan cannot be read.
+        """
+        if line["group"] not in COMPARED:
+            return True
+        plan = self._plan(str(line["plan"]))
+        row = None if plan is None else next((row for row in plan.rows if row.name == line["row"]), None)
+        if plan is None or row is None or line["dataset"] not in plan.data:
+            return True
+        if not plan.runs_on(row, line["dataset"]):
+            return False
+        try:
+            return is_run_of(line, configuration(plan, row, line["dataset"], line["seed"]))
+        except ConfigurationError:
+            return False
+
+    def _plan(self, name: str) -> Plan | None:
+        if name not in self._plans:
+            path = self._folder / f"{name}.yaml"
+            self._plans[name] = load_plan(path) if path.is_file() else None
+        return self._plans[name]

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from attrformer.benchmark.contrasts import Contrast, contrasts
-from attrformer.benchmark.paper import PaperTable
+from attrformer.benchmark.outsiders import PaperTable
 from attrformer.benchmark.results import Board, Result
 from attrformer.benchmark.wording import (
     NOTHING,

@@ -1,21 +1,22 @@
-"""Searches for the options of each row on each dataset, judged on validation alone."""
+"""Searches for the options of each row on each dataset, judged on validation alone; Optuna says what to try next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from attrformer.benchmark import search
 from attrformer.benchmark.files import append_line, claim, read_lines
 from attrformer.benchmark.jobs import Job, trials_folder
 from attrformer.benchmark.options import Overrides, chosen_file, configuration, flat, is_run_of
-from attrformer.benchmark.plan import Plan, Row, Settings, data_folder
+from attrformer.benchmark.plan import Plan, Range, Row, Settings, Space, data_folder
 from attrformer.benchmark.runner import ELSEWHERE, FAILED, Runner
 from attrformer.benchmark.workers import carry_out
+from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import SEEN_VARIANTS
 from attrformer.io import write_text
@@ -23,6 +24,9 @@ from attrformer.recommender import Config
 
 _OF_TEST: Final = frozenset({"test", "slices", "protocol", "repeated_share"})
 """What a line of a trial has nothing to do with."""
+
+ATTEMPTS: Final = 50
+"""Draws of Optuna for one trial, until one was not tried before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Tuner:
             ConfigurationError: the source has changes, or Optuna is not installed.
             KeyboardInterrupt: after an interrupt, once the trials that were running have saved their state.
         """
-        search.load_optuna()
+        load_optuna()
         searched = carry_out(self._search, [(row, source) for row, source in pairs if row.space], side)
         return [failed for outcome in searched for failed in outcome]
 
@@ -114,7 +118,7 @@ class Tuner:
         options: Settings | None = {}
         if number > 0:
             # The first trial is of the defaults, so that a search never ends below them.
-            options = search.suggest(row.space, [_told(row, line) for line in lines.values()], number)
+            options = suggest(row.space, [_told(row, line) for line in lines.values()], number)
         if options is None:
             return None
         config = self._configuration(row, source, options)
@@ -142,3 +146,67 @@ def _told(row: Row, line: dict[str, Any]) -> tuple[dict[str, Any], float]:
     """The values that a trial had for the options of the space, and its figure."""
     values = flat(line["configuration"])
     return {name: line["options"].get(name, values.get(name)) for name in row.space}, float(line["value"])
+
+
+def suggest(space: Space, tried: Sequence[tuple[Mapping[str, Any], float]], number: int) -> Settings | None:
+    """The options of the next trial; the same for the same trials before it.
+
+    Args:
+        space: what may be tried.
+        tried: values of the options of the space and the figure they gave, for each trial so far.
+        number: of the trial.
+
+    Returns:
+        Options by dotted name, none that was tried already; None where nothing new is found.
+
+    Raises:
+        ConfigurationError: Optuna is not installed.
+    """
+    optuna = load_optuna()
+    distributions = {name: _distribution(optuna, values) for name, values in space.items()}
+    for attempt in range(ATTEMPTS):
+        sampler = optuna.samplers.TPESampler(seed=ATTEMPTS * number + attempt)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        for options, value in tried:
+            _add(optuna, study, dict(options), distributions, value)
+        found = {name: _rounded(value, space[name]) for name, value in study.ask(distributions).params.items()}
+        if all(found != dict(options) for options, _ in tried):
+            return found
+    return None
+
+
+def load_optuna() -> Any:
+    """The library of searches.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        optuna: Any = import_module("optuna")
+    except ImportError as error:
+        raise ConfigurationError('The search needs Optuna. Install it: pip install "attrformer[tune]"') from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _distribution(optuna: Any, values: Range | tuple[Any, ...]) -> Any:
+    if not isinstance(values, Range):
+        return optuna.distributions.CategoricalDistribution(values)
+    whole = isinstance(values.low, int) and isinstance(values.high, int)
+    kind = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
+    return kind(values.low, values.high, log=values.log)
+
+
+def _add(optuna: Any, study: Any, options: dict[str, Any], distributions: dict[str, Any], value: float) -> None:
+    """Tells a study of an earlier trial; defaults may lie outside of the space, and then teach it nothing."""
+    try:
+        study.add_trial(optuna.trial.create_trial(params=options, distributions=distributions, value=value))
+    except ValueError:
+        return
+
+
+def _rounded(value: Any, values: Range | tuple[Any, ...]) -> Any:
+    """Three digits are as fine as a search can tell apart, and can be read."""
+    if not isinstance(value, float) or not isinstance(values, Range):
+        return value
+    return min(max(float(f"{value:.3g}"), float(values.low)), float(values.high))

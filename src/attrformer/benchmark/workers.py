@@ -5,14 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
-from attrformer.signals import raise_terminated
+from attrformer.processes import handling, raise_terminated
 
 Task = TypeVar("Task")
 Outcome = TypeVar("Outcome")
@@ -37,20 +36,9 @@ def carry_out(work: Callable[[Task], Outcome], tasks: Sequence[Task], count: int
         return [work(task) for task in tasks] if count == 1 else _side_by_side(work, tasks, count)
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable() -> AbstractContextManager[None]:
     """Lets both an interrupt and a request to end raise KeyboardInterrupt, also in a background process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, raise_terminated)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return handling({signal.SIGINT: signal.default_int_handler, signal.SIGTERM: raise_terminated})
 
 
 def _side_by_side(work: Callable[[Task], Outcome], tasks: Sequence[Task], count: int) -> list[Outcome]:

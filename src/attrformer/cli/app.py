@@ -14,27 +14,38 @@ from attrformer.cli import (
     check,
     console,
     demo,
-    download,
     evaluate,
     explain,
     export,
-    index,
     options,
     prepare,
     recommend,
-    report,
     serve,
     train,
 )
 from attrformer.errors import AttrFormerError, is_out_of_memory
-from attrformer.signals import Terminated, exit_code, terminable
+from attrformer.processes import Terminated, exit_code, terminable
 
 BAD_INPUT = 2
 NO_MEMORY = (
     "There is not enough memory for this. Ask for less at a time (smaller batches, model or table), or use a machine "
     "with more; what was saved before is as it was."
 )
-COMMANDS = (demo, download, prepare, check, train, evaluate, recommend, explain, index, export, serve, report, options)
+COMMANDS = (
+    demo.demo,
+    prepare.download,
+    prepare.prepare,
+    check.check,
+    train.train,
+    evaluate.evaluate,
+    recommend.recommend,
+    explain.explain,
+    export.index,
+    export.export,
+    serve.serve,
+    export.report,
+    options.options,
+)
 PLUGINS = ("--plugins", "--models")
 
 
@@ -141,8 +152,7 @@ def about(
         load_plugins(plugins or ())
 
 
-for module in COMMANDS:
-    _name = module.__name__.rpartition(".")[2]
-    app.command(_name, cls=getattr(module, "Command", None))(getattr(module, _name))
+for command in COMMANDS:
+    app.command(command.__name__, cls=prepare.Command if command.__module__ == prepare.__name__ else None)(command)
 
 app.add_typer(benchmark.benchmark, name="benchmark")

@@ -212,7 +212,7 @@ def report(
 
     Example:  attrformer benchmark report --out docs/benchmarks.md
     """
-    from attrformer.benchmark.paper import PaperTable
+    from attrformer.benchmark.outsiders import PaperTable
     from attrformer.benchmark.report import PLAIN, write_document
     from attrformer.config import load_yaml
 

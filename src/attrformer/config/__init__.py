@@ -1,7 +1,6 @@
 """Nested frozen dataclasses as configuration: to and from plain values, dotted overrides, YAML and help."""
 
-from attrformer.config.listing import Option, describe
-from attrformer.config.options import Options
+from attrformer.config.options import Option, Options, describe
 from attrformer.config.parse import from_dict, load_yaml, override, to_dict
 from attrformer.config.schema import add_variant, name_of, open_family, variants_of
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-from attrformer.config.earlier import name_of_today, under_names_of_today
 from attrformer.config.schema import (
     VARIANT,
     alternatives,
+    name_of_today,
     plain,
     type_text,
+    under_names_of_today,
     variant_of,
     variants_of,
     wrong,

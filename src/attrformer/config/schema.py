@@ -1,4 +1,4 @@
-"""What the types of options say: parts, variants of a part, and how they are called in messages."""
+"""What the types of options say: parts, variants of a part, their names in messages, and names of earlier versions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import dataclasses
 import difflib
 import types
 import typing
+import warnings
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple, Union
 
-from attrformer.errors import ConfigurationError
+from attrformer.errors import AttrFormerWarning, ConfigurationError
 
 VARIANT = "name"
 """Field that tells the dataclasses of a union, or of an open family, apart."""
@@ -145,3 +146,50 @@ def wrong(name: str, wanted: str, value: Any, advice: str = "") -> Configuration
     if len(shown) > _SHOWN:
         shown = f"{shown[:_SHOWN]} ..."
     return ConfigurationError(f"Option '{name}' takes {wanted}, not {shown} ({type(value).__name__}).{advice}")
+
+
+def name_of_today(kind: Any, name: Any, prefix: str) -> Any:
+    """The name of an option that may be given by an earlier one, with a warning where it is.
+
+    Args:
+        kind: type of the part; a dataclass says by `EARLIER_NAMES` what its options were called.
+        name: as given.
+        prefix: what stands before a name in a message, such as "training.".
+    """
+    for option in alternatives(kind):
+        new = getattr(option, "EARLIER_NAMES", {}).get(name) if isinstance(name, str) else None
+        if new is not None:
+            warn_of(f"{prefix}{name}", f"{prefix}{new}")
+            return new
+    return name
+
+
+def warn_of(earlier: str, name: str) -> None:
+    """Warns that an option is given by an earlier name.
+
+    Args:
+        earlier: the name, as given.
+        name: of today.
+    """
+    note = f"The option '{earlier}' is called '{name}' now. The earlier name is still read."
+    warnings.warn(note, AttrFormerWarning, stacklevel=3)
+
+
+def under_names_of_today(cls: Any, mapping: Mapping[Any, Any], prefix: str) -> dict[Any, Any]:
+    """Options of a part, those with earlier names under the names of today.
+
+    Args:
+        cls: the dataclass of the part.
+        mapping: as given.
+        prefix: what stands before a name in a message, such as "training.".
+
+    Raises:
+        ConfigurationError: an option is given under both names.
+    """
+    renamed: dict[Any, Any] = {}
+    for given, value in mapping.items():
+        name = name_of_today(cls, given, prefix)
+        if name != given and name in mapping:
+            raise ConfigurationError(f"'{prefix}{given}' is called '{prefix}{name}' now, and both are set. Set one.")
+        renamed[name] = value
+    return renamed

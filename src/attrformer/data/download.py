@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from attrformer.data.formats.base import Source, SourceFile
 from attrformer.data.formats.registry import SOURCES
-from attrformer.data.formats.sources import Source, SourceFile
 from attrformer.data.transfer import Check, Patience, Report, transfer
 from attrformer.errors import DownloadError
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.evaluation import drawing
 from attrformer.evaluation import metrics as measures
 from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
 from attrformer.evaluation.groups import HEADLINE as HEADLINE
 from attrformer.evaluation.groups import Grouped
+from attrformer.evaluation.metrics import in_brief
 from attrformer.evaluation.protocol import HIDDEN, SEEN_VARIANTS, Protocol
 from attrformer.evaluation.storage import STORED, load_values, save_values
+
+WIDTH: Final = 120
+"""Characters of a line of plain text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +187,7 @@ class Evaluation(Grouped):
 
     def table(self) -> Table:
         """The metrics of both variants with their intervals, for a rich console."""
-        return drawing.table(self)
+        return table(self)
 
     def tables(self) -> list[Table]:
         """The table, and where items were held out that of the figures among them."""
@@ -189,7 +195,7 @@ class Evaluation(Grouped):
 
     def __str__(self) -> str:
         """The tables as plain text."""
-        return drawing.as_text(self.tables())
+        return as_text(self.tables())
 
     __repr__ = __str__
 
@@ -236,3 +242,39 @@ class Evaluation(Grouped):
 def _check_seen(seen: str) -> None:
     if seen not in SEEN_VARIANTS:
         raise ConfigurationError(f"Unknown variant seen='{seen}'. Give one of {', '.join(SEEN_VARIANTS)}.")
+
+
+def table(evaluation: Grouped) -> Table:
+    """The metrics of both seen variants with their intervals, under the line of the protocol.
+
+    Figures of repeated targets, earlier targets of a user, new items and new users follow where there are any.
+
+    Args:
+        evaluation: whose metrics they are.
+    """
+    drawn = Table(title=escape(evaluation.protocol.line()), title_justify="left")
+    drawn.add_column("metric")
+    for seen in SEEN_VARIANTS:
+        drawn.add_column(f"seen={seen}", justify="right")
+    for name in evaluation.names:
+        drawn.add_row(name, *(str(evaluation.metric(name, seen)) for seen in SEEN_VARIANTS))
+    for halves in evaluation.groups.values():
+        drawn.add_section()
+        for label, group in halves.items():
+            for name in in_brief(group.figures[SEEN_VARIANTS[0]]):
+                cells = (str(group.figures[seen][name]) for seen in SEEN_VARIANTS)
+                drawn.add_row(f"{name}, {label} ({group.targets:,} of {len(evaluation.users):,})", *cells)
+    return drawn
+
+
+def as_text(tables: Iterable[Table]) -> str:
+    """Tables as plain text, one below the other.
+
+    Args:
+        tables: of any evaluations.
+    """
+    text = io.StringIO()
+    console = Console(file=text, width=WIDTH, color_system=None)
+    for drawn in tables:
+        console.print(drawn)
+    return text.getvalue()

@@ -15,7 +15,7 @@ from attrformer.errors import DataError
 from attrformer.evaluation import metrics
 from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
 from attrformer.evaluation.config import EvaluationConfig
-from attrformer.evaluation.drawing import as_text
+from attrformer.evaluation.evaluation import as_text
 from attrformer.evaluation.metrics import Ranking
 from attrformer.evaluation.table_ranks import ranked_table
 

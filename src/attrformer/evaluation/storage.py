@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from safetensors.numpy import save_file
 from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.metrics import BUILT_IN
 from attrformer.evaluation.protocol import SEEN_VARIANTS, Protocol
-from attrformer.io import has_checksum, parse_json, with_checksum, write_atomically
+from attrformer.io import array_checksum, has_checksum, parse_json, with_checksum, write_atomically
 from attrformer.locks import locked_place
 
 _OPTIONAL: Final = ("popularity", "same_time", "repeats", "last", "new_users")
@@ -48,21 +47,13 @@ def save_values(path: Path, values: Mapping[str, Any]) -> None:
     tensors |= {f"lists.{seen}": lists for seen, lists in values["lists"].items()}
     tensors |= {name: values[name] for name in _OPTIONAL if values[name] is not None}
     ready = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    told = {"protocol": values["protocol"].to_json(), "cutoffs": values["cutoffs"], "arrays": _checksum(ready)}
+    told = {"protocol": values["protocol"].to_json(), "cutoffs": values["cutoffs"], "arrays": array_checksum(ready)}
     if values["metrics"] != BUILT_IN:
         told["metrics"] = values["metrics"]
     # With one entry the header is the same each time; the library writes several in any order.
     header = {_HEADER: json.dumps({"format": _FORMAT, **with_checksum(told)})}
     with locked_place(path):
         write_atomically(path, lambda unfinished: save_file(ready, unfinished, metadata=header))
-
-
-def _checksum(tensors: dict[str, NDArray[np.generic]]) -> str:
-    digest = hashlib.sha256()
-    for name, values in sorted(tensors.items()):
-        digest.update(repr((name, values.dtype.str, values.shape)).encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
 
 
 def load_values(path: Path) -> dict[str, Any]:
@@ -109,6 +100,6 @@ def _told(header: dict[str, str], tensors: dict[str, NDArray[np.generic]]) -> di
         return {name: parse_json(header[name]) for name in ("protocol", "cutoffs")}
     if not isinstance(told, dict) or told.pop("format", None) != _FORMAT:
         raise ValueError("it holds no evaluation of this version")
-    if not has_checksum(told) or told["arrays"] != _checksum(tensors):
+    if not has_checksum(told) or told["arrays"] != array_checksum(tensors):
         raise ValueError("it does not have the checksum that it names")
     return told

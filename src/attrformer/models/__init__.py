@@ -6,11 +6,11 @@ from attrformer.models.baselines.sasrec import padded_embedding
 from attrformer.models.config import EncoderConfig, ModelConfig, only
 from attrformer.models.leak_check import check_network
 from attrformer.models.network import Network
-from attrformer.models.own import load_models
 from attrformer.models.registry import register
 from attrformer.models.relation_leak_check import check_relations
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.losses import Objective, Outputs
+from attrformer.plugins import load_plugins as load_models
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.relation_set import RelationSet
 

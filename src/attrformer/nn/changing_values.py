@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.nn.contributions import Block, ContributionInputs, DenseBlock
-from attrformer.nn.copies import LowCopies
+from attrformer.nn.fixed import LowCopies
 
 KEPT_VALUES = 1 << 24
 """Values of items at certain ranks that are kept to start from, 32 MiB for each attribute."""

@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from attrformer.nn.copies import LowCopies
+from attrformer.nn.fixed import LowCopies
 from attrformer.nn.tables import DenseRows, FeatureGroups, SparseRows
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from attrformer.nn.contributions import Contribution, ContributionInputs
-from attrformer.nn.copies import LowCopies
+from attrformer.nn.fixed import LowCopies
 from attrformer.nn.workers import each_share
 
 FEW_ROWS = 32

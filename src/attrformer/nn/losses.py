@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attrformer.nn.batch import Example
 from attrformer.nn.contributions import Contribution, ContributionInputs
-from attrformer.nn.copies import LowCopies
+from attrformer.nn.fixed import LowCopies
 from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch
-from attrformer.nn.constants import constant
+from attrformer.nn.fixed import constant
 from attrformer.nn.named import NamedParameters
 from attrformer.relations.naming import relation_name
 

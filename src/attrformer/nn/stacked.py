@@ -13,7 +13,7 @@ from torch import Tensor
 
 from attrformer.nn.attention import StackedHeads
 from attrformer.nn.batch import Batch
-from attrformer.nn.constants import constant
+from attrformer.nn.fixed import constant
 from attrformer.nn.recency import StackedProfiles
 from attrformer.nn.relations.base import ContributingModule, Gate
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.models.inference import InferenceNetwork, look_up
 from attrformer.models.network import Network
+from attrformer.models.scorer import InferenceNetwork, look_up
 from attrformer.nn.attention import StackedHeads
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.stacked import StackedEvidence

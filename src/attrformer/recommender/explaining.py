@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.columns import COMPONENT, CONTRIBUTION, COUNT, HISTORY, ITEM, RANK, REASON, SCORE, USER, VALUE
-from attrformer.models.memory_batches import together
+from attrformer.models.inputs import together
 from attrformer.recommender.attributions import Attributor, Explained
 from attrformer.recommender.parts import part_scores
 from attrformer.recommender.popularity import popularity_parts

@@ -14,11 +14,9 @@ from torch import Tensor
 from attrformer.data.id_map import IdMap
 from attrformer.data.sequences import Sequences
 from attrformer.models.config import ModelConfig
-from attrformer.models.inference import prepared
-from attrformer.models.inputs import InputMaker
-from attrformer.models.memory_batches import pieces
+from attrformer.models.inputs import InputMaker, pieces
 from attrformer.models.registry import build_network
-from attrformer.models.scorer import catalogue_scores
+from attrformer.models.scorer import catalogue_scores, prepared
 from attrformer.nn.batch import Batch
 from attrformer.nn.fused_loss import score_catalogue
 from attrformer.nn.losses import Outputs

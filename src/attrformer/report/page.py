@@ -14,11 +14,9 @@ from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.protocol import Protocol
 from attrformer.io import write_text
 from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map
-from attrformer.report.curves import curves
-from attrformer.report.figures import VARIANTS, groups_table, metrics_table
-from attrformer.report.findings import columns_table, findings_table
 from attrformer.report.run_files import RunFiles, read_run
 from attrformer.report.scale import finite, number
+from attrformer.report.sections import VARIANTS, columns_table, curves, findings_table, groups_table, metrics_table
 
 Chart = LineChart | BarChart | HeatMap
 HEADLINE = "NDCG@20"
@@ -85,8 +83,9 @@ def write_check(check: Mapping[str, Any], path: Path | str) -> Path:
     """
     path = Path(path)
     facts = tuple((name.replace("_", " "), said(value)) for name, value in check["facts"].items())
+    nothing = "" if check["findings"] else "Nothing suspicious was found."
     sections = [
-        Section("Findings", table=findings_table(check["findings"], whole=True), missing=_none_found(check)),
+        Section("Findings", table=findings_table(check["findings"], whole=True), missing=nothing),
         Section("Columns", "What every column will be used as.", table=columns_table(check["columns"])),
         Section("Sizes", table=Table(("What", "How much"), facts)),
     ]
@@ -144,10 +143,6 @@ def _check_sections(check: Mapping[str, Any]) -> Iterator[Section]:
     yield Section(
         "The data", note, table=findings_table(serious), missing="" if serious else "No error and no warning."
     )
-
-
-def _none_found(check: Mapping[str, Any]) -> str:
-    return "" if check["findings"] else "Nothing suspicious was found."
 
 
 def _tiles(run: RunFiles) -> Iterator[tuple[str, str]]:

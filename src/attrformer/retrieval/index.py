@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from attrformer.data.frames import native_like
 from attrformer.data.sequences import Sequences
 from attrformer.errors import CheckpointError, ConfigurationError
-from attrformer.models.memory_batches import together
+from attrformer.models.inputs import together
 from attrformer.nn.losses import Outputs
 from attrformer.recommender import ranking
 from attrformer.recommender.model import Recommender

@@ -16,8 +16,7 @@ from typing import Any, Final
 
 from attrformer.columns import ITEM
 from attrformer.errors import CheckpointError
-from attrformer.io import CHECKSUM, has_checksum, parse_json, with_checksum
-from attrformer.server.model_store import sync
+from attrformer.io import CHECKSUM, flush_folder, has_checksum, parse_json, with_checksum
 
 FILE: Final = "added.jsonl"
 _ITEMS: Final = "items"
@@ -88,7 +87,7 @@ class Added:
                     file.truncate(end)
                     raise
             if new:
-                sync(self.run)
+                flush_folder(self.run)
         except OSError as error:
             raise CheckpointError(
                 f"The items cannot be kept in {self.path} ({error.strerror or error}). "

@@ -12,10 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from attrformer.server.errors import Refused, as_response
-from attrformer.server.hosts import Hosts
-from attrformer.server.logs import log
-from attrformer.server.metrics import Metrics
-from attrformer.server.options import ServeOptions
+from attrformer.server.monitoring import Metrics, log
+from attrformer.server.options import Hosts, ServeOptions
 
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -20,7 +20,7 @@ from attrformer.errors import (
     UnknownIdError,
 )
 from attrformer.server.engine import CatalogueFull, ReloadRunning
-from attrformer.server.logs import log
+from attrformer.server.monitoring import log
 from attrformer.server.queueing import LineClosed, LineFull
 
 _KINDS: Final[tuple[tuple[type[AttrFormerError], int, str], ...]] = (

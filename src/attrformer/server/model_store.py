@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from attrformer.io import flush_folder
+
 MODEL: Final = "model"
 NEXT: Final = "next"
 PREVIOUS: Final = "previous"
@@ -38,7 +40,7 @@ def recover(run: Path) -> bool:
             os.replace(run / DISCARDED, run / PREVIOUS)
         undone = True
     if undone:
-        sync(run)
+        flush_folder(run)
     return undone
 
 
@@ -73,22 +75,8 @@ def promote(run: Path) -> None:
     except OSError:
         recover(run)
         raise
-    sync(run)
+    flush_folder(run)
     _delete(run / DISCARDED)
-
-
-def sync(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk, where the system can say so."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
 
 
 def _there(path: Path) -> bool:

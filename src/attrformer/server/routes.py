@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from attrformer.columns import ITEM, TITLE
 from attrformer.server import describing, schemas
@@ -14,7 +17,6 @@ from attrformer.server.answering import Answer
 from attrformer.server.calls import EXPLAIN, RECOMMEND, SIMILAR
 from attrformer.server.errors import Refused
 from attrformer.server.options import MOST_EXPLAINED, MOST_HISTORY
-from attrformer.server.pieces import InPieces
 from attrformer.server.schemas import ErrorAnswer
 from attrformer.server.state import Service
 
@@ -169,3 +171,27 @@ def _answer(answer: Answer) -> Response:
 def _item_row(item: schemas.AddBody.Item) -> dict[str, Any]:
     named = {ITEM: item.item_id} | ({} if item.title is None else {TITLE: item.title})
     return {**item.attributes, **named}
+
+
+class InPieces(Response):
+    """JSON that is sent a piece at a time: others are answered in between, and nothing is copied as a whole.
+
+    Args:
+        pieces: of the body, one at least.
+        headers: of the answer.
+    """
+
+    media_type = "application/json"
+
+    def __init__(self, pieces: Sequence[bytes], headers: Mapping[str, str]) -> None:
+        super().__init__(headers={**headers, "Content-Length": str(sum(map(len, pieces)))})
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends head and body; waits while the other side does not take them."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for left, piece in zip(range(len(self._pieces) - 1, -1, -1), self._pieces, strict=True):
+            await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+            if left:
+                # As long as the system takes what is sent, nothing else is waited for.
+                await asyncio.sleep(0)

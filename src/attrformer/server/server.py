@@ -7,11 +7,11 @@ import contextlib
 import os
 import signal
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from attrformer.errors import AttrFormerError, CheckpointError, ConfigurationError
-from attrformer.server.extra import require_extra
 from attrformer.server.options import RESERVED, ServeOptions
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 OTHER_FILES: Final = 64
 """Files that a process has open besides connections."""
+
+_NEEDED: Final = ("fastapi", "uvicorn", "prometheus_client")
 
 
 def serve(run: Path | str, options: ServeOptions | None = None) -> None:
@@ -41,7 +43,7 @@ def serve(run: Path | str, options: ServeOptions | None = None) -> None:
     run, options = Path(run), options or ServeOptions()
     _require_model(run)
     from attrformer.server.app import create_app
-    from attrformer.server.logs import start_logging
+    from attrformer.server.monitoring import start_logging
     from attrformer.server.state import Service
 
     start_logging()
@@ -68,7 +70,7 @@ def serve(run: Path | str, options: ServeOptions | None = None) -> None:
 async def _run(app: Any, service: Service, listener: socket.socket, options: ServeOptions) -> None:
     import uvicorn
 
-    from attrformer.server.logs import log
+    from attrformer.server.monitoring import log
 
     server = uvicorn.Server(server_config(app, options))
     if hasattr(signal, "SIGHUP"):
@@ -163,3 +165,16 @@ def _listen(options: ServeOptions) -> socket.socket:
             f"{options.host}:{options.port} cannot be listened on ({error.strerror or error}). "
             "Give another --port, or 0 for a free one."
         ) from error
+
+
+def require_extra() -> None:
+    """Says what to install before anything fails to be imported.
+
+    Raises:
+        ConfigurationError: a package is missing; the message gives the command.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"Serving needs {', '.join(missing)}, which is not installed. Run: pip install 'attrformer[serve]'"
+        )

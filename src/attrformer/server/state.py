@@ -15,8 +15,7 @@ from attrformer.server.answering import Answer, Served
 from attrformer.server.calls import Call
 from attrformer.server.engine import Engine, ReloadRunning
 from attrformer.server.errors import not_ready
-from attrformer.server.logs import log
-from attrformer.server.metrics import Metrics
+from attrformer.server.monitoring import Metrics, log
 from attrformer.server.options import ServeOptions
 from attrformer.server.queueing import Line, LineClosed, LineFull
 

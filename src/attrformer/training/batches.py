@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from attrformer.csr import offsets_of, positions_in_rows
 from attrformer.data.sequences import Sequences
-from attrformer.models.inputs import InputMaker
-from attrformer.models.memory_batches import together
+from attrformer.models.inputs import InputMaker, together
 from attrformer.nn.batch import Batch, Example, NeighbourBatch
 from attrformer.nn.similar_users import AlignedUsers
 from attrformer.relations.relation_set import RelationSet

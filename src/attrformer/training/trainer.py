@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Protocol
 
@@ -17,13 +16,12 @@ from torch import Tensor
 from attrformer.models.network import Network
 from attrformer.nn.batch import Example
 from attrformer.nn.losses import Objective
-from attrformer.signals import REQUESTS, Terminated, would_end
+from attrformer.processes import REQUESTS, Terminated, handling, would_end
 from attrformer.training.batches import Examples
 from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.cuda_graphs import StepGraphs
-from attrformer.training.device import choose_block
-from attrformer.training.memory import keep_freed_memory
+from attrformer.training.device import choose_block, keep_freed_memory
 
 Validate = Callable[[], dict[str, dict[str, float]]]
 LONG_EPOCH = 300
@@ -268,21 +266,8 @@ class Trainer:
             self.checkpoint.save(self.progress, self.network, self.optimizer, self.averaged, self.best)
         self._saved = time.monotonic()
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
+    def _interruptible(self) -> AbstractContextManager[None]:
         def on_signal(number: int, frame: FrameType | None) -> None:
             self._stop = number
 
-        if threading.current_thread() is not threading.main_thread():
-            # Whoever owns the main thread handles signals.
-            yield
-            return
-        numbers = (signal.SIGINT, *filter(would_end, REQUESTS))
-        before = {number: signal.getsignal(number) for number in numbers}
-        try:
-            for number in numbers:
-                signal.signal(number, on_signal)
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        return handling(dict.fromkeys((signal.SIGINT, *filter(would_end, REQUESTS)), on_signal))

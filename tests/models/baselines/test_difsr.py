@@ -24,7 +24,7 @@ from torch import Tensor
 
 from attrformer.errors import ConfigurationError
 from attrformer.models.baselines.difsr import DIFSRConfig, DIFSRNetwork, FusedScores
-from attrformer.models.baselines.layers.scores import ScoredLayer
+from attrformer.models.baselines.layers.post_norm import ScoredLayer
 from attrformer.nn.batch import Batch
 from attrformer.relations.config import RelationsConfig
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from attrformer.data.formats.base import RawFormat
+from attrformer.data.formats.base import RawFormat, Source, SourceFile
 from attrformer.data.formats.delimited import Layout, read_delimited
 from attrformer.data.formats.files import RawFiles
 from attrformer.data.formats.reading import Prepared, detect, prepare, read_raw
 from attrformer.data.formats.registry import SOURCES, find_format, known_formats, register
-from attrformer.data.formats.sources import Source, SourceFile
 from attrformer.data.formats.tables import Tables, TablesSummary, summarise, write_tables
 
 __all__ = [

@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 import polars as pl
 
 from attrformer.columns import EDGE_RANK, ITEM, RATING, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, USER
-from attrformer.data.formats.base import RawFormat
+from attrformer.data.formats.base import RawFormat, Source, SourceFile
 from attrformer.data.formats.files import RawFiles
-from attrformer.data.formats.sources import Source, SourceFile
 from attrformer.data.formats.tables import Tables
 from attrformer.errors import DataError
 

@@ -8,10 +8,9 @@ from typing import ClassVar
 import polars as pl
 
 from attrformer.columns import ITEM, RATING, TIMESTAMP, TITLE, USER
-from attrformer.data.formats.base import RawFormat
+from attrformer.data.formats.base import RawFormat, Source, SourceFile
 from attrformer.data.formats.delimited import Layout, read_delimited, to_utf8
 from attrformer.data.formats.files import RawFiles
-from attrformer.data.formats.sources import Source, SourceFile
 from attrformer.data.formats.tables import Tables
 from attrformer.errors import DataError
 

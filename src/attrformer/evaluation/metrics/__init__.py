@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from attrformer.evaluation.metrics.base import INPUTS, CatalogueMetric, Metric, Ranking
+from attrformer.evaluation.metrics.built_in import (
+    UNREACHABLE_RANK,
+    coverage,
+    mrr,
+    ndcg,
+    popularity_bias,
+    popularity_percentiles,
+    recall,
+    within,
+)
 from attrformer.evaluation.metrics.checking import check_metric
-from attrformer.evaluation.metrics.figures import in_brief, names_of, of_ranks_alone, overall_value, target_values
-from attrformer.evaluation.metrics.lists import coverage, popularity_bias, popularity_percentiles
-from attrformer.evaluation.metrics.ranks import UNREACHABLE_RANK, mrr, ndcg, recall, within
 from attrformer.evaluation.metrics.registry import (
     BUILT_IN,
     find_metric,
     higher_is_better,
+    in_brief,
     is_mean,
     is_own,
     known_metrics,
+    names_of,
+    of_ranks_alone,
+    overall_value,
     parse_metric,
     register,
     require_known,
+    target_values,
 )
 
 __all__ = [

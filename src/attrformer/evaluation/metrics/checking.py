@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from attrformer.errors import AttrFormerError, ConfigurationError
 from attrformer.evaluation.bootstrap import Interval
 from attrformer.evaluation.metrics.base import INPUTS, CatalogueMetric, Metric, Ranking
-from attrformer.evaluation.metrics.ranks import UNREACHABLE_RANK
+from attrformer.evaluation.metrics.built_in import UNREACHABLE_RANK
 
 LENGTHS: Final = (1, 5, 20)
 """List lengths that a metric is tried at."""

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.errors import require
-from attrformer.models.baselines.layers import augmentation
+from attrformer.models.baselines.layers import contrastive
 from attrformer.models.baselines.sasrec import SelfAttentiveEncoder, padded_embedding
 from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
@@ -81,11 +81,11 @@ class CL4SRecNetwork(Network):
         """
         config, views = self.config, []
         if config.crop > 0:
-            views.append(augmentation.crop(items, lengths, config.crop, self.items))
+            views.append(contrastive.crop(items, lengths, config.crop, self.items))
         if config.mask > 0:
-            views.append(augmentation.mask(items, lengths, config.mask, self.items + 1))
+            views.append(contrastive.mask(items, lengths, config.mask, self.items + 1))
         if config.reorder > 0:
-            views.append(augmentation.reorder(items, lengths, config.reorder))
+            views.append(contrastive.reorder(items, lengths, config.reorder))
         rows = torch.arange(len(items), device=items.device)
         drawn = torch.randint(len(views), (len(items),), device=items.device)
         return torch.stack([view for view, _ in views])[drawn, rows], torch.stack([n for _, n in views])[drawn, rows]

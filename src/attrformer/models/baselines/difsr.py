@@ -20,8 +20,7 @@ from torch import Tensor, nn
 
 from attrformer.errors import require
 from attrformer.models.baselines.layers.attributes import AttributeEmbedding, AttributePredictor
-from attrformer.models.baselines.layers.post_norm import split_heads
-from attrformer.models.baselines.layers.scores import ScoredLayer, maybe_at
+from attrformer.models.baselines.layers.post_norm import ScoredLayer, maybe_at, split_heads
 from attrformer.models.baselines.sasrec import padded_embedding
 from attrformer.models.config import EncoderConfig, only
 from attrformer.models.network import Network

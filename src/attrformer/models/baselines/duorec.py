@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.errors import require
-from attrformer.models.baselines.layers.grouping import groups_by_length
+from attrformer.models.baselines.layers.contrastive import groups_by_length
 from attrformer.models.baselines.sasrec import SelfAttentiveEncoder, padded_embedding
 from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from attrformer.errors import require
-from attrformer.models.baselines.layers.grouping import groups_by_length
+from attrformer.models.baselines.layers.contrastive import groups_by_length
 from attrformer.models.baselines.layers.post_norm import (
     INITIAL_DEVIATION,
     AddAndNormalise,

@@ -29,9 +29,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.errors import require
-from attrformer.models.baselines.layers.post_norm import split_heads
+from attrformer.models.baselines.layers.post_norm import ScoredLayer, maybe_at, split_heads
 from attrformer.models.baselines.layers.related import ItemRelation, KnownPairs, SharedValues
-from attrformer.models.baselines.layers.scores import ScoredLayer, maybe_at
 from attrformer.models.baselines.sasrec import padded_embedding
 from attrformer.models.config import EncoderConfig, only
 from attrformer.models.network import Network

@@ -4,7 +4,7 @@ import gc
 
 import torch
 
-from attrformer.nn.copies import LowCopies
+from attrformer.nn.fixed import LowCopies
 
 
 def test_a_copy_is_made_once_and_rounds_the_table() -> None:

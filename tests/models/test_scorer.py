@@ -10,7 +10,7 @@ import torch
 from tests.models.builders import everywhere, maker_of, network_of
 from tests.relations.builders import relations_of, shop
 
-from attrformer.models.inference import InferenceNetwork, prepared
+from attrformer.models.scorer import InferenceNetwork, prepared
 from attrformer.nn.batch import Batch
 from attrformer.nn.fused_loss import score_catalogue
 

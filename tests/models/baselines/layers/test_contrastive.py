@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from attrformer.models.baselines.layers.augmentation import crop, mask, reorder, share_of
+from attrformer.models.baselines.layers.contrastive import crop, groups_by_length, mask, reorder, share_of
 
 PADDING, GAP = 99, 100
 LENGTHS = torch.tensor([1, 2, 3, 7, 10] * 100)
@@ -85,3 +85,17 @@ def test_every_order_of_a_piece_comes_up_evenly() -> None:
     found = [tuple(row) for row in lists(shuffled)]
     for order in permutations((4, 5, 6)):
         assert 850 < found.count(order) < 1150
+
+
+def test_rows_of_similar_length_share_a_group() -> None:
+    lengths = torch.tensor([1, 200, 4, 5, 8, 9, 2, 16, 17])
+    groups = [rows.tolist() for rows in groups_by_length(lengths)]
+    assert groups == [[0, 2, 6], [3, 4], [5, 7], [8], [1]]
+
+
+def test_every_row_is_in_one_group_and_pads_at_most_to_twice_its_length() -> None:
+    lengths = torch.randint(1, 201, (300,))
+    groups = groups_by_length(lengths)
+    assert torch.equal(torch.cat(groups).sort().values, torch.arange(300))
+    for rows in groups:
+        assert int(lengths[rows].max()) < max(5, 2 * int(lengths[rows].min()))

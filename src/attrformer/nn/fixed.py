@@ -1,12 +1,31 @@
-"""Copies of fixed tables in the type of the large products, for training alone."""
+"""Tensors that do not change, made once: small constants, and tables in the type of the large products."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from threading import Lock
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
+
+Numbers = tuple[int, ...] | tuple[bool, ...]
+
+
+def constant(values: Numbers, device: torch.device) -> Tensor:
+    """A tensor of fixed numbers, `[n]`, which nobody may write to.
+
+    Args:
+        values: whole numbers or truth values.
+        device: where it is read; on an accelerator it is made once.
+    """
+    # On a CPU it costs nothing to make, and a model that is being exported must not leave its own tensors behind.
+    return torch.tensor(values) if device.type == "cpu" else _kept(values, device)
+
+
+@lru_cache
+def _kept(values: Numbers, device: torch.device) -> Tensor:
+    return torch.tensor(values, device=device)
 
 
 class LowCopies:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.models.builders import LENGTH, network_of, scorer_of
 from tests.relations.builders import relations_of, shop
 
-from attrformer.models.memory_batches import in_pieces, pieces, together
+from attrformer.models.inputs import in_pieces, pieces, together
 
 DATA = shop()
 

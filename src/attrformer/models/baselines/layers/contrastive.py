@@ -1,6 +1,7 @@
-"""Views of padded histories for contrastive learning, drawn for all rows of a batch at once.
+"""For contrastive learning: views of padded histories, and histories of similar length taken together.
 
-The operators item crop, item mask and item reorder of CL4SRec (X. Xie et al., ICDE 2022).
+The operators item crop, item mask and item reorder of CL4SRec (X. Xie et al., ICDE 2022) are drawn for all rows of a
+batch at once. One long history does not pad all others.
 """
 
 from __future__ import annotations
@@ -76,3 +77,17 @@ def reorder(items: Tensor, lengths: Tensor, share: float) -> tuple[Tensor, Tenso
     # Keys of the piece stay between those of its neighbours, so that sorting shuffles the piece alone.
     keys = torch.where(inside, start + count * torch.rand(items.shape, device=items.device), position.float())
     return items.gather(1, keys.argsort(dim=1, stable=True)), lengths
+
+
+SHORT = 4
+"""Histories up to this length share a group: reading them apart costs more than their padding."""
+
+
+def groups_by_length(lengths: Tensor) -> list[Tensor]:
+    """Rows whose lengths lie between the same powers of two, int64 each; every row is in one group.
+
+    Args:
+        lengths: int64 `[b]`, at least 1.
+    """
+    doublings = torch.log2(lengths.clamp_min(SHORT).double()).ceil().long()
+    return [rows for count in range(int(doublings.max()) + 1) if len(rows := (doublings == count).nonzero().squeeze(1))]
