@@ -77,15 +77,15 @@ class TableOptions:
 
         Raises:
             DataError: a kind is declared for a column that is not there.
-            ConfigurationError: a column of the interactions is declared to be something else than a number.
+            ConfigurationError: a column of the interactions is declared to be neither a number nor a category.
         """
         found = {}
         for key, column in _columns(self.kinds, "kinds", table, present):
             found[column] = _kind(key, self.kinds[key])
-            if table == INTERACTIONS and found[column] not in (AttributeKind.NUMERIC, None):
+            if table == INTERACTIONS and found[column] not in (AttributeKind.NUMERIC, AttributeKind.CATEGORICAL, None):
                 raise ConfigurationError(
-                    f"kinds['{key}'] is '{self.kinds[key]}', and a behaviour attribute is a number. "
-                    f"Use 'numeric' or '{IGNORE}'."
+                    f"kinds['{key}'] is '{self.kinds[key]}', and a behaviour attribute is a number or a category. "
+                    f"Use 'numeric', 'categorical' or '{IGNORE}'."
                 )
         return found
 

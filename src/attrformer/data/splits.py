@@ -54,6 +54,10 @@ def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
     The context of the test target includes the validation item. Users with fewer interactions than `minimum` have no
     target; all they did is training.
 
+    Where the data say which events are predicted (`data.targets`), the targets are the last two of these, and what came
+    after the last one is left out. A user with fewer than two of them, or with nothing before the first of the two, has
+    no target.
+
     Args:
         dataset: the data, sequences oldest first.
         minimum: least interactions of a user with targets, at least 3.
@@ -64,6 +68,8 @@ def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
     """
     if minimum < 3:
         raise ConfigurationError(f"minimum={minimum} leaves contexts without an interaction. Use 3 or more.")
+    if dataset.sequences.targets is not None:
+        return _last_events(dataset, dataset.sequences.targets)
     sequences = dataset.sequences
     starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
     enough = sequences.lengths >= minimum
@@ -86,6 +92,48 @@ def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
     )
 
 
+def _last_events(dataset: Dataset, chosen: NDArray[np.bool_]) -> Split:
+    """Leave-one-out by the last two events that are predicted.
+
+    Args:
+        dataset: the data.
+        chosen: bool `[m]`, these events.
+    """
+    sequences = dataset.sequences
+    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
+    events = np.flatnonzero(chosen)
+    # Positions of the events by user; a user's last two are the two before the first of the next user.
+    ends = np.searchsorted(events, stops)
+    counts = ends - np.searchsorted(events, starts)
+    enough = counts >= 2
+    enough[enough] = events[ends[enough] - 2] > starts[enough]
+    users = np.flatnonzero(enough)
+    if not len(users):
+        raise DataError(
+            f"no user has two of the events to be predicted ({sequences.meaning.text}) and an interaction before them",
+            fix="Give longer histories, use a time split, or predict other events",
+            source=dataset.name,
+        )
+    first, last = events[ends[users] - 2], events[ends[users] - 1]
+    until = stops.copy()
+    until[users] = first
+    left = int((stops[users] - 1 - last).sum())
+    return Split(
+        name="leave-one-out",
+        train=sequences.slices(starts, until),
+        validation=targets_at(sequences, users, first),
+        test=targets_at(sequences, users, last),
+        dropped=(
+            *told_users(
+                dataset,
+                np.flatnonzero(~enough),
+                "have fewer than two of the events to be predicted after an interaction and are only trained on",
+            ),
+            *((f"{left:,} interactions after the last event to be predicted are left out",) if left else ()),
+        ),
+    )
+
+
 def time_split(
     dataset: Dataset,
     *,
@@ -96,7 +144,8 @@ def time_split(
     """Training before one point in time, validation from it to a second one, test from there on.
 
     The context of a target is everything that the user did before it, also inside the window. A user's very first
-    interaction has no context and is no target.
+    interaction has no context and is no target. Where the data say which events are predicted (`data.targets`), only
+    these are targets.
 
     Args:
         dataset: the data, with times.
@@ -115,8 +164,9 @@ def time_split(
     sequences = dataset.sequences
     window = _windows(dataset, validation, test)
     trained = window == 0
+    chosen = np.True_ if sequences.targets is None else sequences.targets
     parts = {
-        part: _window_targets(dataset, window == index, per_user, part)
+        part: _window_targets(dataset, (window == index) & chosen, per_user, part)
         for index, part in ((1, "validation"), (2, "test"))
     }
     idle = np.ones(dataset.user_count, dtype=bool)

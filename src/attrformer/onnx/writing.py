@@ -136,6 +136,8 @@ def _describe(fitted: ModelState) -> Description:
         attributes=attributes if whole else {},
         levels=relations.levels if whole else {},
         neighbours=relations.neighbours if whole else None,
+        behaviours=fitted.behaviours,
+        meaning=knowledge.histories.meaning,
     )
 
 

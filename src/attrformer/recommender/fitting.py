@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
 from attrformer.recommender.strengths import relation_strengths
+from attrformer.recommender.trainable import require_trainable
 from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import build_relations
 from attrformer.relations.relation_set import RelationSet
@@ -83,6 +85,7 @@ class Fit:
             Stopped: after an interrupt, once the state has been saved.
         """
         config, split = self.config, self.split
+        config.data.check_split(split)
         require_known(config.evaluation.metrics)
         parse_metric(config.training.metric)
         device = choose_device(config.training.device)
@@ -101,13 +104,8 @@ class Fit:
             return self._fitted(network, relations, settled, trainer, device)
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
+        require_trainable(self.dataset, self.split, self.config.model)
         lengths = self.split.train.lengths
-        if int(lengths.max(initial=0)) < 2:
-            raise DataError(
-                "no user has two training interactions, so there is nothing to learn from",
-                fix="Give longer histories or another split",
-                source=self.dataset.name,
-            )
         precision = choose_precision(self.config.training.precision, device)
         settled = {
             "dropout": self.config.model.dropout_rate(float(lengths.mean())),
@@ -274,6 +272,8 @@ def fingerprint(dataset: Dataset, split: Split) -> str:
     for name, edges in dataset.item_relations.items():
         digest.update(name.encode())
         arrays += [edges.source, edges.target, edges.weight]
+    if split.train.meaning.to_json():
+        digest.update(json.dumps(split.train.meaning.to_json()).encode())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

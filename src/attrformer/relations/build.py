@@ -54,7 +54,7 @@ def relations_from(sources: Sources, config: RelationsConfig) -> RelationSet:
         n_items=sources.n_items,
         folds=fold_count(sources.folds),
         fold_of_user=sources.folds,
-        popularity=np.bincount(sources.train.items, minlength=sources.n_items).astype(np.float32),
+        popularity=sources.train.popularity(sources.n_items),
         relations=tuple(built.values()),
     )
 

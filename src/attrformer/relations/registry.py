@@ -10,13 +10,15 @@ from attrformer.config import add_variant, name_of, open_family
 from attrformer.errors import ConfigurationError
 from attrformer.relations.base import Relation
 from attrformer.relations.config import ADVICE, RelationOptions
+from attrformer.relations.behaviour_rows import BehaviourRowsRelation
 from attrformer.relations.cooccurrence import CooccurrenceRelation
 from attrformer.relations.edges import EdgeRelation
 from attrformer.relations.id_order import IdOrderRelation
 from attrformer.relations.indirect import IndirectRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.naming import KINDS
-from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
+from attrformer.relations.negative import NegativeRelation
+from attrformer.relations.positions import BehaviourRelation, CategoryRelation, TimeGapRelation
 from attrformer.relations.repeat import RepeatRelation
 from attrformer.relations.similar_users import SimilarUsersRelation
 from attrformer.relations.time_bucket import TimeBucketRelation
@@ -34,11 +36,26 @@ BUILT_IN: Final[tuple[type[Relation], ...]] = (
     SimilarUsersRelation,
     TimeGapRelation,
     BehaviourRelation,
+    CategoryRelation,
+    BehaviourRowsRelation,
+    NegativeRelation,
 )
 """In the order in which they are built, and in which their modules draw random numbers."""
 
 _NAMES: Final = frozenset(
-    {"near", "wide", "next", "indirect", "moment", "identity", "neighbours", "time_gap", "content", "popularity"}
+    {
+        "near",
+        "wide",
+        "next",
+        "indirect",
+        "moment",
+        "identity",
+        "neighbours",
+        "time_gap",
+        "negative",
+        "content",
+        "popularity",
+    }
 )
 """Names of relations, and of what stands beside them in explanations, that none from outside may have."""
 
