@@ -18,7 +18,7 @@ from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Split, Targets
-from attrformer.errors import ConfigurationError, DataError
+from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluator import Scorer, evaluate
 from attrformer.evaluation.metrics import find_metric, higher_is_better, parse_metric, require_known
 from attrformer.models.inputs import InputMaker

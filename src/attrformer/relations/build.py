@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError

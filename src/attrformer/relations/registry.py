@@ -9,8 +9,8 @@ from typing import Any, Final
 from attrformer.config import add_variant, name_of, open_family
 from attrformer.errors import ConfigurationError
 from attrformer.relations.base import Relation
-from attrformer.relations.config import ADVICE, RelationOptions
 from attrformer.relations.behaviour_rows import BehaviourRowsRelation
+from attrformer.relations.config import ADVICE, RelationOptions
 from attrformer.relations.cooccurrence import CooccurrenceRelation
 from attrformer.relations.edges import EdgeRelation
 from attrformer.relations.id_order import IdOrderRelation
