@@ -46,8 +46,8 @@ def after_event(column: str, value: str, title: str, predicted: str | None) -> s
     """
     done = None if predicted is None else _DONE.get(_plain(predicted))
     event = _DONE.get(_plain(value)) if column.lower() in _EVENTS else None
-    earlier = f"was {event}" if event else f"came with {spoken(column)} {quoted(value)}"
-    return f"Often {done or 'chosen'} after {quoted(title)} {earlier}"
+    earlier = f"{quoted(title)} was {event}" if event else f"{quoted(title)} with {spoken(column)} {quoted(value)}"
+    return f"Often {done or 'chosen'} after {earlier}"
 
 
 def against(column: str, value: str, title: str) -> str:
