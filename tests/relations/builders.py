@@ -113,7 +113,7 @@ def walks(users: int, items: int, seed: int, longest: int = 12) -> list[list[int
 
 
 def with_events(dataset: Dataset, seed: int = 0, targets: str = "event=buy", negative: str = "event=return") -> Dataset:
-    """The same data with an event for each interaction, of which purchases are predicted and returns speak against."""
+    """The same data with an event for each interaction, of which purchases are predicted and returns count against."""
     count = len(dataset.sequences.items)
     events = np.random.default_rng(seed).integers(0, 3, count).astype(np.float32)
     meaning = Meaning(

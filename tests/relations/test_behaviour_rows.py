@@ -1,4 +1,4 @@
-"""Rows by the value of the earlier interaction, and what speaks against an item, against counts by loops."""
+"""Rows by the value of the earlier interaction, and what counts against an item, against counts by loops."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ def whole(relation: BehaviourRowsRelation | NegativeRelation, fold: int | None) 
 
 
 @pytest.mark.parametrize("value", ["view", "buy"])
-def test_rows_count_what_follows_an_interaction_of_one_value(
-    data: Dataset, relations: RelationSet, value: str
-) -> None:
+def test_rows_count_what_follows_an_interaction_of_one_value(data: Dataset, relations: RelationSet, value: str) -> None:
     relation, train = relations[f"after_event={value}"], data.sequences
     assert isinstance(relation, BehaviourRowsRelation) and relation.source == "event"
     events = train.behaviours["event"]
@@ -77,7 +75,7 @@ def test_rows_count_what_follows_an_interaction_of_one_value(
         np.testing.assert_allclose(whole(relation, fold), expected, rtol=1e-5)
 
 
-def test_what_speaks_against_is_no_earlier_interaction(relations: RelationSet) -> None:
+def test_what_counts_against_is_no_earlier_interaction(relations: RelationSet) -> None:
     assert "after_event=return" not in relations
 
 
@@ -106,7 +104,7 @@ def test_negative_pairs_count_in_both_directions_and_with_themselves(data: Datas
         np.testing.assert_allclose(whole(relation, fold), expected, rtol=1e-5)
 
 
-def test_positive_relations_do_not_count_what_speaks_against(data: Dataset, relations: RelationSet) -> None:
+def test_positive_relations_do_not_count_what_counts_against(data: Dataset, relations: RelationSet) -> None:
     train = data.sequences
     counting = (train.behaviours["event"] != RETURN).astype(np.float32)
     everyone = np.arange(len(train))
@@ -163,7 +161,7 @@ def test_which_columns_get_rows(data: Dataset) -> None:
         names(wide, "behaviour_rows=[event]")
 
 
-def test_levels_that_speak_against() -> None:
+def test_levels_that_count_against() -> None:
     category = CategoryRelation.of("event", ("buy", "return", "skip"))
     assert level(np.float32([np.nan, 0, 1, 2]), category.edges).tolist() == [0, 1, 2, 3]
     assert levels_of(category, Condition.parse("event=skip,return", "")) == (2, 3)
@@ -171,7 +169,7 @@ def test_levels_that_speak_against() -> None:
 
 
 @pytest.mark.parametrize("text", ["rating<=2", "rating<3", "rating=1,3", "rating>4", "rating>=2"])
-def test_levels_of_a_number_are_cut_where_it_begins_to_speak_against(text: str) -> None:
+def test_levels_of_a_number_are_cut_where_it_begins_to_count_against(text: str) -> None:
     data = shop()
     condition = Condition.parse(text, "")
     told = replace(data, sequences=replace(data.sequences, meaning=Meaning({}, None, condition)))

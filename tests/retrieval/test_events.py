@@ -1,4 +1,4 @@
-"""Relations that push down, and rows that some positions speak in alone, in an index."""
+"""Relations that push down, and rows that only some positions contribute to, in an index."""
 
 from __future__ import annotations
 

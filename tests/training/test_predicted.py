@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ MEANING = Meaning({"event": ("buy", "view")}, "weight", None, Condition("event",
 def data_of(rows: Rows) -> Dataset:
     """An item of its own for every interaction, whose code is its position; weights are position + 1."""
     ends = np.cumsum([0, *(len(row) for row in rows)])
-    histories = sequences([list(range(start, stop)) for start, stop in zip(ends[:-1], ends[1:], strict=True)])
+    histories = sequences([list(range(start, stop)) for start, stop in pairwise(ends)])
     events = np.array([0.0 if bought else 1.0 for row in rows for bought in row], dtype=np.float32)
     weights = np.arange(1, len(events) + 1, dtype=np.float32)
     told = replace(histories, behaviours={"event": events, "weight": weights}, meaning=MEANING)

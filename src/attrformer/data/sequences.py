@@ -27,7 +27,7 @@ class Sequences:
         times: int64 `[m]`, seconds since 1970, or None where the data have no times.
         behaviours: float32 `[m]` for each behaviour attribute (rating, weight), NaN where missing; codes where its
             values are categories.
-        meaning: the values of categories, and which interactions count, speak against an item, or are predicted.
+        meaning: the values of categories, and which interactions count, count against an item, or are predicted.
     """
 
     offsets: NDArray[np.int64]
@@ -96,7 +96,7 @@ class Sequences:
 
     @property
     def negative(self) -> NDArray[np.bool_] | None:
-        """Which interactions speak against their item, `[m]`; None where nothing says so."""
+        """Which interactions count against their item, `[m]`; None where nothing says so."""
         return self._holding(self.meaning.negative)
 
     @property
@@ -111,7 +111,7 @@ class Sequences:
     def seen(self) -> NDArray[np.bool_] | None:
         """Which interactions make their item one that is not recommended again, `[m]`; None: all of them.
 
-        These are the events that are predicted, those that speak against the item, and those of which nobody knows.
+        These are the events that are predicted, those that count against the item, and those of which nobody knows.
         """
         condition = self.meaning.targets
         chosen = self._holding(condition)
@@ -135,7 +135,7 @@ class Sequences:
 
     @property
     def counting(self) -> NDArray[np.float32] | None:
-        """How much each interaction counts where relations are counted, `[m]`: 0 where it speaks against its item.
+        """How much each interaction counts where relations are counted, `[m]`: 0 where it counts against its item.
 
         None: 1 each.
         """

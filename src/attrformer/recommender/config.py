@@ -93,7 +93,7 @@ class DataConfig(Options):
     negative: str | None = field(
         default=None,
         metadata={
-            "help": "interactions that speak against their item, such as rating<=2 or event=return,skip; null: none do"
+            "help": "interactions that count against their item, such as rating<=2 or event=return,skip; null: none do"
         },
     )
     weight: str | None = field(
@@ -140,7 +140,7 @@ class DataConfig(Options):
     def filtered(self, dataset: Dataset) -> Dataset:
         """The dataset after the k-core filter, in the order asked for; one that was filtered already stays as it is.
 
-        From here on its interactions know which are predicted, which speak against an item, and what they weigh.
+        From here on its interactions know which are predicted, which count against an item, and what they weigh.
 
         Args:
             dataset: the data.

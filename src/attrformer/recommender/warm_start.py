@@ -86,7 +86,7 @@ def _axes(network: AttrFormerNetwork, relations: RelationSet, item_ids: IdMap) -
         own = relation.parameter_axes(relations)
         axes |= {f"relations.{module_key(name)}.{parameter}": labels for parameter, labels in own.items()}
     for name, _ in network.named_parameters():
-        before, inside, column = name.rpartition(".recency.by_level.")
+        _, inside, column = name.rpartition(".recency.by_level.")
         labels = relations.categories.get(name_of_key(column).removeprefix("behaviour_")) if inside else None
         if labels is not None:
             # The first level is that of a missing value.

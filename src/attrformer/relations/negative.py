@@ -1,4 +1,4 @@
-"""Interactions that speak against an item (returns, dislikes, skips), as a relation that pushes down."""
+"""Interactions that count against an item (returns, dislikes, skips), as a relation that pushes down."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class NegativeRelation(RowRelation):
 
     @classmethod
     def build(cls, sources: Sources, options: RelationsConfig, built: Mapping[str, Relation]) -> list[Relation]:
-        """One, where the data say which interactions speak against an item, and behaviour attributes are read."""
+        """One, where the data say which interactions count against an item, and behaviour attributes are read."""
         condition = sources.train.meaning.negative
         if condition is None:
             return []
@@ -61,7 +61,7 @@ class NegativeRelation(RowRelation):
         folds: NDArray[np.int64] | None,
         options: RelationsConfig,
     ) -> NegativeRelation:
-        """Counts pairs of interactions that both speak against their item.
+        """Counts pairs of interactions that both count against their item.
 
         Args:
             condition: tells these interactions.
@@ -71,13 +71,13 @@ class NegativeRelation(RowRelation):
             folds: fold of each user, int64 `[users]`; None counts for inference only.
             options: of all relations.
         """
-        speaking = np.zeros(len(train.items), dtype=np.float32)
+        negative = np.zeros(len(train.items), dtype=np.float32)
         if train.negative is not None:
-            speaking += train.negative
-        speaking = speaking if train.weights is None else speaking * train.weights
+            negative += train.negative
+        negative = negative if train.weights is None else negative * train.weights
         top_k = options.kept_entries(items)
         blocks, tables = counted_rows(
-            train, items, folds, options.near, (speaking, speaking), top_k=top_k, itself=ITSELF
+            train, items, folds, options.near, (negative, negative), top_k=top_k, itself=ITSELF
         )
         return cls(NAME, items, blocks, items, **tables, condition=condition, levels=levels)
 
@@ -105,7 +105,7 @@ class NegativeRelation(RowRelation):
 
     def reason(self, title: str) -> str:
         """See `RowRelation.reason`."""
-        return wording.against(self.condition.column, self.condition.spoken, title)
+        return wording.against(self.condition.column, self.condition.described, title)
 
 
 def levels_of(relation: BehaviourRelation, condition: Condition) -> tuple[int, ...]:

@@ -120,7 +120,7 @@ class BehaviourRelation(Relation):
 
 
 def _with_negative(edges: NDArray[np.float32], column: str, meaning: Meaning) -> NDArray[np.float32]:
-    """The edges, and those at which interactions begin to speak against their item."""
+    """The edges, and those at which interactions begin to count against their item."""
     negative = meaning.negative
     return edges if negative is None or negative.column != column else np.union1d(edges, negative.edges())
 

@@ -9,8 +9,8 @@ from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.nn.relations.positions import BehaviourModule, CategoryModule, TimeGapModule
 from attrformer.nn.relations.repeat import RepeatModule
 from attrformer.nn.relations.row_table import RowModule
+from attrformer.nn.relations.selected_positions import BehaviourRowsModule, NegativeModule
 from attrformer.nn.relations.similar_users import SimilarUsersModule
-from attrformer.nn.relations.some_positions import BehaviourRowsModule, NegativeModule
 from attrformer.nn.relations.time_bucket import TimeBucketModule
 from attrformer.nn.relations.user_attribute import UserAttributeModule
 from attrformer.relations.base import Relation

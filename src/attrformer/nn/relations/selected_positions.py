@@ -1,4 +1,4 @@
-"""Relations as rows over the catalogue that only some positions of a history speak in."""
+"""Relations as rows over the catalogue that only selected positions of a history contribute to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class SomePositionsModule(RowModule):
+class SelectedPositionsModule(RowModule):
     """Rows of those positions alone whose behaviour attribute has certain levels.
 
     Args:
         relation: the rows.
         gate: its gate.
         recency: its recency profile.
-        levels: of the column that speak.
+        levels: of the column whose positions contribute.
     """
 
     attends: ClassVar[bool] = False
@@ -41,8 +41,8 @@ class SomePositionsModule(RowModule):
         super().__init__(relation, gate, recency)
         self.column, self.levels = relation.source, levels
 
-    def speaking(self, batch: Batch) -> Tensor:
-        """1 for positions that speak, `[b, l]`; 0 for all where the attribute is not known."""
+    def selected(self, batch: Batch) -> Tensor:
+        """1 for positions that contribute, `[b, l]`; 0 for all where the attribute is not known."""
         levels = batch.levels.get(self.column)
         if levels is None:
             return torch.zeros(batch.items.shape, device=batch.items.device)
@@ -52,19 +52,19 @@ class SomePositionsModule(RowModule):
         return found.float()
 
     def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Contribution, Tensor]:
-        """The rows of the positions that speak, weighted by recency."""
-        return super().contribution(batch, looked_up, weights * self.speaking(batch).unsqueeze(1))
+        """The rows of the positions that contribute, weighted by recency."""
+        return super().contribution(batch, looked_up, weights * self.selected(batch).unsqueeze(1))
 
     def values_between(self, batch: Batch, items: Tensor) -> Tensor:
         """See `ContributingModule.values_between`."""
-        return super().values_between(batch, items) * self.speaking(batch).unsqueeze(2)
+        return super().values_between(batch, items) * self.selected(batch).unsqueeze(2)
 
     def onnx_contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> Tensor:
         """See `ContributingModule.onnx_contribution`."""
-        return super().onnx_contribution(batch, looked_up, weights * self.speaking(batch).unsqueeze(1))
+        return super().onnx_contribution(batch, looked_up, weights * self.selected(batch).unsqueeze(1))
 
 
-class BehaviourRowsModule(SomePositionsModule):
+class BehaviourRowsModule(SelectedPositionsModule):
     """What follows an interaction that has one value of a category."""
 
     @classmethod
@@ -74,7 +74,7 @@ class BehaviourRowsModule(SomePositionsModule):
         return cls(relation, gate, options.recency(RECENCY_DECAY), (relation.level,))
 
 
-class NegativeModule(SomePositionsModule):
+class NegativeModule(SelectedPositionsModule):
     """What goes with an item that did not please: it is taken off the scores."""
 
     @classmethod
