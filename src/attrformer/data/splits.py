@@ -100,38 +100,53 @@ def _last_events(dataset: Dataset, chosen: NDArray[np.bool_]) -> Split:
         chosen: bool `[m]`, these events.
     """
     sequences = dataset.sequences
-    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
-    events = np.flatnonzero(chosen)
-    # Positions of the events by user; a user's last two are the two before the first of the next user.
-    ends = np.searchsorted(events, stops)
-    counts = ends - np.searchsorted(events, starts)
-    enough = counts >= 2
-    enough[enough] = events[ends[enough] - 2] > starts[enough]
-    users = np.flatnonzero(enough)
+    users, until, first, last = last_events(sequences, chosen)
     if not len(users):
         raise DataError(
             f"no user has two of the events to be predicted ({sequences.meaning.text}) and an interaction before them",
             fix="Give longer histories, use a time split, or predict other events",
             source=dataset.name,
         )
-    first, last = events[ends[users] - 2], events[ends[users] - 1]
-    until = stops.copy()
-    until[users] = first
-    left = int((stops[users] - 1 - last).sum())
+    left = int((sequences.offsets[1:][users] - 1 - last).sum())
     return Split(
         name="leave-one-out",
-        train=sequences.slices(starts, until),
+        train=sequences.slices(sequences.offsets[:-1], until),
         validation=targets_at(sequences, users, first),
         test=targets_at(sequences, users, last),
         dropped=(
             *told_users(
                 dataset,
-                np.flatnonzero(~enough),
+                np.setdiff1d(np.arange(len(sequences)), users),
                 "have fewer than two of the events to be predicted after an interaction and are only trained on",
             ),
             *((f"{left:,} interactions after the last event to be predicted are left out",) if left else ()),
         ),
     )
+
+
+def last_events(
+    sequences: Sequences, chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The last two events of each user that has two and an interaction before them.
+
+    Args:
+        sequences: one row for each user.
+        chosen: bool `[m]`, the events.
+
+    Returns:
+        These users, where the training of every user ends, and the positions of the two events of these users.
+    """
+    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
+    events = np.flatnonzero(chosen)
+    # Events are in the order of users, so that a user's last two are before the first of the next user.
+    ends = np.searchsorted(events, stops)
+    enough = ends - np.searchsorted(events, starts) >= 2
+    enough[enough] = events[ends[enough] - 2] > starts[enough]
+    users = np.flatnonzero(enough)
+    first, last = events[ends[users] - 2], events[ends[users] - 1]
+    until = stops.copy()
+    until[users] = first
+    return users, until, first, last
 
 
 def time_split(
