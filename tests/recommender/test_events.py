@@ -21,8 +21,11 @@ from attrformer.data.splits import leave_one_out
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.models.attrformer import AttrFormerConfig, AttrFormerNetwork
 from attrformer.models.inputs import InputMaker
+from attrformer.models.registry import build_network
 from attrformer.recommender import AttrFormer, Config, Recommender
 from attrformer.recommender.config import LATER, changed_options
+from attrformer.recommender.warm_start import carry_over
+from attrformer.relations.build import build_relations
 
 PURCHASES, RETURNS = "data.targets=event=purchase", "data.negative=event=return"
 
@@ -235,3 +238,24 @@ def test_the_event_and_weight_of_the_target_change_no_score(seed: int) -> None:
         torch.testing.assert_close(one, two)
     names = [name for name in relations if name.startswith(("after_", "negative"))]
     assert len(names) == 3 and any(bool(part.abs().max() > 0) for part in first)
+
+
+@pytest.mark.slow
+def test_a_warm_start_carries_values_over_by_their_text() -> None:
+    config = config_of(PURCHASES)
+    old = AttrFormer(config).fit(event_shop(), progress=False).fitted
+    data = config.data.filtered(event_shop(returns=True))
+    relations = build_relations(data, config.data.split_of(data).train, config.relations, 0)
+    network = build_network(relations, config.model, 0.0)
+    carry_over(old, network, relations, data.item_ids)
+    assert old.relations.categories["event"] == ("browse", "purchase", "view")
+    assert relations.categories["event"] == ("browse", "purchase", "return", "view")
+    known = torch.tensor([0, 1, 2, 4])
+    parameters, before = dict(network.named_parameters()), dict(old.network.named_parameters())
+    pairs = [name for name in before if name.endswith(".pair")]
+    levels = [name for name in before if name.endswith(".recency.by_level.behaviour_event") and "after_" in name]
+    assert len(pairs) == 1 and len(levels) == 3
+    assert torch.equal(parameters[pairs[0]][known][:, known], before[pairs[0]]) and before[pairs[0]].any()
+    for name in levels:
+        assert torch.equal(parameters[name][known], before[name])
+        assert parameters[name][3] == 0

@@ -84,7 +84,8 @@ def _axes(network: AttrFormerNetwork, relations: RelationSet, item_ids: IdMap) -
         axes[f"table.attribute.{module_key(feature.name)}"] = [feature.exact_labels, None]
     for name, relation in relations.items():
         own = relation.parameter_axes(relations)
-        axes |= {f"relations.{module_key(name)}.{parameter}": labels for parameter, labels in own.items()}
+        for group in ("relations", "position_relations"):
+            axes |= {f"{group}.{module_key(name)}.{parameter}": labels for parameter, labels in own.items()}
     for name, _ in network.named_parameters():
         _, inside, column = name.rpartition(".recency.by_level.")
         labels = relations.categories.get(name_of_key(column).removeprefix("behaviour_")) if inside else None
