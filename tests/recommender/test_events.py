@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 from tests.relations.builders import relations_of, shop, with_events
-from tests.support.event_shop import VIEWED, event_log, event_shop
+from tests.support.event_shop import VIEWED, event_log, event_shop, returning_shop
 from tests.support.recommenders import small_config
 
 from attrformer.config import to_dict
@@ -62,6 +62,18 @@ def test_predicting_purchases_from_all_events_pays_and_rows_by_event_pay_more() 
     assert figures[0] + 0.05 < figures[1] and figures[1] + 0.1 < figures[2], figures
     strengths = rows.relation_strengths()
     assert strengths["after_event=view"] > 2 * strengths["after_event=browse"]
+
+
+@pytest.mark.slow
+def test_what_is_returned_pushes_down_what_goes_with_it() -> None:
+    data, figures = returning_shop(seed=2), []
+    for options in ([], [RETURNS]):
+        model = Recommender(config_of(PURCHASES, "training.epochs=30", "seed=2", *options)).fit(data, progress=False)
+        parts = [model.evaluate(data, part=part).values()["seen=hidden"]["NDCG@10"] for part in ("validation", "test")]
+        figures.append(float(np.mean(parts)))
+    assert figures[0] + 0.01 < figures[1], figures
+    strengths = model.relation_strengths()
+    assert strengths["negative"] > 0.5 * strengths["near"]
 
 
 def test_the_protocol_says_what_is_predicted(model: AttrFormer, data: Dataset) -> None:

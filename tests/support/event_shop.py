@@ -42,3 +42,21 @@ def event_log(users: int = 200, seed: int = 0, returns: bool = False) -> pl.Data
 def event_shop(users: int = 200, seed: int = 0, returns: bool = False) -> Dataset:
     """The same as a dataset; arguments as for `event_log`."""
     return Dataset.from_frames(event_log(users, seed, returns), name="events")
+
+
+def returning_shop(users: int = 400, seed: int = 0) -> Dataset:
+    """Users buy in three groups of items, until they return an item: then they buy nothing of its group any more."""
+    rng = np.random.default_rng(seed)
+    rows: list[tuple[str, int, int, str]] = []
+    for user in range(users):
+        groups, time = rng.permutation(GROUPS)[:3].tolist(), 0
+        for _ in range(int(rng.integers(6, 10))):
+            group = int(rng.choice(groups))
+            item = group * EACH + int(rng.integers(EACH))
+            rows.append((f"u{user}", item, time := time + 60, "purchase"))
+            if len(groups) > 1 and rng.random() < 0.25:
+                rows.append((f"u{user}", item, time := time + 60, "return"))
+                groups.remove(group)
+    return Dataset.from_frames(
+        pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "event"], orient="row"), name="returns"
+    )
