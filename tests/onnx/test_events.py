@@ -20,7 +20,10 @@ pytest.importorskip("onnxruntime")
 
 def test_an_exported_model_reads_events_and_hides_what_was_bought(tmp_path: Path) -> None:
     config = small_config(
-        "relations.neighbours=false", "data.targets=event=purchase", "data.negative=event=return", "training.epochs=1"
+        "relations.similar_users=false",
+        "data.targets=event=purchase",
+        "data.negative=event=return",
+        "training.epochs=1",
     )
     model = AttrFormer(config).fit(event_shop(users=80, returns=True), progress=False)
     export_model(model, tmp_path / "onnx")

@@ -31,7 +31,7 @@ PURCHASES, RETURNS = "data.targets=event=purchase", "data.negative=event=return"
 
 
 def config_of(*more: str) -> Config:
-    return small_config("relations.neighbours=false", "training.epochs=4", *more)
+    return small_config("relations.similar_users=false", "training.epochs=4", *more)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_what_is_returned_pushes_down_what_goes_with_it() -> None:
         figures.append(float(np.mean(parts)))
     assert figures[0] + 0.01 < figures[1], figures
     strengths = model.relation_strengths()
-    assert strengths["negative"] > 0.5 * strengths["near"]
+    assert strengths["negative"] > 0.5 * strengths["cooccurrence_near"]
 
 
 def test_the_protocol_says_what_is_predicted(model: AttrFormer, data: Dataset) -> None:
@@ -103,7 +103,7 @@ def test_parts_sum_to_the_score_and_returns_push_down(model: AttrFormer) -> None
         pl.col("contribution").sum(), pl.col("score").first()
     )
     np.testing.assert_allclose(sums["contribution"], sums["score"], atol=1e-4)
-    against = parts.filter(pl.col("part") == "negative")
+    against = parts.filter(pl.col("component") == "negative")
     assert len(against) and (against["contribution"] <= 0).all() and (against["contribution"] < 0).any()
     reasons = set(parts["reason"].drop_nulls())
     assert any(reason.startswith("Often bought after “") and reason.endswith("” was viewed") for reason in reasons)
@@ -113,7 +113,7 @@ def test_parts_sum_to_the_score_and_returns_push_down(model: AttrFormer) -> None
 def test_a_return_lowers_the_score_of_the_item(model: AttrFormer) -> None:
     def part(event: str) -> float:
         history = [{"item_id": 3, "event": "view"}, {"item_id": 70, "event": event}]
-        found = model.explain(histories=[history], items=[70]).filter(pl.col("part") == "negative")
+        found = model.explain(histories=[history], items=[70]).filter(pl.col("component") == "negative")
         return float(found["contribution"][0])
 
     assert part("return") < -0.01 and part("purchase") == 0.0
@@ -215,7 +215,7 @@ def test_the_event_and_weight_of_the_target_change_no_score(seed: int) -> None:
     weights = np.random.default_rng(seed).random(len(data.sequences.items)).astype(np.float32) + 0.5
     told = replace(data.sequences, behaviours={**data.sequences.behaviours, "quantity": weights})
     data = replace(data, sequences=replace(told, meaning=replace(told.meaning, weight="quantity")))
-    relations = relations_of(data, neighbours=False)
+    relations = relations_of(data, similar_users=False)
     torch.manual_seed(seed)
     network = AttrFormerNetwork(relations, AttrFormerConfig(width=8, layers=2, max_length=20, dropout=0.0), 0.0).eval()
     with torch.no_grad():

@@ -28,19 +28,19 @@ BUY, RETURN, VIEW = 0, 1, 2
 def counts_by_loops(
     train: Sequences, users: NDArray[np.int64], items: int, earlier: NDArray[np.float32], later: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Pairs within the window of `SMALL.near`, forward only, of the given users."""
+    """Pairs within the window of `SMALL.cooccurrence_near`, forward only, of the given users."""
     found = np.zeros((items, items))
     for user in users:
         start, stop = train.offsets[user], train.offsets[user + 1]
         for here in range(start, stop):
-            for there in range(here + 1, min(here + SMALL.near.window, stop - 1) + 1):
-                weight = SMALL.near.decay ** (there - here - 1)
+            for there in range(here + 1, min(here + SMALL.cooccurrence_near.window, stop - 1) + 1):
+                weight = SMALL.cooccurrence_near.decay ** (there - here - 1)
                 found[train.items[here], train.items[there]] += weight * earlier[here] * later[there]
     return found
 
 
 def normalised(counts: NDArray[np.float64], popularity: NDArray[np.float64]) -> NDArray[np.float64]:
-    alpha, degree = SMALL.near.alpha, counts.sum(1, keepdims=True)
+    alpha, degree = SMALL.cooccurrence_near.alpha, counts.sum(1, keepdims=True)
     left = np.where(degree > 0, degree, 1.0) ** -(1 - alpha)
     return counts * left * np.maximum(popularity, 1.0) ** -alpha
 
@@ -100,7 +100,9 @@ def test_negative_pairs_count_in_both_directions_and_with_themselves(data: Datas
         used = np.isin(train.row_of_position(), users)
         forward = counts_by_loops(train, users, data.item_count, against, against)
         popularity = np.bincount(train.items[used], against[used], minlength=data.item_count)
-        expected = normalised(forward + SMALL.near.backward * forward.T, popularity) + np.eye(data.item_count)
+        expected = normalised(forward + SMALL.cooccurrence_near.backward * forward.T, popularity) + np.eye(
+            data.item_count
+        )
         np.testing.assert_allclose(whole(relation, fold), expected, rtol=1e-5)
 
 
@@ -110,15 +112,15 @@ def test_positive_relations_do_not_count_what_counts_against(data: Dataset, rela
     everyone = np.arange(len(train))
     forward = counts_by_loops(train, everyone, data.item_count, counting, counting)
     popularity = np.bincount(train.items, counting, minlength=data.item_count)
-    expected = normalised(forward + SMALL.near.backward * forward.T, popularity)
-    near = relations.rows["near"]
+    expected = normalised(forward + SMALL.cooccurrence_near.backward * forward.T, popularity)
+    near = relations.rows["cooccurrence_near"]
     np.testing.assert_allclose(np.stack([near.row(item) for item in range(data.item_count)]), expected, rtol=1e-5)
 
 
 def test_weights_count_like_repetitions_of_each_of_a_pair() -> None:
     histories = sequences([[0, 1], [0, 2]], behaviours={"quantity": np.float32([2, 3, 1, 1])})
     weighted = dataset(replace(histories, meaning=Meaning({}, "quantity")), 3)
-    near = relations_of(weighted, near=CooccurrenceConfig(alpha=0.0)).rows["near"]
+    near = relations_of(weighted, cooccurrence_near=CooccurrenceConfig(alpha=0.0)).rows["cooccurrence_near"]
     # Item 1 has 2 x 3 and item 2 has 1 x 1 of all that follows item 0.
     np.testing.assert_allclose(near.row(0), np.float32([0, 6 / 7, 1 / 7]), rtol=1e-6)
     assert relations_of(weighted).popularity.tolist() == [3, 3, 1]
@@ -126,7 +128,7 @@ def test_weights_count_like_repetitions_of_each_of_a_pair() -> None:
 
 def test_cut_rows_hold_what_counts_only(data: Dataset) -> None:
     dense, cut = relations_of(data), relations_of(data, dense_items=0, top_k=30)
-    for name in ("after_event=view", "negative", "near"):
+    for name in ("after_event=view", "negative", "cooccurrence_near"):
         for item in range(data.item_count):
             np.testing.assert_allclose(dense.rows[name].row(item), cut.rows[name].row(item), rtol=1e-5, atol=1e-7)
 

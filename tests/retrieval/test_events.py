@@ -18,7 +18,7 @@ pytest.importorskip("usearch")
 @pytest.mark.parametrize("content", [12, 200])
 def test_an_index_gives_what_the_model_gives(sparse: bool, content: int) -> None:
     config = small_config(
-        *("relations.neighbours=false", "data.targets=event=purchase", "data.negative=event=return"),
+        *("relations.similar_users=false", "data.targets=event=purchase", "data.negative=event=return"),
         *("training.epochs=1", f"relations.dense_items={0 if sparse else 1000}", "relations.top_k=40"),
     )
     model = AttrFormer(config).fit(event_shop(users=80, returns=True), progress=False)

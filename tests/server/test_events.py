@@ -16,7 +16,7 @@ from attrformer.server.state import Service
 
 @pytest.mark.slow
 def test_a_history_with_its_events_has_the_answer_of_the_user(tmp_path: Path) -> None:
-    config = small_config("relations.neighbours=false", "data.targets=event=purchase", "training.epochs=1")
+    config = small_config("relations.similar_users=false", "data.targets=event=purchase", "training.epochs=1")
     AttrFormer(config).fit(event_shop(users=60), progress=False).save(tmp_path / "run" / "model")
     service = Service(tmp_path / "run", ServeOptions())
     service.engine.start()

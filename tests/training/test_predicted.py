@@ -85,7 +85,7 @@ def test_examples_ask_for_the_next_event_and_weigh_it(prefixes: bool) -> None:
     examples = Examples(data.sequences, relations, maker, 3, TrainingConfig(), target, 0, prefixes=prefixes)
     wanted, asked = following(rows, 2), {}
     for _, _, example in examples.epoch(0):
-        at = example.batch.at_places(example.batch.items)
+        at = example.batch.at_target_positions(example.batch.items)
         for row, place in (example.mask > 0).nonzero().tolist():
             position = int(at[row, place])
             counts, items = example.counts[row, place].tolist(), example.items[row, place].tolist()

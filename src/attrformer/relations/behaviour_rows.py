@@ -91,7 +91,7 @@ class BehaviourRowsRelation(RowRelation):
         if not earlier.any():
             return None
         later = counting if train.targets is None else counting * train.targets
-        window = replace(options.near, enabled=True, backward=0.0)
+        window = replace(options.cooccurrence_near, enabled=True, backward=0.0)
         top_k = options.kept_entries(items)
         blocks, tables = counted_rows(train, items, folds, window, (earlier, later), top_k=top_k)
         name = relation_name(cls.kind, f"{_escaped(column)}={value}")

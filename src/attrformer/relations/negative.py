@@ -77,7 +77,7 @@ class NegativeRelation(RowRelation):
         negative = negative if train.weights is None else negative * train.weights
         top_k = options.kept_entries(items)
         blocks, tables = counted_rows(
-            train, items, folds, options.near, (negative, negative), top_k=top_k, itself=ITSELF
+            train, items, folds, options.cooccurrence_near, (negative, negative), top_k=top_k, itself=ITSELF
         )
         return cls(NAME, items, blocks, items, **tables, condition=condition, levels=levels)
 

@@ -73,7 +73,7 @@ class Examples:
         cut = prefixes_of if prefixes else windows_of
         self._users, self._starts, self._stops = cut(train, self._predicted, max_length)
         self._followers = Followers(train, self._predicted) if partners else None
-        self._cache = self._align_all() if relations.neighbours and len(train.items) <= CACHED_NEIGHBOURS else None
+        self._cache = self._align_all() if relations.similar_users and len(train.items) <= CACHED_NEIGHBOURS else None
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
@@ -223,7 +223,7 @@ class Examples:
         return similar.read(self._align(flat) if self._cache is None else self._cache.rows(flat), absolute.shape)
 
     def _align(self, absolute: NDArray[np.int64]) -> AlignedUsers:
-        index, similar = self._relations.neighbours, self._maker.similar
+        index, similar = self._relations.similar_users, self._maker.similar
         assert index is not None and similar is not None
         rows = np.searchsorted(self._train.offsets, absolute, side="right") - 1
         ends = absolute - self._train.offsets[rows] + 1
