@@ -133,6 +133,14 @@ def test_cut_rows_hold_what_counts_only(data: Dataset) -> None:
             np.testing.assert_allclose(dense.rows[name].row(item), cut.rows[name].row(item), rtol=1e-5, atol=1e-7)
 
 
+def test_tables_of_all_values_are_cut_where_they_are_large_together(data: Dataset) -> None:
+    relations = relations_of(data, dense_items=3 * data.item_count - 1, top_k=5)
+    assert relations.rows["cooccurrence_near"].dense is not None and relations.rows["negative"].dense is not None
+    cut = relations.rows["after_event=view"]
+    assert cut.dense is None and cut.values is not None and cut.values.shape[1] == 5
+    assert relations_of(data, dense_items=3 * data.item_count).rows["after_event=view"].dense is not None
+
+
 def test_an_update_counts_again(data: Dataset, relations: RelationSet) -> None:
     half = relations_of(replace(data, sequences=data.sequences.rows(np.arange(20))))
     half = half.having(lambda relation: relation.source == "event")

@@ -92,7 +92,9 @@ class BehaviourRowsRelation(RowRelation):
             return None
         later = counting if train.targets is None else counting * train.targets
         window = replace(options.cooccurrence_near, enabled=True, backward=0.0)
-        top_k = options.kept_entries(items)
+        # The tables of all values together take no more memory than that of one relation may.
+        kept = options.kept_entries(items * len(train.meaning.values[column]))
+        top_k = None if kept is None else min(kept, items)
         blocks, tables = counted_rows(train, items, folds, window, (earlier, later), top_k=top_k)
         name = relation_name(cls.kind, f"{_escaped(column)}={value}")
         return cls(
