@@ -225,7 +225,9 @@ def test_every_column_of_the_interactions_is_told_once_and_can_be_declared() -> 
     )
     assert list(dataset.sequences.behaviours) == ["rating", "channel"]
     assert "interactions: column 'transactionid' is not used, as it is declared" in dataset.notes
-    with pytest.raises(ConfigurationError, match=r"is a number or a category. Use 'numeric', 'categorical' or 'ignore'"):
+    with pytest.raises(
+        ConfigurationError, match=r"is a number or a category. Use 'numeric', 'categorical' or 'ignore'"
+    ):
         Dataset.from_frames(log, kinds={"channel": "multi"})
 
 

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.csr import offsets_of
 from attrformer.columns import COUNT, ITEM, TIMESTAMP, USER
+from attrformer.csr import offsets_of
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.behaviour_columns import read_behaviours
 from attrformer.data.duplicates import COUNTED, find_repeats

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.csr import offsets_of
 from attrformer.columns import TIMESTAMP
+from attrformer.csr import offsets_of
 from attrformer.data.meaning import Condition, Meaning
 from attrformer.errors import DataError
 

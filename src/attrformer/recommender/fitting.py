@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -85,7 +84,6 @@ class Fit:
             Stopped: after an interrupt, once the state has been saved.
         """
         config, split = self.config, self.split
-        config.data.check_split(split)
         require_known(config.evaluation.metrics)
         parse_metric(config.training.metric)
         device = choose_device(config.training.device)
@@ -104,7 +102,7 @@ class Fit:
             return self._fitted(network, relations, settled, trainer, device)
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
-        require_trainable(self.dataset, self.split, self.config.model)
+        require_trainable(self.dataset, self.split, self.config)
         lengths = self.split.train.lengths
         precision = choose_precision(self.config.training.precision, device)
         settled = {
@@ -266,14 +264,15 @@ def fingerprint(dataset: Dataset, split: Split) -> str:
     ]
     arrays += [] if split.train.times is None else [split.train.times]
     arrays += split.train.behaviours.values()
-    for attribute in (*dataset.item_attributes.values(), *dataset.user_attributes.values()):
+    arrays += [changing.times for changing in dataset.item_changes.values()]
+    tables = (dataset.item_attributes, dataset.user_attributes, dataset.item_changes)
+    for attribute in (attribute for table in tables for attribute in table.values()):
         digest.update(repr((attribute.name, attribute.kind.value, attribute.vocabulary)).encode())
         arrays += [attribute.offsets, attribute.codes, attribute.numbers]
     for name, edges in dataset.item_relations.items():
         digest.update(name.encode())
         arrays += [edges.source, edges.target, edges.weight]
-    if split.train.meaning.to_json():
-        digest.update(json.dumps(split.train.meaning.to_json()).encode())
+    digest.update(split.train.meaning.digest())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

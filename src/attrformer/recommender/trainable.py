@@ -5,23 +5,25 @@ from __future__ import annotations
 from attrformer.data.dataset import Dataset
 from attrformer.data.splits import Split
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.models.config import ModelConfig
+from attrformer.recommender.config import Config
 from attrformer.training.predicted import Predicted
 
 
-def require_trainable(dataset: Dataset, split: Split, model: ModelConfig) -> None:
+def require_trainable(dataset: Dataset, split: Split, config: Config) -> None:
     """Refuses training sequences in which nothing is to be predicted from anything.
 
     Args:
         dataset: the data.
         split: of the data.
-        model: options of the model.
+        config: all options.
 
     Raises:
         DataError: no user has two training interactions, or none before one that is predicted.
-        ConfigurationError: the model cannot tell interactions apart, and the options do.
+        ConfigurationError: the model cannot tell interactions apart, and the options do; or the split was made of data
+            that do not know what the options say.
     """
-    train = split.train
+    config.data.check_split(split)
+    train, model = split.train, config.model
     if int(train.lengths.max(initial=0)) < 2:
         raise DataError(
             "no user has two training interactions, so there is nothing to learn from",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from attrformer.nn.relations.base import ModuleOptions, RelationModule
+from attrformer.nn.relations.changing_attribute import ChangingAttributeModule
 from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.nn.relations.positions import BehaviourModule, CategoryModule, TimeGapModule
 from attrformer.nn.relations.repeat import RepeatModule
@@ -15,6 +16,7 @@ from attrformer.nn.relations.time_bucket import TimeBucketModule
 from attrformer.nn.relations.user_attribute import UserAttributeModule
 from attrformer.relations.base import Relation
 from attrformer.relations.behaviour_rows import BehaviourRowsRelation
+from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.negative import NegativeRelation
 from attrformer.relations.positions import BehaviourRelation, CategoryRelation, TimeGapRelation
@@ -29,6 +31,7 @@ from attrformer.relations.user_attribute import UserAttributeRelation
 MODULES: Final[dict[type[Relation], type[RelationModule]]] = {
     RowRelation: RowModule,
     ItemAttributeRelation: ItemAttributeModule,
+    ChangingAttributeRelation: ChangingAttributeModule,
     UserAttributeRelation: UserAttributeModule,
     TimeBucketRelation: TimeBucketModule,
     RepeatRelation: RepeatModule,
