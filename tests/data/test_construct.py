@@ -36,11 +36,13 @@ def test_sequences_are_sorted_by_user_and_time_and_ties_keep_the_order_of_the_ro
     assert dataset.item_ids.decode(dataset.sequences.items).to_list() == [3, 7, 5, 7, 3]
     assert dataset.sequences.times is not None
     assert dataset.sequences.times.tolist() == [10, 10, 20, 30, 30]
-    assert list(dataset.sequences.behaviours) == ["rating"]
+    assert list(dataset.sequences.behaviours) == ["rating", "channel"]
     np.testing.assert_array_equal(dataset.sequences.behaviours["rating"], np.float32([np.nan, 5, 2, 4, 1]))
+    np.testing.assert_array_equal(dataset.sequences.behaviours["channel"], np.float32([1, 0, 0, 1, 1]))
+    assert dataset.sequences.meaning.values == {"channel": ("app", "web")}
     assert dataset.notes == (
         "interactions: column 'rating' is read as a behaviour attribute, a number",
-        "interactions: column 'channel' is not used, a behaviour attribute has to be a number",
+        "interactions: column 'channel' is read as a behaviour attribute, a category of 2",
         "interactions: column 'timestamp' holds seconds since 1970, from 1970-01-01 to 1970-01-01; if nothing happened "
         "then, they are counters, and only their order means anything",
     )
@@ -219,11 +221,15 @@ def test_every_column_of_the_interactions_is_told_once_and_can_be_declared() -> 
     ]
     for column in ("rating", "channel", "transactionid", "note", "price", "timestamp"):
         assert sum(f"column '{column}'" in note for note in Dataset.from_frames(log).notes) == 1
-    dataset = Dataset.from_frames(log, kinds={"transactionid": "ignore", "interactions.rating": "numeric"})
-    assert list(dataset.sequences.behaviours) == ["rating"]
+    dataset = Dataset.from_frames(
+        log, kinds={"transactionid": "ignore", "note": "ignore", "interactions.rating": "numeric"}
+    )
+    assert list(dataset.sequences.behaviours) == ["rating", "channel"]
     assert "interactions: column 'transactionid' is not used, as it is declared" in dataset.notes
-    with pytest.raises(ConfigurationError, match=r"a behaviour attribute is a number. Use 'numeric' or 'ignore'"):
-        Dataset.from_frames(log, kinds={"channel": "categorical"})
+    with pytest.raises(
+        ConfigurationError, match=r"is a number or a category. Use 'numeric', 'categorical' or 'ignore'"
+    ):
+        Dataset.from_frames(log, kinds={"channel": "multi"})
 
 
 @pytest.mark.parametrize(

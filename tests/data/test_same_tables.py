@@ -212,6 +212,7 @@ def assert_same(left: Dataset, right: Dataset, what: str) -> None:
     assert list(left.sequences.behaviours) == list(right.sequences.behaviours), what
     for name, values in left.sequences.behaviours.items():
         np.testing.assert_array_equal(values, right.sequences.behaviours[name], what)
+    assert left.sequences.meaning == right.sequences.meaning, what
     assert {name: described(attribute) for name, attribute in left.item_attributes.items()} == {
         name: described(attribute) for name, attribute in right.item_attributes.items()
     }, what

@@ -94,4 +94,4 @@ def _candidates(option: Option) -> Iterator[Any]:
         elif kind.startswith("mapping"):
             yield {"items.a b": "multi"}
         elif kind != "null":
-            yield from ("cuda:1", "MRR@5") if kind == "text" else (kind,)
+            yield from ("cuda:1", "MRR@5", "event=a b") if kind == "text" else (kind,)

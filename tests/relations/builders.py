@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.data.dataset import Dataset, Edges
 from attrformer.data.id_map import IdMap
+from attrformer.data.meaning import Condition, Meaning
 from attrformer.data.sequences import Sequences
 from attrformer.relations.build import build_relations
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
@@ -109,6 +110,17 @@ def walks(users: int, items: int, seed: int, longest: int = 12) -> list[list[int
             row.append(int(rng.integers(items)) if far else (row[-1] + int(rng.integers(1, 3))) % items)
         rows.append(row)
     return rows
+
+
+def with_events(dataset: Dataset, seed: int = 0, targets: str = "event=buy", negative: str = "event=return") -> Dataset:
+    """The same data with an event for each interaction, of which purchases are predicted and returns count against."""
+    count = len(dataset.sequences.items)
+    events = np.random.default_rng(seed).integers(0, 3, count).astype(np.float32)
+    meaning = Meaning(
+        {"event": ("buy", "return", "view")}, None, Condition.parse(negative, ""), Condition.parse(targets, "")
+    )
+    behaviours = {**dataset.sequences.behaviours, "event": events}
+    return replace(dataset, sequences=replace(dataset.sequences, behaviours=behaviours, meaning=meaning))
 
 
 def shop(seed: int = 0, users: int = 40, items: int = 30) -> Dataset:

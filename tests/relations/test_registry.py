@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.relations.builders import relations_of, shop
+from tests.relations.builders import relations_of, shop, with_events
 from tests.relations.changing import changing_shop
 from tests.relations.test_build import arrays
 from tests.support.vector_shop import with_vectors
@@ -48,7 +48,8 @@ def test_kinds_have_names_of_their_own() -> None:
 
 def test_every_kind_is_read_as_it_was_stored() -> None:
     vectors = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
-    relations = relations_of(with_vectors(changing_shop(), vectors), id_order=True).for_inference()
+    data = with_vectors(with_events(changing_shop()), vectors)
+    relations = relations_of(data, id_order=True, behaviour_rows=("event",)).for_inference()
     assert {type(relation) for relation in relations.values()} >= set(BUILT_IN) - {kind_of("id_order")}
     for name, relation in relations.items():
         again = kind_of(relation.kind).from_arrays(name, *relation.to_arrays())

@@ -33,6 +33,7 @@ from attrformer.data.id_columns import nearly_known, with_common_ids
 from attrformer.data.id_map import IdMap
 from attrformer.data.index_columns import without_index
 from attrformer.data.interactions import read_interactions
+from attrformer.data.meaning import PLAIN, Meaning
 from attrformer.data.options import CHANGES, OWNERS, Duplicates, TableOptions
 from attrformer.data.sequences import Sequences
 from attrformer.data.tables import (
@@ -84,7 +85,7 @@ def dataset_from_frames(
 
     Args:
         interactions: `user_id`, `item_id`, optionally `timestamp` (row order counts without it); every other
-            numeric column becomes a behaviour attribute.
+            column of numbers or categories becomes a behaviour attribute.
         items: `item_id`, optionally `title`; every other column becomes an attribute.
         users: `user_id`; every other column becomes an attribute.
         item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
@@ -123,21 +124,29 @@ def dataset_from_frames(
     return replace(dataset, frame_library=library_of(interactions))
 
 
-def histories_from_frame(frame: Any, behaviours: Iterable[str], name: str = "histories") -> Dataset:
+def histories_from_frame(
+    frame: Any, behaviours: Iterable[str], name: str = "histories", meaning: Meaning = PLAIN
+) -> Dataset:
     """Interactions that come after training, as a dataset whose behaviour attributes are read as they were then.
 
     Args:
         frame: of any frame library, or a path.
         behaviours: the behaviour attributes of the training; those that the table has are read whatever their name.
         name: what error messages call the table.
+        meaning: of the interactions of the training.
 
     Raises:
         DataError: the table cannot be used as it is.
     """
     table = open_table(frame, "interactions", {})
-    kinds = {f"interactions.{column}": "numeric" for column in behaviours if column in table.frame.columns}
+    kinds = {
+        f"interactions.{column}": "categorical" if column in meaning.values else "numeric"
+        for column in behaviours
+        if column in table.frame.columns
+    }
     dataset = dataset_of_tables({"interactions": table}, name=name, options=TableOptions(kinds=kinds))
-    return replace(dataset, frame_library=library_of(frame))
+    sequences = dataset.sequences.understood(meaning, name)
+    return replace(dataset, sequences=sequences, frame_library=library_of(frame))
 
 
 def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableOptions) -> Dataset:
@@ -215,7 +224,7 @@ def _extend_catalogue(item_ids: IdMap, sequences: Sequences, table: Table) -> tu
     known, listed = item_ids.values, id_column(table, ITEM)
     wider = IdMap(pl.concat([known, listed.rename(known.name)]).unique().sort())
     items = wider.encode(known)[sequences.items]
-    return wider, Sequences(sequences.offsets, items, sequences.times, sequences.behaviours)
+    return wider, replace(sequences, items=items)
 
 
 def _describe(

@@ -148,7 +148,7 @@ class Dataset:
 
         Args:
             interactions: `user_id`, `item_id`, optionally `timestamp` (row order counts without it); every other
-                numeric column becomes a behaviour attribute.
+                column of numbers or categories becomes a behaviour attribute.
             items: `item_id`, optionally `title`; every other column becomes an attribute.
             users: `user_id`; every other column becomes an attribute.
             item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import COUNT, ITEM, TIMESTAMP, USER
 from attrformer.csr import offsets_of
-from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.attributes import AttributeKind
+from attrformer.data.behaviour_columns import read_behaviours
 from attrformer.data.duplicates import COUNTED, find_repeats
 from attrformer.data.id_columns import spelling_notes
 from attrformer.data.id_map import IdMap
+from attrformer.data.meaning import Meaning
 from attrformer.data.sequences import Sequences
-from attrformer.data.tables import Table, id_column, number_column, require_columns
+from attrformer.data.tables import Table, id_column, require_columns
 from attrformer.data.times import Times, times_of
 from attrformer.errors import DataError
 
@@ -28,7 +29,6 @@ _DAY: Final = 86_400
 _YEARS: Final = (1_900, 2_100)
 # From 2000 to 2064.
 _EXCEL_DAYS: Final = (36_526, 60_000)
-_LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 class Interactions(NamedTuple):
@@ -67,12 +67,12 @@ def read_interactions(table: Table, kinds: Mapping[str, AttributeKind | None], d
     found = [*spelling_notes("user", user_ids.values), *spelling_notes("item", item_ids.values)]
     times = times_of(table.frame[TIMESTAMP], source=table.source) if TIMESTAMP in table.frame.columns else None
     found += [f"no column '{TIMESTAMP}', the order of the rows counts"] if times is None else _time_notes(times)
-    behaviours, said = _behaviours(table, kinds)
+    behaviours, values, said = read_behaviours(table, kinds)
     seconds = None if times is None else times.seconds.astype(np.int64)
     repeats = find_repeats(table.frame, rows, codes, seconds, duplicates)
     if duplicates == COUNTED and repeats.counts is not None:
         behaviours[COUNT] = _counts(table, repeats.counts)
-    unordered = Sequences(np.empty(0, np.int64), codes, seconds, behaviours)
+    unordered = Sequences(np.empty(0, np.int64), codes, seconds, behaviours, Meaning(values))
     if repeats.kept is not None:
         unordered, rows = _only(unordered, rows, repeats.kept, counted=duplicates == COUNTED)
     order = _order(rows, times, repeats.kept)
@@ -95,7 +95,7 @@ def _only(
         name: values if counted and name == COUNT else values[kept] for name, values in sequences.behaviours.items()
     }
     times = None if sequences.times is None else sequences.times[kept]
-    return Sequences(sequences.offsets, sequences.items[kept], times, behaviours), rows[kept]
+    return replace(sequences, items=sequences.items[kept], times=times, behaviours=behaviours), rows[kept]
 
 
 def _counts(table: Table, counts: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -107,61 +107,6 @@ def _counts(table: Table, counts: NDArray[np.int64]) -> NDArray[np.float32]:
             column=COUNT,
         )
     return counts.astype(np.float32)
-
-
-def _behaviours(
-    table: Table, kinds: Mapping[str, AttributeKind | None]
-) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
-    """The behaviour attributes, and what became of each column."""
-    found, notes = {}, []
-    for name in table.frame.columns:
-        if name in (USER, ITEM, TIMESTAMP):
-            continue
-        why = _unused(table.frame[name], kinds)
-        if why is not None:
-            notes.append(f"column '{name}' is not used, {why}")
-            continue
-        found[name] = _short(table, number_column(table, name))
-        told = ", as it is declared" if name in kinds else ""
-        notes.append(f"column '{name}' is read as a behaviour attribute, a number{told}")
-    return found, notes
-
-
-def _short(table: Table, numbers: pl.Series) -> NDArray[np.float32]:
-    """Numbers of single precision, NaN where missing."""
-    large = (numbers.abs() > _LARGEST).fill_null(False).arg_true()
-    if len(large):
-        raise DataError(
-            f"{numbers[int(large[0])]} is too large for a behaviour attribute",
-            fix=f"Correct the value, or leave the column out: kinds={{'interactions.{numbers.name}': 'ignore'}}",
-            source=table.source,
-            column=numbers.name,
-            row=int(large[0]),
-        )
-    return numbers.fill_null(float("nan")).to_numpy().astype(np.float32)
-
-
-def _unused(values: pl.Series, kinds: Mapping[str, AttributeKind | None]) -> str | None:
-    """Why a column is no behaviour attribute; None where it is one."""
-    if values.name in kinds:
-        return "as it is declared" if kinds[values.name] is None else None
-    if values.null_count() == len(values) or (
-        values.dtype.is_float() and values.fill_nan(None).null_count() == len(values)
-    ):
-        return "it is empty"
-    if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
-        return "a behaviour attribute has to be a number"
-    if after_the_fact(values.name):
-        return declare_to_use(values.name, "interactions")
-    return None
-
-
-def declare_to_use(name: str, table: str) -> str:
-    """Why a column that is computed after the fact is left out, and how to have it read."""
-    return (
-        "by its name it is computed after the interactions, from them, and would know of those to be predicted "
-        f"(kinds={{'{table}.{name}': 'numeric'}} reads it)"
-    )
 
 
 def _time_notes(times: Times) -> list[str]:

@@ -86,7 +86,7 @@ class TableOptions:
 
         Raises:
             DataError: a kind is declared for a column that is not there.
-            ConfigurationError: a column of the interactions is declared to be something else than a number.
+            ConfigurationError: a column of the interactions is declared to be neither a number nor a category.
         """
         found: dict[str, AttributeKind | None] = {
             ours: AttributeKind.LOCATION
@@ -95,10 +95,10 @@ class TableOptions:
         }
         for key, column in _columns(self.kinds, "kinds", table, present):
             found[column] = _kind(key, self.kinds[key])
-            if table == INTERACTIONS and found[column] not in (AttributeKind.NUMERIC, None):
+            if table == INTERACTIONS and found[column] not in (AttributeKind.NUMERIC, AttributeKind.CATEGORICAL, None):
                 raise ConfigurationError(
-                    f"kinds['{key}'] is '{self.kinds[key]}', and a behaviour attribute is a number. "
-                    f"Use 'numeric' or '{IGNORE}'."
+                    f"kinds['{key}'] is '{self.kinds[key]}', and a behaviour attribute is a number or a category. "
+                    f"Use 'numeric', 'categorical' or '{IGNORE}'."
                 )
         return found
 

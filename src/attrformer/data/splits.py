@@ -54,6 +54,10 @@ def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
     The context of the test target includes the validation item. Users with fewer interactions than `minimum` have no
     target; all they did is training.
 
+    Where the data say which events are predicted (`data.targets`), the targets are the last two of these, and what came
+    after the last one is left out. A user with fewer than two of them, or with nothing before the first of the two, has
+    no target.
+
     Args:
         dataset: the data, sequences oldest first.
         minimum: least interactions of a user with targets, at least 3.
@@ -64,6 +68,8 @@ def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
     """
     if minimum < 3:
         raise ConfigurationError(f"minimum={minimum} leaves contexts without an interaction. Use 3 or more.")
+    if dataset.sequences.targets is not None:
+        return _last_events(dataset, dataset.sequences.targets)
     sequences = dataset.sequences
     starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
     enough = sequences.lengths >= minimum
@@ -86,6 +92,63 @@ def leave_one_out(dataset: Dataset, minimum: int = 3) -> Split:
     )
 
 
+def _last_events(dataset: Dataset, chosen: NDArray[np.bool_]) -> Split:
+    """Leave-one-out by the last two events that are predicted.
+
+    Args:
+        dataset: the data.
+        chosen: bool `[m]`, these events.
+    """
+    sequences = dataset.sequences
+    users, until, first, last = last_events(sequences, chosen)
+    if not len(users):
+        raise DataError(
+            f"no user has two of the events to be predicted ({sequences.meaning.text}) and an interaction before them",
+            fix="Give longer histories, use a time split, or predict other events",
+            source=dataset.name,
+        )
+    left = int((sequences.offsets[1:][users] - 1 - last).sum())
+    return Split(
+        name="leave-one-out",
+        train=sequences.slices(sequences.offsets[:-1], until),
+        validation=targets_at(sequences, users, first),
+        test=targets_at(sequences, users, last),
+        dropped=(
+            *told_users(
+                dataset,
+                np.setdiff1d(np.arange(len(sequences)), users),
+                "have fewer than two of the events to be predicted after an interaction and are only trained on",
+            ),
+            *((f"{left:,} interactions after the last event to be predicted are left out",) if left else ()),
+        ),
+    )
+
+
+def last_events(
+    sequences: Sequences, chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The last two events of each user that has two and an interaction before them.
+
+    Args:
+        sequences: one row for each user.
+        chosen: bool `[m]`, the events.
+
+    Returns:
+        These users, where the training of every user ends, and the positions of the two events of these users.
+    """
+    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
+    events = np.flatnonzero(chosen)
+    # Events are in the order of users, so that a user's last two are before the first of the next user.
+    ends = np.searchsorted(events, stops)
+    enough = ends - np.searchsorted(events, starts) >= 2
+    enough[enough] = events[ends[enough] - 2] > starts[enough]
+    users = np.flatnonzero(enough)
+    first, last = events[ends[users] - 2], events[ends[users] - 1]
+    until = stops.copy()
+    until[users] = first
+    return users, until, first, last
+
+
 def time_split(
     dataset: Dataset,
     *,
@@ -96,7 +159,8 @@ def time_split(
     """Training before one point in time, validation from it to a second one, test from there on.
 
     The context of a target is everything that the user did before it, also inside the window. A user's very first
-    interaction has no context and is no target.
+    interaction has no context and is no target. Where the data say which events are predicted (`data.targets`), only
+    these are targets.
 
     Args:
         dataset: the data, with times.
@@ -115,8 +179,9 @@ def time_split(
     sequences = dataset.sequences
     window = _windows(dataset, validation, test)
     trained = window == 0
+    chosen = np.True_ if sequences.targets is None else sequences.targets
     parts = {
-        part: _window_targets(dataset, window == index, per_user, part)
+        part: _window_targets(dataset, (window == index) & chosen, per_user, part)
         for index, part in ((1, "validation"), (2, "test"))
     }
     idle = np.ones(dataset.user_count, dtype=bool)

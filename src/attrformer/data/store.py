@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from attrformer.columns import (
     CHANGED,
@@ -52,7 +53,7 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
             for table, attributes in (("items", dataset.item_attributes), ("users", dataset.user_attributes))
             for name, attribute in attributes.items()
         }
-        | {f"interactions.{name}": AttributeKind.NUMERIC.value for name in dataset.sequences.behaviours}
+        | {f"interactions.{name}": _kind_of(dataset, name) for name in dataset.sequences.behaviours}
         | {f"{CHANGES}.{name}": changes.kind.value for name, changes in dataset.item_changes.items()},
         "duplicates": "keep",
         "notes": list(dataset.notes),
@@ -96,8 +97,23 @@ def _interactions_frame(dataset: Dataset) -> pl.DataFrame:
     )
     if sequences.times is not None:
         frame = frame.with_columns(pl.Series(TIMESTAMP, sequences.times))
-    behaviours = [pl.Series(name, values).fill_nan(None) for name, values in sequences.behaviours.items()]
+    labels = sequences.meaning.values
+    behaviours = [
+        _labelled(name, values, labels[name]) if name in labels else pl.Series(name, values).fill_nan(None)
+        for name, values in sequences.behaviours.items()
+    ]
     return frame.with_columns(behaviours)
+
+
+def _kind_of(dataset: Dataset, behaviour: str) -> str:
+    category = behaviour in dataset.sequences.meaning.values
+    return str((AttributeKind.CATEGORICAL if category else AttributeKind.NUMERIC).value)
+
+
+def _labelled(name: str, codes: NDArray[np.float32], labels: tuple[str, ...]) -> pl.Series:
+    """A behaviour attribute with values in place of codes."""
+    places = np.where(np.isnan(codes), len(labels), codes).astype(np.int64)
+    return pl.Series(name, [*labels, None], dtype=pl.String).gather(places)
 
 
 def described_frame(key: str, ids: IdMap, attributes: dict[str, Attribute]) -> pl.DataFrame:

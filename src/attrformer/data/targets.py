@@ -48,10 +48,11 @@ class Targets:
 
     @property
     def repeats(self) -> NDArray[np.bool_]:
-        """Whether each target's item is in its context already, `[n]`."""
-        rows = self.contexts.row_of_position()
+        """Whether each target's item is in its context already, `[n]`, as one that is not recommended again."""
+        rows, seen = self.contexts.row_of_position(), self.contexts.seen
         repeated = np.zeros(len(self), dtype=bool)
-        repeated[rows[self.contexts.items == self.items[rows]]] = True
+        there = self.contexts.items == self.items[rows]
+        repeated[rows[there if seen is None else there & seen]] = True
         return repeated
 
     @property

@@ -146,8 +146,10 @@ def _measure(
             source="scores",
         )
     wanted = torch.from_numpy(targets.items[rows].astype(np.int64)).to(scores.device)
-    seen_rows = torch.from_numpy(contexts.row_of_position()).to(scores.device)
-    seen_items = torch.from_numpy(contexts.items.astype(np.int64)).to(scores.device)
+    shown = contexts.row_of_position(), contexts.items.astype(np.int64)
+    own_rows, own_items = shown if contexts.seen is None else (part[contexts.seen] for part in shown)
+    seen_rows = torch.from_numpy(own_rows).to(scores.device)
+    seen_items = torch.from_numpy(own_items).to(scores.device)
     ranks = target_ranks(scores, wanted, seen_rows, seen_items)
     best = top_items(scores, seen_rows, seen_items, length) if length else (wanted.new_empty(len(rows), 0),) * 2
     return {

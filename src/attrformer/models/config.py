@@ -38,6 +38,7 @@ def only(
         user_attributes=(),
         edges=(),
         behaviours=relations.behaviours and behaviours,
+        behaviour_rows=(),
         time_bucket=False,
         repeat=False,
         similar_users=False,
@@ -63,6 +64,9 @@ class ModelConfig(Options):
     READS_TARGET_OPTIONS: ClassVar[bool] = False
     """Whether the options of `target` are read."""
 
+    TRAINS_ON_TARGETS: ClassVar[bool] = True
+    """Whether the loss asks for the interactions of `Example.items` and `Example.final` alone."""
+
     name: str = ""
     max_length: int = field(default=200, metadata={"help": "latest interactions of a history that are read"})
 
@@ -74,6 +78,11 @@ class ModelConfig(Options):
     def allows_filled_batches(self) -> bool:
         """Whether the loss reads nothing of histories whose mask is 0, so that batches may be filled up with them."""
         return True
+
+    @property
+    def weighs_targets(self) -> bool:
+        """Whether the loss counts each target as the mask of the example says."""
+        return self.TRAINS_ON_TARGETS
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """The relations that this model reads, of those that the options ask for.

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.data.sequences import Sequences
+from attrformer.data.sequences import Sequences, recoded
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.similar_users import SimilarUsers
 from attrformer.relations.positions import level
@@ -107,7 +107,7 @@ class InputMaker:
 
         relations = self._relations
         levels = {
-            name: padded(level(sequences.behaviours[name], edges), 0)
+            name: padded(level(self._behaviour(sequences, name), edges), 0)
             for name, edges in relations.levels.items()
             if name in sequences.behaviours
         }
@@ -123,6 +123,14 @@ class InputMaker:
             user_codes=None if user_codes is None else torch.from_numpy(user_codes.astype(np.int64)),
         )
         return batch.to(self._device)
+
+    def _behaviour(self, sequences: Sequences, name: str) -> NDArray[np.float32]:
+        """A behaviour attribute in the codes of the model."""
+        labels, own = self._relations.categories.get(name), sequences.meaning.values.get(name)
+        values = sequences.behaviours[name]
+        if labels == own or labels is None:
+            return values
+        return recoded(values, own or (), labels, name, None)
 
 
 def together(longest: int, pairs: int = PAIRS) -> int:

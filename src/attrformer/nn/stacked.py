@@ -26,22 +26,27 @@ class StackedGates:
         weight: `[r, d]`.
         bias: `[r]`.
         signed: bool `[r]`.
+        sign: `[r]`, -1 for relations that are taken off the scores; None where there is none.
     """
 
     weight: Tensor
     bias: Tensor
     signed: Tensor
+    sign: Tensor | None = None
 
     @classmethod
     def of(cls, gates: list[Gate]) -> StackedGates:
         """Stacks at least one gate."""
         weight, bias = torch.stack([gate.weight for gate in gates]), torch.stack([gate.bias for gate in gates])
-        return cls(weight, bias, constant(tuple(gate.signed for gate in gates), bias.device))
+        signed = constant(tuple(gate.signed for gate in gates), bias.device)
+        sign = tuple(-1 if gate.against else 1 for gate in gates)
+        return cls(weight, bias, signed, constant(sign, bias.device) if -1 in sign else None)
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """g_a(h_t) of every relation, `[b, t, d]` to `[b, t, r]`."""
         raw = F.linear(hidden, self.weight, self.bias)
-        return torch.where(self.signed, raw, F.softplus(raw))
+        positive = F.softplus(raw)
+        return torch.where(self.signed, raw, positive if self.sign is None else positive * self.sign)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.data.id_map import IdMap
+from attrformer.data.meaning import PLAIN, Meaning
 from attrformer.data.sequences import Sequences
 from attrformer.errors import CheckpointError
 from attrformer.io import file_checksum, has_checksum, json_text, read_json, with_checksum
@@ -59,6 +60,8 @@ class Description:
         attributes: attributes of users, by name.
         levels: edges of each behaviour attribute's levels, by name.
         similar_users: index of training users, or None.
+        behaviours: behaviour attributes that a history may have.
+        meaning: of the interactions.
     """
 
     model: str
@@ -70,6 +73,8 @@ class Description:
     attributes: dict[str, UserAttribute]
     levels: dict[str, NDArray[np.float32]]
     similar_users: UserIndex | None
+    behaviours: tuple[str, ...] = ()
+    meaning: Meaning = PLAIN
 
 
 def write_description(description: Description, folder: Path) -> None:
@@ -99,6 +104,8 @@ def write_description(description: Description, folder: Path) -> None:
         "frame_library": description.frame_library,
         "user_attributes": attributes,
         "levels": list(description.levels),
+        "behaviours": list(description.behaviours),
+        "meaning": description.meaning.to_json(),
         "neighbours": neighbours,
         "items": _ids_out(description.items),
         "users": _ids_out(description.users),
@@ -176,6 +183,8 @@ def _described(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> De
         attributes=attributes,
         levels={name: arrays[f"levels/{number}"] for number, name in enumerate(described["levels"])},
         similar_users=neighbours,
+        behaviours=tuple(described.get("behaviours", described["levels"])),
+        meaning=Meaning.from_json(described.get("meaning", {})),
     )
 
 

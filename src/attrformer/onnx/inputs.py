@@ -72,7 +72,7 @@ def read_people(description: Description, histories: Any) -> People:
         contexts = _of_lists(description, list(histories.values()) if isinstance(histories, Mapping) else histories)
         library = description.frame_library
     else:
-        given = histories_from_frame(histories, description.levels)
+        given = histories_from_frame(histories, description.behaviours, meaning=description.meaning)
         names, named, library = given.user_ids.values.rename(USER), True, library_of(histories)
         codes = item_codes(description.items, given.item_ids.values, "histories")
         contexts = replace(given.sequences, items=codes[given.sequences.items].astype(np.int32))
@@ -191,7 +191,9 @@ def _of_lists(description: Description, lists: list[Any] | tuple[Any, ...]) -> S
     rows = [list(items) for items in lists]
     offsets = offsets_of([len(row) for row in rows])
     codes = item_codes(description.items, [item for row in rows for item in row], "histories")
-    return Sequences(offsets, codes.astype(np.int32))
+    unknown = np.full(len(codes), np.nan, dtype=np.float32)
+    behaviours = dict.fromkeys(description.meaning.columns, unknown)
+    return Sequences(offsets, codes.astype(np.int32), None, behaviours, description.meaning)
 
 
 def _value_codes(name: str, attribute: UserAttribute, values: list[Any]) -> Codes:

@@ -117,7 +117,7 @@ class OnnxRecommender:
             scores[:, closed] = -np.inf
             for row, own in zip(rows, scores, strict=True):
                 if hide_seen:
-                    own[people.contexts.row(int(row))] = -np.inf
+                    own[people.contexts.seen_items(int(row))] = -np.inf
                 best = best_places(own, k)
                 owners.append(np.full(len(best), row))
                 chosen.append(best)

@@ -143,6 +143,8 @@ def _describe(fitted: ModelState) -> Description:
         attributes=attributes if whole else {},
         levels=relations.levels if whole else {},
         similar_users=relations.similar_users if whole else None,
+        behaviours=fitted.behaviours,
+        meaning=knowledge.histories.meaning,
     )
 
 

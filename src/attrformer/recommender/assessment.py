@@ -33,11 +33,12 @@ def assess(fitted: ModelState, config: Config, dataset: Dataset, split: Split, p
         part: "test" or "validation".
 
     Raises:
-        ConfigurationError: the part is unknown.
+        ConfigurationError: the part is unknown, or the split was made of data that do not know what the options say.
         DataError: the dataset has another catalogue, or the split is none of it.
     """
     if part not in ("validation", "test"):
         raise ConfigurationError(f"Unknown part '{part}'. Use one of: validation, test.")
+    config.data.check_split(split)
     scorer = _TranslatingScorer(fitted, dataset)
     targets = split.test if part == "test" else split.validation
     popularity, activity = np.bincount(split.train.items, minlength=dataset.item_count), split.train.lengths
@@ -57,7 +58,7 @@ def assess(fitted: ModelState, config: Config, dataset: Dataset, split: Split, p
         "config": config.evaluation,
     }
     users, items = scorer.users[targets.users], scorer.items[targets.items]
-    leak = leak_of(fitted, config.data, users, items, targets, popularity[own])
+    leak = leak_of(fitted, config.data, users, items, targets, split.train.popularity(dataset.item_count)[own])
     if leak is not None:
         text = f"These figures are no measure of the model: {leak.sentence}. {leak.fix}."
         warnings.warn(text, LeakWarning, stacklevel=3)

@@ -12,6 +12,8 @@ from attrformer.config import Options, to_dict
 from attrformer.data.dataset import Dataset
 from attrformer.data.filters import core_filter
 from attrformer.data.held_out import held_out_items
+from attrformer.data.meaning import Condition, Meaning
+from attrformer.data.meaning_options import with_meaning
 from attrformer.data.options import TableOptions
 from attrformer.data.same_time import shuffle_same_time
 from attrformer.data.splits import Split, leave_one_out, time_split
@@ -88,6 +90,22 @@ class DataConfig(Options):
             "behaviour attribute; null: as the folder says, else kept"
         },
     )
+    targets: str | None = field(
+        default=None,
+        metadata={
+            "help": "interactions that are predicted, such as event=purchase; all are history. null: all are predicted"
+        },
+    )
+    negative: str | None = field(
+        default=None,
+        metadata={
+            "help": "interactions that count against their item, such as rating<=2 or event=return,skip; null: none do"
+        },
+    )
+    weight: str | None = field(
+        default=None,
+        metadata={"help": "column of the interactions that says how much each counts; null: all count the same"},
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,6 +119,9 @@ class DataConfig(Options):
         # Refuses what cannot be said of columns before any table is read.
         TableOptions(self.columns, self.kinds, self.separators)
         require(0.0 < self.held_out < 1.0, "held_out", self.held_out, "a share between 0 and 1")
+        for option in ("targets", "negative"):
+            if getattr(self, option) is not None:
+                Condition.parse(getattr(self, option), option)
 
     def load(self, folder: Path | str, *, name: str | None = None) -> Dataset:
         """The dataset in a folder, read as the options say.
@@ -126,12 +147,17 @@ class DataConfig(Options):
     def filtered(self, dataset: Dataset) -> Dataset:
         """The dataset after the k-core filter, in the order asked for; one that was filtered already stays as it is.
 
+        From here on its interactions know which are predicted, which count against an item, and what they weigh.
+
         Args:
             dataset: the data.
 
         Raises:
-            DataError: nothing is left, or there are no times to tell what happened at the same one.
+            DataError: nothing is left, there are no times to tell what happened at the same one, or a weight is not
+                above 0.
+            ConfigurationError: an option names a column or value that the interactions do not have.
         """
+        dataset = with_meaning(dataset, self.targets, self.negative, self.weight)
         if self.core is not None:
             dataset = core_filter(dataset, self.core)
         return shuffle_same_time(dataset) if self.same_time == "shuffled" else dataset
@@ -146,7 +172,27 @@ class DataConfig(Options):
             DataError: the data cannot be split so.
         """
         split = self._split_of(dataset)
-        return replace(split, name=f"{split.name} (same time shuffled)") if self.same_time == "shuffled" else split
+        marks = ["same time shuffled"] if self.same_time == "shuffled" else []
+        marks += [dataset.sequences.meaning.text] if dataset.sequences.meaning.text else []
+        return replace(split, name=f"{split.name} ({'; '.join(marks)})") if marks else split
+
+    def check_split(self, split: Split) -> None:
+        """Refuses a split of a dataset whose interactions do not know what these options say of them.
+
+        Args:
+            split: made by the caller.
+
+        Raises:
+            ConfigurationError: it is one.
+        """
+        said = {"targets": self.targets, "negative": self.negative, "weight": self.weight}
+        known = Meaning.from_json({option: value for option, value in said.items() if value is not None})
+        if any(said.values()) and known != replace(split.train.meaning, values={}):
+            named = ", ".join(f"data.{option}" for option, value in said.items() if value is not None)
+            raise ConfigurationError(
+                f"{named} is set, and the split was made of data that do not know of it. Split "
+                "config.data.filtered(dataset), or leave the split to the options."
+            )
 
     def _split_of(self, dataset: Dataset) -> Split:
         if self.split == "time":
@@ -201,6 +247,10 @@ class Config(Options):
 
 
 LATER: Final = {
+    "data.negative": None,
+    "data.targets": None,
+    "data.weight": None,
+    "relations.behaviour_rows": None,
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
     "relations.own": [],

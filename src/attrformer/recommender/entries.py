@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, TIMESTAMP
-from attrformer.data.sequences import Sequences
+from attrformer.data.sequences import Sequences, some_of
 from attrformer.errors import DataError
 
 
@@ -26,7 +26,9 @@ def ids_of(rows: Iterable[list[Any]]) -> list[Any]:
     return [_id(entry) if isinstance(entry, Mapping) else entry for row in rows for entry in row]
 
 
-def with_details(contexts: Sequences, rows: list[list[Any]], levels: Iterable[str]) -> Sequences:
+def with_details(
+    contexts: Sequences, rows: list[list[Any]], levels: Iterable[str], values: Mapping[str, tuple[str, ...]]
+) -> Sequences:
     """The same histories with the times and behaviour attributes that their entries give.
 
     An entry without a time happened at the time of the one before it, or where there is none, of the first that has
@@ -36,16 +38,23 @@ def with_details(contexts: Sequences, rows: list[list[Any]], levels: Iterable[st
         contexts: the histories as ids.
         rows: of ids, or of mappings.
         levels: behaviour attributes that the model reads.
+        values: of those that are categories, by code.
 
     Raises:
-        DataError: a time is no whole number of seconds, an attribute no number, or times go back.
+        DataError: a time is no whole number of seconds, an attribute no number or known value, or times go back.
     """
     entries = [entry if isinstance(entry, Mapping) else {} for row in rows for entry in row]
     if not any(entries):
         return contexts
     timed = all(any(_time(entry) is not None for entry in _mappings(row)) for row in rows if row)
     times = np.concatenate([_times(row) for row in rows if row]) if timed else None
-    behaviours = {name: np.array([_number(entry, name) for entry in entries], dtype=np.float32) for name in levels}
+    behaviours = {
+        name: np.array(
+            [_code(entry, name, values[name]) if name in values else _number(entry, name) for entry in entries],
+            dtype=np.float32,
+        )
+        for name in levels
+    }
     return replace(contexts, times=times, behaviours=behaviours)
 
 
@@ -87,6 +96,17 @@ def _number(entry: Mapping[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise _wrong(f"the {name} {value!r} is no number", "Give a number, or leave it out")
     return float(value)
+
+
+def _code(entry: Mapping[str, Any], name: str, labels: tuple[str, ...]) -> float:
+    value = entry.get(name)
+    if value is None:
+        return float("nan")
+    text = str(value).lower() if isinstance(value, (bool, np.bool_)) else str(value).strip()
+    if text not in labels:
+        told = some_of(labels)
+        raise _wrong(f"the {name} {value!r} is no value that training knew", f"Give one of {told}, or leave it out")
+    return float(labels.index(text))
 
 
 def _wrong(problem: str, fix: str) -> DataError:

@@ -43,6 +43,7 @@ def fingerprint(dataset: Dataset, split: Split) -> str:
     for name, edges in dataset.item_relations.items():
         digest.update(name.encode())
         arrays += [edges.source, edges.target, edges.weight]
+    digest.update(split.train.meaning.digest())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

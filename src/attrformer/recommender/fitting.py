@@ -14,7 +14,7 @@ from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Split, Targets
-from attrformer.errors import ConfigurationError, DataError
+from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluator import Scorer, evaluate
 from attrformer.evaluation.metrics import find_metric, higher_is_better, parse_metric, require_known
 from attrformer.models.inputs import InputMaker
@@ -30,6 +30,7 @@ from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
 from attrformer.recommender.strengths import relation_strengths
+from attrformer.recommender.trainable import require_trainable
 from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import build_relations
 from attrformer.relations.relation_set import RelationSet
@@ -99,13 +100,8 @@ class Fit:
             return self._fitted(network, relations, settled, trainer, device)
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
+        require_trainable(self.dataset, self.split, self.config)
         lengths = self.split.train.lengths
-        if int(lengths.max(initial=0)) < 2:
-            raise DataError(
-                "no user has two training interactions, so there is nothing to learn from",
-                fix="Give longer histories or another split",
-                source=self.dataset.name,
-            )
         precision = choose_precision(self.config.training.precision, device)
         settled = {
             "dropout": self.config.model.dropout_rate(float(lengths.mean())),

@@ -36,7 +36,7 @@ def leak_of(
     users: NDArray[np.int64],
     items: NDArray[np.integer],
     targets: Targets,
-    popularity: NDArray[np.integer],
+    popularity: NDArray[np.float32],
 ) -> Leak | None:
     """How many targets a model was trained on or an update has counted; None where there are none.
 
@@ -50,7 +50,8 @@ def leak_of(
         users: int64 `[n]`, the user of each target in codes of the model, -1 for people it does not know.
         items: `[n]`, the item of each target in codes of the model.
         targets: what is to be predicted.
-        popularity: `[n_items]`, how often each item of the model is in the training part of the split at hand.
+        popularity: float32 `[n_items]`, `Sequences.popularity` of each item of the model in the training part of the
+            split at hand.
     """
     updated = bool(fitted.knowledge.updated)
     trained = fitted.knowledge.histories if updated else _trained(fitted, data, popularity)
@@ -64,7 +65,7 @@ def leak_of(
     )
 
 
-def _trained(fitted: ModelState, data: DataConfig, popularity: NDArray[np.integer]) -> Sequences | None:
+def _trained(fitted: ModelState, data: DataConfig, popularity: NDArray[np.float32]) -> Sequences | None:
     """What a model was trained on; None where that is the training part at hand, or is not known.
 
     A split that was made in another way than the options say leaves other counts of items, by which it is told.
@@ -78,7 +79,7 @@ def _trained(fitted: ModelState, data: DataConfig, popularity: NDArray[np.intege
         train = data.split_of(known).train
     except DataError:
         return None
-    same = np.array_equal(counts, np.bincount(train.items, minlength=len(counts)).astype(counts.dtype))
+    same = np.array_equal(counts, train.popularity(len(counts)))
     return train if same and len(train) == len(knowledge.histories) else None
 
 

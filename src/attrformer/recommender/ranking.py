@@ -65,6 +65,8 @@ class Choice:
             scores[:, torch.from_numpy(self.excluded).to(scores.device)] = -torch.inf
         if self.hide_seen and group.contexts is not None:
             rows, items = group.contexts.row_of_position(), group.contexts.items.astype(np.int64)
+            if group.contexts.seen is not None:
+                rows, items = rows[group.contexts.seen], items[group.contexts.seen]
             scores[torch.from_numpy(rows).to(scores.device), torch.from_numpy(items).to(scores.device)] = -torch.inf
 
 

@@ -213,7 +213,7 @@ def _read_histories(fitted: ModelState, histories: Any, unknown: OnUnknown) -> _
     if isinstance(histories, (list, tuple)):
         names = pl.Series(USER, np.arange(len(histories)))
         return replace(_of_lists(fitted, names, list(histories), unknown), named=False)
-    given = histories_from_frame(histories, fitted.relations.levels)
+    given = histories_from_frame(histories, fitted.behaviours, meaning=fitted.knowledge.histories.meaning)
     known = unknown.known(fitted.knowledge.item_ids, given.item_ids.values, "histories", CATALOGUE)
     contexts = _with_levels(fitted, replace(given.sequences, items=known[given.sequences.items].astype(np.int32)))
     return _Given(given.user_ids.values, _known_only(contexts))
@@ -231,7 +231,8 @@ def _of_lists(fitted: ModelState, names: pl.Series, lists: list[Any], unknown: O
     offsets = offsets_of([len(row) for row in rows])
     items = id_series(ids_of(rows), "histories")
     codes = unknown.known(fitted.knowledge.item_ids, items, "histories", CATALOGUE)
-    contexts = with_details(Sequences(offsets, codes.astype(np.int32)), rows, fitted.relations.levels)
+    values = fitted.knowledge.histories.meaning.values
+    contexts = with_details(Sequences(offsets, codes.astype(np.int32)), rows, fitted.behaviours, values)
     return _Given(names, _known_only(_with_levels(fitted, contexts)))
 
 
@@ -245,11 +246,10 @@ def _known_only(contexts: Sequences) -> Sequences:
 
 
 def _with_levels(fitted: ModelState, contexts: Sequences) -> Sequences:
-    """The histories with every behaviour attribute that the network reads, missing ones as such."""
+    """The histories with every behaviour attribute that the model reads, missing ones as such."""
     missing = np.full(len(contexts.items), np.nan, dtype=np.float32)
-    return replace(
-        contexts, behaviours={name: contexts.behaviours.get(name, missing) for name in fitted.relations.levels}
-    )
+    behaviours = {name: contexts.behaviours.get(name, missing) for name in fitted.behaviours}
+    return replace(contexts, behaviours=behaviours, meaning=fitted.knowledge.histories.meaning)
 
 
 def _no_histories() -> Sequences:

@@ -137,6 +137,11 @@ class ModelState:
         codes = self.user_values(users) if values is None else values
         return catalogue_scores(self._ready, self._maker, users, contexts, codes, self.precision, as_of)
 
+    @property
+    def behaviours(self) -> tuple[str, ...]:
+        """The behaviour attributes of an interaction that say anything to the model."""
+        return tuple(dict.fromkeys([*self.relations.levels, *self.knowledge.histories.meaning.columns]))
+
     def pieces(self, contexts: Sequences, most: int) -> Iterator[NDArray[np.int64]]:
         """Rows of histories that `outputs` can read together, most of them at a time; every row is in one piece."""
         return pieces(self._maker.read_lengths(contexts), most)

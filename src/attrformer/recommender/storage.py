@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from attrformer import earlier_names
 from attrformer.config import from_dict, to_dict
 from attrformer.data.id_map import IdMap
+from attrformer.data.meaning import Meaning
 from attrformer.data.sequences import Sequences
 from attrformer.errors import CheckpointError, ConfigurationError, is_out_of_memory
 from attrformer.folders import files_together, standing_file
@@ -100,6 +102,7 @@ def _packed(fitted: ModelState, config: Config) -> tuple[dict[str, Tensor], dict
         "strengths": knowledge.strengths,
         "figures": knowledge.figures,
         "updated": knowledge.updated,
+        **({"meaning": meaning} if (meaning := knowledge.histories.meaning.to_json()) else {}),
     }
     return tensors, described
 
@@ -136,7 +139,9 @@ def load_model(folder: Path, device: torch.device) -> tuple[ModelState, Config]:
             user_ids=_ids_in(described["users"]),
             item_ids=_ids_in(described["items"]),
             titles=None if titles is None else tuple(titles),
-            histories=Sequences.from_arrays(arrays, "histories/"),
+            histories=replace(
+                Sequences.from_arrays(arrays, "histories/"), meaning=Meaning.from_json(described.get("meaning", {}))
+            ),
             frame_library=described["frame_library"],
             edges=tuple(described["edges"]),
             dropout=described["dropout"],

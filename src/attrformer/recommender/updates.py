@@ -16,6 +16,7 @@ from attrformer.csr import offsets_of
 from attrformer.data.construct import histories_from_frame
 from attrformer.data.dataset import Dataset
 from attrformer.data.id_map import IdMap
+from attrformer.data.meaning_options import check_weights
 from attrformer.data.sequences import Sequences
 from attrformer.data.tables import id_column, require_distinct
 from attrformer.errors import DataError, UnknownIdError
@@ -52,14 +53,16 @@ def with_interactions(
 
     Raises:
         ConfigurationError: `on_known` has an unknown value.
-        DataError: a table cannot be read, times are missing where the histories have them, or a user in `users` has no
-            interaction.
+        DataError: a table cannot be read, a weight is not above 0, times are missing where the histories have them, or
+            a user in `users` has no interaction.
         UnknownIdError: an item is not in the catalogue.
         CheckpointError: the model was saved by a version that did not keep how attributes of users are read.
     """
     check_action(on_known)
     knowledge = fitted.knowledge
-    given = histories_from_frame(interactions, knowledge.histories.behaviours, SOURCE)
+    known = knowledge.histories
+    given = histories_from_frame(interactions, known.behaviours, SOURCE, known.meaning)
+    check_weights(given)
     items = _item_codes(knowledge.item_ids, given)
     names = in_type_of(knowledge.user_ids, given.user_ids.values, SOURCE, USER)
     new = names.filter(pl.Series(knowledge.user_ids.encode(names) < 0)).unique(maintain_order=True)
@@ -111,6 +114,7 @@ def appended(old: Sequences, new: Sequences, rows: NDArray[np.int64], count: int
         np.concatenate([old.items, new.items]),
         times,
         {name: np.concatenate([known, new.behaviours.get(name, missing)]) for name, known in old.behaviours.items()},
+        old.meaning,
     )
     return both.select(order, offsets_of(np.bincount(owner, minlength=count)))
 

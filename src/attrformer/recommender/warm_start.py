@@ -16,7 +16,7 @@ from attrformer.models.config import ModelConfig
 from attrformer.models.network import Network
 from attrformer.recommender.state import ModelState
 from attrformer.relations.base import Labels
-from attrformer.relations.naming import module_key
+from attrformer.relations.naming import module_key, name_of_key
 from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of
 
@@ -84,7 +84,14 @@ def _axes(network: AttrFormerNetwork, relations: RelationSet, item_ids: IdMap) -
         axes[f"table.attribute.{module_key(feature.name)}"] = [feature.exact_labels, None]
     for name, relation in relations.items():
         own = relation.parameter_axes(relations)
-        axes |= {f"relations.{module_key(name)}.{parameter}": labels for parameter, labels in own.items()}
+        for group in ("relations", "position_relations"):
+            axes |= {f"{group}.{module_key(name)}.{parameter}": labels for parameter, labels in own.items()}
+    for name, _ in network.named_parameters():
+        _, inside, column = name.rpartition(".recency.by_level.")
+        labels = relations.categories.get(name_of_key(column).removeprefix("behaviour_")) if inside else None
+        if labels is not None:
+            # The first level is that of a missing value.
+            axes[name] = [("", *labels)]
     heads = _head_places(network)
     for layer in range(len(network.layers)):
         attention = f"layers.{layer}.attention"

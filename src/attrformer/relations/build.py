@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
@@ -54,7 +52,7 @@ def relations_from(sources: Sources, config: RelationsConfig) -> RelationSet:
         n_items=sources.n_items,
         folds=fold_count(sources.folds),
         fold_of_user=sources.folds,
-        popularity=np.bincount(sources.train.items, minlength=sources.n_items).astype(np.float32),
+        popularity=sources.train.popularity(sources.n_items),
         relations=tuple(built.values()),
     )
 

@@ -106,6 +106,13 @@ class RelationsConfig(Options):
         },
     )
     behaviours: bool = field(default=True, metadata={"help": "relations of positions by time gap and rating"})
+    behaviour_rows: tuple[str, ...] | None = field(
+        default=None,
+        metadata={
+            "help": "categories of the interactions whose values each get a relation of what follows them; null: a "
+            "column that is called event, behaviour or action and has 2 to 8 values"
+        },
+    )
     time_bucket: bool = field(
         default=True, metadata={"help": "what other users take at about the same time, where interactions have times"}
     )

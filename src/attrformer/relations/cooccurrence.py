@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_count, without_each_fold
 from attrformer.relations.row_table import RowRelation, keep_top
+
+Counting = tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]
 
 BLOCK_PAIRS = 1 << 22
 """Pairs counted at a time, which bounds the memory of counting; the pairs of one item are never parted."""
@@ -73,9 +75,19 @@ class PairCounts:
         items: catalogue size.
         folds: fold of each user, int64 `[users]`.
         config: window, decay and backward weight.
+        counting: how much each interaction counts as the one whose row it is, and as the one that is met, float32
+            `[m]` each; None: 1.
     """
 
-    def __init__(self, train: Sequences, items: int, folds: NDArray[np.int64], config: CooccurrenceConfig) -> None:
+    def __init__(
+        self,
+        train: Sequences,
+        items: int,
+        folds: NDArray[np.int64],
+        config: CooccurrenceConfig,
+        counting: Counting = (None, None),
+    ) -> None:
+        self._counting = counting
         self._train, self._items, self._folds = train, items, fold_count(folds)
         steps = np.arange(1, config.window + 1)
         forward = config.decay ** (steps - 1.0)
@@ -110,19 +122,26 @@ class PairCounts:
         owner = np.searchsorted(offsets, positions, side="right") - 1
         near = positions[:, None] + self._steps
         inside = (near >= offsets[owner][:, None]) & (near < offsets[owner + 1][:, None])
+        of_row, met = self._counting
+        weights = np.broadcast_to(self._weights.astype(np.float32), near.shape)[inside]
         around = sparse.csr_array(
             (
-                np.broadcast_to(self._weights.astype(np.float32), near.shape)[inside],
+                weights if met is None else weights * met[near[inside]],
                 self._train.items[near[inside]],
                 offsets_of(inside.sum(axis=1)),
             ),
             shape=(len(positions), self._items),
         )
+        ones = np.ones(len(positions), dtype=np.float32)
         together = sparse.csr_array(
-            (np.ones(len(positions), dtype=np.float32), np.arange(len(positions)), runs - runs[0]),
+            (ones if of_row is None else of_row[positions], np.arange(len(positions)), runs - runs[0]),
             shape=(last - first, len(positions)),
         )
-        return sparse.csr_array(together @ around)
+        found = sparse.csr_array(together @ around)
+        if of_row is not None or met is not None:
+            # What counts nothing is no entry, of which a row keeps few.
+            found.eliminate_zeros()
+        return found
 
 
 def normalise(counts: sparse.csr_array, popularity: NDArray[np.float32], alpha: float) -> sparse.csr_array:
@@ -153,33 +172,73 @@ def cooccurrence_relation(
 
     Args:
         name: of the relation.
-        train: training sequences.
+        train: training sequences; how much an interaction counts, they know.
         items: catalogue size.
         folds: fold of each user, int64 `[users]`; None counts for inference only.
         config: how pairs are counted.
         top_k: entries kept for each row; None keeps whole rows.
     """
+    counting = train.counting
+    blocks, tables = counted_rows(train, items, folds, config, (counting, counting), top_k=top_k)
+    return CooccurrenceRelation(name, items, blocks, items, **tables)
+
+
+def counted_rows(
+    train: Sequences,
+    items: int,
+    folds: NDArray[np.int64] | None,
+    config: CooccurrenceConfig,
+    counting: Counting,
+    *,
+    top_k: int | None,
+    itself: float = 0.0,
+) -> tuple[int, dict[str, NDArray[Any]]]:
+    """Counts pairs of items for every fold and for inference.
+
+    Args:
+        train: training sequences.
+        items: catalogue size.
+        folds: fold of each user, int64 `[users]`; None counts for inference only.
+        config: how pairs are counted.
+        counting: as for `PairCounts`.
+        top_k: entries kept for each row; None keeps whole rows.
+        itself: added to what each item has with itself.
+
+    Returns:
+        The number of folds, and the rows as `RowRelation` takes them.
+    """
     blocks = 0 if folds is None else fold_count(folds)
     folds = np.zeros(len(train), dtype=np.int64) if folds is None else folds
     count = fold_count(folds)
-    owner_fold = np.repeat(folds, train.lengths)
-    own = [np.bincount(train.items[owner_fold == fold], minlength=items) for fold in range(count)]
+    owner_fold, met = np.repeat(folds, train.lengths), counting[1]
+    own = []
+    for fold in range(count):
+        used = owner_fold == fold
+        own.append(np.bincount(train.items[used], None if met is None else met[used], minlength=items))
     popularity = [seen.astype(np.float32) for seen in without_each_fold(own)]
     wanted = [*range(blocks), count]
     width = items if top_k is None else top_k
     values = np.zeros((len(wanted), items, width), dtype=np.float32)
     indices = None if top_k is None else np.zeros((len(wanted), items, width), dtype=np.int32)
-    for rows, counts in PairCounts(train, items, folds, config).blocks():
+    for rows, counts in PairCounts(train, items, folds, config, counting).blocks():
         for block, fold in enumerate(wanted):
             table = normalise(_without_fold(counts, fold, count), popularity[fold], config.alpha)
+            if itself:
+                table = sparse.csr_array(table + _diagonal(rows, items, itself))
             if indices is None:
                 values[block, rows] = table.toarray()
             else:
                 indices[block, rows], values[block, rows] = keep_top(largest(table, width), width)
-    flat = values.reshape(-1, width)
     if indices is None:
-        return CooccurrenceRelation(name, items, blocks, items, dense=flat)
-    return CooccurrenceRelation(name, items, blocks, items, indices=indices.reshape(-1, width), values=flat)
+        return blocks, {"dense": values.reshape(-1, width)}
+    return blocks, {"indices": indices.reshape(-1, width), "values": values.reshape(-1, width)}
+
+
+def _diagonal(rows: slice, items: int, value: float) -> sparse.csr_array:
+    """A value for each of some items with itself, `[their number, items]`."""
+    count = rows.stop - rows.start
+    entries = (np.full(count, value, dtype=np.float32), np.arange(rows.start, rows.stop), np.arange(count + 1))
+    return sparse.csr_array(entries, shape=(count, items))
 
 
 def _without_fold(counts: sparse.csr_array, fold: int, folds: int) -> sparse.csr_array:

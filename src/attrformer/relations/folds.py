@@ -30,7 +30,7 @@ def assign_folds(users: int, folds: int, seed: int) -> NDArray[np.int64]:
 def fold_tables(
     folds: NDArray[np.int64], train: Sequences, keys: NDArray[np.int64], shape: tuple[int, int]
 ) -> list[NDArray[np.float32]]:
-    """How often each key meets each item, for each fold of users.
+    """How often each key meets each item, for each fold of users; interactions count as `Sequences.counting` says.
 
     Args:
         folds: int64 `[users]`, the fold of each user.
@@ -41,10 +41,10 @@ def fold_tables(
     Returns:
         A float32 table `[keys, items]` for each fold.
     """
-    tables, fold_of = [], np.repeat(folds, train.lengths)
+    tables, fold_of, counting = [], np.repeat(folds, train.lengths), train.counting
     for fold in range(fold_count(folds)):
         used = fold_of == fold
-        ones = np.ones(int(used.sum()), dtype=np.float32)
+        ones = np.ones(int(used.sum()), dtype=np.float32) if counting is None else counting[used]
         tables.append(
             sparse.coo_array((ones, (keys[used], train.items[used])), shape=shape).toarray().astype(np.float32)
         )

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote
 
-KINDS = ("item", "user", "edge", "behaviour")
-"""What a relation that is named after a column or an edge table may be of."""
+KINDS = ("item", "user", "edge", "behaviour", "after")
+"""What a relation that is named after a column, a value of one or an edge table may be of."""
 
 
 def relation_name(kind: str, name: str) -> str:
     """The name under which a relation is reported, such as "item_brand".
 
     Args:
-        kind: "item", "user", "edge" or "behaviour".
+        kind: "item", "user", "edge", "behaviour" or "after".
         name: of the column or edge table, any text.
     """
     return f"{kind}_{name}"

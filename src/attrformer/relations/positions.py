@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.data.meaning import Meaning
 from attrformer.relations.array_checks import require_that
-from attrformer.relations.base import Arrays, Relation, Sources
+from attrformer.relations.base import Arrays, Labels, Relation, Sources
 from attrformer.relations.naming import relation_name
 
 NO_TIMES: Final = -(1 << 62)
@@ -95,8 +96,13 @@ class BehaviourRelation(Relation):
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
         """One for each column of numbers of the interactions, where the options ask for it."""
-        columns = sources.train.behaviours if options.behaviours else {}
-        return [cls(name, level_edges(values, RATING_LEVELS)) for name, values in columns.items()]
+        train = sources.train
+        columns = train.behaviours if options.behaviours else {}
+        return [
+            cls(name, _with_negative(level_edges(values, RATING_LEVELS), name, train.meaning))
+            for name, values in columns.items()
+            if name not in train.meaning.values
+        ]
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `Relation.to_arrays`."""
@@ -111,3 +117,60 @@ class BehaviourRelation(Relation):
         """See `Relation.check`."""
         numbers = self.edges.ndim == 1 and not np.isnan(self.edges).any()
         require_that(numbers, f"the levels of '{self.column}' are no numbers")
+
+
+def _with_negative(edges: NDArray[np.float32], column: str, meaning: Meaning) -> NDArray[np.float32]:
+    """The edges, and those at which interactions begin to count against their item."""
+    negative = meaning.negative
+    return edges if negative is None or negative.column != column else np.union1d(edges, negative.edges())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CategoryRelation(BehaviourRelation):
+    """A category of each interaction, such as its event or channel; what each pair of values says is learned.
+
+    Args:
+        column: of the interactions' table.
+        edges: float32, between the codes of the values, so that each value is a level.
+        labels: the values.
+    """
+
+    kind: ClassVar[str] = "behaviour_category"
+
+    labels: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The kind of behaviours and the column, such as "behaviour_event"."""
+        return relation_name(BehaviourRelation.kind, self.column)
+
+    @classmethod
+    def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
+        """One for each column of categories of the interactions, where the options ask for it."""
+        columns = sources.train.meaning.values if options.behaviours else {}
+        return [cls.of(name, labels) for name, labels in columns.items() if name in sources.train.behaviours]
+
+    @classmethod
+    def of(cls, column: str, labels: tuple[str, ...]) -> CategoryRelation:
+        """The relation of a column.
+
+        Args:
+            column: of the interactions' table.
+            labels: its values, by code.
+        """
+        return cls(column, (np.arange(max(len(labels) - 1, 0)) + 0.5).astype(np.float32), labels)
+
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """See `Relation.to_arrays`."""
+        return {}, {"column": self.column, "labels": list(self.labels)}
+
+    @classmethod
+    def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> CategoryRelation:
+        """See `Relation.from_arrays`."""
+        return cls.of(described["column"], tuple(described["labels"]))
+
+    def parameter_axes(self, relations: Mapping[str, Relation]) -> dict[str, list[Labels]]:
+        """See `Relation.parameter_axes`."""
+        # The first level is that of a missing value.
+        levels = ("", *self.labels)
+        return {"pair": [levels, levels]}

@@ -9,6 +9,7 @@ from typing import Any, Final
 from attrformer.config import add_variant, name_of, open_family
 from attrformer.errors import ConfigurationError
 from attrformer.relations.base import Relation
+from attrformer.relations.behaviour_rows import BehaviourRowsRelation
 from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.relations.config import ADVICE, RelationOptions
 from attrformer.relations.cooccurrence import CooccurrenceRelation
@@ -18,7 +19,8 @@ from attrformer.relations.indirect import IndirectRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.item_vector import VectorRelation
 from attrformer.relations.naming import KINDS
-from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
+from attrformer.relations.negative import NegativeRelation
+from attrformer.relations.positions import BehaviourRelation, CategoryRelation, TimeGapRelation
 from attrformer.relations.repeat import RepeatRelation
 from attrformer.relations.similar_users import SimilarUsersRelation
 from attrformer.relations.time_bucket import TimeBucketRelation
@@ -38,6 +40,9 @@ BUILT_IN: Final[tuple[type[Relation], ...]] = (
     SimilarUsersRelation,
     TimeGapRelation,
     BehaviourRelation,
+    CategoryRelation,
+    BehaviourRowsRelation,
+    NegativeRelation,
 )
 """In the order in which they are built, and in which their modules draw random numbers."""
 
@@ -51,6 +56,7 @@ _NAMES: Final = frozenset(
         "repeat",
         "similar_users",
         "time_gap",
+        "negative",
         "content",
         "popularity",
     }

@@ -13,7 +13,7 @@ from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.base import NewItems, Relation, Update
 from attrformer.relations.item_attribute import ItemAttributeRelation
-from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
+from attrformer.relations.positions import BehaviourRelation, CategoryRelation, TimeGapRelation
 from attrformer.relations.repeat import RepeatRelation
 from attrformer.relations.row_table import RowRelation
 from attrformer.relations.similar_users import SimilarUsersRelation
@@ -27,7 +27,7 @@ class RelationSet(Mapping[str, Relation]):
     """Every relation of one fitted model; a mapping from name to relation.
 
     Baselines and the makers of batches read some kinds by themselves; `rows`, `features`, `users`, `levels`,
-    `similar_users` and `time_bucket` show those.
+    `categories`, `similar_users` and `time_bucket` show those.
 
     Args:
         n_items: catalogue size.
@@ -81,6 +81,11 @@ class RelationSet(Mapping[str, Relation]):
     def levels(self) -> dict[str, NDArray[np.float32]]:
         """Where the levels of each behaviour attribute are cut, by column."""
         return {each.column: each.edges for each in self.relations if isinstance(each, BehaviourRelation)}
+
+    @cached_property
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """The values of each behaviour attribute that holds categories, by column."""
+        return {each.column: each.labels for each in self.relations if isinstance(each, CategoryRelation)}
 
     @cached_property
     def similar_users(self) -> UserIndex | None:
@@ -174,5 +179,5 @@ class RelationSet(Mapping[str, Relation]):
         counted: dict[str, Relation] = {}
         for relation in self.relations:
             counted[relation.name] = relation.updated(replace(update, counted=dict(counted)))
-        popularity = np.bincount(update.histories.items, minlength=self.n_items).astype(np.float32)
+        popularity = update.histories.popularity(self.n_items)
         return replace(self, popularity=popularity, relations=tuple(counted.values()))

@@ -8,6 +8,17 @@ from typing import Final
 _BOUND: Final = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?|\d{4}-\d{2}-\d{2}")
 _FRACTION: Final = re.compile(r"[+-]?[0-9]{1,3}\.[0-9]+")
 
+_EVENTS: Final = ("event", "event_type", "behaviour", "behavior", "behaviour_type", "behavior_type", "action", "type")
+_DONE: Final = {
+    "view": "viewed", "pv": "viewed", "detail": "viewed", "click": "clicked", "cart": "put into the cart",
+    "addtocart": "put into the cart", "add": "put into the cart", "purchase": "bought", "buy": "bought",
+    "order": "bought", "transaction": "bought", "sale": "bought", "wishlist": "put on the wish list",
+    "favourite": "marked as a favourite", "favorite": "marked as a favourite", "fav": "marked as a favourite",
+    "like": "liked", "play": "played", "watch": "watched", "read": "read", "listen": "played", "share": "shared",
+    "download": "downloaded", "return": "returned", "skip": "skipped", "dislike": "disliked", "rate": "rated",
+}  # fmt: skip
+"""What was done to an item, by the names that events mostly have."""
+
 CONTENT: Final = "Fits the history as a whole"
 FOLLOWS: Final = "Goes with what is in the history"
 LIKE_MINDED: Final = "Chosen by users with a similar history"
@@ -22,6 +33,32 @@ def after(title: str, users: int) -> str:
 def before(title: str, users: int) -> str:
     """Other users had the item before one of the history, and none had it after."""
     return f"Chosen shortly before {quoted(title)} by {_others(users)}"
+
+
+def after_event(column: str, value: str, title: str, predicted: str | None) -> str:
+    """The item often comes after an interaction of some kind with one of the history.
+
+    Args:
+        column: of the interactions.
+        value: that the earlier interaction has.
+        title: of the item of the history.
+        predicted: the value of the later interaction; None where it is of any kind.
+    """
+    done = None if predicted is None else _DONE.get(_plain(predicted))
+    event = _DONE.get(_plain(value)) if column.lower() in _EVENTS else None
+    earlier = f"{quoted(title)} was {event}" if event else f"{quoted(title)} with {spoken(column)} {quoted(value)}"
+    return f"Often {done or 'chosen'} after {earlier}"
+
+
+def against(column: str, value: str, title: str) -> str:
+    """The item is, or is like, one of the history that did not please.
+
+    Args:
+        column: of the interactions.
+        value: what it is where an interaction speaks against its item.
+        title: of the item of the history.
+    """
+    return f"Like {quoted(title)}, whose {spoken(column)} was {value}, which counts against it"
 
 
 def goes_with(title: str) -> str:
@@ -132,6 +169,10 @@ def spoken_value(value: str) -> str:
     if low and high:
         return f"{low} to {high}"
     return f"up to {high}" if high else f"{low} and more" if low else "any"
+
+
+def _plain(event: str) -> str:
+    return re.sub(r"[^a-z]", "", event.lower())
 
 
 def _others(users: int) -> str:

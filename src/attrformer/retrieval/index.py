@@ -187,7 +187,7 @@ class Index:
             named = [self._beside.submit(self._graph.search, one, wanted) for one in hidden]
         found = []
         for row in range(len(users)):
-            history = contexts.items[contexts.offsets[row] : contexts.offsets[row + 1]]
+            history = contexts.seen_items(row)
             found.append(self._best(outputs, row, hidden[row], table, named[row], choice, history))
         return found
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from attrformer.columns import TIMESTAMP, USER
 from attrformer.data.attributes import AttributeKind
+from attrformer.data.sequences import Sequences
 from attrformer.errors import UnknownIdError
 from attrformer.recommender.similar import item_relations
 from attrformer.relations.user_attribute import UserAttributeRelation
@@ -64,11 +65,20 @@ def latest(served: Served, user_id: str, limit: int) -> dict[str, Any]:
         item = served.catalogue.entry(int(row.items[place]))
         if row.times is not None:
             item[TIMESTAMP] = int(row.times[place])
-        levels = {name: float(values[place]) for name, values in row.behaviours.items()}
-        if levels:
-            item[BEHAVIOURS] = {name: value if isfinite(value) else None for name, value in levels.items()}
+        if row.behaviours:
+            item[BEHAVIOURS] = {name: _behaviour(row, name, place) for name in row.behaviours}
         items.append(item)
     return {USER: knowledge.user_ids.decode([code]).to_list()[0], "total": len(row.items), "items": items}
+
+
+def _behaviour(row: Sequences, name: str, place: int) -> float | str | None:
+    """A behaviour attribute as a history may hold it again: a number, a value, or None where it is missing."""
+    value, labels = float(row.behaviours[name][place]), row.meaning.values.get(name)
+    if not isfinite(value):
+        return None
+    if labels is None:
+        return value
+    return labels[int(value)] if value < len(labels) else None
 
 
 def _counted(user: UserAttributeRelation) -> bool:

@@ -27,8 +27,9 @@ class Entry(BaseModel):
         None, description="Seconds since 1970."
     )
     behaviours: Annotated[
-        dict[Name, Annotated[float, Field(allow_inf_nan=False, strict=True)] | None], Field(max_length=100)
-    ] = Field(default_factory=dict, description="Behaviour attributes of the interaction, such as a rating.")
+        dict[Name, Annotated[float, Field(allow_inf_nan=False, strict=True)] | Name | bool | None],
+        Field(max_length=100),
+    ] = Field(default_factory=dict, description="Behaviour attributes of the interaction, such as a rating or event.")
 
 
 History = Annotated[list[Id | Entry], Field(max_length=MOST_HISTORY)]
@@ -227,7 +228,7 @@ class HistoryItem(BaseModel):
     item_id: str | int
     title: str | None
     timestamp: int | None = None
-    behaviours: dict[str, float | None] = Field(default_factory=dict)
+    behaviours: dict[str, float | str | None] = Field(default_factory=dict)
 
 
 class HistoryAnswer(BaseModel):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from attrformer.csr import offsets_of, positions_in_rows
+from attrformer.csr import positions_in_rows
 from attrformer.data.sequences import Sequences
 from attrformer.models.inputs import InputMaker, together
 from attrformer.nn.batch import Batch, Example, NeighbourBatch
@@ -18,6 +18,7 @@ from attrformer.nn.similar_users import AlignedUsers
 from attrformer.relations.relation_set import RelationSet
 from attrformer.relations.user_index import latest_anchors
 from attrformer.training.config import TargetConfig, TrainingConfig
+from attrformer.training.predicted import Followers, Predicted, prefixes_of, windows_of
 
 CACHED_NEIGHBOURS = 4_000_000
 """Training positions up to which all neighbours are searched once; beyond, they are searched batch by batch."""
@@ -67,8 +68,10 @@ class Examples:
         self._train, self._relations, self._maker = train, relations, maker
         self._training, self._target, self._seed = training, target, seed
         self._prefixes, self._max_length, self.filled = prefixes, max_length, filled
-        self._users, self._starts, self._stops = (_prefixes if prefixes else _windows)(train, max_length)
-        self._followers = _Followers(train) if partners else None
+        self._predicted, self._weights = Predicted.of(train), train.weights
+        cut = prefixes_of if prefixes else windows_of
+        self._users, self._starts, self._stops = cut(train, self._predicted, max_length)
+        self._followers = Followers(train, self._predicted) if partners else None
         self._cache = self._align_all() if relations.similar_users and len(train.items) <= CACHED_NEIGHBOURS else None
 
     @cached_property
@@ -125,15 +128,16 @@ class Examples:
         folds = self._relations.fold_of_user[users] % max(self._relations.folds, 1)
         length = 0 if shape is None else shape.length
         batch = self._maker.pad(sequences, places, folds, codes, self._neighbours(absolute), length=length)
-        items, counts = self._upcoming(absolute, users)
+        items, counts, weights = self._upcoming(absolute, users)
+        ends = self._predicted.following(stops)
         device = batch.items.device
         return Example(
             batch,
             torch.from_numpy(items).to(device),
             torch.from_numpy(counts).to(device),
-            torch.from_numpy(mask).to(device),
-            torch.from_numpy(self._train.items[stops].astype(np.int64)).to(device),
-            None if self._followers is None else self._partners(self._followers.draw(stops, rng)),
+            torch.from_numpy(mask if weights is None else mask * weights).to(device),
+            torch.from_numpy(self._train.items[ends].astype(np.int64)).to(device),
+            None if self._followers is None else self._partners(self._followers.draw(ends, rng)),
         )
 
     def shape_for(self, longest: int) -> Shape:
@@ -180,13 +184,16 @@ class Examples:
 
     def _upcoming(
         self, absolute: NDArray[np.int64], users: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        steps = 1 + np.arange(self._target.window)
-        after = absolute[:, :, None] + steps
-        inside = after < self._train.offsets[users + 1][:, None, None]
-        items = self._train.items[np.minimum(after, len(self._train.items) - 1)].astype(np.int64)
-        counts = (self._target.decay ** (steps - 1.0) * inside).astype(np.float32)
-        return items, counts
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32] | None]:
+        """The interactions to be predicted after each place, their counts, and the weight of the first of them."""
+        steps = np.arange(self._target.window)
+        after, inside = self._predicted.after(absolute, self._train.offsets[users + 1], self._target.window)
+        items = self._train.items[after].astype(np.int64)
+        counts = (self._target.decay ** steps.astype(np.float64) * inside).astype(np.float32)
+        if self._weights is None:
+            return items, counts, None
+        weights = self._weights[after]
+        return items, counts * weights, weights[:, :, 0]
 
     def _drawn_prefixes(self, epoch: int) -> NDArray[np.int64]:
         """At most `sequence_targets` prefixes of each user, drawn anew for each epoch."""
@@ -241,48 +248,3 @@ def _filled_up(
     missing = ((0, 0), (0, max(width - mask.shape[1], 0)))
     counts = (np.arange(len(mask)) < rows).astype(np.float32)
     return np.pad(places, missing, mode="edge"), np.pad(mask * counts[:, None], missing)
-
-
-def _windows(train: Sequences, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Users and absolute half-open ranges of inputs, cut from the end of each sequence; each position is in one."""
-    inputs = np.maximum(train.lengths - 1, 0)
-    pieces = -(-inputs // length)
-    users = np.repeat(np.arange(len(train)), pieces)
-    back = positions_in_rows(pieces)
-    stops = train.offsets[users] + inputs[users] - back * length
-    return users, np.maximum(stops - length, train.offsets[users]), stops
-
-
-def _prefixes(train: Sequences, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Users and absolute half-open ranges of inputs, one for each target."""
-    owner = train.row_of_position()
-    stops = np.flatnonzero(np.arange(len(owner)) > train.offsets[owner])
-    users = owner[stops]
-    return users, np.maximum(stops - length, train.offsets[users]), stops
-
-
-class _Followers:
-    """Positions of training that can be predicted, by item.
-
-    Args:
-        train: training sequences.
-    """
-
-    def __init__(self, train: Sequences) -> None:
-        owner = train.row_of_position()
-        targets = np.flatnonzero(np.arange(len(owner)) > train.offsets[owner])
-        self._items = train.items
-        self._positions = targets[np.argsort(train.items[targets], kind="stable")]
-        counts = np.bincount(train.items[targets], minlength=int(train.items.max(initial=0)) + 1)
-        self._starts = offsets_of(counts)
-        self._rank = np.zeros(len(owner), dtype=np.int64)
-        self._rank[self._positions] = np.arange(len(targets)) - np.repeat(self._starts[:-1], counts)
-
-    def draw(self, positions: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """For each position another one with the same item, evenly drawn; itself where there is no other."""
-        items = self._items[positions]
-        starts, others = self._starts[items], self._starts[items + 1] - self._starts[items] - 1
-        drawn = (rng.random(len(items)) * others).astype(np.int64)
-        drawn += (drawn >= self._rank[positions]) & (others > 0)
-        found: NDArray[np.int64] = self._positions[starts + drawn]
-        return found

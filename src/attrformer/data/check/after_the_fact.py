@@ -159,7 +159,10 @@ def _outcomes(
     before, after, every = (np.bincount(owners[part], minlength=count).astype(np.float64) for part in parts)
     every[every == 0] = before[before + after == 0] = np.nan
     yield "interactions", before, after, every
-    for name, given in subject.dataset.sequences.behaviours.items():
+    sequences = subject.dataset.sequences
+    for name, given in sequences.behaviours.items():
+        if name in sequences.meaning.values:
+            continue
         known = ~np.isnan(given)
         means = []
         for part in parts:

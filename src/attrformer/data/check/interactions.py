@@ -37,12 +37,12 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
     if times is None or not len(repeats.positions):
         return
     gaps = times[repeats.positions] - times[repeats.before]
-    whole = len(subject.items)
+    whole, same = len(subject.items), _of_one_kind(subject)
     for id, chosen, what in (
-        ("duplicate-interactions", gaps == 0, "the same user, item and time"),
+        ("duplicate-interactions", same & (gaps == 0), "the same user, item and time"),
         (
             "near-duplicate-interactions",
-            (gaps > 0) & (gaps <= NEAR),
+            same & (gaps > 0) & (gaps <= NEAR),
             f"the same user and item within {NEAR} s",
         ),
     ):
@@ -63,6 +63,17 @@ def duplicates(subject: Subject) -> Iterator[Finding]:
             evidence={"duplicates": count, "share": share(count, whole), "leave-one-out test targets": asked},
             examples=_shown(subject, positions[:3]),
         )
+
+
+def _of_one_kind(subject: Subject) -> NDArray[np.bool_]:
+    """Whether each repeat has the categories of the interaction before it: a purchase after a view is no duplicate."""
+    sequences, repeats = subject.dataset.sequences, subject.repeats
+    same = np.ones(len(repeats.positions), dtype=bool)
+    for name in sequences.meaning.values:
+        values = sequences.behaviours[name]
+        now, before = values[repeats.positions], values[repeats.before]
+        same &= (now == before) | (np.isnan(now) & np.isnan(before))
+    return same
 
 
 def repeats(subject: Subject) -> Iterator[Finding]:

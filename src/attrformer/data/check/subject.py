@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from attrformer.columns import TIMESTAMP
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.data.dataset import Dataset
-from attrformer.data.splits import windows_of
+from attrformer.data.splits import last_events, windows_of
 from attrformer.data.tables import Table
 
 LEAVE_ONE_OUT: Final = "leave-one-out"
@@ -114,8 +114,11 @@ class Subject:
 
     @cached_property
     def repeats(self) -> Repeats:
-        """Interactions with an item that the user had before."""
+        """Interactions with an item that the user had before; of those that hide an item, where not all do."""
         pairs = self.users.astype(np.int64) * np.int64(self.dataset.item_count) + self.items
+        seen = self.dataset.sequences.seen
+        counted = np.arange(len(pairs)) if seen is None else np.flatnonzero(seen)
+        pairs = pairs[counted]
         ordered = np.sort(pairs)
         again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
         del ordered
@@ -125,7 +128,7 @@ class Subject:
         positions = np.flatnonzero(pl.Series(pairs).is_in(pl.Series(again).implode()).to_numpy())
         positions = positions[np.argsort(pairs[positions], kind="stable")]
         later = np.flatnonzero(np.diff(pairs[positions]) == 0) + 1
-        return Repeats(positions[later], positions[later - 1])
+        return Repeats(counted[positions[later]], counted[positions[later - 1]])
 
     @cached_property
     def repeated(self) -> NDArray[np.bool_]:
@@ -184,6 +187,11 @@ class Subject:
         return [str(value) for value in self.dataset.user_ids.decode(codes).to_list()]
 
     def _leave_one_out(self) -> SplitView | None:
+        if self.dataset.sequences.targets is not None:
+            _, until, first, last = last_events(self.dataset.sequences, self.dataset.sequences.targets)
+            place = np.arange(len(self.items))
+            train = place < np.repeat(until, np.diff(self.offsets))
+            return SplitView(LEAVE_ONE_OUT, train, first, last) if len(last) else None
         users = np.flatnonzero(np.diff(self.offsets) >= LEAST)
         if not len(users):
             return None
@@ -196,7 +204,9 @@ class Subject:
         if self.times is None:
             return None
         window = windows_of(self.times, *WINDOWS)
-        asked = [np.flatnonzero((window == index) & ~self.first) for index in (1, 2)]
+        chosen = self.dataset.sequences.targets
+        predicted = ~self.first if chosen is None else ~self.first & chosen
+        asked = [np.flatnonzero((window == index) & predicted) for index in (1, 2)]
         train = window == 0
         if not train.any() or not all(map(len, asked)):
             return None

@@ -66,7 +66,8 @@ def _interactions(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
     for name, values in sequences.behaviours.items():
         known = values[~np.isnan(values)]
         missing = 1 - len(known) / max(len(values), 1)
-        yield ColumnUse("interactions", name, "behaviour attribute, numeric", pl.Series(known).n_unique(), missing)
+        kind = "categorical" if name in sequences.meaning.values else "numeric"
+        yield ColumnUse("interactions", name, f"behaviour attribute, {kind}", pl.Series(known).n_unique(), missing)
     used = {USER, ITEM, TIMESTAMP, *sequences.behaviours}
     yield from _unused(dataset, "interactions", table, used)
 

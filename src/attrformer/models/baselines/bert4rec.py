@@ -7,7 +7,7 @@ encoder representations from Transformer", CIKM 2019.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,8 @@ from attrformer.relations.relation_set import RelationSet
 @dataclass(frozen=True)
 class BERT4RecConfig(EncoderConfig):
     """Options of BERT4Rec."""
+
+    TRAINS_ON_TARGETS: ClassVar[bool] = False
 
     name: Literal["bert4rec"] = "bert4rec"
     expansion: int = field(default=4, metadata={"help": "inner width of the feed-forward part, in widths"})

@@ -48,6 +48,11 @@ class GRU4RecConfig(EncoderConfig):
         """The losses of drawn negatives take the places that count out of a batch."""
         return self.loss == "full"
 
+    @property
+    def weighs_targets(self) -> bool:
+        """The losses of drawn negatives count every target alike."""
+        return self.loss == "full"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.state >= 1, "state", self.state, "1 or more")

@@ -39,11 +39,14 @@ class Gate(nn.Module):
         epsilon: eps_a at the start.
         signed: whether the gate may be negative (the relation `repeat`); otherwise it is a softplus.
         start: g_a at the start, where it is not signed.
+        against: whether the relation is taken off the scores: the gate is the softplus, negated.
     """
 
-    def __init__(self, width: int, epsilon: float, signed: bool = False, start: float = 1.0) -> None:
+    def __init__(
+        self, width: int, epsilon: float, signed: bool = False, start: float = 1.0, *, against: bool = False
+    ) -> None:
         super().__init__()
-        self.signed = signed
+        self.signed, self.against = signed, against
         self.weight = nn.Parameter(torch.zeros(width))
         self.bias = nn.Parameter(torch.tensor(0.0 if signed else math.log(math.expm1(start))))
         self.log_inverse_epsilon = nn.Parameter(torch.tensor(-math.log(epsilon)))
@@ -51,7 +54,9 @@ class Gate(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """`[b, t, d]` to `[b, t]`."""
         raw = hidden @ self.weight + self.bias
-        return raw if self.signed else F.softplus(raw)
+        if self.signed:
+            return raw
+        return -F.softplus(raw) if self.against else F.softplus(raw)
 
     def inverse_epsilon(self) -> Tensor:
         """1 / eps_a, a positive scalar."""

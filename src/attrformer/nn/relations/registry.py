@@ -8,17 +8,20 @@ from attrformer.nn.relations.base import ModuleOptions, RelationModule
 from attrformer.nn.relations.changing_attribute import ChangingAttributeModule
 from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.nn.relations.item_vector import VectorModule
-from attrformer.nn.relations.positions import BehaviourModule, TimeGapModule
+from attrformer.nn.relations.positions import BehaviourModule, CategoryModule, TimeGapModule
 from attrformer.nn.relations.repeat import RepeatModule
 from attrformer.nn.relations.row_table import RowModule
+from attrformer.nn.relations.selected_positions import BehaviourRowsModule, NegativeModule
 from attrformer.nn.relations.similar_users import SimilarUsersModule
 from attrformer.nn.relations.time_bucket import TimeBucketModule
 from attrformer.nn.relations.user_attribute import UserAttributeModule
 from attrformer.relations.base import Relation
+from attrformer.relations.behaviour_rows import BehaviourRowsRelation
 from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.item_vector import VectorRelation
-from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
+from attrformer.relations.negative import NegativeRelation
+from attrformer.relations.positions import BehaviourRelation, CategoryRelation, TimeGapRelation
 from attrformer.relations.registry import registered
 from attrformer.relations.relation_set import RelationSet
 from attrformer.relations.repeat import RepeatRelation
@@ -38,6 +41,9 @@ MODULES: Final[dict[type[Relation], type[RelationModule]]] = {
     SimilarUsersRelation: SimilarUsersModule,
     TimeGapRelation: TimeGapModule,
     BehaviourRelation: BehaviourModule,
+    CategoryRelation: CategoryModule,
+    BehaviourRowsRelation: BehaviourRowsModule,
+    NegativeRelation: NegativeModule,
 }
 
 
