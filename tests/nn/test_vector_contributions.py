@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from attrformer.nn.copies import LowCopies
+from attrformer.nn.fixed import LowCopies
 from tests.models.builders import example_of, network_of
 from tests.nn import plain
 from tests.nn.objective_settings import Setting, target_of

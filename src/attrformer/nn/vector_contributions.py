@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attrformer.nn.contributions import Block, ContributionInputs
-from attrformer.nn.copies import LowCopies
+from attrformer.nn.fixed import LowCopies
 from attrformer.nn.tables import SparseRows
 
 _ELEMENTS: Final = 1 << 22
