@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from attrformer.nn.fixed import LowCopies
 from tests.models.builders import example_of, network_of
 from tests.nn import plain
 from tests.nn.objective_settings import Setting, target_of
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from attrformer.nn import vector_contributions
 from attrformer.nn.contributions import ContributionInputs
+from attrformer.nn.fixed import LowCopies
 from attrformer.nn.fused_loss import fused_cross_entropy, score_catalogue
 from attrformer.nn.relations.item_vector import VectorModule
 from attrformer.nn.vector_contributions import kept_products, packed, unpacked
