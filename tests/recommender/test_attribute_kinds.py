@@ -88,6 +88,8 @@ NEW: dict[str, Any] = {
     "title": ["One", None],
     "brand": ["x", None],
     "price": [5.0, None],
+    "image": [[0.1, 0.2, 0.3, 0.4], None],
+    "place": ["48.1,11.5", None],
 }
 
 

@@ -251,6 +251,8 @@ LATER: Final = {
     "data.targets": None,
     "data.weight": None,
     "relations.behaviour_rows": None,
+    "relations.changing_attributes": None,
+    "relations.vector_dimensions": RelationsConfig().vector_dimensions,
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
     "relations.own": [],
