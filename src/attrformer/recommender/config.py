@@ -245,6 +245,7 @@ LATER: Final = {
     "data.targets": None,
     "data.weight": None,
     "relations.behaviour_rows": None,
+    "relations.changing_attributes": None,
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
     "relations.own": [],
