@@ -250,6 +250,7 @@ LATER: Final = {
     "data.negative": None,
     "data.targets": None,
     "data.weight": None,
+    "data.vectors": {},
     "relations.behaviour_rows": None,
     "relations.changing_attributes": None,
     "relations.vector_dimensions": RelationsConfig().vector_dimensions,
