@@ -79,6 +79,19 @@ class SparseRows:
         Returns:
             int64 items `[b, u]`, unused places holding item 0 without values, and float32 `[b, s, u]`.
         """
+        items, local = self.union_places(rows)
+        dense = torch.zeros(*rows.shape, items.shape[1], device=rows.device)
+        return items, dense.scatter_add_(2, local, self.values[rows])
+
+    def union_places(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The items that some rows name, each once, and where among them each entry of the rows is.
+
+        Args:
+            rows: int64 `[b, s]`.
+
+        Returns:
+            int64 items `[b, u]`, unused places holding item 0, and int64 places `[b, s, k]`.
+        """
         batch, length = rows.shape
         named = self.indices[rows].flatten(1)
         ordered, order = named.sort(1)
@@ -91,9 +104,7 @@ class SparseRows:
         count = int(number[:, -1].max()) + 1 if waits else min(named.shape[1], self.columns)
         items = torch.zeros(batch, count, dtype=torch.long, device=rows.device)
         items.scatter_(1, number, ordered.long())
-        local = torch.empty_like(number).scatter_(1, order, number).view(batch, length, self.indices.shape[1])
-        dense = torch.zeros(batch, length, count, device=rows.device)
-        return items, dense.scatter_add_(2, local, self.values[rows])
+        return items, torch.empty_like(number).scatter_(1, order, number).view(batch, length, self.indices.shape[1])
 
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Values at `rows [b, t]` x `items [b, s]`, float32 `[b, t, s]`; 0 where an entry was not kept."""

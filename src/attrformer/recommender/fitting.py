@@ -270,7 +270,8 @@ def fingerprint(dataset: Dataset, split: Split) -> str:
     arrays += split.train.behaviours.values()
     for attribute in (*dataset.item_attributes.values(), *dataset.user_attributes.values()):
         digest.update(repr((attribute.name, attribute.kind.value, attribute.vocabulary)).encode())
-        arrays += [attribute.offsets, attribute.codes, attribute.numbers]
+        digest.update("\n".join(attribute.texts).encode())
+        arrays += [attribute.offsets, attribute.codes, attribute.numbers, attribute.weights, attribute.vectors]
     for name, edges in dataset.item_relations.items():
         digest.update(name.encode())
         arrays += [edges.source, edges.target, edges.weight]

@@ -122,6 +122,9 @@ class RelationsConfig(Options):
         default=4096, metadata={"help": "most training users looked at for each anchor item, an even sample"}
     )
     buckets: int = field(default=20, metadata={"help": "buckets of a numeric attribute"})
+    vector_dimensions: int = field(
+        default=64, metadata={"help": "most dimensions of a vector attribute; wider ones keep the principal components"}
+    )
     max_values: int = field(
         default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
     )
@@ -161,7 +164,7 @@ class RelationsConfig(Options):
         super().__post_init__()
         require(0 <= self.moment_reach < 1, "moment_reach", self.moment_reach, "0 or more and below 1")
         least = {"dense_items": 0, "buckets": 2, "moments": 2, "neighbour_count": 0}
-        counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "moments")
+        counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "moments", "vector_dimensions")
         for name in (*counts, *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.csr import positions_in_rows
-from attrformer.data.attributes import Attribute
+from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array
 from attrformer.relations.attribute_encoder import AttributeEncoder
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 OPTION = "relations.item_attributes"
 
 _PARTS = ("codes", "weights", "diagonal")
+
+_WITHOUT_VALUES = (AttributeKind.VECTOR, AttributeKind.TEXT, AttributeKind.LOCATION)
+"""Kinds of attribute whose values are not shared by items, but near each other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +78,7 @@ class ItemAttributeRelation(Relation):
         made = [
             item_attribute_relation(available[name], buckets=options.buckets, max_values=options.max_values)
             for name in chosen(options.item_attributes, available, OPTION)
+            if available[name].kind not in _WITHOUT_VALUES
         ]
         return [relation for relation in made if relation is not None]
 

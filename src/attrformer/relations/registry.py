@@ -15,6 +15,7 @@ from attrformer.relations.edges import EdgeRelation
 from attrformer.relations.id_order import IdOrderRelation
 from attrformer.relations.indirect import IndirectRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
+from attrformer.relations.item_vector import VectorRelation
 from attrformer.relations.naming import KINDS
 from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
 from attrformer.relations.repeat import RepeatRelation
@@ -27,6 +28,7 @@ BUILT_IN: Final[tuple[type[Relation], ...]] = (
     IndirectRelation,
     EdgeRelation,
     ItemAttributeRelation,
+    VectorRelation,
     IdOrderRelation,
     UserAttributeRelation,
     TimeBucketRelation,

@@ -47,6 +47,16 @@ def shared(attribute: str, value: str, title: str) -> str:
     return f"Same {spoken(attribute)} as {quoted(title)}: {value}"
 
 
+def looks_like(title: str) -> str:
+    """The item is near one of the history by vectors that are given, such as embeddings of pictures."""
+    return f"Looks like {quoted(title)}"
+
+
+def reads_like(title: str) -> str:
+    """The item is near one of the history by the vectors of texts."""
+    return f"Reads like {quoted(title)}"
+
+
 def near_in_order(title: str) -> str:
     """The ids of both items stand near each other."""
     return f"Listed near {quoted(title)}, by the order of ids"

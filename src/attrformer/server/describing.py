@@ -10,6 +10,7 @@ import numpy as np
 from attrformer.columns import TIMESTAMP, USER
 from attrformer.data.attributes import AttributeKind
 from attrformer.errors import UnknownIdError
+from attrformer.recommender.similar import item_relations
 from attrformer.relations.user_attribute import UserAttributeRelation
 from attrformer.server.answering import Served
 
@@ -39,8 +40,7 @@ def describe(served: Served) -> dict[str, Any]:
 
 def similar_by(served: Served) -> list[str]:
     """What `similar_items` takes as `by`."""
-    relations = served.model.fitted.relations
-    return [CONTENT, *relations.rows, *(f"item_{name}" for name in relations.features)]
+    return [CONTENT, *item_relations(served.model.fitted)]
 
 
 def latest(served: Served, user_id: str, limit: int) -> dict[str, Any]:

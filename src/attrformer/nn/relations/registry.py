@@ -6,6 +6,7 @@ from typing import Final
 
 from attrformer.nn.relations.base import ModuleOptions, RelationModule
 from attrformer.nn.relations.item_attribute import ItemAttributeModule
+from attrformer.nn.relations.item_vector import VectorModule
 from attrformer.nn.relations.positions import BehaviourModule, TimeGapModule
 from attrformer.nn.relations.repeat import RepeatModule
 from attrformer.nn.relations.row_table import RowModule
@@ -14,6 +15,7 @@ from attrformer.nn.relations.time_bucket import TimeBucketModule
 from attrformer.nn.relations.user_attribute import UserAttributeModule
 from attrformer.relations.base import Relation
 from attrformer.relations.item_attribute import ItemAttributeRelation
+from attrformer.relations.item_vector import VectorRelation
 from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
 from attrformer.relations.registry import registered
 from attrformer.relations.relation_set import RelationSet
@@ -26,6 +28,7 @@ from attrformer.relations.user_attribute import UserAttributeRelation
 MODULES: Final[dict[type[Relation], type[RelationModule]]] = {
     RowRelation: RowModule,
     ItemAttributeRelation: ItemAttributeModule,
+    VectorRelation: VectorModule,
     UserAttributeRelation: UserAttributeModule,
     TimeBucketRelation: TimeBucketModule,
     RepeatRelation: RepeatModule,
