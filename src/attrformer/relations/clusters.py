@@ -15,7 +15,8 @@ from attrformer.errors import DataError
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, require_array
 from attrformer.relations.sphere import degrees, unit_vectors
-from attrformer.relations.text_encoder import TextEncoder, unit_rows
+from attrformer.relations.text_encoder import TextEncoder
+from attrformer.relations.vector_encoder import unit_rows
 
 GROUPED: Final = frozenset({AttributeKind.VECTOR, AttributeKind.TEXT, AttributeKind.LOCATION})
 """Kinds whose values are no codes and no single numbers."""
@@ -52,7 +53,9 @@ class Clusters:
             attribute: of one of the kinds in `GROUPED`.
             most: groups; fewer where there are fewer different values.
         """
-        texts = TextEncoder.fit(attribute, TEXT_DIMENSIONS) if attribute.kind is AttributeKind.TEXT else None
+        texts = None
+        if attribute.kind is AttributeKind.TEXT:
+            texts = TextEncoder.of_texts(attribute.texts, TEXT_DIMENSIONS)
         points = _points(attribute, texts)
         points = points[points.any(axis=1)]
         sample = points[:: max(-(-len(points) // MOST_FITTED), 1)]
@@ -140,9 +143,11 @@ def _points(attribute: Attribute, texts: TextEncoder | None) -> NDArray[np.float
     """Values as unit vectors, 0 where missing."""
     if texts is not None:
         return texts.encode(attribute)
+    if not attribute.vectors.size:
+        return np.zeros((len(attribute), 1), np.float32)
     if attribute.kind is AttributeKind.LOCATION:
         return np.nan_to_num(unit_vectors(attribute.vectors)).astype(np.float32)
-    return unit_rows(np.nan_to_num(attribute.vectors))
+    return unit_rows(np.nan_to_num(attribute.vectors, nan=0.0, posinf=0.0, neginf=0.0))
 
 
 def _centres(points: NDArray[np.float32], most: int) -> NDArray[np.float32]:

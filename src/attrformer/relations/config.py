@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -125,6 +126,22 @@ class RelationsConfig(Options):
     vector_dimensions: int = field(
         default=64, metadata={"help": "most dimensions of a vector attribute; wider ones keep the principal components"}
     )
+    text_dimensions: int = field(
+        default=64, metadata={"help": "most dimensions of the vectors that texts become, without text_encoders"}
+    )
+    text_encoders: dict[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "help": "item attributes whose texts a sentence-transformers model reads: the column to the model's folder"
+        },
+    )
+    location_scale_km: float | None = field(
+        default=None,
+        metadata={
+            "help": "kilometres at which the relation of two places has fallen to 1/e; null: the median distance to "
+            "the tenth neighbour"
+        },
+    )
     max_values: int = field(
         default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
     )
@@ -164,8 +181,10 @@ class RelationsConfig(Options):
         super().__post_init__()
         require(0 <= self.moment_reach < 1, "moment_reach", self.moment_reach, "0 or more and below 1")
         least = {"dense_items": 0, "buckets": 2, "moments": 2, "neighbour_count": 0}
-        counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "moments", "vector_dimensions")
+        counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "moments", "vector_dimensions", "text_dimensions")
         for name in (*counts, *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")
+        scale = self.location_scale_km
+        require(scale is None or 0 < scale < math.inf, "location_scale_km", scale, "a number above 0, or null")
         require(self.neighbour_anchors <= 24, "neighbour_anchors", self.neighbour_anchors, "1 to 24")

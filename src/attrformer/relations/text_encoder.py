@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import linalg
 
-from attrformer.data.attributes import Attribute
+from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.errors import ConfigurationError
 from attrformer.relations import text_features
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
+from attrformer.relations.vector_encoder import VectorEncoder, unit_rows
+
+if TYPE_CHECKING:
+    from attrformer.relations.base import Arrays
+    from attrformer.relations.config import RelationsConfig
 
 MOST_FEATURES: Final = 10_000
 """Features that are kept of words and pairs of words, and as many of characters: the commonest."""
@@ -32,7 +39,7 @@ _SPACE: Final = 2 * text_features.HALF
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TextEncoder:
+class TextEncoder(VectorEncoder):
     """From texts to unit vectors.
 
     Words, pairs of words and character n-grams that at least two texts hold are weighted by sublinear tf-idf, words and
@@ -48,6 +55,7 @@ class TextEncoder:
     """
 
     kind: ClassVar[str] = "text"
+    reads: ClassVar[AttributeKind] = AttributeKind.TEXT
 
     features: NDArray[np.int32]
     idf: NDArray[np.float32]
@@ -56,18 +64,29 @@ class TextEncoder:
 
     @property
     def width(self) -> int:
-        """Dimensions of a vector."""
+        """See `VectorEncoder.width`."""
         return self.projection.shape[1]
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """See `VectorEncoder.axes`; those of two models mean the same only where all features are the same."""
+        mark = hashlib.sha256(self.features.tobytes() + self.projection.tobytes()).hexdigest()[:16]
+        return tuple(f"{mark} {place}" for place in range(self.width))
+
     @classmethod
-    def fit(cls, attribute: Attribute, dimensions: int) -> TextEncoder:
+    def fit(cls, attribute: Attribute, options: RelationsConfig) -> TextEncoder:
+        """See `VectorEncoder.fit`; at most `options.text_dimensions` dimensions."""
+        return cls.of_texts(attribute.texts, options.text_dimensions)
+
+    @classmethod
+    def of_texts(cls, texts: Sequence[str], dimensions: int) -> TextEncoder:
         """The encoder of some texts; the same for the same texts.
 
         Args:
-            attribute: of texts.
+            texts: "" where missing.
             dimensions: most dimensions of a vector; fewer where the texts need fewer.
         """
-        known = [text for text in attribute.texts if text]
+        known = [text for text in texts if text]
         sample = known[:: -(-len(known) // MOST_FITTED)] if known else []
         frequency, spelled = np.zeros(_SPACE, dtype=np.int64), dict[int, str]()
         for words, terms in map(text_features.read, _blocks(sample)):
@@ -84,11 +103,13 @@ class TextEncoder:
         return cls(features, idf, projection, names)
 
     def encode(self, attribute: Attribute) -> NDArray[np.float32]:
-        """Unit vectors of texts, float32 `[n, d]`; 0 where a text is missing or holds no known feature.
-
-        Args:
-            attribute: of texts.
-        """
+        """See `VectorEncoder.encode`; zeros also where a text holds nothing that training knew."""
+        if attribute.vectors.size:
+            raise ConfigurationError(
+                f"The texts of '{attribute.name}' were read by the encoder that is built in. Leave them out of encoders."
+            )
+        if not attribute.texts:
+            return np.zeros((len(attribute), self.width), np.float32)
         vectors = [self.weighted(block) @ self.projection for block in _blocks(attribute.texts)]
         return unit_rows(np.concatenate([np.empty((0, self.width), np.float32), *vectors]))
 
@@ -134,7 +155,9 @@ class TextEncoder:
         return np.cumsum(lengths), np.concatenate(found)
 
     def shared_words(self, first: NDArray[np.int32], second: NDArray[np.int32]) -> str:
-        """The words that two texts have in common one after the other, where they are rarest; "" for none.
+        """The words that two texts have in common one after the other, where they are rarest.
+
+        "" where there are none, or only such as "the", which say little.
 
         Args:
             first: int32, the words of one text as `known_words` gives them.
@@ -150,31 +173,22 @@ class TextEncoder:
             end = int(sums.argmax())
             if sums[end] > best + 1e-6:
                 best, run = float(sums[end]), first[place + 1 - int(lengths[end]) : place + 1]
+        if best < self.idf.max(initial=0.0) / 2:
+            return ""
         return text_features.joined([self.words[word] for word in run.tolist()])
 
-    def to_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Arrays by name, and what else is stored, as JSON can hold it."""
+    def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
+        """See `VectorEncoder.to_arrays`."""
         arrays = {"features": self.features, "idf": self.idf, "projection": self.projection}
         return arrays, {"words": list(self.words)}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]], described: dict[str, Any]) -> TextEncoder:
-        """The inverse of `to_arrays`.
-
-        Raises:
-            KeyError: an array or a part of the description is missing.
-        """
+    def from_arrays(cls, arrays: Arrays, described: dict[str, Any]) -> TextEncoder:
+        """See `VectorEncoder.from_arrays`."""
         return cls(arrays["features"], arrays["idf"], arrays["projection"], tuple(described["words"]))
 
     def check(self, name: str) -> None:
-        """Looks through what was read from files.
-
-        Args:
-            name: of the column, for the error.
-
-        Raises:
-            ValueError: it is no such encoder.
-        """
+        """See `VectorEncoder.check`."""
         count = len(self.features)
         require_array(f"text features of '{name}'", self.features, INTEGERS, (-1,), least=0, most=_SPACE - 1)
         require_that(bool((np.diff(self.features) > 0).all()), f"text features of '{name}' are not ascending")
@@ -184,17 +198,6 @@ class TextEncoder:
         words = int((self.features < text_features.HALF).sum())
         texts = all(isinstance(word, str) for word in self.words)
         require_that(texts and len(self.words) == words, f"words of '{name}': the number is another one")
-
-
-def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Rows divided by their norm, float32; rows of 0 stay so.
-
-    Args:
-        rows: `[n, d]`.
-    """
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (rows / np.where(norms > 1e-6, norms, np.inf)).astype(np.float32)
-    return unit
 
 
 def _commonest(frequency: NDArray[np.int64]) -> NDArray[np.int64]:

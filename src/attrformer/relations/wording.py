@@ -57,6 +57,11 @@ def reads_like(title: str) -> str:
     return f"Reads like {quoted(title)}"
 
 
+def shares_words(attribute: str, words: str, title: str) -> str:
+    """Words stand one after the other in the texts of both items."""
+    return f"Its {spoken(attribute)} shares {quoted(words)} with {quoted(title)}"
+
+
 def near_in_order(title: str) -> str:
     """The ids of both items stand near each other."""
     return f"Listed near {quoted(title)}, by the order of ids"
