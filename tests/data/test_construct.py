@@ -172,8 +172,9 @@ def test_kinds_are_inferred_and_said(values: list[Any], kind: AttributeKind) -> 
         ([1.0, 1.0, 1.0], "its value is the same everywhere"),
         ([["a"], ["a"]], "its value is the same everywhere"),
         ([None, None], "it is empty"),
-        ([[0.1, 0.2], [0.3, 0.4]], "lists of Float64 are not supported"),
-        ([{"a": 1}, {"a": 2}], "are not supported"),
+        ([[0.1, 0.2], [0.3]], "its lists hold 1 to 2 numbers, and vectors have one length"),
+        ([[0.1, 0.2], [0.1, 0.2]], "its value is the same everywhere"),
+        ([{"a": 1}, {"a": 2}], "mappings are read where a kind is declared"),
     ],
 )
 def test_columns_that_say_nothing_are_left_out_with_the_reason(values: list[Any], reason: str) -> None:

@@ -82,7 +82,7 @@ def test_nested_lists_are_left_out_from_csv_as_from_frames(tmp_path: Path) -> No
         Dataset.from_frames(LOG, pl.DataFrame({"item_id": range(6), "genres": nested})),
     ):
         assert dataset.item_attributes == {}
-        assert any("lists of lists or mappings are not supported" in note for note in dataset.notes)
+        assert any("lists of lists or mappings are read where a kind is declared" in note for note in dataset.notes)
 
 
 @pytest.mark.parametrize(

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.csr import offsets_of
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.attribute_kinds import infer_kind, text_hint
-from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.attributes import (
+    CODED_KINDS,
+    LEVEL_SEPARATOR,
+    NUMBER_KINDS,
+    VECTOR_KINDS,
+    Attribute,
+    AttributeKind,
+)
+from attrformer.data.coded_values import OWNER, VALUE, as_text, coded_attribute
+from attrformer.data.free_text_columns import texts_of
+from attrformer.data.hierarchy_columns import levels_of
 from attrformer.data.list_text import lists_of_texts, split_texts
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.data.tables import Table, number_column
 from attrformer.data.times import read_times
+from attrformer.data.vector_columns import locations_of, vectors_of
+from attrformer.data.weighted_columns import scores_of
 from attrformer.errors import DataError
 
-_LARGEST_WHOLE: Final = 2**53
 _LARGEST: Final = 1e150
 
 
@@ -79,28 +90,40 @@ def attribute_from_column(
         kind: how its values are read.
         codes: int32 `[rows]`, the user or item of each row; -1 where the row is not used.
         count: how many users or items there are.
-        separator: what stands between the values of a text, where it is multi-valued; `|` where it is empty.
+        separator: what stands between the values of a text; where it is empty, `|` for several values and tags, `>`
+            for levels, and a comma for numbers.
 
     Raises:
         DataError: a value does not fit the kind.
     """
-    used = codes >= 0
-    if kind in (AttributeKind.NUMERIC, AttributeKind.TIME):
-        if kind is AttributeKind.TIME:
-            numbers = read_times(table.frame[name], source=table.source, missing=True)[0]
+    if kind in CODED_KINDS:
+        owners = codes.astype(np.int64)
+        if kind is AttributeKind.HIERARCHY:
+            values = levels_of(table, name, owners, separator)
+        elif kind is AttributeKind.WEIGHTED:
+            values = scores_of(table, name, owners, separator)
         else:
-            numbers = _within_range(table, number_column(table, name)).fill_null(float("nan")).to_numpy()
-        placed = np.full(count, np.nan)
-        placed[codes[used]] = numbers[used]
-        return Attribute(name, kind, np.zeros(count + 1, np.int64), np.empty(0, np.int32), (), placed)
-    pairs = _owner_value_pairs(table, name, kind, codes, separator)
-    vocabulary = _ordered_vocabulary(pairs["value"])
-    lookup = pl.DataFrame({"value": vocabulary, "code": np.arange(len(vocabulary), dtype=np.int32)})
-    coded = pairs.join(lookup, on="value").select("owner", "code").unique().sort("owner", "code")
-    lengths = np.bincount(coded["owner"].to_numpy(), minlength=count)
-    offsets = offsets_of(lengths)
-    values = tuple(vocabulary.to_list())
-    return Attribute(name, kind, offsets, coded["code"].to_numpy().copy(), values, np.empty(0), separator)
+            values = _owner_value_pairs(table, name, kind, owners, separator)
+        return coded_attribute(name, kind, values.filter(pl.col(OWNER) >= 0), count, separator)
+    used = codes >= 0
+    bare = Attribute(name, kind, np.zeros(count + 1, np.int64), np.empty(0, np.int32), (), np.empty(0), separator)
+    if kind is AttributeKind.TEXT:
+        texts = np.full(count, "", dtype=object)
+        texts[codes[used]] = texts_of(table, name).to_numpy()[used]
+        return replace(bare, texts=tuple(texts.tolist()))
+    if kind in VECTOR_KINDS:
+        read = locations_of if kind is AttributeKind.LOCATION else vectors_of
+        rows = read(table, name, separator)
+        vectors = np.full((count, rows.shape[1]), np.nan, np.float32)
+        vectors[codes[used]] = rows[used]
+        return replace(bare, vectors=vectors)
+    if kind is AttributeKind.TIME:
+        numbers = read_times(table.frame[name], source=table.source, missing=True)[0]
+    else:
+        numbers = _within_range(table, number_column(table, name)).fill_null(float("nan")).to_numpy()
+    placed = np.full(count, np.nan)
+    placed[codes[used]] = numbers[used]
+    return replace(bare, numbers=placed)
 
 
 def _within_range(table: Table, numbers: pl.Series) -> pl.Series:
@@ -136,6 +159,13 @@ def _kind_of(values: pl.Series, declared: Mapping[str, AttributeKind | None]) ->
 def _said(attribute: Attribute, values: pl.Series) -> str:
     """What a column became, in words."""
     size = f" with {len(attribute.vocabulary):,} values" if attribute.vocabulary else ""
+    if attribute.kind is AttributeKind.VECTOR:
+        return f"{attribute.kind.value} of {attribute.vectors.shape[1]:,} numbers"
+    if attribute.kind is AttributeKind.HIERARCHY:
+        depth = max((value.count(LEVEL_SEPARATOR) + 1 for value in attribute.vocabulary), default=0)
+        return f"{attribute.kind.value}{size} in {depth} levels"
+    if attribute.kind in (AttributeKind.LOCATION, AttributeKind.TEXT, AttributeKind.WEIGHTED):
+        return f"{attribute.kind.value}{size}"
     text = values.dtype == pl.String
     if not text or attribute.kind is AttributeKind.NUMERIC:
         return f"{attribute.kind.value}{size}"
@@ -165,7 +195,7 @@ def _check_separator(table: Table, name: str, separator: str) -> None:
 
 
 def _owner_value_pairs(
-    table: Table, name: str, kind: AttributeKind, codes: NDArray[np.int32], separator: str
+    table: Table, name: str, kind: AttributeKind, owners: NDArray[np.int64], separator: str
 ) -> pl.DataFrame:
     """One row for each value of each user or item, as text without blanks around it."""
     values = table.frame[name]
@@ -175,11 +205,11 @@ def _owner_value_pairs(
         values = values.cast(pl.String)
     if kind is AttributeKind.MULTI and values.dtype == pl.String:
         values = split_texts(values, separator)
-    frame = pl.DataFrame({"owner": pl.Series(codes).cast(pl.Int64), "value": values}).filter(pl.col("owner") >= 0)
+    frame = pl.DataFrame({OWNER: owners, VALUE: values})
     if isinstance(values.dtype, pl.List):
-        frame = frame.explode("value")
+        frame = frame.explode(VALUE)
     try:
-        texts = _as_text(frame["value"])
+        texts = as_text(frame[VALUE])
     except pl.exceptions.PolarsError as error:
         raise DataError(
             f"values of type {values.dtype} are no {kind.value} attribute",
@@ -187,29 +217,15 @@ def _owner_value_pairs(
             source=table.source,
             column=name,
         ) from error
-    return frame.with_columns(texts.alias("value")).filter(pl.col("value").str.len_bytes() > 0)
-
-
-def _as_text(values: pl.Series) -> pl.Series:
-    """Values as text; a whole number is written alike whether it is stored as an integer or not."""
-    if not values.dtype.is_float():
-        return values.cast(pl.String).str.strip_chars()
-    values = values.fill_nan(None)
-    whole = ((values == values.floor()) & (values.abs() < _LARGEST_WHOLE)).fill_null(False)
-    return values.cast(pl.String).zip_with(~whole, values.set(~whole, None).cast(pl.Int64).cast(pl.String))
-
-
-def _ordered_vocabulary(values: pl.Series) -> pl.Series:
-    """Distinct texts in their order as numbers where all are integers, otherwise in the order of their bytes."""
-    texts = values.unique().sort()
-    numbers = texts.cast(pl.Int64, strict=False)
-    return texts if numbers.null_count() else texts.gather(numbers.arg_sort())
+    return frame.with_columns(texts.alias(VALUE)).filter(pl.col(VALUE).str.len_bytes() > 0)
 
 
 def _is_constant(attribute: Attribute, values: pl.Series) -> bool:
     values = values.fill_nan(None) if values.dtype.is_float() else values
     if values.null_count() or len(values) < 2:
         return False
-    if attribute.kind in (AttributeKind.NUMERIC, AttributeKind.TIME):
+    if attribute.kind in NUMBER_KINDS:
         return values.n_unique() == 1
+    if attribute.kind in VECTOR_KINDS:
+        return bool((attribute.vectors[attribute.known] == attribute.vectors[attribute.known][:1]).all())
     return len(attribute.vocabulary) == 0 or (len(attribute.vocabulary) == 1 and len(attribute.codes) == len(values))

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from attrformer.data.attributes import AttributeKind
+from attrformer.data.attributes import LEVEL_SEPARATOR, AttributeKind
 from attrformer.data.list_text import MULTI_SEPARATOR, lists_of_texts
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.data.text_columns import WHOLE
@@ -27,6 +27,7 @@ _SIGNED: Final = r"^[^\d\s,.-]{0,3}\s?-?\d[\d.,' ]*\s?[^\d\s,.]{0,3}$"
 _MARKS: Final = (", ", ",", "; ", ";", " / ", "/")
 _HINT_SHARE: Final = 0.2
 _HINT_PARTS: Final = 0.7
+_PATH_SHARE: Final = 0.5
 
 
 def infer_kind(values: pl.Series) -> AttributeKind | str:
@@ -49,6 +50,8 @@ def infer_kind(values: pl.Series) -> AttributeKind | str:
         return _kind_of_lists(known)
     if dtype.is_temporal():
         return AttributeKind.TIME if dtype in (pl.Date, pl.Datetime) else f"values of type {dtype} are not supported"
+    if isinstance(dtype, pl.Struct):
+        return "mappings are read where a kind is declared: 'location' for lat and lon, 'weighted' for tags with scores"
     if dtype.is_decimal():
         return AttributeKind.NUMERIC
     if dtype.is_integer() or dtype.is_float():
@@ -73,6 +76,8 @@ def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
     glance = texts.head(_GLANCE * 10)
     if glance.str.contains(_SIGNED).all() and glance.str.contains(r"[^\d]").any() and not glance.is_empty():
         return "; its texts look like numbers with other signs, without which they would be a numeric attribute"
+    if glance.str.contains(LEVEL_SEPARATOR, literal=True).sum() >= max(2, _PATH_SHARE * len(glance)):
+        return f"; its texts look like paths of levels (kinds={{'{values.name}': 'hierarchy'}} reads every level)"
     for mark in _MARKS:
         if glance.str.contains(mark, literal=True).sum() < max(2, _HINT_SHARE * len(glance)):
             continue
@@ -87,16 +92,37 @@ def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
 
 
 def _kind_of_lists(lists: pl.Series) -> AttributeKind | str:
+    inner = lists.dtype.inner  # type: ignore[attr-defined]
+    if inner.is_float():
+        return _kind_of_number_lists(lists)
     values = lists.explode().drop_nulls()
-    inner = values.dtype
     if values.is_empty() or (inner == pl.String and not bool((values.str.strip_chars() != "").any())):
         return "it is empty"
     listable = inner in (pl.String, pl.Boolean) or isinstance(inner, (pl.Categorical, pl.Enum))
     if listable or inner.is_integer():
         return AttributeKind.MULTI
     if inner.is_nested():
-        return "lists of lists or mappings are not supported"
+        return (
+            "lists of lists or mappings are read where a kind is declared: 'hierarchy' for paths of levels, "
+            "'weighted' for tags with scores"
+        )
     return f"lists of {inner} are not supported"
+
+
+def _kind_of_number_lists(lists: pl.Series) -> AttributeKind | str:
+    """Lists of numbers with fractions are vectors where all have one length."""
+    if isinstance(lists.dtype, pl.Array):
+        return AttributeKind.VECTOR if len(lists.dtype.shape) == 1 else "arrays of several dimensions are not supported"
+    lengths = lists.list.len()
+    known = lengths.filter(lengths > 0)
+    if known.is_empty():
+        return "it is empty"
+    if known.n_unique() == 1:
+        return AttributeKind.VECTOR
+    return (
+        f"its lists hold {known.min()} to {known.max()} numbers, and vectors have one length (declare 'multi' if each "
+        "number is a value of its own)"
+    )
 
 
 def _kind_of_text(known: pl.Series) -> AttributeKind | str:
@@ -113,7 +139,8 @@ def _kind_of_text(known: pl.Series) -> AttributeKind | str:
     distinct = known.n_unique()
     if distinct > max(_FREE_TEXT_SHARE * len(known), _FREE_TEXT_LEAST):
         return (
-            f"{distinct:,} different texts in {len(known):,} rows look like free text or ids (declare a kind to use it)"
+            f"{distinct:,} different texts in {len(known):,} rows look like free text or ids "
+            f"(kinds={{'{known.name}': 'text'}} reads its words, 'categorical' each text as a value)"
         )
     return AttributeKind.CATEGORICAL
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,21 @@ class AttributeKind(str, Enum):
     HIERARCHY = "hierarchy"
     LOCATION = "location"
     WEIGHTED = "weighted"
+
+
+LEVEL_SEPARATOR: Final = " > "
+"""Between the levels of a hierarchy."""
+
+VECTOR_KINDS: Final = frozenset({AttributeKind.VECTOR, AttributeKind.LOCATION})
+"""Kinds whose values are rows of `Attribute.vectors`."""
+
+NUMBER_KINDS: Final = frozenset({AttributeKind.NUMERIC, AttributeKind.TIME})
+"""Kinds whose values are `Attribute.numbers`, which are cut into buckets where codes are wanted."""
+
+CODED_KINDS: Final = frozenset(
+    {AttributeKind.CATEGORICAL, AttributeKind.MULTI, AttributeKind.HIERARCHY, AttributeKind.WEIGHTED}
+)
+"""Kinds whose values are codes of a vocabulary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +84,20 @@ class Attribute:
 
     def described(self) -> str:
         """The kind, and how many values there are where they are counted."""
+        if self.kind is AttributeKind.VECTOR:
+            return f"{self.kind.value}, {self.vectors.shape[1]:,} numbers each"
         return f"{self.kind.value}, {len(self.vocabulary):,} values" if self.vocabulary else self.kind.value
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether each user or item has a value, bool `[n]`."""
+        if self.kind in NUMBER_KINDS:
+            return ~np.isnan(self.numbers)
+        if self.kind in VECTOR_KINDS:
+            return ~np.isnan(self.vectors).all(1)
+        if self.kind is AttributeKind.TEXT:
+            return np.array([text != "" for text in self.texts], dtype=bool)
+        return np.diff(self.offsets) > 0
 
     def take(self, rows: NDArray[np.int64]) -> Attribute:
         """The same attribute for the given rows only, in their order; the vocabulary is kept."""

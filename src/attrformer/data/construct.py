@@ -212,7 +212,8 @@ def _describe(
     titles = None
     if key == ITEM and TITLE in table.frame.columns:
         titles = _titles(table, ids, codes)
-    names = [name for name in table.frame.columns if name != key and not (key == ITEM and name == TITLE)]
+    # A title is an attribute only where it is declared to be read as text.
+    names = [name for name in table.frame.columns if name != key and (key != ITEM or name != TITLE or name in kinds)]
     attributes, readings = attributes_of(table, names, codes, len(ids), kinds, separators)
     return _Described(attributes, titles, notes + readings)
 

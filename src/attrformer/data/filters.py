@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.csr import offsets_of
-from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.attributes import Attribute
 from attrformer.data.dataset import Dataset, Edges
 from attrformer.data.id_map import IdMap
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
@@ -137,7 +137,7 @@ def _edge_count(dataset: Dataset) -> int:
 
 def _take(attributes: dict[str, Attribute], rows: NDArray[np.int64]) -> dict[str, Attribute]:
     taken = {name: _without_unused(attribute.take(rows)) for name, attribute in attributes.items()}
-    return {name: attribute for name, attribute in taken.items() if _says_anything(attribute)}
+    return {name: attribute for name, attribute in taken.items() if attribute.known.any()}
 
 
 def _without_unused(attribute: Attribute) -> Attribute:
@@ -146,12 +146,6 @@ def _without_unused(attribute: Attribute) -> Attribute:
     used, codes = np.unique(attribute.codes, return_inverse=True)
     vocabulary = tuple(attribute.vocabulary[code] for code in used)
     return replace(attribute, codes=codes.astype(np.int32), vocabulary=vocabulary)
-
-
-def _says_anything(attribute: Attribute) -> bool:
-    if attribute.kind in (AttributeKind.NUMERIC, AttributeKind.TIME):
-        return not bool(np.isnan(attribute.numbers).all())
-    return len(attribute.codes) > 0
 
 
 def _edges_within(

@@ -18,6 +18,8 @@ _NUMBER: Final = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _ABSENT: Final = frozenset({"None", "nan", "NaN", "null", "<NA>", "NaT"})
 _UNREADABLE: Final = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 _GLANCE: Final = 200
+_PLAIN_NUMBER: Final = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_NUMBER_LIST: Final = rf"^\s*\[\s*{_PLAIN_NUMBER}(\s*,\s*{_PLAIN_NUMBER})*\s*\]\s*$"
 
 
 def lists_of_texts(texts: pl.Series) -> pl.Series | None:
@@ -31,6 +33,9 @@ def lists_of_texts(texts: pl.Series) -> pl.Series | None:
     """
     if not _bracketed(texts.drop_nulls().head(_GLANCE)) or not _bracketed(texts.drop_nulls()):
         return None
+    numbers = number_lists(texts)
+    if numbers is not None:
+        return numbers
     distinct = texts.drop_nulls().unique()
     # Brackets alone may be part of a name, such as the film [REC].
     if not bool(distinct.str.contains(r"""[,'"]|^\s*\[\s*\]|^\s*\[[\d\s.]+\]""").any()):
@@ -39,6 +44,27 @@ def lists_of_texts(texts: pl.Series) -> pl.Series | None:
     if any(values is None for values in parsed.values()):
         return None
     return _as_series(texts, parsed)
+
+
+def number_lists(texts: pl.Series) -> pl.Series | None:
+    """Lists of numbers that were written as text, `[0.1, 0.2]`, read as fast as long vectors need it.
+
+    Args:
+        texts: the column, null where missing.
+
+    Returns:
+        A column of lists of float64; None where a text is something else, or no number has a fraction.
+    """
+    known = texts.drop_nulls()
+    for some in (known.head(_GLANCE), known):
+        if some.is_empty() or not bool(some.str.contains(_NUMBER_LIST).all()):
+            return None
+    if not bool(known.str.contains(r"[.eE]").any()):
+        return None
+    inside = texts.str.strip_chars().str.strip_prefix("[").str.strip_suffix("]")
+    numbers = inside.str.split(",").list.eval(pl.element().str.strip_chars().str.strip_prefix("+"))
+    found = numbers.cast(pl.List(pl.Float64), strict=False)
+    return None if bool(found.explode().null_count() > texts.null_count()) else found
 
 
 def split_texts(texts: pl.Series, separator: str = "") -> pl.Series:

@@ -24,6 +24,14 @@ _EXAMPLES: Final = {
 }
 _ROLES: Final = {"items": (ITEM, TITLE), "users": (USER,), INTERACTIONS: (USER, ITEM, TIMESTAMP)}
 
+_SEPARABLE: Final = (
+    AttributeKind.MULTI,
+    AttributeKind.HIERARCHY,
+    AttributeKind.WEIGHTED,
+    AttributeKind.VECTOR,
+    AttributeKind.LOCATION,
+)
+
 Duplicates = Literal["keep", "drop", "count"]
 ColumnsOf = Mapping[str, Collection[str]]
 
@@ -33,7 +41,7 @@ class TableOptions:
     """What the arguments of `Dataset.from_frames` and `Dataset.load` say.
 
     Args:
-        columns: canonical column name to the user's own.
+        columns: canonical column name to the user's own; "lat,lon" makes a location of two columns.
         kinds: declared kind by column, or by table and column ("items.age").
         separators: what stands between the values of a text column, by the same names.
         catalogue: "interacted" or "all".
@@ -79,7 +87,11 @@ class TableOptions:
             DataError: a kind is declared for a column that is not there.
             ConfigurationError: a column of the interactions is declared to be something else than a number.
         """
-        found = {}
+        found: dict[str, AttributeKind | None] = {
+            ours: AttributeKind.LOCATION
+            for ours, theirs in self.columns.items()
+            if "," in theirs and table != INTERACTIONS and ours in present.get(table, ())
+        }
         for key, column in _columns(self.kinds, "kinds", table, present):
             found[column] = _kind(key, self.kinds[key])
             if table == INTERACTIONS and found[column] not in (AttributeKind.NUMERIC, None):
@@ -94,16 +106,16 @@ class TableOptions:
 
         Raises:
             DataError: a separator is given for a column that is not there.
-            ConfigurationError: the column is declared to be something else than multi-valued.
+            ConfigurationError: the column is declared to be of a kind whose texts are not split.
         """
         owners = {name: columns for name, columns in present.items() if name != INTERACTIONS}
         kinds = self.declared(table, present)
         found = {}
         for key, column in _columns(self.separators, "separators", table, owners):
-            if kinds.get(column, AttributeKind.MULTI) is not AttributeKind.MULTI:
+            if kinds.get(column, AttributeKind.MULTI) not in _SEPARABLE:
                 raise ConfigurationError(
-                    f"separators['{key}'] is given, and kinds declares the column to be something else than 'multi'. "
-                    "Leave one of the two out."
+                    f"separators['{key}'] is given, and kinds declares the column to be something else than "
+                    f"{', '.join(repr(kind.value) for kind in _SEPARABLE)}. Leave one of the two out."
                 )
             found[column] = self.separators[key]
         return found
@@ -146,7 +158,11 @@ def _columns(keys: Mapping[str, object], option: str, table: str, present: Colum
                 source=owner if dot and owner in OWNERS else "items, users",
                 column=column if dot and owner in OWNERS else key,
             )
-        holders = {owner: column for owner, column in holders.items() if column not in _ROLES[owner]}
+        holders = {
+            owner: column
+            for owner, column in holders.items()
+            if column not in _ROLES[owner] or (column == TITLE and option == "kinds" and keys[key] == AttributeKind.TEXT)
+        }
         if not holders:
             raise ConfigurationError(
                 f"{option}['{key}'] is about a column that has a role of its own. Leave it out of {option}=, "

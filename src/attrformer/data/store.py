@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from attrformer.columns import ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
-from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.attributes import LEVEL_SEPARATOR, VECTOR_KINDS, Attribute, AttributeKind
 from attrformer.data.dataset import Dataset
 from attrformer.data.folder import DESCRIPTION
 from attrformer.data.id_map import IdMap
@@ -44,9 +44,10 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
         "duplicates": "keep",
         "notes": list(dataset.notes),
     }
-    items = described_frame(ITEM, dataset.item_ids, dataset.item_attributes)
+    described = {name: attribute for name, attribute in dataset.item_attributes.items() if name != TITLE}
+    items = described_frame(ITEM, dataset.item_ids, described)
     if dataset.item_titles is not None:
-        items.insert_column(1, pl.Series(TITLE, dataset.item_titles, dtype=pl.String))
+        items.insert_column(1, _title_column(dataset))
     frames = {
         "interactions": _interactions_frame(dataset),
         "items": items,
@@ -59,6 +60,16 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
             frame.write_parquet(staged / f"{table}.parquet")
         (staged / DESCRIPTION).write_text(text, encoding="utf-8")
     return folder
+
+
+def _title_column(dataset: Dataset) -> pl.Series:
+    """The titles; none where an id stands in for one and titles are read as text as well."""
+    titles = pl.Series(TITLE, dataset.item_titles, dtype=pl.String)
+    read = dataset.item_attributes.get(TITLE)
+    if read is None:
+        return titles
+    missing = pl.Series(~read.known) & (titles == dataset.item_ids.values.cast(pl.String))
+    return titles.set(missing, None)
 
 
 def _interactions_frame(dataset: Dataset) -> pl.DataFrame:
@@ -92,9 +103,17 @@ def _attribute_column(attribute: Attribute) -> pl.Series:
         return pl.Series(attribute.name, attribute.numbers).fill_nan(None)
     if attribute.kind is AttributeKind.TIME:
         return (pl.Series(attribute.name, attribute.numbers).fill_nan(None) * 1e6).cast(pl.Datetime("us"))
+    if attribute.kind is AttributeKind.TEXT:
+        return pl.Series(attribute.name, [text or None for text in attribute.texts], dtype=pl.String)
+    if attribute.kind in VECTOR_KINDS:
+        return _vector_column(attribute)
     count = len(attribute)
     values = pl.Series(attribute.vocabulary, dtype=pl.String).gather(attribute.codes)
     owners = np.repeat(np.arange(count), np.diff(attribute.offsets))
+    if attribute.kind is AttributeKind.WEIGHTED:
+        values = pl.DataFrame({"tag": values, "score": attribute.weights}).to_struct()
+    if attribute.kind is AttributeKind.HIERARCHY:
+        values = values.str.split(LEVEL_SEPARATOR)
     grouped = pl.DataFrame({"owner": owners, "value": values}).group_by("owner", maintain_order=True).all()
     lists = (
         pl.DataFrame({"owner": np.arange(count)})
@@ -102,7 +121,16 @@ def _attribute_column(attribute: Attribute) -> pl.Series:
         .get_column("value")
         .rename(attribute.name)
     )
-    return lists if attribute.kind is AttributeKind.MULTI else lists.list.first()
+    return lists.list.first() if attribute.kind is AttributeKind.CATEGORICAL else lists
+
+
+def _vector_column(attribute: Attribute) -> pl.Series:
+    """Vectors as arrays of one size, none where missing."""
+    width = attribute.vectors.shape[1]
+    if not width:
+        return pl.Series(attribute.name, [None] * len(attribute), dtype=pl.List(pl.Float32))
+    column = pl.Series(attribute.name, attribute.vectors, dtype=pl.Array(pl.Float32, width))
+    return column.set(pl.Series(~attribute.known), None)
 
 
 def _edges_frame(dataset: Dataset) -> pl.DataFrame:

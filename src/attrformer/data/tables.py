@@ -58,7 +58,7 @@ def open_table(table: Any, source: str, columns: Mapping[str, str], encoding: st
         found = read_file(table, encoding=encoding, columns=columns)
     else:
         found = TableFile(to_polars(table, source=source))
-    frame = found.frame
+    frame = _with_pairs(found.frame, columns)
     renamed = {theirs: ours for ours, theirs in columns.items() if theirs in frame.columns and theirs != ours}
     for theirs, ours in renamed.items():
         if ours in frame.columns and ours not in renamed:
@@ -69,6 +69,17 @@ def open_table(table: Any, source: str, columns: Mapping[str, str], encoding: st
                 column=theirs,
             )
     return Table(frame.rename(renamed), source, found.text, found.notes)
+
+
+def _with_pairs(frame: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
+    """The table with one column for each pair that is mapped to one name, such as "latitude,longitude"."""
+    for ours, theirs in columns.items():
+        pair = [name.strip() for name in theirs.split(",")]
+        if theirs in frame.columns or len(pair) != 2 or not all(name in frame.columns for name in pair):
+            continue
+        both = pl.struct(pl.col(pair[0]).alias("latitude"), pl.col(pair[1]).alias("longitude"))
+        frame = frame.with_columns(both.alias(theirs)).drop(pair)
+    return frame
 
 
 def require_columns(table: Table, names: Iterable[str]) -> None:

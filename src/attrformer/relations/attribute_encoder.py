@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.csr import offsets_of
-from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.attributes import LEVEL_SEPARATOR, NUMBER_KINDS, Attribute, AttributeKind
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
 from attrformer.relations.clusters import GROUPED, Clusters
 
@@ -56,7 +56,7 @@ class AttributeEncoder:
             clusters = Clusters.fit(attribute, buckets)
             reading = cls(attribute.kind, np.empty(0), np.arange(len(clusters)), clusters=clusters)
             return reading, reading._grouped(attribute)
-        if attribute.kind not in (AttributeKind.NUMERIC, AttributeKind.TIME):
+        if attribute.kind not in NUMBER_KINDS:
             return cls(attribute.kind, np.empty(0), nothing, attribute.separator), attribute
         edges = attribute.bucket_edges(buckets)
         return cls(attribute.kind, edges, np.arange(len(edges) + 1)), attribute.cut(edges)
@@ -141,8 +141,16 @@ class AttributeEncoder:
             labels: external value of each code.
 
         Returns:
-            int64 `[n]` rows, ascending, and int64 `[n]` value codes; a value without a code is left out.
+            int64 `[n]` rows, ascending, and int64 `[n]` value codes, of a row the one first that speaks loudest; a
+            value without a code is left out.
         """
+        rows, codes, _ = self.entries(attribute, labels)
+        return rows, codes
+
+    def entries(
+        self, attribute: Attribute, labels: tuple[str, ...]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]:
+        """What `codes` gives, and how loudly each value speaks; see `loudness`."""
         if self.clusters is not None or len(self.buckets):
             attribute = self._grouped(attribute) if self.clusters is not None else attribute.cut(self.edges)
             lookup = np.full(len(attribute.vocabulary), -1, dtype=np.int64)
@@ -151,8 +159,12 @@ class AttributeEncoder:
             known = {label: code for code, label in enumerate(labels)}
             lookup = np.array([known.get(value, -1) for value in attribute.vocabulary], dtype=np.int64)
         owner = np.repeat(np.arange(len(attribute)), np.diff(attribute.offsets))
-        codes = lookup[attribute.codes]
-        return owner[codes >= 0], codes[codes >= 0]
+        codes, loud = lookup[attribute.codes], loudness(attribute)
+        if loud is not None:
+            order = np.lexsort((-loud, owner))
+            codes, loud = codes[order], loud[order]
+        kept = codes >= 0
+        return owner[kept], codes[kept], None if loud is None else loud[kept]
 
     def _grouped(self, attribute: Attribute) -> Attribute:
         """Vectors, texts or places as a categorical attribute of their groups."""
@@ -160,3 +172,25 @@ class AttributeEncoder:
         groups = self.clusters.groups(attribute)
         codes, labels = groups[groups >= 0].astype(np.int32), self.clusters.labels(self.kind)
         return Attribute(attribute.name, AttributeKind.CATEGORICAL, offsets_of(groups >= 0), codes, labels, np.empty(0))
+
+
+def loudness(attribute: Attribute) -> NDArray[np.float64] | None:
+    """How loudly each value of each row speaks beside the others of the row, float64 `[codes]`; None for alike.
+
+    Tags speak in proportion to their scores. Of a hierarchy each level counts twice as much as the one above it, as a
+    share of the squared norm: half of what is known of an item is then its deepest level, and items that share all
+    levels but this one are about half as related as items that share all of them.
+
+    Args:
+        attribute: whose values are codes.
+    """
+    if attribute.kind is AttributeKind.WEIGHTED:
+        return attribute.weights.astype(np.float64)
+    if attribute.kind is AttributeKind.HIERARCHY:
+        return np.sqrt(2.0) ** depths(attribute.vocabulary)[attribute.codes]
+    return None
+
+
+def depths(labels: tuple[str, ...]) -> NDArray[np.int64]:
+    """How deep each value of a hierarchy lies, 0 for the top level, int64 `[values]`."""
+    return np.array([label.count(LEVEL_SEPARATOR) for label in labels], dtype=np.int64)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.csr import positions_in_rows
-from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.attributes import CODED_KINDS, LEVEL_SEPARATOR, NUMBER_KINDS, Attribute, AttributeKind
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array
-from attrformer.relations.attribute_encoder import AttributeEncoder
+from attrformer.relations.attribute_encoder import AttributeEncoder, loudness
 from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, chosen
 from attrformer.relations.naming import relation_name
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 OPTION = "relations.item_attributes"
 
 _PARTS = ("codes", "weights", "diagonal")
-
-_WITHOUT_VALUES = (AttributeKind.VECTOR, AttributeKind.TEXT, AttributeKind.LOCATION)
-"""Kinds of attribute whose values are not shared by items, but near each other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +75,7 @@ class ItemAttributeRelation(Relation):
         made = [
             item_attribute_relation(available[name], buckets=options.buckets, max_values=options.max_values)
             for name in chosen(options.item_attributes, available, OPTION)
-            if available[name].kind not in _WITHOUT_VALUES
+            if available[name].kind in CODED_KINDS | NUMBER_KINDS
         ]
         return [relation for relation in made if relation is not None]
 
@@ -86,8 +83,8 @@ class ItemAttributeRelation(Relation):
         """phi_a with new items, their values as in training; values that were not there then relate to nothing."""
         assert self.reading is not None
         attribute = new.attributes[self.column]
-        owner, values = self.reading.codes(attribute, self.labels)
-        codes, weights = phi_rows(owner, values, len(attribute), self.codes.shape[1])
+        owner, values, loud = self.reading.entries(attribute, self.labels)
+        codes, weights = phi_rows(owner, values, len(attribute), self.codes.shape[1], loud)
         wider = [(0, 0), (0, codes.shape[1] - self.codes.shape[1])]
         return replace(
             self,
@@ -140,6 +137,24 @@ class ItemAttributeRelation(Relation):
         """The values in full precision, by which those of two models are matched."""
         return self.labels if self.reading is None else self.reading.exact(self.labels)
 
+    def deepest_shared(self, source: int, target: int, shared: int) -> int:
+        """The value in common that says most: of levels that two items share, the deepest; else the value as given.
+
+        Args:
+            source: an item.
+            target: another item.
+            shared: a value that both have.
+
+        Returns:
+            A value code: of a hierarchy the deepest level below `shared` that both items have.
+        """
+        if self.reading is None or self.reading.kind is not AttributeKind.HIERARCHY:
+            return shared
+        held = [set(self.codes[item][self.weights[item] > 0].tolist()) for item in (source, target)]
+        below = f"{self.labels[shared]}{LEVEL_SEPARATOR}"
+        levels = [code for code in sorted(held[0] & held[1]) if self.labels[code].startswith(below)]
+        return max(levels, key=lambda code: self.labels[code].count(LEVEL_SEPARATOR), default=shared)
+
     def reason(self, own: int, other: int, title: str) -> str:
         """The sentence that explains an answer by a pair of values.
 
@@ -166,26 +181,37 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
         The relation, or None where no value is shared by two items, so that the attribute relates nothing.
     """
     reading, attribute = AttributeEncoder.of(attribute, buckets)
-    items = len(attribute)
+    items, loud = len(attribute), loudness(attribute)
     owner = np.repeat(np.arange(items), np.diff(attribute.offsets))
     frequency = np.bincount(attribute.codes, minlength=len(attribute.vocabulary))
-    shared = np.flatnonzero((frequency >= 2) & (frequency < items))
-    kept = np.sort(shared[np.argsort(-frequency[shared], kind="stable")[:max_values]])
+    held = frequency
+    if attribute.kind is AttributeKind.WEIGHTED and loud is not None:
+        # A tag that everybody has a little of is rarer than its count says.
+        shares = loud**2 / np.bincount(owner, loud**2, items)[owner]
+        held = np.bincount(attribute.codes, shares, len(frequency))
+    shared = np.flatnonzero((frequency >= 2) & (held < items))
+    kept = np.sort(shared[np.argsort(-held[shared], kind="stable")[:max_values]])
     if len(kept) == 0:
         return None
     renumber = np.full(len(frequency), -1, dtype=np.int64)
     renumber[kept] = np.arange(len(kept))
     codes = renumber[attribute.codes]
-    owner, codes = owner[codes >= 0], codes[codes >= 0]
-    idf = np.log(items / frequency[kept])
-    code_slots, weights = phi_rows(owner, codes, items)
+    known = codes >= 0
+    idf = np.log(items / held[kept])
+    code_slots, weights = phi_rows(
+        owner[known], codes[known], items, loudness=None if loud is None else loud[known]
+    )
     diagonal = (idf**2 / (idf**2).max()).astype(np.float32)
     labels = tuple(attribute.vocabulary[code] for code in kept)
     return ItemAttributeRelation(attribute.name, code_slots, weights, diagonal, labels, reading.keeping(kept))
 
 
 def phi_rows(
-    owner: NDArray[np.int64], codes: NDArray[np.int64], items: int, slots: int = 1
+    owner: NDArray[np.int64],
+    codes: NDArray[np.int64],
+    items: int,
+    slots: int = 1,
+    loudness: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """phi_a of items in slots.
 
@@ -194,6 +220,7 @@ def phi_rows(
         codes: int64 `[n]`, the values.
         items: how many items there are.
         slots: least slots of an item.
+        loudness: float64 `[n]`, above 0, how much each value counts beside the others of its item; None for alike.
 
     Returns:
         int64 codes and float32 weights, both `[items, m]`, as `ItemAttributeRelation` holds them.
@@ -204,5 +231,8 @@ def phi_rows(
     code_slots = np.zeros((items, width), dtype=np.int64)
     weights = np.zeros((items, width), dtype=np.float32)
     code_slots[owner, within] = codes
-    weights[owner, within] = 1.0 / np.sqrt(counts[owner])
+    if loudness is None:
+        weights[owner, within] = 1.0 / np.sqrt(counts[owner])
+    else:
+        weights[owner, within] = loudness / np.sqrt(np.bincount(owner, loudness**2, items))[owner]
     return code_slots, weights

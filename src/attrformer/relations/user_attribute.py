@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.data.attributes import Attribute
+from attrformer.data.attributes import CODED_KINDS, NUMBER_KINDS, Attribute
 from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.array_checks import INTEGERS, require_array
-from attrformer.relations.attribute_encoder import AttributeEncoder
+from attrformer.relations.attribute_encoder import AttributeEncoder, loudness
 from attrformer.relations.base import Arrays, NewItems, Relation, Sources, Update, chosen
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_tables, without_each_fold
@@ -73,6 +73,8 @@ class UserAttributeRelation(Relation):
         """One for each column that the options name."""
         found: list[Relation] = []
         for name in chosen(options.user_attributes, sources.user_attributes, "relations.user_attributes"):
+            if sources.user_attributes[name].kind not in CODED_KINDS | NUMBER_KINDS:
+                continue
             codes, labels, reading = user_values(sources.user_attributes[name], options.buckets)
             lift = lift_relation(name, sources.train, sources.n_items, sources.folds, codes, len(labels))
             found.append(cls(codes, labels, lift, reading))
@@ -128,7 +130,9 @@ class UserAttributeRelation(Relation):
 
 
 def user_values(attribute: Attribute, buckets: int) -> tuple[NDArray[np.int64], tuple[str, ...], AttributeEncoder]:
-    """One value code for each user, the first where there are several; missing is the last code.
+    """One value code for each user; missing is the last code.
+
+    Of several values it is the first, of a hierarchy the deepest level, and of tags the one with the highest score.
 
     Args:
         attribute: one row for each user.
@@ -141,7 +145,10 @@ def user_values(attribute: Attribute, buckets: int) -> tuple[NDArray[np.int64], 
     reading, attribute = AttributeEncoder.of(attribute, buckets)
     values = len(attribute.vocabulary)
     owner = np.repeat(np.arange(len(attribute)), np.diff(attribute.offsets))
-    codes = first_values(owner, attribute.codes.astype(np.int64), len(attribute), values)
+    codes, loud = attribute.codes.astype(np.int64), loudness(attribute)
+    if loud is not None:
+        codes = codes[np.lexsort((-loud, owner))]
+    codes = first_values(owner, codes, len(attribute), values)
     return codes, (*attribute.vocabulary, ""), reading.keeping(np.arange(values))
 
 

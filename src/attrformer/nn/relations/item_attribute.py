@@ -170,7 +170,10 @@ class ItemAttributeModule(ContributingModule):
         sources = torch.from_numpy(np.maximum(question.strongest, 0)).to(answers.items.device)
         pairs = [codes.tolist() for codes in self.strongest_values(sources, answers.items)]
         labels, found = relation.value_labels, []
-        for item, own, other in zip(question.strongest.tolist(), *pairs, strict=True):
+        targets = answers.items.tolist()
+        for item, answer, own, other in zip(question.strongest.tolist(), targets, *pairs, strict=True):
+            if own == other and item >= 0:
+                own = other = relation.deepest_shared(item, answer, own)
             value = labels[own] if own == other else f"{labels[own]}{ARROW}{labels[other]}"
             found.append(Attribution(item, value, reason=relation.reason(own, other, question.title(item))))
         return found
@@ -214,6 +217,9 @@ def _group(relation: ItemAttributeRelation) -> tuple[Tensor, Tensor | None]:
     order = np.argsort(np.where(relation.weights > 0, relation.codes, values), axis=1)
     codes, weights = np.take_along_axis(relation.codes, order, 1), np.take_along_axis(relation.weights, order, 1)
     keys = np.where(weights > 0, codes, -1)
+    if ((weights > 0) & (weights != weights.max(1, keepdims=True))).any():
+        # Values that count differently: items of a group are to agree in that as well.
+        keys = np.concatenate([keys, weights.view(np.int32)], axis=1)
     _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     features = np.zeros((values, len(first)), dtype=np.float32)
     np.add.at(features, (codes[first], np.arange(len(first))[:, None]), weights[first])
