@@ -119,7 +119,10 @@ def _of_table(attributes: Any) -> tuple[pl.DataFrame, dict[str, NDArray[np.bool_
 
 def _column(name: str, values: list[Any]) -> pl.Series:
     """Values of any types as one column; where the types differ, as text."""
+    values = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
     values = [list(value) if isinstance(value, (set, tuple)) else value for value in values]
+    if _are_vectors(values):
+        return pl.Series(name, values, dtype=pl.List(pl.Float64), strict=False)
     try:
         return pl.Series(name, values)
     except (TypeError, pl.exceptions.PolarsError):
@@ -127,6 +130,15 @@ def _column(name: str, values: list[Any]) -> pl.Series:
             lists = [value if isinstance(value, list) else [value] for value in values]
             return pl.Series(name, [[str(part) for part in parts if part is not None] for parts in lists])
         return pl.Series(name, [None if value is None else str(value) for value in values])
+
+
+def _are_vectors(values: list[Any]) -> bool:
+    """Whether lists hold numbers of which one is no whole number; whole numbers may be values of several each."""
+    lists = [value for value in values if value is not None]
+    if not all(isinstance(value, list) for value in lists):
+        return False
+    numbers = [part for value in lists for part in value if part is not None]
+    return all(type(part) in (int, float) for part in numbers) and any(type(part) is float for part in numbers)
 
 
 def _some(labels: tuple[str, ...], most: int = 8) -> str:
