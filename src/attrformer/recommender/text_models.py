@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,7 @@ Encoder: TypeAlias = "Callable[[list[str]], Any] | str | Path"
 _AT_A_TIME = 1024
 
 
-def with_text_vectors(
-    dataset: Dataset, option: Mapping[str, str], encoders: Mapping[str, Encoder] | None
-) -> Dataset:
+def with_text_vectors(dataset: Dataset, option: Mapping[str, str], encoders: Mapping[str, Encoder] | None) -> Dataset:
     """The dataset with vectors beside the texts of item attributes.
 
     Args:
@@ -57,7 +56,8 @@ def with_vectors(
         if attribute is None or attribute.kind is not AttributeKind.TEXT:
             texts = [each.name for each in attributes.values() if each.kind is AttributeKind.TEXT]
             raise ConfigurationError(
-                f"encoders names '{name}', which is no text attribute of items. There are: {', '.join(texts) or 'none'}."
+                f"encoders names '{name}', which is no text attribute of items. There are: "
+                f"{', '.join(texts) or 'none'}."
             )
         called, told = _callable(name, encoder)
         found[name] = replace(attribute, vectors=_vectors(name, attribute.texts, called), encoder=told)
@@ -84,14 +84,14 @@ def _sentence_transformer(column: str, folder: Path) -> Callable[[list[str]], An
             "downloaded here."
         )
     try:
-        from sentence_transformers import SentenceTransformer
+        module = importlib.import_module("sentence_transformers")
     except ImportError as error:
         raise ConfigurationError(
             f"The encoder of '{column}' is a sentence-transformers model, and that library is not installed. Install "
             "it: pip install 'attrformer[text]'."
         ) from error
     try:
-        model = SentenceTransformer(str(folder), local_files_only=True)
+        model = module.SentenceTransformer(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         told = " ".join(str(error).split())[:200]
         raise ConfigurationError(f"The model in {folder} cannot be read ({told}). Download it again.") from error

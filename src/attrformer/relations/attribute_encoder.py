@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.csr import offsets_of
 from attrformer.data.attributes import LEVEL_SEPARATOR, NUMBER_KINDS, Attribute, AttributeKind
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
 from attrformer.relations.clusters import GROUPED, Clusters
@@ -55,7 +54,7 @@ class AttributeEncoder:
         if attribute.kind in GROUPED:
             clusters = Clusters.fit(attribute, buckets)
             reading = cls(attribute.kind, np.empty(0), np.arange(len(clusters)), clusters=clusters)
-            return reading, reading._grouped(attribute)
+            return reading, clusters.grouped(attribute)
         if attribute.kind not in NUMBER_KINDS:
             return cls(attribute.kind, np.empty(0), nothing, attribute.separator), attribute
         edges = attribute.bucket_edges(buckets)
@@ -151,9 +150,15 @@ class AttributeEncoder:
         self, attribute: Attribute, labels: tuple[str, ...]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]:
         """What `codes` gives, and how loudly each value speaks; see `loudness`."""
-        if self.clusters is not None or len(self.buckets):
-            attribute = self._grouped(attribute) if self.clusters is not None else attribute.cut(self.edges)
-            lookup = np.full(len(attribute.vocabulary), -1, dtype=np.int64)
+        if self.clusters is not None:
+            groups = self.clusters.groups(attribute)
+            lookup = np.full(len(self.clusters), -1, dtype=np.int64)
+            lookup[self.buckets] = np.arange(len(self.buckets))
+            rows = np.flatnonzero((groups >= 0) & (lookup[groups] >= 0))
+            return rows, lookup[groups[rows]], None
+        if len(self.buckets):
+            attribute = attribute.cut(self.edges)
+            lookup = np.full(len(self.edges) + 1, -1, dtype=np.int64)
             lookup[self.buckets] = np.arange(len(self.buckets))
         else:
             known = {label: code for code, label in enumerate(labels)}
@@ -165,13 +170,6 @@ class AttributeEncoder:
             codes, loud = codes[order], loud[order]
         kept = codes >= 0
         return owner[kept], codes[kept], None if loud is None else loud[kept]
-
-    def _grouped(self, attribute: Attribute) -> Attribute:
-        """Vectors, texts or places as a categorical attribute of their groups."""
-        assert self.clusters is not None
-        groups = self.clusters.groups(attribute)
-        codes, labels = groups[groups >= 0].astype(np.int32), self.clusters.labels(self.kind)
-        return Attribute(attribute.name, AttributeKind.CATEGORICAL, offsets_of(groups >= 0), codes, labels, np.empty(0))
 
 
 def loudness(attribute: Attribute) -> NDArray[np.float64] | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.csr import offsets_of
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import DataError
 from attrformer.relations import wording
@@ -81,6 +82,16 @@ class Clusters:
                 column=attribute.name,
             )
         return np.where(missing, -1, _nearest(points, self.centres))
+
+    def grouped(self, attribute: Attribute) -> Attribute:
+        """An attribute as a categorical one, whose values are the groups.
+
+        Args:
+            attribute: as for `groups`.
+        """
+        groups, labels = self.groups(attribute), self.labels(attribute.kind)
+        codes = groups[groups >= 0].astype(np.int32)
+        return Attribute(attribute.name, AttributeKind.CATEGORICAL, offsets_of(groups >= 0), codes, labels, np.empty(0))
 
     def labels(self, kind: AttributeKind) -> tuple[str, ...]:
         """What the groups are called: by their number, texts also by words, places by where they are.

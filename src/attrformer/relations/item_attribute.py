@@ -198,9 +198,7 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
     codes = renumber[attribute.codes]
     known = codes >= 0
     idf = np.log(items / held[kept])
-    code_slots, weights = phi_rows(
-        owner[known], codes[known], items, loudness=None if loud is None else loud[known]
-    )
+    code_slots, weights = phi_rows(owner[known], codes[known], items, loudness=None if loud is None else loud[known])
     diagonal = (idf**2 / (idf**2).max()).astype(np.float32)
     labels = tuple(attribute.vocabulary[code] for code in kept)
     return ItemAttributeRelation(attribute.name, code_slots, weights, diagonal, labels, reading.keeping(kept))

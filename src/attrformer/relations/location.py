@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -44,7 +44,7 @@ class LocationRelation(RowRelation):
 
     kind: ClassVar[str] = "location"
 
-    coordinates: NDArray[np.float32] = None  # type: ignore[assignment]
+    coordinates: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 2), np.float32))
     scale: float = 1.0
 
     @property
@@ -68,9 +68,7 @@ class LocationRelation(RowRelation):
         return found
 
     @classmethod
-    def at(
-        cls, name: str, coordinates: NDArray[np.float32], scale: float, top_k: int | None
-    ) -> LocationRelation:
+    def at(cls, name: str, coordinates: NDArray[np.float32], scale: float, top_k: int | None) -> LocationRelation:
         """The relation of some places.
 
         Args:
@@ -79,11 +77,12 @@ class LocationRelation(RowRelation):
             scale: in kilometres.
             top_k: entries kept for each row; None keeps whole rows.
         """
-        items, own = len(coordinates), {"coordinates": coordinates, "scale": scale}
+        items, dense, indices, values = len(coordinates), None, None, None
         if top_k is None:
-            return cls(name, items, 0, items, dense=_whole_rows(coordinates, scale), **own)
-        indices, values = _nearest_rows(coordinates, scale, min(top_k, items))
-        return cls(name, items, 0, items, indices=indices, values=values, **own)
+            dense = _whole_rows(coordinates, scale)
+        else:
+            indices, values = _nearest_rows(coordinates, scale, min(top_k, items))
+        return cls(name, items, 0, items, dense, indices, values, coordinates=coordinates, scale=scale)
 
     def with_items(self, new: NewItems) -> LocationRelation:
         """New items, related by where they are; in rows of a few entries they take the place of what is farther."""
@@ -156,8 +155,8 @@ def typical_distance(places: NDArray[np.float32]) -> float:
     """
     units = unit_vectors(places)
     sample = units[:: -(-len(units) // MOST_SAMPLED)]
-    chords = KDTree(units).query(sample, k=[min(NEIGHBOUR, len(units) - 1) + 1])[0]
-    return max(float(np.median(along_the_earth(chords[:, 0]))), LEAST_SCALE)
+    chords = np.asarray(KDTree(units).query(sample, k=[min(NEIGHBOUR, len(units) - 1) + 1])[0])
+    return max(float(np.median(along_the_earth(chords))), LEAST_SCALE)
 
 
 def _whole_rows(coordinates: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

@@ -65,7 +65,7 @@ class TextEncoder(VectorEncoder):
     @property
     def width(self) -> int:
         """See `VectorEncoder.width`."""
-        return self.projection.shape[1]
+        return int(self.projection.shape[1])
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -106,7 +106,8 @@ class TextEncoder(VectorEncoder):
         """See `VectorEncoder.encode`; zeros also where a text holds nothing that training knew."""
         if attribute.vectors.size:
             raise ConfigurationError(
-                f"The texts of '{attribute.name}' were read by the encoder that is built in. Leave them out of encoders."
+                f"The texts of '{attribute.name}' were read by the encoder that is built in. Leave the column out of "
+                "encoders."
             )
         if not attribute.texts:
             return np.zeros((len(attribute), self.width), np.float32)
@@ -121,7 +122,7 @@ class TextEncoder(VectorEncoder):
         """
         _, terms = text_features.read(list(texts))
         held, times = np.unique(terms.rows * _SPACE + terms.features, return_counts=True)
-        rows, features = np.divmod(held, _SPACE)
+        rows, features = held // _SPACE, held % _SPACE
         column = np.searchsorted(self.features, features)
         known = np.zeros(len(held), dtype=bool)
         inside = column < len(self.features)

@@ -66,7 +66,7 @@ class _Separating(dict[int, str]):
 
 
 def _separated(character: str) -> str:
-    """Letters, marks and numbers as they are, signs of scripts without blanks and pictures as words, others as blanks."""
+    """Letters and numbers as they are, ideographs, kana and pictures as words of their own, other signs as blanks."""
     category, name = unicodedata.category(character), unicodedata.name(character, "")
     if name.startswith("VARIATION SELECTOR"):
         return ""
@@ -137,7 +137,8 @@ def _word_hashes(
     powers = _powers(_WORD_BASE, len(characters))
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(characters * powers, dtype=np.uint64)])
     inverse = _powers(pow(_WORD_BASE, -1, 1 << 64), len(characters))
-    return (sums[starts + lengths] - sums[starts]) * inverse[starts]
+    hashes: NDArray[np.uint64] = (sums[starts + lengths] - sums[starts]) * inverse[starts]
+    return hashes
 
 
 def _powers(base: int, count: int) -> NDArray[np.uint64]:
@@ -168,4 +169,5 @@ def _number(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Hashes as numbers below `HALF`, every bit of them counting (the finishing steps of splitmix64)."""
     mixed = (hashes ^ (hashes >> np.uint64(30))) * _PLACES[0]
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _PLACES[1]
-    return ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(HALF)).astype(np.int64)
+    numbers: NDArray[np.int64] = ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(HALF)).astype(np.int64)
+    return numbers

@@ -102,7 +102,9 @@ def kilometres(distance: float) -> str:
 
 def away(distance: float, title: str) -> str:
     """The item is so many kilometres from one of the history."""
-    return f"{kilometres(distance)} from {quoted(title)}" if distance >= 5e-4 else f"In the same place as {quoted(title)}"
+    if distance < 5e-4:
+        return f"In the same place as {quoted(title)}"
+    return f"{kilometres(distance)} from {quoted(title)}"
 
 
 def at_the_time(title: str) -> str:

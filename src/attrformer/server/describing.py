@@ -31,8 +31,7 @@ def describe(served: Served) -> dict[str, Any]:
         "relations": {name: float(strength) for name, strength in model.relation_strengths().items()},
         "similar_by": similar_by(served),
         "pair_attributes": model.pair_attributes(),
-        # The last value stands for a missing one.
-        "user_attributes": {name: list(user.labels[:-1]) for name, user in relations.users.items()},
+        "user_attributes": {name: _values(user) for name, user in relations.users.items()},
         "user_numbers": [name for name, user in relations.users.items() if _counted(user)],
         "item_attributes": list(relations.item_columns),
     }
@@ -69,6 +68,13 @@ def latest(served: Served, user_id: str, limit: int) -> dict[str, Any]:
             item[BEHAVIOURS] = {name: value if isfinite(value) else None for name, value in levels.items()}
         items.append(item)
     return {USER: knowledge.user_ids.decode([code]).to_list()[0], "total": len(row.items), "items": items}
+
+
+def _values(user: UserAttributeRelation) -> list[str]:
+    """What can be chosen among; nothing where a value is given and its group found."""
+    grouped = user.reading is not None and user.reading.clusters is not None
+    # The last value stands for a missing one.
+    return [] if grouped else list(user.labels[:-1])
 
 
 def _counted(user: UserAttributeRelation) -> bool:

@@ -14,7 +14,9 @@ Id = Annotated[StrictStr, Field(min_length=1, max_length=256)] | Annotated[Stric
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Text = Annotated[StrictStr, Field(max_length=1000)]
 Number = Annotated[StrictInt, Field(ge=-_I64, lt=_I64)] | Annotated[float, Field(allow_inf_nan=False, strict=True)]
-Value = Text | Number | bool | Annotated[list[Text], Field(max_length=100)] | None
+LongText = Annotated[StrictStr, Field(max_length=20_000)]
+Vector = Annotated[list[Number], Field(max_length=4096)]
+Value = LongText | Number | bool | Annotated[list[Text], Field(max_length=100)] | Vector | None
 Attributes = Annotated[dict[Name, Value], Field(max_length=100)]
 
 
@@ -259,7 +261,9 @@ class ModelAnswer(BaseModel):
     relations: dict[str, float] = Field(description="Relations with their strength, the strongest first.")
     similar_by: list[str] = Field(description="What `/v1/similar` takes as `by`.")
     pair_attributes: list[str] = Field(description="What `/v1/pairs` takes as `attribute`.")
-    user_attributes: dict[str, list[str]] = Field(description="Values by attribute, for `user_attributes`.")
+    user_attributes: dict[str, list[str]] = Field(
+        description="Values by attribute, for `user_attributes`; none where a vector, a text or a place is to be given."
+    )
     user_numbers: list[str] = Field(description="Those that are given as a number, and belong to a range of values.")
     item_attributes: list[str] = Field(description="What an item that is added may have.")
     may_add: bool
