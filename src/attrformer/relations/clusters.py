@@ -28,6 +28,7 @@ MOST_FITTED: Final = 50_000
 """Users whose values the groups are made of; of more, an even sample."""
 
 _STEPS: Final = 30
+_STARTS: Final = 4
 _WORDS_NAMED: Final = 3
 
 
@@ -112,10 +113,10 @@ class Clusters:
         if self.texts is None:
             return []
         words = self.texts.words
-        known = np.array([bool(word) for word in words], dtype=bool)
         loud = (self.texts.projection[: len(words)] @ self.centres[number]) * self.texts.idf[: len(words)]
-        strongest = np.argsort(np.where(known & (loud > 0), -loud, np.inf), kind="stable")[:_WORDS_NAMED]
-        return [words[place] for place in strongest.tolist() if known[place] and loud[place] > 0]
+        loud *= np.array([bool(word) for word in words], dtype=bool)
+        strongest = np.argsort(-loud, kind="stable")[:_WORDS_NAMED]
+        return [words[place] for place in strongest.tolist() if loud[place] > loud.max() / 4]
 
     def to_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Arrays by name, and what else is stored, as JSON can hold it."""
@@ -162,29 +163,36 @@ def _points(attribute: Attribute, texts: TextEncoder | None) -> NDArray[np.float
 
 
 def _centres(points: NDArray[np.float32], most: int) -> NDArray[np.float32]:
-    """K-means: centres far from each other to begin with, then each the mean of what is nearest to it."""
+    """K-means from several starts, of which the one with the smallest distances counts; the largest group first."""
     count = min(most, len(np.unique(points, axis=0)))
     if count == 0:
         return np.zeros((0, points.shape[1]), dtype=np.float32)
-    centres, groups = _spread(points, count), np.full(len(points), -1)
-    for _ in range(_STEPS):
-        nearest = _nearest(points, centres)
-        if np.array_equal(nearest, groups):
-            break
-        groups = nearest
-        sizes = np.bincount(groups, minlength=count)
-        sums = np.zeros(centres.shape)
-        np.add.at(sums, groups, points)
-        held = sizes > 0
-        centres[held] = (sums[held] / sizes[held, None]).astype(np.float32)
+    random = np.random.default_rng(0)
+    tried = [_moved(points, _spread(points, count, random)) for _ in range(_STARTS)]
+    centres = min(tried, key=lambda centres: float(((points - centres[_nearest(points, centres)]) ** 2).sum()))
     sizes = np.bincount(_nearest(points, centres), minlength=count)
     order = np.argsort(-sizes, kind="stable")
     return centres[order[sizes[order] > 0]]
 
 
-def _spread(points: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+def _moved(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Centres moved to the mean of the points nearest to them, until these stay the same."""
+    groups = np.full(len(points), -1)
+    for _ in range(_STEPS):
+        nearest = _nearest(points, centres)
+        if np.array_equal(nearest, groups):
+            break
+        groups = nearest
+        sizes = np.bincount(groups, minlength=len(centres))
+        sums = np.zeros(centres.shape)
+        np.add.at(sums, groups, points)
+        held = sizes > 0
+        centres[held] = (sums[held] / sizes[held, None]).astype(np.float32)
+    return centres
+
+
+def _spread(points: NDArray[np.float32], count: int, random: np.random.Generator) -> NDArray[np.float32]:
     """Points to begin with, drawn with a chance that grows with the square of the distance to those drawn before."""
-    random = np.random.default_rng(0)
     drawn = [int(random.integers(len(points)))]
     far = np.full(len(points), np.inf)
     while len(drawn) < count:

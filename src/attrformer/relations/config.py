@@ -183,7 +183,11 @@ class RelationsConfig(Options):
         least = {"dense_items": 0, "buckets": 2, "moments": 2, "neighbour_count": 0}
         counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "moments")
         widths = ("vector_dimensions", "text_dimensions")
-        for name in (*counts, *widths, *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
+        for name in (
+            *counts,
+            *widths,
+            *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates")),
+        ):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")
         scale = self.location_scale_km

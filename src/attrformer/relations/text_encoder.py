@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -88,18 +89,17 @@ class TextEncoder(VectorEncoder):
         """
         known = [text for text in texts if text]
         sample = known[:: -(-len(known) // MOST_FITTED)] if known else []
-        frequency, spelled = np.zeros(_SPACE, dtype=np.int64), dict[int, str]()
-        for words, terms in map(text_features.read, _blocks(sample)):
-            frequency += np.bincount(np.unique(terms.rows * _SPACE + terms.features) % _SPACE, minlength=_SPACE)
-            for feature, word in zip(words.features.tolist(), words.spelled, strict=True):
-                spelled.setdefault(feature, word)
-        shared = np.where((frequency >= 2) & (frequency < len(sample)), frequency, 0)
+        found, frequency, spelled, count = _counted(sample)
+        shared = (frequency >= 2) & (frequency < count)
+        found, frequency = found[shared], frequency[shared]
         half = text_features.HALF
-        features = np.concatenate([_commonest(shared[:half]), _commonest(shared[half:]) + half]).astype(np.int32)
-        idf = np.log(max(len(sample), 1) / np.maximum(frequency[features], 1)).astype(np.float32)
+        kept = np.concatenate([_commonest(frequency, found < half), _commonest(frequency, found >= half)])
+        features = found[kept].astype(np.int32)
+        idf = np.log(count / frequency[kept]).astype(np.float32)
         names = tuple(spelled.get(feature, "") for feature in features[features < half].tolist())
         unprojected = cls(features, idf, np.empty((len(features), 0), np.float32), names)
-        projection = _projection(unprojected.weighted(sample), dimensions)
+        weighted = [unprojected.weighted(block) for block in _blocks(sample)]
+        projection = _projection(sparse.vstack(weighted, "csr"), dimensions) if weighted else _nothing()
         return cls(features, idf, projection, names)
 
     def encode(self, attribute: Attribute) -> NDArray[np.float32]:
@@ -201,9 +201,24 @@ class TextEncoder(VectorEncoder):
         require_that(texts and len(self.words) == words, f"words of '{name}': the number is another one")
 
 
-def _commonest(frequency: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The features that most texts hold, ascending, at most `MOST_FEATURES`; of equally common ones the lower."""
-    held = np.flatnonzero(frequency)
+def _counted(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[int, str], int]:
+    """The features of texts, ascending, how many hold each, how words are spelled, and how many texts hold any."""
+    found, frequency = np.empty(0, np.int64), np.empty(0, np.int64)
+    spelled, count = Counter[tuple[int, str]](), 0
+    for words, terms in map(text_features.read, _blocks(texts)):
+        held = np.unique(terms.rows * _SPACE + terms.features) % _SPACE
+        found, places = np.unique(np.concatenate([found, held]), return_inverse=True)
+        more = np.concatenate([frequency, np.ones(len(held), np.int64)])
+        frequency = np.bincount(places.reshape(-1), weights=more, minlength=len(found)).astype(np.int64)
+        spelled.update(zip(words.features.tolist(), words.spelled, strict=True))
+        count += int(np.count_nonzero(np.diff(words.offsets)))
+    # The commonest spelling comes last and stays.
+    return found, frequency, {feature: word for (feature, word), _ in reversed(spelled.most_common())}, count
+
+
+def _commonest(frequency: NDArray[np.int64], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Places of the features that most texts hold, ascending, at most `MOST_FEATURES`; of equal ones the earlier."""
+    held = np.flatnonzero(allowed)
     return np.sort(held[np.argsort(-frequency[held], kind="stable")[:MOST_FEATURES]])
 
 
@@ -217,10 +232,10 @@ def _projection(weighted: sparse.csr_array, dimensions: int) -> NDArray[np.float
     features = weighted.shape[1]
     if min(weighted.shape) <= dimensions:
         if features == 0:
-            return np.zeros((0, 1), dtype=np.float32)
+            return _nothing()
         # All of the space in which the texts lie, so that nothing is lost.
         values, vectors = np.linalg.svd(weighted.toarray().astype(np.float64), full_matrices=False)[1:]
-        return _signed(vectors[values > 1e-6 * values.max(initial=0.0)].T)
+        return _signed(vectors[values > 1e-6 * values.max()].T)
     latent = max(dimensions // LATENT_SHARE, 1)
     start = np.ones(min(weighted.shape))
     values, vectors = linalg.svds(weighted.astype(np.float64), k=latent, v0=start, solver="arpack")[1:]
@@ -228,6 +243,11 @@ def _projection(weighted: sparse.csr_array, dimensions: int) -> NDArray[np.float
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(features, dimensions - latent))
     random = signs / np.sqrt(max(dimensions - latent, 1))
     return np.hstack([basis, random - basis @ (basis.T @ random)]).astype(np.float32)
+
+
+def _nothing() -> NDArray[np.float32]:
+    """What projects texts that share nothing: they become vectors of one 0."""
+    return np.zeros((0, 1), dtype=np.float32)
 
 
 def _signed(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
