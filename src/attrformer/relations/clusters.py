@@ -100,7 +100,7 @@ class Clusters:
         Args:
             kind: of the attribute.
         """
-        if kind is AttributeKind.LOCATION:
+        if kind is AttributeKind.LOCATION and len(self):
             return tuple(wording.near(*place) for place in degrees(self.centres).tolist())
         return tuple(wording.group(number + 1, self._words(number)) for number in range(len(self)))
 
