@@ -109,7 +109,7 @@ class SparseRows:
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Values at `rows [b, t]` x `items [b, s]`, float32 `[b, t, s]`; 0 where an entry was not kept."""
         named = self.indices[rows].flatten(0, 1)
-        wanted = items.unsqueeze(1).expand(-1, rows.shape[1], -1).flatten(0, 1).to(named.dtype)
+        wanted = items.unsqueeze(1).expand(-1, rows.shape[1], -1).flatten(0, 1).to(named.dtype).contiguous()
         # The last of equal columns is the kept entry; unused places of column 0 come before it.
         place = torch.searchsorted(named, wanted, right=True).sub_(1).clamp_min_(0)
         values = self.values[rows].flatten(0, 1).gather(1, place)

@@ -39,8 +39,8 @@ class VectorRelation(Relation):
         encoder: how items that come later are read.
         vectors: float32 `[items, d]`, of length 1, or zeros for an item without a vector, which relates to nothing.
         top_k: neighbours of an item; None where all pairs of items are related.
-        neighbours: int32 `[items, w]`, the nearest items of each by cosine, ascending, unused places first with -1; None
-            where all pairs are related.
+        neighbours: int32 `[items, w]`, the nearest items of each by cosine, ascending, behind unused places with -1;
+            None where all pairs are related.
     """
 
     kind: ClassVar[str] = "item_vector"

@@ -26,6 +26,12 @@ _CELL: Final = 512
 _CELLS_SEARCHED: Final = 24
 """Cells near its own in which the neighbours of an item are looked for."""
 
+_SAMPLED: Final = 64
+"""Items a cell of which the centres are found."""
+
+_STEPS: Final = 5
+"""Steps of k-means."""
+
 
 def nearest_neighbours(vectors: Vectors, k: int) -> Neighbours:
     """The k nearest other items of each, by cosine; only those with a cosine above 0.
@@ -47,8 +53,8 @@ def nearest_neighbours(vectors: Vectors, k: int) -> Neighbours:
 def with_new_neighbours(neighbours: Neighbours, vectors: Vectors, k: int) -> Neighbours:
     """Neighbours in a catalogue that has grown.
 
-    A new item gets its k nearest items. A known item keeps its neighbours, and gets beside them new items that are at
-    least as near as the farthest of these, up to `2 k` in all, of which the nearest are kept.
+    A new item gets its k nearest items. A known item keeps its neighbours, and beside them gets the k nearest of the
+    new items that are at least as near as the farthest of these. Of more than 2 k in all the nearest are kept.
 
     Args:
         neighbours: int32 `[known, w]`, of the items that were there.
@@ -80,8 +86,9 @@ def _widened(
     least = np.where(full, np.where(neighbours == NONE, np.inf, cosine).min(axis=1, initial=np.inf), 0.0)
     added = own @ vectors[new].T
     added[(added <= 0) | (added < least[:, None])] = -np.inf
-    codes = np.concatenate([neighbours, np.broadcast_to(new.astype(np.int32), added.shape)], axis=1)
-    return _strongest(codes, np.concatenate([cosine, added], axis=1), width, width)
+    joining, added = _largest(np.broadcast_to(new.astype(np.int32), added.shape), added, k)
+    codes, cosine = np.concatenate([neighbours, joining], axis=1), np.concatenate([cosine, added], axis=1)
+    return _ascending(*_largest(codes, cosine, width), width)
 
 
 def _nearest(
@@ -91,14 +98,19 @@ def _nearest(
     cosine = vectors[rows] @ vectors[columns].T
     cosine[(cosine <= 0) | (rows[:, None] == columns)] = -np.inf
     codes = np.broadcast_to(columns.astype(np.int32), cosine.shape)
-    return _strongest(codes, cosine, width if keep is None else keep, width)
+    return _ascending(*_largest(codes, cosine, width if keep is None else keep), width)
 
 
-def _strongest(codes: Neighbours, cosine: Vectors, keep: int, width: int) -> Neighbours:
-    """The codes with the largest cosines above -inf, ascending within a row, `[b, width]`."""
-    if codes.shape[1] > keep:
-        place = np.argpartition(-cosine, keep - 1, axis=1)[:, :keep]
-        codes, cosine = np.take_along_axis(codes, place, 1), np.take_along_axis(cosine, place, 1)
+def _largest(codes: Neighbours, cosine: Vectors, keep: int) -> tuple[Neighbours, Vectors]:
+    """The codes with the largest cosines, and these, at most `keep` in each row, in any order."""
+    if codes.shape[1] <= keep:
+        return codes, cosine
+    place = np.argpartition(-cosine, keep - 1, axis=1)[:, :keep]
+    return np.take_along_axis(codes, place, 1), np.take_along_axis(cosine, place, 1)
+
+
+def _ascending(codes: Neighbours, cosine: Vectors, width: int) -> Neighbours:
+    """The codes with a cosine above -inf, ascending within a row, behind unused places, `[b, width]`."""
     kept = np.sort(np.where(cosine > -np.inf, codes, NONE).astype(np.int32), axis=1)
     return np.pad(kept, ((0, 0), (width - kept.shape[1], 0)), constant_values=NONE)
 
@@ -115,9 +127,8 @@ def _searches(vectors: Vectors, there: NDArray[np.int64]) -> Iterator[tuple[NDAr
         for cut in _cuts(len(there), len(there)):
             yield there[cut], there
         return
-    # Centres are items of the catalogue, spread evenly: where items are many, so are centres.
-    centres = vectors[there[np.linspace(0, len(there) - 1, len(there) // _CELL).astype(np.int64)]]
-    cell = np.concatenate([(vectors[there[cut]] @ centres.T).argmax(1) for cut in _cuts(len(there), len(centres))])
+    centres = _centres(vectors, there)
+    cell = _cells(vectors, there, centres)
     order = np.argsort(cell, kind="stable")
     members = np.split(there[order], np.cumsum(np.bincount(cell, minlength=len(centres)))[:-1])
     near = np.argsort(-(centres @ centres.T), axis=1, kind="stable")[:, :_CELLS_SEARCHED]
@@ -125,3 +136,22 @@ def _searches(vectors: Vectors, there: NDArray[np.int64]) -> Iterator[tuple[NDAr
         columns = np.sort(np.concatenate([members[other] for other in near[number]]))
         for cut in _cuts(len(mine), len(columns)):
             yield mine[cut], columns
+
+
+def _centres(vectors: Vectors, there: NDArray[np.int64]) -> Vectors:
+    """Directions around which items lie, by a few steps of k-means on a sample, `[cells, d]`."""
+    count = len(there) // _CELL
+    sample = there[np.linspace(0, len(there) - 1, min(_SAMPLED * count, len(there))).astype(np.int64)]
+    centres = vectors[sample[np.linspace(0, len(sample) - 1, count).astype(np.int64)]]
+    for _ in range(_STEPS):
+        cell = _cells(vectors, sample, centres)
+        total = np.zeros_like(centres)
+        np.add.at(total, cell, vectors[sample])
+        length = np.linalg.norm(total, axis=1, keepdims=True)
+        centres = np.where(length > 0, total / np.where(length > 0, length, 1.0), centres).astype(np.float32)
+    return centres
+
+
+def _cells(vectors: Vectors, items: NDArray[np.int64], centres: Vectors) -> NDArray[np.int64]:
+    """The nearest centre of each item."""
+    return np.concatenate([(vectors[items[cut]] @ centres.T).argmax(1) for cut in _cuts(len(items), len(centres))])
