@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attrformer.data import Dataset
+from attrformer.data import AttributeKind, Dataset
 from attrformer.data.check import CheckReport, check_path
 from attrformer.errors import AttrFormerError
 
@@ -90,6 +90,18 @@ TEXTS = [
     "9" * 25,
     "None",
     "(no genres listed)",
+    "[0.5, 1e400]",
+    "[0.5, null]",
+    "a > b > ",
+    " > ",
+    "[['a', 'b'], 'c']",
+    "a:0.5|b",
+    "a:-1|b:inf",
+    ":",
+    '{"a": 0.5, "b": "x"}',
+    "{'lat': 1, 'lon': 500}",
+    "48.1,11.5",
+    "48.1, north",
     "\u2028",
 ]
 NUMBERS = [
@@ -125,12 +137,24 @@ VALUES: dict[str, tuple[list[Any], Any]] = {
     "wholes": ([[], [1], [1, None]], pl.List(pl.Int64)),
     "nested": ([[["a"]], []], pl.List(pl.List(pl.String))),
     "mapping": ([{"a": 1}, {"a": None}], pl.Struct({"a": pl.Int64})),
+    "vectors": ([[0.5, 1.0], [1.0, float("nan")], [float("nan")] * 2, [float("inf"), 1.0]], pl.Array(pl.Float32, 2)),
+    "numbers": ([[], [0.5], [0.5, 1e300], [None, 1.0], [float("nan")]], pl.List(pl.Float64)),
+    "cubes": ([[[0.5, 1.0]], [[2.0, 3.0]]], pl.Array(pl.Float64, (1, 2))),
+    "paths": ([[], [[]], [["a", "b"], ["a", None]], [["a > b", ">"], ["", " "]]], pl.List(pl.List(pl.String))),
+    "tags": (
+        [[], [{"tag": "a", "score": 0.5}], [{"tag": "a", "score": -1.0}, None], [{"tag": None, "score": float("inf")}]],
+        pl.List(pl.Struct({"tag": pl.String, "score": pl.Float64})),
+    ),
+    "place": (
+        [{"lat": 48.1, "lon": 11.5}, {"lat": 91.0, "lon": 0.0}, {"lat": None, "lon": 1.0}],
+        pl.Struct({"lat": pl.Float64, "lon": pl.Float64}),
+    ),
     "bytes": ([b"", b"\xff"], pl.Binary),
     "nothing": ([None], pl.Null),
 }
 IDS = ["1", "12", "007", " 12", "NA", "é", "1e5", "A", "a", "null"]
 SECONDS = [1_600_000_000, 1_600_000_001, 1_500_000_000, 0]
-KINDS = ["categorical", "multi", "numeric", "time", "ignore"]
+KINDS = [*(kind.value for kind in AttributeKind), "ignore"]
 
 
 @st.composite

@@ -86,12 +86,69 @@ def column(count: int) -> st.SearchStrategy[pl.Series]:
             st.lists(st.one_of(st.none(), st.sampled_from(["a", "b c", "it's", 'x"y', "a,b"])), max_size=3),
             pl.List(pl.String),
         ),
+        (st.lists(st.sampled_from([0.5, -1.25, 3.0]), min_size=2, max_size=2), pl.List(pl.Float64)),
+        (st.lists(st.sampled_from([0.5, 2.5]), max_size=3), pl.List(pl.Float64)),
     ]
     return st.sampled_from(kinds).flatmap(
         lambda kind: st.lists(st.one_of(st.none(), kind[0]), min_size=count, max_size=count).map(
             lambda values: pl.Series(values, dtype=kind[1])
         )
     )
+
+
+LEVELS = ["Beauty", "Hair", "a,b", "it's", "x|y", "12", " Skin ", "", "Face > Eyes", ">", "é"]
+TAGS = ["calm", "a:b", "x|y", "it's", " loud", "", "7"]
+NUMBERS = st.floats(-1000, 1000, width=32)
+
+# By declared kind, columns of it in several forms.
+DECLARED: dict[str, list[tuple[st.SearchStrategy[Any], Any]]] = {
+    "vector": [
+        (st.lists(NUMBERS, min_size=3, max_size=3), pl.Array(pl.Float32, 3)),
+        (st.lists(NUMBERS, min_size=3, max_size=3), pl.List(pl.Float64)),
+        (st.lists(st.integers(-9, 9), min_size=2, max_size=2), pl.List(pl.Int64)),
+    ],
+    "text": [
+        (st.sampled_from([*WORDS, "two  words", "[REC]", "12"]), pl.String),
+        (st.lists(st.sampled_from(["a b", "it's", "x,y"]), max_size=3), pl.List(pl.String)),
+    ],
+    "hierarchy": [
+        (st.lists(st.sampled_from(LEVELS), max_size=4), pl.List(pl.String)),
+        (st.lists(st.lists(st.sampled_from(LEVELS), max_size=3), max_size=3), pl.List(pl.List(pl.String))),
+        (st.lists(st.sampled_from(LEVELS), max_size=4).map(" > ".join), pl.String),
+    ],
+    "weighted": [
+        (
+            st.lists(st.builds(dict, tag=st.sampled_from(TAGS), score=st.floats(0, 9, width=32)), max_size=3),
+            pl.List(pl.Struct({"tag": pl.String, "score": pl.Float64})),
+        ),
+        (
+            st.fixed_dictionaries({"calm": st.none() | st.integers(0, 9), "a b": st.none() | st.floats(0, 9)}),
+            pl.Struct({"calm": pl.Int64, "a b": pl.Float64}),
+        ),
+    ],
+    "location": [
+        (st.tuples(st.floats(-90, 90), st.floats(-180, 180)).map(list), pl.List(pl.Float64)),
+        (st.tuples(st.floats(-90, 90), st.floats(-180, 180)).map(lambda pair: f"{pair[0]}, {pair[1]}"), pl.String),
+        (
+            st.builds(dict, lat=st.floats(-90, 90), lon=st.integers(-180, 180)),
+            pl.Struct({"lat": pl.Float64, "lon": pl.Int64}),
+        ),
+    ],
+}
+
+
+@st.composite
+def declared(draw: st.DrawFn) -> tuple[Frames, dict[str, str]]:
+    """Interactions, and items with a column of each kind that is declared, with gaps."""
+    ids = list(range(draw(st.integers(2, 8))))
+    log = pl.DataFrame({"user_id": ids, "item_id": ids})
+    about, kinds = pl.DataFrame({"item_id": ids}), {}
+    for kind, forms in DECLARED.items():
+        values, dtype = draw(st.sampled_from(forms))
+        drawn = draw(st.lists(st.one_of(st.none(), values), min_size=len(ids), max_size=len(ids)))
+        about = about.with_columns(pl.Series(f"its {kind}", drawn, dtype=dtype))
+        kinds[f"items.its {kind}"] = kind
+    return {"interactions": log, "items": about}, kinds
 
 
 @st.composite
@@ -126,7 +183,7 @@ def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
     """Lists as pandas writes them, since polars writes none into a csv file."""
-    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    lists = [name for name, kind in frame.schema.items() if kind.is_nested()]
     texts = [[None if row is None else str(row) for row in frame[name].to_list()] for name in lists]
     return frame.with_columns(pl.Series(name, text, dtype=pl.String) for name, text in zip(lists, texts, strict=True))
 
@@ -163,7 +220,9 @@ def assert_same(left: Dataset, right: Dataset, what: str) -> None:
 
 def described(attribute: Attribute) -> tuple[Any, ...]:
     numbers = [None if np.isnan(number) else number for number in attribute.numbers]
-    return attribute.kind, attribute.vocabulary, attribute.offsets.tolist(), attribute.codes.tolist(), numbers
+    weights, vectors = attribute.weights.tolist(), [str(row) for row in attribute.vectors.tolist()]
+    codes = attribute.offsets.tolist(), attribute.codes.tolist()
+    return attribute.kind, attribute.vocabulary, *codes, numbers, weights, vectors, attribute.texts
 
 
 @settings(max_examples=EXAMPLES)
@@ -189,3 +248,29 @@ def test_what_is_saved_comes_back_the_same(frames: Frames) -> None:
         found = Dataset.load(expected.save(Path(root)))
         assert_same(expected, found, "saved")
         assert found.notes == expected.notes
+
+
+@settings(max_examples=EXAMPLES)
+@given(declared())
+def test_declared_kinds_give_the_same_dataset_from_every_library_and_format(
+    given_tables: tuple[Frames, dict[str, str]],
+) -> None:
+    frames, kinds = given_tables
+    expected = Dataset.from_frames(**frames, kinds=kinds)
+    assert [attribute.kind.value for attribute in expected.item_attributes.values()] == list(DECLARED)
+    for library, convert in (("pandas", as_pandas), ("pyarrow", pl.DataFrame.to_arrow)):
+        converted = {name: convert(frame) for name, frame in frames.items()}
+        assert_same(expected, Dataset.from_frames(**converted, kinds=kinds), library)
+    with tempfile.TemporaryDirectory() as root:
+        for number, (ending, write) in enumerate(WRITERS.items()):
+            folder = Path(root, str(number))
+            folder.mkdir()
+            for name, frame in frames.items():
+                write(frame, folder / f"{name}{ending}")
+            assert_same(expected, Dataset.load(folder, kinds=kinds), ending)
+        saved = expected.save(Path(root, "saved"))
+        found = Dataset.load(saved)
+        assert_same(expected, found, "saved")
+        assert found.notes == expected.notes
+        again = found.save(Path(root, "again"))
+        assert (saved / "items.parquet").read_bytes() == (again / "items.parquet").read_bytes()

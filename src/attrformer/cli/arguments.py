@@ -41,8 +41,8 @@ Kinds = Annotated[
     typer.Option(
         "--kinds",
         metavar="COLUMN=KIND",
-        help="How a column is read, such as items.year=numeric: categorical, multi, numeric, time, or ignore; may be "
-        "repeated.",
+        help="How a column is read, such as items.year=numeric: categorical, multi, numeric, time, vector, text, "
+        "hierarchy, weighted, location, or ignore; may be repeated.",
         show_default=False,
     ),
 ]
@@ -53,6 +53,18 @@ Separators = Annotated[
         "--separators",
         metavar="COLUMN=TEXT",
         help="What stands between the values of a text column, such as 'genres=, '; may be repeated.",
+        show_default=False,
+    ),
+]
+
+
+Vectors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vectors",
+        metavar="ATTRIBUTE=FILE",
+        help="A file of vectors of items, such as image=image.npz, or of users, such as users.taste=taste.npz; "
+        "may be repeated.",
         show_default=False,
     ),
 ]

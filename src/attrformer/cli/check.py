@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from attrformer.cli import console, reading
-from attrformer.cli.arguments import Columns, Duplicates, Kinds, Separators
+from attrformer.cli.arguments import Columns, Duplicates, Kinds, Separators, Vectors
 
 FOUND = 1
 UNUSABLE = 2
@@ -48,6 +48,7 @@ def check(
     columns: Columns = None,
     kinds: Kinds = None,
     separators: Separators = None,
+    vectors: Vectors = None,
     duplicates: Duplicates = None,
 ) -> None:
     """Say what your data will do to your figures, before anything is trained.
@@ -66,7 +67,7 @@ def check(
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigurationError(f"{out} does not end in .html. Give a file name that does.")
-    report = check_path(data, format=format, **reading.as_given(columns, kinds, separators, duplicates))
+    report = check_path(data, format=format, **reading.as_given(columns, kinds, separators, duplicates, vectors))
     if out is not None:
         from attrformer.report import write_check
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attrformer.cli import console, reading, runs
-from attrformer.cli.arguments import Columns, Duplicates, Kinds, Run, Separators
+from attrformer.cli.arguments import Columns, Duplicates, Kinds, Run, Separators, Vectors
 from attrformer.cli.query import shown_warnings
 from attrformer.errors import AttrFormerError, BusyError, CheckpointError, WriteError
 from attrformer.locks import locked_folder
@@ -48,6 +48,7 @@ def evaluate(
     columns: Columns = None,
     kinds: Kinds = None,
     separators: Separators = None,
+    vectors: Vectors = None,
     duplicates: Duplicates = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -62,7 +63,7 @@ def evaluate(
     """
     named = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     model = runs.open_model(run)
-    options = reading.configured(model.config, columns, kinds, separators, duplicates)
+    options = reading.configured(model.config, columns, kinds, separators, duplicates, vectors)
     dataset, split = runs.split_of_run(run, data, options)
     with shown_warnings():
         evaluation = model.evaluate(dataset, split=split, part=part.value, metrics=named)

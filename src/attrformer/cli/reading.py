@@ -20,6 +20,7 @@ def configured(
     kinds: Iterable[str] | None,
     separators: Iterable[str] | None,
     duplicates: Repeated | None,
+    vectors: Iterable[str] | None = None,
 ) -> Config:
     """The options with what a command says of columns, which goes before what they said.
 
@@ -29,6 +30,7 @@ def configured(
         kinds: texts such as `items.year=numeric`.
         separators: texts such as `genres=, `.
         duplicates: what becomes of repeated rows.
+        vectors: texts such as `image=image.npz`.
 
     Raises:
         ConfigurationError: a text is no assignment.
@@ -38,6 +40,7 @@ def configured(
         columns={**config.data.columns, **_pairs("--columns", columns)},
         kinds={**config.data.kinds, **_pairs("--kinds", kinds)},
         separators={**config.data.separators, **_pairs("--separators", separators, listed=False)},
+        vectors={**config.data.vectors, **_pairs("--vectors", vectors, listed=False)},
         duplicates=config.data.duplicates if duplicates is None else duplicates.value,
     )
     return config if data == config.data else replace(config, data=data)
@@ -48,12 +51,14 @@ def as_given(
     kinds: Iterable[str] | None,
     separators: Iterable[str] | None,
     duplicates: Repeated | None,
+    vectors: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """What a command says of columns as arguments of `Dataset.load`; arguments as `configured`."""
     return {
         "columns": _pairs("--columns", columns),
         "kinds": _pairs("--kinds", kinds),
         "separators": _pairs("--separators", separators, listed=False),
+        "vectors": _pairs("--vectors", vectors, listed=False),
         "duplicates": None if duplicates is None else duplicates.value,
     }
 
@@ -63,7 +68,12 @@ def as_words(config: Config) -> str:
     data = config.data
     words = [
         f"{option} {shlex.quote(f'{name}={value}')}"
-        for option, given in (("--columns", data.columns), ("--kinds", data.kinds), ("--separators", data.separators))
+        for option, given in (
+            ("--columns", data.columns),
+            ("--kinds", data.kinds),
+            ("--separators", data.separators),
+            ("--vectors", data.vectors),
+        )
         for name, value in given.items()
     ]
     words += [f"--duplicates {data.duplicates}"] if data.duplicates else []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from attrformer.cli import console, reading, runs
-from attrformer.cli.arguments import Columns, Duplicates, Kinds, Quiet, Separators, Settings
+from attrformer.cli.arguments import Columns, Duplicates, Kinds, Quiet, Separators, Settings, Vectors
 from attrformer.locks import locked_folder
 
 
@@ -35,6 +35,7 @@ def train(
     columns: Columns = None,
     kinds: Kinds = None,
     separators: Separators = None,
+    vectors: Vectors = None,
     duplicates: Duplicates = None,
     quiet: Quiet = False,
 ) -> None:
@@ -60,7 +61,7 @@ def train(
     runs.check_free(out, resume=resume)
     start = None if warm_start is None else runs.open_model(warm_start)
     options = runs.configuration(config, settings or (), resumed=out if resume else None)
-    options = reading.configured(options, columns, kinds, separators, duplicates)
+    options = reading.configured(options, columns, kinds, separators, duplicates, vectors)
     dataset, split = runs.open_split(data, options)
     checked = runs.check_data(dataset, data, options, quiet=quiet)
     with console.notes():

@@ -120,7 +120,7 @@ def _kind_of_number_lists(lists: pl.Series) -> AttributeKind | str:
     if known.n_unique() == 1:
         return AttributeKind.VECTOR
     return (
-        f"its lists hold {known.min()} to {known.max()} numbers, and vectors have one length (declare 'multi' if each "
+        f"its lists hold {known.min()!r} to {known.max()!r} numbers, and vectors have one length (declare 'multi' if each "
         "number is a value of its own)"
     )
 

@@ -94,7 +94,7 @@ class Attribute:
         if self.kind in NUMBER_KINDS:
             return ~np.isnan(self.numbers)
         if self.kind in VECTOR_KINDS:
-            return ~np.isnan(self.vectors).all(1)
+            return np.asarray(np.isfinite(self.vectors).any(axis=1))
         if self.kind is AttributeKind.TEXT:
             return np.array([text != "" for text in self.texts], dtype=bool)
         return np.diff(self.offsets) > 0

@@ -30,6 +30,7 @@ from attrformer.data.tables import (
     require_distinct,
     rows_outside,
 )
+from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import DataError
 
 TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations")
@@ -55,6 +56,7 @@ def dataset_from_frames(
     columns: Mapping[str, str] | None = None,
     kinds: Mapping[str, str | AttributeKind] | None = None,
     separators: Mapping[str, str] | None = None,
+    vectors: Vectors | None = None,
     catalogue: Literal["interacted", "all"] = "interacted",
     unknown: Literal["error", "drop"] = "drop",
     duplicates: Duplicates | None = None,
@@ -72,10 +74,14 @@ def dataset_from_frames(
         item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
         name: what protocol lines call the data.
         columns: canonical column name to the user's own.
-        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
-            a column out. "items.age" and "users.age" tell two columns of one name apart, "interactions.price" is one of
-            the interactions. A declared column is always read. Text declared "multi" is split at "|".
-        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+        kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
+            "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age" tell two
+            columns of one name apart, "interactions.price" is one of the interactions. A declared column is always read.
+            Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued,
+            unless another kind is declared.
+        vectors: attribute, or table and attribute ("users.taste"), to a file of vectors (.npz, .npy or
+            .safetensors; docs/tables.md says of what form) or to a mapping of id to vector.
         catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
         unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
             refuses it.
@@ -96,6 +102,7 @@ def dataset_from_frames(
         for key, table in given.items()
         if table is not None or key == "interactions"
     }
+    tables = with_vectors(tables, {} if vectors is None else vectors)
     dataset = dataset_of_tables(tables, name=name, options=options)
     return replace(dataset, frame_library=library_of(interactions))
 

@@ -18,6 +18,7 @@ from attrformer.paths import folder_path
 
 if TYPE_CHECKING:
     from attrformer.data.check import CheckReport
+    from attrformer.data.vector_tables import Vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +103,7 @@ class Dataset:
         columns: Mapping[str, str] | None = None,
         kinds: Mapping[str, str | AttributeKind] | None = None,
         separators: Mapping[str, str] | None = None,
+        vectors: Vectors | None = None,
         catalogue: Literal["interacted", "all"] = "interacted",
         unknown: Literal["error", "drop"] = "drop",
         duplicates: Duplicates | None = None,
@@ -119,11 +121,14 @@ class Dataset:
             item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
             name: what protocol lines call the data.
             columns: canonical column name to the user's own.
-            kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore"
-                leaves a column out. "items.age" and "users.age" tell two columns of one name apart,
-                "interactions.price" is one of the interactions. A declared column is always read. Text declared "multi"
-                is split at "|".
-            separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+            kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
+                "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age"
+                tell two columns of one name apart, "interactions.price" is one of the interactions. A declared column
+                is always read. Text declared "multi" is split at "|".
+            separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued,
+                unless another kind is declared.
+            vectors: attribute, or table and attribute ("users.taste"), to a file of vectors (.npz, .npy or
+                .safetensors; docs/tables.md says of what form) or to a mapping of id to vector.
             catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
             unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
                 refuses it.
@@ -148,6 +153,7 @@ class Dataset:
             columns=columns,
             kinds=kinds,
             separators=separators,
+            vectors=vectors,
             catalogue=catalogue,
             unknown=unknown,
             duplicates=duplicates,
@@ -162,6 +168,7 @@ class Dataset:
         columns: Mapping[str, str] | None = None,
         kinds: Mapping[str, str | AttributeKind] | None = None,
         separators: Mapping[str, str] | None = None,
+        vectors: Vectors | None = None,
         catalogue: Literal["interacted", "all"] | None = None,
         unknown: Literal["error", "drop"] = "drop",
         duplicates: Duplicates | None = None,
@@ -177,11 +184,14 @@ class Dataset:
             folder: where the tables are.
             name: what protocol lines call the data; the folder's name by default.
             columns: canonical column name to the one in the files.
-            kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore"
-                leaves a column out. "items.age" and "users.age" tell two columns of one name apart,
-                "interactions.price" is one of the interactions. A declared column is always read. Text declared "multi"
-                is split at "|".
-            separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+            kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
+                "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age"
+                tell two columns of one name apart, "interactions.price" is one of the interactions. A declared column
+                is always read. Text declared "multi" is split at "|".
+            separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued,
+                unless another kind is declared.
+            vectors: attribute, or table and attribute ("users.taste"), to a file of vectors (.npz, .npy or
+                .safetensors; docs/tables.md says of what form) or to a mapping of id to vector.
             catalogue: "interacted": items that somebody acted on; "all": those of the items table as well; None: as
                 `dataset.json` says, else "interacted".
             unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
@@ -206,6 +216,7 @@ class Dataset:
             columns=columns,
             kinds=kinds,
             separators=separators,
+            vectors=vectors,
             catalogue=catalogue,
             unknown=unknown,
             duplicates=duplicates,

@@ -15,6 +15,7 @@ from attrformer.data.dataset import Dataset
 from attrformer.data.options import Duplicates, TableOptions
 from attrformer.data.table_files import PARQUET, ending_of, parts_of
 from attrformer.data.tables import Table, open_table
+from attrformer.data.vector_tables import Vectors, vectors_in, with_vectors
 from attrformer.errors import DataError
 from attrformer.folders import standing_file, standing_files
 from attrformer.io import read_json
@@ -43,6 +44,7 @@ def load_dataset(
     columns: Mapping[str, str] | None = None,
     kinds: Mapping[str, str | AttributeKind] | None = None,
     separators: Mapping[str, str] | None = None,
+    vectors: Vectors | None = None,
     catalogue: Literal["interacted", "all"] | None = None,
     unknown: Literal["error", "drop"] = "drop",
     duplicates: Duplicates | None = None,
@@ -58,10 +60,14 @@ def load_dataset(
         folder: where the tables are.
         name: what protocol lines call the data; the folder's name by default.
         columns: canonical column name to the one in the files.
-        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
-            a column out. "items.age" and "users.age" tell two columns of one name apart, "interactions.price" is one of
-            the interactions. A declared column is always read. Text declared "multi" is split at "|".
-        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+        kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
+            "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age" tell two
+            columns of one name apart, "interactions.price" is one of the interactions. A declared column is always read.
+            Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued,
+            unless another kind is declared.
+        vectors: attribute, or table and attribute ("users.taste"), to a file of vectors (.npz, .npy or
+            .safetensors; docs/tables.md says of what form) or to a mapping of id to vector.
         catalogue: "interacted": items that somebody acted on; "all": those of the items table as well; None: as
             `dataset.json` says, else "interacted".
         unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
@@ -88,7 +94,7 @@ def load_dataset(
         unknown=unknown,
         duplicates=duplicates,
     )
-    tables, notes = folder_tables(folder, options.columns, encoding=encoding)
+    tables, notes = folder_tables(folder, options.columns, encoding=encoding, vectors=vectors)
     return dataset_of_folder(folder, tables, options, name=name, notes=notes)
 
 
@@ -127,7 +133,12 @@ def is_dataset_folder(folder: Path) -> bool:
 
 
 def folder_tables(
-    folder: Path, columns: Mapping[str, str], *, encoding: str = "utf-8", names: Collection[str] = TABLE_NAMES
+    folder: Path,
+    columns: Mapping[str, str],
+    *,
+    encoding: str = "utf-8",
+    names: Collection[str] = TABLE_NAMES,
+    vectors: Vectors | None = None,
 ) -> tuple[dict[str, Table], list[str]]:
     """The tables in a dataset folder, by name, and sentences about files that are not read.
 
@@ -136,6 +147,7 @@ def folder_tables(
         columns: canonical column name to the one in the files.
         encoding: of csv files.
         names: the tables to read.
+        vectors: files of vectors beside those in the folder, as `load_dataset` takes them.
 
     Raises:
         DataError: there is no table of interactions, or a file that cannot be read.
@@ -147,7 +159,9 @@ def folder_tables(
             fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
             source=str(folder),
         )
-    return {table: open_table(file, table, columns, encoding) for table, file in files.items() if table in names}, notes
+    tables = {table: open_table(file, table, columns, encoding) for table, file in files.items() if table in names}
+    beside = {name: file for name, file in vectors_in(folder).items() if name.partition(".")[0] in names}
+    return with_vectors(tables, {**beside, **(vectors or {})}), notes
 
 
 def dataset_of_folder(

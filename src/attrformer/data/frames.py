@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
+from attrformer.data.python_values import series_of
 from attrformer.data.table_files import read_table
 from attrformer.errors import DataError
 from attrformer.processes import require_own_process
@@ -112,13 +113,8 @@ def _eager_to_polars(frame: nw.DataFrame[Any]) -> pl.DataFrame:
         for name in frame.columns:
             missing = frame[name].is_null().to_list()
             values = [None if gap else value for value, gap in zip(frame[name].to_list(), missing, strict=True)]
-            columns[name] = pl.Series(name, [_plain(value) for value in values])
+            columns[name] = series_of(name, values)
         return pl.DataFrame(columns)
-
-
-def _plain(value: Any) -> Any:
-    """A value that polars takes beside missing ones, which arrays of NumPy are not."""
-    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _integers_with_gaps(frame: pl.DataFrame) -> pl.DataFrame:

@@ -161,7 +161,8 @@ def _columns(keys: Mapping[str, object], option: str, table: str, present: Colum
         holders = {
             owner: column
             for owner, column in holders.items()
-            if column not in _ROLES[owner] or (column == TITLE and option == "kinds" and keys[key] == AttributeKind.TEXT)
+            if column not in _ROLES[owner]
+            or (column == TITLE and option == "kinds" and keys[key] == AttributeKind.TEXT)
         }
         if not holders:
             raise ConfigurationError(

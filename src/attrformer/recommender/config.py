@@ -69,11 +69,16 @@ class DataConfig(Options):
     kinds: dict[str, str] = field(
         default_factory=dict,
         metadata={
-            "help": "declared kinds of attributes: categorical, multi, numeric, time, or ignore to leave one out"
+            "help": "declared kinds of attributes: categorical, multi, numeric, time, vector, text, hierarchy, "
+            "weighted, location, or ignore to leave one out"
         },
     )
     separators: dict[str, str] = field(
         default_factory=dict, metadata={"help": "what stands between the values of a text attribute"}
+    )
+    vectors: dict[str, str] = field(
+        default_factory=dict,
+        metadata={"help": "files of vectors by attribute, beside those in item_vectors and user_vectors of the folder"},
     )
     duplicates: Literal["keep", "drop", "count"] | None = field(
         default=None,
@@ -112,6 +117,7 @@ class DataConfig(Options):
             columns=self.columns,
             kinds=self.kinds,
             separators=self.separators,
+            vectors=self.vectors,
             catalogue=self.catalogue,
             duplicates=self.duplicates,
         )

@@ -268,10 +268,9 @@ def fingerprint(dataset: Dataset, split: Split) -> str:
     ]
     arrays += [] if split.train.times is None else [split.train.times]
     arrays += split.train.behaviours.values()
-    for attribute in (*dataset.item_attributes.values(), *dataset.user_attributes.values()):
-        digest.update(repr((attribute.name, attribute.kind.value, attribute.vocabulary)).encode())
-        digest.update("\n".join(attribute.texts).encode())
-        arrays += [attribute.offsets, attribute.codes, attribute.numbers, attribute.weights, attribute.vectors]
+    for each in (*dataset.item_attributes.values(), *dataset.user_attributes.values()):
+        digest.update((repr((each.name, each.kind.value, each.vocabulary)) + "\n".join(each.texts)).encode())
+        arrays += [each.offsets, each.codes, each.numbers, each.weights, each.vectors]
     for name, edges in dataset.item_relations.items():
         digest.update(name.encode())
         arrays += [edges.source, edges.target, edges.weight]

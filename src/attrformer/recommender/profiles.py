@@ -14,6 +14,7 @@ from attrformer.columns import USER
 from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.frames import to_polars
+from attrformer.data.python_values import series_of
 from attrformer.data.tables import Table, id_column, require_columns, require_distinct
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.unknown import OnUnknown, id_series
@@ -124,7 +125,7 @@ def _column(name: str, values: list[Any]) -> pl.Series:
     if _are_vectors(values):
         return pl.Series(name, values, dtype=pl.List(pl.Float64), strict=False)
     try:
-        return pl.Series(name, values)
+        return series_of(name, values)
     except (TypeError, pl.exceptions.PolarsError):
         if any(isinstance(value, list) for value in values):
             lists = [value if isinstance(value, list) else [value] for value in values]

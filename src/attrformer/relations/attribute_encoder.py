@@ -185,7 +185,7 @@ def loudness(attribute: Attribute) -> NDArray[np.float64] | None:
     if attribute.kind is AttributeKind.WEIGHTED:
         return attribute.weights.astype(np.float64)
     if attribute.kind is AttributeKind.HIERARCHY:
-        return np.sqrt(2.0) ** depths(attribute.vocabulary)[attribute.codes]
+        return np.power(np.sqrt(2.0), depths(attribute.vocabulary)[attribute.codes]).astype(np.float64)
     return None
 
 

@@ -189,7 +189,7 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
         # A tag that everybody has a little of is rarer than its count says.
         shares = loud**2 / np.bincount(owner, loud**2, items)[owner]
         held = np.bincount(attribute.codes, shares, len(frequency))
-    shared = np.flatnonzero((frequency >= 2) & (held < items))
+    shared = np.flatnonzero((frequency >= 2) & (held < items * (1 - 1e-9)))
     kept = np.sort(shared[np.argsort(-held[shared], kind="stable")[:max_values]])
     if len(kept) == 0:
         return None

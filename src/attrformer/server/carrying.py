@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from attrformer.columns import ITEM, TITLE
+from attrformer.data.python_values import series_of
 from attrformer.errors import AttrFormerError, ConfigurationError
 from attrformer.recommender import Recommender
 
@@ -57,7 +58,8 @@ def item_table(rows: Rows, attributes: list[str]) -> pl.DataFrame:
         raise ConfigurationError(f"'{wrong[0]}' is no item attribute of this model. It has: {known}.")
     titled = [TITLE] if any(TITLE in row for row in rows) else []
     try:
-        return pl.DataFrame({name: [row.get(name) for row in rows] for name in (ITEM, *titled, *attributes)})
+        names = dict.fromkeys((ITEM, *titled, *attributes))
+        return pl.DataFrame([series_of(name, [row.get(name) for row in rows]) for name in names])
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise ConfigurationError(
             "The values of an attribute are of several types. Give text, numbers or lists throughout."

@@ -27,6 +27,12 @@ MOST_EXPLAINED: Final = 20_000
 MOST_ADDED: Final = 1000
 """Items that one request may add."""
 
+MOST_NUMBERS: Final = 8192
+"""Numbers of one vector."""
+
+MOST_TAGS: Final = 1000
+"""Tags with scores of one attribute."""
+
 LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 
 RESERVED: Final = 64

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K
+from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K, MOST_NUMBERS, MOST_TAGS
 
 _I64 = 2**63
 
@@ -15,8 +15,18 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 Text = Annotated[StrictStr, Field(max_length=1000)]
 Number = Annotated[StrictInt, Field(ge=-_I64, lt=_I64)] | Annotated[float, Field(allow_inf_nan=False, strict=True)]
 LongText = Annotated[StrictStr, Field(max_length=20_000)]
-Vector = Annotated[list[Number], Field(max_length=4096)]
-Value = LongText | Number | bool | Annotated[list[Text], Field(max_length=100)] | Vector | None
+Value = (
+    LongText
+    | Number
+    | bool
+    | Annotated[list[Text], Field(max_length=100)]
+    | Annotated[list[Number], Field(max_length=MOST_NUMBERS)]
+    | Annotated[list[Annotated[list[Text], Field(max_length=100)]], Field(max_length=100)]
+    | Annotated[dict[Name, Number], Field(max_length=MOST_TAGS)]
+    | None
+)
+"""Of an attribute: one or several, a vector, paths of levels, tags with scores or latitude and longitude by name."""
+
 Attributes = Annotated[dict[Name, Value], Field(max_length=100)]
 
 

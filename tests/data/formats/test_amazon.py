@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from attrformer.data.formats import detect, read_raw
+from attrformer.data import Dataset
+from attrformer.data.formats import detect, prepare, read_raw
 from attrformer.errors import DataError
 
 REVIEWS: list[dict[str, Any]] = [
@@ -70,6 +72,25 @@ def test_the_exact_tables(tmp_path: Path) -> None:
         ("B1", "B1", "also_bought", 1),
         ("B1", "B2", "bought_together", 0),
     ]
+
+
+def test_categories_are_whole_paths_where_they_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    prepared = prepare(amazon(tmp_path / "raw"), tmp_path / "out", format="amazon-2014-paths").folder
+    items = pl.read_parquet(prepared / "items.parquet")
+    assert items["categories"].to_list() == [
+        [["Beauty", "Makeup", "Nails"], ["Beauty", "Makeup", "Tools & More"]],
+        [["Beauty"]],
+    ]
+    dataset = Dataset.load(prepared, kinds={"categories": "hierarchy"})
+    categories = dataset.item_attributes["categories"]
+    assert categories.vocabulary == (
+        "Beauty",
+        "Beauty > Makeup",
+        "Beauty > Makeup > Nails",
+        "Beauty > Makeup > Tools & More",
+    )
+    assert categories.offsets.tolist() == [0, 4, 5] and categories.codes.tolist() == [0, 1, 2, 3, 0]
 
 
 def test_one_named_file_finds_its_companion_among_others(tmp_path: Path) -> None:

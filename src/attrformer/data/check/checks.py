@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from attrformer.columns import ITEM, USER
-from attrformer.data.check import after_the_fact, columns, drift, edges, identifiers, interactions, times
+from attrformer.data.check import after_the_fact, columns, declarable, drift, edges, identifiers, interactions, times
 from attrformer.data.check.report import CheckReport, ColumnUse, Finding, shortened
 from attrformer.data.check.sizes import facts
 from attrformer.data.check.subject import Subject
@@ -46,6 +46,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     after_the_fact.columns_after_the_fact,
     after_the_fact.dates_after_use,
     columns.described,
+    declarable.undeclared,
 )
 
 

@@ -24,6 +24,7 @@ MOSTLY_MISSING: Final = 0.8
 SEPARATED: Final = 0.2
 """Share of the texts with a separator from which they may be lists."""
 
+_NO_NUMBERS: Final = (AttributeKind.TEXT, AttributeKind.HIERARCHY, AttributeKind.WEIGHTED, AttributeKind.LOCATION)
 _SEPARATORS: Final = (", ", "; ", " | ", ",", ";", "/")
 _NUMBER: Final = r"^\s*[$€£]?\s*[+-]?\d[\d,]*(\.\d+)?\s*[%$€£]?\s*$"
 _PLAIN: Final = r"^\s*[+-]?\d+(\.\d+)?([eE][+-]?\d+)?\s*$"
@@ -86,7 +87,7 @@ def described(subject: Subject) -> Iterator[Finding]:
         yield from _emptiness(column)
         if not len(column.known):
             continue
-        yield from _numbering(column, used)
+        yield from _numbering(column, used) if kind not in _NO_NUMBERS else ()
         if plain and len(column.known) >= MANY:
             yield from _text_that_is_something_else(column)
         yield from _spellings(column)

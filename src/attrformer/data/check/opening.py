@@ -22,6 +22,7 @@ from attrformer.data.options import TableOptions
 from attrformer.data.formats import detect, read_raw
 from attrformer.data.table_files import ending_of, parts_of
 from attrformer.data.tables import Table, open_table
+from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import DataError
 
 UNREADABLE = "unreadable"
@@ -33,6 +34,7 @@ def check_path(
     columns: Mapping[str, str] | None = None,
     kinds: Mapping[str, str] | None = None,
     separators: Mapping[str, str] | None = None,
+    vectors: Vectors | None = None,
     duplicates: str | None = None,
     format: str | None = None,
     encoding: str = "utf-8",
@@ -43,10 +45,14 @@ def check_path(
     Args:
         path: a dataset folder, raw files as `attrformer prepare` takes them, or one table of interactions.
         columns: canonical column name to the one in the files.
-        kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
-            a column out. "items.age" and "users.age" tell two columns of one name apart, "interactions.price" is one of
-            the interactions. A declared column is always read. Text declared "multi" is split at "|".
-        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued.
+        kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
+            "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age" tell two
+            columns of one name apart, "interactions.price" is one of the interactions. A declared column is always read.
+            Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued,
+            unless another kind is declared.
+        vectors: attribute, or table and attribute ("users.taste"), to a file of vectors (.npz, .npy or
+            .safetensors; docs/tables.md says of what form) or to a mapping of id to vector.
         duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep", "drop",
             or "count", which makes one interaction of them with a behaviour attribute `count`; None: as `dataset.json`
             says, else "keep".
@@ -62,7 +68,7 @@ def check_path(
         ConfigurationError: an option has an unknown value.
     """
     path, options = Path(path), TableOptions(columns or {}, kinds or {}, separators or {}, duplicates=duplicates)
-    tables, make = _opened(path, options, format, encoding)
+    tables, make = _opened(path, options, format, encoding, vectors)
     try:
         dataset = make()
     except DataError as error:
@@ -118,7 +124,7 @@ def check_frames(dataset: Dataset, tables: Mapping[str, object], *, shuffled: bo
 
 
 def _opened(
-    path: Path, given: TableOptions, format: str | None, encoding: str
+    path: Path, given: TableOptions, format: str | None, encoding: str, vectors: Vectors | None
 ) -> tuple[dict[str, Table], Callable[[], Dataset]]:
     """The tables at a path, and what makes a dataset of them.
 
@@ -126,12 +132,12 @@ def _opened(
         DataError: nothing there can be read.
     """
     if format is not None or not is_dataset_folder(path):
-        tables = _other_tables(path, given.columns, format, encoding)
+        tables = with_vectors(_other_tables(path, given.columns, format, encoding), vectors or {})
         return tables, partial(dataset_of_tables, tables, name=_name(path), options=given)
     options = folder_options(
         path, columns=given.columns, kinds=given.kinds, separators=given.separators, duplicates=given.duplicates
     )
-    tables, notes = folder_tables(path, options.columns, encoding=encoding)
+    tables, notes = folder_tables(path, options.columns, encoding=encoding, vectors=vectors)
     return tables, partial(dataset_of_folder, path, tables, options, notes=notes)
 
 

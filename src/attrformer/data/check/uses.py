@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from attrformer.columns import EDGE_RANK, ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
-from attrformer.data.attributes import Attribute
+from attrformer.data.attributes import NUMBER_KINDS, VECTOR_KINDS, Attribute, AttributeKind
 from attrformer.data.check.report import ColumnUse
 from attrformer.data.dataset import Dataset
 from attrformer.data.tables import Table
@@ -61,8 +61,12 @@ def _described(dataset: Dataset, name: str, table: Table | None) -> Iterator[Col
     if table is not None:
         yield ColumnUse(name, key, "id", table.frame[key].n_unique(), 0.0)
     if titled and dataset.item_titles is not None:
-        yield ColumnUse(name, TITLE, "shown in place of the id", len(set(dataset.item_titles)))
+        used = "shown in place of the id"
+        read = f", item attribute, {attributes[TITLE].kind.value}" if TITLE in attributes else ""
+        yield ColumnUse(name, TITLE, f"{used}{read}", len(set(dataset.item_titles)))
     for column, attribute in attributes.items():
+        if items and column == TITLE:
+            continue
         yield ColumnUse(name, column, f"{name[:-1]} attribute, {attribute.kind.value}", *_counts(attribute))
     yield from _unused(dataset, name, table, {key, *attributes, *((TITLE,) if titled else ())})
 
@@ -103,11 +107,15 @@ def _unused(dataset: Dataset, name: str, table: Table | None, used: set[str]) ->
 
 
 def _counts(attribute: Attribute) -> tuple[int | None, float]:
-    rows = max(len(attribute), 1)
-    if len(attribute.numbers):
-        known = attribute.numbers[~np.isnan(attribute.numbers)]
-        return len(np.unique(known)), 1 - len(known) / rows
-    return len(attribute.vocabulary), float((np.diff(attribute.offsets) == 0).mean()) if len(attribute) else 0.0
+    known = attribute.known
+    missing = float((~known).mean()) if len(attribute) else 0.0
+    if attribute.kind in NUMBER_KINDS:
+        return len(np.unique(attribute.numbers[known])), missing
+    if attribute.kind in VECTOR_KINDS:
+        return None, missing
+    if attribute.kind is AttributeKind.TEXT:
+        return len(set(attribute.texts) - {""}), missing
+    return len(attribute.vocabulary), missing
 
 
 def _missing(values: pl.Series) -> float:

@@ -34,11 +34,15 @@ _ITEM_SCHEMA: dict[str, pl.DataType] = {
 _UNREADABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 
 
-def read_amazon(files: RawFiles) -> Tables:
+def read_amazon(files: RawFiles, *, paths: bool = False) -> Tables:
     """Tables of one `reviews_*.json.gz` and the `meta_*.json.gz` of the same category.
 
     The catalogue is what was reviewed: products of the meta file without a review are passed over, and so are edges
     from or to them. The rank of an edge counts the edges kept.
+
+    Args:
+        files: of the data set.
+        paths: whether `categories` holds every path with all of its levels, for the kind `hierarchy`, and not the names.
 
     Raises:
         DataError: a file is missing, or a line cannot be read.
@@ -48,7 +52,7 @@ def read_amazon(files: RawFiles) -> Tables:
     meta = files.one(f"meta_{category}.json.gz", f"meta_{category}.json")
     interactions = read_reviews(files, reviews)
     catalogue = interactions[ITEM].unique()
-    items, edges = _read_meta(files, meta, set(catalogue.to_list()))
+    items, edges = _read_meta(files, meta, set(catalogue.to_list()), paths)
     return Tables(interactions, items=items, item_relations=edges)
 
 
@@ -104,7 +108,7 @@ def _raise_first_bad_review(chunk: bytes, source: str, lines_before: int, schema
                 raise bad_line(source, number, f"the value {value!r} is missing or of the wrong type", field)
 
 
-def _read_meta(files: RawFiles, name: str, wanted: set[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read_meta(files: RawFiles, name: str, wanted: set[str], paths: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Attributes of the wanted products, and the edges among them."""
     rows: list[dict[str, Any]] = []
     edges: dict[str, list[Any]] = {SOURCE_ITEM: [], RELATION: [], TARGET_ITEM: []}
@@ -114,12 +118,13 @@ def _read_meta(files: RawFiles, name: str, wanted: set[str]) -> tuple[pl.DataFra
         if asin in seen:
             raise bad_line(files.label(name), number, f"product '{asin}' stands on line {seen[asin]} already", "asin")
         seen[asin] = number
-        rows.append(_attributes(product, files.label(name), number))
+        rows.append(_attributes(product, files.label(name), number, paths))
         for relation, targets in _related(product, files.label(name), number):
             edges[SOURCE_ITEM].append(asin)
             edges[RELATION].append(relation)
             edges[TARGET_ITEM].append(targets)
-    return pl.DataFrame(rows, schema=_ITEM_SCHEMA), edge_table(edges, sorted(wanted))
+    schema = {**_ITEM_SCHEMA, "categories": pl.List(pl.List(pl.String))} if paths else _ITEM_SCHEMA
+    return pl.DataFrame(rows, schema=schema), edge_table(edges, sorted(wanted))
 
 
 def edge_table(edges: dict[str, list[Any]], wanted: list[str]) -> pl.DataFrame:
@@ -187,21 +192,22 @@ def _parse_product(line: bytes, source: str, number: int, key: str) -> dict[str,
     return product
 
 
-def _attributes(product: dict[str, Any], source: str, number: int) -> dict[str, Any]:
-    """The row of the item table; the first name of every category path is the same for all and is left out."""
+def _attributes(product: dict[str, Any], source: str, number: int, whole: bool) -> dict[str, Any]:
+    """The row of the item table; categories are whole paths, or names without the first, which is the same for all."""
     paths = product.get("categories") or []
     if not isinstance(paths, list) or not all(isinstance(path, list) for path in paths):
         raise bad_line(source, number, "the categories are no list of lists", "categories")
     price = product.get("price")
     if price is not None and (isinstance(price, bool) or not isinstance(price, int | float)):
         raise bad_line(source, number, f"the price {price!r} is no number", "price")
-    names = [html.unescape(str(name)).strip() for path in paths for name in path[1:]]
+    clean = [[html.unescape(str(name)).strip() for name in path] for path in paths]
+    names = dict.fromkeys(name for path in clean for name in path[1:] if name)
     return {
         ITEM: product["asin"],
         "title": readable(product.get("title")),
         "brand": readable(product.get("brand")),
         "price": None if price is None else float(price),
-        "categories": list(dict.fromkeys(name for name in names if name)),
+        "categories": clean if whole else list(names),
     }
 
 
@@ -257,3 +263,14 @@ class Amazon2014(RawFormat):
     def read(self, files: RawFiles) -> Tables:
         """Interactions, items and edges."""
         return read_amazon(files)
+
+
+class Amazon2014Paths(RawFormat):
+    """See `read_amazon` with `paths`; asked for by its name only."""
+
+    name: ClassVar[str] = "amazon-2014-paths"
+    title: ClassVar[str] = "Amazon reviews of 2014 with categories as paths"
+
+    def read(self, files: RawFiles) -> Tables:
+        """Interactions, items and edges."""
+        return read_amazon(files, paths=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from attrformer.data.formats.amazon import Amazon2014
+from attrformer.data.formats.amazon import Amazon2014, Amazon2014Paths
 from attrformer.data.formats.amazon_lines import Amazon2018, Amazon2023
 from attrformer.data.formats.base import RawFormat
 from attrformer.data.formats.movielens import MovieLens1M, MovieLens10M, MovieLens25M, MovieLens100K
@@ -22,6 +22,7 @@ _BUILT_IN: Final[dict[str, RawFormat]] = {
         MovieLens10M(),
         MovieLens25M(),
         Amazon2014(),
+        Amazon2014Paths(),
         Amazon2018(),
         Amazon2023(),
         RecBole(),
