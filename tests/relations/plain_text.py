@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ def text_attribute(*texts: str, name: str = "title") -> Attribute:
 def word_terms(text: str) -> Counter[str]:
     """Words and pairs of words of a text."""
     words = [word.casefold() for word in split(text)]
-    return Counter([*words, *(f"{one} {other}" for one, other in zip(words, words[1:], strict=False))])
+    return Counter([*words, *(f"{one} {other}" for one, other in pairwise(words))])
 
 
 def character_terms(text: str) -> Counter[str]:

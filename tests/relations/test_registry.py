@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.relations.builders import relations_of, shop
+from tests.relations.plain_text import text_attribute
 from tests.relations.test_build import arrays
+from tests.relations.test_location import places
+from tests.support.vector_shop import vector_attribute
 
 import attrformer
 from attrformer.errors import ConfigurationError
@@ -45,7 +49,14 @@ def test_kinds_have_names_of_their_own() -> None:
 
 
 def test_every_kind_is_read_as_it_was_stored() -> None:
-    relations = relations_of(shop(), id_order=True).for_inference()
+    data = shop()
+    more = {
+        "picture": vector_attribute(np.random.default_rng(0).normal(size=(30, 4))),
+        "title": text_attribute(*(f"Series {item % 7} part {item}" for item in range(30)), name="title"),
+        "place": places(*((float(item), 2.0 * item) for item in range(30))),
+    }
+    data = replace(data, item_attributes={**data.item_attributes, **more})
+    relations = relations_of(data, id_order=True).for_inference()
     assert {type(relation) for relation in relations.values()} >= set(BUILT_IN) - {kind_of("id_order")}
     for name, relation in relations.items():
         again = kind_of(relation.kind).from_arrays(name, *relation.to_arrays())

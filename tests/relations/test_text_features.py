@@ -19,7 +19,7 @@ from attrformer.relations.text_features import HALF, MOST_CHARACTERS, joined, re
         ("Amélie Привет हिन्दी 한국어", ["Amélie", "Привет", "हिन्दी", "한국어"]),
         ("東京物語 カナ", ["東", "京", "物", "語", "カ", "ナ"]),
         ("I ❤️ NY 😀😀", ["I", "❤", "NY", "😀", "😀"]),
-        ("ﬁne Ａ", ["fine", "A"]),
+        ("ﬁne \uff21", ["fine", "A"]),
         ("\ud800 \x00\u200b", []),
         ("", []),
     ],
