@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import ConfigurationError
-from attrformer.relations.array_checks import require_that
+from attrformer.relations.array_checks import Arrays, require_that
 from attrformer.relations.vector_encoder import PlainVectors, VectorEncoder
 
 if TYPE_CHECKING:
-    from attrformer.relations.base import Arrays
     from attrformer.relations.config import RelationsConfig
 
 

@@ -16,11 +16,10 @@ from scipy.sparse import linalg
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import ConfigurationError
 from attrformer.relations import text_features
-from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
+from attrformer.relations.array_checks import FLOATS, INTEGERS, Arrays, require_array, require_that
 from attrformer.relations.vector_encoder import VectorEncoder, unit_rows
 
 if TYPE_CHECKING:
-    from attrformer.relations.base import Arrays
     from attrformer.relations.config import RelationsConfig
 
 MOST_FEATURES: Final = 10_000

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import DataError
 from attrformer.relations import wording
-from attrformer.relations.array_checks import FLOATS, require_array
+from attrformer.relations.array_checks import FLOATS, Arrays, require_array
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from attrformer.relations.base import Arrays
     from attrformer.relations.config import RelationsConfig
 
 Vectors = NDArray[np.float32]
