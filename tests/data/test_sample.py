@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrformer import columns
+from attrformer.data import Dataset
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.sample import Sample, SampleStrengths, make_sample, sample_dataset
+from attrformer.data.sample_kinds import SAMPLE_KINDS
 from attrformer.errors import ConfigurationError
 
 INTERACTIONS_SHA256 = "8004ccab9c2db287ac90d5d7ba4ce201b9fcc63ca16f67e6f3d7e7ab34bf94df"
@@ -243,3 +245,19 @@ def test_the_dataset_holds_the_whole_shop_and_not_its_truth(sample: Sample) -> N
     first = dataset.user_ids.decode([0])[0]
     expected = sample.interactions.filter(pl.col(columns.USER) == first)[columns.ITEM]
     assert dataset.item_ids.decode(dataset.sequences.row(0)).to_list() == expected.to_list()
+
+
+def test_columns_of_every_kind_are_added_on_request_and_change_nothing_else() -> None:
+    plain, shop = (make_sample(users=60, items=50, every_kind=every) for every in (False, True))
+    assert shop.interactions.equals(plain.interactions) and shop.users.equals(plain.users)
+    assert shop.items.select(plain.items.columns).equals(plain.items)
+    dataset = Dataset.from_frames(shop.interactions, shop.items, shop.users, catalogue="all", kinds=SAMPLE_KINDS)
+    kinds = {name: attribute.kind.value for name, attribute in dataset.item_attributes.items()}
+    assert {**SAMPLE_KINDS, "image": "vector"}.items() <= kinds.items()
+    assert all(attribute.known.all() for attribute in dataset.item_attributes.values())
+    # Images of one category are more alike than others.
+    images = dataset.item_attributes["image"].vectors
+    images = images / np.linalg.norm(images, axis=1, keepdims=True)
+    paths = shop.items["path"].to_numpy()
+    same = (paths[:, None] == paths) & ~np.eye(50, dtype=bool)
+    assert (images @ images.T)[same].mean() > (images @ images.T)[paths[:, None] != paths].mean() + 0.3

@@ -55,7 +55,8 @@ def assert_equal(left: Dataset, right: Dataset) -> None:
         for name, attribute in mine.items():
             other = theirs[name]
             assert (attribute.kind, attribute.vocabulary) == (other.kind, other.vocabulary)
-            for part in ("offsets", "codes", "numbers"):
+            assert attribute.texts == other.texts
+            for part in ("offsets", "codes", "numbers", "weights", "vectors"):
                 np.testing.assert_array_equal(getattr(attribute, part), getattr(other, part))
     assert list(left.item_relations) == list(right.item_relations)
     for name, edges in left.item_relations.items():
@@ -68,6 +69,35 @@ def test_what_is_saved_comes_back_the_same(tmp_path: Path) -> None:
     assert set(dataset.item_attributes) == {"level", "tags", "price", "released"}
     assert dataset.save(tmp_path / "new" / "shop") == tmp_path / "new" / "shop"
     assert_equal(Dataset.load(tmp_path / "new" / "shop"), dataset)
+
+
+def test_every_kind_comes_back_the_same_and_in_order(tmp_path: Path) -> None:
+    items = ITEMS.with_columns(
+        pl.Series("image", [[0.1, 1.0], None, [2.0, 3.0], [0.5, 0.5]]),
+        pl.Series("place", ["48.1,11.5", None, "-1,2", "0,0"]),
+        pl.Series("category", ["A > B", "C", None, "A > D"]),
+        pl.Series("moods", ["a:0.1|b:2", None, "b:1", "a:3"]),
+        pl.Series("about", ["Some words", None, "", "Others"]),
+        pl.Series("title", ["One", "Two", None, "11"]),
+    ).select(pl.exclude("title"), "title")
+    users = USERS.with_columns(
+        pl.Series("taste", [[0.1, 1.0], None, [2.0, 3.0]]),
+        pl.Series("zone", ["EU > DE", "EU", None]),
+        pl.Series("likes", [{"a": 0.5}, {"b": 1}, None], strict=False),
+    )
+    kinds = {"place": "location", "category": "hierarchy", "moods": "weighted", "about": "text", "title": "text",
+             "zone": "hierarchy", "likes": "weighted"}  # fmt: skip
+    dataset = Dataset.from_frames(LOG, items, users, EDGES, name="shop", catalogue="all", kinds=kinds)
+    assert list(dataset.item_attributes)[-6:] == ["image", "place", "category", "moods", "about", "title"]
+    assert_equal(Dataset.load(dataset.save(tmp_path / "shop")), dataset)
+    again = Dataset.load(Dataset.load(tmp_path / "shop").save(tmp_path / "again"))
+    assert_equal(again, dataset)
+    for table in ("interactions", "items", "users", "item_relations"):
+        written = [(tmp_path / name / f"{table}.parquet").read_bytes() for name in ("shop", "again")]
+        assert written[0] == written[1]
+    # What is left of a filtered dataset comes back as well.
+    smaller = core_filter(dataset, 2)
+    assert_equal(Dataset.load(smaller.save(tmp_path / "smaller")), smaller)
 
 
 def test_a_filtered_dataset_without_times_titles_or_edges_comes_back_the_same(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.relations.builders import categorical, multi, numeric, sequences
 
-from attrformer.relations.user_attribute import SMOOTHING, lift_relation, user_values
+from attrformer.data.attributes import AttributeKind
+from attrformer.relations.user_attribute import SMOOTHING, first_values, lift_relation, user_values
 
 ITEMS = 4
 
@@ -78,6 +81,20 @@ def test_codes_of_users() -> None:
 def test_the_first_of_several_values_counts() -> None:
     codes, _, _ = user_values(multi("hobbies", [["a", "b"], [], ["b"]]), 4)
     assert codes.tolist() == [0, 2, 1]
+
+
+def test_of_levels_the_deepest_counts_and_of_tags_the_one_with_the_highest_score() -> None:
+    levels = multi("zone", [["A", "A > B"], ["A"], ["A", "A > C", "A > C > D"], []], AttributeKind.HIERARCHY)
+    codes, labels, reading = user_values(levels, 4)
+    assert [labels[code] for code in codes] == ["A > B", "A", "A > C > D", ""]
+    # Of a level that training has not seen, the one above it counts.
+    later = multi("zone", [["A", "A > B", "A > B > X"], ["Z"]], AttributeKind.HIERARCHY)
+    assert first_values(*reading.codes(later, labels[:-1]), 2, 4).tolist() == [labels.index("A > B"), 4]
+    tags = multi("likes", [["a", "b"], ["a", "b"], ["c"]], AttributeKind.WEIGHTED)
+    tags = replace(tags, weights=np.array([0.5, 2.0, 2.0, 0.5, 1.0], dtype=np.float32))
+    codes, labels, reading = user_values(tags, 4)
+    assert [labels[code] for code in codes] == ["b", "a", "c"]
+    assert first_values(*reading.codes(tags, labels[:-1]), 3, 3).tolist() == codes.tolist()
 
 
 def test_numbers_of_users_are_cut_into_buckets() -> None:

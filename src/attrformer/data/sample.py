@@ -24,6 +24,7 @@ from attrformer.data.sample_catalogue import (
     brand_names,
     item_titles,
 )
+from attrformer.data.sample_kinds import with_kinds
 from attrformer.data.sample_shop import (
     PREFERRED_CATEGORIES,
     SHORTEST_HISTORY,
@@ -92,6 +93,7 @@ def make_sample(
     interactions_per_user: float = 12.0,
     brands: int = 60,
     strengths: SampleStrengths | None = None,
+    every_kind: bool = False,
 ) -> Sample:
     """Make the shop; the same arguments always give the same tables.
 
@@ -102,6 +104,8 @@ def make_sample(
         interactions_per_user: expected length of a history; no history is shorter than five.
         brands: number of brands to draw from; the smallest may end up without an item.
         strengths: of the planted relations.
+        every_kind: whether items have columns of the other kinds of attributes as well: image (vectors), description,
+            path (levels) and moods (tags with scores); `sample_kinds.SAMPLE_KINDS` declares them.
 
     Returns:
         Tables and truth.
@@ -127,6 +131,8 @@ def make_sample(
             columns.TIMESTAMP: times(generator, lengths),
         }
     )
+    if every_kind:
+        item_table = with_kinds(generator, item_table, shop)
     return Sample(interactions, item_table, user_table, _truth(shop, item_table[columns.ITEM], strengths))
 
 

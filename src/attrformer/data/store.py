@@ -44,10 +44,10 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
         "duplicates": "keep",
         "notes": list(dataset.notes),
     }
-    described = {name: attribute for name, attribute in dataset.item_attributes.items() if name != TITLE}
-    items = described_frame(ITEM, dataset.item_ids, described)
+    items = described_frame(ITEM, dataset.item_ids, dataset.item_attributes)
     if dataset.item_titles is not None:
-        items.insert_column(1, _title_column(dataset))
+        place = items.columns.index(TITLE) if TITLE in items.columns else 1
+        items = items.drop(TITLE, strict=False).insert_column(place, _title_column(dataset))
     frames = {
         "interactions": _interactions_frame(dataset),
         "items": items,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from attrformer.data.vector_tables import Vectors
 from attrformer.errors import NotFittedError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.models.config import ModelConfig
@@ -66,7 +67,9 @@ class FittedModel:
             raise NotFittedError(f"The model is not fitted. Call fit(dataset), or {type(self).__name__}.load(folder).")
         return self._fitted
 
-    def add_items(self, items: Any, *, encoders: Mapping[str, Encoder] | None = None) -> Self:
+    def add_items(
+        self, items: Any, *, vectors: Vectors | None = None, encoders: Mapping[str, Encoder] | None = None
+    ) -> Self:
         """Makes new items recommendable at once from their attributes, without training.
 
         What is said about the items that were there stays as it is. The model is changed in place; a call that is
@@ -75,6 +78,8 @@ class FittedModel:
         Args:
             items: a table with `item_id`, a column for each item attribute that the model reads, and optionally
                 `title`. A value may be missing; one that training has not seen relates to nothing.
+            vectors: item attribute to a file of vectors, or to a mapping of id to vector, as `Dataset.from_frames`
+                takes them, for vectors that are no column of the table.
             encoders: by column, the encoder that the texts of an item attribute were read by in `fit`, where it was not
                 the one that is built in.
 
@@ -88,7 +93,7 @@ class FittedModel:
                 be used.
             CheckpointError: the model was saved by a version that did not keep how attributes are read.
         """
-        self._fitted = with_items(self.fitted, items, encoders)
+        self._fitted = with_items(self.fitted, items, vectors, encoders)
         return self
 
     def update(self, interactions: Any, users: Any = None, *, on_known: str = "warn") -> Self:

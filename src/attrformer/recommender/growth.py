@@ -13,6 +13,7 @@ import torch
 from attrformer.columns import ITEM, TITLE
 from attrformer.data.id_map import IdMap
 from attrformer.data.tables import Table, id_column, require_distinct
+from attrformer.data.vector_tables import Vectors
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.models.attrformer import OWN_EMBEDDING, AttrFormerNetwork
 from attrformer.recommender.incoming import in_type_of, open_incoming, read_attributes
@@ -24,7 +25,9 @@ from attrformer.training.checkpoint import parameters_of
 SOURCE: Final = "items"
 
 
-def with_items(fitted: ModelState, frame: Any, encoders: Mapping[str, Encoder] | None = None) -> ModelState:
+def with_items(
+    fitted: ModelState, frame: Any, vectors: Vectors | None = None, encoders: Mapping[str, Encoder] | None = None
+) -> ModelState:
     """The model with a larger catalogue; what it says about the items that it had stays as it was.
 
     Args:
@@ -32,6 +35,7 @@ def with_items(fitted: ModelState, frame: Any, encoders: Mapping[str, Encoder] |
         frame: a table with `item_id`, a column for each item attribute that the model reads, and optionally `title`.
             An empty value is a missing one; a value that training has not seen twice relates to nothing; other columns
             are not read.
+        vectors: as `Recommender.add_items` takes them.
         encoders: by column, of texts that the encoder that is built in does not read.
 
     Raises:
@@ -41,7 +45,7 @@ def with_items(fitted: ModelState, frame: Any, encoders: Mapping[str, Encoder] |
     """
     _require_attributes(fitted)
     readings = fitted.relations.item_columns
-    table = open_incoming(frame, SOURCE, ITEM, readings)
+    table = open_incoming(frame, SOURCE, ITEM, readings, vectors)
     known = fitted.knowledge.item_ids
     ids = _new_ids(known, table)
     attributes = read_attributes(table, readings, np.arange(len(ids), dtype=np.int32), len(ids))

@@ -13,11 +13,14 @@ from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import Attribute
 from attrformer.data.id_map import IdMap
 from attrformer.data.tables import Table, open_table
+from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import CheckpointError, DataError
 from attrformer.relations.attribute_encoder import AttributeEncoder
 
 
-def open_incoming(frame: Any, source: str, key: str, attributes: Iterable[str]) -> Table:
+def open_incoming(
+    frame: Any, source: str, key: str, attributes: Iterable[str], vectors: Vectors | None = None
+) -> Table:
     """A table with a row for each item or user.
 
     Args:
@@ -25,11 +28,13 @@ def open_incoming(frame: Any, source: str, key: str, attributes: Iterable[str]) 
         source: what error messages call it.
         key: its column of ids.
         attributes: the columns that the model reads besides.
+        vectors: files of vectors of the same rows, or mappings of id to vector, by column.
 
     Raises:
         DataError: it is no table, has no row, or lacks a column.
     """
-    table, wanted = open_table(frame, source, {}), [key, *attributes]
+    table = with_vectors({source: open_table(frame, source, {})}, vectors or {})[source]
+    wanted = [key, *attributes]
     missing = [name for name in wanted if name not in table.frame.columns]
     if missing:
         raise DataError(

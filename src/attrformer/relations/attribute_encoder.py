@@ -140,7 +140,7 @@ class AttributeEncoder:
             labels: external value of each code.
 
         Returns:
-            int64 `[n]` rows, ascending, and int64 `[n]` value codes, of a row the one first that speaks loudest; a
+            int64 `[n]` rows, ascending, and int64 `[n]` value codes, of a row the one of the largest weight first; a
             value without a code is left out.
         """
         rows, codes, _ = self.entries(attribute, labels)
@@ -149,7 +149,7 @@ class AttributeEncoder:
     def entries(
         self, attribute: Attribute, labels: tuple[str, ...]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]:
-        """What `codes` gives, and how loudly each value speaks; see `loudness`."""
+        """What `codes` gives, and the weight of each value; see `value_weights`."""
         if self.clusters is not None:
             groups = self.clusters.groups(attribute)
             lookup = np.full(len(self.clusters), -1, dtype=np.int64)
@@ -164,18 +164,18 @@ class AttributeEncoder:
             known = {label: code for code, label in enumerate(labels)}
             lookup = np.array([known.get(value, -1) for value in attribute.vocabulary], dtype=np.int64)
         owner = np.repeat(np.arange(len(attribute)), np.diff(attribute.offsets))
-        codes, loud = lookup[attribute.codes], loudness(attribute)
-        if loud is not None:
-            order = np.lexsort((-loud, owner))
-            codes, loud = codes[order], loud[order]
+        codes, weights = lookup[attribute.codes], value_weights(attribute)
+        if weights is not None:
+            order = np.lexsort((-weights, owner))
+            codes, weights = codes[order], weights[order]
         kept = codes >= 0
-        return owner[kept], codes[kept], None if loud is None else loud[kept]
+        return owner[kept], codes[kept], None if weights is None else weights[kept]
 
 
-def loudness(attribute: Attribute) -> NDArray[np.float64] | None:
-    """How loudly each value of each row speaks beside the others of the row, float64 `[codes]`; None for alike.
+def value_weights(attribute: Attribute) -> NDArray[np.float64] | None:
+    """How much each value of each row counts beside the others of the row, float64 `[codes]`; None for alike.
 
-    Tags speak in proportion to their scores. Of a hierarchy each level counts twice as much as the one above it, as a
+    Tags count in proportion to their scores. Of a hierarchy each level counts twice as much as the one above it, as a
     share of the squared norm: half of what is known of an item is then its deepest level, and items that share all
     levels but this one are about half as related as items that share all of them.
 

@@ -13,7 +13,7 @@ from attrformer.csr import positions_in_rows
 from attrformer.data.attributes import CODED_KINDS, LEVEL_SEPARATOR, NUMBER_KINDS, Attribute, AttributeKind
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array
-from attrformer.relations.attribute_encoder import AttributeEncoder, loudness
+from attrformer.relations.attribute_encoder import AttributeEncoder, value_weights
 from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, chosen
 from attrformer.relations.naming import relation_name
 
@@ -83,8 +83,8 @@ class ItemAttributeRelation(Relation):
         """phi_a with new items, their values as in training; values that were not there then relate to nothing."""
         assert self.reading is not None
         attribute = new.attributes[self.column]
-        owner, values, loud = self.reading.entries(attribute, self.labels)
-        codes, weights = phi_rows(owner, values, len(attribute), self.codes.shape[1], loud)
+        owner, values, strength = self.reading.entries(attribute, self.labels)
+        codes, weights = phi_rows(owner, values, len(attribute), self.codes.shape[1], strength)
         wider = [(0, 0), (0, codes.shape[1] - self.codes.shape[1])]
         return replace(
             self,
@@ -181,13 +181,13 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
         The relation, or None where no value is shared by two items, so that the attribute relates nothing.
     """
     reading, attribute = AttributeEncoder.of(attribute, buckets)
-    items, loud = len(attribute), loudness(attribute)
+    items, strength = len(attribute), value_weights(attribute)
     owner = np.repeat(np.arange(items), np.diff(attribute.offsets))
     frequency = np.bincount(attribute.codes, minlength=len(attribute.vocabulary))
     held = frequency
-    if attribute.kind is AttributeKind.WEIGHTED and loud is not None:
+    if attribute.kind is AttributeKind.WEIGHTED and strength is not None:
         # A tag that everybody has a little of is rarer than its count says.
-        shares = loud**2 / np.bincount(owner, loud**2, items)[owner]
+        shares = strength**2 / np.bincount(owner, strength**2, items)[owner]
         held = np.bincount(attribute.codes, shares, len(frequency))
     shared = np.flatnonzero((frequency >= 2) & (held < items * (1 - 1e-9)))
     kept = np.sort(shared[np.argsort(-held[shared], kind="stable")[:max_values]])
@@ -198,7 +198,9 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
     codes = renumber[attribute.codes]
     known = codes >= 0
     idf = np.log(items / held[kept])
-    code_slots, weights = phi_rows(owner[known], codes[known], items, loudness=None if loud is None else loud[known])
+    code_slots, weights = phi_rows(
+        owner[known], codes[known], items, strength=None if strength is None else strength[known]
+    )
     diagonal = (idf**2 / (idf**2).max()).astype(np.float32)
     labels = tuple(attribute.vocabulary[code] for code in kept)
     return ItemAttributeRelation(attribute.name, code_slots, weights, diagonal, labels, reading.keeping(kept))
@@ -209,7 +211,7 @@ def phi_rows(
     codes: NDArray[np.int64],
     items: int,
     slots: int = 1,
-    loudness: NDArray[np.float64] | None = None,
+    strength: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """phi_a of items in slots.
 
@@ -218,7 +220,7 @@ def phi_rows(
         codes: int64 `[n]`, the values.
         items: how many items there are.
         slots: least slots of an item.
-        loudness: float64 `[n]`, above 0, how much each value counts beside the others of its item; None for alike.
+        strength: float64 `[n]`, above 0, how much each value counts beside the others of its item; None for alike.
 
     Returns:
         int64 codes and float32 weights, both `[items, m]`, as `ItemAttributeRelation` holds them.
@@ -229,8 +231,8 @@ def phi_rows(
     code_slots = np.zeros((items, width), dtype=np.int64)
     weights = np.zeros((items, width), dtype=np.float32)
     code_slots[owner, within] = codes
-    if loudness is None:
+    if strength is None:
         weights[owner, within] = 1.0 / np.sqrt(counts[owner])
     else:
-        weights[owner, within] = loudness / np.sqrt(np.bincount(owner, loudness**2, items))[owner]
+        weights[owner, within] = strength / np.sqrt(np.bincount(owner, strength**2, items))[owner]
     return code_slots, weights

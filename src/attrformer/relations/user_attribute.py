@@ -13,7 +13,7 @@ from attrformer.data.attributes import Attribute
 from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.array_checks import INTEGERS, require_array
-from attrformer.relations.attribute_encoder import AttributeEncoder, loudness
+from attrformer.relations.attribute_encoder import AttributeEncoder, value_weights
 from attrformer.relations.base import Arrays, NewItems, Relation, Sources, Update, chosen
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_tables, without_each_fold
@@ -145,9 +145,9 @@ def user_values(attribute: Attribute, buckets: int) -> tuple[NDArray[np.int64], 
     reading, attribute = AttributeEncoder.of(attribute, buckets)
     values = len(attribute.vocabulary)
     owner = np.repeat(np.arange(len(attribute)), np.diff(attribute.offsets))
-    codes, loud = attribute.codes.astype(np.int64), loudness(attribute)
-    if loud is not None:
-        codes = codes[np.lexsort((-loud, owner))]
+    codes, strength = attribute.codes.astype(np.int64), value_weights(attribute)
+    if strength is not None:
+        codes = codes[np.lexsort((-strength, owner))]
     codes = first_values(owner, codes, len(attribute), values)
     return codes, (*attribute.vocabulary, ""), reading.keeping(np.arange(values))
 

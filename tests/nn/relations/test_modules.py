@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tests.models.builders import contributions, everywhere, network_of
-from tests.relations.builders import relations_of, shop
+from tests.relations.builders import multi, relations_of, shop
 from torch.nn.functional import softplus
 
+from attrformer.data.attributes import AttributeKind
 from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.nn.relations.base import RECENCY_DECAY, ContributingModule, Gate
-from attrformer.nn.relations.item_attribute import MANY_VALUES, ItemAttributeModule, _slots
+from attrformer.nn.relations.item_attribute import MANY_VALUES, ItemAttributeModule, _group, _slots
 from attrformer.nn.relations.row_table import OWN_RECENCY_DECAY
 from attrformer.nn.tables import FeatureGroups
+from attrformer.relations.item_attribute import item_attribute_relation
 from attrformer.relations.relation_set import RelationSet
 
 DATA = shop()
@@ -183,3 +187,16 @@ def test_values_read_slot_by_slot_are_those_of_the_whole_product(values: int, mo
     profile, gradient = torch.rand(2, 3, len(few), generator=generator), torch.rand(2, 3, 17, generator=generator)
     torch.testing.assert_close(fast.from_values(profile), plain.from_values(profile))
     torch.testing.assert_close(fast.to_values(gradient), plain.to_values(gradient))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abcd"), st.sampled_from([0.5, 1.0, 4.0])), min_size=3, max_size=9))
+def test_items_with_the_same_tags_and_other_scores_are_kept_apart(scores: list[dict[str, float]]) -> None:
+    attribute = multi("tags", [sorted(row) for row in scores], AttributeKind.WEIGHTED)
+    weights = np.array([row[tag] for row in scores for tag in sorted(row)], dtype=np.float32)
+    relation = item_attribute_relation(replace(attribute, weights=weights), buckets=4, max_values=9)
+    if relation is None:
+        return
+    of_item, features = _group(relation)
+    if features is None:
+        features = torch.cat([torch.eye(len(relation.labels)), torch.zeros(len(relation.labels), 1)], 1)
+    np.testing.assert_array_equal(features[:, of_item].T.numpy(), relation.dense())
