@@ -12,6 +12,7 @@ from tests.support.vector_shop import vector_shop, with_vectors
 
 from attrformer.columns import CONTRIBUTION, ITEM, PART, REASON, SCORE, USER
 from attrformer.data.dataset import Dataset
+from attrformer.errors import DataError
 from attrformer.recommender import AttrFormer, Config
 from attrformer.recommender.fitting import fingerprint
 from attrformer.training.checkpoint import parameters_of
@@ -103,3 +104,29 @@ def test_other_vectors_are_another_training(shop: Dataset) -> None:
     vectors = shop.item_attributes["picture"].vectors
     split = small_config().data.split_of(shop)
     assert fingerprint(shop, split) != fingerprint(with_vectors(shop, vectors + 1), split)
+
+
+def test_new_items_are_recommended_by_their_vectors(shop: Dataset, model: AttrFormer, tmp_path: Path) -> None:
+    model.save(tmp_path / "model")
+    grown = AttrFormer.load(tmp_path / "model")
+    vectors = shop.item_attributes["picture"].vectors
+    histories = model.fitted.knowledge.histories
+    latest = [int(histories.row(user)[-1]) for user in range(20)]
+    new = [f"new{n}" for n in range(21)]
+    given = [vectors[item].tolist() for item in latest]
+    grown.add_items(pl.DataFrame({"item_id": new, "picture": [*given, None]}))
+    users = model.fitted.knowledge.user_ids.to_list()[:20]
+    found = grown.recommend(users=users, k=20)
+    twins = [new[n] in found.filter(pl.col(USER) == user)[ITEM].to_list() for n, user in enumerate(users)]
+    assert sum(twins) > 10 and "new20" not in found[ITEM].to_list()
+    again = grown.explain(users=users[0], items=[new[0]])
+    reason = again.filter(pl.col(PART) == NAME)[REASON][0]
+    assert reason == f"Looks like “{model.fitted.knowledge.item_ids.to_list()[latest[0]]}”"
+    with pytest.raises(DataError, match="numbers"):
+        grown.add_items(pl.DataFrame({"item_id": ["odd"], "picture": [[1.0, 2.0]]}))
+
+
+def test_a_dataset_that_was_stored_trains_the_same_model(shop: Dataset, model: AttrFormer, tmp_path: Path) -> None:
+    shop.save(tmp_path / "shop")
+    again = AttrFormer(model.config).fit(Dataset.load(tmp_path / "shop"), progress=False)
+    assert again.recommend(users=["u0", "u7"], k=5).equals(model.recommend(users=["u0", "u7"], k=5))
