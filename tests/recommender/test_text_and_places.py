@@ -93,9 +93,7 @@ def test_reasons_name_words_distances_and_groups(model: AttrFormer) -> None:
     assert said["item_title"].startswith("Its title shares “Star Wars” with “Star Wars")
     assert " km from “Star Wars" in said["item_place"]
     assert "times as often by users in group " in said["user_taste"] and said["user_taste"].endswith(" of taste")
-    assert (
-        said["user_bio"].endswith("of bio") and "(Star, Wars" in said["user_bio"] or "(Wars, Star" in said["user_bio"]
-    )
+    assert said["user_bio"].endswith("of bio") and any(words in said["user_bio"] for words in ("(Star", "(Wars"))
     assert said["user_home"].endswith("by users whose home is near 10.0° N, 20.0° E")
 
 
