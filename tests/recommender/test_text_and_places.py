@@ -15,7 +15,7 @@ from tests.support.described_shop import ASKED, described_shop
 from tests.support.recommenders import small_config
 from tests.support.text_shop import text_shop
 
-from attrformer.columns import CONTRIBUTION, ITEM, PART, SCORE, USER
+from attrformer.columns import CONTRIBUTION, ITEM, COMPONENT, SCORE, USER
 from attrformer.data.dataset import Dataset
 from attrformer.errors import CheckpointError, ConfigurationError, DataError
 from attrformer.onnx import OnnxRecommender, export_model
@@ -52,7 +52,7 @@ def letters(texts: list[str]) -> NDArray[np.float64]:
 def test_reasons_name_words_distances_and_groups(model: AttrFormer) -> None:
     reasons = model.explain(users=["u1"], k=1)
     assert reasons[CONTRIBUTION].sum() == pytest.approx(reasons[SCORE][0], abs=1e-3)
-    said = dict(reasons.select(PART, "reason").iter_rows())
+    said = dict(reasons.select(COMPONENT, "reason").iter_rows())
     assert said["item_title"].startswith("Its title shares “Star Wars” with “Star Wars")
     assert " km from “Star Wars" in said["item_place"]
     assert "times as often by users in group " in said["user_taste"] and said["user_taste"].endswith(" of taste")
@@ -74,7 +74,7 @@ def test_new_items_are_related_by_text_and_place(saved: Path) -> None:
         near = grown.similar_items("new-1", by=relation, k=10)["similar_item_id"]
         assert {int(item[1:]) % 4 for item in near} == {0}
         assert "new-1" in grown.similar_items("i0", by=relation, k=10)["similar_item_id"]
-    said = dict(grown.explain(histories=[["new-1"]], items=["i0"]).select(PART, "reason").iter_rows())
+    said = dict(grown.explain(histories=[["new-1"]], items=["i0"]).select(COMPONENT, "reason").iter_rows())
     assert said["item_title"] == "Its title shares “Toy Story” with “TOY STORY 99”"
     assert len(grown.similar_items("new-2", by="title", k=3)) == 0
 
@@ -105,7 +105,7 @@ def test_users_that_come_later_take_the_nearest_group(saved: Path) -> None:
     more = pl.DataFrame({USER: ["new"], ITEM: ["i2"], "timestamp": [9]})
     users = pl.DataFrame({USER: ["new"], "taste": [[0.0, 0.1, 2.0, 0.0]], "bio": ["nothing known"], "home": [None]})
     model.update(more, users.with_columns(pl.col("home").cast(pl.List(pl.Float64))))
-    known, new = (model.explain(users=[user], k=1).filter(pl.col(PART) == "user_taste") for user in ("u2", "new"))
+    known, new = (model.explain(users=[user], k=1).filter(pl.col(COMPONENT) == "user_taste") for user in ("u2", "new"))
     assert known["value"][0] == new["value"][0]
 
 
@@ -126,7 +126,7 @@ def test_an_encoder_of_ones_own(shop: Dataset, saved: Path, tmp_path: Path) -> N
     with pytest.raises(ConfigurationError, match=r"letters, which is not saved.*encoders=\{'title': encoder\}"):
         AttrFormer.load(tmp_path / "model", device="cpu").add_items(NEW)
     grown = AttrFormer.load(tmp_path / "model", device="cpu").add_items(NEW, encoders={"title": letters})
-    said = dict(grown.explain(histories=[["new-1"]], items=["i0"]).select(PART, "reason").iter_rows())
+    said = dict(grown.explain(histories=[["new-1"]], items=["i0"]).select(COMPONENT, "reason").iter_rows())
     assert said["item_title"] == "Reads like “TOY STORY 99”"
     with pytest.raises(ConfigurationError, match="read by the encoder that is built in"):
         AttrFormer.load(saved, device="cpu").add_items(NEW, encoders={"title": letters})
@@ -171,7 +171,7 @@ def test_a_damaged_array_is_noticed(saved: Path, tmp_path: Path, array: str) -> 
 def test_planted_series_are_what_titles_say() -> None:
     shop = text_shop()
     with_titles, without = (
-        AttrFormer(small_config("training.epochs=4", "relations.neighbours=false", *more)).fit(shop, progress=False)
+        AttrFormer(small_config("training.epochs=4", "relations.similar_users=false", *more)).fit(shop, progress=False)
         for more in ((), ("relations.item_attributes=[]",))
     )
     strengths = with_titles.relation_strengths()
