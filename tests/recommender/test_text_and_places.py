@@ -15,7 +15,7 @@ from tests.support.described_shop import ASKED, described_shop
 from tests.support.recommenders import small_config
 from tests.support.text_shop import text_shop
 
-from attrformer.columns import CONTRIBUTION, ITEM, COMPONENT, SCORE, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, SCORE, USER
 from attrformer.data.dataset import Dataset
 from attrformer.errors import CheckpointError, ConfigurationError, DataError
 from attrformer.onnx import OnnxRecommender, export_model
