@@ -132,6 +132,8 @@ def test_without_its_encoder_later_texts_are_refused() -> None:
 
 
 def test_dimensions_are_limited_by_the_option() -> None:
-    assert related(text_dimensions=2).vectors.shape == (6, 2)
+    relation = related(text_dimensions=2)
+    assert relation.vectors.shape == (6, 2) and relation.encoder.noise == 0.5
+    assert related().encoder.noise == 0.0
     with pytest.raises(ConfigurationError, match="text_dimensions"):
         related(text_dimensions=0)

@@ -64,9 +64,13 @@ def test_sequels_are_nearest_in_few_dimensions() -> None:
     encoder = TextEncoder.of_texts(texts, 64)
     vectors = encoder.encode(text_attribute(*texts))
     assert vectors.shape == (600, 64)
+    # A quarter of the dimensions are singular vectors; of two texts that share nothing the cosine is below the noise.
+    assert encoder.random == 48 and encoder.noise == pytest.approx(2 / 48**0.5)
     closeness = vectors @ vectors.T
     np.fill_diagonal(closeness, -1)
     hits = (closeness.argmax(1) % 200 == np.arange(600) % 200).mean()
+    unrelated = (closeness < encoder.noise)[np.arange(600)[:, None] % 200 != np.arange(600) % 200].mean()
+    assert unrelated > 0.9
     # Measured 1.0; with 64 singular vectors in place of the projection .36. Chance: .003.
     assert hits > 0.9
 
@@ -148,7 +152,7 @@ def test_arrays_there_and_back() -> None:
     again.check("title")
     attribute = text_attribute(*FILMS, "Toy Story 3")
     assert again.encode(attribute).tobytes() == encoder.encode(attribute).tobytes()
-    assert again.words == encoder.words and again.axes == encoder.axes
+    assert again.words == encoder.words and again.noise == encoder.noise and again.axes == encoder.axes
 
 
 @pytest.mark.parametrize(
@@ -163,6 +167,9 @@ def test_arrays_there_and_back() -> None:
         {"projection": np.zeros(3, np.float32)},
         {"words": ("a",)},
         {"words": (1, 2, 3)},
+        {"random": -1},
+        {"random": 5},
+        {"random": "all"},
     ],
 )
 def test_hostile_arrays_are_refused(changes: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from scipy.sparse import linalg
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import ConfigurationError
 from attrformer.relations import text_features
-from attrformer.relations.array_checks import FLOATS, INTEGERS, Arrays, require_array, require_that
+from attrformer.relations.array_checks import FLOATS, INTEGERS, Arrays, is_count, require_array, require_that
 from attrformer.relations.vector_encoder import VectorEncoder, unit_rows
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ MOST_WORDS: Final = 64
 
 LATENT_SHARE: Final = 4
 """One of so many dimensions is a singular vector, the others are random."""
+
+MOST_NOISE: Final = 0.5
+"""Above this too little would be left to learn from."""
 
 _BLOCK: Final = 2_000_000
 _SPACE: Final = 2 * text_features.HALF
@@ -52,6 +56,7 @@ class TextEncoder(VectorEncoder):
         idf: float32 `[f]`, log of the number of texts divided by those that hold the feature.
         projection: float32 `[f, d]`.
         words: the word that each feature of words is, "" for pairs of words; one for each of the first features.
+        random: how many of the dimensions are random ones.
     """
 
     kind: ClassVar[str] = "text"
@@ -61,11 +66,17 @@ class TextEncoder(VectorEncoder):
     idf: NDArray[np.float32]
     projection: NDArray[np.float32]
     words: tuple[str, ...]
+    random: int = 0
 
     @property
     def width(self) -> int:
         """See `VectorEncoder.width`."""
         return int(self.projection.shape[1])
+
+    @property
+    def noise(self) -> float:
+        """See `VectorEncoder.noise`: twice the standard deviation that the random dimensions give to a cosine."""
+        return min(2.0 / math.sqrt(self.random), MOST_NOISE) if self.random else 0.0
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -98,8 +109,8 @@ class TextEncoder(VectorEncoder):
         names = tuple(spelled.get(feature, "") for feature in features[features < half].tolist())
         unprojected = cls(features, idf, np.empty((len(features), 0), np.float32), names)
         weighted = [unprojected.weighted(block) for block in _blocks(sample)]
-        projection = _projection(sparse.vstack(weighted, "csr"), dimensions) if weighted else _nothing()
-        return cls(features, idf, projection, names)
+        projection, random = _projection(sparse.vstack(weighted, "csr"), dimensions) if weighted else (_nothing(), 0)
+        return cls(features, idf, projection, names, random)
 
     def encode(self, attribute: Attribute) -> NDArray[np.float32]:
         """See `VectorEncoder.encode`; zeros also where a text holds nothing that training knew."""
@@ -180,12 +191,13 @@ class TextEncoder(VectorEncoder):
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `VectorEncoder.to_arrays`."""
         arrays = {"features": self.features, "idf": self.idf, "projection": self.projection}
-        return arrays, {"words": list(self.words)}
+        return arrays, {"words": list(self.words), "random": self.random}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, described: dict[str, Any]) -> TextEncoder:
         """See `VectorEncoder.from_arrays`."""
-        return cls(arrays["features"], arrays["idf"], arrays["projection"], tuple(described["words"]))
+        words, random = tuple(described["words"]), described["random"]
+        return cls(arrays["features"], arrays["idf"], arrays["projection"], words, random)
 
     def check(self, name: str) -> None:
         """See `VectorEncoder.check`."""
@@ -195,6 +207,7 @@ class TextEncoder(VectorEncoder):
         require_array(f"text weights of '{name}'", self.idf, FLOATS, (count,), least=0)
         require_array(f"text projection of '{name}'", self.projection, FLOATS, (count, -1))
         require_that(self.width >= 1, f"text projection of '{name}' has no dimension")
+        require_that(is_count(self.random) and self.random <= self.width, f"'{name}' has other random dimensions")
         words = int((self.features < text_features.HALF).sum())
         texts = all(isinstance(word, str) for word in self.words)
         require_that(texts and len(self.words) == words, f"words of '{name}': the number is another one")
@@ -221,8 +234,8 @@ def _commonest(frequency: NDArray[np.int64], allowed: NDArray[np.bool_]) -> NDAr
     return np.sort(held[np.argsort(-frequency[held], kind="stable")[:MOST_FEATURES]])
 
 
-def _projection(weighted: sparse.csr_array, dimensions: int) -> NDArray[np.float32]:
-    """What vectors are made with, float32 `[features, d]`.
+def _projection(weighted: sparse.csr_array, dimensions: int) -> tuple[NDArray[np.float32], int]:
+    """What vectors are made with, float32 `[features, d]`, and how many of its dimensions are random.
 
     Args:
         weighted: tf-idf of the texts.
@@ -231,17 +244,17 @@ def _projection(weighted: sparse.csr_array, dimensions: int) -> NDArray[np.float
     features = weighted.shape[1]
     if min(weighted.shape) <= dimensions:
         if features == 0:
-            return _nothing()
+            return _nothing(), 0
         # All of the space in which the texts lie, so that nothing is lost.
         values, vectors = np.linalg.svd(weighted.toarray().astype(np.float64), full_matrices=False)[1:]
-        return _signed(vectors[values > 1e-6 * values.max()].T)
+        return _signed(vectors[values > 1e-6 * values.max()].T), 0
     latent = max(dimensions // LATENT_SHARE, 1)
     start = np.ones(min(weighted.shape))
     values, vectors = linalg.svds(weighted.astype(np.float64), k=latent, v0=start, solver="arpack")[1:]
     basis = _signed(vectors[np.argsort(-values, kind="stable")].T)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(features, dimensions - latent))
     random = signs / np.sqrt(max(dimensions - latent, 1))
-    return np.hstack([basis, random - basis @ (basis.T @ random)]).astype(np.float32)
+    return np.hstack([basis, random - basis @ (basis.T @ random)]).astype(np.float32), dimensions - latent
 
 
 def _nothing() -> NDArray[np.float32]:

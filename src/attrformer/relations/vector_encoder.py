@@ -65,6 +65,11 @@ class VectorEncoder:
         """What each coordinate stands for, `[d]`; of two models, those of one name mean the same."""
         raise NotImplementedError
 
+    @property
+    def noise(self) -> float:
+        """The cosine up to which two vectors may be alike by chance alone; where the learned threshold starts."""
+        return 0.0
+
     def encode(self, attribute: Attribute) -> Vectors:
         """One vector for each row, float32 `[n, d]`, of length 1, or zeros where the value is missing.
 
