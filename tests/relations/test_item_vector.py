@@ -127,6 +127,9 @@ assert KEPT.neighbours is not None
         {"neighbours": KEPT.neighbours - 7},
         {"neighbours": np.ones((6, 2), np.int32)},
         {"neighbours": KEPT.neighbours.astype(np.float32)},
+        {"reach": np.zeros(5, np.float32)},
+        {"reach": np.full(6, NAN, np.float32)},
+        {"reach": np.full(6, -1, np.float32)},
         {"top_k": -1},
         {"top_k": "many"},
         {"encoder": replace(KEPT.encoder, mean=np.zeros(3, np.float32))},  # type: ignore[type-var]

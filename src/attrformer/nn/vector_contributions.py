@@ -18,7 +18,10 @@ from attrformer.nn.copies import LowCopies
 from attrformer.nn.tables import SparseRows
 
 _ELEMENTS: Final = 1 << 22
-"""Values of pairs that are made at a time."""
+"""Values of pairs that are made at a time on a CPU."""
+
+_ON_ACCELERATOR: Final = 1 << 4
+"""How many times as many on an accelerator, where starting an operation takes long."""
 
 Back = Callable[[Tensor, Tensor], Tensor]
 """From the gradient of the evidence but for the gate `[b, t, columns]`, and the gate `[b, t, 1]`, to the packed one."""
@@ -112,7 +115,7 @@ class VectorContribution:
         items = self.items[rows]
         weights, projected = unpacked(inputs, items.shape[1])
         table = self.vectors if copies is None else copies.of(self.vectors)
-        cuts = list(_cuts(len(items), items.shape[1] * len(table)))
+        cuts = list(_cuts(len(items), items.shape[1] * len(table), table.device))
         kept: list[Tensor] = []
         sums: list[Tensor] = []
         for cut in cuts:
@@ -153,11 +156,18 @@ class KeptPairsContribution:
         """Evidence over the items that the positions name, or for a single target over the catalogue."""
         kept = self.kept[rows]
         weights, values = unpacked(inputs, kept.shape[1])
-        return (
-            self._single(kept, weights, values, inputs.gate)
-            if weights.shape[1] == 1
-            else self._union(kept, weights, values, inputs.gate)
-        )
+        made = self._single if weights.shape[1] == 1 else self._union
+        return made(kept, weights, values, inputs.gate)
+
+    def entries(self, row: int, inputs: ContributionInputs) -> tuple[Tensor, Tensor]:
+        """Items and their weights of one history with a single target, int64 and float32 `[s k]`; an item may repeat.
+
+        Args:
+            row: of the history within the batch.
+            inputs: of the whole batch.
+        """
+        weights, values = unpacked(inputs.block(slice(row, row + 1)), self.kept.shape[1])
+        return self.kept[row].flatten(), (values * weights.transpose(1, 2)).flatten()
 
     def _single(self, kept: Tensor, weights: Tensor, values: Tensor, gate: Tensor) -> Block:
         share = weights.transpose(1, 2)
@@ -192,7 +202,7 @@ class _KeptProducts(torch.autograd.Function):
         ctx.save_for_backward(table, kept)
         ctx.shape = queries.shape
         found = torch.empty(kept.shape, device=queries.device, dtype=queries.dtype)
-        for cut in _cuts(len(kept), kept.shape[1] * table.shape[1]):
+        for cut in _cuts(len(kept), kept.shape[1] * table.shape[1], table.device):
             found[cut] = torch.bmm(table[kept[cut]], queries[cut].unsqueeze(2)).squeeze(2)
         return found
 
@@ -200,7 +210,7 @@ class _KeptProducts(torch.autograd.Function):
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         table, kept = ctx.saved_tensors
         found = torch.empty(ctx.shape, device=table.device, dtype=outputs[0].dtype)
-        for cut in _cuts(len(kept), kept.shape[1] * table.shape[1]):
+        for cut in _cuts(len(kept), kept.shape[1] * table.shape[1], table.device):
             found[cut] = torch.bmm(outputs[0][cut].unsqueeze(1), table[kept[cut]]).squeeze(1)
         return found, None, None
 
@@ -224,8 +234,8 @@ def _products(projected: Tensor, table: Tensor, items: Tensor) -> Tensor:
     return values.scatter_(2, items.clamp_max(len(table) - 1).unsqueeze(2), 0.0)
 
 
-def _cuts(rows: int, each: int) -> Iterator[slice]:
-    """Slices of rows that hold about `_ELEMENTS` values, so many in each row."""
-    step = max(1, _ELEMENTS // max(each, 1))
+def _cuts(rows: int, each: int, device: torch.device) -> Iterator[slice]:
+    """Slices of rows that hold about as many values as are made at a time, so many in each row."""
+    step = max(1, _ELEMENTS * (1 if device.type == "cpu" else _ON_ACCELERATOR) // max(each, 1))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))

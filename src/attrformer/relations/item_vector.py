@@ -41,6 +41,8 @@ class VectorRelation(Relation):
         top_k: neighbours of an item; None where all pairs of items are related.
         neighbours: int32 `[items, w]`, the nearest items of each by cosine, ascending, behind unused places with -1;
             None where all pairs are related.
+        reach: float32 `[items]`, the cosine from which a new item joins the neighbours of each; None where all pairs
+            are related.
     """
 
     kind: ClassVar[str] = "item_vector"
@@ -52,6 +54,7 @@ class VectorRelation(Relation):
     vectors: NDArray[np.float32]
     top_k: int | None = None
     neighbours: NDArray[np.int32] | None = None
+    reach: NDArray[np.float32] | None = None
 
     @property
     def name(self) -> str:
@@ -98,15 +101,17 @@ class VectorRelation(Relation):
             vectors: float32 `[items, d]`, rows of length 1 or 0.
             top_k: neighbours of an item; None relates all pairs.
         """
-        neighbours = None if top_k is None else nearest_neighbours(vectors, top_k)
-        return cls(column, encoder, vectors, top_k, neighbours)
+        if top_k is None:
+            return cls(column, encoder, vectors)
+        return cls(column, encoder, vectors, top_k, *nearest_neighbours(vectors, top_k))
 
     def with_items(self, new: NewItems) -> Self:
         """New items are near those that their vectors are near to, and these near to them."""
         vectors = np.concatenate([self.vectors, self.encoder.encode(new.attributes[self.column])])
-        if self.neighbours is None or self.top_k is None:
+        if self.neighbours is None or self.reach is None or self.top_k is None:
             return replace(self, vectors=vectors)
-        return replace(self, vectors=vectors, neighbours=with_new_neighbours(self.neighbours, vectors, self.top_k))
+        neighbours, reach = with_new_neighbours(self.neighbours, self.reach, vectors, self.top_k)
+        return replace(self, vectors=vectors, neighbours=neighbours, reach=reach)
 
     def row(self, key: int) -> NDArray[np.float32]:
         """The cosine of an item and every item where it is above 0, and the items are related, float32 `[items]`."""
@@ -122,8 +127,8 @@ class VectorRelation(Relation):
         """See `Relation.to_arrays`."""
         arrays, described = self.encoder.to_arrays()
         arrays = {f"{_ENCODER}{name}": array for name, array in arrays.items()} | {"vectors": self.vectors}
-        if self.neighbours is not None:
-            arrays["neighbours"] = self.neighbours
+        if self.neighbours is not None and self.reach is not None:
+            arrays |= {"neighbours": self.neighbours, "reach": self.reach}
         encoder = {"kind": self.encoder.kind, **described}
         return arrays, {"column": self.column, "top_k": self.top_k, "encoder": encoder}
 
@@ -132,17 +137,17 @@ class VectorRelation(Relation):
         """See `Relation.from_arrays`."""
         own = {part.removeprefix(_ENCODER): array for part, array in arrays.items() if part.startswith(_ENCODER)}
         encoder = encoder_named(described["encoder"]["kind"]).from_arrays(own, described["encoder"])
-        top_k = described["top_k"]
-        neighbours = None if top_k is None else arrays["neighbours"]
-        return cls(described["column"], encoder, arrays["vectors"], top_k, neighbours)
+        kept = () if described["top_k"] is None else (described["top_k"], arrays["neighbours"], arrays["reach"])
+        return cls(described["column"], encoder, arrays["vectors"], *kept)
 
     def check(self, items: int, users: int) -> None:
         """See `Relation.check`."""
         self.encoder.check(self.column)
         shape = (items, self.encoder.width)
         require_array(f"vectors of '{self.column}'", self.vectors, FLOATS, shape, least=-1.001, most=1.001)
-        if self.neighbours is None:
+        if self.neighbours is None or self.reach is None:
             return
+        require_array(f"reach of '{self.column}'", self.reach, FLOATS, (items,), least=0, most=1.001)
         require_that(is_count(self.top_k), f"'{self.column}' has no number of neighbours")
         name = f"neighbours of '{self.column}'"
         require_array(name, self.neighbours, INTEGERS, (items, -1), least=NONE, most=items - 1)

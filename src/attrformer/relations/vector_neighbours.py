@@ -33,7 +33,7 @@ _STEPS: Final = 5
 """Steps of k-means."""
 
 
-def nearest_neighbours(vectors: Vectors, k: int) -> Neighbours:
+def nearest_neighbours(vectors: Vectors, k: int) -> tuple[Neighbours, Vectors]:
     """The k nearest other items of each, by cosine; only those with a cosine above 0.
 
     Args:
@@ -41,64 +41,85 @@ def nearest_neighbours(vectors: Vectors, k: int) -> Neighbours:
         k: most neighbours of an item.
 
     Returns:
-        int32 `[items, k]`, ascending; unused places come first and hold `NONE`.
+        int32 `[items, k]`, ascending, behind unused places that hold `NONE`; and float32 `[items]`, the reach of each
+        item: the cosine of the farthest of k neighbours, 0 for an item with fewer.
     """
-    found = np.full((len(vectors), k), NONE, dtype=np.int32)
+    found, reach = np.full((len(vectors), k), NONE, dtype=np.int32), np.zeros(len(vectors), np.float32)
     there = np.flatnonzero(vectors.any(axis=1))
     for rows, columns in _searches(vectors, there):
-        found[rows] = _nearest(vectors, rows, columns, k)
-    return found
+        found[rows], reach[rows] = _nearest(vectors, rows, columns, k, k)
+    return found, reach
 
 
-def with_new_neighbours(neighbours: Neighbours, vectors: Vectors, k: int) -> Neighbours:
+def with_new_neighbours(neighbours: Neighbours, reach: Vectors, vectors: Vectors, k: int) -> tuple[Neighbours, Vectors]:
     """Neighbours in a catalogue that has grown.
 
     A new item gets its k nearest items. A known item keeps its neighbours, and beside them gets the k nearest of the
-    new items that are at least as near as the farthest of these. Of more than 2 k in all the nearest are kept.
+    new items within its reach. Of more than 2 k in all the nearest are kept.
 
     Args:
         neighbours: int32 `[known, w]`, of the items that were there.
+        reach: float32 `[known]`, of the same items.
         vectors: float32 `[items, d]`, of all items, the known ones first.
         k: most neighbours of a new item.
 
     Returns:
-        int32 `[items, v]`, v from w to the larger of w and 2 k.
+        int32 `[items, v]`, v from w to the larger of w and 2 k, and the reach of all items.
     """
     known, total = len(neighbours), len(vectors)
-    new = np.arange(known, total)
     width = max(neighbours.shape[1], 2 * k)
-    entries = max(len(new), neighbours.shape[1] * vectors.shape[1])
-    rows = [_widened(neighbours[cut], vectors, cut, new, k, width) for cut in _cuts(known, entries)]
-    rows += [_nearest(vectors, new[cut], np.arange(total), width, keep=k) for cut in _cuts(len(new), total)]
-    found = np.concatenate([np.empty((0, width), np.int32), *rows])
+    found = np.full((total, width), NONE, dtype=np.int32)
+    found[:known, width - neighbours.shape[1] :] = neighbours
+    reach = np.concatenate([reach, np.zeros(total - known, np.float32)])
+    new = np.arange(known, total)
+    for rows in _within_reach(reach[:known], vectors, new):
+        for cut in _cuts(len(rows), max(len(new), width * vectors.shape[1])):
+            found[rows[cut]], reach[rows[cut]] = _widened(found[rows[cut]], vectors, rows[cut], new, k)
+    for cut in _cuts(len(new), total):
+        found[new[cut]], reach[new[cut]] = _nearest(vectors, new[cut], np.arange(total), k, width)
     used = int((found != NONE).sum(axis=1).max(initial=0))
-    return found[:, width - max(used, neighbours.shape[1]) :]
+    return found[:, width - max(used, neighbours.shape[1]) :], reach
+
+
+def _within_reach(reach: Vectors, vectors: Vectors, new: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Known items that a new one may join."""
+    for cut in _cuts(len(reach), len(new)):
+        cosine = vectors[: len(reach)][cut] @ vectors[new].T
+        joined = ((cosine > 0) & (cosine >= reach[cut, None])).any(axis=1)
+        yield np.flatnonzero(joined) + cut.start
 
 
 def _widened(
-    neighbours: Neighbours, vectors: Vectors, cut: slice, new: NDArray[np.int64], k: int, width: int
-) -> Neighbours:
-    """Rows of known items with the new items that are near enough, `[b, width]`."""
-    own = vectors[cut]
+    neighbours: Neighbours, vectors: Vectors, rows: NDArray[np.int64], new: NDArray[np.int64], k: int
+) -> tuple[Neighbours, Vectors]:
+    """Rows of known items, `[b, width]`, with the new items within their reach, and their reach."""
+    own = vectors[rows]
     cosine = np.einsum("bd,bnd->bn", own, vectors[np.maximum(neighbours, 0)])
     cosine[neighbours == NONE] = -np.inf
-    full = (neighbours != NONE).sum(axis=1) >= k
-    least = np.where(full, np.where(neighbours == NONE, np.inf, cosine).min(axis=1, initial=np.inf), 0.0)
     added = own @ vectors[new].T
-    added[(added <= 0) | (added < least[:, None])] = -np.inf
+    added[(added <= 0) | (added < _reach(cosine, k)[:, None])] = -np.inf
     joining, added = _largest(np.broadcast_to(new.astype(np.int32), added.shape), added, k)
     codes, cosine = np.concatenate([neighbours, joining], axis=1), np.concatenate([cosine, added], axis=1)
-    return _ascending(*_largest(codes, cosine, width), width)
+    codes, cosine = _largest(codes, cosine, neighbours.shape[1])
+    return _ascending(codes, cosine, neighbours.shape[1]), _reach(cosine, k)
 
 
 def _nearest(
-    vectors: Vectors, rows: NDArray[np.int64], columns: NDArray[np.int64], width: int, keep: int | None = None
-) -> Neighbours:
-    """The nearest of some items to some others, `[b, width]`, at most `keep` of them."""
+    vectors: Vectors, rows: NDArray[np.int64], columns: NDArray[np.int64], k: int, width: int
+) -> tuple[Neighbours, Vectors]:
+    """The k nearest of some items to some others, `[b, width]`, and their reach."""
     cosine = vectors[rows] @ vectors[columns].T
     cosine[(cosine <= 0) | (rows[:, None] == columns)] = -np.inf
-    codes = np.broadcast_to(columns.astype(np.int32), cosine.shape)
-    return _ascending(*_largest(codes, cosine, width if keep is None else keep), width)
+    codes, cosine = _largest(np.broadcast_to(columns.astype(np.int32), cosine.shape), cosine, k)
+    return _ascending(codes, cosine, width), _reach(cosine, k)
+
+
+def _reach(cosine: Vectors, k: int) -> Vectors:
+    """The smallest cosine above -inf of each row that has at least k of them, otherwise 0, `[b]`."""
+    used = cosine > -np.inf
+    least = np.where(used, cosine, np.inf).min(axis=1, initial=np.inf)
+    found: Vectors = np.where(used.sum(axis=1) >= k, least, 0.0).astype(np.float32)
+    return found
 
 
 def _largest(codes: Neighbours, cosine: Vectors, keep: int) -> tuple[Neighbours, Vectors]:

@@ -18,6 +18,7 @@ from attrformer.nn.contributions import (
     RowContribution,
 )
 from attrformer.nn.tables import SparseRows
+from attrformer.nn.vector_contributions import KeptPairsContribution
 
 Codes = NDArray[np.int64]
 Values = NDArray[np.float32]
@@ -129,6 +130,30 @@ class CompiledRows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CompiledCatalogue:
+    """What is added to each item.
+
+    Args:
+        values: float32 `[items]`.
+    """
+
+    values: Values
+
+    @classmethod
+    def of(cls, evidence: Values, gate: float) -> CompiledCatalogue:
+        """From the evidence for each item, scaled by 1 / eps, and the gate g_a(h)."""
+        return cls(np.log1p(evidence) * np.float32(gate))
+
+    def at(self, items: Codes) -> Values:
+        """See `CompiledContribution.at`."""
+        return self.values.take(items)
+
+    def add_to(self, total: Values, spare: Values) -> None:
+        """See `CompiledContribution.add_to`."""
+        total += self.values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class CompiledGroups:
     """What is added to each group of items with equal attribute values.
 
@@ -193,10 +218,15 @@ def _compiled(part: Contribution, inputs: ContributionInputs, row: int) -> Compi
     if isinstance(part, FeatureContribution):
         evidence = _array(part.groups.from_values(inputs.weights[row : row + 1])[0, 0])
         return CompiledGroups.of(evidence, _array(part.groups.of_item), gate)
+    if isinstance(part, KeptPairsContribution):
+        items, entries = part.entries(row, inputs)
+        return CompiledEntries.of(_array(items), _array(entries), gate)
     only = slice(row, row + 1)
-    items, spoken = part.block(only, inputs.block(only)).spoken()
+    columns, spoken = part.block(only, inputs.block(only)).spoken()
     values = _array(spoken)[0, 0]
-    return CompiledEntries.of(np.arange(len(values)) if items is None else _array(items)[0, 0], values, gate)
+    if columns is None:
+        return CompiledCatalogue.of(values, gate)
+    return CompiledEntries.of(_array(columns)[0, 0], values, gate)
 
 
 def _array(values: Tensor) -> NDArray[Any]:
