@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from attrformer.cli.arguments import Repeated
 from attrformer.cli.reading import as_words, configured
+from attrformer.data.sample import make_sample
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
 
@@ -38,6 +40,16 @@ def test_assignments_become_options_and_go_before_earlier_ones() -> None:
     again = configured(config, ["user_id=other"], None, None, None)
     assert again.data.columns == {"user_id": "other", "item_id": "sku"} and again.data.duplicates == "drop"
     assert configured(config, None, None, None, None) is config
+
+
+def test_vectors_are_options_as_well(tmp_path: Path) -> None:
+    given = ["image=a,b=c.npz", "users.taste=taste.npy"]
+    config = configured(Config(), None, None, None, None, given)
+    assert config.data.vectors == {"image": "a,b=c.npz", "users.taste": "taste.npy"}
+    assert shlex.split(as_words(config)) == ["--vectors", given[0], "--vectors", given[1]]
+    again = configured(config, ["place=lat,lon"], None, None, None, ["image=other.npz"])
+    assert again.data.vectors == {"image": "other.npz", "users.taste": "taste.npy"}
+    assert again.data.columns == {"place": "lat,lon"}
 
 
 def test_a_hint_gives_the_same_words_again() -> None:
@@ -78,3 +90,33 @@ def test_train_reads_tables_as_it_is_told_and_evaluate_and_resume_read_them_alik
     assert resumed.returncode == 0, resumed.stderr
     other = run("train", "--data", str(data), "--out", out, "--resume", "--quiet", "--duplicates", "keep")
     assert other.returncode == 2 and "data.duplicates" in other.stderr
+
+
+@pytest.mark.slow
+def test_commands_read_every_kind_as_they_are_told(tmp_path: Path) -> None:
+    sample = make_sample(users=40, items=45, every_kind=True)
+    data, out = tmp_path / "shop", str(tmp_path / "run")
+    data.mkdir()
+    sample.interactions.write_csv(data / "interactions.csv")
+    ids, images = sample.items["item_id"].to_numpy().astype(str), sample.items["image"].to_numpy()
+    np.savez(tmp_path / "image.npz", ids=ids, vectors=images)
+    items = sample.items.drop("image").with_columns(
+        pl.Series("moods", [str(scores) for scores in sample.items["moods"].to_list()]),
+        pl.Series("category", [str(names) for names in sample.items["category"].to_list()]),
+        lat=pl.lit(48.1),
+        lon=pl.Series(range(len(sample.items))),
+    )
+    items.write_csv(data / "items.csv")
+    told = ["--kinds", "path=hierarchy,moods=weighted,description=text,title=text", "--columns", "place=lat,lon",
+            "--vectors", f"image={tmp_path / 'image.npz'}"]  # fmt: skip
+    checked = run("check", str(data), *told, "--json")
+    assert checked.returncode == 0, checked.stderr
+    uses = {use["column"]: use["used_as"] for use in json.loads(checked.stdout)["columns"]}
+    kinds = {"path": "hierarchy", "moods": "weighted", "description": "text", "place": "location", "image": "vector"}
+    assert {name: f"item attribute, {kind}" for name, kind in kinds.items()}.items() <= uses.items()
+    trained = run("train", "--data", str(data), "--out", out, *told, *SMALL)
+    assert trained.returncode == 0, trained.stderr
+    evaluated = run("evaluate", out, "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    resumed = run("train", "--data", str(data), "--out", out, "--resume", "--quiet")
+    assert resumed.returncode == 0, resumed.stderr

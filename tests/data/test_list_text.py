@@ -75,6 +75,14 @@ def test_texts_in_brackets_are_no_lists_where_some_are_not(tmp_path: Path) -> No
     assert lists_of_texts(pl.Series(["[REC]", "[rec]"])) is None
 
 
+def test_lists_of_nothing_but_a_missing_value_are_lists() -> None:
+    for text in ("[None]", "[nan]", "[ null ]"):
+        lists = lists_of_texts(pl.Series([text, None]))
+        assert lists is not None and lists.to_list() == [[None], None]
+    numbers = lists_of_texts(pl.Series(["[-1.25]", "[1e20]"]))
+    assert numbers is not None and numbers.to_list() == [[-1.25], [1e20]]
+
+
 def test_nested_lists_are_left_out_from_csv_as_from_frames(tmp_path: Path) -> None:
     nested = [[["A", "B"], ["C"]]] * 3 + [[["D"]]] * 3
     for dataset in (

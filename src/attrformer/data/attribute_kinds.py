@@ -68,7 +68,7 @@ def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
         values: the column, `[rows]`.
         kind: how it was read, or why it was not.
     """
-    if values.dtype != pl.String or kind in (AttributeKind.MULTI, AttributeKind.TIME):
+    if values.dtype != pl.String or kind in (AttributeKind.MULTI, AttributeKind.TIME, AttributeKind.VECTOR):
         return ""
     texts = values.drop_nulls()
     if kind is AttributeKind.CATEGORICAL and len(texts) and texts.str.contains(WHOLE).all():

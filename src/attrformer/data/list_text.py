@@ -17,7 +17,12 @@ _TOKEN: Final = re.compile(rf"\s*({_QUOTED}|[^\s,'\"\[\]{{}}()]+)\s*(,?)", re.DO
 _NUMBER: Final = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _ABSENT: Final = frozenset({"None", "nan", "NaN", "null", "<NA>", "NaT"})
 _UNREADABLE: Final = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+_NO_NAME: Final = (
+    r"""[,'"]|^\s*\[\s*\]|^\s*\[\s*[+-]?[\d.][\d\s.eE+-]*\]|^\s*\[\s*(""" + "|".join(sorted(_ABSENT)) + r")\s*\]"
+)
 _GLANCE: Final = 200
+# Numbers of NumPy inside of a list, as Python shows them.
+_NUMPY: Final = r"\bnp\.(?:float|int|uint)\d+\(([^()]*)\)"
 _PLAIN_NUMBER: Final = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _NUMBER_LIST: Final = rf"^\s*\[\s*{_PLAIN_NUMBER}(\s*,\s*{_PLAIN_NUMBER})*\s*\]\s*$"
 
@@ -38,7 +43,7 @@ def lists_of_texts(texts: pl.Series) -> pl.Series | None:
         return numbers
     distinct = texts.drop_nulls().unique()
     # Brackets alone may be part of a name, such as the film [REC].
-    if not bool(distinct.str.contains(r"""[,'"]|^\s*\[\s*\]|^\s*\[[\d\s.]+\]""").any()):
+    if not bool(distinct.str.contains(_NO_NAME).any()):
         return None
     parsed = {text: parse_list(text) for text in distinct}
     if any(values is None for values in parsed.values()):
@@ -55,14 +60,18 @@ def number_lists(texts: pl.Series) -> pl.Series | None:
     Returns:
         A column of lists of float64; None where a text is something else, or no number has a fraction.
     """
+    if bool(texts.head(_GLANCE).str.contains("np.", literal=True).any()):
+        texts = texts.str.replace_all(_NUMPY, "$1")
     known = texts.drop_nulls()
     for some in (known.head(_GLANCE), known):
         if some.is_empty() or not bool(some.str.contains(_NUMBER_LIST).all()):
             return None
     if not bool(known.str.contains(r"[.eE]").any()):
         return None
-    inside = texts.str.strip_chars().str.strip_prefix("[").str.strip_suffix("]")
-    numbers = inside.str.split(",").list.eval(pl.element().str.strip_chars().str.strip_prefix("+"))
+    inside = texts.str.replace_all(r"\s", "").str.strip_prefix("[").str.strip_suffix("]")
+    numbers = inside.str.split(",")
+    if bool(known.str.contains(r"[\[,]\s*\+").any()):
+        numbers = numbers.list.eval(pl.element().str.strip_prefix("+"))
     found = numbers.cast(pl.List(pl.Float64), strict=False)
     return None if bool(found.explode().null_count() > texts.null_count()) else found
 
@@ -94,7 +103,7 @@ def parse_list(text: str) -> list[Any] | None:
     Args:
         text: a list, tuple or set of Python, an array of NumPy, or a list of JSON.
     """
-    text = text.strip()
+    text = (re.sub(_NUMPY, r"\1", text) if "np." in text else text).strip()
     if text[:1] + text[-1:] not in ("[]", "()", "{}"):
         return None
     try:

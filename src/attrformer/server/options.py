@@ -27,6 +27,9 @@ MOST_EXPLAINED: Final = 20_000
 MOST_ADDED: Final = 1000
 """Items that one request may add."""
 
+MOST_CHARACTERS: Final = 10_000
+"""Characters of a text that describes an item."""
+
 MOST_NUMBERS: Final = 8192
 """Numbers of one vector."""
 

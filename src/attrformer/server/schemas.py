@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K, MOST_NUMBERS, MOST_TAGS
+from attrformer.server.options import (
+    MOST_ADDED,
+    MOST_ASKED,
+    MOST_CHARACTERS,
+    MOST_CHOSEN,
+    MOST_HISTORY,
+    MOST_K,
+    MOST_NUMBERS,
+    MOST_TAGS,
+)
 
 _I64 = 2**63
 
@@ -16,7 +25,11 @@ Text = Annotated[StrictStr, Field(max_length=1000)]
 Number = Annotated[StrictInt, Field(ge=-_I64, lt=_I64)] | Annotated[float, Field(allow_inf_nan=False, strict=True)]
 LongText = Annotated[StrictStr, Field(max_length=20_000)]
 Value = (
+<<<<<<< HEAD
     LongText
+=======
+    Annotated[StrictStr, Field(max_length=MOST_CHARACTERS)]
+>>>>>>> b
     | Number
     | bool
     | Annotated[list[Text], Field(max_length=100)]
