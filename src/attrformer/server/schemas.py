@@ -23,13 +23,8 @@ Id = Annotated[StrictStr, Field(min_length=1, max_length=256)] | Annotated[Stric
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Text = Annotated[StrictStr, Field(max_length=1000)]
 Number = Annotated[StrictInt, Field(ge=-_I64, lt=_I64)] | Annotated[float, Field(allow_inf_nan=False, strict=True)]
-LongText = Annotated[StrictStr, Field(max_length=20_000)]
 Value = (
-<<<<<<< HEAD
-    LongText
-=======
     Annotated[StrictStr, Field(max_length=MOST_CHARACTERS)]
->>>>>>> b
     | Number
     | bool
     | Annotated[list[Text], Field(max_length=100)]
