@@ -38,7 +38,7 @@ LATENT_SHARE: Final = 4
 MOST_NOISE: Final = 0.5
 """Above this too little would be left to learn from."""
 
-_BLOCK: Final = 2_000_000
+_BLOCK: Final = 500_000
 _SPACE: Final = 2 * text_features.HALF
 
 
@@ -215,17 +215,16 @@ class TextEncoder(VectorEncoder):
 
 def _counted(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[int, str], int]:
     """The features of texts, ascending, how many hold each, how words are spelled, and how many texts hold any."""
-    found, frequency = np.empty(0, np.int64), np.empty(0, np.int64)
-    spelled, count = Counter[tuple[int, str]](), 0
+    frequency, spelled, count = np.zeros(_SPACE, np.int64), Counter[tuple[int, str]](), 0
     for words, terms in map(text_features.read, _blocks(texts)):
-        held = np.unique(terms.rows * _SPACE + terms.features) % _SPACE
-        found, places = np.unique(np.concatenate([found, held]), return_inverse=True)
-        more = np.concatenate([frequency, np.ones(len(held), np.int64)])
-        frequency = np.bincount(places.reshape(-1), weights=more, minlength=len(found)).astype(np.int64)
+        # With the counts NumPy sorts; without them it hashes, which takes ten times as long here.
+        held, _ = np.unique(terms.rows * _SPACE + terms.features, return_counts=True)
+        np.add.at(frequency, held % _SPACE, 1)
         spelled.update(zip(words.features.tolist(), words.spelled, strict=True))
         count += int(np.count_nonzero(np.diff(words.offsets)))
     # The commonest spelling comes last and stays.
-    return found, frequency, {feature: word for (feature, word), _ in reversed(spelled.most_common())}, count
+    found = np.flatnonzero(frequency)
+    return found, frequency[found], {feature: word for (feature, word), _ in reversed(spelled.most_common())}, count
 
 
 def _commonest(frequency: NDArray[np.int64], allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
