@@ -12,7 +12,7 @@ from tests.support.recommenders import small_config
 
 from attrformer.data import Dataset
 from attrformer.data.sample import make_sample
-from attrformer.errors import DataError
+from attrformer.errors import DataError, UnknownIdError
 from attrformer.recommender import AttrFormer
 from attrformer.recommender.incoming import open_incoming
 
@@ -55,7 +55,7 @@ def test_levels_and_tags_are_relations(model: AttrFormer) -> None:
 def test_the_reason_names_the_deepest_level_that_both_items_have(model: AttrFormer) -> None:
     dataset = shop()
     reasons = model.explain(users="user-0001", k=30)
-    told = reasons.filter(pl.col("part") == "item_category").drop_nulls("reason")["reason"].to_list()
+    told = reasons.filter(pl.col("component") == "item_category").drop_nulls("reason")["reason"].to_list()
     shared = [reason.rpartition(": ")[2] for reason in told if reason.startswith("Same category")]
     assert any(" > " in value for value in shared)
     column = model.fitted.relations.features["category"]
@@ -64,7 +64,7 @@ def test_the_reason_names_the_deepest_level_that_both_items_have(model: AttrForm
     titles = {title: held[place] for place, title in enumerate(dataset.item_titles or ())}
     of_item = dict(zip(dataset.item_ids.to_list(), held, strict=True))
     checked = 0
-    for item, reason in reasons.filter(pl.col("part") == "item_category").select("item_id", "reason").iter_rows():
+    for item, reason in reasons.filter(pl.col("component") == "item_category").select("item_id", "reason").iter_rows():
         if reason is not None and reason.startswith("Same category"):
             own = titles[reason.partition("“")[2].partition("”")[0]]
             value = reason.rpartition(": ")[2]
@@ -130,6 +130,16 @@ def test_people_are_answered_by_levels_and_tags_in_every_form(model: AttrFormer)
     assert all(answer.equals(answers[0]) for answer in answers)
     other = {"likes": "a:0.1|b:0.9", "zone": "World > South"}
     assert not model.recommend(histories={"x": []}, user_attributes={"x": other}, k=5).equals(answers[0])
+
+
+def test_of_a_level_that_is_not_known_the_one_above_it_counts(model: AttrFormer) -> None:
+    deeper, known, other = (
+        model.recommend(histories={"x": []}, user_attributes={"x": {"zone": zone}}, k=5)
+        for zone in ("World > North > Oslo", ["World", "North"], "World > South")
+    )
+    assert deeper.equals(known) and not deeper.equals(other)
+    with pytest.raises(UnknownIdError, match="'Mars'"):
+        model.recommend(histories={"x": []}, user_attributes={"x": {"zone": "Mars > Base"}}, k=5)
 
 
 def test_vectors_of_new_items_come_from_a_file_as_well(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.relations.builders import relations_of, shop
+from tests.relations.changing import changing_shop
 from tests.relations.plain_text import text_attribute
 from tests.relations.test_build import arrays
 from tests.relations.test_location import places
@@ -49,7 +50,7 @@ def test_kinds_have_names_of_their_own() -> None:
 
 
 def test_every_kind_is_read_as_it_was_stored() -> None:
-    data = shop()
+    data = changing_shop()
     more = {
         "picture": vector_attribute(np.random.default_rng(0).normal(size=(30, 4))),
         "title": text_attribute(*(f"Series {item % 7} part {item}" for item in range(30)), name="title"),

@@ -120,8 +120,8 @@ def _kind_of_number_lists(lists: pl.Series) -> AttributeKind | str:
     if known.n_unique() == 1:
         return AttributeKind.VECTOR
     return (
-        f"its lists hold {known.min()!r} to {known.max()!r} numbers, and vectors have one length (declare 'multi' if each "
-        "number is a value of its own)"
+        f"its lists hold {known.min()!r} to {known.max()!r} numbers, and vectors have one length (declare 'multi' if "
+        "each number is a value of its own)"
     )
 
 

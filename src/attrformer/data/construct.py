@@ -10,9 +10,22 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.columns import EDGE_RANK, ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
+from attrformer.columns import (
+    CHANGED,
+    EDGE_RANK,
+    ITEM,
+    RELATION,
+    SOURCE_ITEM,
+    TARGET_ITEM,
+    TIMESTAMP,
+    TITLE,
+    USER,
+    VALUE,
+    WEIGHT,
+)
 from attrformer.data.attribute_columns import attributes_of
 from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.change_columns import changed_columns, read_changes
 from attrformer.data.dataset import Dataset
 from attrformer.data.edge_columns import read_edges
 from attrformer.data.frames import library_of
@@ -20,7 +33,7 @@ from attrformer.data.id_columns import nearly_known, with_common_ids
 from attrformer.data.id_map import IdMap
 from attrformer.data.index_columns import without_index
 from attrformer.data.interactions import read_interactions
-from attrformer.data.options import OWNERS, Duplicates, TableOptions
+from attrformer.data.options import CHANGES, OWNERS, Duplicates, TableOptions
 from attrformer.data.sequences import Sequences
 from attrformer.data.tables import (
     Table,
@@ -33,9 +46,11 @@ from attrformer.data.tables import (
 from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import DataError
 
-TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations")
+TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations", CHANGES)
 
-_ROLES: Final = frozenset({USER, ITEM, TIMESTAMP, TITLE, SOURCE_ITEM, TARGET_ITEM, RELATION, WEIGHT, EDGE_RANK})
+_ROLES: Final = frozenset(
+    {USER, ITEM, TIMESTAMP, TITLE, SOURCE_ITEM, TARGET_ITEM, RELATION, WEIGHT, EDGE_RANK, CHANGED, VALUE}
+)
 
 
 class _Described(NamedTuple):
@@ -51,6 +66,7 @@ def dataset_from_frames(
     items: Any = None,
     users: Any = None,
     item_relations: Any = None,
+    item_changes: Any = None,
     *,
     name: str = "dataset",
     columns: Mapping[str, str] | None = None,
@@ -61,7 +77,7 @@ def dataset_from_frames(
     unknown: Literal["error", "drop"] = "drop",
     duplicates: Duplicates | None = None,
 ) -> Dataset:
-    """A dataset from up to four tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
+    """A dataset from up to five tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
 
     A table gives the same dataset in whatever library or file it comes. Index columns of frame libraries, and columns
     that are computed from the interactions by their name (`average_rating`, `sales_rank`), are not read.
@@ -72,16 +88,16 @@ def dataset_from_frames(
         items: `item_id`, optionally `title`; every other column becomes an attribute.
         users: `user_id`; every other column becomes an attribute.
         item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
+        item_changes: `item_id`, `timestamp`, `column`, `value`: from that time on the item has that value in that
+            column, until the next change (docs/changing-attributes.md).
         name: what protocol lines call the data.
         columns: canonical column name to the user's own.
         kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
-            "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age" tell two
-            columns of one name apart, "interactions.price" is one of the interactions. A declared column is always read.
-            Text declared "multi" is split at "|".
-        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued,
-            unless another kind is declared.
-        vectors: attribute, or table and attribute ("users.taste"), to a file of vectors (.npz, .npy or
-            .safetensors; docs/tables.md says of what form) or to a mapping of id to vector.
+            "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age" tell
+            two columns of one name apart, "interactions.price" is one of the interactions. A declared column is always
+            read. Text declared "multi" is split at "|".
+        separators: attribute to the text between its values, such as {"genres": ", "}; multi-valued by default.
+        vectors: attribute, or table and attribute ("users.taste"), to a file or a mapping; see docs/tables.md.
         catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
         unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
             refuses it.
@@ -95,14 +111,14 @@ def dataset_from_frames(
         DataError: a table cannot be used as it is; the message names the table, column and row.
         ConfigurationError: an option has an unknown value.
     """
-    given = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations), strict=True))
+    given = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations, item_changes), strict=True))
     options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, unknown, duplicates)
     tables = {
         key: open_table(table, key, options.columns)
         for key, table in given.items()
         if table is not None or key == "interactions"
     }
-    tables = with_vectors(tables, {} if vectors is None else vectors)
+    tables = with_vectors(tables, vectors)
     dataset = dataset_of_tables(tables, name=name, options=options)
     return replace(dataset, frame_library=library_of(interactions))
 
@@ -128,6 +144,7 @@ def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableO
     """What `dataset_from_frames` does once its tables are open; `tables` by their names in `TABLE_NAMES`."""
     _check_mapping(tables, options.columns)
     present = {key: table.frame.columns for key, table in tables.items()}
+    present[CHANGES] = changed_columns(tables.get(CHANGES))
     kinds = {key: options.declared(key, present) for key in OWNERS}
     separators = {key: options.separated(key, present) for key in OWNERS}
     tables, notes = _prepared(tables, {key: {*kinds[key], *separators[key]} for key in OWNERS})
@@ -136,7 +153,10 @@ def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableO
     )
     if "items" in tables and options.catalogue == "all":
         item_ids, sequences = _extend_catalogue(item_ids, sequences, tables["items"])
-    about_items = _describe(tables.get("items"), ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
+    last = None if sequences.times is None else int(sequences.times.max())
+    changes, change_notes = read_changes(tables.get(CHANGES), item_ids, kinds[CHANGES], options.unknown, last)
+    items, replaced = _without_changing(tables.get("items"), changes)
+    about_items = _describe(items, ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
     about_users = _describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.unknown)
     edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.unknown)
     return Dataset(
@@ -148,8 +168,18 @@ def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableO
         user_attributes=about_users.attributes,
         item_relations=edges,
         item_titles=about_items.titles,
-        notes=(*notes, *said, *about_items.notes, *about_users.notes, *edge_notes),
+        notes=(*notes, *said, *replaced, *about_items.notes, *about_users.notes, *edge_notes, *change_notes),
+        item_changes=changes,
     )
+
+
+def _without_changing(table: Table | None, changes: Collection[str]) -> tuple[Table | None, list[str]]:
+    """The items without columns of which it is known how they changed: what an items table says is of one time."""
+    both = [] if table is None else [name for name in table.frame.columns if name in changes]
+    if table is None or not both:
+        return table, []
+    notes = [f"{table.label}: column '{name}' is not used, {CHANGES} says how it changed" for name in both]
+    return replace(table, frame=table.frame.drop(both)), notes
 
 
 def _prepared(tables: Mapping[str, Table], kept: Mapping[str, Collection[str]]) -> tuple[dict[str, Table], list[str]]:

@@ -15,7 +15,7 @@ from attrformer.data.dataset import Dataset
 from attrformer.data.options import Duplicates, TableOptions
 from attrformer.data.table_files import PARQUET, ending_of, parts_of
 from attrformer.data.tables import Table, open_table
-from attrformer.data.vector_tables import Vectors, vectors_in, with_vectors
+from attrformer.data.vector_tables import Vectors, by_table, vectors_in, with_vectors
 from attrformer.errors import DataError
 from attrformer.folders import standing_file, standing_files
 from attrformer.io import read_json
@@ -50,7 +50,7 @@ def load_dataset(
     duplicates: Duplicates | None = None,
     encoding: str = "utf-8",
 ) -> Dataset:
-    """A dataset from a folder with `interactions` and, where there are any, `items`, `users` and `item_relations`.
+    """A dataset from a folder with `interactions` and, where there are any, the other tables of `TABLE_NAMES`.
 
     Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of
     one table the parquet file is read. A `dataset.json`, which `save_dataset` writes, may hold "name", "columns",
@@ -60,21 +60,13 @@ def load_dataset(
         folder: where the tables are.
         name: what protocol lines call the data; the folder's name by default.
         columns: canonical column name to the one in the files.
-        kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
-            "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age" tell two
-            columns of one name apart, "interactions.price" is one of the interactions. A declared column is always read.
-            Text declared "multi" is split at "|".
-        separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued,
-            unless another kind is declared.
-        vectors: attribute, or table and attribute ("users.taste"), to a file of vectors (.npz, .npy or
-            .safetensors; docs/tables.md says of what form) or to a mapping of id to vector.
+        kinds: attribute to its kind, as `from_frames` takes them.
+        separators: attribute to the text between its values, as `from_frames` takes them.
+        vectors: as `from_frames` takes them, beside those in `item_vectors` and `user_vectors`.
         catalogue: "interacted": items that somebody acted on; "all": those of the items table as well; None: as
             `dataset.json` says, else "interacted".
-        unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
-            refuses it.
-        duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep", "drop",
-            or "count", which makes one interaction of them with a behaviour attribute `count`; None: as `dataset.json`
-            says, else "keep".
+        unknown: as `from_frames` takes it.
+        duplicates: as `from_frames` takes it; None: as `dataset.json` says, else "keep".
         encoding: of csv files.
 
     Returns:
@@ -161,7 +153,7 @@ def folder_tables(
         )
     tables = {table: open_table(file, table, columns, encoding) for table, file in files.items() if table in names}
     beside = {name: file for name, file in vectors_in(folder).items() if name.partition(".")[0] in names}
-    return with_vectors(tables, {**beside, **(vectors or {})}), notes
+    return with_vectors(tables, {**beside, **by_table(vectors)}), notes
 
 
 def dataset_of_folder(

@@ -73,7 +73,7 @@ def open_table(table: Any, source: str, columns: Mapping[str, str], encoding: st
 
 def _with_pairs(frame: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
     """The table with one column for each pair that is mapped to one name, such as "latitude,longitude"."""
-    for ours, theirs in columns.items():
+    for theirs in columns.values():
         pair = [name.strip() for name in theirs.split(",")]
         if theirs in frame.columns or len(pair) != 2 or not all(name in frame.columns for name in pair):
             continue

@@ -17,6 +17,7 @@ from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import histories_from_frame
 from attrformer.data.frames import library_of
 from attrformer.data.id_map import IdMap
+from attrformer.data.python_values import mixed_series
 from attrformer.data.sequences import Sequences
 from attrformer.data.tables import Table
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
@@ -196,10 +197,10 @@ def _of_lists(description: Description, lists: list[Any] | tuple[Any, ...]) -> S
 def _value_codes(name: str, attribute: UserAttribute, values: list[Any]) -> Codes:
     reading, labels = attribute.reading or _AS_TEXT, attribute.labels[:-1]
     source = "user_attributes"
-    table = Table(pl.DataFrame([pl.Series(name, values, strict=False)]), source)
+    table = Table(pl.DataFrame([mixed_series(name, values)]), source)
     rows = np.arange(len(values), dtype=np.int32)
     read = attribute_from_column(table, name, reading.kind, rows, len(values), reading.separator)
-    unseen = [value for value in read.vocabulary if value not in labels]
+    unseen = reading.unseen(read, labels)
     if unseen:
         raise UnknownIdError(f"{source}, '{name}': '{unseen[0]}' is no value of this model. Give a known one, or None.")
     return first_values(*reading.codes(read, labels), len(values), len(labels))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 import torch
-from numpy.typing import NDArray
 
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.dataset import Dataset
@@ -27,6 +24,7 @@ from attrformer.models.registry import build_network, is_own
 from attrformer.models.relation_leak_check import check_relations
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
+from attrformer.recommender.fingerprint import fingerprint
 from attrformer.recommender.known_later import edges_read, protocol_marks, tell_what_is_known_later
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
@@ -252,31 +250,6 @@ def sample_targets(targets: Targets, count: int, seed: int) -> Targets:
         return targets
     rows = np.sort(np.random.default_rng(seed).permutation(len(targets))[:count])
     return targets.rows(rows)
-
-
-def fingerprint(dataset: Dataset, split: Split) -> str:
-    """A short text that differs where anything differs that training reads."""
-    digest = hashlib.sha256()
-    for ids in (dataset.user_ids, dataset.item_ids):
-        digest.update(repr((len(ids), str(ids.values.dtype))).encode())
-        digest.update("\n".join(ids.values.cast(pl.String)).encode())
-    arrays: list[NDArray[Any]] = [
-        split.train.offsets,
-        split.train.items,
-        split.validation.users,
-        split.validation.items,
-    ]
-    arrays += [] if split.train.times is None else [split.train.times]
-    arrays += split.train.behaviours.values()
-    for each in (*dataset.item_attributes.values(), *dataset.user_attributes.values()):
-        digest.update((repr((each.name, each.kind.value, each.vocabulary)) + "\n".join(each.texts)).encode())
-        arrays += [each.offsets, each.codes, each.numbers, each.weights, each.vectors]
-    for name, edges in dataset.item_relations.items():
-        digest.update(name.encode())
-        arrays += [edges.source, edges.target, edges.weight]
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def open_incoming(
     Raises:
         DataError: it is no table, has no row, or lacks a column.
     """
-    table = with_vectors({source: open_table(frame, source, {})}, vectors or {})[source]
+    table = with_vectors({source: open_table(frame, source, {})}, vectors)[source]
     wanted = [key, *attributes]
     missing = [name for name in wanted if name not in table.frame.columns]
     if missing:

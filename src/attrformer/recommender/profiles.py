@@ -14,7 +14,7 @@ from attrformer.columns import USER
 from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.frames import to_polars
-from attrformer.data.python_values import series_of
+from attrformer.data.python_values import mixed_series
 from attrformer.data.tables import Table, id_column, require_columns, require_distinct
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.unknown import OnUnknown, id_series
@@ -83,8 +83,7 @@ def value_codes(relation: UserAttributeRelation, table: Table, name: str, unknow
     reading, labels, rows = relation.reading or _AS_TEXT, relation.labels[:-1], len(table.frame)
     everyone = np.arange(rows, dtype=np.int32)
     attribute = attribute_from_column(table, name, reading.kind, everyone, rows, reading.separator)
-    seen = set(labels)
-    unseen = pl.Series([value for value in attribute.vocabulary if value not in seen], dtype=pl.String)
+    unseen = pl.Series(reading.unseen(attribute, labels), dtype=pl.String)
     unknown.report(unseen, f"{SOURCE}, '{name}'", f"the values of this model ({_some(labels)})")
     return first_values(*reading.codes(attribute, labels), rows, len(labels))
 
@@ -107,7 +106,7 @@ def _of_mapping(
             f"It has: {', '.join(relations) or 'none'}."
         )
     columns = [id_series(attributes.keys(), USER).rename(USER)]
-    columns += [_column(name, [row.get(name) for row in rows]) for name in mentioned]
+    columns += [mixed_series(name, [row.get(name) for row in rows]) for name in mentioned]
     given = {name: np.array([name in row for row in rows], dtype=bool) for name in mentioned}
     return pl.DataFrame(columns), given
 
@@ -116,30 +115,6 @@ def _of_table(attributes: Any) -> tuple[pl.DataFrame, dict[str, NDArray[np.bool_
     frame = to_polars(attributes, source=SOURCE)
     require_columns(Table(frame, SOURCE), (USER,))
     return frame, {}
-
-
-def _column(name: str, values: list[Any]) -> pl.Series:
-    """Values of any types as one column; where the types differ, as text."""
-    values = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
-    values = [list(value) if isinstance(value, (set, tuple)) else value for value in values]
-    if _are_vectors(values):
-        return pl.Series(name, values, dtype=pl.List(pl.Float64), strict=False)
-    try:
-        return series_of(name, values)
-    except (TypeError, pl.exceptions.PolarsError):
-        if any(isinstance(value, list) for value in values):
-            lists = [value if isinstance(value, list) else [value] for value in values]
-            return pl.Series(name, [[str(part) for part in parts if part is not None] for parts in lists])
-        return pl.Series(name, [None if value is None else str(value) for value in values])
-
-
-def _are_vectors(values: list[Any]) -> bool:
-    """Whether lists hold numbers of which one is no whole number; whole numbers may be values of several each."""
-    lists = [value for value in values if value is not None]
-    if not all(isinstance(value, list) for value in lists):
-        return False
-    numbers = [part for value in lists for part in value if part is not None]
-    return all(type(part) in (int, float) for part in numbers) and any(type(part) is float for part in numbers)
 
 
 def _some(labels: tuple[str, ...], most: int = 8) -> str:

@@ -146,6 +146,19 @@ class AttributeEncoder:
         rows, codes, _ = self.entries(attribute, labels)
         return rows, codes
 
+    def unseen(self, attribute: Attribute, labels: tuple[str, ...]) -> list[str]:
+        """The values of an attribute that have no code; a level of a hierarchy only where none above it has one either.
+
+        Args:
+            attribute: of the kind of this reading, whose values are codes.
+            labels: external value of each code.
+        """
+        known = set(labels)
+        found = [value for value in attribute.vocabulary if value not in known]
+        if self.kind is not AttributeKind.HIERARCHY:
+            return found
+        return [value for value in found if value.partition(LEVEL_SEPARATOR)[0] not in known]
+
     def entries(
         self, attribute: Attribute, labels: tuple[str, ...]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]:

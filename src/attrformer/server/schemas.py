@@ -4,38 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from attrformer.server.options import (
-    MOST_ADDED,
-    MOST_ASKED,
-    MOST_CHARACTERS,
-    MOST_CHOSEN,
-    MOST_HISTORY,
-    MOST_K,
-    MOST_NUMBERS,
-    MOST_TAGS,
-)
-
-_I64 = 2**63
-
-Id = Annotated[StrictStr, Field(min_length=1, max_length=256)] | Annotated[StrictInt, Field(ge=-_I64, lt=_I64)]
-Name = Annotated[str, Field(min_length=1, max_length=256)]
-Text = Annotated[StrictStr, Field(max_length=1000)]
-Number = Annotated[StrictInt, Field(ge=-_I64, lt=_I64)] | Annotated[float, Field(allow_inf_nan=False, strict=True)]
-Value = (
-    Annotated[StrictStr, Field(max_length=MOST_CHARACTERS)]
-    | Number
-    | bool
-    | Annotated[list[Text], Field(max_length=100)]
-    | Annotated[list[Number], Field(max_length=MOST_NUMBERS)]
-    | Annotated[list[Annotated[list[Text], Field(max_length=100)]], Field(max_length=100)]
-    | Annotated[dict[Name, Number], Field(max_length=MOST_TAGS)]
-    | None
-)
-"""Of an attribute: one or several, a vector, paths of levels, tags with scores or latitude and longitude by name."""
-
-Attributes = Annotated[dict[Name, Value], Field(max_length=100)]
+from attrformer.recommender.arguments import LATEST_TIME
+from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K
+from attrformer.server.values import Attributes, Id, Name, Text
 
 
 class Body(BaseModel):
@@ -86,6 +59,11 @@ class Whom(Body):
     )
     exclude: Annotated[list[Id], Field(min_length=1, max_length=MOST_CHOSEN)] | None = Field(
         None, description="Items never to give."
+    )
+    as_of: Annotated[StrictInt, Field(ge=-LATEST_TIME, le=LATEST_TIME)] | None = Field(
+        None,
+        description="Seconds since 1970 at which items have the values of attributes that change; the time of the last "
+        "interaction of each history where not given.",
     )
     on_unknown: Literal["raise", "warn", "skip"] = Field(
         "raise", description="What becomes of ids that the model does not know: 404, a warning in the answer, nothing."

@@ -18,8 +18,8 @@ from attrformer.data.check.uses import column_uses
 from attrformer.data.construct import dataset_of_tables
 from attrformer.data.dataset import Dataset
 from attrformer.data.folder import dataset_of_folder, folder_options, folder_tables, is_dataset_folder
-from attrformer.data.options import TableOptions
 from attrformer.data.formats import detect, read_raw
+from attrformer.data.options import TableOptions
 from attrformer.data.table_files import ending_of, parts_of
 from attrformer.data.tables import Table, open_table
 from attrformer.data.vector_tables import Vectors, with_vectors
@@ -46,9 +46,9 @@ def check_path(
         path: a dataset folder, raw files as `attrformer prepare` takes them, or one table of interactions.
         columns: canonical column name to the one in the files.
         kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
-            "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age" tell two
-            columns of one name apart, "interactions.price" is one of the interactions. A declared column is always read.
-            Text declared "multi" is split at "|".
+            "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age" tell
+            two columns of one name apart, "interactions.price" is one of the interactions. A declared column is always
+            read. Text declared "multi" is split at "|".
         separators: attribute to the text between its values, such as {"genres": ", "}; it is then multi-valued,
             unless another kind is declared.
         vectors: attribute, or table and attribute ("users.taste"), to a file of vectors (.npz, .npy or
@@ -132,7 +132,7 @@ def _opened(
         DataError: nothing there can be read.
     """
     if format is not None or not is_dataset_folder(path):
-        tables = with_vectors(_other_tables(path, given.columns, format, encoding), vectors or {})
+        tables = with_vectors(_other_tables(path, given.columns, format, encoding), vectors)
         return tables, partial(dataset_of_tables, tables, name=_name(path), options=given)
     options = folder_options(
         path, columns=given.columns, kinds=given.kinds, separators=given.separators, duplicates=given.duplicates

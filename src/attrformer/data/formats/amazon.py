@@ -42,7 +42,7 @@ def read_amazon(files: RawFiles, *, paths: bool = False) -> Tables:
 
     Args:
         files: of the data set.
-        paths: whether `categories` holds every path with all of its levels, for the kind `hierarchy`, and not the names.
+        paths: whether `categories` holds every path with all of its levels, for the kind `hierarchy`, instead of names.
 
     Raises:
         DataError: a file is missing, or a line cannot be read.
