@@ -22,6 +22,7 @@ from attrformer.recommender import Recommender
 from attrformer.recommender.parts import part_scores
 from attrformer.relations.build import relations_from, sources_of
 from attrformer.retrieval import Index, IndexOptions
+from attrformer.retrieval.compiled import compiled_contributions
 
 NAME = "item_picture"
 
@@ -41,7 +42,7 @@ def model(request: pytest.FixtureRequest) -> Recommender:
 
 @pytest.mark.parametrize("options", [{}, {"dense_items": 0, "top_k": 5}], ids=["dense", "kept"])
 def test_it_passes_the_check_that_relations_from_outside_pass(options: dict[str, Any]) -> None:
-    data, config = pictured(), replace(SMALL, neighbours=False, **options)
+    data, config = pictured(), replace(SMALL, similar_users=False, **options)
     sources = sources_of(data, data.sequences, config, 0)
     relations = relations_from(sources, config)
     subject = _Subject(NAME, relations, sources)
@@ -60,7 +61,7 @@ def test_what_is_learned_gets_gradients_from_its_own_path_alone() -> None:
     own = {f"relations.{NAME}.{name}" for name in ("log_diagonal", "threshold", "left", "right")}
     found = touched(network, weights)
     assert own <= found and all(name.startswith(f"relations.{NAME}.") for name in found)
-    gate = torch.ones(batch.places.shape)
+    gate = torch.ones(batch.target_positions.shape)
     evidence = part.block(slice(None), ContributionInputs(weights, gate)).spoken()[1]
     assert (evidence >= 0).all() and evidence.max() > 0
 
@@ -72,7 +73,7 @@ def test_what_is_said_between_items_adds_up_to_what_is_said_of_the_catalogue(mod
     assert isinstance(module, VectorModule)
     every = torch.arange(fitted.relations.n_items).expand(9, -1)
     with torch.no_grad():
-        gaps = fitted.network.gaps(batch, batch.places)  # type: ignore[operator]
+        gaps = fitted.network.gaps(batch, batch.target_positions)  # type: ignore[operator]
         between = module.values_between(batch, every)
         evidence = torch.bmm(module.weights(batch, gaps) * module.gate.inverse_epsilon(), between).squeeze(1)
         related = module.related(batch.items[:, 0])
@@ -116,3 +117,15 @@ def test_other_histories_of_a_batch_change_nothing(model: Recommender) -> None:
     for row in (0, 7, 11):
         alone = fitted.score(rows[row : row + 1], fitted.knowledge.histories.rows(rows[row : row + 1]))
         torch.testing.assert_close(alone[0], together[row], rtol=1e-4, atol=1e-4)
+
+
+def test_compiled_contributions_add_what_the_network_adds(model: Recommender) -> None:
+    fitted, users = model.fitted, np.arange(12)
+    _, outputs = fitted.outputs(users, fitted.knowledge.histories.rows(users))
+    right, place = dict(part_scores(outputs, torch.float32))[NAME].numpy(), outputs.names.index(NAME)
+    for row in users:
+        compiled = compiled_contributions(outputs.parts, row)[place]
+        np.testing.assert_allclose(compiled.at(np.arange(80)), right[row], atol=1e-5)
+        total = np.full(80, 0.5, dtype=np.float32)
+        compiled.add_to(total, np.empty_like(total))
+        np.testing.assert_allclose(total - 0.5, right[row], atol=1e-5)

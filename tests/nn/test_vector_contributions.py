@@ -55,6 +55,7 @@ def test_loss_and_gradients_equal_plain(
     setting: Setting, single: bool, relation: int | None, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vector_contributions, "_ELEMENTS", limit)
+    monkeypatch.setattr(vector_contributions, "_SHARED", limit)
     outputs, example = setting.network(setting.example.batch), setting.example
     part, inputs = dict(zip(outputs.names, outputs.parts, strict=True))[NAME]
     items, module = example.batch.items, module_of(setting)

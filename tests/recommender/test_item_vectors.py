@@ -10,7 +10,7 @@ import pytest
 from tests.support.recommenders import small_config
 from tests.support.vector_shop import vector_shop, with_vectors
 
-from attrformer.columns import CONTRIBUTION, ITEM, PART, REASON, SCORE, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, REASON, SCORE, USER
 from attrformer.data.dataset import Dataset
 from attrformer.errors import DataError
 from attrformer.recommender import AttrFormer, Config
@@ -23,7 +23,7 @@ SETTINGS = (
     "training.warm_up=5",
     "training.relation_rate=10",
     "training.average=0.9",
-    "relations.neighbours=false",
+    "relations.similar_users=false",
 )
 
 
@@ -58,7 +58,7 @@ def test_components_add_up_to_the_score_and_name_what_an_item_looks_like(model: 
     knowledge, users = model.fitted.knowledge, ["u0", "u1", "u2"]
     codes = knowledge.user_ids.encode(users)
     histories = {user: knowledge.histories.row(int(code)) for user, code in zip(users, codes, strict=True)}
-    mine = found.filter(pl.col(PART) == NAME)
+    mine = found.filter(pl.col(COMPONENT) == NAME)
     for row in mine.iter_rows(named=True):
         assert row[REASON] == f"Looks like “{row['history']}”"
         assert row["history"] in knowledge.item_ids.decode(histories[row[USER]]).to_list()
@@ -120,7 +120,7 @@ def test_new_items_are_recommended_by_their_vectors(shop: Dataset, model: AttrFo
     twins = [new[n] in found.filter(pl.col(USER) == user)[ITEM].to_list() for n, user in enumerate(users)]
     assert sum(twins) > 10 and "new20" not in found[ITEM].to_list()
     again = grown.explain(users=users[0], items=[new[0]])
-    reason = again.filter(pl.col(PART) == NAME)[REASON][0]
+    reason = again.filter(pl.col(COMPONENT) == NAME)[REASON][0]
     assert reason == f"Looks like “{model.fitted.knowledge.item_ids.to_list()[latest[0]]}”"
     with pytest.raises(DataError, match="numbers"):
         grown.add_items(pl.DataFrame({"item_id": ["odd"], "picture": [[1.0, 2.0]]}))

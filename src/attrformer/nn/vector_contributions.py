@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from attrformer.nn.contributions import Block, ContributionInputs
@@ -22,6 +23,9 @@ _ELEMENTS: Final = 1 << 22
 
 _ON_ACCELERATOR: Final = 1 << 4
 """How many times as many on an accelerator, where starting an operation takes long."""
+
+_SHARED: Final = 1 << 26
+"""Most values of pairs that are made once for all histories of a block."""
 
 Back = Callable[[Tensor, Tensor], Tensor]
 """From the gradient of the evidence but for the gate `[b, t, columns]`, and the gate `[b, t, 1]`, to the packed one."""
@@ -117,8 +121,9 @@ class VectorContribution:
         table = self.vectors if copies is None else copies.of(self.vectors)
         cuts = list(_cuts(len(items), items.shape[1] * len(table), table.device))
         kept: list[Tensor] = []
-        sums: list[Tensor] = []
-        for cut in cuts:
+        shared = _shared_sums(projected, table, items, weights)
+        sums: list[Tensor] = [] if shared is None else [shared]
+        for cut in cuts if shared is None else []:
             values = _products(projected[cut], table, items[cut])
             sums.append(torch.bmm(weights[cut].to(values.dtype), values).float())
             if len(cuts) == 1:
@@ -232,6 +237,23 @@ def _products(projected: Tensor, table: Tensor, items: Tensor) -> Tensor:
     values = (projected.flatten(0, 1).to(table.dtype) @ table.t()).clamp_min_(0.0).view(*items.shape, len(table))
     # Padding has no products, so that it does not matter whose is cleared.
     return values.scatter_(2, items.clamp_max(len(table) - 1).unsqueeze(2), 0.0)
+
+
+def _shared_sums(projected: Tensor, table: Tensor, items: Tensor, weights: Tensor) -> Tensor | None:
+    """The sums over the histories where many of them have one target each, `[b, 1, items]`; None where they do not.
+
+    An item that several positions have in common is multiplied once.
+    """
+    if weights.shape[1] != 1 or len(items) == 1 or items.device.type != "cpu":
+        return None
+    named, place = torch.unique(items, return_inverse=True)
+    if len(named) * len(table) > _SHARED:
+        return None
+    # Positions of one item have the same vector, so that any of them will do.
+    any_of = torch.empty_like(named).scatter_(0, place.flatten(), torch.arange(items.numel()))
+    rows = _products(projected.flatten(0, 1)[any_of].unsqueeze(0), table, named.unsqueeze(0)).squeeze(0)
+    summed = F.embedding_bag(place, rows, per_sample_weights=weights.squeeze(1).to(rows.dtype), mode="sum")
+    return summed.float().unsqueeze(1)
 
 
 def _cuts(rows: int, each: int, device: torch.device) -> Iterator[slice]:

@@ -63,7 +63,7 @@ def with_items(
 def _require_attributes(fitted: ModelState) -> None:
     learned = next(fitted.network.parameters(), None) is not None
     relations = fitted.relations
-    if not relations.features and not relations.item_columns and not relations.changing_columns:
+    if not (relations.features or relations.item_columns or relations.changing_columns):
         why = "reads no attribute of items"
     elif learned and not isinstance(fitted.network, AttrFormerNetwork):
         why = "learns every item for itself"

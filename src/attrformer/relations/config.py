@@ -197,12 +197,8 @@ class RelationsConfig(Options):
         require(0 <= self.time_bucket_reach < 1, "time_bucket_reach", self.time_bucket_reach, "0 or more and below 1")
         least = {"dense_items": 0, "buckets": 2, "time_buckets": 2, "similar_users_count": 0}
         counts: tuple[str, ...] = ("folds", "dense_items", "top_k", "buckets", "max_values", "time_buckets")
-        widths = ("vector_dimensions", "text_dimensions")
-        for name in (
-            *counts,
-            *widths,
-            *(f"similar_users_{part}" for part in ("count", "anchors", "horizon", "candidates")),
-        ):
+        counts += ("vector_dimensions", "text_dimensions")
+        for name in (*counts, *(f"similar_users_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")
         scale = self.location_scale_km
