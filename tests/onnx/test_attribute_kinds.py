@@ -33,4 +33,4 @@ def test_levels_and_tags_are_answered_as_by_the_model(tmp_path: Path) -> None:
     }
     right = model.recommend(histories=histories, user_attributes=profiles, k=10)
     assert_same_answers(exported.recommend(histories, user_attributes=profiles, k=10), right)
-    assert_same_answers(index.recommend(histories=histories, user_attributes=profiles, k=10), right)
+    assert_same_answers(index.search(histories=histories, user_attributes=profiles, k=10), right)

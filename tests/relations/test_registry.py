@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.relations.builders import relations_of, shop, with_events
 from tests.relations.changing import changing_shop
+from tests.relations.plain_text import text_attribute
 from tests.relations.test_build import arrays
-from tests.support.vector_shop import with_vectors
+from tests.relations.test_location import places
+from tests.support.vector_shop import vector_attribute
 
 import attrformer
 from attrformer.errors import ConfigurationError
@@ -47,8 +50,13 @@ def test_kinds_have_names_of_their_own() -> None:
 
 
 def test_every_kind_is_read_as_it_was_stored() -> None:
-    vectors = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
-    data = with_vectors(with_events(changing_shop()), vectors)
+    data = with_events(changing_shop())
+    more = {
+        "picture": vector_attribute(np.random.default_rng(0).normal(size=(30, 4))),
+        "title": text_attribute(*(f"Series {item % 7} part {item}" for item in range(30)), name="title"),
+        "place": places(*((float(item), 2.0 * item) for item in range(30))),
+    }
+    data = replace(data, item_attributes={**data.item_attributes, **more})
     relations = relations_of(data, id_order=True, behaviour_rows=("event",)).for_inference()
     assert {type(relation) for relation in relations.values()} >= set(BUILT_IN) - {kind_of("id_order")}
     for name, relation in relations.items():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from tests.relations.builders import categorical
 from tests.support.vector_shop import vector_attribute
 
 from attrformer.data.attributes import AttributeKind
@@ -135,8 +136,10 @@ def test_axes_of_components_are_named_after_them() -> None:
 
 
 def test_every_encoder_has_a_name_and_a_kind_of_its_own() -> None:
-    assert len({encoder.kind for encoder in ENCODERS}) == len({encoder.reads for encoder in ENCODERS}) == len(ENCODERS)
-    assert encoder_for(AttributeKind.VECTOR) is PlainVectors and encoder_for(AttributeKind.CATEGORICAL) is None
+    assert len({encoder.kind for encoder in ENCODERS}) == len(ENCODERS)
+    assert {encoder.reads for encoder in ENCODERS} == {AttributeKind.VECTOR, AttributeKind.TEXT}
+    assert encoder_for(vector_attribute(np.eye(3))) is PlainVectors
+    assert encoder_for(categorical("brand", ["a"])) is None
     with pytest.raises(KeyError, match="nonsense"):
         encoder_named("nonsense")
 

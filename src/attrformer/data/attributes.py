@@ -59,7 +59,9 @@ class Attribute:
         weights: float32, above 0, how much each of `codes` counts, for weighted sets; `[0]` for other kinds.
         vectors: float32 `[n, d]`, a missing one all NaN; for locations degrees of latitude and longitude, `[n, 2]`;
             `[0, 0]` for other kinds.
-        texts: `[n]`, "" where missing; empty for other kinds.
+        texts: `[n]`, "" where missing; empty for other kinds. Where `vectors` are given as well, an encoder has made
+            these of the texts.
+        encoder: the name of that encoder; empty where there is none.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Attribute:
     weights: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     texts: tuple[str, ...] = ()
+    encoder: str = ""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -83,10 +83,8 @@ def write_description(description: Description, folder: Path) -> None:
     attributes = []
     for number, (name, attribute) in enumerate(description.attributes.items()):
         arrays[f"users/{number}/codes"] = attribute.codes
-        reading = attribute.reading
-        if reading is not None:
-            arrays |= {f"users/{number}/edges": reading.edges, f"users/{number}/buckets": reading.buckets}
-        kind = None if reading is None else reading.described
+        own, kind = AttributeEncoder.to_arrays(attribute.reading)
+        arrays |= {f"users/{number}/{part}": array for part, array in own.items()}
         attributes.append({"name": name, "labels": list(attribute.labels), "kind": kind})
     for number, edges in enumerate(description.levels.values()):
         arrays[f"levels/{number}"] = edges
@@ -162,12 +160,10 @@ def is_export(folder: Path) -> bool:
 def _described(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Description:
     attributes = {}
     for number, entry in enumerate(described["user_attributes"]):
-        prefix, reading = f"users/{number}", None
-        if entry["kind"] is not None:
-            reading = AttributeEncoder.from_described(
-                entry["kind"], arrays[f"{prefix}/edges"], arrays[f"{prefix}/buckets"]
-            )
-        attributes[entry["name"]] = UserAttribute(tuple(entry["labels"]), arrays[f"{prefix}/codes"], reading)
+        prefix = f"users/{number}/"
+        own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        reading = AttributeEncoder.from_arrays(own, entry["kind"])
+        attributes[entry["name"]] = UserAttribute(tuple(entry["labels"]), own["codes"], reading)
     neighbours = None
     if described["neighbours"] is not None:
         train = Sequences(arrays["neighbours/offsets"], arrays["neighbours/items"])

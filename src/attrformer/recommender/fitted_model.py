@@ -21,6 +21,7 @@ from attrformer.recommender.growth import with_items
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.storage import load_model, save_model
 from attrformer.recommender.strengths import pair_attributes, strongest_pairs
+from attrformer.recommender.text_models import Encoder
 from attrformer.recommender.updates import with_interactions
 from attrformer.training.device import choose_device
 
@@ -67,7 +68,9 @@ class FittedModel:
             raise NotFittedError(f"The model is not fitted. Call fit(dataset), or {type(self).__name__}.load(folder).")
         return self._fitted
 
-    def add_items(self, items: Any, *, vectors: Vectors | None = None) -> Self:
+    def add_items(
+        self, items: Any, *, vectors: Vectors | None = None, encoders: Mapping[str, Encoder] | None = None
+    ) -> Self:
         """Makes new items recommendable at once from their attributes, without training.
 
         What is said about the items that were there stays as it is. The model is changed in place; a call that is
@@ -78,6 +81,8 @@ class FittedModel:
                 `title`. A value may be missing; one that training has not seen relates to nothing.
             vectors: item attribute to a file of vectors, or to a mapping of id to vector, as `Dataset.from_frames`
                 takes them, for vectors that are no column of the table.
+            encoders: by column, the encoder that the texts of an item attribute were read by in `fit`, where it was not
+                the one that is built in.
 
         Returns:
             This model.
@@ -85,10 +90,11 @@ class FittedModel:
         Raises:
             NotFittedError: before `fit` or `load`.
             DataError: a column is missing, a value does not fit its attribute, or an id is in the catalogue already.
-            ConfigurationError: the model does not rank items by their attributes.
+            ConfigurationError: the model does not rank items by their attributes, or an encoder is missing or cannot
+                be used.
             CheckpointError: the model was saved by a version that did not keep how attributes are read.
         """
-        self._fitted = with_items(self.fitted, items, vectors)
+        self._fitted = with_items(self.fitted, items, vectors, encoders)
         return self
 
     def update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,13 +18,16 @@ from attrformer.errors import ConfigurationError, DataError
 from attrformer.models.attrformer import OWN_EMBEDDING, AttrFormerNetwork
 from attrformer.recommender.incoming import in_type_of, open_incoming, read_attributes
 from attrformer.recommender.state import ModelState
+from attrformer.recommender.text_models import Encoder, with_vectors
 from attrformer.relations.base import NewItems
 from attrformer.training.checkpoint import parameters_of
 
 SOURCE: Final = "items"
 
 
-def with_items(fitted: ModelState, frame: Any, vectors: Vectors | None = None) -> ModelState:
+def with_items(
+    fitted: ModelState, frame: Any, vectors: Vectors | None = None, encoders: Mapping[str, Encoder] | None = None
+) -> ModelState:
     """The model with a larger catalogue; what it says about the items that it had stays as it was.
 
     Args:
@@ -32,10 +36,11 @@ def with_items(fitted: ModelState, frame: Any, vectors: Vectors | None = None) -
             An empty value is a missing one; a value that training has not seen twice relates to nothing; other columns
             are not read.
         vectors: as `Recommender.add_items` takes them.
+        encoders: by column, of texts that the encoder that is built in does not read.
 
     Raises:
         DataError: a column is missing, a value does not fit its attribute, an id is there already, or there is no row.
-        ConfigurationError: the model does not rank items by their attributes.
+        ConfigurationError: the model does not rank items by their attributes, or an encoder is missing.
         CheckpointError: the model was saved by a version that did not keep how attributes are read.
     """
     _require_attributes(fitted)
@@ -44,6 +49,7 @@ def with_items(fitted: ModelState, frame: Any, vectors: Vectors | None = None) -
     known = fitted.knowledge.item_ids
     ids = _new_ids(known, table)
     attributes = read_attributes(table, readings, np.arange(len(ids), dtype=np.int32), len(ids))
+    attributes = with_vectors(attributes, encoders)
     weights = {}
     if isinstance(fitted.network, AttrFormerNetwork):
         own = parameters_of(fitted.network)[OWN_EMBEDDING]

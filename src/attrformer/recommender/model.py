@@ -23,6 +23,7 @@ from attrformer.recommender.assessment import assess
 from attrformer.recommender.config import Config
 from attrformer.recommender.fitting import Fit
 from attrformer.recommender.run_folder import RunFolder
+from attrformer.recommender.text_models import Encoder, with_text_vectors
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,6 +49,7 @@ class Recommender(Answering):
         resume: bool = False,
         progress: bool = True,
         warm_start: Recommender | None = None,
+        encoders: Mapping[str, Encoder] | None = None,
     ) -> Self:
         """Trains on a dataset; the weights of the best epoch on validation are kept.
 
@@ -60,6 +62,9 @@ class Recommender(Answering):
             progress: show a progress bar on standard error.
             warm_start: a fitted AttrFormer to go on from: what it learned of the same items, attribute values and
                 relations is where these start; others start as usual.
+            encoders: by column, what turns the texts of an item attribute into vectors, in place of the encoder that is
+                built in: a function from a list of texts to an array `[n, d]`, or the folder of a
+                sentence-transformers model. Those that the option `relations.text_encoders` names need not be given.
 
         Returns:
             This model.
@@ -86,6 +91,7 @@ class Recommender(Answering):
             if split is None:
                 dataset = self.config.data.filtered(dataset)
                 split = self.config.data.split_of(dataset)
+            dataset = with_text_vectors(dataset, self.config.relations.text_encoders, encoders)
             self._fit(Fit(self.config, dataset, split, folder, resume, progress, start))
         return self
 

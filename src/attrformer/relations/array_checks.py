@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from attrformer.data.sequences import Sequences
 
+Arrays = dict[str, NDArray[Any]]
+
 INTEGERS, FLOATS = "iu", "f"
 
 

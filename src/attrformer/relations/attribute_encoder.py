@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from attrformer.data.attributes import LEVEL_SEPARATOR, NUMBER_KINDS, Attribute, AttributeKind
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
+from attrformer.relations.clusters import GROUPED, Clusters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,15 +20,18 @@ class AttributeEncoder:
 
     Args:
         kind: of the column.
-        edges: float64, where numbers and times are cut into buckets; empty for texts.
-        buckets: int64 `[values]`, the bucket that each value code stands for; empty for texts, whose labels say it.
+        edges: float64, where numbers and times are cut into buckets; empty for other kinds.
+        buckets: int64 `[values]`, the bucket or group that each value code stands for; empty for categorical and
+            multi-valued attributes, whose labels say it.
         separator: what stands between the values of a text, where it was declared.
+        clusters: the groups that vectors, texts and places of users belong to; None for other kinds.
     """
 
     kind: AttributeKind
     edges: NDArray[np.float64]
     buckets: NDArray[np.int64]
     separator: str = ""
+    clusters: Clusters | None = None
 
     @property
     def described(self) -> str:
@@ -41,8 +46,15 @@ class AttributeEncoder:
 
     @classmethod
     def of(cls, attribute: Attribute, buckets: int) -> tuple[AttributeEncoder, Attribute]:
-        """The reading of an attribute, and the attribute with its numbers cut into at most `buckets` buckets."""
+        """The reading of an attribute, and the attribute with its numbers cut into at most `buckets` buckets.
+
+        Vectors, texts and places become at most so many groups.
+        """
         nothing = np.empty(0, dtype=np.int64)
+        if attribute.kind in GROUPED:
+            clusters = Clusters.fit(attribute, buckets)
+            reading = cls(attribute.kind, np.empty(0), np.arange(len(clusters)), clusters=clusters)
+            return reading, clusters.grouped(attribute)
         if attribute.kind not in NUMBER_KINDS:
             return cls(attribute.kind, np.empty(0), nothing, attribute.separator), attribute
         edges = attribute.bucket_edges(buckets)
@@ -53,7 +65,7 @@ class AttributeEncoder:
         return replace(self, buckets=self.buckets[codes]) if len(self.buckets) else self
 
     @staticmethod
-    def to_arrays(reading: AttributeEncoder | None) -> tuple[dict[str, NDArray[Any]], str | None]:
+    def to_arrays(reading: AttributeEncoder | None) -> tuple[dict[str, NDArray[Any]], str | dict[str, Any] | None]:
         """Its arrays and what else is stored; none where it is not known how a column was read.
 
         Args:
@@ -61,16 +73,29 @@ class AttributeEncoder:
         """
         if reading is None:
             return {}, None
-        return {"edges": reading.edges, "buckets": reading.buckets}, reading.described
+        arrays: dict[str, NDArray[Any]] = {"edges": reading.edges, "buckets": reading.buckets}
+        if reading.clusters is None:
+            return arrays, reading.described
+        groups, told = reading.clusters.to_arrays()
+        arrays |= {f"groups/{name}": array for name, array in groups.items()}
+        return arrays, {"kind": reading.kind.value, "groups": told}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]], described: str | None) -> AttributeEncoder | None:
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], described: str | dict[str, Any] | None
+    ) -> AttributeEncoder | None:
         """The inverse of `to_arrays`.
 
         Raises:
             KeyError: an array is missing.
         """
-        return None if described is None else cls.from_described(described, arrays["edges"], arrays["buckets"])
+        if described is None:
+            return None
+        if isinstance(described, str):
+            return cls.from_described(described, arrays["edges"], arrays["buckets"])
+        own = {name.removeprefix("groups/"): array for name, array in arrays.items() if name.startswith("groups/")}
+        clusters = Clusters.from_arrays(own, described["groups"])
+        return cls(AttributeKind(described["kind"]), arrays["edges"], arrays["buckets"], clusters=clusters)
 
     def check(self, name: str) -> None:
         """Looks through what was read from files.
@@ -83,7 +108,11 @@ class AttributeEncoder:
         """
         require_array(f"edges of '{name}'", self.edges, FLOATS, (-1,))
         require_that(bool((np.diff(self.edges) >= 0).all()), f"edges of '{name}' are not ascending")
-        require_array(f"buckets of '{name}'", self.buckets, INTEGERS, (-1,), least=0, most=len(self.edges))
+        most = len(self.edges) if self.clusters is None else len(self.clusters) - 1
+        require_array(f"buckets of '{name}'", self.buckets, INTEGERS, (-1,), least=0, most=most)
+        require_that((self.clusters is None) == (self.kind not in GROUPED), f"'{name}' is of another kind")
+        if self.clusters is not None:
+            self.clusters.check(name, self.kind)
 
     def spoken(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         """The labels as people read them: times, which are kept as seconds, as dates."""
@@ -97,6 +126,9 @@ class AttributeEncoder:
         """The labels, where numbers are rounded in them with all their digits."""
         if not len(self.buckets):
             return labels
+        if self.clusters is not None:
+            exact = self.clusters.exact()
+            return tuple(exact[group] for group in self.buckets.tolist())
         bounds = ["", *(repr(edge) for edge in self.edges.tolist()), ""]
         return tuple(f"{bounds[bucket]}..{bounds[bucket + 1]}" for bucket in self.buckets)
 
@@ -131,6 +163,12 @@ class AttributeEncoder:
         self, attribute: Attribute, labels: tuple[str, ...]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]:
         """What `codes` gives, and the weight of each value; see `value_weights`."""
+        if self.clusters is not None:
+            groups = self.clusters.groups(attribute)
+            lookup = np.full(len(self.clusters), -1, dtype=np.int64)
+            lookup[self.buckets] = np.arange(len(self.buckets))
+            rows = np.flatnonzero((groups >= 0) & (lookup[groups] >= 0))
+            return rows, lookup[groups[rows]], None
         if len(self.buckets):
             attribute = attribute.cut(self.edges)
             lookup = np.full(len(self.edges) + 1, -1, dtype=np.int64)

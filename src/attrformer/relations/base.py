@@ -20,14 +20,13 @@ from attrformer.data.id_map import IdMap
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.relations import wording
+from attrformer.relations.array_checks import Arrays as Arrays
 from attrformer.relations.explaining import Attribution, Question
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from attrformer.relations.attribute_encoder import AttributeEncoder
-
-Arrays = dict[str, NDArray[Any]]
 
 Labels = tuple[str, ...] | None
 """What the places along one axis of a parameter stand for; None where they stand for the same in every model."""

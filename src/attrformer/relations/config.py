@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
@@ -143,6 +144,22 @@ class RelationsConfig(Options):
     vector_dimensions: int = field(
         default=64, metadata={"help": "most dimensions of a vector attribute; wider ones keep the principal components"}
     )
+    text_dimensions: int = field(
+        default=64, metadata={"help": "most dimensions of the vectors that texts become, without text_encoders"}
+    )
+    text_encoders: dict[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "help": "item attributes whose texts a sentence-transformers model reads: the column to the model's folder"
+        },
+    )
+    location_scale_km: float | None = field(
+        default=None,
+        metadata={
+            "help": "kilometres at which the relation of two places has fallen to 1/e; null: the median distance to "
+            "the tenth neighbour"
+        },
+    )
     max_values: int = field(
         default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
     )
@@ -186,8 +203,11 @@ class RelationsConfig(Options):
         super().__post_init__()
         require(0 <= self.time_bucket_reach < 1, "time_bucket_reach", self.time_bucket_reach, "0 or more and below 1")
         least = {"dense_items": 0, "buckets": 2, "time_buckets": 2, "similar_users_count": 0}
-        counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "time_buckets", "vector_dimensions")
+        counts: tuple[str, ...] = ("folds", "dense_items", "top_k", "buckets", "max_values", "time_buckets")
+        counts += ("vector_dimensions", "text_dimensions")
         for name in (*counts, *(f"similar_users_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")
+        scale = self.location_scale_km
+        require(scale is None or 0 < scale < math.inf, "location_scale_km", scale, "a number above 0, or null")
         require(self.similar_users_anchors <= 24, "similar_users_anchors", self.similar_users_anchors, "1 to 24")

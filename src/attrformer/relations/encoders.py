@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrformer.data.attributes import AttributeKind
+from attrformer.data.attributes import Attribute
+from attrformer.relations.given_text_vectors import GivenTextVectors
+from attrformer.relations.text_encoder import TextEncoder
 from attrformer.relations.vector_encoder import PlainVectors, VectorEncoder
 
-ENCODERS: Final[tuple[type[VectorEncoder], ...]] = (PlainVectors,)
-"""One for each kind of attribute that is read as vectors."""
+ENCODERS: Final[tuple[type[VectorEncoder], ...]] = (PlainVectors, TextEncoder, GivenTextVectors)
+"""The first that reads a kind of attribute is the one for it; texts that come with vectors have one of their own."""
 
 
-def encoder_for(kind: AttributeKind) -> type[VectorEncoder] | None:
-    """The encoder of a kind of attribute; None where such attributes are not read as vectors.
+def encoder_for(attribute: Attribute) -> type[VectorEncoder] | None:
+    """The encoder of an attribute; None where such attributes are not read as vectors.
 
     Args:
-        kind: of the attribute.
+        attribute: of items.
     """
-    return next((encoder for encoder in ENCODERS if encoder.reads is kind), None)
+    if attribute.texts and attribute.vectors.size:
+        return GivenTextVectors
+    return next((encoder for encoder in ENCODERS if encoder.reads is attribute.kind), None)
 
 
 def encoder_named(kind: str) -> type[VectorEncoder]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.data.attributes import AttributeKind
 from attrformer.relations.array_checks import FLOATS, INTEGERS, is_count, require_array, require_that
 from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, chosen
@@ -46,6 +47,7 @@ class VectorRelation(Relation):
 
     kind: ClassVar[str] = "item_vector"
     relates_items: ClassVar[bool] = True
+    reads: ClassVar[AttributeKind] = AttributeKind.VECTOR
 
     column: str
     encoder: VectorEncoder
@@ -72,10 +74,15 @@ class VectorRelation(Relation):
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
         """One for each column that the options name, that an encoder reads and that has a direction."""
-        made: list[Relation] = []
+        return list(cls.of_columns(sources, options))
+
+    @classmethod
+    def of_columns(cls, sources: Sources, options: Any) -> list[Self]:
+        """As `build`, of the columns of the kind that `reads` names."""
+        made: list[Self] = []
         for name in chosen(options.item_attributes, sources.item_attributes, OPTION):
             attribute = sources.item_attributes[name]
-            encoder = encoder_for(attribute.kind)
+            encoder = encoder_for(attribute) if attribute.kind is cls.reads else None
             if encoder is None:
                 continue
             fitted = encoder.fit(attribute, options)

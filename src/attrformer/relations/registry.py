@@ -17,7 +17,9 @@ from attrformer.relations.edges import EdgeRelation
 from attrformer.relations.id_order import IdOrderRelation
 from attrformer.relations.indirect import IndirectRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
+from attrformer.relations.item_text import TextRelation
 from attrformer.relations.item_vector import VectorRelation
+from attrformer.relations.location import LocationRelation
 from attrformer.relations.naming import KINDS
 from attrformer.relations.negative import NegativeRelation
 from attrformer.relations.positions import BehaviourRelation, CategoryRelation, TimeGapRelation
@@ -32,6 +34,8 @@ BUILT_IN: Final[tuple[type[Relation], ...]] = (
     EdgeRelation,
     ItemAttributeRelation,
     VectorRelation,
+    TextRelation,
+    LocationRelation,
     ChangingAttributeRelation,
     IdOrderRelation,
     UserAttributeRelation,

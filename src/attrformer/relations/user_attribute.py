@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.data.attributes import CODED_KINDS, NUMBER_KINDS, Attribute
+from attrformer.data.attributes import Attribute
 from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.array_checks import INTEGERS, require_array
@@ -73,9 +73,9 @@ class UserAttributeRelation(Relation):
         """One for each column that the options name."""
         found: list[Relation] = []
         for name in chosen(options.user_attributes, sources.user_attributes, "relations.user_attributes"):
-            if sources.user_attributes[name].kind not in CODED_KINDS | NUMBER_KINDS:
-                continue
             codes, labels, reading = user_values(sources.user_attributes[name], options.buckets)
+            if reading.clusters is not None and not len(reading.clusters):
+                continue
             lift = lift_relation(name, sources.train, sources.n_items, sources.folds, codes, len(labels))
             found.append(cls(codes, labels, lift, reading))
         return found

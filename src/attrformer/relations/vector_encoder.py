@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import DataError
 from attrformer.relations import wording
-from attrformer.relations.array_checks import FLOATS, require_array
+from attrformer.relations.array_checks import FLOATS, Arrays, require_array
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from attrformer.relations.base import Arrays
     from attrformer.relations.config import RelationsConfig
 
 Vectors = NDArray[np.float32]
@@ -65,6 +64,11 @@ class VectorEncoder:
     def axes(self) -> tuple[str, ...]:
         """What each coordinate stands for, `[d]`; of two models, those of one name mean the same."""
         raise NotImplementedError
+
+    @property
+    def noise(self) -> float:
+        """The cosine up to which two vectors may be alike by chance alone; where the learned threshold starts."""
+        return 0.0
 
     def encode(self, attribute: Attribute) -> Vectors:
         """One vector for each row, float32 `[n, d]`, of length 1, or zeros where the value is missing.

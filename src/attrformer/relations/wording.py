@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _BOUND: Final = re.compile(r"[+-]?[0-9.]+(e[+-]?[0-9]+)?|\d{4}-\d{2}-\d{2}")
+_GROUP: Final = re.compile(r"group \d+( \(.*\))?", re.DOTALL)
 _FRACTION: Final = re.compile(r"[+-]?[0-9]{1,3}\.[0-9]+")
 
 _EVENTS: Final = ("event", "event_type", "behaviour", "behavior", "behaviour_type", "behavior_type", "action", "type")
@@ -93,6 +94,11 @@ def reads_like(title: str) -> str:
     return f"Reads like {quoted(title)}"
 
 
+def shares_words(attribute: str, words: str, title: str) -> str:
+    """Words stand one after the other in the texts of both items."""
+    return f"Its {spoken(attribute)} shares {quoted(words)} with {quoted(title)}"
+
+
 def near_in_order(title: str) -> str:
     """The ids of both items stand near each other."""
     return f"Listed near {quoted(title)}, by the order of ids"
@@ -122,7 +128,34 @@ def preferred(attribute: str, value: str, lift: float) -> str:
     """People with a value of an attribute have the item more or less often than everybody."""
     times = f"{lift:.1f}" if lift < 10 else f"{lift:.0f}"
     frequency = "as often" if times == "1.0" else f"{times} times as often"
+    if _GROUP.fullmatch(value):
+        return f"Chosen {frequency} by users in {value} of {spoken(attribute)}"
     return f"Chosen {frequency} by users whose {spoken(attribute)} is {spoken_value(value)}"
+
+
+def group(number: int, words: list[str]) -> str:
+    """One of the groups that users are put into by a vector or text, with words that are frequent in it."""
+    return f"group {number} ({', '.join(words)})" if words else f"group {number}"
+
+
+def near(latitude: float, longitude: float) -> str:
+    """A place as people write it, to a tenth of a degree."""
+    north, east = "N" if latitude >= 0 else "S", "E" if longitude >= 0 else "W"
+    return f"near {abs(latitude):.1f}° {north}, {abs(longitude):.1f}° {east}"
+
+
+def kilometres(distance: float) -> str:
+    """A distance as people say it: "350 m", "2.3 km", "1,240 km"."""
+    if distance < 0.995:
+        return f"{round(distance * 1000, -1 if distance >= 0.1 else 0):.0f} m"
+    return f"{distance:.1f} km" if distance < 99.95 else f"{distance:,.0f} km"
+
+
+def away(distance: float, title: str) -> str:
+    """The item is so many kilometres from one of the history."""
+    if distance < 5e-4:
+        return f"In the same place as {quoted(title)}"
+    return f"{kilometres(distance)} from {quoted(title)}"
 
 
 def at_the_time(title: str) -> str:

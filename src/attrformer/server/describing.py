@@ -32,8 +32,7 @@ def describe(served: Served) -> dict[str, Any]:
         "relations": {name: float(strength) for name, strength in model.relation_strengths().items()},
         "similar_by": similar_by(served),
         "pair_attributes": model.pair_attributes(),
-        # The last value stands for a missing one.
-        "user_attributes": {name: list(user.labels[:-1]) for name, user in relations.users.items()},
+        "user_attributes": {name: _values(user) for name, user in relations.users.items()},
         "user_numbers": [name for name, user in relations.users.items() if _counted(user)],
         "item_attributes": list(relations.item_columns),
     }
@@ -79,6 +78,13 @@ def _behaviour(row: Sequences, name: str, place: int) -> float | str | None:
     if labels is None:
         return value
     return labels[int(value)] if value < len(labels) else None
+
+
+def _values(user: UserAttributeRelation) -> list[str]:
+    """What can be chosen among; nothing where a value is given and its group found."""
+    grouped = user.reading is not None and user.reading.clusters is not None
+    # The last value stands for a missing one.
+    return [] if grouped else list(user.labels[:-1])
 
 
 def _counted(user: UserAttributeRelation) -> bool:

@@ -258,7 +258,9 @@ class ModelAnswer(BaseModel):
     relations: dict[str, float] = Field(description="Relations with their strength, the strongest first.")
     similar_by: list[str] = Field(description="What `/v1/similar` takes as `by`.")
     pair_attributes: list[str] = Field(description="What `/v1/pairs` takes as `attribute`.")
-    user_attributes: dict[str, list[str]] = Field(description="Values by attribute, for `user_attributes`.")
+    user_attributes: dict[str, list[str]] = Field(
+        description="Values by attribute, for `user_attributes`; none where a vector, a text or a place is to be given."
+    )
     user_numbers: list[str] = Field(description="Those that are given as a number, and belong to a range of values.")
     item_attributes: list[str] = Field(description="What an item that is added may have.")
     may_add: bool

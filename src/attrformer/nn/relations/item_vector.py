@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class VectorModule(ContributingModule):
     """Vectors of items, compared by a learned metric M_a = diag(s_a) + P_a Q_a^T with a learned threshold tau_a.
 
-    At the start M_a is the identity and tau_a is 0, so that R_a is the cosine where that is above 0. The threshold is
-    the negative weight of one more coordinate, which is 1 for every item that has a vector. An item is not related to
-    itself, and one without a vector to nothing.
+    At the start M_a is the identity and tau_a the noise of the encoder, which is 0 for vectors that are given, so that
+    R_a is the cosine where that is above it. The threshold is the negative weight of one more coordinate, which is 1
+    for every item that has a vector. An item is not related to itself, and one without a vector to nothing.
 
     Args:
         relation: vectors, and which pairs of items are kept in a large catalogue.
@@ -50,7 +50,7 @@ class VectorModule(ContributingModule):
         kept = None if relation.neighbours is None else torch.from_numpy(relation.neighbours)
         self.register_buffer("kept", kept, persistent=False)
         self.log_diagonal = nn.Parameter(torch.zeros(width))
-        self.threshold = nn.Parameter(torch.zeros(1))
+        self.threshold = nn.Parameter(torch.full((1,), relation.encoder.noise))
         self.left = nn.Parameter(torch.zeros(width, rank)) if rank else None
         self.right = nn.Parameter(torch.randn(width, rank) / math.sqrt(max(rank, 1)) * 0.3) if rank else None
         self.pair_scale = float(gate.inverse_epsilon().detach())

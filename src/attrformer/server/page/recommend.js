@@ -137,6 +137,7 @@ function forget() {
 function attributeField(id, name, values, isNumber) {
   const shared = { id, "data-attribute": name };
   if (isNumber) return element("input", { ...shared, inputmode: "decimal", placeholder: "not given", oninput: refreshSoon });
+  if (values.length === 0) return element("input", { ...shared, placeholder: "not given", oninput: refreshSoon });
   const options = [element("option", { value: "" }, "not given"), ...values.map((value) => element("option", { value }, value))];
   return element("select", { ...shared, onchange: refreshSoon }, ...options);
 }
