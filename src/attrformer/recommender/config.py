@@ -246,7 +246,7 @@ class Config(Options):
         ) -> None: ...
 
 
-LATER: Final = {
+LATER: Final[dict[str, Any]] = {
     "data.negative": None,
     "data.targets": None,
     "data.weight": None,
@@ -254,6 +254,9 @@ LATER: Final = {
     "relations.behaviour_rows": None,
     "relations.changing_attributes": None,
     "relations.vector_dimensions": RelationsConfig().vector_dimensions,
+    "relations.text_dimensions": RelationsConfig().text_dimensions,
+    "relations.text_encoders": {},
+    "relations.location_scale_km": None,
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
     "relations.own": [],
