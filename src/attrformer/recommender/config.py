@@ -271,7 +271,7 @@ def changed_options(before: dict[str, Any], after: Config) -> list[str]:
         before: a configuration as plain values.
         after: the configuration to compare with it.
     """
-    old, new = LATER | _flat(earlier_names.configuration(before)), _flat(to_dict(after))
+    old, new = _flat(LATER) | _flat(earlier_names.configuration(before)), _flat(to_dict(after))
     return [name for name in dict.fromkeys((*new, *old)) if old.get(name, None) != new.get(name, None)]
 
 
