@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrformer.data.frames import native_like
 from attrformer.recommender import explaining, ranking
@@ -10,8 +10,12 @@ from attrformer.recommender.fitted_model import FittedModel
 from attrformer.recommender.query import Query
 from attrformer.recommender.ranking import Choice
 from attrformer.recommender.requests import Request
+from attrformer.recommender.shop_rules import RuleArguments
 from attrformer.recommender.similar import similar_items
 from attrformer.recommender.unknown import CATALOGUE, REFUSE, chosen_items, id_series
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class Answering(FittedModel):
@@ -28,6 +32,7 @@ class Answering(FittedModel):
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: str = "raise",
+        **rules: Unpack[RuleArguments],
     ) -> Any:
         """The best items for known users, for new users with a history, and for new users with attributes only.
 
@@ -45,11 +50,14 @@ class Answering(FittedModel):
                 attribute. A given value replaces the one in the model; None means that the value is unknown.
             k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: external ids of the items to choose from; the whole catalogue by default.
-            exclude: external ids of items never to recommend.
+            candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
+                to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
+            exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
+            **rules: what the shop wants of the lists: `where`, `boost`, `at_most`, `diversity`, `new_items`, `pinned`,
+                `item_values`, or several of them as `rules`; see `RuleArguments`.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
@@ -60,12 +68,15 @@ class Answering(FittedModel):
             UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
             DataError: an argument cannot be read.
             ConfigurationError: histories without names are given together with users, an attribute is none of this
-                model, candidates is empty, or another option has a value that cannot be used.
+                model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
+            CheckpointError: a rule reads item attributes, and the model was saved without their values.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, rules)
         fitted = self.fitted
         request, choice = query.read(fitted)
-        return native_like(ranking.recommend(fitted, request, choice), request.library)
+        found = ranking.recommend(fitted, request, choice)
+        choice.warn()
+        return native_like(found, request.library)
 
     def question(
         self,
@@ -78,6 +89,7 @@ class Answering(FittedModel):
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: str = "raise",
+        **rules: Unpack[RuleArguments],
     ) -> tuple[Request, Choice]:
         """The users and the choice of items that `recommend` reads from its arguments, to compute results in blocks.
 
@@ -91,11 +103,14 @@ class Answering(FittedModel):
                 attribute. A given value replaces the one in the model; None means that the value is unknown.
             k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: external ids of the items to choose from; the whole catalogue by default.
-            exclude: external ids of items never to recommend.
+            candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
+                to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
+            exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
+            **rules: what the shop wants of the lists: `where`, `boost`, `at_most`, `diversity`, `new_items`, `pinned`,
+                `item_values`, or several of them as `rules`; see `RuleArguments`.
 
         Returns:
             The users, and what may be recommended to them; `recommender.streaming` takes both.
@@ -105,9 +120,10 @@ class Answering(FittedModel):
             UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
             DataError: an argument cannot be read.
             ConfigurationError: histories without names are given together with users, an attribute is none of this
-                model, candidates is empty, or another option has a value that cannot be used.
+                model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
+            CheckpointError: a rule reads item attributes, and the model was saved without their values.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, rules)
         return query.read(self.fitted)
 
     def explain(
@@ -122,6 +138,7 @@ class Answering(FittedModel):
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: str = "raise",
+        **rules: Unpack[RuleArguments],
     ) -> Any:
         """Why items are ranked as they are: each score as a sum of components, and what stands behind each.
 
@@ -137,11 +154,14 @@ class Answering(FittedModel):
                 Their rank is that among each other.
             k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: external ids of the items to choose from; the whole catalogue by default.
-            exclude: external ids of items never to recommend.
+            candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
+                to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
+            exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
+            **rules: what the shop wants of the lists: `where`, `boost`, `at_most`, `diversity`, `new_items`, `pinned`,
+                `item_values`, or several of them as `rules`; see `RuleArguments`.
 
         Returns:
             A table `user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for the
@@ -157,11 +177,12 @@ class Answering(FittedModel):
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates or items is empty, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, rules)
         fitted = self.fitted
         request, choice = query.read(fitted)
         chosen = query.among(fitted, items, "items")
         explained = explaining.explain(fitted, request, choice, chosen, self.config.relations)
+        choice.warn()
         return native_like(explained, request.library)
 
     def similar_items(self, items: Any, *, k: int = 10, by: str = "content", candidates: Any = None) -> Any:

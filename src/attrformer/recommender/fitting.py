@@ -35,6 +35,7 @@ from attrformer.recommender.strengths import relation_strengths
 from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import build_relations
 from attrformer.relations.relation_set import RelationSet
+from attrformer.rules.item_values import ItemValues
 from attrformer.training.batches import Examples
 from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision, replays
@@ -198,6 +199,7 @@ class Fit:
             precision=settled["precision"],
             selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
             f"{protocol_marks(dataset, relations)}{_after_the_fact(dataset)}",
+            item_values=ItemValues.of(dataset.item_attributes, dataset.item_count),
         )
         fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)

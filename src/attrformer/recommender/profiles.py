@@ -106,7 +106,7 @@ def _of_mapping(
             f"It has: {', '.join(relations) or 'none'}."
         )
     columns = [id_series(attributes.keys(), USER).rename(USER)]
-    columns += [_column(name, [row.get(name) for row in rows]) for name in mentioned]
+    columns += [column_of(name, [row.get(name) for row in rows]) for name in mentioned]
     given = {name: np.array([name in row for row in rows], dtype=bool) for name in mentioned}
     return pl.DataFrame(columns), given
 
@@ -117,8 +117,13 @@ def _of_table(attributes: Any) -> tuple[pl.DataFrame, dict[str, NDArray[np.bool_
     return frame, {}
 
 
-def _column(name: str, values: list[Any]) -> pl.Series:
-    """Values of any types as one column; where the types differ, as text."""
+def column_of(name: str, values: list[Any]) -> pl.Series:
+    """Values of any types as one column; where the types differ, as text.
+
+    Args:
+        name: of the column.
+        values: `[n]`, None where missing.
+    """
     values = [list(value) if isinstance(value, (set, tuple)) else value for value in values]
     try:
         return pl.Series(name, values)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.recommender.ranking import Choice
+from attrformer.recommender.choice import Choice, ItemLists
+from attrformer.recommender.own_lists import is_for_each, own_lists
 from attrformer.recommender.requests import Request, read_request
+from attrformer.recommender.shop_rules import RuleArguments, ShopRules
+from attrformer.recommender.short_lists import ShortLists
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, OnUnknown, chosen_items, id_series
+
+RULE_ARGUMENTS: Final = frozenset(RuleArguments.__annotations__)
+"""The arguments that are rules."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +31,10 @@ class Query:
         user_attributes: a mapping of user id to {attribute: value}, or a table.
         k: items for each user.
         hide_seen: leave out items of the history.
-        candidates: external ids of the items to choose from; the whole catalogue where None.
-        exclude: external ids of items never to recommend.
+        candidates: external ids of the items to choose from, for everybody or by user; the whole catalogue where None.
+        exclude: external ids of items never to recommend, for everybody or by user.
         on_unknown: what to do with unknown ids and attribute values: "raise", "warn" or "skip".
+        rules: arguments by name, as `RuleArguments` has them.
     """
 
     users: Any = None
@@ -37,6 +45,17 @@ class Query:
     candidates: Any = None
     exclude: Any = None
     on_unknown: str = "raise"
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Query:
+        """A query of arguments by name, rules among the others.
+
+        Args:
+            arguments: as `recommend` takes them.
+        """
+        rules = {name: value for name, value in arguments.items() if name in RULE_ARGUMENTS}
+        return cls(**{name: value for name, value in arguments.items() if name not in rules}, rules=rules)
 
     def read(self, fitted: ModelState) -> tuple[Request, Choice]:
         """The users and the choice of items, in codes of the model.
@@ -48,14 +67,26 @@ class Query:
             UnknownIdError: an id or value is unknown and `on_unknown` is "raise".
             DataError: an argument cannot be read.
             ConfigurationError: an argument has a value that cannot be used.
+            CheckpointError: the rules read what the model does not have.
         """
         unknown = OnUnknown(self.on_unknown)
+        shop = ShopRules.read(self.rules)
         request = read_request(fitted, self.users, self.histories, self.user_attributes, unknown)
-        chosen, excluded = self.among(fitted, self.candidates, "candidates"), None
-        if self.exclude is not None:
-            codes = unknown.known(fitted.knowledge.item_ids, id_series(self.exclude, "exclude"), "exclude", CATALOGUE)
+        own_candidates, candidates = self._split(fitted, request, self.candidates, "candidates")
+        own_excluded, exclude = self._split(fitted, request, self.exclude, "exclude")
+        chosen, excluded = self.among(fitted, candidates, "candidates"), None
+        if exclude is not None:
+            codes = unknown.known(fitted.knowledge.item_ids, id_series(exclude, "exclude"), "exclude", CATALOGUE)
             excluded = np.unique(codes[codes >= 0])
-        return request, Choice(self.k, self.hide_seen, chosen, excluded)
+        rules = None if shop is None else shop.compiled(fitted, unknown)
+        choice = Choice(self.k, self.hide_seen, chosen, excluded, own_candidates, own_excluded, rules)
+        return request, choice.telling(ShortLists(request.names)) if choice.ruled else choice
+
+    def _split(self, fitted: ModelState, request: Request, given: Any, what: str) -> tuple[ItemLists | None, Any]:
+        """What is given for each user, and what is given for everybody; one of them is None."""
+        if given is None or not is_for_each(given):
+            return None, given
+        return own_lists(fitted, request.names, given, what, OnUnknown(self.on_unknown)), None
 
     def among(self, fitted: ModelState, items: Any, what: str) -> NDArray[np.int64] | None:
         """Codes of items that are chosen by id.

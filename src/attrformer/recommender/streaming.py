@@ -128,6 +128,12 @@ def fingerprint(fitted: ModelState, request: Request, choice: Choice, save_every
         digest.update("\0".join(text.cast(pl.String)).encode())
     for array in (choice.candidates, choice.excluded, request.users, request.stored, request.given):
         add(array)
+    for own in (choice.own_candidates, choice.own_excluded):
+        for told in () if own is None else (own.offsets, own.items, own.named):
+            add(told)
+    for name, array in ({} if choice.rules is None else choice.rules.arrays()).items():
+        digest.update(name.encode())
+        add(array)
     for name, codes in (request.values or {}).items():
         digest.update(name.encode())
         add(codes)
