@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrformer.data.frames import native_like
 from attrformer.recommender import explaining, ranking
+from attrformer.recommender.choice import Choice
 from attrformer.recommender.fitted_model import FittedModel
 from attrformer.recommender.query import Query
-from attrformer.recommender.ranking import Choice
 from attrformer.recommender.requests import Request
 from attrformer.recommender.shop_rules import RuleArguments
 from attrformer.recommender.similar import similar_items

@@ -33,8 +33,9 @@ from attrformer.io import (
     write_json,
 )
 from attrformer.locks import locked_place
+from attrformer.recommender.choice import Choice
 from attrformer.recommender.packing import pack_relations
-from attrformer.recommender.ranking import Choice, blocks, recommend, recommend_block
+from attrformer.recommender.ranking import blocks, recommend, recommend_block
 from attrformer.recommender.requests import Request
 from attrformer.recommender.state import ModelState
 from attrformer.training.checkpoint import parameters_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -14,22 +15,28 @@ from numpy.typing import NDArray
 
 from attrformer.data.frames import native_like
 from attrformer.data.sequences import Sequences
-from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.errors import CheckpointError
 from attrformer.models.memory_batches import together
-from attrformer.nn.losses import Outputs
 from attrformer.recommender import ranking
+from attrformer.recommender.choice import Choice
+from attrformer.recommender.likeness import likeness_of
 from attrformer.recommender.model import Recommender
 from attrformer.recommender.query import Query
-from attrformer.recommender.ranking import Choice
 from attrformer.recommender.requests import Group, Request
+from attrformer.recommender.ruled_lists import listed, tell_short
+from attrformer.recommender.shop_rules import RuleArguments
 from attrformer.recommender.state import ModelState
-from attrformer.retrieval import finding
 from attrformer.retrieval.compiled import compiled_contributions
 from attrformer.retrieval.content import ContentGraph
+from attrformer.retrieval.listing import Asked, best_listed, scored_singly
 from attrformer.retrieval.memory import Memory
 from attrformer.retrieval.options import IndexOptions
-from attrformer.retrieval.pruning import pruned
+from attrformer.retrieval.readiness import anybody, checked, wants_graph
 from attrformer.retrieval.storage import fingerprint, load_index, save_index
+from attrformer.rules.selection import pool_size
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Codes = NDArray[np.int64]
 
@@ -53,7 +60,7 @@ class Index:
 
     def __init__(self, model: Recommender, options: IndexOptions, graph: ContentGraph | None) -> None:
         self.model, self.options = model, options
-        self._graph, self._fitted = graph, _checked(model.fitted)
+        self._graph, self._fitted = graph, checked(model.fitted)
         self._memory = Memory(self._fitted.relations.n_items)
         # The graph is searched on another core while the relations are added up; by one thread, which may set it up.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="attrformer-graph")
@@ -92,10 +99,10 @@ class Index:
             ConfigurationError: usearch is missing, or the model cannot be searched in this way.
         """
         options = IndexOptions() if options is None else options
-        fitted = _checked(model.fitted)
-        if not _wants_graph(fitted, options):
+        fitted = checked(model.fitted)
+        if not wants_graph(fitted, options):
             return cls(model, options, None)
-        table = _anybody(fitted).table.detach().numpy()
+        table = anybody(fitted).table.detach().numpy()
         return cls(model, options, ContentGraph.build(table, options, threads, progress))
 
     def search(
@@ -109,6 +116,7 @@ class Index:
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: str = "raise",
+        **rules: Unpack[RuleArguments],
     ) -> Any:
         """The best items for each user, as `Recommender.recommend` returns them, found with the index.
 
@@ -124,11 +132,14 @@ class Index:
                 attribute. A given value replaces the one in the model; None means that the value is unknown.
             k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: external ids of the items to choose from; the whole catalogue by default.
-            exclude: external ids of items never to recommend.
+            candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
+                to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
+            exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
+            **rules: what the shop wants of the lists: `where`, `boost`, `at_most`, `diversity`, `new_items`, `pinned`,
+                `item_values`, or several of them as `rules`; see `RuleArguments`.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
@@ -139,20 +150,28 @@ class Index:
             UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
             DataError: an argument cannot be read.
             ConfigurationError: histories without names are given together with users, an attribute is none of this
-                model, candidates is empty, or another option has a value that cannot be used.
+                model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, rules)
         fitted = self._current()
         request, choice = query.read(fitted)
         if self._graph is None:
-            return native_like(ranking.recommend(self._fitted, request, choice), request.library)
+            found = ranking.recommend(self._fitted, request, choice)
+            choice.warn()
+            return native_like(found, request.library)
         size = min(_TOGETHER, together(fitted.config.max_length))
         blocks = [np.arange(start, min(start + size, len(request))) for start in range(0, len(request), size)]
-        found = ranking.joined(fitted, request, [self._block(request, block, choice) for block in blocks])
+        found = ranking.joined(fitted, request, [self._block(request, block, choice) for block in blocks], choice)
+        choice.warn()
         return native_like(found, request.library)
 
     def search_codes(
-        self, users: Codes, contexts: Sequences, choice: Choice, values: dict[str, Codes] | None = None
+        self,
+        users: Codes,
+        contexts: Sequences,
+        choice: Choice,
+        values: dict[str, Codes] | None = None,
+        places: Codes | None = None,
     ) -> list[tuple[Codes, NDArray[np.float32]]]:
         """The same for histories in codes of the model.
 
@@ -161,6 +180,7 @@ class Index:
             contexts: their histories, at least one interaction each.
             choice: what may be recommended.
             values: int64 `[b]` codes by user attribute, where they are not those that the model has of the users.
+            places: int64 `[b]`, places in the request, where the choice holds lists for each user.
 
         Returns:
             For each history item codes and scores, best first.
@@ -172,38 +192,24 @@ class Index:
         with torch.inference_mode():
             _, outputs = self._fitted.outputs(users, contexts, values)
         hidden, table = outputs.hidden[:, 0].numpy(), outputs.table.detach().numpy()
-        wanted = max(self.options.content, 2 * choice.k)
+        reorders = choice.rules is not None and choice.rules.reorders
+        wanted = max(self.options.content, 2 * (pool_size(choice.k) if reorders else choice.k))
         named: list[Future[Codes] | None] = [None] * len(users)
-        if self._graph is not None and choice.candidates is None:
+        if self._graph is not None and not scored_singly(choice):
             named = [self._beside.submit(self._graph.search, one, wanted) for one in hidden]
         found = []
+        alike = likeness_of(self._fitted) if choice.rules is not None and choice.rules.diversity else None
         for row in range(len(users)):
             history = contexts.items[contexts.offsets[row] : contexts.offsets[row + 1]]
-            found.append(self._best(outputs, row, hidden[row], table, named[row], choice, history))
+            contributions = compiled_contributions(outputs.parts, row)
+            sums, place = (
+                partial(self._memory.sums, outputs.names, contributions),
+                row if places is None else places[row],
+            )
+            asked = Asked(hidden[row], table, contributions, sums, named[row], history, int(place))
+            found.append(best_listed(asked, choice, alike))
+            tell_short(choice, int(place), len(found[-1][0]), history, self._fitted.relations.n_items)
         return found
-
-    def _best(
-        self,
-        outputs: Outputs,
-        row: int,
-        hidden: NDArray[np.float32],
-        table: NDArray[np.float32],
-        named: Future[Codes] | None,
-        choice: Choice,
-        history: NDArray[np.int32],
-    ) -> tuple[Codes, NDArray[np.float32]]:
-        """The best items of one history; `named` are those of the content part, None where there are no such."""
-        contributions = compiled_contributions(outputs.parts, row)
-        if choice.candidates is not None:
-            items = finding.allowed(choice.candidates, choice, history)
-            return finding.best(items, finding.scores(items, hidden, table, contributions), choice.k)
-        sums = self._memory.sums(outputs.names, contributions)
-        if choice.hide_seen:
-            sums.close(history)
-        if choice.excluded is not None:
-            sums.close(choice.excluded)
-        items = sums.open_items() if named is None else pruned(named.result(), sums, hidden, table, choice.k)
-        return finding.best(items, finding.products(items, hidden, table) + sums.at(items), choice.k)
 
     def save(self, folder: Path | str) -> None:
         """Writes the index; it can be loaded with the same state of the model only.
@@ -249,47 +255,17 @@ class Index:
         owner = np.concatenate(owners)
         order = np.argsort(owner, kind="stable")
         items, scored = np.concatenate(chosen)[order], np.concatenate(values)[order]
-        return ranking.answers(self._fitted, request, owner[order], items, scored)
+        return ranking.answers(self._fitted, request, owner[order], items, scored, choice)
 
     def _group(self, request: Request, group: Group, choice: Choice) -> list[tuple[Codes, NDArray[np.float32]]]:
         if group.contexts is not None:
             values = request.values_at(self._fitted, group.places)
-            return self.search_codes(request.users[group.places], group.contexts, choice, values)
-        scores = ranking.scores_of(self._fitted, request, group)
-        choice.mask(scores, group)
-        rows, items = ranking.best_items(scores, choice.k)
-        cuts = np.cumsum(torch.bincount(rows, minlength=len(scores)).numpy())[:-1]
-        scored = scores[rows, items].numpy()
-        return list(zip(np.split(items.numpy(), cuts), np.split(scored, cuts), strict=True))
+            return self.search_codes(request.users[group.places], group.contexts, choice, values, group.places)
+        rows, items, scored = listed(self._fitted, choice, ranking.scores_of(self._fitted, request, group), group)
+        cuts = np.cumsum(torch.bincount(rows, minlength=len(group.places)).numpy())[:-1]
+        return list(zip(np.split(items.numpy(), cuts), np.split(scored.numpy(), cuts), strict=True))
 
     def _warm_up(self) -> None:
         """Makes what is looked up in the relations, so that the first request does not wait for it."""
-        outputs = _anybody(self._fitted)
+        outputs = anybody(self._fitted)
         self._memory.sums(outputs.names, compiled_contributions(outputs.parts, 0))
-
-
-def _checked(fitted: ModelState) -> ModelState:
-    """The model, which has to be on the CPU, where the index looks its relations up."""
-    if fitted.device.type != "cpu":
-        raise ConfigurationError(f"The model is on {fitted.device}. Load it with device='cpu' to search by an index.")
-    return fitted
-
-
-def _wants_graph(fitted: ModelState, options: IndexOptions) -> bool:
-    learned = any(True for _ in fitted.network.parameters())
-    if options.method == "approximate" and not learned:
-        raise ConfigurationError(
-            f"'{fitted.config.name}' learns no item vectors, so that nothing can be indexed. Use method=exact."
-        )
-    if options.method == "auto":
-        return learned and fitted.relations.n_items > options.exact_items
-    return options.method == "approximate"
-
-
-def _anybody(fitted: ModelState) -> Outputs:
-    """What the network says after a history of the first item."""
-    one = np.zeros(1, dtype=np.int32)
-    missing = {name: np.full(1, np.nan, dtype=np.float32) for name in fitted.relations.levels}
-    contexts = Sequences(np.array([0, 1]), one, None, missing)
-    _, outputs = fitted.outputs(np.array([-1]), contexts)
-    return outputs
