@@ -105,7 +105,7 @@ class ShortListWarning(AttrFormerWarning):
     """Lists that rules leave shorter than was asked for.
 
     Args:
-        notes: a sentence for each such list, of the first hundred.
+        notes: a sentence for each such list, of the first thousand.
         message: what to say.
     """
 

@@ -25,8 +25,6 @@ Values = NDArray[np.float32]
 RULE: Final = "rule"
 """The part of a score that boosts add."""
 
-BOOSTED: Final = "a rule of the shop"
-
 
 def listed(fitted: ModelState, choice: Choice, scores: Tensor, group: Group) -> tuple[Tensor, Tensor, Tensor]:
     """The list of everybody in a group.
@@ -113,8 +111,10 @@ def boosts_of(choice: Choice, items: Codes) -> list[Attribution]:
     boosts = () if choice.rules is None else choice.rules.boosts
     found = []
     for item in items.tolist():
-        mine = [f"{each.text} ({each.amount:+g})" for each in boosts if each.items[item]]
-        found.append(Attribution(value="; ".join(mine) or None, reason=BOOSTED if mine else None))
+        mine = [each for each in boosts if each.items[item]]
+        told = [f"{'Raised' if each.amount > 0 else 'Lowered'} by a rule: {each.text}" for each in mine]
+        value = "; ".join(f"{each.text} ({each.amount:+g})" for each in mine)
+        found.append(Attribution(value=value or None, reason="; ".join(told) or None))
     return found
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from attrformer.errors import ShortListWarning
 
-MOST_NOTES: Final = 100
+MOST_NOTES: Final = 1000
 _TOLD: Final = 3
 
 
@@ -20,11 +20,16 @@ class Note:
 
     Args:
         user: whom it is for, as the answer calls them.
-        text: a sentence.
+        said: how many items there are, and what left out how many.
     """
 
     user: Any
-    text: str
+    said: str
+
+    @property
+    def text(self) -> str:
+        """The note with its user."""
+        return f"User '{self.user}' gets {self.said}"
 
 
 @dataclass(slots=True, eq=False)
@@ -55,9 +60,7 @@ class ShortLists:
         if len(self.notes) < MOST_NOTES:
             name = self.names[place]
             told = ", ".join(f"{rule} leaves out {count:,}" for rule, count in left_out.items() if count)
-            said = (
-                f"{found:,} of {wanted:,} items for user '{name}': of {n_items:,} items {told or 'no more are left'}."
-            )
+            said = f"{found:,} of {wanted:,} items: of {n_items:,}, {told or 'no more are left'}."
             self.notes.append(Note(name, said))
 
     def warn(self) -> None:

@@ -87,9 +87,8 @@ class Rules(Options):
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pinned", _positions(self.pinned))
-        object.__setattr__(self, "boost", _plain(self.boost))
-        object.__setattr__(self, "at_most", _plain(self.at_most))
+        for name, value in self.other_forms({name: getattr(self, name) for name in _FORMS}).items():
+            object.__setattr__(self, name, value)
         super().__post_init__()
         require(0 <= self.diversity <= 1, "diversity", self.diversity, "a number from 0 to 1")
         for column, count in self.at_most.items():
@@ -102,6 +101,15 @@ class Rules(Options):
                 raise ConfigurationError(f"pinned names {what} {wrong} twice. Give each once.")
         for position, _ in self.pinned:
             require(position >= 1, "a position of pinned", position, "1 or more")
+
+    @classmethod
+    def other_forms(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Options in the one form that they are kept in: pinned items as pairs, values of NumPy as those of Python.
+
+        Args:
+            values: by name, as they were given.
+        """
+        return {name: _FORMS[name](value) if name in _FORMS else value for name, value in values.items()}
 
     def _twice(self, place: int) -> str | int | None:
         named = [pin[place] for pin in self.pinned]
@@ -128,13 +136,14 @@ RULES: Final = tuple(each.name for each in dataclasses.fields(Rules))
 """The names of all rules."""
 
 
-def help_of(name: str) -> str:
+def help_of(name: str, kind: type[Rules] | type[NewItemsRule] = Rules) -> str:
     """What a rule means, one sentence without a full stop.
 
     Args:
-        name: of a field of `Rules`.
+        name: of an option.
+        kind: the options that it is one of.
     """
-    return next(str(each.metadata["help"]) for each in dataclasses.fields(Rules) if each.name == name)
+    return next(str(each.metadata["help"]) for each in dataclasses.fields(kind) if each.name == name)
 
 
 def _positions(given: Any) -> Any:
@@ -171,3 +180,7 @@ def _key(key: Any) -> str:
     if isinstance(key, bool):
         return str(key).lower()
     return str(int(key)) if isinstance(key, float) and key.is_integer() else str(key)
+
+
+_FORMS: Final = {"pinned": _positions, "boost": _plain, "at_most": _plain}
+"""Options that may be given in several forms, and what makes the one of them that is kept."""

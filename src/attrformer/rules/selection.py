@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.csr import positions_in_rows
+
 Codes = NDArray[np.int64]
 Values = NDArray[np.floating[Any]]
 Likeness = Callable[[int, Codes], Values]
@@ -18,6 +20,8 @@ Likeness = Callable[[int, Codes], Values]
 
 _POOL: Final = 100
 _OF_EACH: Final = 5
+_CHUNK: Final = 256
+"""Items looked at one by one before limits are applied to all the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,12 +112,7 @@ def select(
         chosen = _diverse(best, scores[: len(best)], listed, wanted, counts, how)
     else:
         chosen = []
-    taken = set(chosen)
-    for item in best.tolist():
-        if len(chosen) >= wanted:
-            break
-        if item not in taken and counts.add(item):
-            chosen.append(item)
+    _fill(chosen, best, wanted, counts)
     if len(chosen) < wanted and ranked is not None:
         return None
     if how.new is not None and not _make_room(chosen, items, listed, counts, how) and not all_new:
@@ -142,6 +141,21 @@ class _Counts:
         self._change(item, 1)
         return True
 
+    def blocked(self, items: Codes) -> NDArray[np.bool_]:
+        """Which of some items the limits do not allow any more, bool `[n]`.
+
+        Args:
+            items: int64 `[n]`.
+        """
+        found = np.zeros(len(items), dtype=bool)
+        for limit, counter in zip(self._limits, self._counts, strict=True):
+            full = [value for value, count in counter.items() if count >= limit.most]
+            if full:
+                lengths = limit.offsets[items + 1] - limit.offsets[items]
+                values = limit.codes[np.repeat(limit.offsets[items], lengths) + positions_in_rows(lengths)]
+                found[np.repeat(np.arange(len(items)), lengths)[np.isin(values, full)]] = True
+        return found
+
     def remove(self, item: int) -> None:
         """Takes an item out."""
         self._change(item, -1)
@@ -154,6 +168,18 @@ class _Counts:
         for limit, counter in zip(self._limits, self._counts, strict=True):
             for value in limit.values(item):
                 counter[value] += by
+
+
+def _fill(chosen: list[int], best: Codes, wanted: int, counts: _Counts) -> None:
+    """Adds the best items that limits allow until there are enough, in place."""
+    rest, size = best[~np.isin(best, chosen)] if chosen else best, _CHUNK
+    while len(rest) and len(chosen) < wanted:
+        for item in rest[:size].tolist():
+            if len(chosen) < wanted and counts.add(item):
+                chosen.append(item)
+        # Where few values have most of the items, nearly all that follow are out at once.
+        rest = rest[size:]
+        rest, size = rest[~counts.blocked(rest)], 2 * size
 
 
 def _diverse(
@@ -189,20 +215,20 @@ def _make_room(chosen: list[int], items: Codes, listed: Sequence[int], counts: _
     missing = how.room - sum(bool(new[item]) for item in (*chosen, *listed))
     if missing <= 0:
         return True
-    taken = set(chosen)
-    waiting = [item for item in items[new[items]].tolist() if item not in taken]
+    waiting = items[new[items] & ~np.isin(items, chosen)]
     while missing > 0:
         place = next((place for place in range(len(chosen) - 1, -1, -1) if not new[chosen[place]]), None)
         if place is None:
             return True
         counts.remove(chosen[place])
-        found = next((item for item in waiting if counts.add(item)), None)
-        if found is None:
+        allowed = np.flatnonzero(~counts.blocked(waiting))
+        if not len(allowed):
             counts.restore(chosen[place])
             return False
-        waiting.remove(found)
         del chosen[place]
-        chosen.append(found)
+        chosen.append(int(waiting[allowed[0]]))
+        counts.add(chosen[-1])
+        waiting = np.delete(waiting, allowed[0])
         missing -= 1
     return True
 

@@ -13,7 +13,7 @@ from attrformer.server import describing, schemas
 from attrformer.server.answering import Answer
 from attrformer.server.calls import EXPLAIN, RECOMMEND, SIMILAR
 from attrformer.server.errors import Refused
-from attrformer.server.options import MOST_EXPLAINED, MOST_HISTORY
+from attrformer.server.options import MOST_DIVERSE, MOST_EXPLAINED, MOST_HISTORY
 from attrformer.server.pieces import InPieces
 from attrformer.server.schemas import ErrorAnswer
 from attrformer.server.state import Service
@@ -54,6 +54,7 @@ Here = Annotated[Service, Depends(service_of)]
 async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
     """What `Recommender.recommend` gives: ranked items for known users, or for histories of anybody."""
     _require_somebody(body)
+    _require_comparable(body)
     return _answer(await service.ask(RECOMMEND, body))
 
 
@@ -61,6 +62,7 @@ async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
 async def explain(body: schemas.ExplainBody, service: Here) -> Response:
     """What `Recommender.explain` gives: the parts that each score is the sum of, and what in the history spoke."""
     _require_somebody(body)
+    _require_comparable(body)
     _require_few(body)
     return _answer(await service.ask(EXPLAIN, body))
 
@@ -149,6 +151,14 @@ def _require_somebody(body: schemas.Whom) -> None:
         raise Refused(422, "invalid", "Nobody is asked about. Give users, histories or user_attributes.")
 
 
+def _require_comparable(body: schemas.RecommendBody | schemas.ExplainBody) -> None:
+    if body.diversity and body.k > MOST_DIVERSE:
+        message = (
+            f"diversity is asked for in lists of {body.k:,} items. Ask for {MOST_DIVERSE} at most, or leave it out."
+        )
+        raise Refused(422, "invalid", message)
+
+
 def _require_few(body: schemas.ExplainBody) -> None:
     people = max(len(given) for given in (body.users, body.histories, body.user_attributes) if given is not None)
     scores = people * (body.k if body.items is None else len(body.items))
@@ -162,7 +172,8 @@ def _answer(answer: Answer) -> Response:
     warnings = json.dumps(answer.warnings, ensure_ascii=False).encode("utf-8", "replace")
     pieces = list(answer.results)
     pieces[0] = b'{"model":%d,"results":%b' % (answer.generation, pieces[0])
-    pieces[-1] += b',"warnings":%b}' % warnings
+    notes = json.dumps(answer.notes, ensure_ascii=False).encode("utf-8", "replace")
+    pieces[-1] += b',"warnings":%b%b}' % (warnings, b',"notes":%b' % notes if answer.notes else b"")
     return InPieces(pieces, {"X-Answered-Together": str(answer.together)})
 
 

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from attrformer.server.fields import Attributes, Body, Chosen, ChosenByUser, Id, Name, RuleFields, Text
 from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K
-
-_I64 = 2**63
-
-Id = Annotated[StrictStr, Field(min_length=1, max_length=256)] | Annotated[StrictInt, Field(ge=-_I64, lt=_I64)]
-Name = Annotated[str, Field(min_length=1, max_length=256)]
-Text = Annotated[StrictStr, Field(max_length=1000)]
-Number = Annotated[StrictInt, Field(ge=-_I64, lt=_I64)] | Annotated[float, Field(allow_inf_nan=False, strict=True)]
-Value = Text | Number | bool | Annotated[list[Text], Field(max_length=100)] | None
-Attributes = Annotated[dict[Name, Value], Field(max_length=100)]
-
-
-class Body(BaseModel):
-    """A body that holds nothing but what is described."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Entry(BaseModel):
@@ -61,27 +47,31 @@ class Whom(Body):
     )
     k: Annotated[StrictInt, Field(ge=1, le=MOST_K)] = Field(10, description="Items for each.")
     hide_seen: bool = Field(True, description="Leave out what the history holds.")
-    candidates: Annotated[list[Id], Field(min_length=1, max_length=MOST_CHOSEN)] | None = Field(
-        None, description="Items to choose from; the whole catalogue where not given."
+    candidates: Chosen | ChosenByUser | None = Field(
+        None, description="Items to choose from, for everybody or by user; the whole catalogue where not given."
     )
-    exclude: Annotated[list[Id], Field(min_length=1, max_length=MOST_CHOSEN)] | None = Field(
-        None, description="Items never to give."
-    )
+    exclude: Chosen | ChosenByUser | None = Field(None, description="Items never to give, for everybody or by user.")
     on_unknown: Literal["raise", "warn", "skip"] = Field(
         "raise", description="What becomes of ids that the model does not know: 404, a warning in the answer, nothing."
     )
 
 
-class RecommendBody(Whom):
+class RecommendBody(Whom, RuleFields):
     """A request for recommendations."""
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"histories": [["item-0003", "item-0007"]], "k": 5}, {"users": ["user-0001"]}]},
+        json_schema_extra={
+            "examples": [
+                {"histories": [["item-0003", "item-0007"]], "k": 5},
+                {"users": ["user-0001"]},
+                {"users": ["user-0001"], "where": "price < 50", "at_most": {"brand": 2}},
+            ]
+        },
     )
 
 
-class ExplainBody(Whom):
+class ExplainBody(Whom, RuleFields):
     """A request for reasons."""
 
     model_config = ConfigDict(
@@ -135,6 +125,8 @@ class Item(BaseModel):
     title: str | None
     score: float
     rank: int
+    new: bool | None = Field(None, description="Only with new_items: whether the item is new.")
+    pinned: bool | None = Field(None, description="Only with pinned: whether the item is pinned.")
 
 
 class Recommended(BaseModel):
@@ -182,16 +174,25 @@ class Answered(BaseModel):
     warnings: list[str] = Field(default_factory=list, description="With on_unknown = warn.")
 
 
+class Note(BaseModel):
+    """Why a list is shorter than was asked for."""
+
+    user_id: str | int
+    note: str
+
+
 class RecommendAnswer(Answered):
     """Recommendations, in the order in which they were asked for."""
 
     results: list[Recommended]
+    notes: list[Note] = Field(default_factory=list, description="Lists that rules leave too short.")
 
 
 class ExplainAnswer(Answered):
     """Recommendations with reasons, in the order in which they were asked for."""
 
     results: list[Explained]
+    notes: list[Note] = Field(default_factory=list, description="Lists that rules leave too short.")
 
 
 class SimilarAnswer(Answered):
