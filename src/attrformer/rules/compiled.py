@@ -164,7 +164,7 @@ def _boosted(what: str | tuple[str, str], amount: float, values: ItemValues) -> 
     if isinstance(what, str):
         return Boosted(what, matching(parse(what), values, what), amount)
     column, value = what
-    return Boosted(f"{column} is {value}", with_value(known_column(column, values, "boost"), value), amount)
+    return Boosted(f"{column} is {value}", with_value(column, value, values, "boost"), amount)
 
 
 def _total(boosts: tuple[Boosted, ...], n_items: int) -> NDArray[np.float32] | None:

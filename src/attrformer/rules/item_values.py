@@ -36,6 +36,7 @@ class ItemValues:
 
     n_items: int
     columns: Mapping[str, Attribute] = field(default_factory=dict)
+    _codes: dict[str, dict[str, int]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, attributes: Mapping[str, Attribute], n_items: int) -> Self:
@@ -74,6 +75,16 @@ class ItemValues:
             old = columns.get(name) or _missing(new, self.n_items)
             columns[name] = joined(old, new).take(rows)
         return type(self)(self.n_items, columns)
+
+    def codes_of(self, name: str) -> Mapping[str, int]:
+        """The code of each value of a column.
+
+        Args:
+            name: of the column.
+        """
+        if name not in self._codes:
+            self._codes[name] = {value: code for code, value in enumerate(self.columns[name].vocabulary)}
+        return self._codes[name]
 
     def frame(self, names: list[str]) -> pl.DataFrame:
         """Some columns as a table: text, lists of text, numbers and times in UTC, null where missing.

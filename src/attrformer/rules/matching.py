@@ -96,20 +96,28 @@ def known_column(name: str, values: ItemValues, option: str) -> Attribute:
     return values.columns[name]
 
 
-def with_value(attribute: Attribute, value: str) -> Mask:
-    """The items that have a value, bool `[n]`; numbers and dates are written as text.
+def with_value(column: str, value: str, values: ItemValues, option: str) -> Mask:
+    """The items that have a value, bool `[n_items]`; numbers and dates are written as text.
 
     Args:
-        attribute: of any kind that rules read.
+        column: name of the column.
         value: as text.
+        values: of all items.
+        option: that names the column, for the error.
+
+    Raises:
+        ConfigurationError: there is no such column.
     """
+    attribute = known_column(column, values, option)
     if attribute.kind is AttributeKind.NUMERIC:
         number = _number(value)
         return np.zeros(len(attribute), bool) if number is None else attribute.numbers == number
     if attribute.kind is AttributeKind.TIME:
         date = date_of(value)
         return np.zeros(len(attribute), bool) if date is None else attribute.numbers == date.seconds
-    return _any_of(attribute, np.array([each == value for each in attribute.vocabulary], dtype=bool))
+    wanted = np.zeros(len(attribute.vocabulary), dtype=bool)
+    wanted[[code for code in [values.codes_of(column).get(value)] if code is not None]] = True
+    return _any_of(attribute, wanted)
 
 
 def has_value(attribute: Attribute) -> Mask:
@@ -198,7 +206,9 @@ class _Matcher:
                 numbers.add(value)
             else:
                 raise self._fail(column, "holds no times. Write text in quotation marks")
-        wanted = np.array([value in texts for value in attribute.vocabulary], dtype=bool)
+        codes = self._values.codes_of(column.name)
+        wanted = np.zeros(len(attribute.vocabulary), dtype=bool)
+        wanted[[codes[value] for value in texts if value in codes]] = True
         if numbers:
             wanted |= np.isin(self._vocabulary_numbers(column, attribute), list(numbers))
         return wanted
@@ -217,9 +227,12 @@ class _Matcher:
         return numbers
 
     def _vocabulary_numbers(self, column: Column, attribute: Attribute) -> NDArray[np.float64]:
-        numbers = [_number(value) for value in attribute.vocabulary]
-        if any(number is None for number in numbers):
-            raise self._fail(column, f"holds text, such as '{attribute.vocabulary[0]}'. Write text in quotation marks")
+        numbers = []
+        for value in attribute.vocabulary:
+            number = _number(value)
+            if number is None:
+                raise self._fail(column, f"holds text, such as '{value}'. Write text in quotation marks")
+            numbers.append(number)
         return np.array(numbers, dtype=np.float64)
 
     def _as_number(self, column: Column, attribute: Attribute, value: Value) -> float:

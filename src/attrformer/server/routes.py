@@ -13,7 +13,7 @@ from attrformer.server import describing, schemas
 from attrformer.server.answering import Answer
 from attrformer.server.calls import EXPLAIN, RECOMMEND, SIMILAR
 from attrformer.server.errors import Refused
-from attrformer.server.options import MOST_DIVERSE, MOST_EXPLAINED, MOST_HISTORY
+from attrformer.server.options import MOST_DIVERSE, MOST_EXPLAINED, MOST_HISTORY, MOST_RULES, MOST_WORDS
 from attrformer.server.pieces import InPieces
 from attrformer.server.schemas import ErrorAnswer
 from attrformer.server.state import Service
@@ -54,7 +54,7 @@ Here = Annotated[Service, Depends(service_of)]
 async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
     """What `Recommender.recommend` gives: ranked items for known users, or for histories of anybody."""
     _require_somebody(body)
-    _require_comparable(body)
+    _require_affordable(body)
     return _answer(await service.ask(RECOMMEND, body))
 
 
@@ -62,7 +62,7 @@ async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
 async def explain(body: schemas.ExplainBody, service: Here) -> Response:
     """What `Recommender.explain` gives: the parts that each score is the sum of, and what in the history spoke."""
     _require_somebody(body)
-    _require_comparable(body)
+    _require_affordable(body)
     _require_few(body)
     return _answer(await service.ask(EXPLAIN, body))
 
@@ -151,12 +151,18 @@ def _require_somebody(body: schemas.Whom) -> None:
         raise Refused(422, "invalid", "Nobody is asked about. Give users, histories or user_attributes.")
 
 
-def _require_comparable(body: schemas.RecommendBody | schemas.ExplainBody) -> None:
+def _require_affordable(body: schemas.RecommendBody | schemas.ExplainBody) -> None:
+    """Refuses rules that would take long to prepare or to apply."""
     if body.diversity and body.k > MOST_DIVERSE:
-        message = (
-            f"diversity is asked for in lists of {body.k:,} items. Ask for {MOST_DIVERSE} at most, or leave it out."
-        )
-        raise Refused(422, "invalid", message)
+        problem = f"diversity is asked for in lists of {body.k:,} items. Ask for {MOST_DIVERSE} at most"
+        raise Refused(422, "invalid", f"{problem}, or leave it out.")
+    boosts = body.boost or []
+    words = [boost[0] for boost in boosts] if isinstance(boosts, list) else []
+    count = len(boosts) if isinstance(boosts, list) else sum(map(len, boosts.values()))
+    length = len(body.where or "") + sum(map(len, words))
+    if length > MOST_WORDS or count > MOST_RULES:
+        problem = f"{count:,} boosts are asked for, and conditions of {length:,} characters"
+        raise Refused(422, "invalid", f"{problem}. Give {MOST_RULES} boosts and {MOST_WORDS:,} characters at most.")
 
 
 def _require_few(body: schemas.ExplainBody) -> None:
