@@ -33,7 +33,13 @@ RULES: tuple[dict[str, Any], ...] = (
     {"where": "stock > 0", "item_values": {f"item-{n:04d}": {"stock": n % 3} for n in range(1, 80)}},
     {"candidates": {"user-0001": ["item-0005", "item-0006"], "user-0002": []}},
     {"exclude": {"user-0002": [f"item-{n:04d}" for n in range(1, 40)]}},
-    {"where": "price > 5", "at_most": {"brand": 2}, "diversity": 0.2, "pinned": ["item-0005"], "exclude": ["item-0006"]},
+    {
+        "where": "price > 5",
+        "at_most": {"brand": 2},
+        "diversity": 0.2,
+        "pinned": ["item-0005"],
+        "exclude": ["item-0006"],
+    },
 )
 
 
