@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.rules.references import ranked, reference
 
 from attrformer.rules.selection import Limit, Selection, pool_size, select
 
@@ -21,75 +22,9 @@ def limit_of(values: dict[int, list[int]], most: int, column: str = "brand") -> 
     return Limit(column, most, offsets, np.array([value for row in rows for value in row], dtype=np.int32))
 
 
-def ranked(scores: list[float]) -> tuple[Any, Any]:
-    order = sorted(range(len(scores)), key=lambda item: (-scores[item], item))
-    return np.array(order, dtype=np.int64), np.array([scores[item] for item in order])
-
-
 def likeness(item: int, others: Any) -> Any:
     """1 for the same remainder by 3, and a little for near numbers."""
     return np.array([0.9 * (item % 3 == other % 3) + 0.1 / (1 + abs(item - other)) for other in others.tolist()])
-
-
-def allowed(item: int, listed: list[int], limits: list[tuple[dict[int, list[int]], int]]) -> bool:
-    """Whether an item may join a list, counted anew each time."""
-    for values, most in limits:
-        for value in values[item]:
-            if sum(value in values[other] for other in listed) >= most:
-                return False
-    return True
-
-
-def reference(
-    scores: list[float],
-    k: int,
-    limits: list[tuple[dict[int, list[int]], int]],
-    diversity: float,
-    new: set[int],
-    share: float,
-    pinned: dict[int, int],
-) -> list[int]:
-    """Everything by its definition, one item after the other."""
-    items, _ = ranked(scores)
-    rest = [item for item in items.tolist() if item not in pinned.values()]
-    pins = [pinned[position] for position in sorted(pinned)]
-    wanted, chosen = k - len(pins), list[int]()
-    if diversity > 0:
-        pool = rest[: max(100, 5 * k)]
-        low, high = min((scores[i] for i in pool), default=0.0), max((scores[i] for i in pool), default=0.0)
-        while len(chosen) < wanted:
-            open_items = [i for i in pool if i not in chosen and allowed(i, pins + chosen, limits)]
-            if not open_items:
-                break
-
-            def worth(item: int) -> float:
-                relevance = (scores[item] - low) / (high - low) if high > low else 1.0
-                alike = max((float(likeness(other, np.array([item]))[0]) for other in pins + chosen), default=0.0)
-                return (1 - diversity) * relevance - diversity * alike
-
-            chosen.append(max(open_items, key=worth))
-    for item in rest:
-        if len(chosen) < wanted and item not in chosen and allowed(item, pins + chosen, limits):
-            chosen.append(item)
-    room = min(k, int(np.ceil(share * k - 1e-9)))
-    while sum(item in new for item in pins + chosen) < room:
-        old = [item for item in chosen if item not in new]
-        if not old:
-            break
-        others = [item for item in chosen if item != old[-1]]
-        more = [i for i in rest if i in new and i not in chosen and allowed(i, pins + others, limits)]
-        if not more:
-            break
-        chosen = [*others, more[0]]
-    found, rest = list[int](), list(chosen)
-    for position in range(1, k + 1):
-        if position in pinned:
-            found.append(pinned[position])
-        elif rest:
-            found.append(rest.pop(0))
-        else:
-            break
-    return found + [pinned[position] for position in sorted(pinned) if pinned[position] not in found]
 
 
 def selected(
@@ -160,7 +95,7 @@ def test_a_list_is_what_the_definitions_say(data: Any, scores: list[float], k: i
     items = data.draw(st.lists(st.integers(0, n - 1), min_size=count, max_size=count, unique=True))
     positions = data.draw(st.lists(st.integers(1, k), min_size=count, max_size=count, unique=True))
     pinned = dict(zip(positions, items, strict=True))
-    right = reference(scores, k, limits, diversity, new, share, pinned)
+    right = reference(scores, k, limits, diversity, new, share, pinned, likeness)
     assert selected(scores, k, limits, diversity, new, share, pinned) == right
     # From fewer items the list is the same, or it is said that these do not do.
     if not diversity:
@@ -179,4 +114,4 @@ def test_the_pool_of_diversity_grows_with_the_list() -> None:
     assert [pool_size(k) for k in (1, 20, 21, 200)] == [100, 100, 105, 1000]
     scores = [float(-item) for item in range(150)]
     found = selected(scores, 3, [], 1.0, set(), 0.0, {})
-    assert found == reference(scores, 3, [], 1.0, set(), 0.0, {}) and max(found) < 100
+    assert found == reference(scores, 3, [], 1.0, set(), 0.0, {}, likeness) and max(found) < 100
