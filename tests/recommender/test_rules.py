@@ -135,7 +135,7 @@ def test_lists_under_rules_are_those_of_their_definition(
 
 def test_room_for_new_items(model: AttrFormer, dataset: Dataset, table: pl.DataFrame) -> None:
     never = {int(item) for item in np.flatnonzero(model.fitted.relations.popularity <= 0)}
-    for within, new in ((None, never), ("20d", never | new_codes(dataset, 20))):
+    for within, new in ((None, never), ("240d", never | new_codes(dataset, 240))):
         assert len(new) < 120 and (within is None or new)
         rule = {"share": 0.5} | ({} if within is None else {"within": within})
         found = model.recommend(USERS, k=K, new_items=rule)
@@ -148,13 +148,13 @@ def test_room_for_new_items(model: AttrFormer, dataset: Dataset, table: pl.DataF
 
 def test_everything_together(model: AttrFormer, dataset: Dataset, table: pl.DataFrame) -> None:
     never = {int(item) for item in np.flatnonzero(model.fitted.relations.popularity <= 0)}
-    new = never | new_codes(dataset, 90)
+    new = never | new_codes(dataset, 250)
     rules = Rules(
         where="price < 60",
         boost=[("price < 20", 1.5)],
         at_most={"brand": 1},
         diversity=0.3,
-        new_items={"share": 0.4, "within": "90d"},
+        new_items={"share": 0.4, "within": "250d"},
         pinned={3: "item-0006"},
     )
     found = model.recommend(USERS, k=K, rules=rules, exclude=["item-0010", "item-0011"])
