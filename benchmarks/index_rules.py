@@ -142,16 +142,17 @@ def give_values(model: Any, seed: int) -> None:
 def prepare(model: Any) -> tuple[dict[str, Any], dict[str, float]]:
     """The choice that each rule makes, and the milliseconds that preparing it took."""
     from attrformer.recommender.choice import Choice
-    from attrformer.recommender.shop_rules import ShopRules
+    from attrformer.recommender.shop_rules import compiled
     from attrformer.recommender.unknown import REFUSE
+    from attrformer.rules.request import ShopRules
 
     choices, prepared = {}, {}
     for name, rules in RULES.items():
         start = time.perf_counter()
         shop = ShopRules.read(rules)
-        compiled = None if shop is None else shop.compiled(model.fitted, REFUSE)
+        found = None if shop is None else compiled(shop, model.fitted, REFUSE)
         prepared[name] = (time.perf_counter() - start) * 1e3
-        choices[name] = Choice(K, rules=compiled)
+        choices[name] = Choice(K, rules=found)
     return choices, prepared
 
 

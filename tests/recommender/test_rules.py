@@ -307,7 +307,7 @@ def test_a_list_that_rules_leave_too_short_says_why(model: AttrFormer, dataset: 
         ({"where": "prise < 3"}, RuleError, "Did you mean 'price'"),
         ({"where": pl.col("prise") < 3}, ConfigurationError, "Did you mean 'price'"),
         ({"where": 5}, ConfigurationError, "where"),
-        ({"wher": "price < 3"}, ConfigurationError, "Did you mean where"),
+        ({"rules": {"wher": "price < 3"}}, ConfigurationError, "Did you mean where"),
         ({"at_most": {"bran": 1}}, ConfigurationError, "Did you mean 'brand'"),
         ({"boost": {"bran": {"X": 1}}}, ConfigurationError, "Did you mean 'brand'"),
         ({"pinned": ["thing"]}, UnknownIdError, "pinned: 'thing'"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrformer.data.frames import native_like
 from attrformer.recommender import explaining, ranking
@@ -10,12 +10,8 @@ from attrformer.recommender.choice import Choice
 from attrformer.recommender.fitted_model import FittedModel
 from attrformer.recommender.query import Query
 from attrformer.recommender.requests import Request
-from attrformer.recommender.shop_rules import RuleArguments
 from attrformer.recommender.similar import similar_items
 from attrformer.recommender.unknown import CATALOGUE, REFUSE, chosen_items, id_series
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class Answering(FittedModel):
@@ -32,7 +28,14 @@ class Answering(FittedModel):
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: str = "raise",
-        **rules: Unpack[RuleArguments],
+        where: Any = None,
+        boost: Any = None,
+        at_most: Any = None,
+        diversity: float | None = None,
+        new_items: Any = None,
+        pinned: Any = None,
+        item_values: Any = None,
+        rules: Any = None,
     ) -> Any:
         """The best items for known users, for new users with a history, and for new users with attributes only.
 
@@ -56,8 +59,15 @@ class Answering(FittedModel):
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
-            **rules: what the shop wants of the lists: `where`, `boost`, `at_most`, `diversity`, `new_items`, `pinned`,
-                `item_values`, or several of them as `rules`; see `RuleArguments`.
+            where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
+            boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
+            at_most: items with the same value of a column in one list, {column: count}.
+            diversity: from 0, by score alone, to 1, by how unlike items are to those before them.
+            new_items: room for new items, {"share": 0.1, "within": "30d"}.
+            pinned: items by position, {1: item}, or a list of items for the first positions.
+            item_values: attribute values that have changed, such as stock: a table with `item_id`, or a mapping of item
+                id to {column: value}.
+            rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
@@ -71,7 +81,8 @@ class Answering(FittedModel):
                 model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
             CheckpointError: a rule reads item attributes, and the model was saved without their values.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, rules)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         fitted = self.fitted
         request, choice = query.read(fitted)
         found = ranking.recommend(fitted, request, choice)
@@ -89,7 +100,14 @@ class Answering(FittedModel):
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: str = "raise",
-        **rules: Unpack[RuleArguments],
+        where: Any = None,
+        boost: Any = None,
+        at_most: Any = None,
+        diversity: float | None = None,
+        new_items: Any = None,
+        pinned: Any = None,
+        item_values: Any = None,
+        rules: Any = None,
     ) -> tuple[Request, Choice]:
         """The users and the choice of items that `recommend` reads from its arguments, to compute results in blocks.
 
@@ -109,8 +127,15 @@ class Answering(FittedModel):
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
-            **rules: what the shop wants of the lists: `where`, `boost`, `at_most`, `diversity`, `new_items`, `pinned`,
-                `item_values`, or several of them as `rules`; see `RuleArguments`.
+            where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
+            boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
+            at_most: items with the same value of a column in one list, {column: count}.
+            diversity: from 0, by score alone, to 1, by how unlike items are to those before them.
+            new_items: room for new items, {"share": 0.1, "within": "30d"}.
+            pinned: items by position, {1: item}, or a list of items for the first positions.
+            item_values: attribute values that have changed, such as stock: a table with `item_id`, or a mapping of item
+                id to {column: value}.
+            rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
 
         Returns:
             The users, and what may be recommended to them; `recommender.streaming` takes both.
@@ -123,7 +148,8 @@ class Answering(FittedModel):
                 model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
             CheckpointError: a rule reads item attributes, and the model was saved without their values.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, rules)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         return query.read(self.fitted)
 
     def explain(
@@ -138,7 +164,14 @@ class Answering(FittedModel):
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: str = "raise",
-        **rules: Unpack[RuleArguments],
+        where: Any = None,
+        boost: Any = None,
+        at_most: Any = None,
+        diversity: float | None = None,
+        new_items: Any = None,
+        pinned: Any = None,
+        item_values: Any = None,
+        rules: Any = None,
     ) -> Any:
         """Why items are ranked as they are: each score as a sum of components, and what stands behind each.
 
@@ -160,8 +193,15 @@ class Answering(FittedModel):
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
-            **rules: what the shop wants of the lists: `where`, `boost`, `at_most`, `diversity`, `new_items`, `pinned`,
-                `item_values`, or several of them as `rules`; see `RuleArguments`.
+            where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
+            boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
+            at_most: items with the same value of a column in one list, {column: count}.
+            diversity: from 0, by score alone, to 1, by how unlike items are to those before them.
+            new_items: room for new items, {"share": 0.1, "within": "30d"}.
+            pinned: items by position, {1: item}, or a list of items for the first positions.
+            item_values: attribute values that have changed, such as stock: a table with `item_id`, or a mapping of item
+                id to {column: value}.
+            rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
 
         Returns:
             A table `user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for the
@@ -177,7 +217,8 @@ class Answering(FittedModel):
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates or items is empty, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, rules)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         fitted = self.fitted
         request, choice = query.read(fitted)
         chosen = query.among(fitted, items, "items")

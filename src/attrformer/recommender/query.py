@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,11 @@ from numpy.typing import NDArray
 from attrformer.recommender.choice import Choice, ItemLists
 from attrformer.recommender.own_lists import is_for_each, own_lists
 from attrformer.recommender.requests import Request, read_request
-from attrformer.recommender.shop_rules import RuleArguments, ShopRules
+from attrformer.recommender.shop_rules import compiled
 from attrformer.recommender.short_lists import ShortLists
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, OnUnknown, chosen_items, id_series
-
-RULE_ARGUMENTS: Final = frozenset(RuleArguments.__annotations__)
-"""The arguments that are rules."""
+from attrformer.rules.request import ARGUMENTS, ShopRules
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +31,14 @@ class Query:
         candidates: external ids of the items to choose from, for everybody or by user; the whole catalogue where None.
         exclude: external ids of items never to recommend, for everybody or by user.
         on_unknown: what to do with unknown ids and attribute values: "raise", "warn" or "skip".
-        rules: arguments by name, as `RuleArguments` has them.
+        where: condition on item attributes, a text or a polars expression.
+        boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...].
+        at_most: items with the same value of a column in one list, {column: count}.
+        diversity: from 0, by score alone, to 1.
+        new_items: room for new items, {"share": 0.1, "within": "30d"}.
+        pinned: items by position, or a list of items for the first positions.
+        item_values: attribute values that have changed, a table or a mapping of item id to {column: value}.
+        rules: several of these together, as `Rules`, a mapping, or a YAML file.
     """
 
     users: Any = None
@@ -45,17 +49,38 @@ class Query:
     candidates: Any = None
     exclude: Any = None
     on_unknown: str = "raise"
-    rules: Mapping[str, Any] = field(default_factory=dict)
+    where: Any = None
+    boost: Any = None
+    at_most: Any = None
+    diversity: float | None = None
+    new_items: Any = None
+    pinned: Any = None
+    item_values: Any = None
+    rules: Any = None
 
-    @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> Query:
-        """A query of arguments by name, rules among the others.
-
-        Args:
-            arguments: as `recommend` takes them.
-        """
-        rules = {name: value for name, value in arguments.items() if name in RULE_ARGUMENTS}
-        return cls(**{name: value for name, value in arguments.items() if name not in rules}, rules=rules)
+    def ruled(
+        self,
+        where: Any,
+        boost: Any,
+        at_most: Any,
+        diversity: float | None,
+        new_items: Any,
+        pinned: Any,
+        item_values: Any,
+        rules: Any,
+    ) -> Query:
+        """The same query with rules; arguments as the fields have them."""
+        return replace(
+            self,
+            where=where,
+            boost=boost,
+            at_most=at_most,
+            diversity=diversity,
+            new_items=new_items,
+            pinned=pinned,
+            item_values=item_values,
+            rules=rules,
+        )
 
     def read(self, fitted: ModelState) -> tuple[Request, Choice]:
         """The users and the choice of items, in codes of the model.
@@ -70,7 +95,7 @@ class Query:
             CheckpointError: the rules read what the model does not have.
         """
         unknown = OnUnknown(self.on_unknown)
-        shop = ShopRules.read(self.rules)
+        shop = ShopRules.read({name: getattr(self, name) for name in ARGUMENTS}, self.rules)
         request = read_request(fitted, self.users, self.histories, self.user_attributes, unknown)
         own_candidates, candidates = self._split(fitted, request, self.candidates, "candidates")
         own_excluded, exclude = self._split(fitted, request, self.exclude, "exclude")
@@ -78,7 +103,7 @@ class Query:
         if exclude is not None:
             codes = unknown.known(fitted.knowledge.item_ids, id_series(exclude, "exclude"), "exclude", CATALOGUE)
             excluded = np.unique(codes[codes >= 0])
-        rules = None if shop is None else shop.compiled(fitted, unknown)
+        rules = None if shop is None else compiled(shop, fitted, unknown)
         choice = Choice(self.k, self.hide_seen, chosen, excluded, own_candidates, own_excluded, rules)
         return request, choice.telling(ShortLists(request.names)) if choice.ruled else choice
 

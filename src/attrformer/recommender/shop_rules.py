@@ -1,11 +1,9 @@
-"""The rules of a request: read from what a caller gives, and prepared for a model."""
+"""The rules of a request, prepared for a model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,106 +14,43 @@ from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.data.tables import Table, id_column, open_table, require_columns, require_distinct
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.paths import shown
 from attrformer.recommender.profiles import column_of
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, OnUnknown, id_series
 from attrformer.rules.compiled import CompiledRules, compile_rules
 from attrformer.rules.item_values import READABLE, ItemValues
-from attrformer.rules.options import RULES, NewItemsRule, Rules
-
-ITEM_VALUES: Final = "item_values"
-
-
-class RuleArguments(TypedDict, total=False):
-    """The rules that `recommend`, `explain` and `Index.search` take by keyword.
-
-    Args:
-        rules: several of them together, as `Rules`, a mapping, or a YAML file; the other arguments go before it.
-        where: condition on item attributes: a text, or a polars expression over the columns.
-        boost: what is added to scores: {column: {value: amount}} or [(condition, amount), ...].
-        at_most: items with the same value of a column in one list, {column: count}.
-        diversity: from 0, by score alone, to 1.
-        new_items: room for new items, {"share": 0.1, "within": "30d"}.
-        pinned: items by position, {1: item}, or a list of items for the first positions.
-        item_values: attribute values that have changed, such as price and stock: a table with `item_id`, or a mapping
-            of item id to {column: value}.
-    """
-
-    rules: Any
-    where: Any
-    boost: Any
-    at_most: Any
-    diversity: Any
-    new_items: Any
-    pinned: Any
-    item_values: Any
+from attrformer.rules.options import NewItemsRule
+from attrformer.rules.request import ITEM_VALUES, ShopRules
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ShopRules:
-    """The rules of one request.
+def compiled(shop: ShopRules, fitted: ModelState, unknown: OnUnknown) -> CompiledRules:
+    """The rules of a request by item codes of a model; what depends on the model only is computed once.
 
     Args:
-        rules: all but what is below.
-        expression: a polars expression that `where` was given as, or None.
-        item_values: attribute values as they were given, or None.
+        shop: the rules.
+        fitted: the model.
+        unknown: what becomes of pinned items that the model does not know.
+
+    Raises:
+        RuleError: a condition cannot be read, or does not fit the attributes.
+        ConfigurationError: a column does not exist, or new items cannot be told.
+        UnknownIdError: a pinned item is unknown.
+        CheckpointError: the model does not have what the rules read.
     """
+    if shop.expression is None and shop.item_values is None:
+        return fitted.rules.get(f"{unknown.action} {shop.rules.key}", lambda: _compile(shop, fitted, unknown))
+    return _compile(shop, fitted, unknown)
 
-    rules: Rules
-    expression: pl.Expr | None = None
-    item_values: Any = None
 
-    @classmethod
-    def read(cls, given: Mapping[str, Any]) -> ShopRules | None:
-        """The rules that the arguments of `recommend` say; None where there are none.
+def _compile(shop: ShopRules, fitted: ModelState, unknown: OnUnknown) -> CompiledRules:
+    ids, values = fitted.knowledge.item_ids, fitted.knowledge.item_values
+    if shop.item_values is not None:
+        values = _overlaid(fitted, ItemValues(len(ids)) if values is None else values, shop.item_values)
 
-        Args:
-            given: arguments by name, as `RuleArguments` has them.
+    def codes_of(pinned: list[Any]) -> NDArray[np.int64]:
+        return unknown.known(ids, id_series([str(item) for item in pinned], "pinned"), "pinned", CATALOGUE)
 
-        Raises:
-            ConfigurationError: there is no such argument, or it has a value that cannot be used.
-        """
-        named = {name: value for name, value in given.items() if value is not None}
-        base, values = named.pop("rules", None), named.pop(ITEM_VALUES, None)
-        expression = named.pop("where") if isinstance(named.get("where"), pl.Expr) else None
-        together = _together(base)
-        # Rules themselves say which names they do not know.
-        rules = Rules(**({name: getattr(together, name) for name in RULES} | named)) if named else together
-        if expression is not None:
-            rules = replace(rules, where=None)
-        if not rules and expression is None:
-            return None
-        return cls(rules, expression, values)
-
-    def compiled(self, fitted: ModelState, unknown: OnUnknown) -> CompiledRules:
-        """The rules by item codes of a model; what depends on the model only is computed once.
-
-        Args:
-            fitted: the model.
-            unknown: what becomes of pinned items that the model does not know.
-
-        Raises:
-            RuleError: a condition cannot be read, or does not fit the attributes.
-            ConfigurationError: a column does not exist, or new items cannot be told.
-            UnknownIdError: a pinned item is unknown.
-            CheckpointError: the model does not have what the rules read.
-        """
-        if self.expression is None and self.item_values is None:
-            return fitted.rules.get(f"{unknown.action} {self.rules.key}", lambda: self._compile(fitted, unknown))
-        return self._compile(fitted, unknown)
-
-    def _compile(self, fitted: ModelState, unknown: OnUnknown) -> CompiledRules:
-        ids, values = fitted.knowledge.item_ids, fitted.knowledge.item_values
-        if self.item_values is not None:
-            values = _overlaid(fitted, ItemValues(len(ids)) if values is None else values, self.item_values)
-
-        def codes_of(pinned: list[Any]) -> NDArray[np.int64]:
-            return unknown.known(ids, id_series([str(item) for item in pinned], "pinned"), "pinned", CATALOGUE)
-
-        return compile_rules(
-            self.rules, self.expression, values, len(ids), codes_of, lambda rule: new_items(fitted, rule)
-        )
+    return compile_rules(shop.rules, shop.expression, values, len(ids), codes_of, lambda rule: new_items(fitted, rule))
 
 
 def new_items(fitted: ModelState, rule: NewItemsRule) -> NDArray[np.bool_]:
@@ -144,19 +79,6 @@ def new_items(fitted: ModelState, rule: NewItemsRule) -> NDArray[np.bool_]:
     np.minimum.at(first, histories.items, histories.times)
     new |= first >= histories.times.max(initial=0) - rule.seconds
     return new
-
-
-def _together(given: Any) -> Rules:
-    """Several rules at once."""
-    if given is None:
-        return Rules()
-    if isinstance(given, Rules):
-        return given
-    if isinstance(given, Mapping):
-        return Rules.from_dict(given)
-    if isinstance(given, (str, Path)):
-        return Rules.from_yaml(given)
-    raise ConfigurationError(f"rules is {shown(given)}. Give Rules(...), a mapping of rules, or a YAML file.")
 
 
 def _overlaid(fitted: ModelState, values: ItemValues, given: Any) -> ItemValues:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,6 @@ from attrformer.recommender.model import Recommender
 from attrformer.recommender.query import Query
 from attrformer.recommender.requests import Group, Request
 from attrformer.recommender.ruled_lists import listed, tell_short
-from attrformer.recommender.shop_rules import RuleArguments
 from attrformer.recommender.state import ModelState
 from attrformer.retrieval.compiled import compiled_contributions
 from attrformer.retrieval.content import ContentGraph
@@ -34,9 +33,6 @@ from attrformer.retrieval.options import IndexOptions
 from attrformer.retrieval.readiness import anybody, checked, wants_graph
 from attrformer.retrieval.storage import fingerprint, load_index, save_index
 from attrformer.rules.selection import pool_size
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 Codes = NDArray[np.int64]
 
@@ -116,7 +112,14 @@ class Index:
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: str = "raise",
-        **rules: Unpack[RuleArguments],
+        where: Any = None,
+        boost: Any = None,
+        at_most: Any = None,
+        diversity: float | None = None,
+        new_items: Any = None,
+        pinned: Any = None,
+        item_values: Any = None,
+        rules: Any = None,
     ) -> Any:
         """The best items for each user, as `Recommender.recommend` returns them, found with the index.
 
@@ -138,8 +141,15 @@ class Index:
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
-            **rules: what the shop wants of the lists: `where`, `boost`, `at_most`, `diversity`, `new_items`, `pinned`,
-                `item_values`, or several of them as `rules`; see `RuleArguments`.
+            where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
+            boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
+            at_most: items with the same value of a column in one list, {column: count}.
+            diversity: from 0, by score alone, to 1, by how unlike items are to those before them.
+            new_items: room for new items, {"share": 0.1, "within": "30d"}.
+            pinned: items by position, {1: item}, or a list of items for the first positions.
+            item_values: attribute values that have changed, such as stock: a table with `item_id`, or a mapping of item
+                id to {column: value}.
+            rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
@@ -152,7 +162,8 @@ class Index:
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, rules)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         fitted = self._current()
         request, choice = query.read(fitted)
         if self._graph is None:

@@ -212,7 +212,7 @@ def _answered(served: Served, call: Call) -> tuple[pl.DataFrame, ShortLists | No
     if call.method == SIMILAR:
         return to_polars(model.similar_items(**arguments)), None
     items = arguments.pop("items", None)
-    query = Query.of(arguments)
+    query = Query(**arguments)
     request, choice = query.read(model.fitted)
     if call.method == EXPLAIN:
         chosen = query.among(model.fitted, items, "items")
@@ -235,7 +235,7 @@ def _frames(
         return
     with _heeding(call, caught):
         items = arguments.pop("items", None)
-        query = Query.of(arguments)
+        query = Query(**arguments)
         request, choice = query.read(model.fitted)
         items = query.among(model.fitted, items, "items")
     short += [] if choice.short is None else [choice.short]
