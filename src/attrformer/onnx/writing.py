@@ -136,6 +136,7 @@ def _describe(fitted: ModelState) -> Description:
         attributes=attributes if whole else {},
         levels=relations.levels if whole else {},
         neighbours=relations.neighbours if whole else None,
+        item_values=knowledge.item_values,
     )
 
 
