@@ -6,15 +6,18 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from tests.support.services import posted
 
 from attrformer import Rules
 from attrformer.data.frames import to_polars
 from attrformer.recommender import AttrFormer
+from attrformer.recommender.short_lists import ShortLists
 from attrformer.rules.options import RULES as NAMES
 from attrformer.rules.options import NewItemsRule, help_of
-from attrformer.server.calls import RECOMMEND, Call, join
+from attrformer.server.answers import notes_of
+from attrformer.server.calls import RECOMMEND, Call, Share, join
 from attrformer.server.fields import NewItems, RuleFields
 from attrformer.server.state import Service
 
@@ -89,6 +92,32 @@ def test_a_list_that_rules_leave_too_short_says_why(service: Service) -> None:
 def test_notes_of_calls_that_are_answered_together_keep_their_numbers(service: Service) -> None:
     alone = posted(service, "/v1/recommend", {"histories": [HISTORY, HISTORY], "k": 3, "where": "price < 0"}).json()
     assert [note["user_id"] for note in alone["notes"]] == [0, 1]
+
+
+def test_each_of_several_calls_gets_its_own_notes() -> None:
+    short = ShortLists(pl.Series(["0", "1", "2"]))
+    for place in (1, 2):
+        short.add(place, 1, 3, 80, {"where": 79})
+    call = Call(RECOMMEND, {"histories": [HISTORY]})
+    assert notes_of(call, Share(0, {"0": 0}), short) == []
+    said = "1 of 3 items: of 80, where leaves out 79."
+    assert notes_of(call, Share(1, {"1": 0, "2": 1}), short) == [
+        {"user_id": 0, "note": said},
+        {"user_id": 1, "note": said},
+    ]
+    assert notes_of(call, Share(0, None), None) == []
+
+
+def test_odd_values_of_items_are_refused_or_read(service: Service) -> None:
+    for values in (
+        {"item_id": 3, "title": "x"},
+        {"price": None},
+        {"price": [1]},
+        {"price": "much"},
+        {"odd": [True, "x"]},
+    ):
+        answer = posted(service, "/v1/recommend", WHOM | {"where": "price < 1", "item_values": {"item-0001": values}})
+        assert answer.status_code in (200, 422), answer.text
 
 
 def test_without_rules_nothing_is_said_of_them(service: Service) -> None:

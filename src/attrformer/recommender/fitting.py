@@ -13,7 +13,6 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Split, Targets
@@ -27,7 +26,12 @@ from attrformer.models.registry import build_network, is_own
 from attrformer.models.relation_leak_check import check_relations
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
-from attrformer.recommender.known_later import edges_read, protocol_marks, tell_what_is_known_later
+from attrformer.recommender.known_later import (
+    after_the_fact_marks,
+    edges_read,
+    protocol_marks,
+    tell_what_is_known_later,
+)
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
@@ -198,20 +202,13 @@ class Fit:
             dropout=settled["dropout"],
             precision=settled["precision"],
             selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
-            f"{protocol_marks(dataset, relations)}{_after_the_fact(dataset)}",
+            f"{protocol_marks(dataset, relations)}{after_the_fact_marks(dataset)}",
             item_values=ItemValues.of(dataset.item_attributes, dataset.item_count),
         )
         fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
         fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
         return fitted
-
-
-def _after_the_fact(dataset: Dataset) -> str:
-    """What the protocol line says of attributes that know of the interactions to be predicted."""
-    columns = (*dataset.item_attributes, *dataset.user_attributes, *dataset.sequences.behaviours)
-    named = [name for name in columns if after_the_fact(name)]
-    return f" | attributes computed after the fact: {', '.join(named)}" if named else ""
 
 
 def make_examples(

@@ -37,7 +37,8 @@ def compiled(shop: ShopRules, fitted: ModelState, unknown: OnUnknown) -> Compile
         UnknownIdError: a pinned item is unknown.
         CheckpointError: the model does not have what the rules read.
     """
-    if shop.expression is None and shop.item_values is None:
+    # Whoever is to be warned of unknown ids is warned each time.
+    if shop.expression is None and shop.item_values is None and unknown.action != "warn":
         return fitted.rules.get(f"{unknown.action} {shop.rules.key}", lambda: _compile(shop, fitted, unknown))
     return _compile(shop, fitted, unknown)
 
@@ -114,7 +115,7 @@ def _table_of(given: Any) -> Table:
             fix="Give {'item': {'column': value}, ...} or a table with a column item_id",
             source=ITEM_VALUES,
         )
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in (ITEM, TITLE)))
     columns = [id_series(given.keys(), ITEM).rename(ITEM)]
     columns += [column_of(str(name), [row.get(name) for row in rows]) for name in names]
     return Table(pl.DataFrame(columns), ITEM_VALUES)
