@@ -151,10 +151,8 @@ def _found(asked: Asked, choice: Choice, listed: list[int], k: int) -> tuple[Cod
 def _open_sums(asked: Asked, choice: Choice, listed: list[int]) -> Sums:
     """What relations and boosts add to every item, with -inf for what may not be chosen."""
     sums, rules = asked.sums(), choice.rules
-    if rules is not None and rules.boost is not None:
-        np.add(sums.total, rules.boost, out=sums.total)
-    if rules is not None and rules.open is not None:
-        np.copyto(sums.total, np.float32(-np.inf), where=~rules.open)
+    if rules is not None and rules.added is not None:
+        np.add(sums.total, rules.added, out=sums.total)
     if choice.hide_seen:
         sums.close(asked.history)
     if choice.excluded is not None:

@@ -46,6 +46,7 @@ class CompiledRules:
         open_items: int64, the codes of the same, ascending.
         boosts: what is boosted, in the order of the rules.
         boost: float32 `[n_items]`, their sum; None where there is none.
+        added: float32 `[n_items]`, the same, and -inf for what may not be recommended; None where it would be 0.
         limits: of `at_most`.
         diversity: from 0 to 1.
         new: bool `[n_items]`, which items are new; None where none is given room.
@@ -58,6 +59,7 @@ class CompiledRules:
     open_items: NDArray[np.int64] | None = None
     boosts: tuple[Boosted, ...] = ()
     boost: NDArray[np.float32] | None = None
+    added: NDArray[np.float32] | None = None
     limits: tuple[Limit, ...] = ()
     diversity: float = 0.0
     new: Mask | None = None
@@ -130,13 +132,15 @@ def compile_rules(
         more = matching_expression(expression, held)
         opened = more if opened is None else opened & more
     boosts = tuple(_boosted(what, amount, held) for what, amount in rules.boosts)
+    boost = _total(boosts, n_items)
     pinned = codes_of([item for _, item in rules.pinned]) if rules.pinned else np.empty(0, np.int64)
     return CompiledRules(
         n_items,
         opened,
         None if opened is None else np.flatnonzero(opened),
         boosts,
-        _total(boosts, n_items),
+        boost,
+        _added(opened, boost),
         tuple(_limit(column, most, held) for column, most in rules.at_most.items()),
         rules.diversity,
         None if rules.new_items is None else is_new(rules.new_items),
@@ -174,6 +178,14 @@ def _total(boosts: tuple[Boosted, ...], n_items: int) -> NDArray[np.float32] | N
     for each in boosts:
         total[each.items] += each.amount
     return total.astype(np.float32)
+
+
+def _added(opened: Mask | None, boost: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    if opened is None:
+        return boost
+    added = np.zeros(len(opened), dtype=np.float32) if boost is None else boost.copy()
+    added[~opened] = -np.inf
+    return added
 
 
 def _limit(column: str, most: int, values: ItemValues) -> Limit:
