@@ -261,11 +261,11 @@ def test_explain_explains_the_same_list_and_boosts_are_a_component(model: AttrFo
     assert first.select(found.columns).drop("score").equals(found.drop("score"))
     sums = explained.group_by("user_id", "item_id", maintain_order=True).agg(pl.col("contribution").sum())
     np.testing.assert_allclose(sums["contribution"].to_numpy(), found["score"].to_numpy(), atol=1e-4)
-    boosted = explained.filter((pl.col("part") == "rule") & (pl.col("contribution") != 0))
+    boosted = explained.filter((pl.col("component") == "rule") & (pl.col("contribution") != 0))
     assert set(boosted["value"]) <= {"brand is Lumaro (+3)", "brand is Tammont (-1.5)"} and len(boosted)
     assert set(boosted["reason"]) <= {"Raised by a rule: brand is Lumaro", "Lowered by a rule: brand is Tammont"}
     given = model.explain(USERS[:1], items=["item-0006", "item-0001"], boost=rules["boost"], where="price < 0")
-    assert set(given["item_id"]) == {"item-0006", "item-0001"} and "rule" in given["part"].to_list()
+    assert set(given["item_id"]) == {"item-0006", "item-0001"} and "rule" in given["component"].to_list()
 
 
 def test_people_without_a_history_get_rules_too(model: AttrFormer) -> None:

@@ -77,9 +77,9 @@ def test_explain_explains_the_list_under_rules(service: Service, loaded: AttrFor
     explained = [(r["user_id"], i) for r in answer.json()["results"] for i in r["items"]]
     assert [(user, item["item_id"]) for user, item in explained] == [(r["user_id"], r["item_id"]) for r in wanted]
     for _, item in explained:
-        assert sum(part["contribution"] for part in item["parts"]) == pytest.approx(item["score"], abs=1e-4)
-        assert [part["part"] for part in item["parts"]].count("rule") == 1
-        assert "pinned" in item and "pinned" not in item["parts"][0]
+        assert sum(each["contribution"] for each in item["components"]) == pytest.approx(item["score"], abs=1e-4)
+        assert [each["component"] for each in item["components"]].count("rule") == 1
+        assert "pinned" in item and "pinned" not in item["components"][0]
 
 
 def test_a_list_that_rules_leave_too_short_says_why(service: Service) -> None:

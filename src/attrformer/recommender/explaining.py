@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.columns import CONTRIBUTION, COUNT, HISTORY, ITEM, PART, RANK, REASON, SCORE, USER, VALUE
+from attrformer.columns import COMPONENT, CONTRIBUTION, COUNT, HISTORY, ITEM, RANK, REASON, SCORE, USER, VALUE
 from attrformer.models.memory_batches import together
 from attrformer.recommender.attributions import Attributor, Explained
 from attrformer.recommender.choice import Choice
@@ -141,7 +141,9 @@ def _told(
         found = boosts_of(choice, asked.items.cpu().numpy()) if name == RULE else attributor.attributions(name, added)
         spoken = _columns(fitted, found)
         place = (pl.Series(_OWNER, owner), pl.lit(order, pl.Int64).alias(_ORDER))
-        frames.append(frame.with_columns(pl.lit(name).alias(PART), pl.Series(CONTRIBUTION, added), *spoken, *place))
+        frames.append(
+            frame.with_columns(pl.lit(name).alias(COMPONENT), pl.Series(CONTRIBUTION, added), *spoken, *place)
+        )
     return pl.concat(frames)
 
 
@@ -172,12 +174,6 @@ def _nothing(fitted: ModelState, request: Request, choice: Choice | None) -> pl.
     ids = fitted.knowledge.item_ids.values.dtype
     kinds: dict[str, Any] = {USER: request.names.dtype, ITEM: ids, SCORE: pl.Float32, RANK: pl.Int64}
     kinds |= dict.fromkeys(marks_of(choice, np.empty(0, dtype=np.int64)), pl.Boolean)
-    kinds |= {
-        PART: pl.String,
-        CONTRIBUTION: pl.Float32,
-        HISTORY: ids,
-        VALUE: pl.String,
-        COUNT: pl.Int64,
-        REASON: pl.String,
-    }
+    kinds |= {COMPONENT: pl.String, CONTRIBUTION: pl.Float32, HISTORY: ids}
+    kinds |= {VALUE: pl.String, COUNT: pl.Int64, REASON: pl.String}
     return pl.DataFrame(schema=kinds)

@@ -22,8 +22,10 @@ Codes = NDArray[np.int64]
 
 
 def is_for_each(given: Any) -> bool:
-    """Whether items are given for each user: a mapping, a table, or a file."""
-    return isinstance(given, (Mapping, Path)) or hasattr(given, "columns")
+    """Whether items are given for each user: by a mapping, a table with a column of users, or a file."""
+    # The columns of a table of Arrow are arrays.
+    columns = getattr(given, "column_names", getattr(given, "columns", ()))
+    return isinstance(given, (Mapping, Path)) or USER in list(columns)
 
 
 def own_lists(fitted: ModelState, names: pl.Series, given: Any, what: str, unknown: OnUnknown) -> ItemLists:

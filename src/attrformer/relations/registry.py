@@ -38,7 +38,18 @@ BUILT_IN: Final[tuple[type[Relation], ...]] = (
 """In the order in which they are built, and in which their modules draw random numbers."""
 
 _NAMES: Final = frozenset(
-    {"near", "wide", "next", "indirect", "moment", "identity", "neighbours", "time_gap", "content", "popularity"}
+    {
+        "cooccurrence_near",
+        "cooccurrence_wide",
+        "cooccurrence_next",
+        "indirect",
+        "time_bucket",
+        "repeat",
+        "similar_users",
+        "time_gap",
+        "content",
+        "popularity",
+    }
 )
 """Names of relations, and of what stands beside them in explanations, that none from outside may have."""
 
