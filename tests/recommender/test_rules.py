@@ -370,28 +370,26 @@ def test_damaged_values_are_refused(model: AttrFormer, tmp_path: Path) -> None:
 
 def test_streams_into_a_file_follow_the_rules(model: AttrFormer, tmp_path: Path) -> None:
     rules: dict[str, Any] = {"where": "price < 60", "at_most": {"brand": 1}, "new_items": {"share": 0.2}}
-    request, choice = model.question(k=K, **rules)
+    request, choice = model.query(k=K, **rules)
     write_recommendations(model.fitted, request, choice, tmp_path / "all.parquet", save_every=64)
     # Other blocks of histories round otherwise.
     assert_frame_equal(pl.read_parquet(tmp_path / "all.parquet"), model.recommend(k=K, **rules), abs_tol=1e-5)
     marks = {fingerprint(model.fitted, request, choice, 64)}
     for more in ({"where": "price < 50"}, {"at_most": {"brand": 2}}, {"diversity": 0.1}, {"pinned": ["item-0001"]}):
-        marks.add(fingerprint(model.fitted, *model.question(k=K, **(rules | more)), 64))
-    marks.add(fingerprint(model.fitted, *model.question(k=K, **rules, exclude={USERS[0]: ["item-0001"]}), 64))
+        marks.add(fingerprint(model.fitted, *model.query(k=K, **(rules | more)), 64))
+    marks.add(fingerprint(model.fitted, *model.query(k=K, **rules, exclude={USERS[0]: ["item-0001"]}), 64))
     assert len(marks) == 6
 
 
 def test_rules_are_prepared_once(model: AttrFormer) -> None:
-    choices = [model.question(USERS[:1], where="price < 33")[1] for _ in range(2)]
+    choices = [model.query(USERS[:1], where="price < 33")[1] for _ in range(2)]
     assert choices[0].rules is choices[1].rules is not None
-    others = [
-        model.question(USERS[:1], where="price < 33", item_values={"item-0001": {"price": 1}})[1] for _ in range(2)
-    ]
+    others = [model.query(USERS[:1], where="price < 33", item_values={"item-0001": {"price": 1}})[1] for _ in range(2)]
     assert others[0].rules is not others[1].rules
 
 
 def test_answers_without_rules_take_the_path_they_took(model: AttrFormer) -> None:
-    request, choice = model.question(USERS, k=K, candidates=["item-0001", "item-0002"])
+    request, choice = model.query(USERS, k=K, candidates=["item-0001", "item-0002"])
     assert not choice.ruled and choice.short is None
     found = recommend(model.fitted, request, choice)
     assert found.columns == ["user_id", "item_id", "score", "rank"]

@@ -182,7 +182,7 @@ class Index:
         contexts: Sequences,
         choice: Choice,
         values: dict[str, Codes] | None = None,
-        places: Codes | None = None,
+        positions: Codes | None = None,
     ) -> list[tuple[Codes, NDArray[np.float32]]]:
         """The same for histories in codes of the model.
 
@@ -191,7 +191,7 @@ class Index:
             contexts: their histories, at least one interaction each.
             choice: what may be recommended.
             values: int64 `[b]` codes by user attribute, where they are not those that the model has of the users.
-            places: int64 `[b]`, places in the request, where the choice holds lists for each user.
+            positions: int64 `[b]`, positions in the request, where the choice holds lists for each user.
 
         Returns:
             For each history item codes and scores, best first.
@@ -215,7 +215,7 @@ class Index:
             contributions = compiled_contributions(outputs.parts, row)
             sums, place = (
                 partial(self._memory.sums, outputs.names, contributions),
-                row if places is None else places[row],
+                row if positions is None else positions[row],
             )
             asked = Asked(hidden[row], table, contributions, sums, named[row], history, int(place))
             found.append(best_listed(asked, choice, alike))
