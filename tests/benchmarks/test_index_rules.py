@@ -21,5 +21,5 @@ def test_every_rule_is_measured_beside_none(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     figures = json.loads(out.read_text())["sizes"]["400"]
     assert figures["rules"]["none"]["times"] == 1.0 and len(figures["rules"]) == len(done.stdout.splitlines()) == 10
-    assert all(each["recall"] == 1.0 and each["p50_ms"] > 0 for each in figures["rules"].values())
+    assert all(each["recall"] > 0.9 and each["p50_ms"] > 0 for each in figures["rules"].values())
     assert {"cpu", "threads", "commit", "load"} <= set(figures["hardware"])

@@ -24,6 +24,7 @@ def recommend(
     seen: Annotated[bool, typer.Option("--seen", help="Also recommend what the user already had.")] = False,
     candidates: query.Candidates = None,
     exclude: query.Exclude = None,
+    as_of: query.AsOf = None,
     candidates_file: shop.CandidatesFile = None,
     exclude_file: shop.ExcludeFile = None,
     where: shop.Where = None,
@@ -66,6 +67,7 @@ def recommend(
         "hide_seen": not seen,
         "candidates": shop.each_or_all(tables.split_ids(candidates), candidates_file, "candidates"),
         "exclude": shop.each_or_all(tables.split_ids(exclude), exclude_file, "exclude"),
+        "as_of": as_of,
         "on_unknown": on_unknown.value,
         **shop.rules_of(where, boost, at_most, diversity, new_items, pin, rules, item_values),
     }

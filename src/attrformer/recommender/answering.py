@@ -27,6 +27,7 @@ class Answering(FittedModel):
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        as_of: Any = None,
         on_unknown: str = "raise",
         where: Any = None,
         boost: Any = None,
@@ -56,6 +57,8 @@ class Answering(FittedModel):
             candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
                 to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
             exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
+            as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
+                8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
@@ -81,7 +84,7 @@ class Answering(FittedModel):
                 model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
             CheckpointError: a rule reads item attributes, and the model was saved without their values.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
         query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         fitted = self.fitted
         request, choice = query.read(fitted)
@@ -99,6 +102,7 @@ class Answering(FittedModel):
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        as_of: Any = None,
         on_unknown: str = "raise",
         where: Any = None,
         boost: Any = None,
@@ -124,6 +128,8 @@ class Answering(FittedModel):
             candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
                 to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
             exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
+            as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
+                8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
@@ -148,7 +154,7 @@ class Answering(FittedModel):
                 model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
             CheckpointError: a rule reads item attributes, and the model was saved without their values.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
         query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         return query.read(self.fitted)
 
@@ -163,6 +169,7 @@ class Answering(FittedModel):
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        as_of: Any = None,
         on_unknown: str = "raise",
         where: Any = None,
         boost: Any = None,
@@ -190,6 +197,8 @@ class Answering(FittedModel):
             candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
                 to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
             exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
+            as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
+                8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
@@ -217,7 +226,7 @@ class Answering(FittedModel):
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates or items is empty, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
         query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         fitted = self.fitted
         request, choice = query.read(fitted)

@@ -99,7 +99,7 @@ def _explain_group(
         scores = sum((part for _, part in parts[1:]), parts[0][1].clone())
         named: Iterator[tuple[str, Tensor]] = iter(parts)
     else:
-        batch, outputs = fitted.outputs(users, group.contexts, values)
+        batch, outputs = fitted.outputs(users, group.contexts, values, request.as_of)
         scores, named = fitted.scores_of(outputs), part_scores(outputs, fitted.precision)
     rows, items, shown = listed(fitted, choice, scores.clone(), group)
     frame = answers(fitted, request, group.places[rows.cpu().numpy()], items.cpu().numpy(), shown.cpu().numpy(), choice)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.recommender.arguments import point_in_time
 from attrformer.recommender.choice import Choice, ItemLists
 from attrformer.recommender.own_lists import is_for_each, own_lists
 from attrformer.recommender.requests import Request, read_request
@@ -31,6 +32,8 @@ class Query:
         candidates: external ids of the items to choose from, for everybody or by user; the whole catalogue where None.
         exclude: external ids of items never to recommend, for everybody or by user.
         on_unknown: what to do with unknown ids and attribute values: "raise", "warn" or "skip".
+        as_of: when items have the values of attributes that change: seconds since 1970, a datetime or ISO 8601 text;
+            the time of the last interaction of each history where None.
         where: condition on item attributes, a text or a polars expression.
         boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...].
         at_most: items with the same value of a column in one list, {column: count}.
@@ -49,6 +52,7 @@ class Query:
     candidates: Any = None
     exclude: Any = None
     on_unknown: str = "raise"
+    as_of: Any = None
     where: Any = None
     boost: Any = None
     at_most: Any = None
@@ -96,7 +100,9 @@ class Query:
         """
         unknown = OnUnknown(self.on_unknown)
         shop = ShopRules.read({name: getattr(self, name) for name in ARGUMENTS}, self.rules)
+        as_of = None if self.as_of is None else point_in_time(self.as_of, "as_of")
         request = read_request(fitted, self.users, self.histories, self.user_attributes, unknown)
+        request = request if as_of is None else replace(request, as_of=as_of)
         own_candidates, candidates = self._split(fitted, request, self.candidates, "candidates")
         own_excluded, exclude = self._split(fitted, request, self.exclude, "exclude")
         chosen, excluded = self.among(fitted, candidates, "candidates"), None

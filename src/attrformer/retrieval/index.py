@@ -29,8 +29,8 @@ from attrformer.retrieval.compiled import compiled_contributions
 from attrformer.retrieval.content import ContentGraph
 from attrformer.retrieval.listing import Asked, best_listed, scored_singly
 from attrformer.retrieval.memory import Memory
-from attrformer.retrieval.options import IndexOptions
-from attrformer.retrieval.readiness import anybody, checked, wants_graph
+from attrformer.retrieval.options import IndexOptions, wants_graph
+from attrformer.retrieval.readiness import anybody, checked
 from attrformer.retrieval.storage import fingerprint, load_index, save_index
 from attrformer.rules.selection import pool_size
 
@@ -111,6 +111,7 @@ class Index:
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        as_of: Any = None,
         on_unknown: str = "raise",
         where: Any = None,
         boost: Any = None,
@@ -138,6 +139,8 @@ class Index:
             candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
                 to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
             exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
+            as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
+                8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
@@ -162,7 +165,7 @@ class Index:
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
         query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         fitted = self._current()
         request, choice = query.read(fitted)
@@ -182,6 +185,7 @@ class Index:
         contexts: Sequences,
         choice: Choice,
         values: dict[str, Codes] | None = None,
+        as_of: int | None = None,
         positions: Codes | None = None,
     ) -> list[tuple[Codes, NDArray[np.float32]]]:
         """The same for histories in codes of the model.
@@ -191,6 +195,7 @@ class Index:
             contexts: their histories, at least one interaction each.
             choice: what may be recommended.
             values: int64 `[b]` codes by user attribute, where they are not those that the model has of the users.
+            as_of: when items have the values of attributes that change, in seconds; None: at the time of each.
             positions: int64 `[b]`, positions in the request, where the choice holds lists for each user.
 
         Returns:
@@ -201,7 +206,7 @@ class Index:
         """
         self._current()
         with torch.inference_mode():
-            _, outputs = self._fitted.outputs(users, contexts, values)
+            _, outputs = self._fitted.outputs(users, contexts, values, as_of)
         hidden, table = outputs.hidden[:, 0].numpy(), outputs.table.detach().numpy()
         reorders = choice.rules is not None and choice.rules.reorders
         wanted = max(self.options.content, 2 * (pool_size(choice.k) if reorders else choice.k))
@@ -270,8 +275,9 @@ class Index:
 
     def _group(self, request: Request, group: Group, choice: Choice) -> list[tuple[Codes, NDArray[np.float32]]]:
         if group.contexts is not None:
-            values = request.values_at(self._fitted, group.places)
-            return self.search_codes(request.users[group.places], group.contexts, choice, values, group.places)
+            values, places = request.values_at(self._fitted, group.places), group.places
+            users = request.users[places]
+            return self.search_codes(users, group.contexts, choice, values, request.as_of, places)
         rows, items, scored = listed(self._fitted, choice, ranking.scores_of(self._fitted, request, group), group)
         cuts = np.cumsum(torch.bincount(rows, minlength=len(group.places)).numpy())[:-1]
         return list(zip(np.split(items.numpy(), cuts), np.split(scored.numpy(), cuts), strict=True))

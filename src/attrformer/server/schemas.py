@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from attrformer.recommender.arguments import LATEST_TIME
 from attrformer.server.fields import Attributes, Body, Chosen, ChosenByUser, Id, Name, RuleFields, Text
 from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K
 
@@ -51,6 +52,11 @@ class Whom(Body):
         None, description="Items to choose from, for everybody or by user; the whole catalogue where not given."
     )
     exclude: Chosen | ChosenByUser | None = Field(None, description="Items never to give, for everybody or by user.")
+    as_of: Annotated[StrictInt, Field(ge=-LATEST_TIME, le=LATEST_TIME)] | None = Field(
+        None,
+        description="Seconds since 1970 at which items have the values of attributes that change; the time of the last "
+        "interaction of each history where not given.",
+    )
     on_unknown: Literal["raise", "warn", "skip"] = Field(
         "raise", description="What becomes of ids that the model does not know: 404, a warning in the answer, nothing."
     )
