@@ -103,7 +103,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             if row >= 0:
                 clocks[name].append(passed)
                 best = best_of(right.clone(), choice, context, model)
-                shares[name].append(len(np.intersect1d(items, best)) / max(1, len(best)))
+                shares[name].append(len(np.intersect1d(items, best)) / len(best) if len(best) else 1.0)
     plain = float(np.percentile(clocks["none"], 50))
     return {
         "command": shlex.join(["python", "benchmarks/index_rules.py", *sys.argv[1:]]),

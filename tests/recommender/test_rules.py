@@ -14,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from tests.recommender.saved import forge, read
 from tests.rules.references import reference
+from tests.support.recommenders import small_config
 
 from attrformer import (
     AttrFormer,
@@ -26,6 +27,7 @@ from attrformer import (
     ShortListWarning,
     UnknownIdError,
 )
+from attrformer.data.sample import make_sample
 from attrformer.recommender.likeness import likeness_of
 from attrformer.recommender.ranking import recommend
 from attrformer.recommender.streaming import fingerprint, write_recommendations
@@ -396,3 +398,29 @@ def test_answers_without_rules_take_the_path_they_took(model: AttrFormer) -> Non
     # Rules that rule nothing give the same, through the path of rules.
     same = dataclasses.replace(choice, rules=CompiledRules(len(model.fitted.knowledge.item_ids)))
     assert recommend(model.fitted, request, same).equals(found)
+
+
+def test_attributes_that_change_in_time_have_their_latest_values() -> None:
+    sample = make_sample(users=60, items=40)
+    ids = sorted(sample.items["item_id"].to_list())
+    last = int(sample.interactions["timestamp"].max())  # type: ignore[arg-type]
+    first = int(sample.interactions["timestamp"].min())  # type: ignore[arg-type]
+
+    def changes(rows: list[tuple[str, int, str]]) -> pl.DataFrame:
+        columns = ["item_id", "timestamp", "column", "value"]
+        return pl.DataFrame([(*row[:2], "stock", row[2]) for row in rows], schema=columns, orient="row")
+
+    early = [(item, first - 10, f"{n % 9 + 1}") for n, item in enumerate(ids)]
+    late = [(item, last, "0") for item in ids[2:]]
+    data = Dataset.from_frames(
+        sample.interactions,
+        sample.items,
+        item_changes=changes(early + late),
+        kinds={"item_changes.stock": "numeric"},
+        catalogue="all",
+    )
+    model = AttrFormer(small_config("training.epochs=1")).fit(data, progress=False)
+    asked: dict[str, Any] = {"k": 40, "hide_seen": False, "where": "stock > 0"}
+    assert sorted(model.recommend(USERS[:1], **asked)["item_id"]) == ids[:2]
+    model.update(item_changes=changes([(ids[5], last + 5, "3"), (ids[6], last - 5, "3"), (ids[0], last + 5, "0")]))
+    assert sorted(model.recommend(USERS[:1], **asked)["item_id"]) == [ids[1], ids[5]]

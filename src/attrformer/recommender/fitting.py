@@ -203,7 +203,7 @@ class Fit:
             precision=settled["precision"],
             selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
             f"{protocol_marks(dataset, relations)}{after_the_fact_marks(dataset)}",
-            item_values=ItemValues.of(dataset.item_attributes, dataset.item_count),
+            item_values=ItemValues.latest(dataset),
         )
         fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)

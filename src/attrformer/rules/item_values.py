@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,6 +48,16 @@ class ItemValues:
             n_items: size of the catalogue.
         """
         return cls(n_items, {name: each for name, each in attributes.items() if each.kind in READABLE})
+
+    @classmethod
+    def latest(cls, dataset: Dataset) -> Self:
+        """The values of a dataset; of attributes that change in time the latest ones.
+
+        Args:
+            dataset: the data.
+        """
+        changing = {name: each.at() for name, each in dataset.item_changes.items()}
+        return cls.of({**dataset.item_attributes, **changing}, dataset.item_count)
 
     def with_items(self, attributes: Mapping[str, Attribute], count: int) -> Self:
         """The values of a larger catalogue.
