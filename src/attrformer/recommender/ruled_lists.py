@@ -22,6 +22,9 @@ from attrformer.rules.selection import Likeness, select
 Codes = NDArray[np.int64]
 Values = NDArray[np.float32]
 
+FURTHER: Final = 8
+"""Where the best items do not fill a list under rules, so many times as many are looked at before all are."""
+
 RULE: Final = "rule"
 """The part of a score that boosts add."""
 
@@ -74,17 +77,17 @@ def listed_of(scores: Values, choice: Choice, rules: CompiledRules, place: int, 
     pinned, how = choice.pinned_for(place), rules.selection(choice.k, alike)
     scores[[item for _, item in pinned]] = -np.inf
     few = max(how.pool, 4 * choice.k) if rules.diversity else 4 * choice.k
-    best = _best(scores, few)
-    if len(best) < few:
-        found = select(best, scores[best], None, pinned, how)
-    else:
+    for count in (few, FURTHER * few):
+        best = _best(scores, count)
+        if len(best) < count:
+            break
         more, all_new = _new_ones(scores, rules, best, 4 * how.room)
         items = np.concatenate([best, more])
         found = select(items, scores[items], len(best), pinned, how, all_new=all_new)
-        if found is None:
-            every = _best(scores, len(scores))
-            found = select(every, scores[every], None, pinned, how)
-    return np.array(found, dtype=np.int64)
+        if found is not None:
+            return np.array(found, dtype=np.int64)
+    every = _best(scores, len(scores))
+    return np.array(select(every, scores[every], None, pinned, how), dtype=np.int64)
 
 
 def boost_part(choice: Choice, people: int) -> Iterator[tuple[str, Tensor]]:

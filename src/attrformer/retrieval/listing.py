@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.recommender.choice import Choice
+from attrformer.recommender.ruled_lists import FURTHER
 from attrformer.retrieval import finding
 from attrformer.retrieval.compiled import CompiledContribution
 from attrformer.retrieval.pruning import Sums, pruned
@@ -169,12 +170,14 @@ def _searched(
     """A list from the best items of the search; from all items where these do not fill it."""
     listed = [item for _, item in pinned]
     wanted = max(how.pool, 4 * choice.k) if rules.diversity else 4 * choice.k
-    items, values = _in_order(*_found(asked, choice, listed, wanted))
-    if len(items) >= wanted:
-        best = items[:wanted]
+    for count in (wanted, FURTHER * wanted):
+        items, values = _in_order(*_found(asked, choice, listed, count))
+        if len(items) < count:
+            break
+        best = items[:count]
         more = _new_items(asked, choice, rules, best, listed)
         every = np.concatenate([best, more])
-        scored = np.concatenate([values[:wanted], asked.scores(more, rules)])
+        scored = np.concatenate([values[:count], asked.scores(more, rules)])
         chosen = select(every, scored, len(best), pinned, how)
         if chosen is not None:
             return chosen
