@@ -190,7 +190,6 @@ class Fit:
         device: torch.device,
     ) -> ModelState:
         config, dataset = self.config, self.dataset
-        edges = edges_read(dataset, relations)
         knowledge = ModelMetadata(
             dataset=dataset.name,
             user_ids=dataset.user_ids,
@@ -198,7 +197,7 @@ class Fit:
             titles=dataset.item_titles,
             histories=dataset.sequences,
             frame_library=dataset.frame_library,
-            edges=edges,
+            edges=edges_read(dataset, relations),
             dropout=settled["dropout"],
             precision=settled["precision"],
             selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
