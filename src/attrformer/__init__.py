@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         KnownLaterWarning,
         LeakWarning,
         NotFittedError,
+        RuleError,
+        ShortListWarning,
         UnknownIdError,
         WriteError,
     )
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from attrformer.recommender import AttrFormer, Config, DataConfig, Recommender, Stopped
     from attrformer.relations.config import CooccurrenceConfig, RelationOptions, RelationsConfig
     from attrformer.retrieval import Index, IndexOptions
+    from attrformer.rules.options import NewItemsRule, Rules
     from attrformer.server import ServeOptions, serve
     from attrformer.training.config import TargetConfig, TrainingConfig
 
@@ -91,15 +94,19 @@ __all__ = [
     "LightSANsConfig",
     "MT4SRConfig",
     "ModelConfig",
+    "NewItemsRule",
     "NotFittedError",
     "OnnxRecommender",
     "PopularityConfig",
     "Recommender",
     "RelationOptions",
     "RelationsConfig",
+    "RuleError",
+    "Rules",
     "SASRecConfig",
     "SASRecFConfig",
     "ServeOptions",
+    "ShortListWarning",
     "Split",
     "Stopped",
     "TargetConfig",
@@ -133,6 +140,8 @@ _HOMES: Final = {
         "KnownLaterWarning",
         "LeakWarning",
         "NotFittedError",
+        "RuleError",
+        "ShortListWarning",
         "UnknownIdError",
         "WriteError",
     ),
@@ -158,6 +167,7 @@ _HOMES: Final = {
     "attrformer.models.baselines.vsknn": ("VSKNNConfig",),
     "attrformer.recommender": ("AttrFormer", "Config", "DataConfig", "Recommender", "Stopped"),
     "attrformer.relations.config": ("CooccurrenceConfig", "RelationOptions", "RelationsConfig"),
+    "attrformer.rules.options": ("NewItemsRule", "Rules"),
     "attrformer.server": ("ServeOptions", "serve"),
     "attrformer.training.config": ("TargetConfig", "TrainingConfig"),
 }

@@ -42,6 +42,19 @@ class ConfigurationError(AttrFormerError):
     """An option that is unknown or has a value that cannot be used; the message names the option."""
 
 
+class RuleError(ConfigurationError):
+    """A condition on items that cannot be read, or that does not fit their attributes.
+
+    Args:
+        message: what is wrong, where, and what to do.
+        at: the character that it is about, from 0 on.
+    """
+
+    def __init__(self, message: str, at: int) -> None:
+        self.at = at
+        super().__init__(message)
+
+
 class NotFittedError(AttrFormerError):
     """A model that was asked for recommendations before `fit` or `load`."""
 
@@ -85,6 +98,19 @@ class KnownInteractionsWarning(AttrFormerWarning):
 
     def __init__(self, count: int, given: int, message: str) -> None:
         self.count, self.given = count, given
+        super().__init__(message)
+
+
+class ShortListWarning(AttrFormerWarning):
+    """Lists that rules leave shorter than was asked for.
+
+    Args:
+        notes: a sentence for each such list, of the first thousand.
+        message: what to say.
+    """
+
+    def __init__(self, notes: tuple[str, ...], message: str) -> None:
+        self.notes = notes
         super().__init__(message)
 
 

@@ -46,6 +46,39 @@ def exported(folder: Path) -> OnnxRecommender:
     return OnnxRecommender.load(folder)
 
 
+RULES: tuple[dict[str, Any], ...] = (
+    {"where": "price < 0.7"},
+    {"where": pl.col("price") < 0.7, "hide_seen": False},
+    {"boost": [("price < 0.7", 2.0)]},
+    {"at_most": {"brand": 1}},
+    {"where": "price > 0.2", "at_most": {"brand": 2}, "boost": [("price < 0.5", -1.0)]},
+)
+
+
+@pytest.mark.parametrize("rules", RULES, ids=lambda rules: "+".join(rules))
+def test_lists_under_rules_are_those_of_the_model(
+    model: Recommender, exported: OnnxRecommender, rules: dict[str, Any]
+) -> None:
+    histories, ids = histories_of(model, 7), model.fitted.knowledge.item_ids.to_list()
+    more = rules | {"pinned": {2: ids[3], 4: ids[5]}, "exclude": [ids[5], ids[6]]}
+    for asked in (rules, more):
+        found, right = exported.recommend(histories, k=5, **asked), model.recommend(histories=histories, k=5, **asked)
+        assert_same_answers(found, right)
+        assert found.get_column("pinned", default=None) is None or found["pinned"].equals(right["pinned"])
+
+
+def test_rules_that_an_export_cannot_apply_are_refused(exported: OnnxRecommender, model: Recommender) -> None:
+    histories = histories_of(model, 1)
+    for rules, said in (
+        ({"where": "prise < 1"}, "Did you mean 'price'"),
+        ({"pinned": {99: model.fitted.knowledge.item_ids.to_list()[0]}}, "position 99"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            exported.recommend(histories, k=5, **rules)
+    with pytest.raises(UnknownIdError, match="pinned: 'nothing'"):
+        exported.recommend(histories, pinned=["nothing"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("users", [[0], [4, 11], list(range(40))], ids=len)
 @pytest.mark.parametrize("longest", [1, 3, 12])

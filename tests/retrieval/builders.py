@@ -16,6 +16,7 @@ from attrformer.data.dataset import Dataset
 from attrformer.recommender import Config, Recommender
 from attrformer.recommender.state import ModelMetadata, ModelState
 from attrformer.relations.build import build_relations
+from attrformer.rules.item_values import ItemValues
 from attrformer.training.checkpoint import parameters_of
 
 
@@ -40,6 +41,7 @@ def model_of(
         edges=tuple(dataset.item_relations),
         dropout=0.0,
         precision="float32",
+        item_values=ItemValues.of(dataset.item_attributes, dataset.item_count),
     )
     shape = replace(NETWORK, **options)
     model = Recommender(Config(model=shape, relations=config))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from attrformer.cli import console, query, runs, tables
+from attrformer.cli import console, query, runs, shop, tables
 from attrformer.cli.arguments import Run, Users
 from attrformer.errors import ConfigurationError
 from attrformer.io import write_text
@@ -31,6 +31,16 @@ def explain(
     candidates: query.Candidates = None,
     exclude: query.Exclude = None,
     as_of: query.AsOf = None,
+    candidates_file: shop.CandidatesFile = None,
+    exclude_file: shop.ExcludeFile = None,
+    where: shop.Where = None,
+    boost: shop.Boost = None,
+    at_most: shop.AtMost = None,
+    diversity: shop.Diversity = None,
+    new_items: shop.NewItems = None,
+    pin: shop.Pin = None,
+    rules: shop.RulesFile = None,
+    item_values: shop.ItemValues = None,
     on_unknown: query.OnUnknown = query.Unknown.RAISE,
     text: Annotated[bool, typer.Option("--text", help="Print text to read, also into a pipe.")] = False,
     plot: Annotated[
@@ -64,10 +74,11 @@ def explain(
             items=tables.split_ids(items),
             k=k,
             hide_seen=not seen,
-            candidates=tables.split_ids(candidates),
-            exclude=tables.split_ids(exclude),
+            candidates=shop.each_or_all(tables.split_ids(candidates), candidates_file, "candidates"),
+            exclude=shop.each_or_all(tables.split_ids(exclude), exclude_file, "exclude"),
             as_of=as_of,
             on_unknown=on_unknown.value,
+            **shop.rules_of(where, boost, at_most, diversity, new_items, pin, rules, item_values),
         )
     frame, known = to_polars(found), model.fitted.knowledge
     titles = tables.titles_of(known.item_ids, known.titles)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attrformer.cli import console, query, runs, tables
+from attrformer.cli import console, query, runs, shop, tables
 from attrformer.cli.arguments import Quiet, Run, Users
 
 if TYPE_CHECKING:
@@ -25,6 +25,16 @@ def recommend(
     candidates: query.Candidates = None,
     exclude: query.Exclude = None,
     as_of: query.AsOf = None,
+    candidates_file: shop.CandidatesFile = None,
+    exclude_file: shop.ExcludeFile = None,
+    where: shop.Where = None,
+    boost: shop.Boost = None,
+    at_most: shop.AtMost = None,
+    diversity: shop.Diversity = None,
+    new_items: shop.NewItems = None,
+    pin: shop.Pin = None,
+    rules: shop.RulesFile = None,
+    item_values: shop.ItemValues = None,
     on_unknown: query.OnUnknown = query.Unknown.RAISE,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write a .csv, .parquet or .json file.", show_default=False)
@@ -42,6 +52,8 @@ def recommend(
 
     For everyone:  attrformer recommend runs/ml-1m --users all --out everyone.parquet
 
+    With rules:  attrformer recommend runs/shop --users all --where 'price < 50' --at-most brand=2
+
     A .csv or .parquet file is written in blocks, so that any number of users fits into memory. Where that is
     interrupted, the same command goes on where it stopped.
     """
@@ -53,10 +65,11 @@ def recommend(
         **query.asked_users(model, users, histories, attributes),
         "k": k,
         "hide_seen": not seen,
-        "candidates": tables.split_ids(candidates),
-        "exclude": tables.split_ids(exclude),
+        "candidates": shop.each_or_all(tables.split_ids(candidates), candidates_file, "candidates"),
+        "exclude": shop.each_or_all(tables.split_ids(exclude), exclude_file, "exclude"),
         "as_of": as_of,
         "on_unknown": on_unknown.value,
+        **shop.rules_of(where, boost, at_most, diversity, new_items, pin, rules, item_values),
     }
     with console.shown_warnings():
         if out is None or out.suffix.lower() == ".json":
@@ -81,5 +94,6 @@ def _write(model: Recommender, arguments: dict[str, Any], out: Path, save_every:
             bar.update(task, completed=done)
 
         rows = write_recommendations(model.fitted, request, choice, out, save_every=save_every, progress=show)
+    choice.warn()
     console.say(f"{rows:,} rows")
     typer.echo(out)

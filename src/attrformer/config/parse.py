@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from typing import Any, Final, Literal, TypeVar, Union
 
 from attrformer.config.schema import (
     VARIANT,
@@ -27,6 +27,9 @@ from attrformer.config.words import parse_yaml
 from attrformer.errors import ConfigurationError
 
 C = TypeVar("C")
+
+OTHER_FORMS: Final = "other_forms"
+"""Class method of options that may be written in several forms: from values as given to those of their types."""
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -197,6 +200,8 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
             raise ConfigurationError(
                 f"Option '{prefix}{field.name}' is missing. Give it a value of type {type_text(hints[field.name])}."
             )
+    if hasattr(cls, OTHER_FORMS):
+        mapping = getattr(cls, OTHER_FORMS)(mapping)
     values = converted(cls, mapping, prefix)
     try:
         return cls(**values)

@@ -18,6 +18,7 @@ from attrformer.errors import CheckpointError
 from attrformer.io import file_checksum, has_checksum, json_text, read_json, with_checksum
 from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.user_index import UserIndex
+from attrformer.rules.item_values import ItemValues
 
 FORMAT: Final = "attrformer-onnx"
 VERSION: Final = 2
@@ -28,6 +29,7 @@ GRAPH: Final = "model.onnx"
 DESCRIPTION: Final = "recommender.json"
 ARRAYS: Final = "arrays.npz"
 
+_ITEM_VALUES: Final = "item_values/"
 _ID_TYPES: Final[dict[str, Any]] = {"String": pl.String, "Int64": pl.Int64}
 
 
@@ -62,6 +64,7 @@ class Description:
         similar_users: index of training users, or None.
         behaviours: behaviour attributes that a history may have.
         meaning: of the interactions.
+        item_values: attribute values of all items, for rules; None where an earlier version exported the model.
     """
 
     model: str
@@ -75,6 +78,7 @@ class Description:
     similar_users: UserIndex | None
     behaviours: tuple[str, ...] = ()
     meaning: Meaning = PLAIN
+    item_values: ItemValues | None = None
 
 
 def write_description(description: Description, folder: Path) -> None:
@@ -93,6 +97,10 @@ def write_description(description: Description, folder: Path) -> None:
         neighbours = {"count": index.count, "anchors": index.anchors, "horizon": index.horizon}
         arrays |= {f"neighbours/{part}": getattr(index, part) for part in ("positions", "starts", "idf")}
         arrays |= {"neighbours/offsets": index.train.offsets, "neighbours/items": index.train.items}
+    values = None
+    if description.item_values is not None:
+        own, values = description.item_values.to_arrays()
+        arrays |= {f"{_ITEM_VALUES}{name}": array for name, array in own.items()}
     described = {
         "format": FORMAT,
         "version": VERSION,
@@ -105,6 +113,7 @@ def write_description(description: Description, folder: Path) -> None:
         "behaviours": list(description.behaviours),
         "meaning": description.meaning.to_json(),
         "neighbours": neighbours,
+        "item_values": values,
         "items": _ids_out(description.items),
         "users": _ids_out(description.users),
     }
@@ -181,7 +190,18 @@ def _described(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> De
         similar_users=neighbours,
         behaviours=tuple(described.get("behaviours", described["levels"])),
         meaning=Meaning.from_json(described.get("meaning", {})),
+        item_values=_item_values(described, arrays),
     )
+
+
+def _item_values(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ItemValues | None:
+    told = described.get("item_values")
+    if told is None:
+        return None
+    own = {name.removeprefix(_ITEM_VALUES): each for name, each in arrays.items() if name.startswith(_ITEM_VALUES)}
+    found = ItemValues.from_arrays(len(described["items"]["values"]), own, told)
+    found.check()
+    return found
 
 
 def _damaged(path: Path, problem: Exception) -> CheckpointError:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, RANK, SCORE, USER
 from attrformer.data.frames import native_like
+from attrformer.data.id_map import IdMap
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.folders import standing_folder
 from attrformer.onnx.folder import GRAPH, Description, read_description
 from attrformer.onnx.inputs import Codes, People, attribute_codes, item_codes, model_inputs, read_people
-from attrformer.ordering import best_places
+from attrformer.onnx.lists import Lists, rules_of
 from attrformer.processes import require_own_process
 from attrformer.recommender.arguments import truth_value, whole_number
 
@@ -76,6 +77,10 @@ class OnnxRecommender:
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        where: Any = None,
+        boost: Any = None,
+        at_most: Any = None,
+        pinned: Any = None,
     ) -> Any:
         """The best items for some histories, as the model answers that was exported.
 
@@ -89,6 +94,10 @@ class OnnxRecommender:
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
+            where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
+            boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
+            at_most: items with the same value of a column in one list, {column: count}.
+            pinned: items by position, {1: item}, or a list of items for the first positions; `exclude` goes before it.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue.
@@ -96,39 +105,50 @@ class OnnxRecommender:
         Raises:
             UnknownIdError: an id or value is unknown; the message names it.
             DataError: a history is empty, or an argument cannot be read.
-            ConfigurationError: k is below 1, or an attribute is none of this model.
+            ConfigurationError: k is below 1, an attribute is none of this model, or a rule cannot be read.
+            CheckpointError: a rule reads item attributes, and the model was exported without their values.
         """
         require_own_process()
         k, hide_seen = whole_number(k, "k"), truth_value(hide_seen, "hide_seen")
         ids = self.description.items
         people = read_people(self.description, histories)
         attributes = attribute_codes(self.description, people, user_attributes)
-        closed = np.zeros(len(ids), dtype=bool)
-        if candidates is not None:
-            closed[:] = True
-            closed[item_codes(ids, candidates, "candidates")] = False
-        if exclude is not None:
-            closed[item_codes(ids, exclude, "exclude")] = True
+        rules = rules_of(self.description, k, where=where, boost=boost, at_most=at_most, pinned=pinned)
+        lists = Lists(k, rules, _closed(ids, candidates, exclude), set() if exclude is None else _codes(ids, exclude))
         owners, chosen, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.float32)]
         size = max(1, min(_MOST, _ELEMENTS // max(1, len(ids))))
         for start in range(0, len(people.users), size):
             rows = np.arange(start, min(start + size, len(people.users)))
             scores = self._scores(people, attributes, rows)
-            scores[:, closed] = -np.inf
             for row, own in zip(rows, scores, strict=True):
-                if hide_seen:
-                    own[people.contexts.seen_items(int(row))] = -np.inf
-                best = best_places(own, k)
+                best, scored = lists.of(own, people.contexts.seen_items(int(row)) if hide_seen else None)
                 owners.append(np.full(len(best), row))
                 chosen.append(best)
-                values.append(own[best])
-        return native_like(_table(people, ids.decode(np.concatenate(chosen)), owners, values), people.library)
+                values.append(scored)
+        items = np.concatenate(chosen)
+        found = _table(people, ids.decode(items), owners, values)
+        return native_like(found.with_columns(lists.marks(items)), people.library)
 
     def _scores(self, people: People, attributes: dict[str, Codes], rows: Codes) -> NDArray[np.float32]:
         inputs = model_inputs(self.description, people, attributes, rows)
         asked = {name: array for name, array in inputs.items() if name in self._names}
         scores: NDArray[np.float32] = self._session.run(["scores"], asked)[0]
         return scores
+
+
+def _codes(ids: IdMap, items: Any) -> set[int]:
+    return set(item_codes(ids, items, "exclude").tolist())
+
+
+def _closed(ids: IdMap, candidates: Any, exclude: Any) -> NDArray[np.bool_]:
+    """What may not be recommended, bool `[items]`."""
+    closed = np.zeros(len(ids), dtype=bool)
+    if candidates is not None:
+        closed[:] = True
+        closed[item_codes(ids, candidates, "candidates")] = False
+    if exclude is not None:
+        closed[item_codes(ids, exclude, "exclude")] = True
+    return closed
 
 
 def _table(people: People, items: pl.Series, owners: list[Codes], values: list[NDArray[np.float32]]) -> pl.DataFrame:

@@ -145,6 +145,7 @@ def _describe(fitted: ModelState) -> Description:
         similar_users=relations.similar_users if whole else None,
         behaviours=fitted.behaviours,
         meaning=knowledge.histories.meaning,
+        item_values=knowledge.item_values,
     )
 
 

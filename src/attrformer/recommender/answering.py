@@ -6,9 +6,9 @@ from typing import Any
 
 from attrformer.data.frames import native_like
 from attrformer.recommender import explaining, ranking
+from attrformer.recommender.choice import Choice
 from attrformer.recommender.fitted_model import FittedModel
 from attrformer.recommender.query import Query
-from attrformer.recommender.ranking import Choice
 from attrformer.recommender.requests import Request
 from attrformer.recommender.similar import similar_items
 from attrformer.recommender.unknown import CATALOGUE, REFUSE, chosen_items, id_series
@@ -29,6 +29,14 @@ class Answering(FittedModel):
         exclude: Any = None,
         as_of: Any = None,
         on_unknown: str = "raise",
+        where: Any = None,
+        boost: Any = None,
+        at_most: Any = None,
+        diversity: float | None = None,
+        new_items: Any = None,
+        pinned: Any = None,
+        item_values: Any = None,
+        rules: Any = None,
     ) -> Any:
         """The best items for known users, for new users with a history, and for new users with attributes only.
 
@@ -46,13 +54,23 @@ class Answering(FittedModel):
                 attribute. A given value replaces the one in the model; None means that the value is unknown.
             k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: external ids of the items to choose from; the whole catalogue by default.
-            exclude: external ids of items never to recommend.
+            candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
+                to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
+            exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
                 8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
+            where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
+            boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
+            at_most: items with the same value of a column in one list, {column: count}.
+            diversity: from 0, by score alone, to 1, by how unlike items are to those before them.
+            new_items: room for new items, {"share": 0.1, "within": "30d"}.
+            pinned: items by position, {1: item}, or a list of items for the first positions.
+            item_values: attribute values that have changed, such as stock: a table with `item_id`, or a mapping of item
+                id to {column: value}.
+            rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
@@ -63,12 +81,16 @@ class Answering(FittedModel):
             UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
             DataError: an argument cannot be read.
             ConfigurationError: histories without names are given together with users, an attribute is none of this
-                model, candidates is empty, or another option has a value that cannot be used.
+                model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
+            CheckpointError: a rule reads item attributes, and the model was saved without their values.
         """
         query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
+        query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         fitted = self.fitted
         request, choice = query.read(fitted)
-        return native_like(ranking.recommend(fitted, request, choice), request.library)
+        found = ranking.recommend(fitted, request, choice)
+        choice.warn()
+        return native_like(found, request.library)
 
     def query(
         self,
@@ -82,6 +104,14 @@ class Answering(FittedModel):
         exclude: Any = None,
         as_of: Any = None,
         on_unknown: str = "raise",
+        where: Any = None,
+        boost: Any = None,
+        at_most: Any = None,
+        diversity: float | None = None,
+        new_items: Any = None,
+        pinned: Any = None,
+        item_values: Any = None,
+        rules: Any = None,
     ) -> tuple[Request, Choice]:
         """The users and the choice of items that `recommend` reads from its arguments, to compute results in blocks.
 
@@ -95,13 +125,23 @@ class Answering(FittedModel):
                 attribute. A given value replaces the one in the model; None means that the value is unknown.
             k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: external ids of the items to choose from; the whole catalogue by default.
-            exclude: external ids of items never to recommend.
+            candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
+                to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
+            exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
                 8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
+            where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
+            boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
+            at_most: items with the same value of a column in one list, {column: count}.
+            diversity: from 0, by score alone, to 1, by how unlike items are to those before them.
+            new_items: room for new items, {"share": 0.1, "within": "30d"}.
+            pinned: items by position, {1: item}, or a list of items for the first positions.
+            item_values: attribute values that have changed, such as stock: a table with `item_id`, or a mapping of item
+                id to {column: value}.
+            rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
 
         Returns:
             The users, and what may be recommended to them; `recommender.streaming` takes both.
@@ -111,9 +151,11 @@ class Answering(FittedModel):
             UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
             DataError: an argument cannot be read.
             ConfigurationError: histories without names are given together with users, an attribute is none of this
-                model, candidates is empty, or another option has a value that cannot be used.
+                model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
+            CheckpointError: a rule reads item attributes, and the model was saved without their values.
         """
         query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
+        query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         return query.read(self.fitted)
 
     def explain(
@@ -129,6 +171,14 @@ class Answering(FittedModel):
         exclude: Any = None,
         as_of: Any = None,
         on_unknown: str = "raise",
+        where: Any = None,
+        boost: Any = None,
+        at_most: Any = None,
+        diversity: float | None = None,
+        new_items: Any = None,
+        pinned: Any = None,
+        item_values: Any = None,
+        rules: Any = None,
     ) -> Any:
         """Why items are ranked as they are: each score as a sum of components, and what stands behind each.
 
@@ -144,13 +194,23 @@ class Answering(FittedModel):
                 Their rank is that among each other.
             k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: external ids of the items to choose from; the whole catalogue by default.
-            exclude: external ids of items never to recommend.
+            candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
+                to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
+            exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
                 8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
+            where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
+            boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
+            at_most: items with the same value of a column in one list, {column: count}.
+            diversity: from 0, by score alone, to 1, by how unlike items are to those before them.
+            new_items: room for new items, {"share": 0.1, "within": "30d"}.
+            pinned: items by position, {1: item}, or a list of items for the first positions.
+            item_values: attribute values that have changed, such as stock: a table with `item_id`, or a mapping of item
+                id to {column: value}.
+            rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
 
         Returns:
             A table `user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for the
@@ -167,10 +227,12 @@ class Answering(FittedModel):
                 model, candidates or items is empty, or another option has a value that cannot be used.
         """
         query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
+        query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         fitted = self.fitted
         request, choice = query.read(fitted)
         chosen = query.among(fitted, items, "items")
         explained = explaining.explain(fitted, request, choice, chosen, self.config.relations)
+        choice.warn()
         return native_like(explained, request.library)
 
     def similar_items(self, items: Any, *, k: int = 10, by: str = "content", candidates: Any = None) -> Any:

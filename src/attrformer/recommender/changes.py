@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,11 +11,14 @@ import polars as pl
 
 from attrformer.columns import CHANGED, ITEM, TIMESTAMP, VALUE
 from attrformer.data.change_columns import read_changes
+from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.data.options import CHANGES
 from attrformer.data.tables import id_column, open_table, require_columns
 from attrformer.errors import ConfigurationError, UnknownIdError
 from attrformer.recommender.incoming import in_type_of
 from attrformer.recommender.state import ModelState
+from attrformer.relations.changing_attribute import ChangingAttributeRelation
+from attrformer.rules.item_values import ItemValues
 
 _ANY_TIME: Final = np.iinfo(np.int64).max
 
@@ -51,4 +55,20 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
     read = read.filter(pl.col(CHANGED).is_in(list(readings)) | pl.col(CHANGED).is_null())
     kinds = {column: reading.kind for column, reading in readings.items()}
     changes, _ = read_changes(replace(table, frame=read), known, kinds, "error", _ANY_TIME, whole=False)
-    return fitted.rebuilt(fitted.relations.with_changes(changes), fitted.knowledge)
+    knowledge = replace(fitted.knowledge, item_values=_latest_values(fitted, changes))
+    return fitted.rebuilt(fitted.relations.with_changes(changes), knowledge)
+
+
+def _latest_values(fitted: ModelState, changes: Mapping[str, ChangingAttribute]) -> ItemValues | None:
+    """The values that rules read, where changes are later than those that the model has."""
+    values = fitted.knowledge.item_values
+    before = {each.column: each for each in fitted.relations.values() if isinstance(each, ChangingAttributeRelation)}
+    for name, more in changes.items():
+        if values is None or name not in values.columns:
+            continue
+        last = before[name].offsets[1:] - 1
+        known = np.where(np.diff(before[name].offsets) > 0, before[name].times[np.maximum(last, 0)], -_ANY_TIME)
+        items = np.flatnonzero(np.diff(more.offsets) > 0)
+        items = items[more.times[more.offsets[items + 1] - 1] >= known[items]]
+        values = values.overlaid(items, {name: more.at().take(items)})
+    return values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from torch import Tensor
 from attrformer.columns import COMPONENT, CONTRIBUTION, COUNT, HISTORY, ITEM, RANK, REASON, SCORE, USER, VALUE
 from attrformer.models.inputs import together
 from attrformer.recommender.attributions import Attributor, Explained
+from attrformer.recommender.choice import Choice
 from attrformer.recommender.parts import part_scores
 from attrformer.recommender.popularity import popularity_parts
-from attrformer.recommender.ranking import Choice, answers, best_items, blocks
+from attrformer.recommender.ranking import answers, blocks
 from attrformer.recommender.requests import Group, Request
+from attrformer.recommender.ruled_lists import RULE, boost_part, boosts_of, listed, marks_of
 from attrformer.recommender.state import ModelState
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.explaining import Attribution
@@ -41,7 +44,12 @@ def explain(
         items: item codes to explain, or None for the best; their rank is that among each other.
         options: of the relations.
     """
-    return pl.concat([_nothing(fitted, request), *explained(fitted, request, choice, items, options)])
+    return pl.concat(
+        [
+            _nothing(fitted, request, choice if items is None else None),
+            *explained(fitted, request, choice, items, options),
+        ]
+    )
 
 
 def explained(
@@ -63,7 +71,8 @@ def explained(
         most: asked before each piece how many items it may explain; those of one person may come in several.
     """
     if items is not None:
-        choice = Choice(max(len(items), 1), hide_seen=False, candidates=items)
+        boosts = None if choice.rules is None else choice.rules.only_boosts()
+        choice = Choice(max(len(items), 1), hide_seen=False, candidates=items, rules=boosts)
     each, largest, start = min(choice.k, fitted.relations.n_items), _most(fitted, choice.k), 0
     while start < len(request):
         asked = max(1, most())
@@ -92,12 +101,9 @@ def _explain_group(
     else:
         batch, outputs = fitted.outputs(users, group.contexts, values, request.as_of)
         scores, named = fitted.scores_of(outputs), part_scores(outputs, fitted.precision)
-    shown = scores.clone()
-    choice.mask(shown, group)
-    rows, items = best_items(shown, choice.k)
-    frame = answers(
-        fitted, request, group.places[rows.cpu().numpy()], items.cpu().numpy(), scores[rows, items].cpu().numpy()
-    )
+    rows, items, shown = listed(fitted, choice, scores.clone(), group)
+    frame = answers(fitted, request, group.places[rows.cpu().numpy()], items.cpu().numpy(), shown.cpu().numpy(), choice)
+    named = chain(named, boost_part(choice, len(scores)))
     kept = list(named) if len(rows) > most else named
     for start in range(0, max(len(rows), 1), most):
         cut = slice(start, start + most)
@@ -105,7 +111,7 @@ def _explain_group(
         asked = Explained(
             batch, rows[cut], items[cut], users[row], {name: codes[row] for name, codes in values.items()}
         )
-        yield _told(fitted, asked, frame[cut], group.places[row], kept, options)
+        yield _told(fitted, asked, frame[cut], group.places[row], kept, options, choice)
 
 
 def _told(
@@ -115,6 +121,7 @@ def _told(
     owner: Codes,
     parts: Iterable[tuple[str, Tensor]],
     options: RelationsConfig,
+    choice: Choice,
 ) -> pl.DataFrame:
     """A row for each part of some answers.
 
@@ -125,12 +132,14 @@ def _told(
         owner: int64 `[n]`, places in the request.
         parts: name and what it adds to the score of every item, `[b, items]`.
         options: of the relations.
+        choice: what the answers were chosen by.
     """
     attributor = Attributor(fitted, asked, options)
     frames = []
     for order, (name, part) in enumerate(parts):
         added = part[asked.rows, asked.items].cpu().numpy()
-        spoken = _columns(fitted, attributor.attributions(name, added))
+        found = boosts_of(choice, asked.items.cpu().numpy()) if name == RULE else attributor.attributions(name, added)
+        spoken = _columns(fitted, found)
         place = (pl.Series(_OWNER, owner), pl.lit(order, pl.Int64).alias(_ORDER))
         frames.append(
             frame.with_columns(pl.lit(name).alias(COMPONENT), pl.Series(CONTRIBUTION, added), *spoken, *place)
@@ -161,14 +170,10 @@ def _most(fitted: ModelState, k: int) -> int:
     return max(1, min(most, together(fitted.config.max_length)))
 
 
-def _nothing(fitted: ModelState, request: Request) -> pl.DataFrame:
+def _nothing(fitted: ModelState, request: Request, choice: Choice | None) -> pl.DataFrame:
     ids = fitted.knowledge.item_ids.values.dtype
-    kinds: dict[str, Any] = {
-        USER: request.names.dtype,
-        ITEM: ids,
-        SCORE: pl.Float32,
-        RANK: pl.Int64,
-        COMPONENT: pl.String,
-    }
-    kinds |= {CONTRIBUTION: pl.Float32, HISTORY: ids, VALUE: pl.String, COUNT: pl.Int64, REASON: pl.String}
+    kinds: dict[str, Any] = {USER: request.names.dtype, ITEM: ids, SCORE: pl.Float32, RANK: pl.Int64}
+    kinds |= dict.fromkeys(marks_of(choice, np.empty(0, dtype=np.int64)), pl.Boolean)
+    kinds |= {COMPONENT: pl.String, CONTRIBUTION: pl.Float32, HISTORY: ids}
+    kinds |= {VALUE: pl.String, COUNT: pl.Int64, REASON: pl.String}
     return pl.DataFrame(schema=kinds)

@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Split, Targets
@@ -25,7 +24,12 @@ from attrformer.models.relation_leak_check import check_relations
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
 from attrformer.recommender.fingerprint import fingerprint
-from attrformer.recommender.known_later import edges_read, protocol_marks, tell_what_is_known_later
+from attrformer.recommender.known_later import (
+    after_the_fact_marks,
+    edges_read,
+    protocol_marks,
+    tell_what_is_known_later,
+)
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
@@ -34,6 +38,7 @@ from attrformer.recommender.trainable import require_trainable
 from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import build_relations
 from attrformer.relations.relation_set import RelationSet
+from attrformer.rules.item_values import ItemValues
 from attrformer.training.batches import Examples
 from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision, replays
@@ -179,7 +184,6 @@ class Fit:
         device: torch.device,
     ) -> ModelState:
         config, dataset = self.config, self.dataset
-        edges = edges_read(dataset, relations)
         knowledge = ModelMetadata(
             dataset=dataset.name,
             user_ids=dataset.user_ids,
@@ -187,23 +191,17 @@ class Fit:
             titles=dataset.item_titles,
             histories=dataset.sequences,
             frame_library=dataset.frame_library,
-            edges=edges,
+            edges=edges_read(dataset, relations),
             dropout=settled["dropout"],
             precision=settled["precision"],
             selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
-            f"{protocol_marks(dataset, relations)}{_after_the_fact(dataset)}",
+            f"{protocol_marks(dataset, relations)}{after_the_fact_marks(dataset)}",
+            item_values=ItemValues.latest(dataset),
         )
         fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
         fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
         return fitted
-
-
-def _after_the_fact(dataset: Dataset) -> str:
-    """What the protocol line says of attributes that know of the interactions to be predicted."""
-    columns = (*dataset.item_attributes, *dataset.user_attributes, *dataset.sequences.behaviours)
-    named = [name for name in columns if after_the_fact(name)]
-    return f" | attributes computed after the fact: {', '.join(named)}" if named else ""
 
 
 def make_examples(

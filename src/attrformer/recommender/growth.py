@@ -11,6 +11,7 @@ import polars as pl
 import torch
 
 from attrformer.columns import ITEM, TITLE
+from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.id_map import IdMap
 from attrformer.data.tables import Table, id_column, require_distinct
 from attrformer.data.vector_tables import Vectors
@@ -20,6 +21,7 @@ from attrformer.recommender.incoming import in_type_of, open_incoming, read_attr
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.text_models import Encoder, with_vectors
 from attrformer.relations.base import NewItems
+from attrformer.rules.item_values import ItemValues
 from attrformer.training.checkpoint import parameters_of
 
 SOURCE: Final = "items"
@@ -55,7 +57,12 @@ def with_items(
         own = parameters_of(fitted.network)[OWN_EMBEDDING]
         weights[OWN_EMBEDDING] = torch.cat([own, own.new_zeros(len(ids), own.shape[1])])
     titles = _titles(fitted, table, ids)
-    knowledge = replace(fitted.knowledge, item_ids=IdMap(pl.concat([known.values, ids])), titles=titles)
+    knowledge = replace(
+        fitted.knowledge,
+        item_ids=IdMap(pl.concat([known.values, ids])),
+        titles=titles,
+        item_values=_item_values(fitted, table, len(ids)),
+    )
     new = NewItems(known, IdMap(ids), attributes, None if titles is None else titles[len(known) :])
     return fitted.rebuilt(fitted.relations.with_items(new), knowledge, weights)
 
@@ -88,6 +95,20 @@ def _new_ids(known: IdMap, table: Table) -> pl.Series:
             row=int(there[0]),
         )
     return ids
+
+
+def _item_values(fitted: ModelState, table: Table, count: int) -> ItemValues | None:
+    """Attribute values of all items for rules; columns that the table does not have are missing for the new ones."""
+    values = fitted.knowledge.item_values
+    if values is None:
+        return None
+    everyone = np.arange(count, dtype=np.int32)
+    given = {
+        name: attribute_from_column(table, name, each.kind, everyone, count, each.separator)
+        for name, each in values.columns.items()
+        if name in table.frame.columns
+    }
+    return values.with_items(given, count)
 
 
 def _titles(fitted: ModelState, table: Table, ids: pl.Series) -> tuple[str, ...] | None:

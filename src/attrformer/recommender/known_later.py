@@ -6,6 +6,7 @@ import json
 import warnings
 from dataclasses import replace
 
+from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.dataset import Dataset
 from attrformer.data.id_numbering import FIRST_INTERACTION, IdNumbering, id_numbering
 from attrformer.errors import KnownLaterWarning
@@ -73,3 +74,14 @@ def _reads_ids(relations: RelationSet) -> bool:
 
 def _numbering(dataset: Dataset) -> IdNumbering:
     return id_numbering(dataset.item_ids, dataset.sequences, dataset.user_ids)
+
+
+def after_the_fact_marks(dataset: Dataset) -> str:
+    """What the protocol line says of attributes that know of the interactions to be predicted.
+
+    Args:
+        dataset: the data.
+    """
+    columns = (*dataset.item_attributes, *dataset.user_attributes, *dataset.sequences.behaviours)
+    named = [name for name in columns if after_the_fact(name)]
+    return f" | attributes computed after the fact: {', '.join(named)}" if named else ""

@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.recommender.arguments import point_in_time
-from attrformer.recommender.ranking import Choice
+from attrformer.recommender.choice import Choice, ItemLists
+from attrformer.recommender.own_lists import is_for_each, own_lists
 from attrformer.recommender.requests import Request, read_request
+from attrformer.recommender.shop_rules import compiled
+from attrformer.recommender.short_lists import ShortLists
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, OnUnknown, chosen_items, id_series
+from attrformer.rules.request import ARGUMENTS, ShopRules
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,11 +29,19 @@ class Query:
         user_attributes: a mapping of user id to {attribute: value}, or a table.
         k: items for each user.
         hide_seen: leave out items of the history.
-        candidates: external ids of the items to choose from; the whole catalogue where None.
-        exclude: external ids of items never to recommend.
+        candidates: external ids of the items to choose from, for everybody or by user; the whole catalogue where None.
+        exclude: external ids of items never to recommend, for everybody or by user.
         on_unknown: what to do with unknown ids and attribute values: "raise", "warn" or "skip".
         as_of: when items have the values of attributes that change: seconds since 1970, a datetime or ISO 8601 text;
             the time of the last interaction of each history where None.
+        where: condition on item attributes, a text or a polars expression.
+        boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...].
+        at_most: items with the same value of a column in one list, {column: count}.
+        diversity: from 0, by score alone, to 1.
+        new_items: room for new items, {"share": 0.1, "within": "30d"}.
+        pinned: items by position, or a list of items for the first positions.
+        item_values: attribute values that have changed, a table or a mapping of item id to {column: value}.
+        rules: several of these together, as `Rules`, a mapping, or a YAML file.
     """
 
     users: Any = None
@@ -41,6 +53,38 @@ class Query:
     exclude: Any = None
     on_unknown: str = "raise"
     as_of: Any = None
+    where: Any = None
+    boost: Any = None
+    at_most: Any = None
+    diversity: float | None = None
+    new_items: Any = None
+    pinned: Any = None
+    item_values: Any = None
+    rules: Any = None
+
+    def ruled(
+        self,
+        where: Any,
+        boost: Any,
+        at_most: Any,
+        diversity: float | None,
+        new_items: Any,
+        pinned: Any,
+        item_values: Any,
+        rules: Any,
+    ) -> Query:
+        """The same query with rules; arguments as the fields have them."""
+        return replace(
+            self,
+            where=where,
+            boost=boost,
+            at_most=at_most,
+            diversity=diversity,
+            new_items=new_items,
+            pinned=pinned,
+            item_values=item_values,
+            rules=rules,
+        )
 
     def read(self, fitted: ModelState) -> tuple[Request, Choice]:
         """The users and the choice of items, in codes of the model.
@@ -52,16 +96,28 @@ class Query:
             UnknownIdError: an id or value is unknown and `on_unknown` is "raise".
             DataError: an argument cannot be read.
             ConfigurationError: an argument has a value that cannot be used.
+            CheckpointError: the rules read what the model does not have.
         """
         unknown = OnUnknown(self.on_unknown)
+        shop = ShopRules.read({name: getattr(self, name) for name in ARGUMENTS}, self.rules)
         as_of = None if self.as_of is None else point_in_time(self.as_of, "as_of")
         request = read_request(fitted, self.users, self.histories, self.user_attributes, unknown)
         request = request if as_of is None else replace(request, as_of=as_of)
-        chosen, excluded = self.among(fitted, self.candidates, "candidates"), None
-        if self.exclude is not None:
-            codes = unknown.known(fitted.knowledge.item_ids, id_series(self.exclude, "exclude"), "exclude", CATALOGUE)
+        own_candidates, candidates = self._split(fitted, request, self.candidates, "candidates")
+        own_excluded, exclude = self._split(fitted, request, self.exclude, "exclude")
+        chosen, excluded = self.among(fitted, candidates, "candidates"), None
+        if exclude is not None:
+            codes = unknown.known(fitted.knowledge.item_ids, id_series(exclude, "exclude"), "exclude", CATALOGUE)
             excluded = np.unique(codes[codes >= 0])
-        return request, Choice(self.k, self.hide_seen, chosen, excluded)
+        rules = None if shop is None else compiled(shop, fitted, unknown)
+        choice = Choice(self.k, self.hide_seen, chosen, excluded, own_candidates, own_excluded, rules)
+        return request, choice.telling(ShortLists(request.names)) if choice.ruled else choice
+
+    def _split(self, fitted: ModelState, request: Request, given: Any, what: str) -> tuple[ItemLists | None, Any]:
+        """What is given for each user, and what is given for everybody; one of them is None."""
+        if given is None or not is_for_each(given):
+            return None, given
+        return own_lists(fitted, request.names, given, what, OnUnknown(self.on_unknown)), None
 
     def among(self, fitted: ModelState, items: Any, what: str) -> NDArray[np.int64] | None:
         """Codes of items that are chosen by id.

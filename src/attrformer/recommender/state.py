@@ -22,6 +22,8 @@ from attrformer.nn.fused_loss import score_catalogue
 from attrformer.nn.losses import Outputs
 from attrformer.recommender.occurrences import Occurrences
 from attrformer.relations.relation_set import RelationSet
+from attrformer.rules.cache import RuleCache
+from attrformer.rules.item_values import ItemValues
 from attrformer.training.checkpoint import parameters_of, set_parameters
 
 
@@ -43,6 +45,7 @@ class ModelMetadata:
         strengths: strength of each relation.
         figures: figures on the test part as `Evaluation.to_json` gives them; empty where not measured.
         updated: interactions that came in after training.
+        item_values: attribute values of all items, for rules; None where an earlier version saved the model.
     """
 
     dataset: str
@@ -58,6 +61,7 @@ class ModelMetadata:
     strengths: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     updated: int = 0
+    item_values: ItemValues | None = None
 
 
 class ModelState:
@@ -93,6 +97,7 @@ class ModelState:
         self.precision = torch.float32
         self._maker = InputMaker(relations, config.max_length, device)
         self._occurrences: Occurrences | None = None
+        self.rules = RuleCache()
 
     @torch.no_grad()
     def outputs(

@@ -31,6 +31,7 @@ from attrformer.recommender.soundness import require_sound
 from attrformer.recommender.state import ModelMetadata, ModelState
 from attrformer.relations.base import Arrays
 from attrformer.relations.relation_set import RelationSet
+from attrformer.rules.item_values import ItemValues
 from attrformer.training.checkpoint import parameters_of
 
 FORMAT: Final = "attrformer-model"
@@ -46,6 +47,8 @@ UNCHECKED: Final = 1
 
 TENSORS: Final = "model.safetensors"
 DESCRIPTION: Final = "model.json"
+
+ITEM_VALUES: Final = "item_values/"
 
 _TRIES: Final = 5
 _SHOWN: Final = 200
@@ -80,6 +83,10 @@ def _packed(fitted: ModelState, config: Config) -> tuple[dict[str, Tensor], dict
     arrays, layout = pack_relations(fitted.relations)
     # Copies, since a split may share its arrays with the histories and safetensors refuses shared memory.
     arrays |= {f"histories/{n}": array.copy() for n, array in fitted.knowledge.histories.to_arrays().items()}
+    told = None
+    if fitted.knowledge.item_values is not None:
+        values, told = fitted.knowledge.item_values.to_arrays()
+        arrays |= {f"{ITEM_VALUES}{name}": array.copy() for name, array in values.items()}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     tensors |= {
         f"parameter/{n}": value.detach().cpu().contiguous() for n, value in parameters_of(fitted.network).items()
@@ -103,6 +110,7 @@ def _packed(fitted: ModelState, config: Config) -> tuple[dict[str, Tensor], dict
         "figures": knowledge.figures,
         "updated": knowledge.updated,
         **({"meaning": meaning} if (meaning := knowledge.histories.meaning.to_json()) else {}),
+        "item_values": told,
     }
     return tensors, described
 
@@ -150,6 +158,7 @@ def load_model(folder: Path, device: torch.device) -> tuple[ModelState, Config]:
             strengths=strengths,
             figures=described["figures"],
             updated=described.get("updated", 0),
+            item_values=_item_values(arrays, described),
         )
         require_sound(relations, knowledge, parameters)
         return ModelState(config.model, relations, parameters, knowledge, device), config
@@ -170,6 +179,17 @@ def _relations(arrays: Arrays, described: dict[str, Any]) -> RelationSet:
     if version in BY_KIND:
         return unpack_by_kind(arrays, layout)
     return unpack_relations(arrays, with_names_of_today(layout) if version in EARLIER else layout)
+
+
+def _item_values(arrays: Arrays, described: dict[str, Any]) -> ItemValues | None:
+    """Attribute values for rules; earlier versions did not keep them."""
+    told = described.get("item_values")
+    if told is None:
+        return None
+    own = {name.removeprefix(ITEM_VALUES): each for name, each in arrays.items() if name.startswith(ITEM_VALUES)}
+    found = ItemValues.from_arrays(len(described["items"]["values"]), own, told)
+    found.check()
+    return found
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

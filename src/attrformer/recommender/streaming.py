@@ -33,8 +33,9 @@ from attrformer.io import (
     write_json,
 )
 from attrformer.locks import locked_place
+from attrformer.recommender.choice import Choice
 from attrformer.recommender.packing import pack_relations
-from attrformer.recommender.ranking import Choice, blocks, recommend, recommend_block
+from attrformer.recommender.ranking import blocks, recommend, recommend_block
 from attrformer.recommender.requests import Request
 from attrformer.recommender.state import ModelState
 from attrformer.training.checkpoint import parameters_of
@@ -127,6 +128,12 @@ def fingerprint(fitted: ModelState, request: Request, choice: Choice, save_every
     for text in (request.names, fitted.knowledge.item_ids.values):
         digest.update("\0".join(text.cast(pl.String)).encode())
     for array in (choice.candidates, choice.excluded, request.users, request.stored, request.given):
+        add(array)
+    for own in (choice.own_candidates, choice.own_excluded):
+        for told in () if own is None else (own.offsets, own.items, own.named):
+            add(told)
+    for name, array in ({} if choice.rules is None else choice.rules.arrays()).items():
+        digest.update(name.encode())
         add(array)
     for name, codes in (request.values or {}).items():
         digest.update(name.encode())

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attrformer.nn.losses import Outputs
 from attrformer.ordering import best_places
-from attrformer.recommender.ranking import Choice
+from attrformer.recommender.choice import Choice
 from attrformer.retrieval.compiled import CompiledContribution
 
 Codes = NDArray[np.int64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,24 @@ from numpy.typing import NDArray
 
 from attrformer.data.frames import native_like
 from attrformer.data.sequences import Sequences
-from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.errors import CheckpointError
 from attrformer.models.inputs import together
-from attrformer.nn.losses import Outputs
 from attrformer.recommender import ranking
+from attrformer.recommender.choice import Choice
+from attrformer.recommender.likeness import likeness_of
 from attrformer.recommender.model import Recommender
 from attrformer.recommender.query import Query
-from attrformer.recommender.ranking import Choice
 from attrformer.recommender.requests import Group, Request
+from attrformer.recommender.ruled_lists import listed, tell_short
 from attrformer.recommender.state import ModelState
-from attrformer.retrieval import finding
 from attrformer.retrieval.compiled import compiled_contributions
 from attrformer.retrieval.content import ContentGraph
+from attrformer.retrieval.listing import Asked, best_listed, scored_singly
 from attrformer.retrieval.memory import Memory
 from attrformer.retrieval.options import IndexOptions, wants_graph
-from attrformer.retrieval.pruning import pruned
+from attrformer.retrieval.readiness import anybody, checked
 from attrformer.retrieval.storage import fingerprint, load_index, save_index
+from attrformer.rules.selection import pool_size
 
 Codes = NDArray[np.int64]
 
@@ -53,7 +56,7 @@ class Index:
 
     def __init__(self, model: Recommender, options: IndexOptions, graph: ContentGraph | None) -> None:
         self.model, self.options = model, options
-        self._graph, self._fitted = graph, _checked(model.fitted)
+        self._graph, self._fitted = graph, checked(model.fitted)
         self._memory = Memory(self._fitted.relations.n_items)
         # The graph is searched on another core while the relations are added up; by one thread, which may set it up.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="attrformer-graph")
@@ -92,10 +95,10 @@ class Index:
             ConfigurationError: usearch is missing, or the model cannot be searched in this way.
         """
         options = IndexOptions() if options is None else options
-        fitted = _checked(model.fitted)
+        fitted = checked(model.fitted)
         if not wants_graph(fitted, options):
             return cls(model, options, None)
-        table = _anybody(fitted).table.detach().numpy()
+        table = anybody(fitted).table.detach().numpy()
         return cls(model, options, ContentGraph.build(table, options, threads, progress))
 
     def search(
@@ -110,6 +113,14 @@ class Index:
         exclude: Any = None,
         as_of: Any = None,
         on_unknown: str = "raise",
+        where: Any = None,
+        boost: Any = None,
+        at_most: Any = None,
+        diversity: float | None = None,
+        new_items: Any = None,
+        pinned: Any = None,
+        item_values: Any = None,
+        rules: Any = None,
     ) -> Any:
         """The best items for each user, as `Recommender.recommend` returns them, found with the index.
 
@@ -125,13 +136,23 @@ class Index:
                 attribute. A given value replaces the one in the model; None means that the value is unknown.
             k: items for each user; fewer are returned where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: external ids of the items to choose from; the whole catalogue by default.
-            exclude: external ids of items never to recommend.
+            candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
+                to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
+            exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
                 8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
+            where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
+            boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
+            at_most: items with the same value of a column in one list, {column: count}.
+            diversity: from 0, by score alone, to 1, by how unlike items are to those before them.
+            new_items: room for new items, {"share": 0.1, "within": "30d"}.
+            pinned: items by position, {1: item}, or a list of items for the first positions.
+            item_values: attribute values that have changed, such as stock: a table with `item_id`, or a mapping of item
+                id to {column: value}.
+            rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue; in the
@@ -142,16 +163,20 @@ class Index:
             UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
             DataError: an argument cannot be read.
             ConfigurationError: histories without names are given together with users, an attribute is none of this
-                model, candidates is empty, or another option has a value that cannot be used.
+                model, candidates is empty, a rule cannot be read, or another option has a value that cannot be used.
         """
         query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
+        query = query.ruled(where, boost, at_most, diversity, new_items, pinned, item_values, rules)
         fitted = self._current()
         request, choice = query.read(fitted)
         if self._graph is None:
-            return native_like(ranking.recommend(self._fitted, request, choice), request.library)
+            found = ranking.recommend(self._fitted, request, choice)
+            choice.warn()
+            return native_like(found, request.library)
         size = min(_TOGETHER, together(fitted.config.max_length))
         blocks = [np.arange(start, min(start + size, len(request))) for start in range(0, len(request), size)]
-        found = ranking.joined(fitted, request, [self._block(request, block, choice) for block in blocks])
+        found = ranking.joined(fitted, request, [self._block(request, block, choice) for block in blocks], choice)
+        choice.warn()
         return native_like(found, request.library)
 
     def search_codes(
@@ -161,6 +186,7 @@ class Index:
         choice: Choice,
         values: dict[str, Codes] | None = None,
         as_of: int | None = None,
+        positions: Codes | None = None,
     ) -> list[tuple[Codes, NDArray[np.float32]]]:
         """The same for histories in codes of the model.
 
@@ -170,6 +196,7 @@ class Index:
             choice: what may be recommended.
             values: int64 `[b]` codes by user attribute, where they are not those that the model has of the users.
             as_of: when items have the values of attributes that change, in seconds; None: at the time of each.
+            positions: int64 `[b]`, positions in the request, where the choice holds lists for each user.
 
         Returns:
             For each history item codes and scores, best first.
@@ -181,38 +208,24 @@ class Index:
         with torch.inference_mode():
             _, outputs = self._fitted.outputs(users, contexts, values, as_of)
         hidden, table = outputs.hidden[:, 0].numpy(), outputs.table.detach().numpy()
-        wanted = max(self.options.content, 2 * choice.k)
+        reorders = choice.rules is not None and choice.rules.reorders
+        wanted = max(self.options.content, 2 * (pool_size(choice.k) if reorders else choice.k))
         named: list[Future[Codes] | None] = [None] * len(users)
-        if self._graph is not None and choice.candidates is None:
+        if self._graph is not None and not scored_singly(choice):
             named = [self._beside.submit(self._graph.search, one, wanted) for one in hidden]
         found = []
+        alike = likeness_of(self._fitted) if choice.rules is not None and choice.rules.diversity else None
         for row in range(len(users)):
             history = contexts.seen_items(row)
-            found.append(self._best(outputs, row, hidden[row], table, named[row], choice, history))
+            contributions = compiled_contributions(outputs.parts, row)
+            sums, place = (
+                partial(self._memory.sums, outputs.names, contributions),
+                row if positions is None else positions[row],
+            )
+            asked = Asked(hidden[row], table, contributions, sums, named[row], history, int(place))
+            found.append(best_listed(asked, choice, alike))
+            tell_short(choice, int(place), len(found[-1][0]), history, self._fitted.relations.n_items)
         return found
-
-    def _best(
-        self,
-        outputs: Outputs,
-        row: int,
-        hidden: NDArray[np.float32],
-        table: NDArray[np.float32],
-        named: Future[Codes] | None,
-        choice: Choice,
-        history: NDArray[np.int32],
-    ) -> tuple[Codes, NDArray[np.float32]]:
-        """The best items of one history; `named` are those of the content part, None where there are no such."""
-        contributions = compiled_contributions(outputs.parts, row)
-        if choice.candidates is not None:
-            items = finding.allowed(choice.candidates, choice, history)
-            return finding.best(items, finding.scores(items, hidden, table, contributions), choice.k)
-        sums = self._memory.sums(outputs.names, contributions)
-        if choice.hide_seen:
-            sums.close(history)
-        if choice.excluded is not None:
-            sums.close(choice.excluded)
-        items = sums.open_items() if named is None else pruned(named.result(), sums, hidden, table, choice.k)
-        return finding.best(items, finding.products(items, hidden, table) + sums.at(items), choice.k)
 
     def save(self, folder: Path | str) -> None:
         """Writes the index; it can be loaded with the same state of the model only.
@@ -258,36 +271,18 @@ class Index:
         owner = np.concatenate(owners)
         order = np.argsort(owner, kind="stable")
         items, scored = np.concatenate(chosen)[order], np.concatenate(values)[order]
-        return ranking.answers(self._fitted, request, owner[order], items, scored)
+        return ranking.answers(self._fitted, request, owner[order], items, scored, choice)
 
     def _group(self, request: Request, group: Group, choice: Choice) -> list[tuple[Codes, NDArray[np.float32]]]:
         if group.contexts is not None:
-            values = request.values_at(self._fitted, group.places)
-            return self.search_codes(request.users[group.places], group.contexts, choice, values, request.as_of)
-        scores = ranking.scores_of(self._fitted, request, group)
-        choice.mask(scores, group)
-        rows, items = ranking.best_items(scores, choice.k)
-        cuts = np.cumsum(torch.bincount(rows, minlength=len(scores)).numpy())[:-1]
-        scored = scores[rows, items].numpy()
-        return list(zip(np.split(items.numpy(), cuts), np.split(scored, cuts), strict=True))
+            values, places = request.values_at(self._fitted, group.places), group.places
+            users = request.users[places]
+            return self.search_codes(users, group.contexts, choice, values, request.as_of, places)
+        rows, items, scored = listed(self._fitted, choice, ranking.scores_of(self._fitted, request, group), group)
+        cuts = np.cumsum(torch.bincount(rows, minlength=len(group.places)).numpy())[:-1]
+        return list(zip(np.split(items.numpy(), cuts), np.split(scored.numpy(), cuts), strict=True))
 
     def _warm_up(self) -> None:
         """Makes what is looked up in the relations, so that the first request does not wait for it."""
-        outputs = _anybody(self._fitted)
+        outputs = anybody(self._fitted)
         self._memory.sums(outputs.names, compiled_contributions(outputs.parts, 0))
-
-
-def _checked(fitted: ModelState) -> ModelState:
-    """The model, which has to be on the CPU, where the index looks its relations up."""
-    if fitted.device.type != "cpu":
-        raise ConfigurationError(f"The model is on {fitted.device}. Load it with device='cpu' to search by an index.")
-    return fitted
-
-
-def _anybody(fitted: ModelState) -> Outputs:
-    """What the network says after a history of the first item."""
-    one = np.zeros(1, dtype=np.int32)
-    missing = {name: np.full(1, np.nan, dtype=np.float32) for name in fitted.relations.levels}
-    contexts = Sequences(np.array([0, 1]), one, None, missing)
-    _, outputs = fitted.outputs(np.array([-1]), contexts)
-    return outputs

@@ -86,7 +86,7 @@ class Sums:
         return np.flatnonzero(self.total > np.partition(sample, -place)[-place])
 
 
-def pruned(named: Codes, sums: Sums, hidden: Values, table: Values, k: int) -> Codes:
+def pruned(named: Codes, sums: Sums, hidden: Values, table: Values, k: int, *, filtered: bool = False) -> Codes:
     """The items among which the k best are, int64, ascending.
 
     What is not named has a content part no larger than that of the named ones, so that it has to be looked at only
@@ -99,16 +99,22 @@ def pruned(named: Codes, sums: Sums, hidden: Values, table: Values, k: int) -> C
         hidden: float32 `[d]`.
         table: float32 `[items, d]`.
         k: items wanted.
+        filtered: whether many items are left out, so that few named ones may be left.
     """
+    every = named
     named = named[sums.total.take(named) > -np.inf]
     items = distinct(np.concatenate([named, sums.some_strong()]))
-    if len(items) < k or not len(named):
+    if len(items) < k or not len(every if filtered else named):
         return sums.open_items()
     content = products(items, hidden, table)
     values = content + sums.at(items)
     least = float(np.partition(values, -k)[-k])
+    if filtered:
+        # What is left out bounds the products of the others as well as what is not.
+        named, of_named = every, products(every, hidden, table)
+    else:
+        of_named = content[np.searchsorted(items, named)]
     place = min(max(len(named) // 2, k), len(named) - 1)
-    of_named = content[np.searchsorted(items, named)]
     # Items whose vectors are zeros, with which every product is 0, are in no graph.
     bound = max(0.0, float(-np.partition(-of_named, place)[place]))
     more = sums.reaching(least - bound - _ROUNDING * (1.0 + abs(least)))

@@ -15,7 +15,8 @@ import polars as pl
 from attrformer.data.frames import to_polars
 from attrformer.recommender import Recommender, explaining, ranking
 from attrformer.recommender.query import Query
-from attrformer.server.answers import Row, grouped, list_of, results
+from attrformer.recommender.short_lists import ShortLists
+from attrformer.server.answers import Row, grouped, list_of, notes_of, results
 from attrformer.server.calls import EXPLAIN, SIMILAR, Call, Joint, Share, join
 from attrformer.server.catalogue import Catalogue
 from attrformer.server.pricing import Prices, rows_of_each
@@ -62,12 +63,14 @@ class Answer:
         generation: of the model that answered.
         together: calls that were answered by the same call.
         warnings: of the call, where warnings were asked for.
+        notes: why lists are too short, where rules make them so.
     """
 
     results: tuple[bytes, ...]
     generation: int
     together: int
     warnings: tuple[str, ...] = ()
+    notes: tuple[Row, ...] = ()
 
 
 def answer_together(served: Served, calls: Sequence[Call], prices: Prices, heard: Heard) -> list[Answer | Exception]:
@@ -116,8 +119,9 @@ def answer_in_pieces(served: Served, call: Call, prices: Prices, heard: Heard) -
         The answer.
     """
     caught: list[str] = []
+    short: list[ShortLists] = []
     text, total, watch = Text(call), 0.0, _Watch()
-    for frame in _frames(served, call, prices, caught):
+    for frame in _frames(served, call, prices, caught, short):
         groups = grouped(call.column, frame.iter_rows(named=True))
         entries = results(call, Share(0, None), groups, served.catalogue.title)
         text.add(entries)
@@ -127,7 +131,8 @@ def answer_in_pieces(served: Served, call: Call, prices: Prices, heard: Heard) -
         yield
         watch = _Watch()
     heard(call.method, 1, total)
-    return Answer(text.pieces(), served.generation, 1, tuple(caught))
+    notes = [note for lists in short for note in notes_of(call, Share(0, None), lists)]
+    return Answer(text.pieces(), served.generation, 1, tuple(caught), tuple(notes))
 
 
 class _Watch:
@@ -184,7 +189,7 @@ def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) ->
     call, watch = joint.call, _Watch()
     caught: list[str] = []
     with _heeding(call, caught):
-        frame = to_polars(getattr(served.model, call.method)(**call.arguments))
+        frame, short = _answered(served, call)
     groups = grouped(call.column, frame.iter_rows(named=True))
     together, answers, rows = len(joint.shares), [], 0
     for share in joint.shares:
@@ -192,7 +197,8 @@ def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) ->
         entries = results(call, share, groups, served.catalogue.title)
         text.add(entries)
         rows += sum(len(entry[text.name]) for entry in entries)
-        answers.append(Answer(text.pieces(), served.generation, together, tuple(caught)))
+        notes = tuple(notes_of(call, share, short))
+        answers.append(Answer(text.pieces(), served.generation, together, tuple(caught), notes))
     used, passed = watch.read()
     if call.asked >= _TELLING:
         prices.learn(call.method, call.asked, rows, used, passed)
@@ -200,8 +206,24 @@ def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) ->
     return answers
 
 
-def _frames(served: Served, call: Call, prices: Prices, caught: list[str]) -> Iterator[pl.DataFrame]:
-    """The answer to a call in pieces that take about as long as a piece may."""
+def _answered(served: Served, call: Call) -> tuple[pl.DataFrame, ShortLists | None]:
+    """The answer to a call as a whole, and the lists in it that rules leave too short."""
+    model, arguments = served.model, dict(call.arguments)
+    if call.method == SIMILAR:
+        return to_polars(model.similar_items(**arguments)), None
+    items = arguments.pop("items", None)
+    query = Query(**arguments)
+    request, choice = query.read(model.fitted)
+    if call.method == EXPLAIN:
+        chosen = query.among(model.fitted, items, "items")
+        return explaining.explain(model.fitted, request, choice, chosen, model.config.relations), choice.short
+    return ranking.recommend(model.fitted, request, choice), choice.short
+
+
+def _frames(
+    served: Served, call: Call, prices: Prices, caught: list[str], short: list[ShortLists]
+) -> Iterator[pl.DataFrame]:
+    """The answer to a call in pieces that take about as long as a piece may; `short` gets the lists too short."""
     model, arguments = served.model, dict(call.arguments)
     rows, start = rows_of_each(call, len(served.catalogue)), 0
     if call.method == SIMILAR:
@@ -216,6 +238,7 @@ def _frames(served: Served, call: Call, prices: Prices, caught: list[str]) -> It
         query = Query(**arguments)
         request, choice = query.read(model.fitted)
         items = query.among(model.fitted, items, "items")
+    short += [] if choice.short is None else [choice.short]
     if call.method == EXPLAIN:
         options, most = model.config.relations, lambda: prices.rows(EXPLAIN)
         yield from explaining.explained(model.fitted, request, choice, items, options, most)

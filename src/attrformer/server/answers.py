@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, RANK, SCORE, SIMILAR_ITEM, TITLE, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, NEW, PINNED, RANK, SCORE, SIMILAR_ITEM, TITLE, USER
+from attrformer.recommender.short_lists import ShortLists
 from attrformer.server.calls import EXPLAIN, SIMILAR, Call, Share
 
 Row = dict[str, Any]
 Titles = Callable[[Any], str | None]
 
-_ANSWER: Final = (USER, ITEM, SCORE, RANK)
+_ANSWER: Final = (USER, ITEM, SCORE, RANK, NEW, PINNED)
 
 
 def grouped(column: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -47,6 +48,24 @@ def results(call: Call, share: Share, groups: Mapping[str, list[Row]], titles: T
     return made
 
 
+def notes_of(call: Call, share: Share, short: ShortLists | None) -> list[Row]:
+    """Why lists of one call are too short: an entry for each of them, of the first ones.
+
+    Args:
+        call: what was asked, or the joint call that it was part of.
+        share: whose notes are its own.
+        short: the lists of the call.
+    """
+    found = []
+    for note in () if short is None else short.notes:
+        if share.names is None:
+            found.append({call.column: note.user, "note": note.said})
+        elif str(note.user) in share.names:
+            number = share.names[str(note.user)]
+            found.append({call.column: note.user if number is None else number, "note": note.said})
+    return found
+
+
 def list_of(call: Call) -> str:
     """What an entry of the answer calls its items."""
     return "similar" if call.method == SIMILAR else "items"
@@ -66,7 +85,8 @@ def _entries(call: Call, rows: list[Row], titles: Titles) -> Iterator[Row]:
 
 
 def _titled(row: Row, titles: Titles) -> Row:
-    return {ITEM: row[ITEM], TITLE: titles(row[ITEM]), SCORE: row[SCORE], RANK: row[RANK]}
+    marks: Row = {name: row[name] for name in (NEW, PINNED) if name in row}
+    return {ITEM: row[ITEM], TITLE: titles(row[ITEM]), SCORE: row[SCORE], RANK: row[RANK], **marks}
 
 
 def _component(row: Row, titles: Titles) -> Row:

@@ -6,6 +6,7 @@ the answer are handed back to whom they belong. What the model says about one hi
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ EXPLAIN: Final = "explain"
 SIMILAR: Final = "similar_items"
 
 _WHOM: Final = ("users", "histories", "user_attributes")
+_FOR_EACH: Final = ("candidates", "exclude")
 _NUMBER: Final = re.compile(r"\s*[+-]?\d+\s*")
 
 
@@ -98,6 +100,9 @@ def _kind(call: Call) -> str | None:
     # What is warned of cannot be told apart afterwards.
     if arguments.get("on_unknown") == "warn":
         return None
+    # What is said of one user by name would hold for whoever has that name elsewhere.
+    if any(isinstance(arguments.get(name), dict) for name in _FOR_EACH):
+        return None
     if call.method == SIMILAR:
         return _same_type("items", arguments["items"])
     given = [name for name in _WHOM if name in arguments]
@@ -150,8 +155,9 @@ def _same_type(kind: str, ids: Iterable[str | int], *, any_text: bool = False) -
 
 
 def _options(call: Call) -> Hashable:
-    others = sorted((name, value) for name, value in call.arguments.items() if name not in _subjects(call))
-    return call.method, tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in others)
+    others = {name: value for name, value in call.arguments.items() if name not in _subjects(call)}
+    # Values of any form, and 1, 1.0 and true are three of them.
+    return call.method, json.dumps(others, sort_keys=True)
 
 
 def _subjects(call: Call) -> tuple[str, ...]:

@@ -27,6 +27,15 @@ MOST_K: Final = 1000
 MOST_EXPLAINED: Final = 20_000
 """Scores that one request may have taken apart."""
 
+MOST_RULES: Final = 100
+"""Boosts, limits or pinned items of one request."""
+
+MOST_WORDS: Final = 2000
+"""Characters of one condition."""
+
+MOST_DIVERSE: Final = 200
+"""Items in one answer that is to be diverse: each is compared with all that may follow."""
+
 MOST_ADDED: Final = 1000
 """Items that one request may add."""
 

@@ -16,7 +16,7 @@ from attrformer.server import describing, schemas
 from attrformer.server.answering import Answer
 from attrformer.server.calls import EXPLAIN, RECOMMEND, SIMILAR
 from attrformer.server.errors import Refused
-from attrformer.server.options import MOST_EXPLAINED, MOST_HISTORY
+from attrformer.server.options import MOST_DIVERSE, MOST_EXPLAINED, MOST_HISTORY, MOST_RULES, MOST_WORDS
 from attrformer.server.schemas import ErrorAnswer
 from attrformer.server.state import Service
 
@@ -56,6 +56,7 @@ Here = Annotated[Service, Depends(service_of)]
 async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
     """What `Recommender.recommend` gives: ranked items for known users, or for histories of anybody."""
     _require_somebody(body)
+    _require_affordable(body)
     return _answer(await service.ask(RECOMMEND, body))
 
 
@@ -63,6 +64,7 @@ async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
 async def explain(body: schemas.ExplainBody, service: Here) -> Response:
     """What `Recommender.explain` gives: the components of each score, and the item of the history behind each."""
     _require_somebody(body)
+    _require_affordable(body)
     _require_few(body)
     return _answer(await service.ask(EXPLAIN, body))
 
@@ -151,6 +153,20 @@ def _require_somebody(body: schemas.Whom) -> None:
         raise Refused(422, "invalid", "Nobody is asked about. Give users, histories or user_attributes.")
 
 
+def _require_affordable(body: schemas.RecommendBody | schemas.ExplainBody) -> None:
+    """Refuses rules that would take long to prepare or to apply."""
+    if body.diversity and body.k > MOST_DIVERSE:
+        problem = f"diversity is asked for in lists of {body.k:,} items. Ask for {MOST_DIVERSE} at most"
+        raise Refused(422, "invalid", f"{problem}, or leave it out.")
+    boosts = body.boost or []
+    words = [boost[0] for boost in boosts] if isinstance(boosts, list) else []
+    count = len(boosts) if isinstance(boosts, list) else sum(map(len, boosts.values()))
+    length = len(body.where or "") + sum(map(len, words))
+    if length > MOST_WORDS or count > MOST_RULES:
+        problem = f"{count:,} boosts are asked for, and conditions of {length:,} characters"
+        raise Refused(422, "invalid", f"{problem}. Give {MOST_RULES} boosts and {MOST_WORDS:,} characters at most.")
+
+
 def _require_few(body: schemas.ExplainBody) -> None:
     people = max(len(given) for given in (body.users, body.histories, body.user_attributes) if given is not None)
     scores = people * (body.k if body.items is None else len(body.items))
@@ -164,7 +180,8 @@ def _answer(answer: Answer) -> Response:
     warnings = json.dumps(answer.warnings, ensure_ascii=False).encode("utf-8", "replace")
     pieces = list(answer.results)
     pieces[0] = b'{"model":%d,"results":%b' % (answer.generation, pieces[0])
-    pieces[-1] += b',"warnings":%b}' % warnings
+    notes = json.dumps(answer.notes, ensure_ascii=False).encode("utf-8", "replace")
+    pieces[-1] += b',"warnings":%b%b}' % (warnings, b',"notes":%b' % notes if answer.notes else b"")
     return InPieces(pieces, {"X-Answered-Together": str(answer.together)})
 
 

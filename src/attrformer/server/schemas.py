@@ -7,14 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from attrformer.recommender.arguments import LATEST_TIME
+from attrformer.server.fields import Body, Chosen, ChosenByUser, RuleFields
 from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K
 from attrformer.server.values import Attributes, Id, Name, Text
-
-
-class Body(BaseModel):
-    """A body that holds nothing but what is described."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Entry(BaseModel):
@@ -55,12 +50,10 @@ class Whom(Body):
     )
     k: Annotated[StrictInt, Field(ge=1, le=MOST_K)] = Field(10, description="Items for each.")
     hide_seen: bool = Field(True, description="Leave out what the history holds.")
-    candidates: Annotated[list[Id], Field(min_length=1, max_length=MOST_CHOSEN)] | None = Field(
-        None, description="Items to choose from; the whole catalogue where not given."
+    candidates: Chosen | ChosenByUser | None = Field(
+        None, description="Items to choose from, for everybody or by user; the whole catalogue where not given."
     )
-    exclude: Annotated[list[Id], Field(min_length=1, max_length=MOST_CHOSEN)] | None = Field(
-        None, description="Items never to give."
-    )
+    exclude: Chosen | ChosenByUser | None = Field(None, description="Items never to give, for everybody or by user.")
     as_of: Annotated[StrictInt, Field(ge=-LATEST_TIME, le=LATEST_TIME)] | None = Field(
         None,
         description="Seconds since 1970 at which items have the values of attributes that change; the time of the last "
@@ -71,16 +64,22 @@ class Whom(Body):
     )
 
 
-class RecommendBody(Whom):
+class RecommendBody(Whom, RuleFields):
     """A request for recommendations."""
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"histories": [["item-0003", "item-0007"]], "k": 5}, {"users": ["user-0001"]}]},
+        json_schema_extra={
+            "examples": [
+                {"histories": [["item-0003", "item-0007"]], "k": 5},
+                {"users": ["user-0001"]},
+                {"users": ["user-0001"], "where": "price < 50", "at_most": {"brand": 2}},
+            ]
+        },
     )
 
 
-class ExplainBody(Whom):
+class ExplainBody(Whom, RuleFields):
     """A request for reasons."""
 
     model_config = ConfigDict(
@@ -134,6 +133,8 @@ class Item(BaseModel):
     title: str | None
     score: float
     rank: int
+    new: bool | None = Field(None, description="Only with new_items: whether the item is new.")
+    pinned: bool | None = Field(None, description="Only with pinned: whether the item is pinned.")
 
 
 class Recommended(BaseModel):
@@ -181,16 +182,25 @@ class Answered(BaseModel):
     warnings: list[str] = Field(default_factory=list, description="With on_unknown = warn.")
 
 
+class Note(BaseModel):
+    """Why a list is shorter than was asked for."""
+
+    user_id: str | int
+    note: str
+
+
 class RecommendAnswer(Answered):
     """Recommendations, in the order in which they were asked for."""
 
     results: list[Recommended]
+    notes: list[Note] = Field(default_factory=list, description="Lists that rules leave too short.")
 
 
 class ExplainAnswer(Answered):
     """Recommendations with reasons, in the order in which they were asked for."""
 
     results: list[Explained]
+    notes: list[Note] = Field(default_factory=list, description="Lists that rules leave too short.")
 
 
 class SimilarAnswer(Answered):
