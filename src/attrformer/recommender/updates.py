@@ -147,12 +147,12 @@ def _read_users(fitted: ModelState, user_ids: IdMap, users: Any, codes: dict[str
             column=USER,
             row=int(idle[0]),
         )
-    readings = {name: user.reading for name, user in relations.items()}
+    encoders = {name: user.encoder for name, user in relations.items()}
     numbered = np.arange(len(rows), dtype=np.int32)
-    for name, attribute in read_attributes(table, readings, numbered, len(rows)).items():
-        user, reading = relations[name], readings[name]
-        assert reading is not None
-        owner, values = reading.codes(attribute, user.labels[:-1])
+    for name, attribute in read_attributes(table, encoders, numbered, len(rows)).items():
+        user, encoder = relations[name], encoders[name]
+        assert encoder is not None
+        owner, values = encoder.codes(attribute, user.labels[:-1])
         codes[name][rows] = first_values(owner, values, len(rows), len(user.labels) - 1)
 
 
