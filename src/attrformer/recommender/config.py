@@ -197,6 +197,8 @@ LATER: Final = {
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
     "relations.own": [],
+    "relations.newness": False,
+    "relations.newness_cost": 0.0,
 }
 """Options that came later, by their defaults: a run that was begun without them had these."""
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
-from attrformer.data.splits import Split, Targets
+from attrformer.data.splits import Split
+from attrformer.data.targets import sample_targets
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation.evaluator import Scorer, evaluate
 from attrformer.evaluation.metrics import find_metric, higher_is_better, parse_metric, require_known
@@ -28,6 +29,7 @@ from attrformer.models.relation_leak_check import check_relations
 from attrformer.models.scorer import CatalogueScorer
 from attrformer.recommender.config import Config
 from attrformer.recommender.known_later import edges_read, protocol_marks, tell_what_is_known_later
+from attrformer.recommender.newness import reads_newness, with_newness
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
@@ -200,6 +202,8 @@ class Fit:
             f"{protocol_marks(dataset, relations)}{_after_the_fact(dataset)}",
         )
         fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
+        if reads_newness(config.model, config.relations):
+            fitted = with_newness(fitted, dataset, self.split, config.relations, config.seed)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
         fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
         return fitted
@@ -244,14 +248,6 @@ def make_examples(
         # What a model of somebody's own computes may not be recordable, which only `true` promises.
         filled=model.allows_filled_batches and recorded and (config.training.graphs is True or not is_own(model)),
     )
-
-
-def sample_targets(targets: Targets, count: int, seed: int) -> Targets:
-    """At most `count` of the targets, the same for the same seed, in their order."""
-    if len(targets) <= count:
-        return targets
-    rows = np.sort(np.random.default_rng(seed).permutation(len(targets))[:count])
-    return targets.rows(rows)
 
 
 def fingerprint(dataset: Dataset, split: Split) -> str:

@@ -121,6 +121,20 @@ class RelationsConfig(Options):
     neighbour_candidates: int = field(
         default=4096, metadata={"help": "most training users looked at for each anchor item, an even sample"}
     )
+    newness: bool = field(
+        default=False,
+        metadata={
+            "help": "how new items are: their interactions so far and their age, fitted after training on the "
+            "validation targets, where items are as new as they will be later; for a time split. Read by AttrFormer"
+        },
+    )
+    newness_cost: float = field(
+        default=0.0,
+        metadata={
+            "help": "share of the validation NDCG@20 that is given up, at most, to show items without interactions "
+            "more often than they are taken"
+        },
+    )
     buckets: int = field(default=20, metadata={"help": "buckets of a numeric attribute"})
     max_values: int = field(
         default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
@@ -160,6 +174,7 @@ class RelationsConfig(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.moment_reach < 1, "moment_reach", self.moment_reach, "0 or more and below 1")
+        require(0 <= self.newness_cost < 1, "newness_cost", self.newness_cost, "0 or more and below 1")
         least = {"dense_items": 0, "buckets": 2, "moments": 2, "neighbour_count": 0}
         counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "moments")
         for name in (*counts, *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates"))):

@@ -16,6 +16,7 @@ from attrformer.relations.id_order import IdOrderRelation
 from attrformer.relations.indirect import IndirectRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.naming import KINDS
+from attrformer.relations.newness import NewnessRelation
 from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
 from attrformer.relations.repeat import RepeatRelation
 from attrformer.relations.similar_users import SimilarUsersRelation
@@ -34,11 +35,24 @@ BUILT_IN: Final[tuple[type[Relation], ...]] = (
     SimilarUsersRelation,
     TimeGapRelation,
     BehaviourRelation,
+    NewnessRelation,
 )
 """In the order in which they are built, and in which their modules draw random numbers."""
 
 _NAMES: Final = frozenset(
-    {"near", "wide", "next", "indirect", "moment", "identity", "neighbours", "time_gap", "content", "popularity"}
+    {
+        "near",
+        "wide",
+        "next",
+        "indirect",
+        "moment",
+        "identity",
+        "neighbours",
+        "time_gap",
+        "newness",
+        "content",
+        "popularity",
+    }
 )
 """Names of relations, and of what stands beside them in explanations, that none from outside may have."""
 

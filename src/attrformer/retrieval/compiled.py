@@ -17,6 +17,7 @@ from attrformer.nn.contributions import (
     FeatureContribution,
     RowContribution,
 )
+from attrformer.nn.offsets import OffsetContribution
 from attrformer.nn.tables import SparseRows
 
 Codes = NDArray[np.int64]
@@ -193,6 +194,8 @@ def _compiled(part: Contribution, inputs: ContributionInputs, row: int) -> Compi
     if isinstance(part, FeatureContribution):
         evidence = _array(part.groups.from_values(inputs.weights[row : row + 1])[0, 0])
         return CompiledGroups.of(evidence, _array(part.groups.of_item), gate)
+    if isinstance(part, OffsetContribution):
+        return CompiledGroups(weights * np.float32(gate), _array(part.of_item))
     only = slice(row, row + 1)
     items, spoken = part.block(only, inputs.block(only)).spoken()
     values = _array(spoken)[0, 0]

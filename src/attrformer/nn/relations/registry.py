@@ -6,6 +6,7 @@ from typing import Final
 
 from attrformer.nn.relations.base import ModuleOptions, RelationModule
 from attrformer.nn.relations.item_attribute import ItemAttributeModule
+from attrformer.nn.relations.newness import NewnessModule
 from attrformer.nn.relations.positions import BehaviourModule, TimeGapModule
 from attrformer.nn.relations.repeat import RepeatModule
 from attrformer.nn.relations.row_table import RowModule
@@ -14,6 +15,7 @@ from attrformer.nn.relations.time_bucket import TimeBucketModule
 from attrformer.nn.relations.user_attribute import UserAttributeModule
 from attrformer.relations.base import Relation
 from attrformer.relations.item_attribute import ItemAttributeRelation
+from attrformer.relations.newness import NewnessRelation
 from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
 from attrformer.relations.registry import registered
 from attrformer.relations.relation_set import RelationSet
@@ -32,6 +34,7 @@ MODULES: Final[dict[type[Relation], type[RelationModule]]] = {
     SimilarUsersRelation: SimilarUsersModule,
     TimeGapRelation: TimeGapModule,
     BehaviourRelation: BehaviourModule,
+    NewnessRelation: NewnessModule,
 }
 
 
