@@ -21,7 +21,7 @@ from attrformer.data.targets import Targets, sample_targets
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.models.registry import build_network
-from attrformer.nn.relations.newness import DECAY
+from attrformer.nn.relations.newness import weight_by_distance
 from attrformer.recommender.state import ModelState
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.naming import module_key
@@ -132,7 +132,8 @@ def history_profile(contexts: Sequences, groups: NDArray[np.int64], length: int)
     """
     rows = contexts.row_of_position()
     back = contexts.offsets[rows + 1] - 1 - np.arange(len(rows))
-    weights = np.where(back < length, DECAY ** np.minimum(back, length), 0.0)
+    by_distance = np.append(weight_by_distance(length).double().numpy(), 0.0)
+    weights = by_distance[np.minimum(back, length)]
     found = np.bincount(rows * GROUPS + groups[contexts.items], weights, minlength=len(contexts) * GROUPS)
     found = found.reshape(len(contexts), GROUPS)
     shares: Values = found / found.sum(1, keepdims=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from attrformer.nn.batch import Batch
 from attrformer.nn.contributions import Contribution
 from attrformer.nn.offsets import OffsetContribution
-from attrformer.nn.recency import RecencyProfile
+from attrformer.nn.recency import RecencyProfile, distance_bins
 from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions
 from attrformer.relations.newness import GROUPS, NewnessRelation
 
@@ -68,3 +68,13 @@ class NewnessModule(ContributingModule):
         shares = weights / weights.sum(2, keepdim=True).clamp_min(1e-12)
         offsets = torch.bmm(shares, self.pairs[self._of_history(batch)]) + self.bias
         return offsets.squeeze(1).index_select(1, self.groups)
+
+
+@torch.no_grad()
+def weight_by_distance(length: int) -> Tensor:
+    """How much an interaction counts by how many steps it lies back, float32 `[length]`; far ones share a value.
+
+    Args:
+        length: longest history.
+    """
+    return RecencyProfile(length, DECAY, 0, {}).by_distance[distance_bins(length)[0]].exp()
