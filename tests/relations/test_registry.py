@@ -46,7 +46,9 @@ def test_kinds_have_names_of_their_own() -> None:
 
 def test_every_kind_is_read_as_it_was_stored() -> None:
     relations = relations_of(shop(), id_order=True).for_inference()
-    assert {type(relation) for relation in relations.values()} >= set(BUILT_IN) - {kind_of("id_order")}
+    # Newness joins a model after training; its own tests save and read it.
+    apart = {kind_of("id_order"), kind_of("newness")}
+    assert {type(relation) for relation in relations.values()} >= set(BUILT_IN) - apart
     for name, relation in relations.items():
         again = kind_of(relation.kind).from_arrays(name, *relation.to_arrays())
         left, right = arrays(relation), arrays(again)

@@ -121,6 +121,14 @@ class RelationsConfig(Options):
     neighbour_candidates: int = field(
         default=4096, metadata={"help": "most training users looked at for each anchor item, an even sample"}
     )
+    buckets: int = field(default=20, metadata={"help": "buckets of a numeric attribute"})
+    max_values: int = field(
+        default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
+    )
+
+    own: tuple[RelationOptions, ...] = field(
+        default=(), metadata={"help": "relations that were registered from outside, each by its name and options"}
+    )
     newness: bool = field(
         default=False,
         metadata={
@@ -134,14 +142,6 @@ class RelationsConfig(Options):
             "help": "share of the validation NDCG@20 that is given up, at most, to show items without interactions "
             "more often than they are taken"
         },
-    )
-    buckets: int = field(default=20, metadata={"help": "buckets of a numeric attribute"})
-    max_values: int = field(
-        default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
-    )
-
-    own: tuple[RelationOptions, ...] = field(
-        default=(), metadata={"help": "relations that were registered from outside, each by its name and options"}
     )
 
     @property

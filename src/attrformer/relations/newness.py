@@ -149,13 +149,12 @@ def lacking_an_attribute(attributes: Iterable[Attribute], items: int) -> NDArray
 
 
 def _missing(attribute: Attribute) -> NDArray[np.uint8]:
-    missing: NDArray[np.bool_]
+    found = np.diff(attribute.offsets) == 0
     if len(attribute.numbers):
-        missing = np.isnan(attribute.numbers)
+        found = np.isnan(attribute.numbers)
     elif attribute.vectors.size:
-        missing = np.isnan(attribute.vectors).all(1)
+        found = np.isnan(attribute.vectors).all(1)
     elif attribute.texts:
-        missing = np.array([not text for text in attribute.texts], dtype=bool)
-    else:
-        missing = np.equal(np.diff(attribute.offsets), 0)
-    return missing.astype(np.uint8)
+        found = np.array([not text for text in attribute.texts])
+    missing: NDArray[np.uint8] = np.asarray(found, dtype=np.uint8)
+    return missing
