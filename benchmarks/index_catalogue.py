@@ -91,7 +91,7 @@ def make_model(shape: Shape, seed: int) -> Any:
         user_ids=IdMap(pl.Series(np.arange(shape.users))),
         item_ids=IdMap(pl.Series(np.arange(shape.items))),
         titles=None,
-        histories=relations.neighbours.train if relations.neighbours else None,  # type: ignore[arg-type]
+        histories=relations.similar_users.train if relations.similar_users else None,  # type: ignore[arg-type]
         frame_library="polars",
         edges=("also_bought",),
         dropout=0.0,
@@ -107,7 +107,7 @@ def make_histories(model: Any, count: int, seed: int) -> Any:
     from attrformer.data.sequences import Sequences
 
     random = np.random.default_rng([seed, 1])
-    train = model.fitted.relations.neighbours.train
+    train = model.fitted.relations.similar_users.train
     rows = random.integers(0, len(train), (count, 3))
     lengths = random.integers(3, 51, count)
     items = [np.concatenate([train.row(row) for row in three])[:n] for three, n in zip(rows, lengths, strict=True)]
@@ -125,7 +125,7 @@ def _relations(shape: Shape, shelves: Shelves, random: np.random.Generator) -> A
     # Every item has been bought, so that every item has a vector of its own.
     popularity = np.maximum(popularity, 1.0)
     rows = [
-        _rows("near", shape.items, shape.near, 0.3, shelves, random),
+        _rows("cooccurrence_near", shape.items, shape.near, 0.3, shelves, random),
         _rows("edge_also_bought", shape.items, shape.edges, 1.0, shelves, random),
     ]
     features, users = _features(shape.items, shelves, random), _users(shape, popularity, random)
@@ -231,7 +231,7 @@ def _shape_parameters(parameters: dict[str, Any], shelves: Shelves, random: np.r
         if name.endswith(("attention.output.weight", "feed.3.weight")):
             weights.mul_(0.3)
         elif name.endswith("gate.bias"):
-            weights.fill_(-0.1 if "identity" in name else 0.4)
+            weights.fill_(-0.1 if "repeat" in name else 0.4)
         elif name.endswith("gate.weight"):
             weights.copy_(0.02 * torch.randn_like(weights))
         elif name.endswith(".left"):

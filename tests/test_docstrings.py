@@ -90,7 +90,7 @@ def test_every_field_of_a_public_class_is_explained(kind: type) -> None:
 def test_what_is_asked_is_written_alike_everywhere() -> None:
     fields = {field.name: field.default for field in dataclasses.fields(Query)}
     model = attrformer.AttrFormer
-    for method in (model.recommend, model.question, model.explain, Index.search):
+    for method in (model.recommend, model.query, model.explain, Index.search):
         parameters = inspect.signature(method).parameters
         assert {name: parameters[name].default for name in fields} == fields
         assert parameters.keys() - fields.keys() <= {"self", "items"}

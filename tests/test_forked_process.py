@@ -35,7 +35,7 @@ model = fitted()
 for call in (
     lambda: model.recommend([1]),
     lambda: model.explain([1]),
-    lambda: model.similar_items([1], by="near"),
+    lambda: model.similar_items([1], by="cooccurrence_near"),
     lambda: attrformer.Recommender.load("x"),
     lambda: attrformer.Dataset.from_frames(pl.DataFrame({"user_id": [1]})),
     fitted,

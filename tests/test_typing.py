@@ -33,7 +33,7 @@ from attrformer import (
     serve,
 )
 
-relations = RelationsConfig(near=CooccurrenceConfig(window=5), edges=("also_bought",))
+relations = RelationsConfig(cooccurrence_near=CooccurrenceConfig(window=5), edges=("also_bought",))
 config = Config(seed=1, training={"epochs": 5}, model=SASRecConfig(width=32, loss="full"), relations=relations)
 whole = Config(0, DataConfig(core=5), {}, {"name": "vsknn"}, TargetConfig(), TrainingConfig(), EvaluationConfig())
 changed: Config = config.override("training.epochs=5", "seed=2")

@@ -77,33 +77,9 @@ OLD_NAMES = {
 """Words that a public name must not contain (its parts between underscores and capitals), and the new name."""
 
 PENDING = {
-    # Relations whose names are in saved models and configurations: time_bucket, repeat, cooccurrence_near and _wide.
-    ("name moment", "moment"),
-    ("name moments", "moments"),
-    ("name moment_reach", "moment"),
-    ("name identity", "identity"),
-    ("name near", "near"),
-    ("name wide", "wide"),
-    ("option relations.moment", "moment"),
-    ("option relations.moments", "moments"),
-    ("option relations.moment_reach", "moment"),
-    ("option relations.identity", "identity"),
-    ("option relations.near", "near"),
-    ("option relations.wide", "wide"),
-    ("help of option relations.moments", "moments"),
-    ("help of option relations.moment_reach", "moment"),
-    ("docstring RelationSet", "moment"),
-    # Capability flags of a model's options, to be spelled out.
-    # Fields of Batch: target_positions, user_codes.
-    ("name places", "places"),
-    ("name at_places", "places"),
-    ("name owners", "owners"),
-    # The package of queries and results: Recommender.question is to be a query.
-    ("name question", "question"),
     # Contributions and attributions, called parts and voices before.
     ("reason", "speaks"),
     ("reason", "spoke"),
-    ("OpenAPI", "spoke"),
     # Sentences to be rewritten.
     ("docstring update", "knows"),
     ("docstring pair_attributes", "knows"),
@@ -128,7 +104,8 @@ def coined(text: str) -> Iterator[str]:
 
 def old_names(name: str) -> Iterator[str]:
     """The old words of a name: of `a.b_c` and `KnownIds` those between dots, "_" and capitals; of `ALL` itself."""
-    for part in re.split(r"[^A-Za-z]+", name):
+    # The new names of two relations end in the old ones.
+    for part in re.split(r"[^A-Za-z]+", re.sub(r"cooccurrence_(near|wide)(?![a-z])", "cooccurrence", name)):
         words = [part] if part.isupper() else re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", part)
         yield from (word for word in (w if w.isupper() else w.lower() for w in words) if word in OLD_NAMES)
 

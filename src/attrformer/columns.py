@@ -18,7 +18,7 @@ EDGE_RANK: Final = "rank"
 
 SCORE: Final = "score"
 RANK: Final = "rank"
-PART: Final = "part"
+COMPONENT: Final = "component"
 CONTRIBUTION: Final = "contribution"
 HISTORY: Final = "history"
 VALUE: Final = "value"

@@ -96,6 +96,15 @@ def test_half_a_line_of_a_killed_writer_spoils_no_other(tmp_path: Path) -> None:
     assert read_lines(tmp_path / "absent.jsonl") == []
 
 
+def test_lines_of_before_have_the_names_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    configuration = {"seed": 1, "relations": {"near": {"window": 2}, "moments": 8}}
+    append_line(path, {"configuration": configuration, "options": {"relations.identity": False, "seed": 2}})
+    (line,) = read_lines(path)
+    assert line["configuration"] == {"seed": 1, "relations": {"cooccurrence_near": {"window": 2}, "time_buckets": 8}}
+    assert line["options"] == {"relations.repeat": False, "seed": 2}
+
+
 def test_damaged_objects_are_named(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text("[]")
     with pytest.raises(CheckpointError, match=r"job\.json holds no object"):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from attrformer.benchmark.options import MACHINE, Overrides, configuration, fingerprint, flat, is_same, nested
+from attrformer.benchmark.options import Overrides, configuration, fingerprint, flat, is_same, nested
 from attrformer.benchmark.plan import Plan, load_plan
 from attrformer.config import override, to_dict
 from attrformer.errors import ConfigurationError
 from attrformer.recommender import Config
-from attrformer.recommender.config import LATER
 
 MakePlan = Callable[..., Plan]
 
@@ -81,12 +78,11 @@ def test_nested_is_the_inverse_of_flat() -> None:
         nested([{"model": 1, "model.width": 2}])
 
 
-def test_the_fingerprint_is_that_of_before_some_options_came() -> None:
-    told = {name: value for name, value in flat(to_dict(Config())).items() if name not in MACHINE}
-    for later in LATER:
-        del told[later]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
+def test_the_fingerprint_is_that_of_before_some_options_came_and_were_renamed() -> None:
+    digest = "68ea34d9"
     assert fingerprint(Config()) == digest
+    changed = ("relations.cooccurrence_near.window=3", "model.similar_user_states=false", "relations.time_buckets=9")
+    assert fingerprint(override(Config(), changed)) == "285cc38f"
     for other in ("training.metric=MRR@5", "evaluation.metrics=[NDCG]"):
         assert fingerprint(override(Config(), [other])) != digest
 
@@ -119,7 +115,11 @@ def test_a_new_option_leaves_finished_runs_finished_while_it_has_its_default() -
 @pytest.mark.parametrize(("model", "same"), [("sasrec", True), ("attrformer", False)])
 def test_switches_of_relations_count_where_the_model_reads_them(model: str, same: bool) -> None:
     config = override(Config(), [f"model.name={model}"])
-    for change in ("relations.identity=false", "relations.next.enabled=true", "relations.neighbour_count=7"):
+    for change in (
+        "relations.repeat=false",
+        "relations.cooccurrence_next.enabled=true",
+        "relations.similar_users_count=7",
+    ):
         assert is_same(to_dict(override(config, [change])), config) is same
     assert not is_same(to_dict(override(config, ["model.width=32"])), config)
     assert not is_same(to_dict(override(config, ["training.epochs=3"])), config)
@@ -129,11 +129,11 @@ def test_switches_of_relations_count_where_the_model_reads_them(model: str, same
 def test_a_relation_that_came_later_and_is_on_makes_another_run_where_it_is_read(model: str, same: bool) -> None:
     config = override(Config(), [f"model.name={model}"])
     stored = to_dict(config)
-    del stored["relations"]["moment"]
+    del stored["relations"]["time_bucket"]
     assert is_same(stored, config) is same
-    assert is_same(stored, override(config, ["relations.moment=false"])) is same
+    assert is_same(stored, override(config, ["relations.time_bucket=false"])) is same
     del stored["relations"]["indirect"]
-    stored["relations"]["moment"] = True
+    stored["relations"]["time_bucket"] = True
     assert is_same(stored, config)
 
 
@@ -150,22 +150,30 @@ def test_runs_of_before_the_order_of_ids_were_without_it(model: str, read: bool)
 
 def test_options_of_a_relation_count_where_it_is_on() -> None:
     config = override(Config(), ["model.name=attrformer"])
-    for change in ("relations.next.window=3", "relations.moments=9", "relations.neighbour_anchors=2"):
-        off = ["relations.next.enabled=false", "relations.moment=false", "relations.neighbours=false"]
+    for change in (
+        "relations.cooccurrence_next.window=3",
+        "relations.time_buckets=9",
+        "relations.similar_users_anchors=2",
+    ):
+        off = [
+            "relations.cooccurrence_next.enabled=false",
+            "relations.time_bucket=false",
+            "relations.similar_users=false",
+        ]
         assert is_same(to_dict(override(config, [*off, change])), override(config, off))
-        on = ["relations.next.enabled=true", "relations.moment=true", "relations.neighbours=true"]
+        on = ["relations.cooccurrence_next.enabled=true", "relations.time_bucket=true", "relations.similar_users=true"]
         assert not is_same(to_dict(override(config, [*on, change])), override(config, on))
 
 
 def test_a_model_without_training_reads_its_own_number_of_neighbours() -> None:
     config = override(Config(), ["model.name=vsknn"])
-    assert is_same(to_dict(override(config, ["relations.neighbour_count=7"])), config)
+    assert is_same(to_dict(override(config, ["relations.similar_users_count=7"])), config)
     assert not is_same(to_dict(override(config, ["model.count=7"])), config)
 
 
 def test_a_stored_value_that_cannot_be_used_any_more_makes_another_run() -> None:
     stored = to_dict(Config())
-    stored["relations"]["neighbour_anchors"] = -1
+    stored["relations"]["similar_users_anchors"] = -1
     assert not is_same(stored, Config())
 
 

@@ -10,7 +10,7 @@ from attrformer.benchmark.options import configuration
 from attrformer.benchmark.paper import PaperTable
 from attrformer.benchmark.plan import DataSource, Range, data_folder, load_plan
 from attrformer.config import load_yaml
-from attrformer.errors import ConfigurationError
+from attrformer.errors import AttrFormerWarning, ConfigurationError
 
 ROOT = Path(__file__).parents[2]
 PLANS = sorted((ROOT / "benchmarks" / "plans").glob("*.yaml"))
@@ -75,6 +75,16 @@ def test_a_whole_plan(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_named(tmp_path: Path, rows: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         load_plan(write(tmp_path, f"data: {{shop: {{folder: here}}}}\nrows: {rows}\n"))
+
+
+def test_a_plan_takes_earlier_names_with_a_warning(tmp_path: Path) -> None:
+    old = WHOLE.replace("relations.edges: []", "relations.near.window: 3").replace("model.dropout", "relations.moments")
+    (tmp_path / "old.yaml").write_text(old, encoding="utf-8")
+    with pytest.warns(AttrFormerWarning, match=r"'relations\.near\.window' is called"):
+        plan = load_plan(tmp_path / "old.yaml")
+    assert plan.data["shop"].set == {"relations.cooccurrence_near.window": 3, "training.epochs": 3}
+    assert "relations.time_buckets" in plan.rows[0].space
+    assert configuration(plan, plan.rows[0], "shop", 0).relations.cooccurrence_near.window == 3
 
 
 def test_a_range_has_an_order_and_a_logarithm() -> None:

@@ -28,10 +28,10 @@ def test_an_ablation_is_shown_while_its_options_are_those_of_its_plan(
     plan = make_plan(*ROWS)
     shown = PresentRuns(tmp_path)
     assert shown(line(plan, 0))
-    former = line(plan, 0, "relations.identity=false")
+    former = line(plan, 0, "relations.repeat=false")
     assert not shown(former)
     # Other groups, and what no plan knows any more, are shown as they are.
-    assert shown(line(plan, 1, "relations.identity=false", group="paper"))
+    assert shown(line(plan, 1, "relations.repeat=false", group="paper"))
     for more in ({"row": "gone"}, {"dataset": "gone"}, {"plan": "gone"}):
         assert shown(former | more)
 

@@ -116,7 +116,7 @@ def test_seeds_go_together_where_their_options_differ_in_what_the_model_does_not
     tmp_path: Path, model: str, seeds: list[int]
 ) -> None:
     for seed, count in ((0, 32), (1, 64)):
-        settings = (f"model.name={model}", f"relations.neighbour_count={count}")
+        settings = (f"model.name={model}", f"relations.similar_users_count={count}")
         add_result(
             tmp_path, "one", evaluation(random_ranks(seed, 9)), *settings, seed=seed, date=f"2025-01-0{seed + 1}"
         )

@@ -31,7 +31,7 @@ def test_every_stage_is_measured(tmp_path: Path) -> None:
         assert stage["peak_mib"] >= stage["after_mib"] > 50
     assert (found["users"], found["items"]) == (65, 40)
     assert found["interactions"] / 65 == pytest.approx(25_000_095 / 162_541, rel=0.3)
-    assert set(found["relation_table_mib"]) >= {"near", "wide"}
+    assert set(found["relation_table_mib"]) >= {"cooccurrence_near", "cooccurrence_wide"}
     training = found["training"]
     assert training["steps"] == 3
     assert training["targets_per_epoch"] < found["interactions"]

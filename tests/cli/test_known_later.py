@@ -14,7 +14,7 @@ from attrformer.columns import ITEM, USER
 
 pytestmark = pytest.mark.slow
 
-OPTIONS = settings("training.epochs=1", "relations.neighbours=false")
+OPTIONS = settings("training.epochs=1", "relations.similar_users=false")
 
 
 def write_s3rec(folder: Path, name: str, users: int, items: int, mean: int, first: int = 1) -> None:

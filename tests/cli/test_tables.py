@@ -89,7 +89,7 @@ PARTS = pl.DataFrame(
         "item_id": ["x"] * 5 + ["y", "z"],
         "score": [1.0] * 5 + [0.5, 0.25],
         "rank": [1] * 5 + [2, 1],
-        "part": ["a", "b", "c", "d", "e", "a", "a"],
+        "component": ["a", "b", "c", "d", "e", "a", "a"],
         "contribution": [0.1, -2.0, 0.5, 0.02, 1.0, 0.5, 0.25],
         "history": [None, "y", None, "z", "z", None, None],
     }

@@ -82,14 +82,14 @@ def test_relations_know_nothing_of_held_out_items() -> None:
     held = split.held_out
     assert held is not None and len(held) == 20
     # Its histories are short, where similar users are left out unless asked for.
-    options = override(Config(), ["relations.neighbours=true"]).relations
+    options = override(Config(), ["relations.similar_users=true"]).relations
     relations = build_relations(dataset, split.train, options, seed=0)
     assert (relations.popularity[held] == 0).all() and relations.popularity.sum() == len(split.train.items)
     for rows in relations.rows.values():
         assert rows.dense is not None
         assert not rows.dense[:, held].any() and not rows.dense.reshape(-1, 80, 80)[:, held].any()
-    assert relations.neighbours is not None
-    assert not np.diff(relations.neighbours.starts)[held].any()
+    assert relations.similar_users is not None
+    assert not np.diff(relations.similar_users.starts)[held].any()
     # The whole catalogue keeps its attributes.
     assert (relations.features["brand"].weights[held] > 0).all()
 

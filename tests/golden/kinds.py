@@ -23,18 +23,18 @@ SMALL: Options = {"width": 8, "layers": 1, "heads": 2, "max_length": 12, "dropou
 
 RELATIONS: Options = {
     "folds": 2,
-    "wide": {"enabled": True},
-    "next": {"enabled": True},
+    "cooccurrence_wide": {"enabled": True},
+    "cooccurrence_next": {"enabled": True},
     "indirect": True,
     "edges": None,
     "id_order": True,
-    "neighbours": True,
-    "neighbour_count": 8,
-    "moments": 8,
+    "similar_users": True,
+    "similar_users_count": 8,
+    "time_buckets": 8,
     "buckets": 5,
 }
 
-FEW: Options = {"folds": 2, "item_attributes": ["tags"], "user_attributes": ["age"], "moments": 8}
+FEW: Options = {"folds": 2, "item_attributes": ["tags"], "user_attributes": ["age"], "time_buckets": 8}
 
 _LEARNED: dict[str, Options] = {
     "bert4rec": {},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
+from attrformer import earlier_names
+
 # The home of each name that is not exported by `attrformer` itself, the newest first.
 _HOMES: Final = {
     "Index": ("attrformer.retrieval",),
@@ -14,7 +16,7 @@ _HOMES: Final = {
 }
 ELSEWHERE: Final = tuple(_HOMES)
 
-RENAMED: Final[dict[str, str]] = {}
+RENAMED: Final[dict[str, str]] = {**earlier_names.RELATIONS, "part": "component", "parts": "components"}
 """Columns, keys of answers, relations, options and metrics: the name in the stored answers, and the name today."""
 
 

@@ -59,7 +59,7 @@ def everywhere(relations: RelationSet, contexts: Sequences, users: list[int]) ->
     places = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
     rows = np.repeat(np.arange(len(contexts)), places.shape[1])
     owners = np.array(users, dtype=np.int64)
-    index, maker = relations.neighbours, maker_of(relations, int(lengths.max()))
+    index, maker = relations.similar_users, maker_of(relations, int(lengths.max()))
     found = None
     if index is not None and maker.similar is not None:
         anchors = latest_anchors(contexts, rows, places.ravel() + 1, index.anchors)
@@ -106,7 +106,7 @@ def part_of(network: AttrFormerNetwork, name: str, batch: Batch) -> tuple[Contri
     assert isinstance(module, ContributingModule)
     weights = module.gate.inverse_epsilon()
     if module.recency is not None:
-        weights = weights * module.weights(batch, network.gaps(batch, batch.places))
+        weights = weights * module.weights(batch, network.gaps(batch, batch.target_positions))
     return module.contribution(batch, module.lookup(batch), weights)
 
 

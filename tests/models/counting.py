@@ -70,7 +70,7 @@ def check_causality(config: ModelConfig) -> None:
     scores = scores_of(network(batch))
     for place in range(length):
         cut = everywhere(relations, sequences(rows[:, : place + 1].tolist()), [-1] * 4)
-        end = replace(cut, places=cut.places[:, -1:])
+        end = replace(cut, target_positions=cut.target_positions[:, -1:])
         torch.testing.assert_close(scores[:, place], scores_of(network(end))[:, 0], **TIGHT)
         assert place == 0 or not torch.equal(scores[:, place], scores[:, place - 1])
 

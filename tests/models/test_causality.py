@@ -82,7 +82,7 @@ def test_another_future_changes_no_earlier_training_output() -> None:
         outcome = network(example.batch)
         outputs.append((example, score_catalogue(outcome.hidden, outcome.table, outcome.parts)))
     (first, logits), (second, others) = outputs
-    assert len(users) > 1 and torch.equal(first.batch.places, second.batch.places)
+    assert len(users) > 1 and torch.equal(first.batch.target_positions, second.batch.target_positions)
     assert torch.equal(first.items[:, : start - 1], second.items[:, : start - 1])
     assert not torch.equal(first.items, second.items)
     torch.testing.assert_close(others[:, :start], logits[:, :start], rtol=1e-5, atol=1e-5)

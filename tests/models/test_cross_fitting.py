@@ -14,7 +14,7 @@ from attrformer.training.config import TrainingConfig
 
 FROM, TO = 8, 9
 # Before learning, a lift of 1 ("like everybody") adds log(1 + 1).
-NOTHING = {"near": 0.0, "wide": 0.0, "neighbours": 0.0, "user_group": math.log(2)}
+NOTHING = {"cooccurrence_near": 0.0, "cooccurrence_wide": 0.0, "similar_users": 0.0, "user_group": math.log(2)}
 
 
 def planted() -> Dataset:
@@ -35,7 +35,7 @@ def evidence_in_training(folds: int) -> dict[str, float]:
         found = contributions(network, example.batch)
         rows = [row for row, items in enumerate(example.batch.items.tolist()) if items[:4] == [FROM, TO, 1, FROM]]
         if rows:
-            assert int(example.batch.places[rows[0], 0]) == 0 and int(example.items[rows[0], 0, 0]) == TO
+            assert int(example.batch.target_positions[rows[0], 0]) == 0 and int(example.items[rows[0], 0, 0]) == TO
             return {name: float(found[name][rows[0], 0, TO]) for name in NOTHING}
     raise AssertionError("user 0 is in no batch")
 
@@ -46,7 +46,7 @@ def test_training_gives_no_evidence_from_the_own_history() -> None:
 
 def test_the_check_above_fails_without_cross_fitting() -> None:
     leaked = evidence_in_training(folds=1)
-    for name in ("near", "wide", "user_group"):
+    for name in ("cooccurrence_near", "cooccurrence_wide", "user_group"):
         assert leaked[name] > NOTHING[name] + 0.3, name
 
 
@@ -57,7 +57,7 @@ def test_inference_reads_what_every_training_user_did() -> None:
     network = network_of(relations, shaken=False).eval()
     # A stranger with user 0's value, who is at FROM.
     batch = everywhere(relations, sequences([[FROM]]), [-1])
-    batch.users["group"][:] = relations.users["group"].codes[0]
+    batch.user_features["group"][:] = relations.users["group"].codes[0]
     found = contributions(network, batch)
     for name, nothing in NOTHING.items():
         assert float(found[name][0, 0, TO]) > nothing + 0.3, name
@@ -72,7 +72,7 @@ def test_no_training_place_hears_of_the_own_history() -> None:
     window = {user: near(data.sequences.row(user).tolist()) for user in range(30)}
     checked = 0
     for _, _, example in examples_of(data, relations, training=TrainingConfig(batch_targets=10_000)).epoch(0):
-        found = contributions(network, example.batch)["near"]
+        found = contributions(network, example.batch)["cooccurrence_near"]
         for row, items in enumerate(example.batch.items.tolist()):
             history = [item for item in items if item < 40]
             user = next(u for u in range(30) if data.sequences.row(u).tolist()[: len(history)] == history)

@@ -20,7 +20,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"mixed_head": True},
     {"relation_heads": False},
     {"catalogue_evidence": False},
-    {"neighbour_states": False, "attribute_embeddings": False},
+    {"similar_user_states": False, "attribute_embeddings": False},
     {"low_rank": 0, "layers": 1},
 ]
 

@@ -57,7 +57,7 @@ class Shifted(Network):
 
     def forward(self, batch: Batch) -> Outputs:
         hidden = padded_embedding(batch.items, self.item).cumsum(1)
-        return Outputs(batch.at_places(hidden + self.gate * self.mistake(hidden, batch)), self.item)
+        return Outputs(batch.at_target_positions(hidden + self.gate * self.mistake(hidden, batch)), self.item)
 
 
 def nothing(hidden: Tensor, batch: Batch) -> Tensor:
@@ -106,7 +106,7 @@ def test_a_network_that_reads_both_ways_is_not_held_to_causality() -> None:
     class Last(Shifted):
         """Reads whole histories, and is asked about their ends alone."""
 
-    prefixes = replace(BATCH, places=(BATCH.items != ITEMS).sum(1, keepdim=True) - 1)
+    prefixes = replace(BATCH, target_positions=(BATCH.items != ITEMS).sum(1, keepdim=True) - 1)
 
     def backwards(hidden: Tensor, batch: Batch) -> Tensor:
         real = (batch.items != ITEMS).unsqueeze(2)
@@ -119,9 +119,12 @@ def test_a_network_that_reads_both_ways_is_not_held_to_causality() -> None:
     ("outputs", "message"),
     [
         (lambda b: Outputs(torch.zeros(*b.items.shape, 8), torch.zeros(ITEMS, 8)), r"Give \[\*places, d\]"),
-        (lambda b: Outputs(torch.zeros(*b.places.shape, 8), torch.zeros(ITEMS + 1, 8)), rf"Give \[{ITEMS}, 8\]"),
-        (lambda b: Outputs(torch.zeros(*b.places.shape, 8), torch.zeros(ITEMS, 4)), rf"Give \[{ITEMS}, 8\]"),
-        (lambda b: Outputs(torch.full((*b.places.shape, 8), torch.nan), torch.zeros(ITEMS, 8)), "not finite"),
+        (
+            lambda b: Outputs(torch.zeros(*b.target_positions.shape, 8), torch.zeros(ITEMS + 1, 8)),
+            rf"Give \[{ITEMS}, 8\]",
+        ),
+        (lambda b: Outputs(torch.zeros(*b.target_positions.shape, 8), torch.zeros(ITEMS, 4)), rf"Give \[{ITEMS}, 8\]"),
+        (lambda b: Outputs(torch.full((*b.target_positions.shape, 8), torch.nan), torch.zeros(ITEMS, 8)), "not finite"),
     ],
 )
 def test_outputs_that_cannot_be_used_are_told(outputs: Callable[[Batch], Outputs], message: str) -> None:
@@ -129,7 +132,7 @@ def test_outputs_that_cannot_be_used_are_told(outputs: Callable[[Batch], Outputs
         def forward(self, batch: Batch) -> Outputs:
             return outputs(batch)
 
-    places = replace(BATCH, places=BATCH.places[:, :3])
+    places = replace(BATCH, target_positions=BATCH.target_positions[:, :3])
     with pytest.raises(ConfigurationError, match=message):
         check_network(Wrong(), places, ITEMS)
 

@@ -87,7 +87,7 @@ def test_reading_the_inference_block_of_another_relation_is_refused() -> None:
     class Twice(Follows):
         @classmethod
         def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
-            near = built["near"]
+            near = built["cooccurrence_near"]
             assert isinstance(near, RowRelation)
             whole = np.stack([near.row(item) for item in range(sources.n_items)])
             return [cls.of_items("follows", [sparse.csr_array(whole)], sources.top_k)]
@@ -172,7 +172,7 @@ def test_what_cannot_be_saved_is_refused() -> None:
 def test_names_that_are_taken_are_refused() -> None:
     @dataclass(frozen=True)
     class Near(RelationOptions):
-        name: Literal["near"] = "near"
+        name: Literal["cooccurrence_near"] = "cooccurrence_near"
 
     @dataclass(frozen=True)
     class Item(RelationOptions):

@@ -19,17 +19,17 @@ from attrformer.training.config import TargetConfig
 
 ITEMS = 30
 NAMES = [
-    "near",
-    "wide",
-    "next",
+    "cooccurrence_near",
+    "cooccurrence_wide",
+    "cooccurrence_next",
     "indirect",
     "edge_also",
     "item_brand",
     "item_tags",
     "item_price",
     "user_region",
-    "identity",
-    "neighbours",
+    "repeat",
+    "similar_users",
 ]
 
 

@@ -29,24 +29,24 @@ def evidence(relations: RelationSet, name: str, batch: Batch, weights: Tensor) -
         relation = relations.rows[name]
         rows = [rows_of(relation, row, fold) for row, fold in zip(items, batch.folds.tolist(), strict=True)]
         return weights @ torch.stack(rows)
-    if name == "identity":
+    if name == "repeat":
         return weights @ torch.nn.functional.one_hot(batch.items, relations.n_items + 1)[..., :-1].double()
-    if name == "neighbours":
-        assert batch.neighbours is not None
-        following = batch.neighbours.following.clamp_min(0).flatten(2)
+    if name == "similar_users":
+        assert batch.similar_users is not None
+        following = batch.similar_users.following.clamp_min(0).flatten(2)
         out = torch.zeros(*following.shape[:2], relations.n_items, dtype=torch.float64)
         return out.scatter_add(2, following, weights.expand_as(following))
-    if name == "moment":
-        assert relations.moment is not None and batch.times is not None
-        moments = np.searchsorted(relations.moment.edges, batch.times.numpy(), side="right").tolist()
-        lift = relations.moment.lift
+    if name == "time_bucket":
+        assert relations.time_bucket is not None and batch.times is not None
+        moments = np.searchsorted(relations.time_bucket.edges, batch.times.numpy(), side="right").tolist()
+        lift = relations.time_bucket.lift
         rows = [rows_of(lift, row, fold) for row, fold in zip(moments, batch.folds.tolist(), strict=True)]
         return weights @ torch.stack(rows)
     kind, _, attribute = name.partition("_")
     if kind == "item":
         return weights @ torch.from_numpy(relations.features[attribute].dense()).double().t()
     assert kind == "user"
-    codes, lift = batch.users[attribute].tolist(), relations.users[attribute].lift
+    codes, lift = batch.user_features[attribute].tolist(), relations.users[attribute].lift
     rows = [rows_of(lift, [code], fold) for code, fold in zip(codes, batch.folds.tolist(), strict=True)]
     return weights * torch.stack(rows)
 

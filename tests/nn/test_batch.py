@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attrformer.nn.batch import at_places, gathered
+from attrformer.nn.batch import at_target_positions, gathered
 from attrformer.nn.recency import look_up, small_entries
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ def test_gathered_places_are_those_that_are_looked_up(shape: tuple[int, ...]) ->
     torch.manual_seed(0)
     values = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     places = torch.tensor([[0, 4, 4], [1, 2, 3], [2, 2, 2]])
-    assert_same_gradients(at_places(values, places), gathered(values, places), values)
+    assert_same_gradients(at_target_positions(values, places), gathered(values, places), values)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(1, 3))

@@ -26,7 +26,7 @@ SETTINGS = {"dense": {}, "sparse": {"dense_items": 0, "top_k": 7}}
 def setting(request: pytest.FixtureRequest) -> Setting:
     data = shop()
     relations = relations_of(data, **SETTINGS[request.param])
-    assert (relations.rows["near"].dense is None) == (request.param == "sparse")
+    assert (relations.rows["cooccurrence_near"].dense is None) == (request.param == "sparse")
     example = example_of(data, relations, target=TargetConfig(window=3))
     return Setting(relations, network_of(relations), example)
 
@@ -66,10 +66,10 @@ def test_one_part_fused_equals_plain(name: str, shared: bool, setting: Setting) 
 def at_one_place(setting: Setting) -> Setting:
     """The same histories, each asked about once: as every answer does it."""
     example, batch = setting.example, setting.example.batch
-    found = batch.neighbours
+    found = batch.similar_users
     assert found is not None
     neighbours = NeighbourBatch(*(part[:, -1:] for part in (found.users, found.similarity, found.following)))
-    batch = replace(batch, places=batch.places[:, -1:], neighbours=neighbours)
+    batch = replace(batch, target_positions=batch.target_positions[:, -1:], similar_users=neighbours)
     rest = {name: getattr(example, name)[:, -1:] for name in ("items", "counts", "mask")}
     return replace(setting, example=replace(example, batch=batch, **rest))
 
@@ -98,10 +98,22 @@ def test_without_parts_fused_equals_plain(strength: float, setting: Setting) -> 
 
 
 @pytest.mark.parametrize(
-    "relation", ["near", "wide", "edge_also", "user_region", "identity", "neighbours", "item_brand", "item_tags"]
+    "relation",
+    [
+        "cooccurrence_near",
+        "cooccurrence_wide",
+        "edge_also",
+        "user_region",
+        "repeat",
+        "similar_users",
+        "item_brand",
+        "item_tags",
+    ],
 )
 def test_every_relation_can_give_the_prior(relation: str, setting: Setting) -> None:
-    leaves = leaves_of(setting, ["near", relation] if relation != "near" else ["near"], False)
+    leaves = leaves_of(
+        setting, ["cooccurrence_near", relation] if relation != "cooccurrence_near" else ["cooccurrence_near"], False
+    )
     target = target_of(setting, leaves.names.index(relation), (1.0, 0.0, 0.0), 0.5)
     compare(setting, leaves, target, setting.example.mask, 2000)
 
@@ -119,7 +131,7 @@ def test_any_mask_and_mixture_fused_equals_plain(
     fixed = shared_setting()
     drawn = (torch.rand(fixed.example.mask.shape, generator=generator) < 0.5).float() * fixed.example.mask
     drawn[0, 0] = 1.0
-    leaves = leaves_of(fixed, ["near", "identity"], False)
+    leaves = leaves_of(fixed, ["cooccurrence_near", "repeat"], False)
     compare(fixed, leaves, target_of(fixed, 0, mixture, strength), drawn, 700)
 
 
@@ -137,7 +149,7 @@ def test_masked_places_have_no_gradient(setting: Setting) -> None:
 
 
 def test_the_gradient_scales_with_what_comes_from_above() -> None:
-    leaves = leaves_of(shared_setting(), ["near"], False)
+    leaves = leaves_of(shared_setting(), ["cooccurrence_near"], False)
     target = target_of(shared_setting(), 0, (1.0, 0.0, 0.0), 0.1)
     losses = [
         fused_cross_entropy(leaves.hidden, leaves.table, leaves.pairs(), target, shared_setting().example.mask)

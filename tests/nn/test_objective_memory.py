@@ -53,7 +53,7 @@ def test_the_largest_tensor_is_seen() -> None:
 def test_no_tensor_grows_with_targets_times_items(dense_items: int) -> None:
     data = dataset(sequences([row[:10] for row in walks(80, ITEMS, 0, longest=30) if len(row) >= 10]), ITEMS)
     # What the network gives for each target, entries of neighbours among it, is far less than the catalogue.
-    relations = relations_of(data, dense_items=dense_items, top_k=20, neighbour_count=8, neighbour_horizon=2)
+    relations = relations_of(data, dense_items=dense_items, top_k=20, similar_users_count=8, similar_users_horizon=2)
     network = network_of(relations)
     example = example_of(data, relations, training=TrainingConfig(batch_targets=10_000))
     with torch.no_grad():

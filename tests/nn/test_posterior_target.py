@@ -48,7 +48,7 @@ def test_posterior_by_hand(strength: float, mixture: tuple[float, float, float],
 def test_relation_evidence_in_the_prior_by_hand() -> None:
     # The neighbours part is a plain list of entries: item 1 with weight 3, item 2 with weight 1.
     outputs = shared_setting().network(shared_setting().example.batch)
-    part = dict(zip(outputs.names, outputs.parts, strict=True))["neighbours"][0]
+    part = dict(zip(outputs.names, outputs.parts, strict=True))["similar_users"][0]
     part = replace(part, items=torch.tensor([[[1, 2, 1]]]), columns=4)  # type: ignore[type-var]
     inputs = ContributionInputs(torch.tensor([[[2.0, 1.0, 1.0]]]), torch.tensor([[0.7]]))
     values = np.array([0.3, -0.2, 0.9, 0.1])

@@ -15,7 +15,7 @@ from attrformer.nn.relations.row_table import RowModule
 from attrformer.relations.relation_set import RelationSet
 
 DATA = shop()
-ROWS = ["near", "wide", "next", "indirect", "edge_also"]
+ROWS = ["cooccurrence_near", "cooccurrence_wide", "cooccurrence_next", "indirect", "edge_also"]
 
 
 def build(top_k: int | None) -> tuple[RelationSet, AttrFormerNetwork]:
@@ -87,16 +87,16 @@ def test_logits_loss_and_every_gradient_are_equal(pair: tuple[AttrFormerNetwork,
 def test_a_smaller_k_reads_the_largest_values_only() -> None:
     relations, network = build(2)
     example = example_of(DATA, relations)
-    near = row_evidence(network, "near")
-    _, weights = part_of(network, "near", example.batch)
-    assert weights.shape == (*example.batch.places.shape, example.batch.items.shape[1])
+    near = row_evidence(network, "cooccurrence_near")
+    _, weights = part_of(network, "cooccurrence_near", example.batch)
+    assert weights.shape == (*example.batch.target_positions.shape, example.batch.items.shape[1])
     values = pairs_of(near, example.batch)
     items = example.batch.items
     for row in range(len(items)):
         for early, item in enumerate(items[row].tolist()):
             if item == DATA.item_count:
                 continue
-            whole = relations.rows["near"].row(item, int(example.batch.folds[row]))
+            whole = relations.rows["cooccurrence_near"].row(item, int(example.batch.folds[row]))
             assert (whole > 0).sum() <= 2
             known = items[row].clamp_max(DATA.item_count - 1)
             expected = torch.log1p(torch.from_numpy(whole)[known] * near.pair_scale)

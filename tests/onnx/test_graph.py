@@ -19,13 +19,13 @@ from attrformer.relations.positions import NO_TIMES
 
 def inputs_of(batch: Batch) -> dict[str, torch.Tensor]:
     """A batch that asks about the end of each history, as the graph takes it."""
-    assert batch.neighbours is not None
-    inputs = {"items": batch.items, "lengths": batch.places[:, 0] + 1}
+    assert batch.similar_users is not None
+    inputs = {"items": batch.items, "lengths": batch.target_positions[:, 0] + 1}
     inputs["times"] = torch.full_like(batch.items, NO_TIMES) if batch.times is None else batch.times
-    inputs |= {f"{USERS}{name}": codes for name, codes in batch.users.items()}
+    inputs |= {f"{USERS}{name}": codes for name, codes in batch.user_features.items()}
     inputs |= {f"{LEVELS}{name}": codes for name, codes in batch.levels.items()}
     for part in ("users", "similarity", "following"):
-        inputs[f"{NEIGHBOURS}{part}"] = getattr(batch.neighbours, part)[:, 0]
+        inputs[f"{NEIGHBOURS}{part}"] = getattr(batch.similar_users, part)[:, 0]
     return inputs
 
 
@@ -46,7 +46,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"mixed_head": True},
     {"relation_heads": False},
     {"catalogue_evidence": False},
-    {"neighbour_states": False, "attribute_embeddings": False},
+    {"similar_user_states": False, "attribute_embeddings": False},
     {"low_rank": 0, "layers": 1},
 ]
 

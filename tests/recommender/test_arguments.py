@@ -45,7 +45,10 @@ def test_a_model_by_name() -> None:
         (lambda: Config(Training={}), r"'Training'. Did you mean training"),
         (lambda: Config(epochs=5), r"Unknown option 'epochs'. Did you mean training.epochs\?$"),
         (lambda: AttrFormer({"width": 5}), r"Unknown option 'width'. Did you mean model.width\?$"),
-        (lambda: Config().override("near.window=5"), r"'near'. Did you mean relations.near\?$"),
+        (
+            lambda: Config().override("near.window=5"),
+            r"'near'. Did you mean relations.cooccurrence_near\?$",
+        ),
         (lambda: Config(model={"name": "SASRec"}), r"Did you mean sasrec\?$"),
         (lambda: Config(model="sasrec"), r"Write \{'name': 'sasrec'\}\.$"),
         (lambda: Config(model=SASRecConfig), r"Write SASRecConfig\(\)\.$"),

@@ -19,9 +19,22 @@ from attrformer.relations.naming import module_key
 from attrformer.training.checkpoint import parameters_of
 
 USERS, ITEMS = 30, 24
-ITEM_COLUMNS = ("a.b", "a_b", "A_b", "near", "identity", "age", "user_age", "x/y", "q\"'", "[bold]", "50 %", "ß.💡")
+ITEM_COLUMNS = (
+    "a.b",
+    "a_b",
+    "A_b",
+    "cooccurrence_near",
+    "repeat",
+    "age",
+    "user_age",
+    "x/y",
+    "q\"'",
+    "[bold]",
+    "50 %",
+    "ß.💡",
+)
 USER_COLUMNS = ("age", "a.b", "a_b", "item_age")
-BEHAVIOURS = ("identity", "x.y", "x_y")
+BEHAVIOURS = ("repeat", "x.y", "x_y")
 
 
 def made() -> dict[str, pl.DataFrame]:
@@ -47,7 +60,7 @@ def made() -> dict[str, pl.DataFrame]:
             {
                 "source_item_id": [1, 2, 3],
                 "target_item_id": [2, 3, 4],
-                "relation": ["also.b", "also_b", "near"],
+                "relation": ["also.b", "also_b", "cooccurrence_near"],
             }
         ),
     }
@@ -64,10 +77,10 @@ def odd() -> tuple[AttrFormer, Dataset]:
 def test_every_column_is_a_relation_with_a_name_of_its_own(odd: tuple[AttrFormer, Dataset]) -> None:
     model, _ = odd
     wanted = {f"item_{name}" for name in ITEM_COLUMNS} | {f"user_{name}" for name in USER_COLUMNS}
-    wanted |= {"edge_also.b", "edge_also_b", "edge_near", "near", "identity"}
+    wanted |= {"edge_also.b", "edge_also_b", "edge_cooccurrence_near", "cooccurrence_near", "repeat"}
     assert wanted <= set(model.relation_strengths())
     assert {f"behaviour_{name}" for name in BEHAVIOURS} <= set(model.fitted.network.head_names)
-    parts = set(model.explain([1, 2], k=3)["part"])
+    parts = set(model.explain([1, 2], k=3)["component"])
     assert parts == {"content", *model.relation_strengths()}
     assert len(set(_example(model.fitted))) == len(_example(model.fitted)) >= 3 + len(USER_COLUMNS) + len(BEHAVIOURS)
 
@@ -102,11 +115,11 @@ def test_models_saved_under_the_earlier_names_load(odd: tuple[AttrFormer, Datase
     keys = {module_key(name): earlier for name, earlier in names.items()}
     before = {".".join(keys.get(part, part) for part in name.split(".")): value for name, value in own.items()}
     assert set(before) != set(own)
-    kept = [relations.features[name].name for name in ("ß.💡", "50 %", "near")]
-    alone = relations.having(lambda one: one.name in kept or one.kind in ("similar_users", "identity", "moment"))
-    _, parameters, strengths = with_present_names(alone, (), before, {"item_ß_💡": 1.0, "near": 2.0})
+    kept = [relations.features[name].name for name in ("ß.💡", "50 %", "cooccurrence_near")]
+    alone = relations.having(lambda one: one.name in kept or one.kind in ("similar_users", "repeat", "time_bucket"))
+    _, parameters, strengths = with_present_names(alone, (), before, {"item_ß_💡": 1.0, "cooccurrence_near": 2.0})
     assert set(parameters) == set(own)
-    assert strengths == {"item_ß.💡": 1.0, "near": 2.0}
+    assert strengths == {"item_ß.💡": 1.0, "cooccurrence_near": 2.0}
     assert with_present_names(alone, (), own, {})[1] is own
 
 

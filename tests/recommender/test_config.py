@@ -33,8 +33,15 @@ def test_every_option_has_help() -> None:
 
 def test_changed_options_are_named_in_order() -> None:
     before = to_dict(Config())
-    after = override(Config(), ["training.epochs=3", "seed=4", "relations.near.window=2", "relations.edges=[a]"])
-    assert changed_options(before, after) == ["seed", "relations.near.window", "relations.edges", "training.epochs"]
+    after = override(
+        Config(), ["training.epochs=3", "seed=4", "relations.cooccurrence_near.window=2", "relations.edges=[a]"]
+    )
+    assert changed_options(before, after) == [
+        "seed",
+        "relations.cooccurrence_near.window",
+        "relations.edges",
+        "training.epochs",
+    ]
     assert changed_options(before, Config()) == []
     # A run of before these options came goes on with what is their default now.
     del before["training"]["metric"], before["evaluation"]["metrics"]

@@ -22,7 +22,7 @@ from attrformer.recommender import AttrFormer, Config, Recommender
 def test_parts_sum_to_the_score(model: AttrFormer) -> None:
     frame = model.explain(k=4)
     assert frame.columns == [
-        *("user_id", "item_id", "score", "rank", "part", "contribution"),
+        *("user_id", "item_id", "score", "rank", "component", "contribution"),
         *("history", "value", "count", "reason"),
     ]
     sums = frame.group_by("user_id", "item_id", maintain_order=True).agg(
@@ -33,10 +33,10 @@ def test_parts_sum_to_the_score(model: AttrFormer) -> None:
 
 
 def test_every_relation_is_a_part(model: AttrFormer) -> None:
-    parts = model.explain(["user-0001"], k=1)["part"].to_list()
+    parts = model.explain(["user-0001"], k=1)["component"].to_list()
     assert parts[0] == "content"
     assert set(parts[1:]) == set(model.relation_strengths())
-    assert {"near", "item_brand", "item_category", "item_price", "user_age_band", "identity"} < set(parts)
+    assert {"cooccurrence_near", "item_brand", "item_category", "item_price", "user_age_band", "repeat"} < set(parts)
 
 
 def test_given_items_are_explained_also_when_seen(model: AttrFormer, dataset: Dataset) -> None:
@@ -55,15 +55,18 @@ def test_given_items_are_explained_also_when_seen(model: AttrFormer, dataset: Da
 @pytest.mark.slow
 def test_history_names_an_item_that_the_relation_connects(model: AttrFormer, dataset: Dataset) -> None:
     frame = model.explain(k=3)
-    assert frame.filter(pl.col("part").is_in(["content", "neighbours", "user_age_band"]))["history"].null_count() > 0
-    near = model.fitted.relations.rows["near"]
+    assert (
+        frame.filter(pl.col("component").is_in(["content", "similar_users", "user_age_band"]))["history"].null_count()
+        > 0
+    )
+    near = model.fitted.relations.rows["cooccurrence_near"]
     ids = dataset.item_ids
     for user, item, part, contribution, history in frame.select(
-        "user_id", "item_id", "part", "contribution", "history"
+        "user_id", "item_id", "component", "contribution", "history"
     ).iter_rows():
-        if part == "near":
+        if part == "cooccurrence_near":
             assert (history is None) == (contribution == 0)
-        if part == "near" and history is not None:
+        if part == "cooccurrence_near" and history is not None:
             mine = dataset.sequences.row(int(ids_code(dataset, user)))
             assert history in ids.decode(mine).to_list()
             assert near.row(int(ids.encode([history])[0]))[int(ids.encode([item])[0])] > 0
@@ -80,12 +83,12 @@ def test_the_only_item_of_a_brand_in_the_history_is_named(model: AttrFormer, dat
     other = next(item for item in range(dataset.item_count) if brand.codes[item] != brand.codes[first])
     mine, more, asked = dataset.item_ids.decode([first, other, second]).to_list()
     frame = model.explain(histories=[[mine, more]], items=[asked])
-    assert frame.filter(pl.col("part") == "item_brand")["history"].to_list() == [mine]
+    assert frame.filter(pl.col("component") == "item_brand")["history"].to_list() == [mine]
 
 
 def test_repeated_items_speak_through_identity(model: AttrFormer) -> None:
     frame = model.explain(histories=[["item-0004", "item-0009"]], items=["item-0004", "item-0020"])
-    named = dict(frame.filter(pl.col("part") == "identity").select("item_id", "history").iter_rows())
+    named = dict(frame.filter(pl.col("component") == "repeat").select("item_id", "history").iter_rows())
     assert named == {"item-0004": "item-0004", "item-0020": None}
 
 
@@ -100,7 +103,7 @@ def test_parts_sum_to_the_score_whatever_is_known_of_a_person(model: AttrFormer)
     answered = model.recommend(**asked, user_attributes=attributes, k=5)
     assert sums.select("user_id", "item_id", "score", "rank").equals(answered)
     assert frame["user_id"].unique(maintain_order=True).to_list() == ["user-0003", "a", "b", "c"]
-    parts = {user: set(frame.filter(pl.col("user_id") == user)["part"]) for user in "abc"}
+    parts = {user: set(frame.filter(pl.col("user_id") == user)["component"]) for user in "abc"}
     assert "content" in parts["a"]
     assert parts["b"] == parts["c"] == {"popularity", "user_age_band", "user_region"}
 
@@ -135,13 +138,13 @@ def others_with_pair(dataset: Dataset, first: int, second: int, own: int, window
 @pytest.mark.slow
 def test_counts_are_those_of_the_stored_histories(model: AttrFormer, dataset: Dataset) -> None:
     frame = model.explain(dataset.user_ids.to_list()[:25], k=3)
-    told = frame.filter((pl.col("part") == "near") & pl.col("history").is_not_null())
+    told = frame.filter((pl.col("component") == "cooccurrence_near") & pl.col("history").is_not_null())
     assert len(told) > 20
     for user, item, history, count, reason in told.select(
         "user_id", "item_id", "history", "count", "reason"
     ).iter_rows():
         first, second = dataset.item_ids.encode([history, item]).tolist()
-        window = model.config.relations.near.window
+        window = model.config.relations.cooccurrence_near.window
         after, before = others_with_pair(dataset, first, second, ids_code(dataset, user), window)
         assert count == (after or before)
         title = dataset.item_titles[first] if dataset.item_titles else history
@@ -154,20 +157,20 @@ def test_counts_are_those_of_the_stored_histories(model: AttrFormer, dataset: Da
 
 @pytest.mark.slow
 def test_neighbours_count_the_similar_users_who_took_the_item(model: AttrFormer, dataset: Dataset) -> None:
-    frame = model.explain(k=3).filter((pl.col("part") == "neighbours") & (pl.col("contribution") != 0))
+    frame = model.explain(k=3).filter((pl.col("component") == "similar_users") & (pl.col("contribution") != 0))
     assert len(frame) > 20
     for user, item, count, reason in frame.head(40).select("user_id", "item_id", "count", "reason").iter_rows():
         code = ids_code(dataset, user)
         batch, _ = model.fitted.outputs(np.array([code]), dataset.sequences.rows(np.array([code])))
-        assert batch.neighbours is not None
-        following, users = batch.neighbours.following[0, 0], batch.neighbours.users[0, 0]
+        assert batch.similar_users is not None
+        following, users = batch.similar_users.following[0, 0], batch.similar_users.users[0, 0]
         wanted = int(dataset.item_ids.encode([item])[0])
         assert count == sum(wanted in row for row in following.tolist()) > 0
         assert reason == f"Chosen soon after by {count} of {int((users >= 0).sum())} users with a similar history"
 
 
 def test_user_attributes_count_their_own(model: AttrFormer, dataset: Dataset) -> None:
-    frame = model.explain(["user-0002"], k=5).filter(pl.col("part") == "user_age_band")
+    frame = model.explain(["user-0002"], k=5).filter(pl.col("component") == "user_age_band")
     relation = model.fitted.relations.users["age_band"]
     own, rows = ids_code(dataset, "user-0002"), range(dataset.user_count)
     for item, value, count, reason in frame.select("item_id", "value", "count", "reason").iter_rows():
@@ -183,7 +186,7 @@ def test_the_value_in_common_is_named(model: AttrFormer, dataset: Dataset) -> No
     code = int(brand.codes[np.flatnonzero(brand.weights[:, 0] > 0)[0], 0])
     having = np.flatnonzero((brand.codes[:, 0] == code) & (brand.weights[:, 0] > 0))
     first, second = dataset.item_ids.decode(having[:2]).to_list()
-    frame = model.explain(histories=[[first]], items=[second]).filter(pl.col("part") == "item_brand")
+    frame = model.explain(histories=[[first]], items=[second]).filter(pl.col("component") == "item_brand")
     title = dataset.item_titles[int(dataset.item_ids.encode([first])[0])] if dataset.item_titles else first
     (row,) = frame.select("history", "value", "reason").iter_rows()
     assert row == (first, brand.labels[code], f"Same brand as “{title}”: {brand.labels[code]}")
@@ -233,7 +236,7 @@ def test_times_are_told_as_dates() -> None:
     items = pl.DataFrame({"item_id": np.arange(count), "released": released})
     config = override(Config(), [*SMALL, "training.epochs=1", "relations.buckets=4"])
     model = AttrFormer(config).fit(Dataset.from_frames(interactions, items), progress=False)
-    told = model.explain([0], k=5).filter(pl.col("part") == "item_released")["value"].drop_nulls()
+    told = model.explain([0], k=5).filter(pl.col("component") == "item_released")["value"].drop_nulls()
     assert len(told)
     assert told.str.contains(r"^(\d{4}-\d\d-\d\d)?\.\.(\d{4}-\d\d-\d\d)?( → .*)?$").all()
 
@@ -251,10 +254,13 @@ def test_grown_models_explain_what_is_new(model: AttrFormer, tmp_path: Path) -> 
     pair = {"user_id": ["zoe", "zoe"], "item_id": ["item-0003", "item-new"]}
     grown.update(pl.DataFrame({**pair, "timestamp": [2_000_000_000, 2_000_000_001]}))
     after = grown.explain(**asked)
-    wanted = (pl.col("item_id") == "item-new") & pl.col("part").is_in(["near", "popularity"])
-    told = dict(after.filter(wanted).select("part", "reason").iter_rows())
+    wanted = (pl.col("item_id") == "item-new") & pl.col("component").is_in(["cooccurrence_near", "popularity"])
+    told = dict(after.filter(wanted).select("component", "reason").iter_rows())
     first = grown.fitted.knowledge.titles
     assert first is not None
     title = first[int(grown.fitted.knowledge.item_ids.encode(["item-0003"])[0])]
-    assert told == {"near": f"Chosen after “{title}” by 1 other user", "popularity": "Chosen by 1 other user"}
+    assert told == {
+        "cooccurrence_near": f"Chosen after “{title}” by 1 other user",
+        "popularity": "Chosen by 1 other user",
+    }
     assert "Chosen by nobody yet" in before.filter(wanted)["reason"].to_list()

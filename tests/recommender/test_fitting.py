@@ -114,8 +114,10 @@ def test_a_run_is_not_overwritten(dataset: Dataset, run: Path, model: AttrFormer
 
 
 def test_a_run_is_resumed_with_its_own_options(dataset: Dataset, run: Path, model: AttrFormer) -> None:
-    changed = small_config("training.learning_rate=0.1", "relations.near.window=3", "training.epochs=9")
-    with pytest.raises(ConfigurationError, match=r"other values of relations.near.window, training.learning_rate\."):
+    changed = small_config("training.learning_rate=0.1", "relations.cooccurrence_near.window=3", "training.epochs=9")
+    with pytest.raises(
+        ConfigurationError, match=r"other values of relations.cooccurrence_near.window, training.learning_rate\."
+    ):
         AttrFormer(changed).fit(dataset, run=run, resume=True, progress=False)
 
 
@@ -140,9 +142,9 @@ def test_bare_interactions_are_enough(tmp_path: Path) -> None:
     rows = source.sequences.row_of_position()
     table = pl.DataFrame({"user_id": rows, "item_id": source.sequences.items})
     dataset = Dataset.from_frames(table)
-    model = AttrFormer(small_config("training.epochs=1", "relations.neighbours=null")).fit(dataset, progress=False)
+    model = AttrFormer(small_config("training.epochs=1", "relations.similar_users=null")).fit(dataset, progress=False)
     # Histories are too short for the wide window and for similar users.
-    assert set(model.relation_strengths()) == {"near", "identity"}
+    assert set(model.relation_strengths()) == {"cooccurrence_near", "repeat"}
     assert model.pair_attributes() == []
     model.save(tmp_path)
     assert AttrFormer.load(tmp_path, device="cpu").recommend(k=3).equals(model.recommend(k=3))
@@ -154,15 +156,15 @@ def test_every_part_can_be_switched_off(dataset: Dataset) -> None:
     off = (
         "model.catalogue_evidence=false",
         "model.relation_heads=false",
-        "model.neighbour_states=false",
-        "relations.neighbours=false",
+        "model.similar_user_states=false",
+        "relations.similar_users=false",
         "training.epochs=1",
         "target.strength=0",
     )
     model = AttrFormer(small_config(*off)).fit(dataset, progress=False)
     assert model.relation_strengths() == {}
     parts = model.explain(["user-0001"], k=2)
-    assert parts["part"].to_list() == ["content", "content"]
+    assert parts["component"].to_list() == ["content", "content"]
     assert parts["score"].to_list() == parts["contribution"].to_list()
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.recommender.saved import by_kind, read, write_version_1
 from tests.support.recommenders import small_config
 
-from attrformer.columns import CONTRIBUTION, ITEM, PART, SCORE, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, SCORE, USER
 from attrformer.config import override
 from attrformer.data.dataset import Dataset
 from attrformer.data.sample import make_sample
@@ -41,7 +41,7 @@ def twins(dataset: Dataset, *items: int) -> pl.DataFrame:
 
 
 def parts(model: Recommender, items: list[str]) -> pl.DataFrame:
-    return model.explain(USERS, items=items).select(USER, ITEM, PART, CONTRIBUTION, SCORE)
+    return model.explain(USERS, items=items).select(USER, ITEM, COMPONENT, CONTRIBUTION, SCORE)
 
 
 def test_new_items_are_recommended_at_once(copy: AttrFormer, dataset: Dataset) -> None:
@@ -59,7 +59,7 @@ def test_known_items_keep_their_scores(copy: AttrFormer, model: AttrFormer, data
     known = dataset.item_ids.to_list()
     before = parts(model, known)
     after = parts(copy.add_items(twins(dataset, *range(10))), known)
-    keys = (USER, ITEM, PART)
+    keys = (USER, ITEM, COMPONENT)
     both = before.join(after, on=keys, how="full", suffix="_after")
     assert len(both) == len(before) == len(after)
     for column in (CONTRIBUTION, SCORE):
@@ -72,11 +72,11 @@ def test_a_new_item_has_what_its_attributes_say_and_nothing_else(copy: AttrForme
     assert dataset.item_ids.to_list()[3] == "item-0004"
     by_item = {item: frame.drop(ITEM) for (item,), frame in found.group_by(ITEM)}
     assert by_item["new-0"].equals(by_item["new-1"])
-    of_new = dict(by_item["new-0"].filter(pl.col(USER) == USERS[0]).select(PART, CONTRIBUTION).iter_rows())
-    of_known = dict(by_item["item-0004"].filter(pl.col(USER) == USERS[0]).select(PART, CONTRIBUTION).iter_rows())
+    of_new = dict(by_item["new-0"].filter(pl.col(USER) == USERS[0]).select(COMPONENT, CONTRIBUTION).iter_rows())
+    of_known = dict(by_item["item-0004"].filter(pl.col(USER) == USERS[0]).select(COMPONENT, CONTRIBUTION).iter_rows())
     for part in ("item_brand", "item_category", "item_price"):
         assert of_new[part] == pytest.approx(of_known[part], abs=1e-5)
-    assert of_new["near"] == of_new["neighbours"] == of_new["identity"] == 0.0
+    assert of_new["cooccurrence_near"] == of_new["similar_users"] == of_new["repeat"] == 0.0
     assert of_new["content"] != pytest.approx(of_known["content"], abs=1e-3)
     sums = found.group_by(USER, ITEM).agg(pl.col(CONTRIBUTION).sum(), pl.col(SCORE).first())
     np.testing.assert_allclose(sums[CONTRIBUTION], sums[SCORE], atol=1e-4)
@@ -105,8 +105,8 @@ def test_values_that_nobody_has_heard_of(copy: AttrFormer) -> None:
     )
     copy.add_items(items)
     found = parts(copy, ["strange", "bare"])
-    assert found.filter(pl.col(PART).str.starts_with("item_"))[CONTRIBUTION].abs().max() == 0.0
-    assert found.filter(pl.col(PART) == "content")[CONTRIBUTION].abs().max() == 0.0
+    assert found.filter(pl.col(COMPONENT).str.starts_with("item_"))[CONTRIBUTION].abs().max() == 0.0
+    assert found.filter(pl.col(COMPONENT) == "content")[CONTRIBUTION].abs().max() == 0.0
     assert found[SCORE].is_finite().all()
 
 

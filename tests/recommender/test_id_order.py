@@ -34,7 +34,7 @@ def test_neighbours_in_the_order_explain_each_other(ordered: AttrFormer, dataset
     assert PART in ordered.relation_strengths()
     ids = dataset.item_ids.to_list()
     # Ids are numbered, so that the item of the next number shares the shortest run, and one far off shares none.
-    frame = ordered.explain(histories=[[ids[0]]], items=[ids[1], ids[-1]]).filter(pl.col("part") == PART)
+    frame = ordered.explain(histories=[[ids[0]]], items=[ids[1], ids[-1]]).filter(pl.col("component") == PART)
     near, far = (frame.filter(pl.col(ITEM) == item).row(0, named=True) for item in (ids[1], ids[-1]))
     assert dataset.item_titles is not None
     assert near["reason"] == f"Listed near “{dataset.item_titles[0]}”, by the order of ids"
@@ -60,7 +60,7 @@ def test_new_items_stand_where_their_ids_stand(ordered: AttrFormer, dataset: Dat
 
 
 def trained(data: Dataset, *options: str) -> AttrFormer:
-    config = small_config("training.epochs=1", "relations.neighbours=false", *options)
+    config = small_config("training.epochs=1", "relations.similar_users=false", *options)
     return AttrFormer(config).fit(data, progress=False)
 
 

@@ -130,7 +130,7 @@ def test_any_model_is_fitted_saved_and_loaded_by_the_same_calls(dataset: Dataset
     assert loaded.config == config
     assert loaded.recommend(k=5).equals(model.recommend(k=5))
     explained = loaded.explain(k=2)
-    assert set(explained["part"]) == {"content"}
+    assert set(explained["component"]) == {"content"}
     assert explained["contribution"].to_list() == pytest.approx(explained["score"].to_list(), abs=1e-5)
     assert model.evaluation is not None
     assert model.relation_strengths() == {} and model.pair_attributes() == []

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.recommenders import small_config
 
-from attrformer.columns import CONTRIBUTION, ITEM, PART, REASON, SCORE, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, REASON, SCORE, USER
 from attrformer.data.dataset import Dataset
 from attrformer.data.sample import make_sample
 from attrformer.errors import ConfigurationError
@@ -31,7 +31,7 @@ from attrformer.recommender.newness import (
 from attrformer.relations.newness import GROUPS, NAME, UNTOUCHED, NewnessRelation
 from attrformer.retrieval.compiled import compiled_contributions
 
-OPTIONS = ("data.split=time", "training.epochs=1", "relations.neighbours=false")
+OPTIONS = ("data.split=time", "training.epochs=1", "relations.similar_users=false")
 NEW_OF = f"relations.{NAME}."
 
 
@@ -164,9 +164,9 @@ def test_components_sum_to_the_score_and_say_what_is_new(model: AttrFormer, data
     told = model.explain(users, items=["new-0", data.item_ids.to_list()[0]])
     sums = told.group_by(USER, ITEM).agg(pl.col(CONTRIBUTION).sum(), pl.col(SCORE).first())
     np.testing.assert_allclose(sums[CONTRIBUTION], sums[SCORE], atol=1e-4)
-    of_new = told.filter((pl.col(PART) == NAME) & (pl.col(ITEM) == "new-0"))
+    of_new = told.filter((pl.col(COMPONENT) == NAME) & (pl.col(ITEM) == "new-0"))
     assert all(reason.startswith("New in the catalogue") for reason in of_new[REASON])
-    of_known = told.filter((pl.col(PART) == NAME) & (pl.col(ITEM) != "new-0"))
+    of_known = told.filter((pl.col(COMPONENT) == NAME) & (pl.col(ITEM) != "new-0"))
     assert all("ong in the catalogue" in reason for reason in of_known[REASON])
 
 
@@ -203,7 +203,7 @@ def test_search_and_graph_add_the_same(model: AttrFormer, data: Dataset) -> None
         compiled.add_to(total, np.empty_like(total))
         np.testing.assert_allclose(total, added[row, 0], atol=1e-5)
     module = model.fitted.network.contributing()[NAME]  # type: ignore[operator]
-    gaps = model.fitted.network.gaps(batch, batch.places)  # type: ignore[operator]
+    gaps = model.fitted.network.gaps(batch, batch.target_positions)  # type: ignore[operator]
     weights = module.weights(batch, gaps)
     np.testing.assert_allclose(module.onnx_contribution(batch, None, weights).numpy(), added[:, 0], atol=1e-5)
     graph = GraphNetwork(model.fitted.network)  # type: ignore[arg-type]

@@ -158,7 +158,13 @@ def test_the_example_of_the_document_runs(
 
 
 def test_parts_with_defaults_of_their_own_keep_them_where_settings_name_one_option() -> None:
-    whole = Config().relations.wide
-    assert Config().override("relations.wide.window=9").relations.wide == replace(whole, window=9)
+    whole = Config().relations.cooccurrence_wide
+    assert Config().override("relations.cooccurrence_wide.window=9").relations.cooccurrence_wide == replace(
+        whole, window=9
+    )
     # A mapping stands for the class alone, as the document says.
-    assert Config(relations={"wide": {"window": 9}}).relations.wide == CooccurrenceConfig(window=9) != whole
+    assert (
+        Config(relations={"cooccurrence_wide": {"window": 9}}).relations.cooccurrence_wide
+        == CooccurrenceConfig(window=9)
+        != whole
+    )

@@ -71,7 +71,7 @@ def test_it_has_a_head_and_parameters_of_its_own(model: AttrFormer) -> None:
 
 
 def test_it_is_explained(model: AttrFormer, data: Dataset) -> None:
-    told = model.explain(["user-0001"], k=20).filter(pl.col("part") == "series").drop_nulls("reason")
+    told = model.explain(["user-0001"], k=20).filter(pl.col("component") == "series").drop_nulls("reason")
     assert len(told) and told["reason"].str.starts_with("Same series as “").all()
     titles = dict(zip(data.item_ids.to_list(), data.item_titles or (), strict=True))
     for item, history in told.select("item_id", "history").iter_rows():

@@ -84,7 +84,7 @@ def auc(values: NDArray[np.floating], planted: NDArray[np.bool_]) -> float:
 
 
 def contributions(frame: pl.DataFrame, part: str) -> pl.DataFrame:
-    found = frame.filter(pl.col("part") == part)
+    found = frame.filter(pl.col("component") == part)
     assert len(found)
     return found
 
@@ -165,11 +165,14 @@ def test_age_bands_prefer_their_categories(shop: Shop, explained: pl.DataFrame) 
 @pytest.mark.slow
 def test_accessories_follow_their_main_product(shop: Shop, after_a_main_product: pl.DataFrame) -> None:
     accessory = after_a_main_product.filter(pl.col("item_id") == pl.col("accessory"))
-    ranks = contributions(accessory, "near")["rank"].to_numpy()
+    ranks = contributions(accessory, "cooccurrence_near")["rank"].to_numpy()
     assert len(ranks) > 50
     # Chance: 5 of 300 items, 2 %. Measured 99 %.
     assert (ranks <= 5).mean() > 0.7
-    near, everything = contributions(accessory, "near"), contributions(after_a_main_product, "near")
+    near, everything = (
+        contributions(accessory, "cooccurrence_near"),
+        contributions(after_a_main_product, "cooccurrence_near"),
+    )
     # Measured 3.1 against .17. Nobody may have bought both of a rare pair.
     assert (near["contribution"] > 0).mean() > 0.9
     assert near["contribution"].mean() > 5 * everything["contribution"].mean()

@@ -63,11 +63,11 @@ def test_a_model_without_user_attributes_ranks_by_popularity(dataset: Dataset) -
     model = Recommender(override(Config(), ["model.name=popularity"])).fit(dataset, progress=False)
     stranger = model.recommend(histories=[[]], k=5)
     assert stranger["item_id"].to_list() == model.recommend(["user-0001"], k=5, hide_seen=False)["item_id"].to_list()
-    assert set(model.explain(histories=[[]], k=5)["part"]) == {"popularity"}
+    assert set(model.explain(histories=[[]], k=5)["component"]) == {"popularity"}
 
 
 def test_popularity_counts_the_users_behind_it(model: AttrFormer, dataset: Dataset) -> None:
-    frame = model.explain(histories={"nobody": []}, k=3).filter(pl.col("part") == "popularity")
+    frame = model.explain(histories={"nobody": []}, k=3).filter(pl.col("component") == "popularity")
     for item, count, reason in frame.select("item_id", "count", "reason").iter_rows():
         code = int(dataset.item_ids.encode([item])[0])
         users = sum(code in dataset.sequences.row(user) for user in range(dataset.user_count))

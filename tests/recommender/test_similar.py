@@ -43,8 +43,8 @@ def test_the_most_similar_come_first(model: AttrFormer) -> None:
 
 
 def test_by_a_relation_of_rows(model: AttrFormer, dataset: Dataset) -> None:
-    near = model.fitted.relations.rows["near"]
-    frame = model.similar_items(dataset.item_ids.to_list(), k=1000, by="near")
+    near = model.fitted.relations.rows["cooccurrence_near"]
+    frame = model.similar_items(dataset.item_ids.to_list(), k=1000, by="cooccurrence_near")
     expected = np.stack([near.row(item) for item in range(dataset.item_count)]).astype(np.float64)
     np.fill_diagonal(expected, 0.0)
     np.testing.assert_allclose(np.nan_to_num(as_matrix(frame, dataset)), expected, rtol=1e-6)
@@ -85,7 +85,7 @@ def test_a_supplied_relation_under_its_own_name(dataset: Dataset) -> None:
 
 def test_models_without_vectors_still_have_relations(dataset: Dataset) -> None:
     model = Recommender(override(Config(), ["model.name=transitions"])).fit(dataset, progress=False)
-    assert len(model.similar_items("item-0001", by="near", k=3)) == 3
+    assert len(model.similar_items("item-0001", by="cooccurrence_near", k=3)) == 3
     with pytest.raises(ConfigurationError, match="'transitions' has no vectors"):
         model.similar_items("item-0001")
 
@@ -93,7 +93,7 @@ def test_models_without_vectors_still_have_relations(dataset: Dataset) -> None:
 def test_questions_that_cannot_be_answered(model: AttrFormer) -> None:
     with pytest.raises(UnknownIdError, match="items: 'thing'"):
         model.similar_items(["thing"])
-    with pytest.raises(ConfigurationError, match=r"by is 'colour'. Use one of: content, near, item_brand"):
+    with pytest.raises(ConfigurationError, match=r"by is 'colour'. Use one of: content, cooccurrence_near, item_brand"):
         model.similar_items("item-0001", by="colour")
     with pytest.raises(ConfigurationError, match="k is 0"):
         model.similar_items("item-0001", k=0)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.recommender.saved import by_kind, forge, read
+from tests.recommender.saved import as_version_3, by_kind, forge, read
 
 from attrformer.errors import CheckpointError
 from attrformer.recommender import AttrFormer
@@ -95,8 +95,19 @@ def test_files_of_two_models_are_not_mixed(model: AttrFormer, folder: Path, tmp_
 def test_another_version_is_refused(folder: Path) -> None:
     described = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**described, "version": 99}))
-    with pytest.raises(CheckpointError, match="format version 99, this library reads 1 to 3"):
+    with pytest.raises(CheckpointError, match="format version 99, this library reads 1 to 4"):
         AttrFormer.load(folder)
+
+
+def test_models_of_version_3_answer_under_the_names_of_today(model: AttrFormer, folder: Path, tmp_path: Path) -> None:
+    described, tensors = as_version_3(*read(folder))
+    assert "parameter/relations.near.gate.bias" in tensors and "moment" in described["config"]["relations"]
+    assert {"near", "identity"} <= set(described["strengths"]) and "repeat" not in json.dumps(described["relations"])
+    old = AttrFormer.load(forge(tmp_path / "old", described, tensors), device="cpu")
+    assert old.config == model.config and old.relation_strengths() == model.relation_strengths()
+    assert old.explain(k=3).equals(model.explain(k=3))
+    old.save(tmp_path / "new")
+    assert (tmp_path / "new" / "model.json").read_bytes() == (folder / "model.json").read_bytes()
 
 
 def test_models_of_version_2_answer_as_they_did(model: AttrFormer, folder: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def write(model: AttrFormer, out: Path, save_every: int = 4096, stop_after: int | None = None, **asked: object) -> int:
-    request, choice = model.question(**asked)  # type: ignore[arg-type]
+    request, choice = model.query(**asked)  # type: ignore[arg-type]
 
     def progress(done: int) -> None:
         if stop_after is not None and done >= stop_after:
@@ -74,7 +74,7 @@ def test_an_interrupted_file_is_gone_on_with(model: AttrFormer, tmp_path: Path) 
     pieces[0].rename(pieces[0].with_name(f"{stem}-{file_checksum(pieces[0])[:16]}.parquet"))
     pieces[1].write_bytes(b"PAR1 half")
     told: list[int] = []
-    request, choice = model.question(k=4)
+    request, choice = model.query(k=4)
     write_recommendations(model.fitted, request, choice, out, save_every=20, progress=told.append)
     assert told == [0, *range(20, 150, 20), 150]
     found, expected = read(out), model.recommend(k=4)
@@ -102,7 +102,7 @@ def test_pieces_are_saved_one_after_the_other(model: AttrFormer, tmp_path: Path)
     def progress(done: int) -> None:
         seen.append((done, len(list(unfinished_folder(out).glob("*.parquet")))))
 
-    request, choice = model.question(k=2)
+    request, choice = model.query(k=2)
     write_recommendations(model.fitted, request, choice, out, save_every=60, progress=progress)
     assert seen == [(0, 0), (60, 1), (120, 2), (150, 3)]
 
@@ -142,7 +142,7 @@ def test_one_writer_at_a_time(model: AttrFormer, tmp_path: Path, ending: str) ->
         thread.start()
         thread.join()
 
-    request, choice = model.question(k=2)
+    request, choice = model.query(k=2)
     write_recommendations(model.fitted, request, choice, out, save_every=100, progress=write_another)
     assert [type(error) for error in caught] == [BusyError] * 3
     assert read(out).group_by("user_id").len()["len"].unique().to_list() == [2]
@@ -166,7 +166,7 @@ from attrformer.recommender import AttrFormer
 from attrformer.recommender.streaming import write_recommendations
 
 model = AttrFormer.load(sys.argv[1], device="cpu")
-request, choice = model.question(k=4)
+request, choice = model.query(k=4)
 slow = lambda done: time.sleep(0.2)
 write_recommendations(model.fitted, request, choice, Path(sys.argv[2]), save_every=10, progress=slow)
 """
@@ -189,7 +189,7 @@ def test_a_killed_writer_leaves_no_half_file(model: AttrFormer, tmp_path: Path) 
     kept = {path: path.stat().st_mtime_ns for path in unfinished_folder(out).glob("*.parquet")}
     assert 3 <= len(kept) < 15
     loaded, told = AttrFormer.load(tmp_path / "model", device="cpu"), []
-    request, choice = loaded.question(k=4)
+    request, choice = loaded.query(k=4)
 
     def progress(done: int) -> None:
         told.append(done)

@@ -19,8 +19,8 @@ def test_strength_is_the_mean_spread_of_a_part_over_the_catalogue(model: AttrFor
     measured = relation_strengths(model.fitted, users, dataset.sequences.rows(users))
     names = dataset.user_ids.decode(users).to_list()
     parts = model.explain(names, items=dataset.item_ids.to_list())
-    spread = parts.group_by("part", "user_id").agg(pl.col("contribution").std(ddof=0))
-    expected = dict(spread.group_by("part").agg(pl.col("contribution").mean()).iter_rows())
+    spread = parts.group_by("component", "user_id").agg(pl.col("contribution").std(ddof=0))
+    expected = dict(spread.group_by("component").agg(pl.col("contribution").mean()).iter_rows())
     assert set(measured) == set(expected) - {"content"}
     for name, value in measured.items():
         assert value == pytest.approx(expected[name], rel=1e-4, abs=1e-6)

@@ -12,7 +12,7 @@ from tests.relations.builders import sequences
 from tests.relations.test_build import arrays
 from tests.support.recommenders import small_config
 
-from attrformer.columns import CONTRIBUTION, ITEM, PART, RANK, SCORE, TIMESTAMP, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, RANK, SCORE, TIMESTAMP, USER
 from attrformer.config import override
 from attrformer.data.dataset import Dataset
 from attrformer.data.sample import make_sample
@@ -83,7 +83,7 @@ def test_an_update_counts_what_a_recount_of_everything_counts(tables: Any, earli
         np.testing.assert_array_equal(getattr(knowledge.histories, name), getattr(again.sequences, name), err_msg=name)
     wanted = build_relations(again, again.sequences, model.config.relations, seed=7).for_inference()
     found = model.fitted.relations
-    counted = ("rows", "users", "neighbours", "popularity")
+    counted = ("rows", "users", "similar_users", "popularity")
     compared = 0
     for name in counted:
         left, right = arrays({name: getattr(found, name)}), arrays({name: getattr(wanted, name)})
@@ -156,14 +156,14 @@ def test_what_goes_together_is_recommended_together(young: Path) -> None:
 
     def contributions() -> dict[str, float]:
         found = model.explain(histories=[pair[:1]], items=pair[1:])
-        return dict(found.select(PART, CONTRIBUTION).iter_rows())
+        return dict(found.select(COMPONENT, CONTRIBUTION).iter_rows())
 
     before = contributions()
     log = [one(f"z{number:02}", item, LATE + step) for number in range(30) for step, item in enumerate(pair)]
     model.update(pl.concat(log))
     after = contributions()
-    assert after["near"] > before["near"] + 0.5
-    assert after["neighbours"] > before["neighbours"] + 0.5
+    assert after["cooccurrence_near"] > before["cooccurrence_near"] + 0.5
+    assert after["similar_users"] > before["similar_users"] + 0.5
     assert after["item_brand"] == pytest.approx(before["item_brand"], abs=1e-3)
 
 

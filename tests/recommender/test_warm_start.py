@@ -94,13 +94,13 @@ def test_items_and_values_are_found_by_what_they_are(tables: Any, start: AttrFor
             there = label in before.features["brand"].labels
             source = old[part][before.features["brand"].labels.index(label)] if there else untouched[part][code]
             assert torch.equal(found[part][code], source), (part, label)
-    table = found["relations.neighbours.user_relation.user_age_band"]
+    table = found["relations.similar_users.user_relation.user_age_band"]
     ages, old_ages = relations.users["age_band"].labels, before.users["age_band"].labels
     assert ages == ("0-17", *old_ages[:4], "")
     places = [*range(1, 5), 5]
     olds = [*range(4), 5]
     assert torch.equal(
-        table[np.ix_(places, places)], old["relations.neighbours.user_relation.user_age_band"][np.ix_(olds, olds)]
+        table[np.ix_(places, places)], old["relations.similar_users.user_relation.user_age_band"][np.ix_(olds, olds)]
     )
     assert not table[0].any() and not table[:, 0].any()
 

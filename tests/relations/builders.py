@@ -21,35 +21,35 @@ NOTHING: tuple[str, ...] = ()
 
 SMALL = RelationsConfig(
     folds=3,
-    near=CooccurrenceConfig(window=3),
-    wide=CooccurrenceConfig(window=6, decay=0.97, backward=1.0),
-    next=CooccurrenceConfig(window=1, decay=1.0, backward=0.0),
+    cooccurrence_near=CooccurrenceConfig(window=3),
+    cooccurrence_wide=CooccurrenceConfig(window=6, decay=0.97, backward=1.0),
+    cooccurrence_next=CooccurrenceConfig(window=1, decay=1.0, backward=0.0),
     indirect=True,
     # Walks go to neighbouring items; what is tested with them is not to depend on how these are called.
     id_order=False,
     # Left out by default; what is tested with these is every kind of relation.
     edges=None,
-    neighbours=True,
-    neighbour_count=4,
-    neighbour_anchors=3,
+    similar_users=True,
+    similar_users_count=4,
+    similar_users_anchors=3,
     buckets=4,
-    moments=6,
+    time_buckets=6,
 )
 OFF = CooccurrenceConfig(enabled=False)
 NONE = RelationsConfig(
     folds=3,
-    near=OFF,
-    wide=OFF,
-    next=OFF,
+    cooccurrence_near=OFF,
+    cooccurrence_wide=OFF,
+    cooccurrence_next=OFF,
     indirect=False,
     item_attributes=NOTHING,
     id_order=False,
     user_attributes=NOTHING,
     edges=NOTHING,
     behaviours=False,
-    moment=False,
-    identity=False,
-    neighbours=False,
+    time_bucket=False,
+    repeat=False,
+    similar_users=False,
 )
 
 

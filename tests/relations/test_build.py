@@ -62,7 +62,7 @@ def test_relations_see_training_interactions_only() -> None:
     assert_same(first, second)
     # The change was large enough to be seen, had anything looked.
     looked = build_relations(other, other.sequences, SMALL, seed=0)
-    assert (looked.rows["near"].row(0) != first.rows["near"].row(0)).any()
+    assert (looked.rows["cooccurrence_near"].row(0) != first.rows["cooccurrence_near"].row(0)).any()
 
 
 def test_relations_are_the_same_for_the_same_seed() -> None:
@@ -72,10 +72,16 @@ def test_relations_are_the_same_for_the_same_seed() -> None:
 
 def test_every_kind_of_relation_is_there() -> None:
     relations = relations_of(shop())
-    assert list(relations.rows) == ["near", "wide", "next", "indirect", "edge_also"]
+    assert list(relations.rows) == [
+        "cooccurrence_near",
+        "cooccurrence_wide",
+        "cooccurrence_next",
+        "indirect",
+        "edge_also",
+    ]
     assert set(relations.features) == {"brand", "tags", "price"}
     assert list(relations.users) == ["region"]
-    assert relations.identity and relations.time_gaps and relations.neighbours is not None
+    assert relations.repeat and relations.time_gaps and relations.similar_users is not None
     assert list(relations.levels) == ["rating"]
     np.testing.assert_array_equal(relations.popularity, np.bincount(shop().sequences.items, minlength=30))
 
@@ -83,25 +89,30 @@ def test_every_kind_of_relation_is_there() -> None:
 def test_everything_can_be_switched_off() -> None:
     relations = relations_of(shop(), NONE)
     assert not relations.rows and not relations.features and not relations.users and not relations.levels
-    assert not relations.identity and not relations.time_gaps and relations.neighbours is None
+    assert not relations.repeat and not relations.time_gaps and relations.similar_users is None
 
 
 def test_a_dataset_without_attributes_and_times_has_its_behaviour_relations() -> None:
     relations = relations_of(dataset(sequences(walks(10, 8, 0)), 8))
-    assert list(relations.rows) == ["near", "wide", "next", "indirect"]
+    assert list(relations.rows) == ["cooccurrence_near", "cooccurrence_wide", "cooccurrence_next", "indirect"]
     assert not relations.features and not relations.users and not relations.levels and not relations.time_gaps
 
 
-@pytest.mark.parametrize(("length", "names"), [(LONG_HISTORIES - 1, ["near"]), (LONG_HISTORIES, ["near", "wide"])])
+@pytest.mark.parametrize(
+    ("length", "names"),
+    [(LONG_HISTORIES - 1, ["cooccurrence_near"]), (LONG_HISTORIES, ["cooccurrence_near", "cooccurrence_wide"])],
+)
 def test_what_helps_long_histories_alone_is_left_out_of_short_ones_unless_asked_for(
     length: int, names: list[str]
 ) -> None:
     train = sequences([[place % 8 for place in range(length)]] * 4)
     built = build_relations(dataset(train, 8), train, RelationsConfig(), seed=0)
     assert list(built.rows) == names
-    assert (built.neighbours is not None) is ("wide" in names)
-    assert build_relations(dataset(train, 8), train, RelationsConfig(neighbours=True), seed=0).neighbours is not None
-    assert build_relations(dataset(train, 8), train, RelationsConfig(neighbours=False), seed=0).neighbours is None
+    assert (built.similar_users is not None) is ("cooccurrence_wide" in names)
+    assert (
+        build_relations(dataset(train, 8), train, RelationsConfig(similar_users=True), seed=0).similar_users is not None
+    )
+    assert build_relations(dataset(train, 8), train, RelationsConfig(similar_users=False), seed=0).similar_users is None
 
 
 @pytest.mark.parametrize(
@@ -119,7 +130,12 @@ def test_an_unknown_name_is_refused_by_name(option: str, where: str) -> None:
 
 def test_only_named_relations_are_built() -> None:
     relations = relations_of(shop(), item_attributes=("price",), edges=())
-    assert list(relations.features) == ["price"] and list(relations.rows) == ["near", "wide", "next", "indirect"]
+    assert list(relations.features) == ["price"] and list(relations.rows) == [
+        "cooccurrence_near",
+        "cooccurrence_wide",
+        "cooccurrence_next",
+        "indirect",
+    ]
 
 
 def planted() -> Dataset:
@@ -133,16 +149,16 @@ def planted() -> Dataset:
 
 def own_evidence(relations: RelationSet, data: Dataset, fold: int | None) -> dict[str, float]:
     """What each counted relation says about item 9 to user 0, who is at item 8."""
-    index = relations.neighbours
+    index = relations.similar_users
     assert index is not None
     user = -1 if fold is None else 0
     found = index.search(latest_anchors(data.sequences, np.array([0]), np.array([1]), index.anchors), np.array([user]))
     value = relations.users["group"].codes[0]
     return {
-        "near": float(relations.rows["near"].row(8, fold)[9]),
-        "wide": float(relations.rows["wide"].row(8, fold)[9]),
-        "next": float(relations.rows["next"].row(8, fold)[9]),
-        "neighbours": float((found.following == 9).sum()),
+        "cooccurrence_near": float(relations.rows["cooccurrence_near"].row(8, fold)[9]),
+        "cooccurrence_wide": float(relations.rows["cooccurrence_wide"].row(8, fold)[9]),
+        "cooccurrence_next": float(relations.rows["cooccurrence_next"].row(8, fold)[9]),
+        "similar_users": float((found.following == 9).sum()),
         "lift": float(relations.users["group"].lift.row(value, fold)[9]) - 1.0,
     }
 
@@ -156,15 +172,15 @@ def test_a_transition_known_from_the_own_history_alone_is_no_evidence_in_trainin
     other = next(fold for fold in range(relations.folds) if fold != relations.fold_of_user[0])
     for fold in (other, None):
         seen = own_evidence(relations, data, fold)
-        assert seen["near"] > 0.1 and seen["wide"] > 0.1 and seen["lift"] > 0.5
-    assert own_evidence(relations, data, None)["neighbours"] > 0
+        assert seen["cooccurrence_near"] > 0.1 and seen["cooccurrence_wide"] > 0.1 and seen["lift"] > 0.5
+    assert own_evidence(relations, data, None)["similar_users"] > 0
 
 
 def test_without_cross_fitting_the_own_history_would_be_evidence() -> None:
     data = planted()
     relations = relations_of(data, folds=1)
     leaked = own_evidence(relations, data, int(relations.fold_of_user[0]))
-    assert leaked["near"] > 0.1 and leaked["wide"] > 0.1 and leaked["lift"] > 0.5
+    assert leaked["cooccurrence_near"] > 0.1 and leaked["cooccurrence_wide"] > 0.1 and leaked["lift"] > 0.5
 
 
 def test_changing_the_own_history_changes_no_row_of_the_own_fold() -> None:
@@ -174,7 +190,7 @@ def test_changing_the_own_history_changes_no_row_of_the_own_fold() -> None:
     changed = replace(data, sequences=replace(data.sequences, items=items))
     first, second = relations_of(data), relations_of(changed)
     fold = int(first.fold_of_user[0])
-    for name in ("near", "wide", "next", "indirect"):
+    for name in ("cooccurrence_near", "cooccurrence_wide", "cooccurrence_next", "indirect"):
         for item in range(10):
             np.testing.assert_allclose(
                 first.rows[name].row(item, fold), second.rows[name].row(item, fold), rtol=1e-5, atol=1e-7
@@ -188,7 +204,7 @@ def test_more_folds_than_users_leave_each_user_out_alone() -> None:
     relations = relations_of(dataset(sequences([[0, 1], [1, 2], [2, 0]]), 3), folds=10)
     assert relations.folds == 10 or relations.folds >= 3
     for user, (first, second) in enumerate([(0, 1), (1, 2), (2, 0)]):
-        own = relations.rows["near"].row(first, int(relations.fold_of_user[user]))
+        own = relations.rows["cooccurrence_near"].row(first, int(relations.fold_of_user[user]))
         assert own[second] == 0
         assert own.any()
 

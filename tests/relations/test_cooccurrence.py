@@ -61,7 +61,7 @@ def test_counts_of_one_history_by_hand() -> None:
 def test_value_by_hand() -> None:
     config = CooccurrenceConfig(window=1, backward=0.0, alpha=0.3)
     relation = cooccurrence_relation(
-        "near", sequences([[0, 1], [0, 1], [0, 2]]), 3, np.zeros(3, np.int64), config, top_k=None
+        "cooccurrence_near", sequences([[0, 1], [0, 1], [0, 2]]), 3, np.zeros(3, np.int64), config, top_k=None
     )
     expected = [0.0, 2 / (3**0.7 * 2**0.3), 1 / (3**0.7 * 1**0.3)]
     np.testing.assert_allclose(relation.row(0), expected, rtol=1e-6)
@@ -74,7 +74,7 @@ def test_every_fold_equals_counting_by_loops_without_its_users(
     rows: list[list[int]], config: CooccurrenceConfig, data: st.DataObject
 ) -> None:
     folds = np.array(data.draw(st.permutations([user % 3 for user in range(len(rows))])), dtype=np.int64)
-    relation = cooccurrence_relation("near", sequences(rows), ITEMS, folds, config, top_k=None)
+    relation = cooccurrence_relation("cooccurrence_near", sequences(rows), ITEMS, folds, config, top_k=None)
     count = int(folds.max()) + 1
     assert relation.folds == count
     for fold in [*range(count), None]:
@@ -90,8 +90,8 @@ def test_every_fold_equals_counting_by_loops_without_its_users(
 @given(histories, options, st.integers(1, ITEMS))
 def test_top_k_keeps_the_largest_values_of_each_row(rows: list[list[int]], config: CooccurrenceConfig, k: int) -> None:
     folds = np.arange(len(rows), dtype=np.int64) % 2
-    whole = cooccurrence_relation("near", sequences(rows), ITEMS, folds, config, top_k=None)
-    cut = cooccurrence_relation("near", sequences(rows), ITEMS, folds, config, top_k=k)
+    whole = cooccurrence_relation("cooccurrence_near", sequences(rows), ITEMS, folds, config, top_k=None)
+    cut = cooccurrence_relation("cooccurrence_near", sequences(rows), ITEMS, folds, config, top_k=k)
     for fold in [*range(whole.folds), None]:
         for item in range(ITEMS):
             full, kept = whole.row(item, fold), cut.row(item, fold)
@@ -112,7 +112,7 @@ def test_counting_some_items_at_a_time_changes_nothing(
             patch.setattr(cooccurrence, "BLOCK_PAIRS", most)
             blocks = list(PairCounts(sequences(rows), ITEMS, folds, config).blocks())
             assert [item for covered, _ in blocks for item in range(covered.start, covered.stop)] == [*range(ITEMS)]
-            found.append(cooccurrence_relation("near", sequences(rows), ITEMS, folds, config, top_k=3))
+            found.append(cooccurrence_relation("cooccurrence_near", sequences(rows), ITEMS, folds, config, top_k=3))
     np.testing.assert_array_equal(found[0].indices, found[1].indices)
     np.testing.assert_array_equal(found[0].values, found[1].values)
 
@@ -128,5 +128,5 @@ def test_the_cut_of_long_rows_keeps_ties_for_the_exact_one() -> None:
 @pytest.mark.parametrize("rows", [[[]], [[], [1]]])
 def test_histories_without_pairs_relate_nothing(rows: list[list[int]]) -> None:
     folds = np.arange(len(rows), dtype=np.int64)
-    relation = cooccurrence_relation("near", sequences(rows), 3, folds, CooccurrenceConfig(), top_k=None)
+    relation = cooccurrence_relation("cooccurrence_near", sequences(rows), 3, folds, CooccurrenceConfig(), top_k=None)
     assert relation.dense is not None and not relation.dense.any()

@@ -86,11 +86,11 @@ def test_new_items_leave_all_others_as_they_were(config: RelationsConfig) -> Non
         assert lift.row(value)[30:].tolist() == [1.0, 1.0, 1.0]
     assert not lift.row(3).any()
     assert after.popularity[30:].tolist() == [0, 0, 0]
-    assert before.moment is not None and after.moment is not None
+    assert before.time_bucket is not None and after.time_bucket is not None
     for moment in range(6):
-        assert after.moment.lift.row(moment)[:30].tolist() == before.moment.lift.row(moment).tolist()
-        assert after.moment.lift.row(moment)[30:].tolist() == [1.0, 1.0, 1.0]
-    assert before.n_items == 30 and before.rows["near"].columns == 30
+        assert after.time_bucket.lift.row(moment)[:30].tolist() == before.time_bucket.lift.row(moment).tolist()
+        assert after.time_bucket.lift.row(moment)[30:].tolist() == [1.0, 1.0, 1.0]
+    assert before.n_items == 30 and before.rows["cooccurrence_near"].columns == 30
 
 
 def test_values_of_new_items() -> None:
@@ -127,13 +127,13 @@ def test_a_new_item_is_as_one_that_nobody_touched_in_training() -> None:
 
     whole, part = at_inference(shop_of(30)), at_inference(shop_of(28))
     grown = with_more(part, {"brand": categorical("brand", brands[28:])})
-    for name in ("near", "wide", "next", "indirect"):
+    for name in ("cooccurrence_near", "cooccurrence_wide", "cooccurrence_next", "indirect"):
         for item in range(30):
             np.testing.assert_array_equal(grown.rows[name].row(item), whole.rows[name].row(item))
     np.testing.assert_array_equal(grown.features["brand"].dense(), whole.features["brand"].dense())
-    assert grown.neighbours is not None and whole.neighbours is not None
+    assert grown.similar_users is not None and whole.similar_users is not None
     for name in ("positions", "starts", "idf"):
-        np.testing.assert_array_equal(getattr(grown.neighbours, name), getattr(whole.neighbours, name))
+        np.testing.assert_array_equal(getattr(grown.similar_users, name), getattr(whole.similar_users, name))
     # The smoothed share of an item knows how large the catalogue is.
     np.testing.assert_allclose(grown.users["region"].lift.dense, whole.users["region"].lift.dense, rtol=0.1)
     np.testing.assert_allclose(whole.users["region"].lift.dense[:3, 28:], 1.0, rtol=1e-5)  # type: ignore[index]
@@ -151,9 +151,9 @@ def test_recounting_gives_what_building_gives(seed: int, config: RelationsConfig
         data, sequences=data.sequences.slices(data.sequences.offsets[:-1], data.sequences.offsets[1:] - 1)
     )
     before = at_inference(shorter, config, seed)
-    assert before.moment is not None and wanted.moment is not None
+    assert before.time_bucket is not None and wanted.time_bucket is not None
     # Levels and moments stay where training cut them.
-    moment = replace(before.moment, edges=wanted.moment.edges)
+    moment = replace(before.time_bucket, edges=wanted.time_bucket.edges)
     levels = [relation for relation in wanted.values() if isinstance(relation, BehaviourRelation)]
     before = before.replaced([*levels, moment])
     assert not np.array_equal(before.popularity, wanted.popularity)
@@ -174,10 +174,10 @@ def test_recounting_gives_what_building_gives(seed: int, config: RelationsConfig
 
 def test_only_what_is_there_is_recounted() -> None:
     data = shop()
-    relations = relations_of(data, user_attributes=NOTHING, neighbours=False, indirect=False).for_inference()
+    relations = relations_of(data, user_attributes=NOTHING, similar_users=False, indirect=False).for_inference()
     found = updated(relations, data, SMALL, {})
-    assert list(found.rows) == ["near", "wide", "next", "edge_also"]
-    assert (found.users, found.neighbours) == ({}, None)
+    assert list(found.rows) == ["cooccurrence_near", "cooccurrence_wide", "cooccurrence_next", "edge_also"]
+    assert (found.users, found.similar_users) == ({}, None)
     assert found.rows["edge_also"] is relations.rows["edge_also"]
     for name in ("item_brand", "item_tags", "item_price", "behaviour_rating"):
         assert found[name] is relations[name]
@@ -199,11 +199,11 @@ def test_growing_past_the_size_of_whole_rows() -> None:
     data = shop()
     config = replace(SMALL, dense_items=30, top_k=8)
     grown = with_more(at_inference(data, config), NEW)
-    assert grown.rows["near"].dense is not None
+    assert grown.rows["cooccurrence_near"].dense is not None
     codes = {"region": grown.users["region"].codes}
     found = updated(grown, data, config, codes)
-    assert found.rows["near"].dense is None and found.rows["near"].indices is not None
-    assert found.rows["near"].indices.shape == (33, 8)
+    assert found.rows["cooccurrence_near"].dense is None and found.rows["cooccurrence_near"].indices is not None
+    assert found.rows["cooccurrence_near"].indices.shape == (33, 8)
 
 
 def test_new_items_take_their_place_in_the_order_of_ids() -> None:

@@ -15,12 +15,12 @@ ITEMS = 9
 def direct(top_k: int | None) -> RowRelation:
     train = sequences(walks(12, ITEMS, 3))
     folds = np.arange(12, dtype=np.int64) % 3
-    return cooccurrence_relation("near", train, ITEMS, folds, CooccurrenceConfig(), top_k=top_k)
+    return cooccurrence_relation("cooccurrence_near", train, ITEMS, folds, CooccurrenceConfig(), top_k=top_k)
 
 
 def test_two_steps_by_hand() -> None:
     step = np.array([[0, 2, 2, 0], [0, 0, 0, 3], [4, 0, 0, 1], [0, 0, 0, 0]], dtype=np.float32)
-    relation = indirect_relation("indirect", RowRelation("near", 4, 0, 4, dense=step), top_k=None)
+    relation = indirect_relation("indirect", RowRelation("cooccurrence_near", 4, 0, 4, dense=step), top_k=None)
     # From item 0 half goes to 1, which reaches 3 by 3, and half to 2, which reaches 3 by 1. Ways back are left out.
     expected = np.array([[0, 0, 0, 2], [0, 0, 0, 0], [0, 1.6, 0, 0], [0, 0, 0, 0]], dtype=np.float32)
     assert relation.dense is not None
@@ -52,4 +52,4 @@ def test_it_is_there_where_it_is_asked_for_and_near_is() -> None:
     data = dataset(sequences(walks(10, 8, 0)), 8)
     assert "indirect" in relations_of(data, indirect=True).rows
     assert "indirect" not in relations_of(data, indirect=False).rows
-    assert "indirect" not in relations_of(data, indirect=True, near=CooccurrenceConfig(enabled=False)).rows
+    assert "indirect" not in relations_of(data, indirect=True, cooccurrence_near=CooccurrenceConfig(enabled=False)).rows

@@ -12,7 +12,18 @@ from attrformer.relations.naming import KINDS, module_key, name_of_key, relation
 
 pytestmark = pytest.mark.slow
 
-BUILT_IN = ("near", "wide", "next", "indirect", "moment", "identity", "neighbours", "time_gap", "content", "popularity")
+BUILT_IN = (
+    "cooccurrence_near",
+    "cooccurrence_wide",
+    "cooccurrence_next",
+    "indirect",
+    "time_bucket",
+    "repeat",
+    "similar_users",
+    "time_gap",
+    "content",
+    "popularity",
+)
 
 columns = st.lists(
     st.tuples(st.sampled_from(KINDS), st.one_of(st.text("ab._%/\"' 2E", max_size=6), st.text(max_size=8))),

@@ -60,6 +60,6 @@ def test_every_kind_is_read_as_it_was_stored() -> None:
 
 def test_two_relations_of_one_name_are_refused() -> None:
     relations = relations_of(shop())
-    near = relations["near"]
-    with pytest.raises(ValueError, match="two relations have the name 'near'"):
+    near = relations["cooccurrence_near"]
+    with pytest.raises(ValueError, match="two relations have the name 'cooccurrence_near'"):
         RelationSet(30, 0, np.empty(0, np.int64), relations.popularity, (near, near))

@@ -43,7 +43,7 @@ def test_used_columns_ascend() -> None:
 
 def test_rows_by_fold_and_for_inference() -> None:
     dense = np.arange(12, dtype=np.float32).reshape(6, 2)
-    relation = RowRelation("near", keys=2, folds=2, columns=2, dense=dense)
+    relation = RowRelation("cooccurrence_near", keys=2, folds=2, columns=2, dense=dense)
     np.testing.assert_array_equal(relation.row(1, 0), [2, 3])
     np.testing.assert_array_equal(relation.row(0, 1), [4, 5])
     np.testing.assert_array_equal(relation.row(1), [10, 11])
@@ -56,5 +56,5 @@ def test_rows_by_fold_and_for_inference() -> None:
 def test_sparse_row_equals_its_dense_row() -> None:
     matrix = np.array([[0, 3, 1], [0, 0, 0], [2, 0, 0]], dtype=np.float32)
     indices, values = keep_top(sparse.csr_array(matrix), 3)
-    relation = RowRelation("near", keys=3, folds=0, columns=3, indices=indices, values=values)
+    relation = RowRelation("cooccurrence_near", keys=3, folds=0, columns=3, indices=indices, values=values)
     np.testing.assert_array_equal(np.stack([relation.row(key) for key in range(3)]), matrix)

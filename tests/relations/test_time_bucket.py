@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.relations.builders import relations_of, sequences, shop
 
-from attrformer.relations import time_bucket as moment
+from attrformer.relations import time_bucket
 from attrformer.relations.time_bucket import (
     SMOOTHING,
     TimeBucketRelation,
-    counted_moments,
-    moment_relation,
-    with_later_moments,
+    counted_buckets,
+    time_bucket_relation,
+    with_later_buckets,
 )
 
 ITEMS = 4
@@ -23,14 +23,14 @@ REACH = 0.5
 Row = list[tuple[int, int]]
 
 
-def timed(rows: list[Row], folds: list[int], moments: int = 3) -> TimeBucketRelation:
+def timed(rows: list[Row], folds: list[int], buckets: int = 3) -> TimeBucketRelation:
     times = np.array([time for row in rows for _, time in row], dtype=np.int64)
     train = sequences([[item for item, _ in row] for row in rows], times=times)
-    return moment_relation(train, ITEMS, np.array(folds, dtype=np.int64), moments=moments, reach=REACH)
+    return time_bucket_relation(train, ITEMS, np.array(folds, dtype=np.int64), buckets=buckets, reach=REACH)
 
 
 def brute(rows: list[Row], edges: list[int], at: int) -> list[float]:
-    """(n(m, j) + s q(j)) / ((n(m) + s) q(j)), one interaction with each item spread evenly over all moments."""
+    """(n(m, j) + s q(j)) / ((n(m) + s) q(j)), one interaction with each item spread evenly over all buckets."""
     keys = len(edges) + 1
     found = [(item, sum(time >= edge for edge in edges)) for row in rows for item, time in row]
     everywhere = sum(REACH ** abs(at - other) for other in range(keys)) / keys
@@ -56,7 +56,7 @@ def test_every_fold_equals_the_formula_without_its_users(rows: list[Row]) -> Non
             np.testing.assert_allclose(relation.lift.row(at, fold), brute(used, edges, at), rtol=1e-4)
 
 
-def test_moments_hold_equally_many_interactions() -> None:
+def test_buckets_hold_equally_many_interactions() -> None:
     times = [0, 1, 2, 1000, 1001, 1002, 5000, 6000, 7000]
     relation = timed([[(0, time) for time in times]], [0])
     assert relation.edges.tolist() == [1000, 5000]
@@ -65,7 +65,7 @@ def test_moments_hold_equally_many_interactions() -> None:
 
 def test_an_item_of_one_season_is_lifted_there_and_nowhere_else() -> None:
     early, late = [(0, 1), (1, 2), (2, 3)], [(3, 101), (1, 102), (2, 103)]
-    relation = timed([early, late] * 10, [0] * 20, moments=2)
+    relation = timed([early, late] * 10, [0] * 20, buckets=2)
     first, second = relation.lift.row(0), relation.lift.row(1)
     assert first[0] > 1.1 and second[0] < 0.9 and first[3] < 0.9 and second[3] > 1.1
     np.testing.assert_allclose(first[1:3], 1.0, atol=0.05)
@@ -73,52 +73,52 @@ def test_an_item_of_one_season_is_lifted_there_and_nowhere_else() -> None:
 
 def test_an_untouched_item_is_in_season_as_much_as_ever() -> None:
     rows = [[(0, 1), (1, 2)], [(0, 3), (1, 4)]]
-    relation = timed(rows, [0, 0], moments=2)
+    relation = timed(rows, [0, 0], buckets=2)
     np.testing.assert_allclose([relation.lift.row(0)[3], relation.lift.row(1)[3]], 1.0, rtol=1e-5)
 
 
-def test_one_time_for_all_is_one_moment_or_two() -> None:
-    relation = timed([[(0, 7), (1, 7)], [(2, 7)]], [0, 1], moments=5)
+def test_one_time_for_all_is_one_bucket_or_two() -> None:
+    relation = timed([[(0, 7), (1, 7)], [(2, 7)]], [0, 1], buckets=5)
     assert relation.edges.tolist() == [7]
     assert relation.lift.keys == 2
 
 
-def test_large_catalogues_are_told_fewer_moments_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moment, "MOST_VALUES", 12)
+def test_large_catalogues_are_told_fewer_buckets_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_bucket, "MOST_VALUES", 12)
     rows = [[(0, time) for time in range(40)]]
-    assert timed(rows, [0], moments=8).lift.keys == 3
+    assert timed(rows, [0], buckets=8).lift.keys == 3
 
 
 def test_given_edges_are_kept() -> None:
     train = sequences([[0, 1, 2]], times=np.array([1, 50, 99]))
-    relation = counted_moments(np.array([10, 60]), REACH, train, ITEMS, np.zeros(1, dtype=np.int64))
+    relation = counted_buckets(np.array([10, 60]), REACH, train, ITEMS, np.zeros(1, dtype=np.int64))
     assert relation.edges.tolist() == [10, 60] and relation.lift.keys == 3
     assert relation.lift.row(0).argmax() == 0 and relation.lift.row(2).argmax() == 2
 
 
-def test_time_after_training_is_cut_into_moments_of_the_same_size() -> None:
+def test_time_after_training_is_cut_into_buckets_of_the_same_size() -> None:
     edges = np.array([10, 20, 30])
     known = np.arange(30)
-    assert with_later_moments(edges, np.append(known, np.arange(30, 49)), ITEMS).tolist() == [10, 20, 30]
-    later = with_later_moments(edges, np.append(known, np.arange(30, 70)), ITEMS)
+    assert with_later_buckets(edges, np.append(known, np.arange(30, 49)), ITEMS).tolist() == [10, 20, 30]
+    later = with_later_buckets(edges, np.append(known, np.arange(30, 70)), ITEMS)
     assert later.tolist() == [10, 20, 30, 40, 50, 60]
     # An update after an update goes on where that one ended.
-    assert with_later_moments(later, np.arange(100), ITEMS).tolist() == [*later, 70, 80, 90]
-    # What is one time cannot be cut, and what training could not cut stays one moment.
-    assert with_later_moments(edges, np.append(known, np.full(100, 35)), ITEMS).tolist() == [10, 20, 30, 35]
-    assert with_later_moments(np.empty(0, dtype=np.int64), np.arange(100), ITEMS).tolist() == []
+    assert with_later_buckets(later, np.arange(100), ITEMS).tolist() == [*later, 70, 80, 90]
+    # What is one time cannot be cut, and what training could not cut stays one bucket.
+    assert with_later_buckets(edges, np.append(known, np.full(100, 35)), ITEMS).tolist() == [10, 20, 30, 35]
+    assert with_later_buckets(np.empty(0, dtype=np.int64), np.arange(100), ITEMS).tolist() == []
 
 
-def test_later_moments_keep_the_table_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moment, "MOST_VALUES", 6 * ITEMS)
-    assert len(with_later_moments(np.array([10, 20, 30]), np.arange(1000), ITEMS)) + 1 <= 6
-    monkeypatch.setattr(moment, "MOST_VALUES", 1)
-    assert with_later_moments(np.array([10, 20, 30]), np.arange(1000), ITEMS).tolist() == [10, 20, 30]
+def test_later_buckets_keep_the_table_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_bucket, "MOST_VALUES", 6 * ITEMS)
+    assert len(with_later_buckets(np.array([10, 20, 30]), np.arange(1000), ITEMS)) + 1 <= 6
+    monkeypatch.setattr(time_bucket, "MOST_VALUES", 1)
+    assert with_later_buckets(np.array([10, 20, 30]), np.arange(1000), ITEMS).tolist() == [10, 20, 30]
 
 
 def test_there_is_none_without_times_or_where_it_is_off() -> None:
     data = shop()
-    assert relations_of(data).moment is not None
-    assert relations_of(data, moment=False).moment is None
+    assert relations_of(data).time_bucket is not None
+    assert relations_of(data, time_bucket=False).time_bucket is None
     untimed = replace(data, sequences=replace(data.sequences, times=None))
-    assert relations_of(untimed).moment is None
+    assert relations_of(untimed).time_bucket is None

@@ -14,7 +14,7 @@ EXPLAINED = pl.DataFrame(
         "item_id": ["x"] * 4 + ["y"] * 2,
         "score": [1.5] * 4 + [-3.0] * 2,
         "rank": [1] * 4 + [1] * 2,
-        "part": ["content", "item_brand", "near", "identity", "popularity", "user_age"],
+        "component": ["content", "item_brand", "cooccurrence_near", "repeat", "popularity", "user_age"],
         "contribution": [1.0, -0.5, 1.0, 0.0, -4.0, 1.0],
         "history": [None, "z", "z", None, None, None],
         "value": [None, "A & B", None, None, None, "65+"],
@@ -29,14 +29,14 @@ def test_text_shows_the_strongest_parts_first_with_bars_and_reasons() -> None:
     assert explanation_text(EXPLAINED, TITLES) == (
         "2\n"
         "  1. Axe <1> (x), score 1.50\n"
-        "       +1.00 ████████████ content          Fits\n"
-        "       +1.00 ████████████ near             Chosen after “Z” by 3 other users\n"
-        "       -0.50 ██████       item brand       Same brand as “Z”: A & B\n"
+        "       +1.00 ████████████ content           Fits\n"
+        "       +1.00 ████████████ cooccurrence near Chosen after “Z” by 3 other users\n"
+        "       -0.50 ██████       item brand        Same brand as “Z”: A & B\n"
         "\n"
         "1\n"
         "  1. y, score -3.00\n"
-        "       -4.00 ████████████ popularity       Chosen\n"
-        "       +1.00 ███          user age         Older\n"
+        "       -4.00 ████████████ popularity        Chosen\n"
+        "       +1.00 ███          user age          Older\n"
     )
 
 
@@ -51,9 +51,9 @@ def test_tables_of_any_library(library: str) -> None:
 
 def test_shares_that_are_not_shown_alone_are_added_up() -> None:
     first, second = answers_of(EXPLAINED, None, 1)
-    assert [(share.part, share.value) for share in first.shares] == [("content", 1.0), ("2 others", 0.5)]
+    assert [(share.component, share.value) for share in first.shares] == [("content", 1.0), ("2 others", 0.5)]
     # One left over takes no more room by itself than under another name.
-    assert [share.part for share in second.shares] == ["popularity", "user age"]
+    assert [share.component for share in second.shares] == ["popularity", "user age"]
     for answer in (first, second):
         assert sum(share.value for share in answer.shares) == pytest.approx(answer.score)
 

@@ -22,12 +22,12 @@ from attrformer.training.checkpoint import parameters_of
 def model_of(
     dataset: Dataset | None = None, *, sparse: bool = True, one_of_a_kind: bool = False, **options: Any
 ) -> Recommender:
-    """A model with rows of 6 entries where they are sparse, or whole ones; of counted rows "near" only where asked."""
+    """A model with rows of 6 entries where they are sparse, or whole ones; with one counted relation where asked."""
     dataset = shop(users=60, items=80) if dataset is None else dataset
     config = replace(RELATIONS, dense_items=0 if sparse else 6000, top_k=6)
     if one_of_a_kind:
-        off = replace(config.next, enabled=False)
-        config = replace(config, wide=off, next=off, indirect=False)
+        off = replace(config.cooccurrence_next, enabled=False)
+        config = replace(config, cooccurrence_wide=off, cooccurrence_next=off, indirect=False)
     relations = build_relations(dataset, dataset.sequences, config, 0).for_inference()
     network = network_of(relations, **options)
     knowledge = ModelMetadata(

@@ -66,7 +66,7 @@ def test_every_door_gives_equal_scores_in_catalogue_order(
     for method in ("exact", "approximate"):
         found = Index.build(model, IndexOptions(method=method)).search(k=k, hide_seen=False)
         assert found["item_id"].to_list() == answered["item_id"].to_list()
-    write_recommendations(model.fitted, *model.question(k=k, hide_seen=False), tmp_path / "all.csv", save_every=7)
+    write_recommendations(model.fitted, *model.query(k=k, hide_seen=False), tmp_path / "all.csv", save_every=7)
     assert pl.read_csv(tmp_path / "all.csv")["item_id"].to_list() == answered["item_id"].to_list()
     in_order(model.similar_items([f"i{item:02d}" for item in range(9)], by="brand", k=k), "similar_item_id")
     nobody = model.recommend(histories=[[]], k=k)

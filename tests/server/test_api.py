@@ -60,18 +60,18 @@ def test_explain_gives_parts_that_sum_to_the_score(service: Service, loaded: Att
     (result,) = posted(service, "/v1/explain", arguments).json()["results"]
     wanted = rows(loaded.explain(**arguments))
     found = [
-        (item["item_id"], part["part"], part["reason"], part["history"])
+        (item["item_id"], part["component"], part["reason"], part["history"])
         for item in result["items"]
-        for part in item["parts"]
+        for part in item["components"]
     ]
-    assert found == [(row["item_id"], row["part"], row["reason"], row["history"]) for row in wanted]
+    assert found == [(row["item_id"], row["component"], row["reason"], row["history"]) for row in wanted]
     for item in result["items"]:
-        assert sum(part["contribution"] for part in item["parts"]) == pytest.approx(item["score"], abs=1e-3)
-    spoken = [part for item in result["items"] for part in item["parts"] if part["history"] is not None]
+        assert sum(part["contribution"] for part in item["components"]) == pytest.approx(item["score"], abs=1e-3)
+    spoken = [part for item in result["items"] for part in item["components"] if part["history"] is not None]
     assert spoken and all(part["history"] in HISTORY and part["history_title"] for part in spoken)
 
 
-@pytest.mark.parametrize("by", ["content", "near", "item_brand"])
+@pytest.mark.parametrize("by", ["content", "cooccurrence_near", "item_brand"])
 def test_similar_answers_as_the_python_call(service: Service, loaded: AttrFormer, by: str) -> None:
     body = {"items": ["item-0003", "item-0004"], "k": 4, "by": by}
     results = posted(service, "/v1/similar", body).json()["results"]

@@ -51,7 +51,7 @@ def test_what_differs_in_an_option_stays_apart() -> None:
         recommend(users=["b"], k=3, candidates=["i"]),
         Call(EXPLAIN, {"users": ["b"], "k": 3}),
         Call(SIMILAR, {"items": ["b"], "k": 3}),
-        Call(SIMILAR, {"items": ["b"], "k": 3, "by": "near"}),
+        Call(SIMILAR, {"items": ["b"], "k": 3, "by": "cooccurrence_near"}),
     ]
     assert join(calls) == [Joint(call, (Share(place, None),)) for place, call in enumerate(calls)]
 

@@ -40,7 +40,7 @@ CALLS = {
     "reasons of one": Call(
         EXPLAIN, {"histories": {"me": ITEMS[:4]}, "items": [*ITEMS, "nothing"], "on_unknown": "warn"}
     ),
-    "similar": Call(SIMILAR, {"items": ITEMS, "k": 9, "by": "near"}),
+    "similar": Call(SIMILAR, {"items": ITEMS, "k": 9, "by": "cooccurrence_near"}),
     "unknown": Call(RECOMMEND, {"users": ["user-0001", "nobody"]}),
     "no option": Call(SIMILAR, {"items": ITEMS, "by": "nothing"}),
 }

@@ -68,7 +68,7 @@ def test_the_tutorial_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "runs" / "shop" / "report.html").is_file()
     assert [result["user_id"] for result in names["known"]["results"]] == ["u1", "u2"]
     assert [item["rank"] for item in names["visitor"]["results"][0]["items"]] == [1, 2, 3]
-    parts = names["item"]["parts"]
+    parts = names["item"]["components"]
     assert sum(part["contribution"] for part in parts) == pytest.approx(names["item"]["score"], abs=1e-3)
     similar = [entry["item_id"] for entry in names["alike"]["results"][0]["similar"]]
     assert similar and all("rope" in item for item in similar)

@@ -16,7 +16,7 @@ SMALL = (
     "evaluation.resamples=20",
     "training.precision=float32",
     # Its histories are short, where similar users are left out unless asked for.
-    "relations.neighbours=true",
+    "relations.similar_users=true",
 )
 
 

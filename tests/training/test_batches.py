@@ -34,7 +34,7 @@ def examples_with(data: Dataset, length: int = 12, window: int = 1, **options: i
 
 def asked(example: Example) -> list[int]:
     """The item at every place that is asked about; with distinct items, its absolute position."""
-    return example.batch.at_places(example.batch.items)[example.mask == 1].tolist()
+    return example.batch.at_target_positions(example.batch.items)[example.mask == 1].tolist()
 
 
 @pytest.mark.parametrize("length", [4, 12, 50])
@@ -62,7 +62,7 @@ def test_upcoming_items_and_their_decayed_counts(window: int) -> None:
     examples = examples_with(data, length=4, window=window)
     owner = data.sequences.row_of_position()
     for _, _, example in examples.epoch(0):
-        places = example.batch.at_places(example.batch.items)
+        places = example.batch.at_target_positions(example.batch.items)
         for row, column in (example.mask == 1).nonzero().tolist():
             position = int(places[row, column])
             following = [
@@ -117,9 +117,9 @@ def assert_equal(first: Example, second: Example) -> None:
     for name in ("items", "counts", "mask"):
         assert torch.equal(getattr(first, name), getattr(second, name))
     assert torch.equal(first.batch.items, second.batch.items)
-    assert torch.equal(first.batch.places, second.batch.places)
-    assert first.batch.neighbours is not None and second.batch.neighbours is not None
-    assert torch.equal(first.batch.neighbours.users, second.batch.neighbours.users)
+    assert torch.equal(first.batch.target_positions, second.batch.target_positions)
+    assert first.batch.similar_users is not None and second.batch.similar_users is not None
+    assert torch.equal(first.batch.similar_users.users, second.batch.similar_users.users)
 
 
 def test_batches_are_the_same_for_the_same_seed_and_epoch() -> None:
@@ -160,11 +160,11 @@ def test_each_example_sees_the_fold_values_and_neighbours_of_its_own_user() -> N
     found_neighbours = 0
     for _, _, example in examples_of(data, relations).epoch(0):
         batch = example.batch
-        assert batch.times is not None and batch.neighbours is not None
+        assert batch.times is not None and batch.similar_users is not None
         users = owner[batch.times[:, 0].numpy()]
         assert batch.folds.tolist() == relations.fold_of_user[users].tolist()
-        assert batch.users["region"].tolist() == relations.users["region"].codes[users].tolist()
-        others = batch.neighbours.users.numpy()
+        assert batch.user_features["region"].tolist() == relations.users["region"].codes[users].tolist()
+        others = batch.similar_users.users.numpy()
         assert not (others == users[:, None, None]).any()
         found_neighbours += int((others >= 0).sum())
     assert found_neighbours > 1000
@@ -173,24 +173,24 @@ def test_each_example_sees_the_fold_values_and_neighbours_of_its_own_user() -> N
 def test_neighbours_of_a_place_are_searched_with_what_came_before_it() -> None:
     data = timed()
     relations = relations_of(data)
-    index = relations.neighbours
+    index = relations.similar_users
     assert index is not None
     owner, offsets = data.sequences.row_of_position(), data.sequences.offsets
     example = next(iter(examples_of(data, relations, length=4).epoch(0)))[2]
     batch = example.batch
-    assert batch.times is not None and batch.neighbours is not None
+    assert batch.times is not None and batch.similar_users is not None
     for row, column in (example.mask == 1).nonzero().tolist():
-        position = int(batch.times[row, batch.places[row, column]])
+        position = int(batch.times[row, batch.target_positions[row, column]])
         user = int(owner[position])
         # The whole history counts, also before the window.
         history = data.sequences.items[offsets[user] : position + 1][::-1][: index.anchors].tolist()
         anchors = np.array([history + [-1] * (index.anchors - len(history))])
         found = index.search(anchors, np.array([user]))
-        assert batch.neighbours.users[row, column].tolist() == found.users[0].tolist()
-        assert batch.neighbours.following[row, column].tolist() == found.following[0].tolist()
+        assert batch.similar_users.users[row, column].tolist() == found.users[0].tolist()
+        assert batch.similar_users.following[row, column].tolist() == found.following[0].tolist()
 
 
 def test_a_dataset_without_times_has_batches_without_them() -> None:
     data = dataset(sequences(walks(10, 8, 0)), 8)
     example = next(iter(examples_with(data).epoch(0)))[2]
-    assert example.batch.times is None and example.batch.levels == {} and example.batch.users == {}
+    assert example.batch.times is None and example.batch.levels == {} and example.batch.user_features == {}

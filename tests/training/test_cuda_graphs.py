@@ -28,7 +28,7 @@ CUDA = torch.device("cuda", 0)
 
 def losses_of(config: EncoderConfig, recorded: bool, dense_items: int = 6000) -> tuple[list[float], int]:
     training = TrainingConfig(epochs=6, batch_targets=64, warm_up=10, graphs=recorded)
-    relations = relations_of(DATA, config.reads(RelationsConfig(folds=3, neighbours=True, dense_items=dense_items)))
+    relations = relations_of(DATA, config.reads(RelationsConfig(folds=3, similar_users=True, dense_items=dense_items)))
     torch.manual_seed(0)
     network = build_network(relations, config, 0.0).to(CUDA)
     maker = InputMaker(relations, LENGTH, CUDA)

@@ -17,12 +17,12 @@ ITEMS = 12
 def coefficient(rows: list[list[int]]) -> float:
     """The mean learned gate of the identity relation."""
     data = dataset(sequences(rows), ITEMS)
-    relations = relations_of(data, replace(NONE, identity=True))
+    relations = relations_of(data, replace(NONE, repeat=True))
     trainer, _ = trained(data, relations, epochs=12)
     example = example_of(data, relations)
     with torch.no_grad():
         outputs = trainer.network.eval()(example.batch)
-    gate = outputs.parts[outputs.names.index("identity")][1].gate
+    gate = outputs.parts[outputs.names.index("repeat")][1].gate
     return float(gate[example.mask == 1].mean())
 
 

@@ -31,29 +31,29 @@ MODEL: dict[str, dict[str, Any]] = {
     "everything": {},
     "no relation heads": {"relation_heads": False},
     "no catalogue evidence": {"catalogue_evidence": False},
-    "no neighbour states": {"neighbour_states": False},
+    "no neighbour states": {"similar_user_states": False},
     "no attribute embeddings": {"attribute_embeddings": False},
     "fixed recency": {"learned_recency": False},
     "diagonal only": {"low_rank": 0},
     "content only": {
         "relation_heads": False,
         "catalogue_evidence": False,
-        "neighbour_states": False,
+        "similar_user_states": False,
         "attribute_embeddings": False,
     },
     "dropout": {"dropout": 0.3},
     "mixed head": {"mixed_head": True},
 }
 RELATIONS: dict[str, dict[str, Any]] = {
-    "no identity": {"identity": False},
-    "no neighbours": {"neighbours": False},
+    "no identity": {"repeat": False},
+    "no neighbours": {"similar_users": False},
     "no behaviours": {"behaviours": False},
-    "no near": {"near": OFF},
-    "no wide": {"wide": OFF},
-    "no next": {"next": OFF},
+    "no near": {"cooccurrence_near": OFF},
+    "no wide": {"cooccurrence_wide": OFF},
+    "no next": {"cooccurrence_next": OFF},
     "no indirect": {"indirect": False},
-    "no co-occurrence": {"near": OFF, "wide": OFF, "next": OFF},
-    "no rows at all": {"near": OFF, "wide": OFF, "next": OFF, "edges": ()},
+    "no co-occurrence": {"cooccurrence_near": OFF, "cooccurrence_wide": OFF, "cooccurrence_next": OFF},
+    "no rows at all": {"cooccurrence_near": OFF, "cooccurrence_wide": OFF, "cooccurrence_next": OFF, "edges": ()},
     "no item attributes": {"item_attributes": ()},
     "no user attributes": {"user_attributes": ()},
     "top k": {"dense_items": 0, "top_k": 5},
@@ -90,7 +90,8 @@ def test_everything_off_is_a_plain_transformer() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "only", ["identity", "neighbours", "item_attributes", "user_attributes", "edges", "near", "behaviours"]
+    "only",
+    ["repeat", "similar_users", "item_attributes", "user_attributes", "edges", "cooccurrence_near", "behaviours"],
 )
 def test_each_relation_trains_alone(only: str) -> None:
     data = shop()
@@ -132,14 +133,16 @@ def test_switched_off_parts_have_no_say() -> None:
 
 @pytest.mark.slow
 def test_a_fixed_recency_profile_stays_where_it_started() -> None:
-    profiles = [network_after(learned_recency=learned).relations["near"].recency for learned in (False, True)]
+    profiles = [
+        network_after(learned_recency=learned).relations["cooccurrence_near"].recency for learned in (False, True)
+    ]
     decay = 0.8 ** np.arange(12)
     np.testing.assert_allclose(profiles[0].by_distance.detach().exp().numpy(), decay, rtol=1e-5)
     assert not np.allclose(profiles[1].by_distance.detach().exp().numpy(), decay, rtol=1e-3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["type", "items", "keys", "price.usd", "near", "time_gap"])
+@pytest.mark.parametrize("name", ["type", "items", "keys", "price.usd", "cooccurrence_near", "time_gap"])
 def test_columns_may_have_any_name(name: str) -> None:
     # Names reach the network's modules, whose own attributes they must not meet.
     base = shop()
@@ -155,7 +158,7 @@ def test_columns_may_have_any_name(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["keys", "also.bought", "near", "neighbours", "identity"])
+@pytest.mark.parametrize("name", ["keys", "also.bought", "cooccurrence_near", "similar_users", "repeat"])
 def test_edge_tables_may_have_any_name(name: str) -> None:
     base = shop()
     data = replace(base, item_relations={name: edges([(item, (item + 1) % 30, 1.0) for item in range(30)])})

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import torch
 
+from attrformer import earlier_names
 from attrformer.benchmark.environment import device_name, hardware, peak_accelerator, peak_memory
 from attrformer.benchmark.files import read_lines, read_object
 from attrformer.benchmark.ranks import save_ranks
@@ -68,7 +69,8 @@ def execute(folder: Path, *, progress: bool = True) -> None:
     job = read_object(folder / JOB)
     resume = (folder / CONFIGURATION).is_file()
     # A resumed run keeps its threads, so that it goes on bit for bit.
-    config = from_dict(Config, read_object(folder / CONFIGURATION) if resume else job["configuration"])
+    stored = read_object(folder / CONFIGURATION) if resume else job["configuration"]
+    config = from_dict(Config, earlier_names.configuration(stored))
     dataset = config.data.filtered(config.data.load(job["data"], name=job["dataset"]))
     split = config.data.split_of(dataset)
     if job["part"] == "validation":

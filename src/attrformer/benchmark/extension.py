@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from attrformer import earlier_names
 from attrformer.benchmark.execute import ACCELERATOR, CONFIGURATION, LINE, MEMORY, SESSIONS
 from attrformer.benchmark.files import claim, read_object
 from attrformer.benchmark.jobs import Job
@@ -77,6 +78,6 @@ def _with_epochs(options: dict[str, Any], epochs: int) -> dict[str, Any]:
 
 def _as_computed(config: Config, earlier: dict[str, Any]) -> Config:
     """The options of a job, with the threads of an earlier run, so that it goes on bit for bit."""
-    before = flat(earlier)
+    before = flat(earlier_names.configuration(earlier))
     kept = {name: before[name] for name in MACHINE if name in before}
     return from_dict(Config, nested([flat(to_dict(config)), kept]))

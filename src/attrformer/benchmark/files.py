@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from attrformer import earlier_names
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.io import parse_json, read_json, reporting
 
@@ -90,8 +91,17 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(line, dict):
-            found.append(line)
+            found.append(_with_names_of_today(line))
     return found
+
+
+def _with_names_of_today(line: dict[str, Any]) -> dict[str, Any]:
+    """A line whose options, of the run and of a trial, have the names of today."""
+    if isinstance(line.get("configuration"), dict):
+        line = {**line, "configuration": earlier_names.configuration(line["configuration"])}
+    if isinstance(line.get("options"), dict):
+        line = {**line, "options": {earlier_names.option(name): value for name, value in line["options"].items()}}
+    return line
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from attrformer import earlier_names
 from attrformer.benchmark.plan import Chosen, Plan, Row, Settings
 from attrformer.config import from_dict, load_yaml, override, to_dict
 from attrformer.errors import ConfigurationError
@@ -23,9 +24,9 @@ MACHINE: Final = frozenset(
 """Options that say how a run is computed, not what is computed."""
 
 _OPTIONS_OF: Final = {
-    "neighbours": "neighbour_",
-    "moment": "moment",
-    **{f"{name}.enabled": f"{name}." for name in ("near", "wide", "next")},
+    "similar_users": "similar_users_",
+    "time_bucket": "time_bucket",
+    **{f"{name}.enabled": f"{name}." for name in ("cooccurrence_near", "cooccurrence_wide", "cooccurrence_next")},
 }
 """How the options begin that say nothing where a relation is off, by its switch."""
 
@@ -131,6 +132,8 @@ def fingerprint(config: Config) -> str:
     told = {name: value for name, value in flat(to_dict(config)).items() if name not in MACHINE}
     # So that a run that was begun before the library had these options is found.
     told = {name: value for name, value in told.items() if name not in LATER or value != LATER[name]}
+    # Runs are kept by marks that were made of the names of before.
+    told = {earlier_names.earlier_option(name): value for name, value in told.items()}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -146,7 +149,7 @@ def is_same(stored: Mapping[str, Any], config: Config, epochs: int | None = None
         config: asked for now.
         epochs: that the stored run took; None where that is not known.
     """
-    before, now = flat(stored), flat(to_dict(config))
+    before, now = flat(earlier_names.configuration(stored)), flat(to_dict(config))
     if epochs is not None and config.training.schedule == "constant":
         bounds = (int(before[EPOCHS]), config.training.epochs)
         if epochs < min(bounds):

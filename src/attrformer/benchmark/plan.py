@@ -6,15 +6,18 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
+from attrformer import earlier_names
 from attrformer.config import load_yaml
+from attrformer.config.earlier import warn_of
 from attrformer.errors import ConfigurationError, require
 from attrformer.plugins import load_plugins
 
 Scalar = bool | int | float | str | None
 Value = Scalar | tuple[Scalar, ...]
 Settings = dict[str, Value]
+T = TypeVar("T")
 
 DATA_ROOT: Final = "ATTRFORMER_DATA"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -46,6 +49,9 @@ class DataSource:
         default=None, metadata={"help": "dataset whose search also counts here, where none was made on this one"}
     )
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "set", _under_names_of_today(self.set))
+
 
 @dataclass(frozen=True)
 class Row:
@@ -72,6 +78,9 @@ class Row:
     def __post_init__(self) -> None:
         _check_name("name", self.name)
         require(all(self.space.values()), "space", "without values", "a range or a list for each option")
+        for part in ("set", "space"):
+            object.__setattr__(self, part, _under_names_of_today(getattr(self, part)))
+        object.__setattr__(self, "on", {name: _under_names_of_today(told) for name, told in self.on.items()})
 
     @property
     def label(self) -> str:
@@ -127,6 +136,9 @@ class Chosen:
 
     set: Settings = field(default_factory=dict, metadata={"help": "options by dotted name"})
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "set", _under_names_of_today(self.set))
+
 
 def load_plan(path: Path | str) -> Plan:
     """Reads a plan, and imports the files of one's own that it names.
@@ -161,6 +173,15 @@ def data_folder(source: DataSource, root: Path | None = None) -> Path:
     if not folder.is_dir():
         raise ConfigurationError(f"The plan names the dataset folder {folder}, which does not exist. Correct the plan.")
     return folder
+
+
+def _under_names_of_today(settings: dict[str, T]) -> dict[str, T]:
+    """Options of a plan by the names of today, with a warning where earlier ones are given."""
+    names = {name: earlier_names.option(name) for name in settings}
+    for earlier, name in names.items():
+        if name != earlier:
+            warn_of(earlier, name)
+    return {names[name]: value for name, value in settings.items()}
 
 
 def _check_name(option: str, name: str) -> None:

@@ -127,7 +127,8 @@ def _plan(path: Path) -> Plan:
         raise ConfigurationError(
             f"{path} is neither a plan nor one of the commands run, tune, report. Give the YAML file of a plan."
         )
-    return load_plan(path)
+    with console.shown_warnings():
+        return load_plan(path)
 
 
 def _selection(rows: str | None, data: str | None, seeds: str | None = None) -> Selection:

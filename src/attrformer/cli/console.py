@@ -70,3 +70,15 @@ def show(renderable: Any) -> None:
 
     width = None if sys.stdout.isatty() else 160
     Console(width=width, highlight=False).print(renderable)
+
+
+@contextmanager
+def shown_warnings() -> Iterator[None]:
+    """Warnings become messages on standard error, without the place in the source."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        finally:
+            for warning in caught:
+                say(f"Warning: {warning.message}")

@@ -11,7 +11,7 @@ import typer
 
 from attrformer.cli import console, reading, runs
 from attrformer.cli.arguments import Columns, Duplicates, Kinds, Run, Separators
-from attrformer.cli.query import shown_warnings
+from attrformer.cli.console import shown_warnings
 from attrformer.errors import AttrFormerError, BusyError, CheckpointError, WriteError
 from attrformer.locks import locked_folder
 

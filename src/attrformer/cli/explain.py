@@ -37,14 +37,16 @@ def explain(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Write every part to a .csv, .parquet or .json file.", show_default=False),
+        typer.Option(
+            "--out", "-o", help="Write every component to a .csv, .parquet or .json file.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Say why: the share of each relation in each score, and what stands behind it.
 
-    The parts of a score sum to it. A terminal gets text with the strongest parts of each item and their reasons, a pipe
-    gets one line of csv for each item (or the text, with `--text`); `--out` writes all parts, one a row, and `--plot`
-    draws them.
+    The components of a score sum to it. A terminal gets text with the strongest components of each item and their
+    reasons, a pipe gets one line of csv for each item (or the text, with `--text`). `--out` writes all components, one
+    a row, and `--plot` draws them.
 
     Example:  attrformer explain runs/ml-1m --user 1 -k 3
     """
@@ -55,7 +57,7 @@ def explain(
     if plot is not None and plot.suffix.lower() != DRAWING:
         raise ConfigurationError(f"{plot} does not end in {DRAWING}. Give a file name that does.")
     model = runs.open_model(run)
-    with query.shown_warnings():
+    with console.shown_warnings():
         found = model.explain(
             **query.asked_users(model, users, histories, attributes),
             items=tables.split_ids(items),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attrformer.cli import console, tables
+from attrformer.cli import tables
 from attrformer.errors import DataError
 from attrformer.io import read_json
 
@@ -106,15 +103,3 @@ def read_attributes(path: Path | None) -> Any:
     if not isinstance(content, dict):
         raise DataError("the file holds no object of users", fix=fix, source=str(path))
     return content
-
-
-@contextmanager
-def shown_warnings() -> Iterator[None]:
-    """Warnings become messages on standard error, without the place in the source."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        try:
-            yield
-        finally:
-            for warning in caught:
-                console.say(f"Warning: {warning.message}")

@@ -48,7 +48,7 @@ def recommend(
 
     tables.check_target(out)
     model = runs.open_model(run)
-    question: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         **query.asked_users(model, users, histories, attributes),
         "k": k,
         "hide_seen": not seen,
@@ -56,21 +56,21 @@ def recommend(
         "exclude": tables.split_ids(exclude),
         "on_unknown": on_unknown.value,
     }
-    with query.shown_warnings():
+    with console.shown_warnings():
         if out is None or out.suffix.lower() == ".json":
-            tables.deliver(to_polars(model.recommend(**question)), out)
+            tables.deliver(to_polars(model.recommend(**arguments)), out)
         else:
             ctx.meta[console.HINT] = "The same command goes on where it stopped."
-            _write(model, question, out, save_every, quiet)
+            _write(model, arguments, out, save_every, quiet)
 
 
-def _write(model: Recommender, question: dict[str, Any], out: Path, save_every: int, quiet: bool) -> None:
+def _write(model: Recommender, arguments: dict[str, Any], out: Path, save_every: int, quiet: bool) -> None:
     """Streams the answers into a file, with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from attrformer.recommender.streaming import write_recommendations
 
-    request, choice = model.question(**question)
+    request, choice = model.query(**arguments)
     columns = (TextColumn("users"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console.error_console(), transient=True, disable=quiet) as bar:
         task = bar.add_task("users", total=len(request))

@@ -66,15 +66,17 @@ def configuration(file: Path | None, settings: Iterable[str], *, resumed: Path |
         ConfigurationError: an option is unknown or has a value that cannot be used.
         CheckpointError: the configuration of the resumed run is damaged.
     """
+    from attrformer import earlier_names
     from attrformer.config import from_dict, load_yaml, override
     from attrformer.recommender import Config
 
     stored = None if resumed is None else resumed / CONFIGURATION
-    if stored is not None and stored.is_file():
-        if file is not None:
-            raise ConfigurationError("A resumed run keeps its options. Leave --config out.")
-        return override(from_dict(Config, _read(stored)), settings)
-    return override(Config() if file is None else load_yaml(Config, file), settings)
+    with console.shown_warnings():
+        if stored is not None and stored.is_file():
+            if file is not None:
+                raise ConfigurationError("A resumed run keeps its options. Leave --config out.")
+            return override(from_dict(Config, earlier_names.configuration(_read(stored))), settings)
+        return override(Config() if file is None else load_yaml(Config, file), settings)
 
 
 def open_dataset(folder: Path, config: Config) -> Dataset:

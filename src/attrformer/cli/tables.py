@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from attrformer.cli import console
-from attrformer.columns import CONTRIBUTION, HISTORY, ITEM, PART, RANK, SCORE, TITLE, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, HISTORY, ITEM, RANK, SCORE, TITLE, USER
 from attrformer.errors import ConfigurationError, DataError, WriteError
 from attrformer.io import read_json, write_atomically
 from attrformer.locks import locked_place
@@ -142,11 +142,11 @@ def latest(dataset: Dataset, user: int) -> pl.DataFrame:
     return frame if titles is None else frame.join(titles, on=ITEM, how="left", maintain_order="left")
 
 
-def with_reasons(parts: pl.DataFrame, titles: pl.DataFrame | None = None) -> pl.DataFrame:
-    """One row for each recommended item, the strongest parts of its score as text.
+def with_reasons(components: pl.DataFrame, titles: pl.DataFrame | None = None) -> pl.DataFrame:
+    """One row for each recommended item, the strongest components of its score as text.
 
     Args:
-        parts: what `AttrFormer.explain` gives: a row for each part of each score.
+        components: what `AttrFormer.explain` gives: a row for each component of each score.
         titles: item_id and title, where items have titles.
 
     Returns:
@@ -154,12 +154,12 @@ def with_reasons(parts: pl.DataFrame, titles: pl.DataFrame | None = None) -> pl.
     """
     import polars as pl
 
-    named = parts.with_columns(pl.col(HISTORY).cast(pl.String).alias(TITLE))
+    named = components.with_columns(pl.col(HISTORY).cast(pl.String).alias(TITLE))
     if titles is not None:
-        named = parts.join(titles, left_on=HISTORY, right_on=ITEM, how="left", maintain_order="left")
+        named = components.join(titles, left_on=HISTORY, right_on=ITEM, how="left", maintain_order="left")
     signed = pl.when(pl.col(CONTRIBUTION) < 0).then(pl.lit("")).otherwise(pl.lit("+"))
     source = pl.when(pl.col(TITLE).is_null()).then(pl.lit("")).otherwise(pl.format(" ({})", TITLE))
-    reason = pl.format("{} {}{}{}", PART, signed, pl.col(CONTRIBUTION).round(2), source)
+    reason = pl.format("{} {}{}{}", COMPONENT, signed, pl.col(CONTRIBUTION).round(2), source)
     strongest = reason.sort_by(pl.col(CONTRIBUTION).abs(), descending=True).head(PARTS_SHOWN)
     keys = (USER, RANK, ITEM, SCORE)
     reasons = named.group_by(keys, maintain_order=True).agg(strongest.str.join(", ").alias(REASONS))

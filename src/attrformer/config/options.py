@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrformer.config.parse import check_names, converted, from_dict, load_yaml, override, to_dict
 from attrformer.config.schema import default_of
@@ -23,6 +23,9 @@ class Options:
     are equal where all their options are; what is shown names the options that differ from their defaults. A derived
     class that has a `__post_init__` of its own begins it with that of this class.
     """
+
+    EARLIER_NAMES: ClassVar[Mapping[str, str]] = {}
+    """Earlier name of an option to its name of today; mappings and settings may have either."""
 
     if not TYPE_CHECKING:
         # Type checkers would take these arguments, which may be any, for those of every derived class.

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
+from attrformer.config.earlier import name_of_today, under_names_of_today
 from attrformer.config.schema import (
     VARIANT,
     alternatives,
@@ -103,7 +104,8 @@ def load_yaml(cls: type[C], path: Path | str) -> C:
 
 def _set(tree: dict[str, Any], kind: Any, keys: Sequence[str], value: Any) -> None:
     node, prefix = tree, ""
-    for key in keys[:-1]:
+    for given in keys[:-1]:
+        key = name_of_today(kind, given, prefix)
         kind = _member(kind, key, prefix)
         prefix += f"{key}."
         if not isinstance(node.get(key), dict):
@@ -115,11 +117,12 @@ def _set(tree: dict[str, Any], kind: Any, keys: Sequence[str], value: Any) -> No
                 node.clear()
                 node[VARIANT] = value
             kind = variant_of(kind, node, prefix)
-    leaf = _member(kind, keys[-1], prefix)
+    last = name_of_today(kind, keys[-1], prefix)
+    leaf = _member(kind, last, prefix)
     if dataclasses.is_dataclass(leaf):
-        names = ", ".join(f"{prefix}{keys[-1]}.{field.name}" for field in dataclasses.fields(leaf))
-        raise ConfigurationError(f"'{prefix}{keys[-1]}' is a part, not an option. Set one of its options: {names}.")
-    node[keys[-1]] = value
+        names = ", ".join(f"{prefix}{last}.{field.name}" for field in dataclasses.fields(leaf))
+        raise ConfigurationError(f"'{prefix}{last}' is a part, not an option. Set one of its options: {names}.")
+    node[last] = value
 
 
 def _member(kind: Any, key: str, prefix: str) -> Any:
@@ -153,6 +156,8 @@ def check_names(cls: Any, names: Iterable[Any], prefix: str) -> None:
     known = [field.name for field in dataclasses.fields(cls) if field.init]
     for name in [name for name in names if name not in known]:
         matches = difflib.get_close_matches(str(name).lower(), known, n=3) or _inside(cls, name)
+        if name in getattr(cls, "EARLIER_NAMES", {}):
+            raise ConfigurationError(f"'{prefix}{name}' is called '{prefix}{cls.EARLIER_NAMES[name]}' now.")
         near = " or ".join(prefix + match for match in matches)
         advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
         raise ConfigurationError(f"Unknown option '{prefix}{name}'. {advice}")
@@ -162,11 +167,11 @@ def _inside(cls: Any, name: Any) -> list[str]:
     """Options of that name in the parts of a configuration, for who left the part out."""
     found = []
     for part, kind in _hints(cls).items():
-        kinds = [*alternatives(kind), *variants_of(kind).values()]
-        if any(
-            name == field.name for one in kinds if dataclasses.is_dataclass(one) for field in dataclasses.fields(one)
-        ):
-            found.append(f"{part}.{name}")
+        for one in (*alternatives(kind), *variants_of(kind).values()):
+            today = getattr(one, "EARLIER_NAMES", {}).get(name, name)
+            if dataclasses.is_dataclass(one) and any(today == field.name for field in dataclasses.fields(one)):
+                found.append(f"{part}.{today}")
+                break
     return found
 
 
@@ -182,6 +187,7 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
         raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping, advice)
     if variants_of(cls):
         cls = variant_of(cls, mapping, prefix)
+    mapping = under_names_of_today(cls, mapping, prefix)
     check_names(cls, mapping, prefix)
     hints = _hints(cls)
     for field in dataclasses.fields(cls):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, cast
 
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attrformer import earlier_names
 from attrformer.errors import require
 from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
@@ -39,6 +41,7 @@ class AttrFormerConfig(EncoderConfig):
     """Shape and parts of AttrFormer; every part can be switched off for an ablation."""
 
     READS_TARGET_OPTIONS: ClassVar[bool] = True
+    EARLIER_NAMES: ClassVar[Mapping[str, str]] = earlier_names.of_part("model")
 
     name: Literal["attrformer"] = "attrformer"
     relation_heads: bool = field(default=True, metadata={"help": "relation-augmented attention heads"})
@@ -49,7 +52,7 @@ class AttrFormerConfig(EncoderConfig):
     catalogue_evidence: bool = field(
         default=True, metadata={"help": "relations contribute to the scores of the whole catalogue"}
     )
-    neighbour_states: bool = field(
+    similar_user_states: bool = field(
         default=True, metadata={"help": "similar users' aligned positions refine the hidden state"}
     )
     attribute_embeddings: bool = field(
@@ -68,7 +71,7 @@ class AttrFormerConfig(EncoderConfig):
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """Every relation that the options ask for; similar users where there is to be at least one."""
-        return relations if relations.neighbour_count else replace(relations, neighbours=False)
+        return relations if relations.similar_users_count else replace(relations, similar_users=False)
 
 
 class AttrFormerNetwork(Network):
@@ -184,9 +187,9 @@ class AttrFormerNetwork(Network):
         # Nothing reads the last layer anywhere but at the places.
         logits, own = None, heads[-1]
         if own is not None and values is not None:
-            asked = batch.at_places(values.transpose(1, 2)).transpose(1, 2)
-            logits = own.logits(asked, self.look_back(batch.places, length))
-        normalised: Tensor = self.norm(self.layers[-1](hidden, logits, batch.places))
+            asked = batch.at_target_positions(values.transpose(1, 2)).transpose(1, 2)
+            logits = own.logits(asked, self.look_back(batch.target_positions, length))
+        normalised: Tensor = self.norm(self.layers[-1](hidden, logits, batch.target_positions))
         return normalised
 
     def forward(self, batch: Batch) -> Outputs:
@@ -194,15 +197,15 @@ class AttrFormerNetwork(Network):
         table, stacked, modules = self.table(), self.stacked(), self.contributing()
         looked_up = {name: module.lookup(batch) for name, module in modules.items()}
         hidden = self.encode(batch, table, looked_up, stacked.heads)
-        if batch.neighbours is not None and self.config.neighbour_states:
+        if batch.similar_users is not None and self.config.similar_user_states:
             for name, module in modules.items():
                 if module.refines:
                     hidden = hidden + module.refinement(batch, looked_up[name], table)
         if stacked.evidence is None:
             return Outputs(hidden, table)
         gates = stacked.evidence.gates(hidden).unbind(2)
-        bins = self.look_back(batch.places, batch.items.shape[1])
-        spoken = stacked.evidence.weights(batch, bins, self.gaps(batch, batch.places), self.items)
+        bins = self.look_back(batch.target_positions, batch.items.shape[1])
+        spoken = stacked.evidence.weights(batch, bins, self.gaps(batch, batch.target_positions), self.items)
         parts = []
         for (name, module), gate, own in zip(modules.items(), gates, spoken, strict=True):
             part, weights = module.contribution(batch, looked_up[name], own)

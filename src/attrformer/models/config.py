@@ -14,22 +14,22 @@ SHORT_HISTORIES = 30
 
 
 def only(
-    relations: RelationsConfig, *, near: bool = False, items: bool = False, behaviours: bool = False
+    relations: RelationsConfig, *, cooccurrence_near: bool = False, items: bool = False, behaviours: bool = False
 ) -> RelationsConfig:
     """The relations of some options that a network reads, and no others.
 
     Args:
         relations: the options.
-        near: whether `near` is read.
+        cooccurrence_near: whether the relation of that name is read.
         items: whether item attributes are read.
         behaviours: whether times and ratings are read.
     """
     off = CooccurrenceConfig(enabled=False)
     return replace(
         relations,
-        near=relations.near if near else off,
-        wide=off,
-        next=off,
+        cooccurrence_near=relations.cooccurrence_near if cooccurrence_near else off,
+        cooccurrence_wide=off,
+        cooccurrence_next=off,
         indirect=False,
         item_attributes=relations.item_attributes if items else (),
         # No paper has it; who wants it asks for it.
@@ -37,9 +37,9 @@ def only(
         user_attributes=(),
         edges=(),
         behaviours=relations.behaviours and behaviours,
-        moment=False,
-        identity=False,
-        neighbours=False,
+        time_bucket=False,
+        repeat=False,
+        similar_users=False,
         own=(),
     )
 

@@ -31,7 +31,7 @@ class InputMaker:
     @cached_property
     def similar(self) -> SimilarUsers | None:
         """Finds and reads similar users on the device; None where the model has none."""
-        index = self._relations.neighbours
+        index = self._relations.similar_users
         return None if index is None else SimilarUsers(index, self._device)
 
     def read_lengths(self, contexts: Sequences) -> NDArray[np.int64]:
@@ -39,33 +39,33 @@ class InputMaker:
         return np.minimum(contexts.lengths, self._max_length).astype(np.int64)
 
     def latest(
-        self, contexts: Sequences, user_codes: dict[str, NDArray[np.int64]], training_users: NDArray[np.int64]
+        self, contexts: Sequences, user_features: dict[str, NDArray[np.int64]], training_users: NDArray[np.int64]
     ) -> Batch:
         """A batch that asks for the item after each history; relations are those for inference.
 
         Args:
             contexts: histories, at least one interaction each.
-            user_codes: int64 `[b]` by attribute name.
+            user_features: int64 `[b]` by attribute name.
             training_users: int64 `[b]`, the training row of each user, -1 for users that were not trained on.
         """
         tails = contexts.tail(self._max_length)
         places = (tails.lengths - 1)[:, None]
         neighbours = None
-        index, similar = self._relations.neighbours, self.similar
+        index, similar = self._relations.similar_users, self.similar
         if index is not None and similar is not None:
             anchors = latest_anchors(tails, np.arange(len(tails)), tails.lengths, index.anchors)
             neighbours = similar.read(similar.align(anchors, training_users), places.shape)
         folds = np.full(len(tails), self._relations.folds, dtype=np.int64)
-        return self.pad(tails, places, folds, user_codes, neighbours, training_users)
+        return self.pad(tails, places, folds, user_features, neighbours, training_users)
 
     def pad(
         self,
         sequences: Sequences,
         places: NDArray[np.int64],
         folds: NDArray[np.int64],
-        user_codes: dict[str, NDArray[np.int64]],
+        user_features: dict[str, NDArray[np.int64]],
         neighbours: NeighbourBatch | None,
-        owners: NDArray[np.int64] | None = None,
+        user_codes: NDArray[np.int64] | None = None,
         *,
         length: int = 0,
     ) -> Batch:
@@ -75,9 +75,9 @@ class InputMaker:
             sequences: histories, none longer than `max_length`.
             places: int64 `[b, t]`.
             folds: int64 `[b]`.
-            user_codes: int64 `[b]` by attribute name.
+            user_features: int64 `[b]` by attribute name.
             neighbours: of the places, on the device, or None.
-            owners: int64 `[b]`, training row of each history's user, -1 for none; None in training.
+            user_codes: int64 `[b]`, training row of each history's user, -1 for none; None in training.
             length: positions that are at least padded to.
         """
         rows = sequences.row_of_position()
@@ -98,12 +98,12 @@ class InputMaker:
         timed = relations.reads_times and sequences.times is not None
         batch = Batch(
             items=padded(sequences.items.astype(np.int64), relations.n_items),
-            places=torch.from_numpy(places.astype(np.int64)),
+            target_positions=torch.from_numpy(places.astype(np.int64)),
             folds=torch.from_numpy(folds.astype(np.int64)),
-            users={name: torch.from_numpy(codes.astype(np.int64)) for name, codes in user_codes.items()},
+            user_features={name: torch.from_numpy(codes.astype(np.int64)) for name, codes in user_features.items()},
             times=padded(sequences.times, 0) if timed and sequences.times is not None else None,
             levels=levels,
-            neighbours=neighbours,
-            owners=None if owners is None else torch.from_numpy(owners.astype(np.int64)),
+            similar_users=neighbours,
+            user_codes=None if user_codes is None else torch.from_numpy(user_codes.astype(np.int64)),
         )
         return batch.to(self._device)

@@ -80,11 +80,11 @@ def _check_buffers(network: Network) -> None:
 
 
 def _check_outputs(outputs: Outputs, batch: Batch, items: int) -> None:
-    places, hidden, table = tuple(batch.places.shape), outputs.hidden, outputs.table
+    places, hidden, table = tuple(batch.target_positions.shape), outputs.hidden, outputs.table
     if hidden.dim() != 3 or tuple(hidden.shape[:2]) != places:
         raise ConfigurationError(
             f"The network gives hidden states of shape {list(hidden.shape)} for places of shape {list(places)}. "
-            "Give [*places, d]: batch.at_places(values) takes values [b, l, d] there."
+            "Give [*places, d]: batch.at_target_positions(values) takes values [b, l, d] there."
         )
     if tuple(table.shape) != (items, hidden.shape[2]):
         raise ConfigurationError(
@@ -101,7 +101,7 @@ def _check_alone(told: _Shaken, hidden: Tensor, batch: Batch, items: int) -> Non
     """Each history by itself, without any padding, has to come out as it does among the others."""
     for row, length in enumerate((batch.items != items).sum(1).tolist()):
         alone = told(_cut(batch.map(lambda tensor, row=row: tensor[row : row + 1]), max(length, 1)))  # type: ignore[misc]
-        inside = batch.places[row] < length
+        inside = batch.target_positions[row] < length
         if not _alike(alone.hidden[0, inside], hidden[row, inside]):
             raise ConfigurationError(
                 "The network says something else about a history by itself than about the same one padded beside "
@@ -122,7 +122,7 @@ def _check_future(told: _Shaken, hidden: Tensor, batch: Batch, items: int) -> No
             times=None if batch.times is None else torch.where(real, batch.times + 1_000_000, batch.times),
             levels={name: torch.where(real, 0, level) for name, level in batch.levels.items()},
         )
-        before = batch.places < start
+        before = batch.target_positions < start
         if not _alike(told(changed).hidden[before], hidden[before]):
             raise ConfigurationError(
                 "The network says something else at a place when interactions after it change: it would see what it is "
@@ -140,7 +140,7 @@ def _cut(batch: Batch, length: int) -> Batch:
     return replace(
         batch,
         items=batch.items[:, :length],
-        places=batch.places.clamp_max(length - 1),
+        target_positions=batch.target_positions.clamp_max(length - 1),
         times=None if batch.times is None else batch.times[:, :length],
         levels={name: level[:, :length] for name, level in batch.levels.items()},
     )

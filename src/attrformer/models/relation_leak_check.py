@@ -81,7 +81,7 @@ def check_relations(dataset: Dataset, train: Sequences, options: RelationsConfig
         return
     rows = np.flatnonzero(train.lengths >= 2)
     users = rows[np.linspace(0, len(rows) - 1, min(USERS, len(rows))).astype(np.int64)]
-    small = replace(options, dense_items=0, top_k=min(TOP_K, dataset.item_count), neighbours=False)
+    small = replace(options, dense_items=0, top_k=min(TOP_K, dataset.item_count), similar_users=False)
     sources = sources_of(dataset, train.rows(users), small, seed)
     taken = {name: attribute.take(users) for name, attribute in dataset.user_attributes.items()}
     sources = replace(sources, user_attributes=taken)
@@ -124,7 +124,7 @@ class _Subject:
         """Shapes, finite numbers, nothing below 0."""
         batch = self._batch(self._rows)
         said = self._said(self._network, batch)
-        length, places = batch.items.shape[1], batch.places.shape[1]
+        length, places = batch.items.shape[1], batch.target_positions.shape[1]
         shapes = {"attention": (len(batch.items), length, length)}
         shapes["catalogue"] = (len(batch.items), places, self._relations.n_items)
         for part, shape in shapes.items():
@@ -149,7 +149,7 @@ class _Subject:
             levels={name: torch.where(later, 0, level) for name, level in batch.levels.items()},
         )
         after, advice = self._said(self._network, changed), "Read positions up to the place alone"
-        seen = batch.places < start
+        seen = batch.target_positions < start
         pairs: dict[str, tuple[Tensor | None, Tensor | None, Any]] = {
             "the catalogue": (before.catalogue, after.catalogue, seen)
         }
@@ -222,14 +222,14 @@ class _Subject:
         adding = cast(ContributingModule, module)
         weights = adding.gate.inverse_epsilon()
         if adding.recency is not None:
-            weights = weights * adding.weights(batch, network.gaps(batch, batch.places))
+            weights = weights * adding.weights(batch, network.gaps(batch, batch.target_positions))
         part, inputs = adding.contribution(batch, looked_up, weights)
-        gate = torch.ones(batch.places.shape)
+        gate = torch.ones(batch.target_positions.shape)
         items, evidence = part.block(slice(0, len(batch.items)), ContributionInputs(inputs, gate)).spoken()
         if items is not None:
             whole = torch.zeros(*evidence.shape[:2], network.items)
             evidence = whole.scatter_add(2, items.expand_as(evidence), evidence)
-        return _Said(attention, evidence.expand(-1, batch.places.shape[1], -1))
+        return _Said(attention, evidence.expand(-1, batch.target_positions.shape[1], -1))
 
     def _owns(self, parameter: str) -> bool:
         key = module_key(self._name)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attrformer.nn.batch import at_places
+from attrformer.nn.batch import at_target_positions
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.named import NamedParameters
 from attrformer.nn.recency import distance_bins, look_up
@@ -123,7 +123,7 @@ class RelationAugmentedAttention(nn.Module):
             return query, key
         width = hidden.shape[2]
         weight, bias = self.query_key.weight, self.query_key.bias
-        query = F.linear(at_places(hidden, places), weight[:width], bias[:width])
+        query = F.linear(at_target_positions(hidden, places), weight[:width], bias[:width])
         return self._split(query), self._split(F.linear(hidden, weight[width:], bias[width:]))
 
 
@@ -154,6 +154,6 @@ class EncoderLayer(nn.Module):
     def forward(self, hidden: Tensor, logits: Tensor | None = None, places: Tensor | None = None) -> Tensor:
         """`[b, l, d]` to `[b, l, d]`, or to `[b, t, d]` at the places; see `RelationAugmentedAttention`."""
         mixed = self.drop(self.attention(self.attention_norm(hidden), logits, places))
-        hidden = (hidden if places is None else at_places(hidden, places)) + mixed
+        hidden = (hidden if places is None else at_target_positions(hidden, places)) + mixed
         out: Tensor = hidden + self.drop(self.feed(self.feed_norm(hidden)))
         return out

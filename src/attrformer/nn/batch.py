@@ -11,7 +11,7 @@ from torch import Tensor
 Change = Callable[[Tensor], Tensor]
 
 
-def at_places(values: Tensor, places: Tensor) -> Tensor:
+def at_target_positions(values: Tensor, places: Tensor) -> Tensor:
     """Values `[b, l, ...]` at the places `[b, t]`, `[b, t, ...]`."""
     if values.device.type != "cpu":
         return gathered(values, places)
@@ -20,7 +20,7 @@ def at_places(values: Tensor, places: Tensor) -> Tensor:
 
 
 def gathered(values: Tensor, places: Tensor) -> Tensor:
-    """The same as `at_places`, by an operation whose gradient an accelerator makes without sorting the places."""
+    """The same as `at_target_positions`, by an operation whose gradient an accelerator makes without sorting."""
     index = places.view(*places.shape, *[1] * (values.dim() - 2))
     return values.gather(1, index.expand(-1, -1, *values.shape[2:]))
 
@@ -50,40 +50,40 @@ class Batch:
 
     Args:
         items: int64 `[b, l]`, item codes, `items` (the catalogue size) as padding.
-        places: int64 `[b, t]`, the target positions.
+        target_positions: int64 `[b, t]`, the positions whose next item is to be predicted.
         folds: int64 `[b]`, the fold of the relation tables that each row may see.
-        users: int64 `[b]` user attribute codes by attribute name.
+        user_features: int64 `[b]` user attribute codes by attribute name.
         times: int64 `[b, l]` seconds, or None.
         levels: int64 `[b, l]` levels of behaviour attributes by name, 0 for missing.
-        neighbours: similar users, or None.
-        owners: int64 `[b]`, the training user of each history, -1 for people that were not trained on;
+        similar_users: of the target positions, or None.
+        user_codes: int64 `[b]`, the training user of each history, -1 for people that were not trained on;
             None in training.
     """
 
     items: Tensor
-    places: Tensor
+    target_positions: Tensor
     folds: Tensor
-    users: dict[str, Tensor] = field(default_factory=dict)
+    user_features: dict[str, Tensor] = field(default_factory=dict)
     times: Tensor | None = None
     levels: dict[str, Tensor] = field(default_factory=dict)
-    neighbours: NeighbourBatch | None = None
-    owners: Tensor | None = None
+    similar_users: NeighbourBatch | None = None
+    user_codes: Tensor | None = None
 
-    def at_places(self, values: Tensor) -> Tensor:
+    def at_target_positions(self, values: Tensor) -> Tensor:
         """Values `[b, l, ...]` at the target positions, `[b, t, ...]`."""
-        return at_places(values, self.places)
+        return at_target_positions(values, self.target_positions)
 
     def map(self, change: Change) -> Batch:
         """The same with every tensor changed."""
         return Batch(
             items=change(self.items),
-            places=change(self.places),
+            target_positions=change(self.target_positions),
             folds=change(self.folds),
-            users={name: change(codes) for name, codes in self.users.items()},
+            user_features={name: change(codes) for name, codes in self.user_features.items()},
             times=None if self.times is None else change(self.times),
             levels={name: change(levels) for name, levels in self.levels.items()},
-            neighbours=None if self.neighbours is None else self.neighbours.map(change),
-            owners=None if self.owners is None else change(self.owners),
+            similar_users=None if self.similar_users is None else self.similar_users.map(change),
+            user_codes=None if self.user_codes is None else change(self.user_codes),
         )
 
     def to(self, device: torch.device | str) -> Batch:

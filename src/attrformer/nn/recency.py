@@ -144,7 +144,7 @@ class RecencyProfile(nn.Module):
         Returns:
             float32 `[b, t, l]`.
         """
-        bins = self.look_back(batch.places, batch.items.shape[1])
+        bins = self.look_back(batch.target_positions, batch.items.shape[1])
         return StackedProfiles.of([self]).logarithms(batch, bins, gaps)[0]
 
 

@@ -58,7 +58,7 @@ class Description:
         frame_library: library in which results come back.
         attributes: attributes of users, by name.
         levels: edges of each behaviour attribute's levels, by name.
-        neighbours: index of training users, or None.
+        similar_users: index of training users, or None.
     """
 
     model: str
@@ -69,7 +69,7 @@ class Description:
     frame_library: str
     attributes: dict[str, UserAttribute]
     levels: dict[str, NDArray[np.float32]]
-    neighbours: UserIndex | None
+    similar_users: UserIndex | None
 
 
 def write_description(description: Description, folder: Path) -> None:
@@ -85,7 +85,7 @@ def write_description(description: Description, folder: Path) -> None:
         attributes.append({"name": name, "labels": list(attribute.labels), "kind": kind})
     for number, edges in enumerate(description.levels.values()):
         arrays[f"levels/{number}"] = edges
-    index, neighbours = description.neighbours, None
+    index, neighbours = description.similar_users, None
     if index is not None:
         neighbours = {"count": index.count, "anchors": index.anchors, "horizon": index.horizon}
         arrays |= {f"neighbours/{part}": getattr(index, part) for part in ("positions", "starts", "idf")}
@@ -175,7 +175,7 @@ def _described(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> De
         frame_library=described["frame_library"],
         attributes=attributes,
         levels={name: arrays[f"levels/{number}"] for number, name in enumerate(described["levels"])},
-        neighbours=neighbours,
+        similar_users=neighbours,
     )
 
 

@@ -58,12 +58,12 @@ def read_batch(inputs: dict[str, Tensor]) -> Batch:
     lengths = inputs["lengths"]
     return Batch(
         items=inputs["items"],
-        places=(lengths - 1).unsqueeze(1),
+        target_positions=(lengths - 1).unsqueeze(1),
         folds=torch.zeros_like(lengths),
-        users=_by_column(inputs, USERS),
+        user_features=_by_column(inputs, USERS),
         times=inputs.get("times"),
         levels=_by_column(inputs, LEVELS),
-        neighbours=neighbours,
+        similar_users=neighbours,
     )
 
 
@@ -81,7 +81,7 @@ class GraphNetwork(InferenceNetwork):
         table, stacked, modules = self.table(), self.stacked(), self.contributing()
         looked_up = {name: module.onnx_lookup(batch) for name, module in modules.items()}
         hidden = self.encode(batch, table, looked_up, stacked.heads)
-        if batch.neighbours is not None and self.config.neighbour_states:
+        if batch.similar_users is not None and self.config.similar_user_states:
             for name, module in modules.items():
                 if module.refines:
                     hidden = hidden + module.onnx_refinement(batch, looked_up[name], table)
@@ -104,7 +104,7 @@ class GraphNetwork(InferenceNetwork):
         bins = self.look_back(None, batch.items.shape[1])
         for layer, own in zip(self.layers, heads, strict=True):
             hidden = layer(hidden, None if own is None or values is None else own.logits(values, bins))
-        normalised: Tensor = self.norm(_at(hidden, batch.places))
+        normalised: Tensor = self.norm(_at(hidden, batch.target_positions))
         return normalised
 
     def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, looked_up: Tensor | None) -> Tensor:
@@ -125,8 +125,8 @@ class GraphNetwork(InferenceNetwork):
         recency = evidence.recency
         if recency is not None and recency.by_gap is not None:
             evidence = replace(evidence, recency=replace(recency, by_gap=_with_unknown(recency.by_gap)))
-        bins = self.look_back(batch.places, batch.items.shape[1])
-        return evidence.weights(batch, bins, self.gaps(batch, batch.places), self.items)
+        bins = self.look_back(batch.target_positions, batch.items.shape[1])
+        return evidence.weights(batch, bins, self.gaps(batch, batch.target_positions), self.items)
 
 
 def _at(values: Tensor, places: Tensor) -> Tensor:

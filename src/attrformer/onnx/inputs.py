@@ -167,7 +167,7 @@ def model_inputs(
         values = tails.behaviours.get(name, np.full(len(tails.items), np.nan, dtype=np.float32))
         inputs[LEVELS + module_key(name)] = padded(level(values, edges), 0)
     inputs |= {USERS + module_key(name): codes[rows] for name, codes in attributes.items()}
-    index = description.neighbours
+    index = description.similar_users
     if index is not None:
         anchors = latest_anchors(tails, np.arange(len(tails)), tails.lengths, index.anchors)
         found = index.search(anchors, people.users[rows])

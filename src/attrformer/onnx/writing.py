@@ -92,7 +92,7 @@ def _example(fitted: ModelState) -> dict[str, Tensor]:
         inputs[LEVELS + module_key(name)] = torch.zeros(count, length, dtype=torch.long)
     for name in relations.users:
         inputs[USERS + module_key(name)] = torch.zeros(count, dtype=torch.long)
-    index = relations.neighbours
+    index = relations.similar_users
     if index is not None:
         shape = (count, index.count)
         inputs[f"{NEIGHBOURS}users"] = torch.zeros(shape, dtype=torch.long)
@@ -135,7 +135,7 @@ def _describe(fitted: ModelState) -> Description:
         frame_library=knowledge.frame_library,
         attributes=attributes if whole else {},
         levels=relations.levels if whole else {},
-        neighbours=relations.neighbours if whole else None,
+        similar_users=relations.similar_users if whole else None,
     )
 
 

@@ -15,7 +15,7 @@ from attrformer.recommender.unknown import CATALOGUE, REFUSE, chosen_items, id_s
 
 
 class Answering(FittedModel):
-    """The questions that can be put to a fitted model, all in external ids."""
+    """The queries of a fitted model, all in external ids."""
 
     def recommend(
         self,
@@ -67,7 +67,7 @@ class Answering(FittedModel):
         request, choice = query.read(fitted)
         return native_like(ranking.recommend(fitted, request, choice), request.library)
 
-    def question(
+    def query(
         self,
         users: Any = None,
         histories: Any = None,
@@ -171,7 +171,7 @@ class Answering(FittedModel):
             items: external ids of the items, or one id.
             k: similar items for each; fewer come back where a relation names fewer. An item is not among its own.
             by: "content" for the cosine of the vectors that the network holds of the items, or the name of a relation
-                between items, whose R(item, other) is then the score: co-occurrence ("near"), an edge table
+                between items, whose R(item, other) is then the score: "cooccurrence_near", an edge table
                 ("edge_also_bought"), or an attribute ("item_brand") with what was learned of its values.
             candidates: external ids of the items to choose from; the whole catalogue by default.
 

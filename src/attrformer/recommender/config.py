@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from attrformer import earlier_names
 from attrformer.config import Options, to_dict
 from attrformer.data.dataset import Dataset
 from attrformer.data.filters import core_filter
@@ -210,7 +211,7 @@ def changed_options(before: dict[str, Any], after: Config) -> list[str]:
         before: a configuration as plain values.
         after: the configuration to compare with it.
     """
-    old, new = LATER | _flat(before), _flat(to_dict(after))
+    old, new = LATER | _flat(earlier_names.configuration(before)), _flat(to_dict(after))
     return [name for name in dict.fromkeys((*new, *old)) if old.get(name, None) != new.get(name, None)]
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.columns import CONTRIBUTION, COUNT, HISTORY, ITEM, PART, RANK, REASON, SCORE, USER, VALUE
+from attrformer.columns import COMPONENT, CONTRIBUTION, COUNT, HISTORY, ITEM, RANK, REASON, SCORE, USER, VALUE
 from attrformer.models.memory_batches import together
 from attrformer.recommender.attributions import Attributor, Explained
 from attrformer.recommender.parts import part_scores
@@ -132,7 +132,9 @@ def _told(
         added = part[asked.rows, asked.items].cpu().numpy()
         spoken = _columns(fitted, attributor.attributions(name, added))
         place = (pl.Series(_OWNER, owner), pl.lit(order, pl.Int64).alias(_ORDER))
-        frames.append(frame.with_columns(pl.lit(name).alias(PART), pl.Series(CONTRIBUTION, added), *spoken, *place))
+        frames.append(
+            frame.with_columns(pl.lit(name).alias(COMPONENT), pl.Series(CONTRIBUTION, added), *spoken, *place)
+        )
     return pl.concat(frames)
 
 
@@ -161,6 +163,12 @@ def _most(fitted: ModelState, k: int) -> int:
 
 def _nothing(fitted: ModelState, request: Request) -> pl.DataFrame:
     ids = fitted.knowledge.item_ids.values.dtype
-    kinds: dict[str, Any] = {USER: request.names.dtype, ITEM: ids, SCORE: pl.Float32, RANK: pl.Int64, PART: pl.String}
+    kinds: dict[str, Any] = {
+        USER: request.names.dtype,
+        ITEM: ids,
+        SCORE: pl.Float32,
+        RANK: pl.Int64,
+        COMPONENT: pl.String,
+    }
     kinds |= {CONTRIBUTION: pl.Float32, HISTORY: ids, VALUE: pl.String, COUNT: pl.Int64, REASON: pl.String}
     return pl.DataFrame(schema=kinds)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from attrformer.earlier_names import RELATIONS
 from attrformer.recommender.packing import relation_set
 from attrformer.relations.base import Arrays, Relation
 from attrformer.relations.cooccurrence import CooccurrenceRelation
@@ -21,7 +22,9 @@ from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
 from attrformer.relations.relation_set import RelationSet
 from attrformer.relations.repeat import RepeatRelation
 from attrformer.relations.row_table import RowRelation
+from attrformer.relations.similar_users import NAME as SIMILAR_USERS
 from attrformer.relations.similar_users import SimilarUsersRelation
+from attrformer.relations.time_bucket import NAME as TIME_BUCKET
 from attrformer.relations.time_bucket import TimeBucketRelation
 from attrformer.relations.user_attribute import UserAttributeRelation
 
@@ -45,21 +48,38 @@ def unpack_by_kind(arrays: Arrays, layout: dict[str, Any]) -> RelationSet:
 
     found: list[Relation] = []
     for number, entry in enumerate(layout["rows"]):
-        found.append(_rows_kind(entry["name"]).from_arrays(entry["name"], of(f"rows/{number}/"), entry))
+        name = RELATIONS.get(entry["name"], entry["name"])
+        found.append(_rows_kind(name).from_arrays(name, of(f"rows/{number}/"), entry))
     for number, entry in enumerate(layout["features"]):
         kind = IdOrderRelation if entry.get("from_ids", False) else ItemAttributeRelation
         found.append(kind.from_arrays(entry["name"], of(f"features/{number}/"), told(entry)))
     for number, entry in enumerate(layout["users"]):
         found.append(UserAttributeRelation.from_arrays(entry["name"], of(f"users/{number}/"), told(entry)))
-    # The first models of version 1 know nothing of moments.
-    moment, neighbours = layout.get("moment"), layout["neighbours"]
-    found += [] if moment is None else [TimeBucketRelation.from_arrays("moment", of("moment/"), moment)]
+    # The first models of version 1 have no time buckets.
+    times, neighbours = layout.get("moment"), layout["neighbours"]
+    found += [] if times is None else [TimeBucketRelation.from_arrays(TIME_BUCKET, of("moment/"), times)]
     found += [RepeatRelation()] if layout["identity"] else []
     if neighbours is not None:
-        found.append(SimilarUsersRelation.from_arrays("neighbours", of("neighbours/"), neighbours))
+        found.append(SimilarUsersRelation.from_arrays(SIMILAR_USERS, of("neighbours/"), neighbours))
     found += [TimeGapRelation()] if layout["time_gaps"] else []
     found += [BehaviourRelation(name, arrays[f"levels/{n}"]) for n, name in enumerate(layout["levels"])]
     return relation_set(layout["items"], arrays["popularity"], found)
+
+
+def with_names_of_today(layout: dict[str, Any]) -> dict[str, Any]:
+    """What the description of version 3 says of the relations, with kinds and names of today.
+
+    Args:
+        layout: as `pack_relations` gave it then.
+
+    Raises:
+        KeyError: a part of the description is missing.
+    """
+    renamed = [
+        {**told, **{key: RELATIONS.get(told[key], told[key]) for key in ("kind", "name")}}
+        for told in layout["relations"]
+    ]
+    return {**layout, "relations": renamed}
 
 
 def _rows_kind(name: str) -> type[RowRelation]:

@@ -51,7 +51,7 @@ def strongest_positions(network: Network, batch: Batch, items: Tensor) -> dict[s
     """
     if not isinstance(network, AttrFormerNetwork):
         return {}
-    gaps = network.gaps(batch, batch.places)
+    gaps = network.gaps(batch, batch.target_positions)
     found = {}
     for name, module in network.contributing().items():
         values = module.values_between(batch, items)

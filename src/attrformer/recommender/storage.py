@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from attrformer import earlier_names
 from attrformer.config import from_dict, to_dict
 from attrformer.data.id_map import IdMap
 from attrformer.data.sequences import Sequences
@@ -22,7 +23,7 @@ from attrformer.folders import files_together, standing_file
 from attrformer.io import file_checksum, has_checksum, json_text, read_json, with_checksum
 from attrformer.locks import locked_folder
 from attrformer.recommender.config import Config
-from attrformer.recommender.legacy import unpack_by_kind, with_present_names
+from attrformer.recommender.legacy import unpack_by_kind, with_names_of_today, with_present_names
 from attrformer.recommender.packing import pack_relations, unpack_relations
 from attrformer.recommender.soundness import require_sound
 from attrformer.recommender.state import ModelMetadata, ModelState
@@ -31,9 +32,12 @@ from attrformer.relations.relation_set import RelationSet
 from attrformer.training.checkpoint import parameters_of
 
 FORMAT: Final = "attrformer-model"
-VERSION: Final = 3
+VERSION: Final = 4
 BY_KIND: Final = (1, 2)
 """Versions whose description has a place for each kind of relation."""
+
+EARLIER: Final = (*BY_KIND, 3)
+"""Versions whose relations and options have the names of before."""
 
 UNCHECKED: Final = 1
 """The version whose mark covers the description and the parameters but no other array."""
@@ -117,11 +121,15 @@ def load_model(folder: Path, device: torch.device) -> tuple[ModelState, Config]:
     described, tensors = _read(folder)
     try:
         arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("parameter/")}
-        config = from_dict(Config, described["config"])
+        config = from_dict(Config, earlier_names.configuration(described["config"]))
         titles = described["titles"]
         parameters = {n.removeprefix("parameter/"): t for n, t in tensors.items() if n.startswith("parameter/")}
+        strengths = described["strengths"]
+        if described["version"] in EARLIER:
+            parameters = {earlier_names.parameter(name): value for name, value in parameters.items()}
+            strengths = {earlier_names.RELATIONS.get(name, name): value for name, value in strengths.items()}
         relations, parameters, strengths = with_present_names(
-            _relations(arrays, described), described["edges"], parameters, described["strengths"]
+            _relations(arrays, described), described["edges"], parameters, strengths
         )
         knowledge = ModelMetadata(
             dataset=described["dataset"],
@@ -153,8 +161,10 @@ def load_model(folder: Path, device: torch.device) -> tuple[ModelState, Config]:
 
 
 def _relations(arrays: Arrays, described: dict[str, Any]) -> RelationSet:
-    unpack = unpack_by_kind if described["version"] in BY_KIND else unpack_relations
-    return unpack(arrays, described["relations"])
+    version, layout = described["version"], described["relations"]
+    if version in BY_KIND:
+        return unpack_by_kind(arrays, layout)
+    return unpack_relations(arrays, with_names_of_today(layout) if version in EARLIER else layout)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -221,7 +231,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not isinstance(described, dict) or described.get("format") != FORMAT or "mark" not in described:
         raise _damaged(folder, f"{DESCRIPTION} describes no model")
     version = described.get("version")
-    if version not in (*BY_KIND, VERSION):
+    if version not in (*EARLIER, VERSION):
         raise CheckpointError(
             f"The model in {folder} has format version {str(version)[:20]}, this library reads {UNCHECKED} to "
             f"{VERSION}. Fit it again, or use the version of attrformer that wrote it."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
+from attrformer import earlier_names
 from attrformer.config import Options
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, require
@@ -60,23 +62,25 @@ class RelationOptions(Options):
 class RelationsConfig(Options):
     """Which explicit relations exist and how they are counted."""
 
+    EARLIER_NAMES: ClassVar[Mapping[str, str]] = earlier_names.of_part("relations")
+
     folds: int = field(default=5, metadata={"help": "user folds of cross-fitting; 1 turns it off (ablation only)"})
     dense_items: int = field(
         default=6000, metadata={"help": "catalogues up to this size keep whole relation rows, larger ones the top k"}
     )
     top_k: int = field(default=128, metadata={"help": "entries kept for each relation row of a large catalogue"})
-    near: CooccurrenceConfig = field(
+    cooccurrence_near: CooccurrenceConfig = field(
         default_factory=CooccurrenceConfig, metadata={"help": "items within a few interactions of each other"}
     )
-    wide: CooccurrenceConfig = field(
+    cooccurrence_wide: CooccurrenceConfig = field(
         default_factory=lambda: CooccurrenceConfig(enabled=None, window=50, decay=0.97, backward=1.0),
         metadata={"help": "items that are further apart in a history, either way"},
     )
-    next: CooccurrenceConfig = field(
+    cooccurrence_next: CooccurrenceConfig = field(
         default_factory=lambda: CooccurrenceConfig(enabled=False, window=1, decay=1.0, backward=0.0),
         metadata={"help": "items that come right after an item"},
     )
-    indirect: bool = field(default=False, metadata={"help": "items that `near` reaches over one item between"})
+    indirect: bool = field(default=False, metadata={"help": "items that `cooccurrence_near` reaches over one item"})
     item_attributes: tuple[str, ...] | None = field(
         default=None, metadata={"help": "item attributes that become relations; null: all"}
     )
@@ -99,26 +103,30 @@ class RelationsConfig(Options):
         },
     )
     behaviours: bool = field(default=True, metadata={"help": "relations of positions by time gap and rating"})
-    moment: bool = field(
+    time_bucket: bool = field(
         default=True, metadata={"help": "what other users take at about the same time, where interactions have times"}
     )
-    moments: int = field(default=64, metadata={"help": "most moments that the whole time is cut into"})
-    moment_reach: float = field(
-        default=0.85, metadata={"help": "how much each next moment counts beside the one before"}
+    time_buckets: int = field(default=64, metadata={"help": "most time buckets that the whole time is cut into"})
+    time_bucket_reach: float = field(
+        default=0.85, metadata={"help": "how much each next time bucket counts beside the one before"}
     )
-    identity: bool = field(default=True, metadata={"help": "the identity relation: do people come back to an item"})
-    neighbours: bool | None = field(
+    repeat: bool = field(default=True, metadata={"help": "the relation of an item to itself: is it taken again"})
+    similar_users: bool | None = field(
         default=None,
         metadata={
             "help": "position-to-position aggregation over similar training users; null: where histories are long"
         },
     )
-    neighbour_count: int = field(default=64, metadata={"help": "similar users aggregated for each position; 0: none"})
-    neighbour_anchors: int = field(
+    similar_users_count: int = field(
+        default=64, metadata={"help": "similar users aggregated for each position; 0: none"}
+    )
+    similar_users_anchors: int = field(
         default=8, metadata={"help": "latest items of a context that a similar user may share, at most 24"}
     )
-    neighbour_horizon: int = field(default=10, metadata={"help": "aligned positions read after the last shared item"})
-    neighbour_candidates: int = field(
+    similar_users_horizon: int = field(
+        default=10, metadata={"help": "aligned positions read after the last shared item"}
+    )
+    similar_users_candidates: int = field(
         default=4096, metadata={"help": "most training users looked at for each anchor item, an even sample"}
     )
     buckets: int = field(default=20, metadata={"help": "buckets of a numeric attribute"})
@@ -147,7 +155,11 @@ class RelationsConfig(Options):
     @property
     def windows(self) -> dict[str, CooccurrenceConfig]:
         """Options of each co-occurrence relation, by its name."""
-        return {"near": self.near, "wide": self.wide, "next": self.next}
+        return {
+            "cooccurrence_near": self.cooccurrence_near,
+            "cooccurrence_wide": self.cooccurrence_wide,
+            "cooccurrence_next": self.cooccurrence_next,
+        }
 
     def kept_entries(self, items: int) -> int | None:
         """Entries kept of each row between items; None where the catalogue is small enough for whole rows.
@@ -173,11 +185,11 @@ class RelationsConfig(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0 <= self.moment_reach < 1, "moment_reach", self.moment_reach, "0 or more and below 1")
+        require(0 <= self.time_bucket_reach < 1, "time_bucket_reach", self.time_bucket_reach, "0 or more and below 1")
         require(0 <= self.newness_cost < 1, "newness_cost", self.newness_cost, "0 or more and below 1")
-        least = {"dense_items": 0, "buckets": 2, "moments": 2, "neighbour_count": 0}
-        counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "moments")
-        for name in (*counts, *(f"neighbour_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
+        least = {"dense_items": 0, "buckets": 2, "time_buckets": 2, "similar_users_count": 0}
+        counts = ("folds", "dense_items", "top_k", "buckets", "max_values", "time_buckets")
+        for name in (*counts, *(f"similar_users_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")
-        require(self.neighbour_anchors <= 24, "neighbour_anchors", self.neighbour_anchors, "1 to 24")
+        require(self.similar_users_anchors <= 24, "similar_users_anchors", self.similar_users_anchors, "1 to 24")

@@ -15,7 +15,7 @@ from attrformer.relations.base import Relation, Sources, Update
 from attrformer.relations.row_table import RowRelation, keep_top
 
 NAME = "indirect"
-DIRECT = "near"
+DIRECT = "cooccurrence_near"
 """The relation that is followed twice."""
 
 FIRST_STEPS = 32

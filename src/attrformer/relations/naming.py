@@ -1,9 +1,9 @@
 """Names of relations: one for people, which holds the name of the column as it is, and one for torch.
 
-The name for people begins with the kind, and no kind is the beginning of another relation's name ("near", "identity"),
-so two relations never have the same name, whatever the columns are called. Torch takes no name with a dot, and its
-exporter none with a quote, so it is given the same name with all but plain letters, digits, "_", "-" and "~" written as
-in a web address. Names of these signs are the same for both.
+The name for people begins with the kind, and no kind is the beginning of another relation's name ("repeat",
+"time_bucket"), so two relations never have the same name, whatever the columns are called. Torch takes no name with a
+dot, and its exporter none with a quote, so it is given the same name with all but plain letters, digits, "_", "-" and
+"~" written as in a web address. Names of these signs are the same for both.
 """
 
 from __future__ import annotations

@@ -41,13 +41,13 @@ BUILT_IN: Final[tuple[type[Relation], ...]] = (
 
 _NAMES: Final = frozenset(
     {
-        "near",
-        "wide",
-        "next",
+        "cooccurrence_near",
+        "cooccurrence_wide",
+        "cooccurrence_next",
         "indirect",
-        "moment",
-        "identity",
-        "neighbours",
+        "time_bucket",
+        "repeat",
+        "similar_users",
         "time_gap",
         "newness",
         "content",

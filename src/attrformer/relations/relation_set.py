@@ -26,7 +26,7 @@ class RelationSet(Mapping[str, Relation]):
     """Every relation of one fitted model; a mapping from name to relation.
 
     Baselines and the makers of batches read some kinds by themselves; `rows`, `features`, `users`, `levels`,
-    `neighbours` and `moment` show those.
+    `similar_users` and `time_bucket` show those.
 
     Args:
         n_items: catalogue size.
@@ -82,17 +82,17 @@ class RelationSet(Mapping[str, Relation]):
         return {each.column: each.edges for each in self.relations if isinstance(each, BehaviourRelation)}
 
     @cached_property
-    def neighbours(self) -> UserIndex | None:
+    def similar_users(self) -> UserIndex | None:
         """Index of the training users, or None."""
         return next((each.index for each in self.relations if isinstance(each, SimilarUsersRelation)), None)
 
     @cached_property
-    def moment(self) -> TimeBucketRelation | None:
+    def time_bucket(self) -> TimeBucketRelation | None:
         """What people take at about the same time, or None."""
         return next((each for each in self.relations if isinstance(each, TimeBucketRelation)), None)
 
     @cached_property
-    def identity(self) -> bool:
+    def repeat(self) -> bool:
         """Whether there is the relation of an item with itself."""
         return any(isinstance(each, RepeatRelation) for each in self.relations)
 

@@ -10,7 +10,7 @@ from attrformer.relations import wording
 from attrformer.relations.base import Arrays, Relation, Sources
 from attrformer.relations.explaining import Attribution, Question
 
-NAME = "identity"
+NAME = "repeat"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class RepeatRelation(Relation):
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
         """One, where the options ask for it."""
-        return [cls()] if options.identity else []
+        return [cls()] if options.repeat else []
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> RepeatRelation:

@@ -17,7 +17,7 @@ from attrformer.relations.naming import module_key
 from attrformer.relations.user_attribute import UserAttributeRelation
 from attrformer.relations.user_index import UserIndex
 
-NAME = "neighbours"
+NAME = "similar_users"
 
 MISSING = "\0"
 """Stands for a missing value among labels, none of which is so."""
@@ -47,15 +47,15 @@ class SimilarUsersRelation(Relation):
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
         """One, where the options ask for it, or leave it open and histories are long."""
-        if not options.wanted(options.neighbours, sources.train):
+        if not options.wanted(options.similar_users, sources.train):
             return []
         index = UserIndex.build(
             sources.train,
             sources.n_items,
-            count=options.neighbour_count,
-            anchors=options.neighbour_anchors,
-            horizon=options.neighbour_horizon,
-            candidates=options.neighbour_candidates,
+            count=options.similar_users_count,
+            anchors=options.similar_users_anchors,
+            horizon=options.similar_users_horizon,
+            candidates=options.similar_users_candidates,
         )
         return [cls(index)]
 
@@ -75,7 +75,7 @@ class SimilarUsersRelation(Relation):
         """Indexed anew."""
         sizes = {name: getattr(self.index, name) for name in _SIZES}
         train = Sequences(update.histories.offsets, update.histories.items)
-        candidates = update.options.neighbour_candidates
+        candidates = update.options.similar_users_candidates
         return replace(self, index=UserIndex.build(train, update.n_items, candidates=candidates, **sizes))
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import jinja2
 import polars as pl
 
-from attrformer.columns import CONTRIBUTION, ITEM, PART, RANK, REASON, SCORE, TITLE, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, RANK, REASON, SCORE, TITLE, USER
 from attrformer.data.frames import to_polars
 from attrformer.report.scale import Scale, shorten
 
@@ -17,7 +17,7 @@ MOST: Final = 6
 """Parts of a score that are shown one by one, the strongest; the others are added up."""
 
 _BAR: Final = 12
-_NAME: Final = 16
+_NAME: Final = 17
 _WIDTH, _ZERO_ROOM, _BAR_LEFT, _BAR_RIGHT = 960, 8.0, 150.0, 360.0
 _ROW, _HEAD, _GAP = 20.0, 26.0, 12.0
 _LETTERS: Final = 78
@@ -25,16 +25,16 @@ _LETTERS: Final = 78
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one part adds to a score, and why."""
+    """What one component adds to a score, and why."""
 
-    part: str
+    component: str
     value: float
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One recommended item of one user with the parts of its score, the strongest first; they sum to the score."""
+    """One recommended item of one user with the components of its score, the strongest first; they sum to the score."""
 
     user: str
     item: str
@@ -50,7 +50,7 @@ def explanation_text(explained: Any, titles: Any = None, *, most: int = MOST) ->
     Args:
         explained: its table, of any frame library.
         titles: a table with `item_id` and `title`, such as the items table; ids are shown where None.
-        most: parts of a score that are shown one by one.
+        most: components of a score that are shown one by one.
     """
     lines: list[str] = []
     user = None
@@ -63,7 +63,7 @@ def explanation_text(explained: Any, titles: Any = None, *, most: int = MOST) ->
         largest = max((abs(share.value) for share in answer.shares), default=0.0) or 1.0
         for share in answer.shares:
             bar = "█" * round(_BAR * abs(share.value) / largest)
-            lines.append(f"     {share.value:+7.2f} {bar:<{_BAR}} {share.part:<{_NAME}} {share.reason}".rstrip())
+            lines.append(f"     {share.value:+7.2f} {bar:<{_BAR}} {share.component:<{_NAME}} {share.reason}".rstrip())
     return "\n".join(lines) + "\n" if lines else ""
 
 
@@ -73,7 +73,7 @@ def explanation_drawing(explained: Any, titles: Any = None, *, most: int = MOST)
     Args:
         explained: its table, of any frame library.
         titles: a table with `item_id` and `title`, such as the items table; ids are shown where None.
-        most: parts of a score that are shown one by one.
+        most: components of a score that are shown one by one.
     """
     answers = list(answers_of(explained, titles, most))
     values = [share.value for answer in answers for share in answer.shares]
@@ -106,12 +106,12 @@ def explanation_drawing(explained: Any, titles: Any = None, *, most: int = MOST)
 
 
 def answers_of(explained: Any, titles: Any, most: int) -> Iterator[Answer]:
-    """The answers in a table of parts, in its order.
+    """The answers in a table of components, in its order.
 
     Args:
         explained: what `Recommender.explain` gives.
         titles: a table with `item_id` and `title`, or None.
-        most: parts that stay single; the others become one share, so that the sum stays.
+        most: components that stay single; the others become one share, so that the sum stays.
     """
     frame = to_polars(explained, source="explained").with_columns(pl.col(ITEM).alias(TITLE))
     if titles is not None:
@@ -121,15 +121,15 @@ def answers_of(explained: Any, titles: Any, most: int) -> Iterator[Answer]:
     keys = (USER, ITEM, TITLE, RANK, SCORE)
     # A user who was named twice has two equal answers, which differ by the run of rows that they stand in.
     runs = frame.with_columns(pl.struct(USER, ITEM).rle_id().alias("run"))
-    for key, parts in runs.group_by("run", *keys, maintain_order=True):
+    for key, components in runs.group_by("run", *keys, maintain_order=True):
         _, user, item, title, rank, score = key
-        shares = _shares(list(parts.select(PART, CONTRIBUTION, REASON).iter_rows()), most)
+        shares = _shares(list(components.select(COMPONENT, CONTRIBUTION, REASON).iter_rows()), most)
         yield Answer(str(user), str(item), str(title), int(str(rank)), float(str(score)), tuple(shares))
 
 
-def _shares(parts: list[tuple[str, float, str | None]], most: int) -> Iterator[Share]:
-    told = [part for part in parts if part[1] != 0.0]
-    told.sort(key=lambda part: -abs(part[1]))
+def _shares(components: list[tuple[str, float, str | None]], most: int) -> Iterator[Share]:
+    told = [each for each in components if each[1] != 0.0]
+    told.sort(key=lambda each: -abs(each[1]))
     rest = told[most:] if len(told) > most + 1 else []
     for name, value, reason in told[: len(told) - len(rest)]:
         yield Share(name.replace("_", " "), value, reason or "")
@@ -140,7 +140,7 @@ def _shares(parts: list[tuple[str, float, str | None]], most: int) -> Iterator[S
 def _bar(share: Share, top: float, across: Scale) -> dict[str, Any]:
     start, stop = sorted((across(0.0), across(share.value)))
     return {
-        "part": shorten(share.part, 20),
+        "component": shorten(share.component, 20),
         "y": round(top + 3, 1),
         "line": round(top + 14, 1),
         "start": start,
@@ -149,5 +149,5 @@ def _bar(share: Share, top: float, across: Scale) -> dict[str, Any]:
         "kind": "against" if share.value < 0 else "for",
         "value": f"{share.value:+.2f}",
         "reason": shorten(share.reason, _LETTERS),
-        "text": f"{share.part} {share.value:+.2f}{': ' if share.reason else ''}{share.reason}",
+        "text": f"{share.component} {share.value:+.2f}{': ' if share.reason else ''}{share.reason}",
     }

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from attrformer.config import from_dict, to_dict
+from attrformer.earlier_names import earlier_parameter
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.io import (
     file_checksum,
@@ -47,7 +48,8 @@ def fingerprint(fitted: ModelState) -> str:
     """
     digest = hashlib.sha256(f"{fitted.config.name} {fitted.relations.n_items}".encode())
     for name, weights in parameters_of(fitted.network).items():
-        digest.update(name.encode())
+        # So that an index of before some names changed belongs to its model still.
+        digest.update(earlier_parameter(name).encode())
         digest.update(weights.detach().cpu().contiguous().numpy().data)
     for feature in fitted.relations.features.values():
         for array in (feature.codes, feature.weights):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
-from attrformer.columns import CONTRIBUTION, ITEM, PART, RANK, SCORE, SIMILAR_ITEM, TITLE, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, RANK, SCORE, SIMILAR_ITEM, TITLE, USER
 from attrformer.server.calls import EXPLAIN, SIMILAR, Call, Share
 
 Row = dict[str, Any]
@@ -57,11 +57,9 @@ def _entries(call: Call, rows: list[Row], titles: Titles) -> Iterator[Row]:
         for row in rows:
             yield {ITEM: row[SIMILAR_ITEM], TITLE: titles(row[SIMILAR_ITEM]), SCORE: row[SCORE], RANK: row[RANK]}
     elif call.method == EXPLAIN:
-        for _, parts in groupby(rows, key=lambda row: row[RANK]):
-            parts_of_one = list(parts)
-            first = parts_of_one[0]
-            entry = _titled(first, titles)
-            yield entry | {"parts": [_part(row, titles) for row in parts_of_one]}
+        for _, of_one_item in groupby(rows, key=lambda row: row[RANK]):
+            components = list(of_one_item)
+            yield _titled(components[0], titles) | {"components": [_component(row, titles) for row in components]}
     else:
         for row in rows:
             yield _titled(row, titles)
@@ -71,7 +69,7 @@ def _titled(row: Row, titles: Titles) -> Row:
     return {ITEM: row[ITEM], TITLE: titles(row[ITEM]), SCORE: row[SCORE], RANK: row[RANK]}
 
 
-def _part(row: Row, titles: Titles) -> Row:
-    part = {name: value for name, value in row.items() if name not in _ANSWER}
-    history = part.get("history")
-    return {PART: part.pop(PART), CONTRIBUTION: part.pop(CONTRIBUTION), **part, "history_title": titles(history)}
+def _component(row: Row, titles: Titles) -> Row:
+    told = {name: value for name, value in row.items() if name not in _ANSWER}
+    first = {name: told.pop(name) for name in (COMPONENT, CONTRIBUTION)}
+    return first | told | {"history_title": titles(told.get("history"))}

@@ -59,7 +59,7 @@ async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
 
 @router.post("/explain", response_model=schemas.ExplainAnswer, summary="Why items are ranked as they are")
 async def explain(body: schemas.ExplainBody, service: Here) -> Response:
-    """What `Recommender.explain` gives: the parts that each score is the sum of, and what in the history spoke."""
+    """What `Recommender.explain` gives: the components of each score, and the item of the history behind each."""
     _require_somebody(body)
     _require_few(body)
     return _answer(await service.ask(EXPLAIN, body))

@@ -144,21 +144,21 @@ class Recommended(BaseModel):
     items: list[Item]
 
 
-class Part(BaseModel):
-    """What one part adds to a score, and what in the history spoke."""
+class Component(BaseModel):
+    """What one component adds to a score, and the item of the history behind it."""
 
     model_config = ConfigDict(extra="allow")
 
-    part: str
+    component: str
     contribution: float
     history: str | int | None
     history_title: str | None
 
 
 class ExplainedItem(Item):
-    """An item with the parts that its score is the sum of."""
+    """An item with the components that its score is the sum of."""
 
-    parts: list[Part]
+    components: list[Component]
 
 
 class Explained(BaseModel):

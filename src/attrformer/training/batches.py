@@ -70,7 +70,7 @@ class Examples:
         self._prefixes, self._max_length, self.filled = prefixes, max_length, filled
         self._users, self._starts, self._stops = (_prefixes if prefixes else _windows)(train, max_length)
         self._followers = _Followers(train) if partners else None
-        self._cache = self._align_all() if relations.neighbours and len(train.items) <= CACHED_NEIGHBOURS else None
+        self._cache = self._align_all() if relations.similar_users and len(train.items) <= CACHED_NEIGHBOURS else None
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
@@ -216,7 +216,7 @@ class Examples:
         return similar.read(self._align(flat) if self._cache is None else self._cache.rows(flat), absolute.shape)
 
     def _align(self, absolute: NDArray[np.int64]) -> AlignedUsers:
-        index, similar = self._relations.neighbours, self._maker.similar
+        index, similar = self._relations.similar_users, self._maker.similar
         assert index is not None and similar is not None
         rows = np.searchsorted(self._train.offsets, absolute, side="right") - 1
         ends = absolute - self._train.offsets[rows] + 1

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from attrformer.earlier_names import parameter
 from attrformer.errors import CheckpointError
 from attrformer.io import (
     CHECKSUM,
@@ -166,7 +167,7 @@ class CheckpointFolder:
         for name, tensor in tensors.items():
             kind, _, rest = name.partition("/")
             if kind in groups:
-                groups[kind][rest] = tensor.to(device)
+                groups[kind][parameter(rest)] = tensor.to(device)
             elif kind == "optimizer":
                 number, _, key = rest.partition("/")
                 moments.setdefault(int(number), {})[key] = tensor

@@ -54,7 +54,7 @@ def test_a_gap_after_the_history_is_filled_as_the_equations_say() -> None:
     outputs = network(batch)
     scores = outputs.hidden @ outputs.table.t()
     for row, items in enumerate(histories):
-        for column, place in enumerate(batch.places[row].tolist()):
+        for column, place in enumerate(batch.target_positions[row].tolist()):
             expected = plain_scores(network, [*items[: place + 1], GAP], place + 1)
             torch.testing.assert_close(scores[row, column], expected, **TIGHT)
 

@@ -78,7 +78,9 @@ def test_the_loss_adds_both_contrasts_at_the_end_of_each_history() -> None:
     for _, _, example in long_example(relations).epoch(0):
         assert example.partners is not None
         own, partner, final = alone(network, example.batch), alone(network, example.partners), example.final.tolist()
-        elsewhere += int((example.batch.places.amax(1) + 1 < (example.batch.items < network.items).sum(1)).sum())
+        elsewhere += int(
+            (example.batch.target_positions.amax(1) + 1 < (example.batch.items < network.items).sum(1)).sum()
+        )
         repeated += len(final) - len(set(final))
         wanted = Network.loss(network, example, objective)
         wanted = wanted + 0.2 * plain_contrast(own, own, final, 3.0) + 0.7 * plain_contrast(own, partner, final, 3.0)

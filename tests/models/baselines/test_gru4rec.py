@@ -59,7 +59,7 @@ def test_the_hidden_state_is_that_of_the_equations() -> None:
     outputs = network(batch)
     assert outputs.table is network.item
     for row, items in enumerate(histories):
-        expected = plain(network, items)[batch.places[row]]
+        expected = plain(network, items)[batch.target_positions[row]]
         torch.testing.assert_close(outputs.hidden[row], expected, rtol=1e-4, atol=1e-5)
 
 

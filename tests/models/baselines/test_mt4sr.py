@@ -111,7 +111,7 @@ def test_the_relation_to_the_next_item_is_learned_within_a_sequence() -> None:
     hidden, total, count = network(batch).hidden, 0.0, 0
     for row, place in (example.mask > 0).nonzero().tolist():
         after = int(example.items[row, place, 0])
-        for there in range(int(batch.places[row, place]) + 1):
+        for there in range(int(batch.target_positions[row, place]) + 1):
             before = int(batch.items[row, there])
             known = [cosine(relations, name, before, after) for name in relations.features]
             known.append(float(before != after and edge.row(before)[after] > 0))

@@ -68,7 +68,7 @@ def test_items_and_mean_attribute_embeddings_are_fused(config: SASRecFConfig) ->
     network = network_of(config, relations_of(TINY, config.reads(RelationsConfig())))
     batch = batch_of(0, 1, 2, 3)
     outputs = network(batch)
-    expected = network.encoder(plain_input(network, config.fusion).unsqueeze(0), batch.places)
+    expected = network.encoder(plain_input(network, config.fusion).unsqueeze(0), batch.target_positions)
     torch.testing.assert_close(outputs.hidden, expected)
     # Items are ranked by what they are, and not by their attributes.
     assert outputs.table is network.item and not outputs.parts
@@ -104,7 +104,7 @@ def test_every_fusion_keeps_the_rules(config: SASRecFConfig) -> None:
 def test_only_item_attributes_are_read() -> None:
     relations = read_by(CONFIGS[0])
     assert set(relations.features) == {"brand", "tags", "price"}
-    assert not (relations.rows or relations.users or relations.identity or relations.neighbours or relations.levels)
+    assert not (relations.rows or relations.users or relations.repeat or relations.similar_users or relations.levels)
 
 
 @pytest.mark.slow

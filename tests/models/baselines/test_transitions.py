@@ -27,7 +27,7 @@ COUNTS = [4, 3, 2, 2, 1, 0]
 
 def evidence(config: TransitionsConfig, history: list[int], near: CooccurrenceConfig = FIRST_ORDER) -> torch.Tensor:
     """Evidence after a history, read back from the scores."""
-    scores = answers(config, CHAIN, [history], near=near)[0].double()
+    scores = answers(config, CHAIN, [history], cooccurrence_near=near)[0].double()
     tie = TIE * torch.tensor(COUNTS).double().log1p() / math.log1p(4)
     return (scores - tie).expm1() * EPSILON
 
@@ -58,12 +58,14 @@ def test_a_window_counts_pairs_further_apart() -> None:
 
 
 def test_items_without_evidence_are_ranked_by_popularity() -> None:
-    scores = answers(TransitionsConfig(decay=0.0), CHAIN, [[3]], near=FIRST_ORDER)[0]
+    scores = answers(TransitionsConfig(decay=0.0), CHAIN, [[3]], cooccurrence_near=FIRST_ORDER)[0]
     # Nothing follows 3.
     assert scores.argsort(descending=True, stable=True).tolist() == [0, 1, 2, 3, 4, 5]
     assert scores[1] > scores[2] == scores[3] > scores[4] > scores[5] == 0.0
     # The weakest evidence is worth more than the greatest popularity.
-    assert answers(TransitionsConfig(decay=0.1), CHAIN, [[0, 3, 3, 3, 3]], near=FIRST_ORDER)[0, 2] > 10 * TIE
+    assert (
+        answers(TransitionsConfig(decay=0.1), CHAIN, [[0, 3, 3, 3, 3]], cooccurrence_near=FIRST_ORDER)[0, 2] > 10 * TIE
+    )
 
 
 def test_attributes_add_the_cosine_of_their_vectors() -> None:
@@ -72,7 +74,7 @@ def test_attributes_add_the_cosine_of_their_vectors() -> None:
     features = {"brand": categorical("brand", brands), "tags": multi("tags", tags)}
     data = dataset(CHAIN.sequences, 6, item_attributes=features)
     config = TransitionsConfig(decay=0.5, attributes=2.0, repeats=True)
-    relations, network = counted(config, data, near=FIRST_ORDER)
+    relations, network = counted(config, data, cooccurrence_near=FIRST_ORDER)
     assert isinstance(network, TransitionsNetwork)
     # Values that one item alone has relate nothing.
     values = ["a", "b", "x", "y"]
@@ -80,7 +82,7 @@ def test_attributes_add_the_cosine_of_their_vectors() -> None:
     vectors = np.array([[idf[v] * (v in (b, *t)) for v in values] for b, t in zip(brands, tags, strict=True)])
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     cosine = torch.from_numpy(vectors @ vectors.T)
-    plain, plain_network = counted(replace(config, attributes=0.0), data, near=FIRST_ORDER)
+    plain, plain_network = counted(replace(config, attributes=0.0), data, cooccurrence_near=FIRST_ORDER)
     assert not plain.features and relations.features.keys() == {"brand", "tags"}
     batch = everywhere(relations, sequences([[0, 4], [3, 1]]), [-1, -1])
     added = network.evidence(batch) - plain_network.evidence(batch)  # type: ignore[operator]
@@ -100,8 +102,8 @@ def test_attribute_vectors_have_norm_one() -> None:
 def test_data_without_attributes_give_transitions_alone() -> None:
     data = dataset(CHAIN.sequences, 6, item_attributes={"price": numeric("price", [float("nan")] * 6)})
     near = FIRST_ORDER
-    with_weight = answers(TransitionsConfig(attributes=1.0), data, [[0, 1]], near=near)
-    assert torch.equal(with_weight, answers(TransitionsConfig(), data, [[0, 1]], near=near))
+    with_weight = answers(TransitionsConfig(attributes=1.0), data, [[0, 1]], cooccurrence_near=near)
+    assert torch.equal(with_weight, answers(TransitionsConfig(), data, [[0, 1]], cooccurrence_near=near))
 
 
 def test_rows_of_large_catalogues_say_the_same() -> None:
@@ -114,8 +116,8 @@ def test_rows_of_large_catalogues_say_the_same() -> None:
 
 def test_counting_is_not_cross_fitted_and_near_pairs_are_always_read() -> None:
     off = CooccurrenceConfig(enabled=False, window=3)
-    read = TransitionsConfig().reads(RelationsConfig(near=off))
-    assert read.near == replace(off, enabled=True) and read.folds == 1 and read.item_attributes == ()
+    read = TransitionsConfig().reads(RelationsConfig(cooccurrence_near=off))
+    assert read.cooccurrence_near == replace(off, enabled=True) and read.folds == 1 and read.item_attributes == ()
     assert TransitionsConfig(attributes=0.1).reads(RelationsConfig()).item_attributes is None
 
 
@@ -137,7 +139,7 @@ def test_fit_save_and_load(tmp_path: Path) -> None:
     model = check_round_trip("transitions", tmp_path, "model.attributes=0.03")
     user = model.fitted.knowledge.user_ids.to_list()[0]
     explained = model.explain(users=[user], k=1)
-    assert list(explained["part"]) == ["content", "transitions"]
+    assert list(explained["component"]) == ["content", "transitions"]
     assert sum(explained["contribution"]) == pytest.approx(explained["score"][0])
 
 
@@ -150,7 +152,7 @@ def test_items_that_were_added_lead_nowhere() -> None:
 
     def said(network: TransitionsNetwork, items: torch.Tensor) -> torch.Tensor:
         folds = torch.zeros(1, dtype=torch.int64)
-        return network.evidence(Batch(items=items, places=there, folds=folds, users={}))[0]
+        return network.evidence(Batch(items=items, target_positions=there, folds=folds, user_features={}))[0]
 
     assert said(small, history).any()
     torch.testing.assert_close(said(large, history)[:, :6], said(small, history))

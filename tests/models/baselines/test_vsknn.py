@@ -38,7 +38,9 @@ def test_the_own_training_sequence_is_no_neighbour() -> None:
     assert evidence_in(scores[0]) == [0.25, 1.0, 0.0, 1.0, 0.25, 0, 0]
     assert evidence_in(scores[1]) == [1.5, 2.5, 1.5, 1.0, 0, 0, 0]
     batch = maker_of(relations).latest(sequences([[0, 1], [0, 1]]), {}, np.array([0, -1]))
-    assert batch.owners is not None and batch.to("cpu").owners is not None and batch.owners.tolist() == [0, -1]
+    assert (
+        batch.user_codes is not None and batch.to("cpu").user_codes is not None and batch.user_codes.tolist() == [0, -1]
+    )
 
 
 def test_items_of_the_history_do_not_come_again_unless_asked_for() -> None:
@@ -62,9 +64,9 @@ def test_the_options_reach_the_rule() -> None:
 
 def test_the_index_is_read_but_not_searched() -> None:
     read = VSKNNConfig(sample=7).reads(RelationsConfig())
-    assert read.neighbours and read.neighbour_count == 0 and read.neighbour_candidates == 7
-    assert not read.identity and read.edges == () and read.near.enabled is False
-    index = relations_of(shop(), read).neighbours
+    assert read.similar_users and read.similar_users_count == 0 and read.similar_users_candidates == 7
+    assert not read.repeat and read.edges == () and read.cooccurrence_near.enabled is False
+    index = relations_of(shop(), read).similar_users
     assert index is not None
     found = index.search(np.zeros((3, 4), dtype=np.int64), np.full(3, -1))
     assert found.users.shape == (3, 0) and found.following.shape == (3, 0, index.horizon)
@@ -72,7 +74,7 @@ def test_the_index_is_read_but_not_searched() -> None:
 
 def test_attrformer_without_similar_users_has_no_search_at_all() -> None:
     assert AttrFormerConfig().reads(RelationsConfig()) == RelationsConfig()
-    assert not AttrFormerConfig().reads(RelationsConfig(neighbour_count=0)).neighbours
+    assert not AttrFormerConfig().reads(RelationsConfig(similar_users_count=0)).similar_users
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ DATA = shop()
 EPSILON = AttrFormerConfig().epsilon
 USERS = list(range(6))
 START_GATE = 1.0
-DECAYS = {"near": RECENCY_DECAY, **OWN_RECENCY_DECAY, "edge_also": RECENCY_DECAY}
+DECAYS = {"cooccurrence_near": RECENCY_DECAY, **OWN_RECENCY_DECAY, "edge_also": RECENCY_DECAY}
 DECAYS |= {name: RECENCY_DECAY for name in ("item_brand", "item_tags", "item_price")}
 
 
@@ -70,8 +70,8 @@ def test_training_reads_the_rows_of_the_given_fold() -> None:
     found = contributions(network, batch)
     for user in range(3):
         first = int(batch.items[user, 0])
-        expected = np.log1p(relations.rows["near"].row(first, user) / EPSILON)
-        np.testing.assert_allclose(found["near"][user, 0], expected, rtol=1e-4, atol=1e-5)
+        expected = np.log1p(relations.rows["cooccurrence_near"].row(first, user) / EPSILON)
+        np.testing.assert_allclose(found["cooccurrence_near"][user, 0], expected, rtol=1e-4, atol=1e-5)
         code = int(relations.users["region"].codes[user])
         lift = np.log1p(relations.users["region"].lift.row(code, user))
         np.testing.assert_allclose(found["user_region"][user, 0], lift, rtol=1e-4, atol=1e-5)
@@ -81,7 +81,7 @@ def test_identity_speaks_about_the_items_of_the_history_and_no_others() -> None:
     relations = relations_of(DATA)
     network = network_of(relations).eval()
     contexts = DATA.sequences.rows(np.array(USERS))
-    found = contributions(network, everywhere(relations, contexts, USERS))["identity"]
+    found = contributions(network, everywhere(relations, contexts, USERS))["repeat"]
     for user in USERS:
         history = contexts.row(user).tolist()
         for place in range(len(history)):
@@ -140,12 +140,12 @@ def test_padding_and_later_positions_weigh_nothing() -> None:
     relations = relations_of(DATA)
     network = network_of(relations)
     batch = everywhere(relations, DATA.sequences.rows(np.arange(8)), list(range(8)))
-    later = torch.arange(batch.items.shape[1]) > batch.places.unsqueeze(2)
+    later = torch.arange(batch.items.shape[1]) > batch.target_positions.unsqueeze(2)
     nothing = later | (batch.items == DATA.item_count).unsqueeze(1)
-    for name in ("near", "identity"):
+    for name in ("cooccurrence_near", "repeat"):
         module = network.relations[name]
         assert isinstance(module, ContributingModule)
-        weights = module.weights(batch, network.gaps(batch, batch.places))
+        weights = module.weights(batch, network.gaps(batch, batch.target_positions))
         assert not weights[nothing].any() and (weights[~nothing] > 0).all()
 
 

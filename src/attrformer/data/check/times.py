@@ -165,7 +165,7 @@ def carried_forward(subject: Subject) -> Iterator[Finding]:
         f"the {what} the time before for {percent(rates[0])} of the users",
         "Do not use data.split=time, and read figures that use times with care; give the true times where they exist",
         detail="Unknown times look filled with the last known one. Leave-one-out asks for exactly these interactions, "
-        "so whatever reads the time of a target's context (the relation `moment`, recency) learns the filling.",
+        "so whatever reads the time of a target's context (the relation `time_bucket`, recency) learns the filling.",
         evidence={
             "users": len(users),
             "share_last": round(rates[0], 4),

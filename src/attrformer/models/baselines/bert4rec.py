@@ -119,11 +119,11 @@ class BERT4RecNetwork(Network):
     def forward(self, batch: Batch) -> Outputs:
         """Each history up to a place is followed by a gap, and that is filled (section 3.6)."""
         items = F.pad(batch.items, (0, 1), value=self.items).unsqueeze(1)
-        gaps = batch.places.unsqueeze(2) + 1
+        gaps = batch.target_positions.unsqueeze(2) + 1
         position = torch.arange(items.shape[2], device=items.device)
         asked = torch.where(position < gaps, items, torch.where(position == gaps, self.items + 1, self.items))
         outputs = self.fill(asked.flatten(0, 1), gaps.flatten(0, 1))
-        return Outputs(outputs.hidden.view(*batch.places.shape, -1), outputs.table)
+        return Outputs(outputs.hidden.view(*batch.target_positions.shape, -1), outputs.table)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy of the masked items of each training sequence (equation 8)."""

@@ -28,7 +28,7 @@ from attrformer.models.baselines.layers.spectrum import band_projection, frequen
 from attrformer.models.baselines.sasrec import padded_embedding
 from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
-from attrformer.nn.batch import Batch, at_places
+from attrformer.nn.batch import Batch, at_target_positions
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.losses import Outputs
 from attrformer.relations.relation_set import RelationSet
@@ -90,7 +90,7 @@ class FrequencyRescaler(nn.Module):
         if places is None:
             low, own = self.low_pass[:length, :length] @ hidden, hidden
         else:
-            low, own = self.low_pass[places, :length] @ hidden, at_places(hidden, places)
+            low, own = self.low_pass[places, :length] @ hidden, at_target_positions(hidden, places)
         return low + self.root.square() * (own - low)
 
 
@@ -116,7 +116,7 @@ class BSARecLayer(nn.Module):
 
     def forward(self, hidden: Tensor, places: Tensor | None = None) -> Tensor:
         """`[b, l, d]`, zeros where padded, to `[b, l, d]`, or to `[b, t, d]` at the places `[b, t]`."""
-        own = hidden if places is None else at_places(hidden, places)
+        own = hidden if places is None else at_target_positions(hidden, places)
         filtered = self.add_filtered(own, self.rescaler(hidden, places))
         attended = self.add_attended(own, self._attended(hidden, own, places))
         fed: Tensor = self.feed(self.alpha * filtered + (1 - self.alpha) * attended)
@@ -162,7 +162,7 @@ class BSARecNetwork(Network):
         hidden = self.drop(self.norm(padded_embedding(batch.items, self.item) + self._positions(real)))
         for layer in self.layers[:-1]:
             hidden = layer(hidden * real)
-        return Outputs(self.layers[-1](hidden * real, batch.places), self.item)
+        return Outputs(self.layers[-1](hidden * real, batch.target_positions), self.item)
 
     def _positions(self, real: Tensor) -> Tensor:
         """Embeddings of the positions counted from the end of each history, `[b, l, d]`."""

@@ -67,7 +67,7 @@ class CL4SRecNetwork(Network):
 
     def forward(self, batch: Batch) -> Outputs:
         """Hidden state at the places, and the item embeddings."""
-        return Outputs(self.encoder(padded_embedding(batch.items, self.item), batch.places), self.item)
+        return Outputs(self.encoder(padded_embedding(batch.items, self.item), batch.target_positions), self.item)
 
     def view(self, items: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """One view of each history, by an operator that is drawn for each.

@@ -145,7 +145,7 @@ class DIFSRNetwork(Network):
         aside = [*(attribute(batch.items) for attribute in self.attributes), position]
         last = len(self.layers) - 1
         for number, (scores, layer) in enumerate(zip(self.scores, self.layers, strict=True)):
-            places = batch.places if number == last else None
+            places = batch.target_positions if number == last else None
             hidden = layer(hidden, scores([hidden, *aside], places), places)
         return Outputs(hidden, self.item)
 

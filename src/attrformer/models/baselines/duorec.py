@@ -85,7 +85,7 @@ class DuoRecNetwork(Network):
 
     def forward(self, batch: Batch) -> Outputs:
         """Hidden state at the places, and the item embeddings."""
-        return Outputs(self.encode(batch.items, batch.places), self.item)
+        return Outputs(self.encode(batch.items, batch.target_positions), self.item)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy of the next item plus the weighted contrasts, which look at the end of each history.
@@ -96,7 +96,7 @@ class DuoRecNetwork(Network):
         batch, config = example.batch, self.config
         end = (batch.items != self.items).sum(1, keepdim=True) - 1
         # Of long histories only some places are asked about, and the end need not be one of them.
-        hidden = self.encode(batch.items, torch.cat([batch.places, end], 1))
+        hidden = self.encode(batch.items, torch.cat([batch.target_positions, end], 1))
         loss = objective.next_item(Outputs(hidden[:, :-1], self.item), example.items[:, :, 0], example.mask)
         assert example.partners is not None
         again, partner = self.ends(_under_each_other(batch.items, example.partners.items, self.items)).chunk(2)

@@ -29,7 +29,7 @@ from attrformer.models.baselines.layers.spectrum import at_lags, band_projection
 from attrformer.models.baselines.sasrec import padded_embedding
 from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
-from attrformer.nn.batch import Batch, Example, at_places
+from attrformer.nn.batch import Batch, Example, at_target_positions
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.losses import Objective, Outputs, contrast
 from attrformer.relations.relation_set import RelationSet
@@ -180,7 +180,7 @@ class FEARecLayer(nn.Module):
 
     def forward(self, hidden: Tensor, real: Tensor, places: Tensor | None = None) -> Tensor:
         """`[b, l, d]` to `[b, l, d]`, or to `[b, t, d]` at the places; see `HybridAttention`."""
-        own = hidden if places is None else at_places(hidden, places)
+        own = hidden if places is None else at_target_positions(hidden, places)
         fed: Tensor = self.feed(self.add(own, self.attention(hidden, real, places)))
         return fed
 
@@ -237,7 +237,7 @@ class FEARecNetwork(Network):
 
     def forward(self, batch: Batch) -> Outputs:
         """Hidden state at the places, and the item embeddings."""
-        return Outputs(self.encode(batch.items, batch.places), self.item)
+        return Outputs(self.encode(batch.items, batch.target_positions), self.item)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy over the whole catalogue, contrast of two views and the distance between their spectra.

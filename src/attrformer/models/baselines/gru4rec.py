@@ -85,7 +85,7 @@ class GRU4RecNetwork(Network):
     def forward(self, batch: Batch) -> Outputs:
         """Hidden state at the places, and the item embeddings."""
         states, _ = self.recurrent(self.drop(padded_embedding(batch.items, self.item)))
-        return Outputs(self.project(self.drop(batch.at_places(states))), self.item)
+        return Outputs(self.project(self.drop(batch.at_target_positions(states))), self.item)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy over the whole catalogue, or a ranking-max loss against negatives that the batch shares."""

@@ -26,7 +26,7 @@ from attrformer.models.baselines.layers.post_norm import (
 from attrformer.models.baselines.sasrec import padded_embedding
 from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
-from attrformer.nn.batch import Batch, at_places
+from attrformer.nn.batch import Batch, at_target_positions
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.losses import Outputs
 from attrformer.relations.relation_set import RelationSet
@@ -109,7 +109,7 @@ class LightAttention(nn.Module):
         Returns:
             `[b, l, d]`, or `[b, t, d]` at the places.
         """
-        own = hidden if places is None else at_places(hidden, places)
+        own = hidden if places is None else at_target_positions(hidden, places)
         key, value = self.key_value(hidden).chunk(2, 2)
         query, keys, values = (
             split_heads(part, self.heads) for part in (self.query(own), self.keys(key, real), self.values(value, real))
@@ -145,7 +145,7 @@ class LightLayer(nn.Module):
 
     def forward(self, hidden: Tensor, position: Tensor, real: Tensor, places: Tensor | None = None) -> Tensor:
         """`[b, l, d]` to `[b, l, d]`, or to `[b, t, d]` at the places; see `LightAttention`."""
-        own = hidden if places is None else at_places(hidden, places)
+        own = hidden if places is None else at_target_positions(hidden, places)
         fed: Tensor = self.feed(self.add(own, self.attention(hidden, position, real, places)))
         return fed
 
@@ -178,4 +178,4 @@ class LightSANsNetwork(Network):
         hidden = self.drop(self.norm(padded_embedding(batch.items, self.item)))
         for layer in self.layers[:-1]:
             hidden = layer(hidden, position, real)
-        return Outputs(self.layers[-1](hidden, position, real, batch.places), self.item)
+        return Outputs(self.layers[-1](hidden, position, real, batch.target_positions), self.item)

@@ -129,7 +129,7 @@ class MT4SRNetwork(Network):
 
     def forward(self, batch: Batch) -> Outputs:
         """Hidden state at the places, and the item embeddings."""
-        return Outputs(self._encode(self._embed(batch), batch.places), self.item)
+        return Outputs(self._encode(self._embed(batch), batch.target_positions), self.item)
 
     def _embed(self, batch: Batch) -> Tensor:
         embedded = padded_embedding(batch.items, self.item) + self.position[: batch.items.shape[1]]
@@ -146,7 +146,7 @@ class MT4SRNetwork(Network):
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy of the next item and both losses of the relations, weighted."""
         embedded = self._embed(example.batch)
-        hidden = self._encode(embedded, example.batch.places)
+        hidden = self._encode(embedded, example.batch.target_positions)
         loss = objective.next_item(Outputs(hidden, self.item), example.items[:, :, 0], example.mask)
         if self.maps is None:
             return loss
@@ -169,7 +169,7 @@ class MT4SRNetwork(Network):
         """
         assert self.maps is not None
         batch, following = example.batch, example.items[:, :, 0]
-        earlier = look_back(batch.places, batch.items.shape[1], hidden.device) >= 0
+        earlier = look_back(batch.target_positions, batch.items.shape[1], hidden.device) >= 0
         counts = earlier * example.mask.unsqueeze(2)
         total = hidden.new_zeros(())
         for relation, mapping in zip(self.related, self.maps, strict=True):

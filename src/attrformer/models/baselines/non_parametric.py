@@ -21,7 +21,7 @@ TIE = 1e-3
 
 def steps_back(batch: Batch) -> Tensor:
     """Steps from each place back to each position, int64 `[b, t, l]`; negative for positions after the place."""
-    return batch.places.unsqueeze(2) - torch.arange(batch.items.shape[1], device=batch.items.device)
+    return batch.target_positions.unsqueeze(2) - torch.arange(batch.items.shape[1], device=batch.items.device)
 
 
 class NonParametricNetwork(Network):
@@ -50,9 +50,9 @@ class NonParametricNetwork(Network):
         evidence = self.evidence(batch)
         if not self.repeats:
             # Positions after the place stand for the item at the place, which is of the history as well.
-            last = batch.at_places(batch.items).unsqueeze(2)
+            last = batch.at_target_positions(batch.items).unsqueeze(2)
             evidence.scatter_(2, torch.where(steps_back(batch) >= 0, batch.items.unsqueeze(1), last), 0.0)
-        count, places = batch.places.shape
+        count, places = batch.target_positions.shape
         rows = torch.arange(count * places, device=evidence.device).view(count, places)
         own = torch.eye(places, device=evidence.device).expand(count, -1, -1) / EPSILON
         part = RowContribution(DenseRows(evidence.flatten(0, 1)), rows)

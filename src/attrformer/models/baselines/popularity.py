@@ -40,4 +40,4 @@ class PopularityNetwork(Network):
 
     def forward(self, batch: Batch) -> Outputs:
         """The same counts for every place."""
-        return Outputs(torch.ones(*batch.places.shape, 1, device=batch.items.device), self.popularity)
+        return Outputs(torch.ones(*batch.target_positions.shape, 1, device=batch.items.device), self.popularity)

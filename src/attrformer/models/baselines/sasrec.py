@@ -102,7 +102,7 @@ class SASRecNetwork(Network):
 
     def forward(self, batch: Batch) -> Outputs:
         """Hidden state at the places, and the item embeddings."""
-        return Outputs(self.encoder(padded_embedding(batch.items, self.item), batch.places), self.item)
+        return Outputs(self.encoder(padded_embedding(batch.items, self.item), batch.target_positions), self.item)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Binary cross-entropy with one negative (section III.E), or cross-entropy over the whole catalogue."""

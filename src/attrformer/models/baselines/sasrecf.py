@@ -105,4 +105,4 @@ class SASRecFNetwork(Network):
                 assert isinstance(attribute, AttributeEmbedding)
                 known.append(attribute.known(batch.items))
             embedded = self.fusion(vectors, torch.stack(known, 2))
-        return Outputs(self.encoder(embedded, batch.places), self.item)
+        return Outputs(self.encoder(embedded, batch.target_positions), self.item)

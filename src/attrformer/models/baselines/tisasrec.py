@@ -17,7 +17,7 @@ from attrformer.models.baselines.sasrec import padded_embedding
 from attrformer.models.config import EncoderConfig, only
 from attrformer.models.network import Network
 from attrformer.nn.attention import look_back
-from attrformer.nn.batch import Batch, Example, at_places
+from attrformer.nn.batch import Batch, Example, at_target_positions
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.losses import Objective, Outputs, binary_cross_entropy, uniform_negatives
 from attrformer.relations.config import RelationsConfig
@@ -111,7 +111,7 @@ class IntervalAttention(nn.Module):
         Returns:
             `[b, l, d]`, or `[b, t, d]` at the places.
         """
-        own = hidden if places is None else at_places(hidden, places)
+        own = hidden if places is None else at_target_positions(hidden, places)
         key, value = self.key_value(hidden).chunk(2, 2)
         query, key, value = (self._split(part) for part in (self.query(own), key + positions[0], value + positions[1]))
         by_key, by_value = (self._split(part.unsqueeze(0)).squeeze(1) for part in intervals)
@@ -156,7 +156,7 @@ class TiSASRecLayer(nn.Module):
         places: Tensor | None = None,
     ) -> Tensor:
         """`[b, l, d]` to `[b, l, d]`, or to `[b, t, d]` at the places; see `IntervalAttention`."""
-        own = hidden if places is None else at_places(hidden, places)
+        own = hidden if places is None else at_target_positions(hidden, places)
         mixed = self.attention(self.attention_norm(hidden), positions, intervals, relation, places)
         hidden = own + self.drop(mixed)
         out: Tensor = hidden + self.drop(self.feed(self.feed_norm(hidden)))
@@ -207,8 +207,10 @@ class TiSASRecNetwork(Network):
         relation = relative_intervals(times, self.config.intervals)
         for layer in self.layers[:-1]:
             hidden = layer(hidden, positions, intervals, relation)
-        asked = batch.at_places(relation)
-        return Outputs(self.norm(self.layers[-1](hidden, positions, intervals, asked, batch.places)), self.item)
+        asked = batch.at_target_positions(relation)
+        return Outputs(
+            self.norm(self.layers[-1](hidden, positions, intervals, asked, batch.target_positions)), self.item
+        )
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy over the whole catalogue, or binary cross-entropy with one negative."""

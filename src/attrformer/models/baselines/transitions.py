@@ -1,8 +1,8 @@
 """Counted transitions between items, and optionally the attributes of items; nothing is learned.
 
-Which pairs of interactions count as transitions is said by the options `relations.near`: by default pairs up to ten
-steps apart, weakened by distance and against time. A window of 1, backward and alpha 0, with a decay of 0 here, gives
-the first-order Markov chain of items.
+Which pairs of interactions count as transitions is said by the options `relations.cooccurrence_near`: by default pairs
+up to ten steps apart, weakened by distance and against time. A window of 1, backward and alpha 0, with a decay of 0
+here, gives the first-order Markov chain of items.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ class TransitionsConfig(ModelConfig):
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """Near pairs, counted on all users because nothing is trained on them, and item attributes where they count."""
-        near = replace(relations.near, enabled=True)
-        return replace(only(relations, near=True, items=self.attributes > 0), near=near, folds=1)
+        near = replace(relations.cooccurrence_near, enabled=True)
+        return replace(
+            only(relations, cooccurrence_near=True, items=self.attributes > 0), cooccurrence_near=near, folds=1
+        )
 
 
 class TransitionsNetwork(NonParametricNetwork):
@@ -73,7 +75,7 @@ class TransitionsNetwork(NonParametricNetwork):
     def __init__(self, relations: RelationSet, config: TransitionsConfig, dropout: float) -> None:
         super().__init__(relations, "transitions", config.repeats)
         self.config = config
-        near = relations.rows["near"].for_inference()
+        near = relations.rows["cooccurrence_near"].for_inference()
         for name in ("dense", "indices", "values"):
             table = getattr(near, name)
             self.register_buffer(name, None if table is None else torch.from_numpy(table), persistent=False)
@@ -84,14 +86,14 @@ class TransitionsNetwork(NonParametricNetwork):
 
     def evidence(self, batch: Batch) -> Tensor:
         """Transitions from each item of the history and items like it, step by step back from the places."""
-        count, places = batch.places.shape
+        count, places = batch.target_positions.shape
         out = torch.zeros(count * places, self.items, device=batch.items.device)
         profile = torch.zeros(count * places, self.value_count, device=batch.items.device)
         for step in range(batch.items.shape[1]):
             weight = self.config.decay**step
             if weight < LEAST:
                 break
-            position = batch.places - step
+            position = batch.target_positions - step
             items = batch.items.gather(1, position.clamp_min(0)).flatten()
             there = ((position >= 0).float() * weight).view(-1, 1)
             self._add_transitions(out, items, there)

@@ -58,7 +58,9 @@ class VSKNNConfig(ModelConfig):
 
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """Training sequences by item; the search for aggregation stays off."""
-        return replace(only(relations), neighbours=True, neighbour_count=0, neighbour_candidates=self.sample, folds=1)
+        return replace(
+            only(relations), similar_users=True, similar_users_count=0, similar_users_candidates=self.sample, folds=1
+        )
 
 
 class VSKNNNetwork(NonParametricNetwork):
@@ -71,9 +73,9 @@ class VSKNNNetwork(NonParametricNetwork):
     """
 
     def __init__(self, relations: RelationSet, config: VSKNNConfig, dropout: float) -> None:
-        super().__init__(relations, "neighbours", config.repeats)
+        super().__init__(relations, "similar_users", config.repeats)
         self.config = config
-        assert relations.neighbours is not None
+        assert relations.similar_users is not None
         rule = NearestRule(
             count=config.count,
             recency=config.recency,
@@ -83,14 +85,14 @@ class VSKNNNetwork(NonParametricNetwork):
             behind=config.behind,
             rare_first=config.rare_first,
         )
-        self._nearest = NearestSequences(relations.neighbours, relations.n_items, rule)
+        self._nearest = NearestSequences(relations.similar_users, relations.n_items, rule)
 
     def evidence(self, batch: Batch) -> Tensor:
         """What the neighbours of the history up to each place say."""
-        count, places = batch.places.shape
+        count, places = batch.target_positions.shape
         back = steps_back(batch).flatten(0, 1)
         items = batch.items.repeat_interleave(places, dim=0)
-        owners = torch.full_like(batch.folds, -1) if batch.owners is None else batch.owners
+        owners = torch.full_like(batch.folds, -1) if batch.user_codes is None else batch.user_codes
         arrays = (part.cpu().numpy() for part in (items, back, owners.repeat_interleave(places)))
         found = torch.from_numpy(self._nearest.evidence(*arrays)).to(batch.items.device)
         return found.view(count, places, self.items)

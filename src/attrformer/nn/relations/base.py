@@ -37,7 +37,7 @@ class Gate(nn.Module):
     Args:
         width: of the hidden state.
         epsilon: eps_a at the start.
-        signed: whether the gate may be negative (identity relation); otherwise it is a softplus.
+        signed: whether the gate may be negative (the relation `repeat`); otherwise it is a softplus.
         start: g_a at the start, where it is not signed.
     """
 

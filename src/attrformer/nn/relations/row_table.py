@@ -18,7 +18,7 @@ from attrformer.relations.row_table import RowRelation
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-OWN_RECENCY_DECAY = {"next": 0.5, "wide": 0.97}
+OWN_RECENCY_DECAY = {"cooccurrence_next": 0.5, "cooccurrence_wide": 0.97}
 """Where the recency profiles of some relations start."""
 
 _AT_A_TIME = 16

@@ -99,7 +99,7 @@ class SimilarUsersModule(ContributingModule):
             table = self.relation_of_users(name)
             # Rows first: a gradient that is added up for each pair of values would be added up one by one.
             codes = self._codes(name)[found.users.clamp_min(0)]
-            logit = logit + table[batch.users[name]].gather(1, codes.flatten(1)).view_as(codes)
+            logit = logit + table[batch.user_features[name]].gather(1, codes.flatten(1)).view_as(codes)
         weights = torch.softmax(logit.masked_fill(~there, NOTHING), -1)
         return weights * there
 
@@ -115,8 +115,8 @@ class SimilarUsersModule(ContributingModule):
 
     def lookup(self, batch: Batch) -> Tensor:
         """Weights of the neighbours at the places, `[b, t, k]`."""
-        assert batch.neighbours is not None
-        return self.neighbour_weights(batch, batch.neighbours)
+        assert batch.similar_users is not None
+        return self.neighbour_weights(batch, batch.similar_users)
 
     def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Contribution, Tensor]:
         """What neighbours did after the aligned position, weighted by neighbour and step."""
@@ -125,8 +125,8 @@ class SimilarUsersModule(ContributingModule):
 
     def _entries(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Tensor, Tensor]:
         """What neighbours did next, and the weight of each, both `[b, t, k, horizon]`."""
-        assert batch.neighbours is not None and looked_up is not None
-        following = batch.neighbours.following
+        assert batch.similar_users is not None and looked_up is not None
+        following = batch.similar_users.following
         steps = torch.softmax(self.step_weight, 0) * weights
         return following.clamp_min(0), looked_up.unsqueeze(3) * steps * (following >= 0)
 
@@ -148,8 +148,8 @@ class SimilarUsersModule(ContributingModule):
 
     def _next(self, batch: Batch, looked_up: Tensor | None) -> tuple[Tensor, Tensor]:
         """What each neighbour did right after the aligned position, and its weight, both `[b, t, k]`."""
-        assert batch.neighbours is not None and looked_up is not None
-        following = batch.neighbours.following[..., 0]
+        assert batch.similar_users is not None and looked_up is not None
+        following = batch.similar_users.following[..., 0]
         return following, looked_up * (following >= 0)
 
     def _refined(self, mean: Tensor, weights: Tensor) -> Tensor:
@@ -172,8 +172,8 @@ class SimilarUsersModule(ContributingModule):
         self, relation: SimilarUsersRelation, question: Question, answers: AnswerBatch | None
     ) -> list[Attribution]:
         """How many of the users with a similar history had the item soon after."""
-        assert answers is not None and answers.batch.neighbours is not None
-        neighbours = answers.batch.neighbours
+        assert answers is not None and answers.batch.similar_users is not None
+        neighbours = answers.batch.similar_users
         following = neighbours.following[answers.rows, 0]
         took = (following == answers.items[:, None, None]).any(2).sum(1).tolist()
         similar = (neighbours.users[answers.rows, 0] >= 0).sum(1).tolist()

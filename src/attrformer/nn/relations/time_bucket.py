@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 MOMENT_EPSILON, MOMENT_GATE, MOMENT_DECAY = 0.1, 0.3, 0.3
-"""eps, gate and recency profile of the relation of moments start here: it counts little, and for the latest moments."""
+"""eps, gate and recency profile of the relation of buckets start here: it counts little, and for the latest buckets."""
 
 
 class TimeBucketModule(ContributingModule):
-    """e(t, j) = sum over s <= t of beta(t, s) R(m_s, j), m_s the moment of the interaction at s.
+    """e(t, j) = sum over s <= t of beta(t, s) R(m_s, j), m_s the bucket of the interaction at s.
 
     It knows the times of the history only, never that of the interaction to be predicted.
 
     Args:
-        relation: the rows, keyed by moment.
+        relation: the rows, keyed by bucket.
         items: catalogue size.
         gate: its gate.
         recency: its recency profile.
@@ -59,16 +59,16 @@ class TimeBucketModule(ContributingModule):
         """The table row of every position, its fold's block included, `[b, l]`.
 
         Args:
-            batch: with times; where it has none, everything happened in the latest moment.
+            batch: with times; where it has none, everything happened in the latest bucket.
         """
         if batch.times is None:
-            moments = torch.full_like(batch.items, self.keys - 1)
+            buckets = torch.full_like(batch.items, self.keys - 1)
         else:
-            moments = (batch.times.unsqueeze(2) >= self.edges).sum(2)
-        return batch.folds.clamp_max(self.folds).unsqueeze(1) * self.keys + moments
+            buckets = (batch.times.unsqueeze(2) >= self.edges).sum(2)
+        return batch.folds.clamp_max(self.folds).unsqueeze(1) * self.keys + buckets
 
     def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Contribution, Tensor]:
-        """The rows of the positions' moments, weighted by recency."""
+        """The rows of the positions' buckets, weighted by recency."""
         assert looked_up is not None
         return RowContribution(self.table, looked_up), weights
 
@@ -80,13 +80,13 @@ class TimeBucketModule(ContributingModule):
         """Moments are counted by `onnx_contribution`."""
 
     def onnx_contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> Tensor:
-        """See `ContributingModule.onnx_contribution`; the weights of the positions are added up by moment first."""
+        """See `ContributingModule.onnx_contribution`; the weights of the positions are added up by bucket first."""
         latest = self.keys - 1
         if batch.times is None:
-            moments = torch.full_like(batch.items, latest)
+            buckets = torch.full_like(batch.items, latest)
         else:
             counted = (batch.times.unsqueeze(2) >= self.edges).long().sum(2)
-            moments = torch.where(batch.times[:, :1] == NO_TIMES, latest, counted)
-        own = moments.unsqueeze(2) == torch.arange(self.keys, device=weights.device)
-        by_moment = (own * weights.squeeze(1).unsqueeze(2)).sum(1)
-        return torch.log1p(by_moment @ self.dense[: self.keys])
+            buckets = torch.where(batch.times[:, :1] == NO_TIMES, latest, counted)
+        own = buckets.unsqueeze(2) == torch.arange(self.keys, device=weights.device)
+        by_bucket = (own * weights.squeeze(1).unsqueeze(2)).sum(1)
+        return torch.log1p(by_bucket @ self.dense[: self.keys])

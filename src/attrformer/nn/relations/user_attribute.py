@@ -42,9 +42,9 @@ class UserAttributeModule(ContributingModule):
 
     def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Contribution, Tensor]:
         """The row of the user's value, with weight 1."""
-        row = batch.folds.clamp_max(self.folds) * self.keys + batch.users[self.attribute]
+        row = batch.folds.clamp_max(self.folds) * self.keys + batch.user_features[self.attribute]
         return RowContribution(DenseRows(self.dense), row.unsqueeze(1)), weights.expand(len(row), 1, 1)
 
     def onnx_contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> Tensor:
         """See `ContributingModule.onnx_contribution`."""
-        return torch.log1p(self.dense[batch.users[self.attribute]] * weights)
+        return torch.log1p(self.dense[batch.user_features[self.attribute]] * weights)

@@ -27,20 +27,20 @@ function body() {
   };
 }
 
-function reasons(parts, least, most) {
-  return parts.map((part) =>
+function reasons(components, least, most) {
+  return components.map(({ component, contribution, reason }) =>
     element(
       "li",
       {},
-      bar(part.part.replaceAll("_", " "), part.contribution, least, most),
-      part.reason ? element("div", { class: "reason" }, part.reason) : null,
+      bar(component.replaceAll("_", " "), contribution, least, most),
+      reason ? element("div", { class: "reason" }, reason) : null,
     ),
   );
 }
 
 function card(item, least, most) {
-  const order = [...item.parts].sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
-  const loud = order.filter((part) => Math.abs(part.contribution) >= SILENT);
+  const order = [...item.components].sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
+  const loud = order.filter(({ contribution }) => Math.abs(contribution) >= SILENT);
   const rest = loud.slice(REASONS);
   return element(
     "li",
@@ -67,7 +67,7 @@ const refresh = latest(
   },
   ({ results, warnings }) => {
     const items = results[0]?.items ?? [];
-    const all = items.flatMap((item) => item.parts.map((part) => part.contribution));
+    const all = items.flatMap((item) => item.components.map((component) => component.contribution));
     const [least, most] = [Math.min(0, ...all), Math.max(0, ...all)];
     byId("answers-status").textContent = [`${items.length} items`, ...warnings].join(" · ");
     byId("answers").replaceChildren(...items.map((item) => card(item, least, most)));

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from attrformer.models.baselines.layers.post_norm import AddAndNormalise, FeedForward, attend, merge_heads, split_heads
-from attrformer.nn.batch import at_places
+from attrformer.nn.batch import at_target_positions
 
 
 class BidirectionalAttention(nn.Module):
@@ -67,6 +67,6 @@ class BidirectionalLayer(nn.Module):
         Returns:
             `[b, l, d]`, or `[b, t, d]` at the places.
         """
-        asking = hidden if places is None else at_places(hidden, places)
+        asking = hidden if places is None else at_target_positions(hidden, places)
         fed: Tensor = self.feed(self.add(asking, self.attention(asking, hidden, there)))
         return fed

@@ -12,12 +12,12 @@ from attrformer.models.baselines.layers.post_norm import (
     seen_before,
     split_heads,
 )
-from attrformer.nn.batch import at_places
+from attrformer.nn.batch import at_target_positions
 
 
 def maybe_at(values: Tensor, places: Tensor | None) -> Tensor:
     """Values `[b, l, ...]` at the places `[b, t]`, `[b, t, ...]`; all of them where places are None."""
-    return values if places is None else at_places(values, places)
+    return values if places is None else at_target_positions(values, places)
 
 
 class ScoredLayer(nn.Module):
