@@ -28,6 +28,7 @@ from attrformer.recommender.newness import (
     trade_off,
     with_newness,
 )
+from attrformer.relations.config import RelationsConfig
 from attrformer.relations.newness import GROUPS, NAME, UNTOUCHED, NewnessRelation
 from attrformer.retrieval.compiled import compiled_contributions
 
@@ -156,6 +157,18 @@ def test_the_cost_bounds_what_new_items_are_given(plain: AttrFormer, model: Attr
         assert figure == pytest.approx(gains.mean(), abs=1e-6)
     rises = [affordable(plain.fitted, relation, targets, offsets, cost) for cost in (0.02, 0.2, 0.9)]
     assert rises == sorted(rises) and rises[0] < rises[2]
+
+
+def test_a_longer_horizon_raises_items_without_interactions_alone(plain: AttrFormer, data: Dataset) -> None:
+    split = small_config(*OPTIONS).data.split_of(data)
+    biases = []
+    for horizon in (1.0, 3.0):
+        options = RelationsConfig(newness=True, newness_horizon=horizon)
+        found = with_newness(plain.fitted, data, split, options, 0)
+        biases.append(dict(found.network.named_parameters())[f"{NEW_OF}bias"].detach())
+    expected = torch.zeros(GROUPS)
+    expected[:UNTOUCHED] = np.log(3.0)
+    assert torch.allclose(biases[1] - biases[0], expected, atol=1e-5)
 
 
 def test_components_sum_to_the_score_and_say_what_is_new(model: AttrFormer, data: Dataset) -> None:

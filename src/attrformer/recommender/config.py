@@ -199,6 +199,7 @@ LATER: Final = {
     "training.metric": TrainingConfig().metric,
     "relations.own": [],
     "relations.newness": False,
+    "relations.newness_horizon": 1.0,
     "relations.newness_cost": 0.0,
 }
 """Options that came later, by their defaults: a run that was begun without them had these."""

@@ -84,6 +84,8 @@ def with_newness(fitted: ModelState, dataset: Dataset, split: Split, options: Re
     relation = NewnessRelation.counted(split.train, lacking_an_attribute(attributes, dataset.item_count))
     found = group_sums(fitted, relation, targets)
     bias, pairs = most_likely(found)
+    # New items come in all the time, so that their share of what is taken grows in proportion to time.
+    bias[:UNTOUCHED] += np.log(options.newness_horizon)
     if options.newness_cost:
         offsets = bias + found.profile @ pairs
         bias[:UNTOUCHED] += affordable(fitted, relation, targets, offsets, options.newness_cost)
