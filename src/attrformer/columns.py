@@ -16,6 +16,9 @@ TARGET_ITEM: Final = "target_item_id"
 RELATION: Final = "relation"
 EDGE_RANK: Final = "rank"
 
+CHANGED: Final = "column"
+"""What a row of a table of changes is about."""
+
 SCORE: Final = "score"
 RANK: Final = "rank"
 COMPONENT: Final = "component"

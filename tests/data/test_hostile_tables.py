@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -289,3 +290,37 @@ def test_any_bytes_become_a_dataset_or_are_refused(content: bytes, ending: str) 
         for data in (content, b"user_id,item_id\n" + content):
             path.write_bytes(data)
             try_to_read(path)
+
+
+@st.composite
+def changes_table(draw: st.DrawFn) -> pl.DataFrame:
+    """A table of changes, mostly in its form, with values and often other columns of any type."""
+    frame = draw(table(["item_id", "timestamp", "column"]))
+    return frame if "value" in frame.columns else frame.with_columns(draw(column("value", len(frame))))
+
+
+@settings(max_examples=EXAMPLES // 3)
+@given(LOGS, changes_table(), ENDINGS, st.data())
+def test_any_changes_are_read_and_come_back_or_are_refused(
+    interactions: pl.DataFrame, changes: pl.DataFrame, ending: str, data: st.DataObject
+) -> None:
+    names = st.sampled_from(["a", *changes["column"].drop_nulls().cast(pl.String).unique().sort()])
+    kinds = data.draw(st.dictionaries(names.map("item_changes.{}".format), st.sampled_from(KINDS), max_size=1))
+    with tempfile.TemporaryDirectory() as root:
+        path = Path(root, f"item_changes{ending}")
+        write(changes, path)
+        for given_changes, given_kinds in ((changes, kinds), (changes, {}), (path, {})):
+            try:
+                dataset = Dataset.from_frames(interactions, item_changes=given_changes, kinds=given_kinds)
+            except AttrFormerError as error:
+                assert str(error)
+                continue
+            try_to_show(dataset.check(interactions, item_changes=given_changes))
+            dataset.save(Path(root, "saved"))
+            again = Dataset.load(Path(root, "saved"))
+            assert again.notes == dataset.notes and again.item_changes.keys() == dataset.item_changes.keys()
+            for name, one in dataset.item_changes.items():
+                other = again.item_changes[name]
+                assert (one.kind, one.vocabulary) == (other.kind, other.vocabulary)
+                for part in ("offsets", "times", "codes", "numbers"):
+                    np.testing.assert_array_equal(getattr(one, part), getattr(other, part))

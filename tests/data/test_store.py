@@ -86,6 +86,7 @@ def test_saving_again_leaves_nothing_of_what_was_there(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "dataset.json",
         "interactions.parquet",
+        "item_changes.parquet",
         "item_relations.parquet",
         "items.parquet",
         "users.parquet",

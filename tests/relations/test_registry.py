@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.relations.builders import relations_of, shop
+from tests.relations.changing import changing_shop
 from tests.relations.test_build import arrays
 
 import attrformer
@@ -45,7 +46,7 @@ def test_kinds_have_names_of_their_own() -> None:
 
 
 def test_every_kind_is_read_as_it_was_stored() -> None:
-    relations = relations_of(shop(), id_order=True).for_inference()
+    relations = relations_of(changing_shop(), id_order=True).for_inference()
     # Newness joins a model after training; its own tests save and read it.
     apart = {kind_of("id_order"), kind_of("newness")}
     assert {type(relation) for relation in relations.values()} >= set(BUILT_IN) - apart

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.relations.changing import changing_shop
 from tests.retrieval.builders import model_of
 
 from attrformer.nn.contributions import Block, Contribution, ContributionInputs
@@ -76,3 +77,23 @@ def test_entries_of_one_item_are_added_up() -> None:
 def test_equal_scores_come_in_the_order_of_the_catalogue() -> None:
     items, scores = best(np.array([3, 5, 8, 9]), np.array([1.0, 2.0, 1.0, 1.0], dtype=np.float32), 2)
     assert items.tolist() == [5, 3] and scores.tolist() == [2.0, 1.0]
+
+
+def test_the_value_of_the_time_of_each_history_is_compiled() -> None:
+    data = changing_shop()
+    model = model_of(data)
+    fitted = model.fitted
+    users = np.array([5, 20, 39])
+    contexts = fitted.knowledge.histories.rows(users)
+    _, outputs = fitted.outputs(users, contexts)
+    scores = {name: values.numpy() for name, values in part_scores(outputs, fitted.precision)}
+    place, items = outputs.names.index("item_state"), np.array([3, 0, 17])
+    seen = set()
+    for row in range(len(users)):
+        compiled = compiled_contributions(outputs.parts, row)[place]
+        total, spare = np.zeros(data.item_count, np.float32), np.empty(data.item_count, np.float32)
+        compiled.add_to(total, spare)
+        np.testing.assert_allclose(total, scores["item_state"][row], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(compiled.at(items), total[items], rtol=1e-6)
+        seen.add(total.tobytes())
+    assert len(seen) == len(users)

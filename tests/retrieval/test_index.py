@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from tests.relations.changing import changing_shop
 from tests.retrieval.builders import assert_same_answers, grown, histories_of, model_of
 
 from attrformer.errors import CheckpointError, ConfigurationError, UnknownIdError
@@ -44,6 +45,15 @@ def test_candidates_that_cover_the_catalogue_give_what_the_model_gives(sparse: b
         assert_same_answers(
             index.search(histories=new, k=5, hide_seen=seen), model.recommend(histories=new, k=5, hide_seen=seen)
         )
+
+
+def test_each_history_finds_the_values_of_its_own_time() -> None:
+    model = model_of(changing_shop())
+    index = Index.build(model, IndexOptions(method="approximate", content=30))
+    assert_same_answers(index.search(k=7), model.recommend(k=7))
+    as_of = int(model.fitted.relations["item_state"].times[0])
+    assert_same_answers(index.search(k=7, as_of=as_of), model.recommend(k=7, as_of=as_of))
+    assert not index.search(k=7, as_of=as_of).equals(index.search(k=7))
 
 
 def test_small_catalogues_are_searched_exactly_by_default(model: Recommender) -> None:

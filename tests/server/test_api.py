@@ -41,6 +41,7 @@ def flat(results: list[dict[str, Any]], key: str = "user_id", inner: str = "item
         {"histories": {"me": HISTORY}, "user_attributes": {"me": {"age_band": "25-34"}}, "hide_seen": False},
         {"user_attributes": {"somebody": {"region": "north"}}, "on_unknown": "skip"},
         {"users": ["user-0001"], "candidates": ["item-0009", "item-0001"], "exclude": ["item-0009"]},
+        {"users": ["user-0001"], "as_of": 1_700_000_000},
     ],
 )
 def test_recommend_answers_as_the_python_call(service: Service, loaded: AttrFormer, arguments: dict[str, Any]) -> None:

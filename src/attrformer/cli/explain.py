@@ -30,6 +30,7 @@ def explain(
     seen: Annotated[bool, typer.Option("--seen", help="Also explain what the user already had.")] = False,
     candidates: query.Candidates = None,
     exclude: query.Exclude = None,
+    as_of: query.AsOf = None,
     on_unknown: query.OnUnknown = query.Unknown.RAISE,
     text: Annotated[bool, typer.Option("--text", help="Print text to read, also into a pipe.")] = False,
     plot: Annotated[
@@ -65,6 +66,7 @@ def explain(
             hide_seen=not seen,
             candidates=tables.split_ids(candidates),
             exclude=tables.split_ids(exclude),
+            as_of=as_of,
             on_unknown=on_unknown.value,
         )
     frame, known = to_polars(found), model.fitted.knowledge

@@ -45,10 +45,10 @@ def prepare(
 ) -> None:
     """Turn raw files into a dataset folder of parquet tables.
 
-    Reads MovieLens 100K, 1M, 10M and 25M, Amazon 2014, 2018 and 2023 reviews with metadata, RecBole atomic files,
-    S3Rec files, and formats of your own (--plugins FILE). Your own tables need no preparing: put interactions.parquet
-    (or .csv, .tsv, .jsonl, also .gz) with user_id, item_id and timestamp into a folder, items and users beside it if
-    you have them, and pass it to --data.
+    Reads MovieLens 100K, 1M, 10M and 25M, Amazon 2014, 2018 and 2023 reviews with metadata, RetailRocket, RecBole
+    atomic files, S3Rec files, and formats of your own (--plugins FILE). Your own tables need no preparing: put
+    interactions.parquet (or .csv, .tsv, .jsonl, also .gz) with user_id, item_id and timestamp into a folder, items,
+    users and item_changes beside it if you have them, and pass it to --data.
 
     Example:  attrformer prepare data/raw/ml-1m.zip --out data/ml-1m
     """

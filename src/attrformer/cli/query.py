@@ -46,6 +46,16 @@ Exclude = Annotated[
 ]
 
 
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        help="When items have the values of attributes that change, seconds since 1970 or ISO 8601 text; the time of "
+        "each history by default.",
+        show_default=False,
+    ),
+]
+
+
 class Unknown(str, Enum):
     """What becomes of ids that the model does not know."""
 

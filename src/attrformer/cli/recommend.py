@@ -24,6 +24,7 @@ def recommend(
     seen: Annotated[bool, typer.Option("--seen", help="Also recommend what the user already had.")] = False,
     candidates: query.Candidates = None,
     exclude: query.Exclude = None,
+    as_of: query.AsOf = None,
     on_unknown: query.OnUnknown = query.Unknown.RAISE,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write a .csv, .parquet or .json file.", show_default=False)
@@ -54,6 +55,7 @@ def recommend(
         "hide_seen": not seen,
         "candidates": tables.split_ids(candidates),
         "exclude": tables.split_ids(exclude),
+        "as_of": as_of,
         "on_unknown": on_unknown.value,
     }
     with console.shown_warnings():

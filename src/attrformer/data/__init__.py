@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.data.construct import dataset_from_frames
 from attrformer.data.dataset import Dataset, Edges
 from attrformer.data.filters import core_filter, keep_items, keep_users
@@ -20,6 +21,7 @@ from attrformer.data.table_files import read_table
 __all__ = [
     "Attribute",
     "AttributeKind",
+    "ChangingAttribute",
     "Dataset",
     "Edges",
     "IdMap",

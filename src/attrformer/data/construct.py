@@ -10,9 +10,22 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.columns import EDGE_RANK, ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
+from attrformer.columns import (
+    CHANGED,
+    EDGE_RANK,
+    ITEM,
+    RELATION,
+    SOURCE_ITEM,
+    TARGET_ITEM,
+    TIMESTAMP,
+    TITLE,
+    USER,
+    VALUE,
+    WEIGHT,
+)
 from attrformer.data.attribute_columns import attributes_of
 from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.change_columns import changed_columns, read_changes
 from attrformer.data.dataset import Dataset
 from attrformer.data.edge_columns import read_edges
 from attrformer.data.frames import library_of
@@ -20,7 +33,7 @@ from attrformer.data.id_columns import nearly_known, with_common_ids
 from attrformer.data.id_map import IdMap
 from attrformer.data.index_columns import without_index
 from attrformer.data.interactions import read_interactions
-from attrformer.data.options import OWNERS, Duplicates, TableOptions
+from attrformer.data.options import CHANGES, OWNERS, Duplicates, TableOptions
 from attrformer.data.sequences import Sequences
 from attrformer.data.tables import (
     Table,
@@ -32,9 +45,11 @@ from attrformer.data.tables import (
 )
 from attrformer.errors import DataError
 
-TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations")
+TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations", CHANGES)
 
-_ROLES: Final = frozenset({USER, ITEM, TIMESTAMP, TITLE, SOURCE_ITEM, TARGET_ITEM, RELATION, WEIGHT, EDGE_RANK})
+_ROLES: Final = frozenset(
+    {USER, ITEM, TIMESTAMP, TITLE, SOURCE_ITEM, TARGET_ITEM, RELATION, WEIGHT, EDGE_RANK, CHANGED, VALUE}
+)
 
 
 class _Described(NamedTuple):
@@ -50,6 +65,7 @@ def dataset_from_frames(
     items: Any = None,
     users: Any = None,
     item_relations: Any = None,
+    item_changes: Any = None,
     *,
     name: str = "dataset",
     columns: Mapping[str, str] | None = None,
@@ -59,7 +75,7 @@ def dataset_from_frames(
     unknown: Literal["error", "drop"] = "drop",
     duplicates: Duplicates | None = None,
 ) -> Dataset:
-    """A dataset from up to four tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
+    """A dataset from up to five tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
 
     A table gives the same dataset in whatever library or file it comes. Index columns of frame libraries, and columns
     that are computed from the interactions by their name (`average_rating`, `sales_rank`), are not read.
@@ -70,6 +86,8 @@ def dataset_from_frames(
         items: `item_id`, optionally `title`; every other column becomes an attribute.
         users: `user_id`; every other column becomes an attribute.
         item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
+        item_changes: `item_id`, `timestamp`, `column`, `value`: from that time on the item has that value in that
+            column, until the next change (docs/changing-attributes.md).
         name: what protocol lines call the data.
         columns: canonical column name to the user's own.
         kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore" leaves
@@ -89,7 +107,7 @@ def dataset_from_frames(
         DataError: a table cannot be used as it is; the message names the table, column and row.
         ConfigurationError: an option has an unknown value.
     """
-    given = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations), strict=True))
+    given = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations, item_changes), strict=True))
     options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, unknown, duplicates)
     tables = {
         key: open_table(table, key, options.columns)
@@ -121,6 +139,7 @@ def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableO
     """What `dataset_from_frames` does once its tables are open; `tables` by their names in `TABLE_NAMES`."""
     _check_mapping(tables, options.columns)
     present = {key: table.frame.columns for key, table in tables.items()}
+    present[CHANGES] = changed_columns(tables.get(CHANGES))
     kinds = {key: options.declared(key, present) for key in OWNERS}
     separators = {key: options.separated(key, present) for key in OWNERS}
     tables, notes = _prepared(tables, {key: {*kinds[key], *separators[key]} for key in OWNERS})
@@ -129,7 +148,10 @@ def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableO
     )
     if "items" in tables and options.catalogue == "all":
         item_ids, sequences = _extend_catalogue(item_ids, sequences, tables["items"])
-    about_items = _describe(tables.get("items"), ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
+    last = None if sequences.times is None else int(sequences.times.max())
+    changes, change_notes = read_changes(tables.get(CHANGES), item_ids, kinds[CHANGES], options.unknown, last)
+    items, replaced = _without_changing(tables.get("items"), changes)
+    about_items = _describe(items, ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
     about_users = _describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.unknown)
     edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.unknown)
     return Dataset(
@@ -141,8 +163,18 @@ def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableO
         user_attributes=about_users.attributes,
         item_relations=edges,
         item_titles=about_items.titles,
-        notes=(*notes, *said, *about_items.notes, *about_users.notes, *edge_notes),
+        notes=(*notes, *said, *replaced, *about_items.notes, *about_users.notes, *edge_notes, *change_notes),
+        item_changes=changes,
     )
+
+
+def _without_changing(table: Table | None, changes: Collection[str]) -> tuple[Table | None, list[str]]:
+    """The items without columns of which it is known how they changed: what an items table says is of one time."""
+    both = [] if table is None else [name for name in table.frame.columns if name in changes]
+    if table is None or not both:
+        return table, []
+    notes = [f"{table.label}: column '{name}' is not used, {CHANGES} says how it changed" for name in both]
+    return replace(table, frame=table.frame.drop(both)), notes
 
 
 def _prepared(tables: Mapping[str, Table], kept: Mapping[str, Collection[str]]) -> tuple[dict[str, Table], list[str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.data.id_map import IdMap
 from attrformer.data.options import Duplicates
 from attrformer.data.sequences import Sequences
+from attrformer.errors import DataError
 from attrformer.paths import folder_path
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ class Dataset:
         item_titles: text shown for each item instead of its id, where the data have one.
         notes: sentences that say what was inferred and what was left out, for the user to read.
         frame_library: library of the tables it was made of, in which results come back ("polars", "pandas", "pyarrow").
+        item_changes: attributes of items that change in time, by name; none of them is in `item_attributes`.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Dataset:
     item_titles: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     frame_library: str = "polars"
+    item_changes: dict[str, ChangingAttribute] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """What a notebook shows: sizes, and the columns that models can read."""
@@ -73,6 +79,7 @@ class Dataset:
             "items": [f"{name} ({attribute.described()})" for name, attribute in self.item_attributes.items()],
             "users": [f"{name} ({attribute.described()})" for name, attribute in self.user_attributes.items()],
             "item_relations": [f"{name} ({len(edges.source):,} edges)" for name, edges in self.item_relations.items()],
+            "item_changes": [f"{name} ({changes.described()})" for name, changes in self.item_changes.items()],
         }
         lines = [f"\n  {table}: {', '.join(found)}" for table, found in columns.items() if found]
         sizes = f"{self.user_count:,} users, {self.item_count:,} items, {len(self.sequences.items):,} interactions"
@@ -88,6 +95,31 @@ class Dataset:
         """Number of items in the catalogue."""
         return len(self.item_ids)
 
+    def item_values_at(self, column: str, time: int | datetime | None = None) -> Attribute:
+        """The value that every item has in a column at a time.
+
+        Args:
+            column: of the items' table, whose values are always the same, or of the table of changes.
+            time: seconds since 1970, or a datetime (UTC where it has no zone); a change at that very time is known.
+                None: the latest values.
+
+        Returns:
+            One row for each item, missing before an item's first change.
+
+        Raises:
+            DataError: there is no such column.
+        """
+        if column in self.item_attributes:
+            return self.item_attributes[column]
+        if column not in self.item_changes:
+            known = ", ".join([*self.item_attributes, *self.item_changes]) or "none"
+            raise DataError(
+                "no attribute of items has that name", fix=f"Use one of: {known}", source=self.name, column=column
+            )
+        if isinstance(time, datetime):
+            time = math.floor((time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp())
+        return self.item_changes[column].at(time)
+
     # The functions below live in files that need this class, hence the imports inside.
 
     @classmethod
@@ -97,6 +129,7 @@ class Dataset:
         items: Any = None,
         users: Any = None,
         item_relations: Any = None,
+        item_changes: Any = None,
         *,
         name: str = "dataset",
         columns: Mapping[str, str] | None = None,
@@ -106,7 +139,7 @@ class Dataset:
         unknown: Literal["error", "drop"] = "drop",
         duplicates: Duplicates | None = None,
     ) -> Dataset:
-        """A dataset from up to four tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
+        """A dataset from up to five tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
 
         A table gives the same dataset in whatever library or file it comes. Index columns of frame libraries, and
         columns that are computed from the interactions by their name (`average_rating`, `sales_rank`), are not read.
@@ -117,6 +150,8 @@ class Dataset:
             items: `item_id`, optionally `title`; every other column becomes an attribute.
             users: `user_id`; every other column becomes an attribute.
             item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
+            item_changes: `item_id`, `timestamp`, `column`, `value`: from that time on the item has that value in that
+                column, until the next change (docs/changing-attributes.md).
             name: what protocol lines call the data.
             columns: canonical column name to the user's own.
             kinds: attribute to "categorical", "multi", "numeric" or "time", where inference is not wanted; "ignore"
@@ -144,6 +179,7 @@ class Dataset:
             items,
             users,
             item_relations,
+            item_changes,
             name=name,
             columns=columns,
             kinds=kinds,
@@ -167,7 +203,7 @@ class Dataset:
         duplicates: Duplicates | None = None,
         encoding: str = "utf-8",
     ) -> Dataset:
-        """A dataset from a folder with `interactions` and, where there are any, `items`, `users` and `item_relations`.
+        """A dataset from a folder with `interactions` and, where there are any, the other tables of `from_frames`.
 
         Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of
         one table the parquet file is read. A `dataset.json`, which `save` writes, may hold "name", "columns",
@@ -213,7 +249,7 @@ class Dataset:
         )
 
     def save(self, folder: Path | str) -> Path:
-        """Writes the dataset as four parquet tables and a `dataset.json`, from which `load` makes an equal one.
+        """Writes the dataset as five parquet tables and a `dataset.json`, from which `load` makes an equal one.
 
         Args:
             folder: created where needed; files of the same names are replaced, all at once.
@@ -235,6 +271,7 @@ class Dataset:
         items: Any = None,
         users: Any = None,
         item_relations: Any = None,
+        item_changes: Any = None,
         *,
         shuffled: bool = False,
     ) -> CheckReport:
@@ -245,6 +282,7 @@ class Dataset:
             items: the table of items that it was made of, for the same.
             users: the table of users that it was made of, for the same.
             item_relations: the table of edges between items that it was made of, for the same.
+            item_changes: the table of changes of items that it was made of, for the same.
             shuffled: whether `shuffle_same_time` was applied.
 
         Returns:
@@ -256,5 +294,5 @@ class Dataset:
         from attrformer.data.check import check_frames
         from attrformer.data.construct import TABLE_NAMES
 
-        given = zip(TABLE_NAMES, (interactions, items, users, item_relations), strict=True)
+        given = zip(TABLE_NAMES, (interactions, items, users, item_relations, item_changes), strict=True)
         return check_frames(self, dict(given), shuffled=shuffled)

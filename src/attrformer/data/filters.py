@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from attrformer.csr import offsets_of
 from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.data.dataset import Dataset, Edges
 from attrformer.data.id_map import IdMap
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
@@ -106,6 +107,7 @@ def _subset(dataset: Dataset, users: NDArray[np.bool_], items: NDArray[np.bool_]
         item_attributes=_take(dataset.item_attributes, item_rows),
         user_attributes=_take(dataset.user_attributes, user_rows),
         item_relations=_edges_within(dataset.item_relations, items, recoded),
+        item_changes=_take_changes(dataset.item_changes, item_rows),
         item_titles=None if dataset.item_titles is None else tuple(dataset.item_titles[row] for row in item_rows),
     )
     return replace(smaller, notes=(*dataset.notes, *_dropped(dataset, smaller, by)))
@@ -124,6 +126,7 @@ def _dropped(before: Dataset, after: Dataset, by: str) -> tuple[str, ...]:
         for old, new in (
             (before.item_attributes, after.item_attributes),
             (before.user_attributes, after.user_attributes),
+            (before.item_changes, after.item_changes),
         )
         for name in old
         if name not in new
@@ -138,6 +141,21 @@ def _edge_count(dataset: Dataset) -> int:
 def _take(attributes: dict[str, Attribute], rows: NDArray[np.int64]) -> dict[str, Attribute]:
     taken = {name: _without_unused(attribute.take(rows)) for name, attribute in attributes.items()}
     return {name: attribute for name, attribute in taken.items() if _says_anything(attribute)}
+
+
+def _take_changes(attributes: dict[str, ChangingAttribute], rows: NDArray[np.int64]) -> dict[str, ChangingAttribute]:
+    found = {}
+    for name, attribute in attributes.items():
+        taken = attribute.take(rows)
+        used, codes = np.unique(taken.codes, return_inverse=True)
+        if taken.vocabulary:
+            # Missing values have the code -1 and no place in the vocabulary.
+            missing = int((used < 0).sum())
+            vocabulary = tuple(taken.vocabulary[code] for code in used[missing:])
+            taken = replace(taken, codes=(codes - missing).astype(np.int32), vocabulary=vocabulary)
+        if len(taken.times):
+            found[name] = taken
+    return found
 
 
 def _without_unused(attribute: Attribute) -> Attribute:

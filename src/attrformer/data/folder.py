@@ -48,7 +48,7 @@ def load_dataset(
     duplicates: Duplicates | None = None,
     encoding: str = "utf-8",
 ) -> Dataset:
-    """A dataset from a folder with `interactions` and, where there are any, `items`, `users` and `item_relations`.
+    """A dataset from a folder with `interactions` and, where there are any, the other tables of `TABLE_NAMES`.
 
     Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of
     one table the parquet file is read. A `dataset.json`, which `save_dataset` writes, may hold "name", "columns",

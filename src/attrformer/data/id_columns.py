@@ -16,7 +16,13 @@ from attrformer.data.text_columns import WHOLE, is_whole
 
 _PLACES: Final = {
     "user": (("interactions", USER), ("users", USER)),
-    "item": (("interactions", ITEM), ("items", ITEM), ("item_relations", SOURCE_ITEM), ("item_relations", TARGET_ITEM)),
+    "item": (
+        ("interactions", ITEM),
+        ("items", ITEM),
+        ("item_relations", SOURCE_ITEM),
+        ("item_relations", TARGET_ITEM),
+        ("item_changes", ITEM),
+    ),
 }
 _ROUNDED: Final = r"^[1-9][.,][0-9]+E\+[0-9]{2}$"
 _FEW_ODD: Final = 0.5

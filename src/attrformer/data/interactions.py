@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.csr import offsets_of
 from attrformer.columns import COUNT, ITEM, TIMESTAMP, USER
+from attrformer.csr import offsets_of
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.duplicates import COUNTED, find_repeats

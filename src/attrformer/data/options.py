@@ -14,7 +14,8 @@ IGNORE: Final = "ignore"
 """Declared in place of a kind: the column is not read."""
 
 INTERACTIONS: Final = "interactions"
-OWNERS: Final = ("items", "users", INTERACTIONS)
+CHANGES: Final = "item_changes"
+OWNERS: Final = ("items", "users", INTERACTIONS, CHANGES)
 """Tables whose columns can be declared."""
 
 _EXAMPLES: Final = {
@@ -22,7 +23,7 @@ _EXAMPLES: Final = {
     "kinds": "{'year': 'numeric'}",
     "separators": "{'genres': ', '}",
 }
-_ROLES: Final = {"items": (ITEM, TITLE), "users": (USER,), INTERACTIONS: (USER, ITEM, TIMESTAMP)}
+_ROLES: Final = {"items": (ITEM, TITLE), "users": (USER,), INTERACTIONS: (USER, ITEM, TIMESTAMP), CHANGES: ()}
 
 Duplicates = Literal["keep", "drop", "count"]
 ColumnsOf = Mapping[str, Collection[str]]
@@ -96,7 +97,7 @@ class TableOptions:
             DataError: a separator is given for a column that is not there.
             ConfigurationError: the column is declared to be something else than multi-valued.
         """
-        owners = {name: columns for name, columns in present.items() if name != INTERACTIONS}
+        owners = {name: columns for name, columns in present.items() if name not in (INTERACTIONS, CHANGES)}
         kinds = self.declared(table, present)
         found = {}
         for key, column in _columns(self.separators, "separators", table, owners):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.csr import offsets_of
 from attrformer.columns import TIMESTAMP
+from attrformer.csr import offsets_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)

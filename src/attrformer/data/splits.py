@@ -10,8 +10,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.csr import offsets_of
 from attrformer.columns import TIMESTAMP
+from attrformer.csr import offsets_of
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.targets import Targets as Targets

@@ -8,17 +8,29 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from attrformer.columns import ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
+from attrformer.columns import (
+    CHANGED,
+    ITEM,
+    RELATION,
+    SOURCE_ITEM,
+    TARGET_ITEM,
+    TIMESTAMP,
+    TITLE,
+    USER,
+    VALUE,
+    WEIGHT,
+)
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.data.dataset import Dataset
 from attrformer.data.folder import DESCRIPTION
 from attrformer.data.id_map import IdMap
+from attrformer.data.options import CHANGES
 from attrformer.folders import files_together
 from attrformer.locks import locked_folder
 
 
 def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
-    """Writes a dataset as four parquet tables and a `dataset.json`, from which `load_dataset` makes an equal one.
+    """Writes a dataset as five parquet tables and a `dataset.json`, from which `load_dataset` makes an equal one.
 
     Args:
         dataset: what to write.
@@ -40,7 +52,8 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
             for table, attributes in (("items", dataset.item_attributes), ("users", dataset.user_attributes))
             for name, attribute in attributes.items()
         }
-        | {f"interactions.{name}": AttributeKind.NUMERIC.value for name in dataset.sequences.behaviours},
+        | {f"interactions.{name}": AttributeKind.NUMERIC.value for name in dataset.sequences.behaviours}
+        | {f"{CHANGES}.{name}": changes.kind.value for name, changes in dataset.item_changes.items()},
         "duplicates": "keep",
         "notes": list(dataset.notes),
     }
@@ -52,6 +65,7 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
         "items": items,
         "users": described_frame(USER, dataset.user_ids, dataset.user_attributes),
         "item_relations": _edges_frame(dataset),
+        CHANGES: _changes_frame(dataset),
     }
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
     with locked_folder(folder), files_together(folder) as staged:
@@ -121,4 +135,24 @@ def _edges_frame(dataset: Dataset) -> pl.DataFrame:
         .select(*empty)
         for name, edges in dataset.item_relations.items()
     ]
+    return pl.concat([pl.DataFrame(schema=empty), *parts])
+
+
+def _changes_frame(dataset: Dataset) -> pl.DataFrame:
+    ids = dataset.item_ids
+    empty: dict[str, pl.DataType | type[pl.DataType]] = {
+        ITEM: ids.values.dtype,
+        TIMESTAMP: pl.Int64,
+        CHANGED: pl.String,
+        VALUE: pl.String,
+    }
+    parts = []
+    for name, changes in dataset.item_changes.items():
+        if changes.kind is AttributeKind.NUMERIC:
+            values = pl.Series(changes.numbers).fill_nan(None).cast(pl.String)
+        else:
+            codes = pl.Series(changes.codes)
+            values = pl.Series(changes.vocabulary, dtype=pl.String).gather(codes.set(codes < 0, None))
+        columns = {ITEM: ids.decode(changes.items), TIMESTAMP: changes.times, VALUE: values}
+        parts.append(pl.DataFrame(columns).with_columns(pl.lit(name).alias(CHANGED)).select(*empty))
     return pl.concat([pl.DataFrame(schema=empty), *parts])

@@ -54,8 +54,15 @@ def read_times(values: pl.Series, *, source: str, missing: bool = False) -> tupl
     return found.seconds, found.order
 
 
-def times_of(values: pl.Series, *, source: str, missing: bool = False) -> Times:
-    """What `read_times` gives, and what the column holds; arguments and errors as there."""
+def times_of(values: pl.Series, *, source: str, missing: bool = False, up: bool = False) -> Times:
+    """What `read_times` gives, and what the column holds; arguments and errors as there.
+
+    Args:
+        values: as for `read_times`.
+        source: as for `read_times`.
+        missing: as for `read_times`.
+        up: whether a part of a second counts as a whole one, so that nothing seems to be known before its time.
+    """
 
     def fail(problem: str, row: int) -> DataError:
         return DataError(problem, fix=_FIX, source=source, column=values.name, row=row)
@@ -67,7 +74,7 @@ def times_of(values: pl.Series, *, source: str, missing: bool = False) -> Times:
         row = int(np.flatnonzero(gaps)[0])
         raise fail("the time is missing" if values[row] is None else f"'{values[row]}' is not a time", row)
     known = numbers.fill_null(0).to_numpy()
-    seconds = np.floor_divide(known, factor).astype(np.float64)
+    seconds = (-np.floor_divide(-known, factor) if up else np.floor_divide(known, factor)).astype(np.float64)
     far = np.flatnonzero(np.abs(seconds) > _YEAR_9999)
     if len(far):
         raise fail(f"the time is not between the years -5000 and 9999 ({values[int(far[0])]})", int(far[0]))

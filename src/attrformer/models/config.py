@@ -32,6 +32,7 @@ def only(
         cooccurrence_next=off,
         indirect=False,
         item_attributes=relations.item_attributes if items else (),
+        changing_attributes=(),
         # No paper has it; who wants it asks for it.
         id_order=items and relations.id_order is True,
         user_attributes=(),

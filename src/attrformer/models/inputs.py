@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -39,7 +40,11 @@ class InputMaker:
         return np.minimum(contexts.lengths, self._max_length).astype(np.int64)
 
     def latest(
-        self, contexts: Sequences, user_features: dict[str, NDArray[np.int64]], training_users: NDArray[np.int64]
+        self,
+        contexts: Sequences,
+        user_features: dict[str, NDArray[np.int64]],
+        training_users: NDArray[np.int64],
+        as_of: int | None = None,
     ) -> Batch:
         """A batch that asks for the item after each history; relations are those for inference.
 
@@ -47,6 +52,7 @@ class InputMaker:
             contexts: histories, at least one interaction each.
             user_features: int64 `[b]` by attribute name.
             training_users: int64 `[b]`, the training row of each user, -1 for users that were not trained on.
+            as_of: when items have the values of attributes that change, in seconds; None: at the time of each history.
         """
         tails = contexts.tail(self._max_length)
         places = (tails.lengths - 1)[:, None]
@@ -56,7 +62,8 @@ class InputMaker:
             anchors = latest_anchors(tails, np.arange(len(tails)), tails.lengths, index.anchors)
             neighbours = similar.read(similar.align(anchors, training_users), places.shape)
         folds = np.full(len(tails), self._relations.folds, dtype=np.int64)
-        return self.pad(tails, places, folds, user_features, neighbours, training_users)
+        batch = self.pad(tails, places, folds, user_features, neighbours, training_users)
+        return batch if as_of is None else replace(batch, as_of=torch.full_like(batch.folds, as_of))
 
     def pad(
         self,

@@ -24,6 +24,7 @@ def catalogue_scores(
     contexts: Sequences,
     values: dict[str, NDArray[np.int64]],
     precision: torch.dtype = torch.float32,
+    as_of: int | None = None,
 ) -> Tensor:
     """Scores of every item for what comes after each history, float32 `[b, items]`; long histories a few at a time.
 
@@ -34,11 +35,12 @@ def catalogue_scores(
         contexts: their histories, at least one interaction each.
         values: int64 `[b]` codes by user attribute.
         precision: type of the large products.
+        as_of: as for `InputMaker.latest`.
     """
 
     def score(rows: NDArray[np.int64]) -> Tensor:
         codes = {name: of_all[rows] for name, of_all in values.items()}
-        outputs = network(maker.latest(contexts.rows(rows), codes, users[rows]))
+        outputs = network(maker.latest(contexts.rows(rows), codes, users[rows], as_of))
         return score_catalogue(outputs.hidden, outputs.table, outputs.parts, precision=precision).squeeze(1)
 
     return in_pieces(maker.read_lengths(contexts), score)

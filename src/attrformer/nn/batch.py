@@ -58,6 +58,8 @@ class Batch:
         similar_users: of the target positions, or None.
         user_codes: int64 `[b]`, the training user of each history, -1 for people that were not trained on;
             None in training.
+        as_of: int64 `[b]`, seconds at which items have the values of attributes that change; None: at the time of each
+            target position.
     """
 
     items: Tensor
@@ -68,6 +70,7 @@ class Batch:
     levels: dict[str, Tensor] = field(default_factory=dict)
     similar_users: NeighbourBatch | None = None
     user_codes: Tensor | None = None
+    as_of: Tensor | None = None
 
     def at_target_positions(self, values: Tensor) -> Tensor:
         """Values `[b, l, ...]` at the target positions, `[b, t, ...]`."""
@@ -84,6 +87,7 @@ class Batch:
             levels={name: change(levels) for name, levels in self.levels.items()},
             similar_users=None if self.similar_users is None else self.similar_users.map(change),
             user_codes=None if self.user_codes is None else change(self.user_codes),
+            as_of=None if self.as_of is None else change(self.as_of),
         )
 
     def to(self, device: torch.device | str) -> Batch:

@@ -17,6 +17,7 @@ from attrformer.errors import ConfigurationError
 from attrformer.folders import new_folder
 from attrformer.locks import locked_place
 from attrformer.models.attrformer import AttrFormerNetwork
+from attrformer.nn.relations.base import ContributingModule
 from attrformer.onnx.folder import GRAPH, Description, UserAttribute, is_export, write_description
 from attrformer.onnx.graph import ScoringGraph
 from attrformer.onnx.inputs import LEVELS, NEIGHBOURS, USERS
@@ -65,6 +66,12 @@ def _check(fitted: ModelState, folder: Path) -> None:
         raise ConfigurationError(
             f"'{fitted.config.name}' cannot be exported. Models that can be: {', '.join(EXPORTABLE)}."
         )
+    if isinstance(fitted.network, AttrFormerNetwork):
+        for name, module in fitted.network.contributing().items():
+            if type(module).onnx_contribution is ContributingModule.onnx_contribution:
+                raise ConfigurationError(
+                    f"The relation '{name}' has no counterpart in ONNX. Fit a model without it to export that."
+                )
     if fitted.device.type != "cpu":
         raise ConfigurationError(f"The model is on {fitted.device}. Load it with device='cpu' to export it.")
     try:

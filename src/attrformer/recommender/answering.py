@@ -27,6 +27,7 @@ class Answering(FittedModel):
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        as_of: Any = None,
         on_unknown: str = "raise",
     ) -> Any:
         """The best items for known users, for new users with a history, and for new users with attributes only.
@@ -47,6 +48,8 @@ class Answering(FittedModel):
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
+            as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
+                8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
@@ -62,7 +65,7 @@ class Answering(FittedModel):
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates is empty, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
         fitted = self.fitted
         request, choice = query.read(fitted)
         return native_like(ranking.recommend(fitted, request, choice), request.library)
@@ -77,6 +80,7 @@ class Answering(FittedModel):
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        as_of: Any = None,
         on_unknown: str = "raise",
     ) -> tuple[Request, Choice]:
         """The users and the choice of items that `recommend` reads from its arguments, to compute results in blocks.
@@ -93,6 +97,8 @@ class Answering(FittedModel):
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
+            as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
+                8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
@@ -107,7 +113,7 @@ class Answering(FittedModel):
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates is empty, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
         return query.read(self.fitted)
 
     def explain(
@@ -121,6 +127,7 @@ class Answering(FittedModel):
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        as_of: Any = None,
         on_unknown: str = "raise",
     ) -> Any:
         """Why items are ranked as they are: each score as a sum of components, and what stands behind each.
@@ -139,6 +146,8 @@ class Answering(FittedModel):
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
+            as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
+                8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
@@ -157,7 +166,7 @@ class Answering(FittedModel):
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates or items is empty, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
         fitted = self.fitted
         request, choice = query.read(fitted)
         chosen = query.among(fitted, items, "items")

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Any, Final
 
 import numpy as np
+import polars as pl
 
 from attrformer.config import from_dict, variants_of
 from attrformer.data.dataset import Dataset
 from attrformer.data.splits import Split
+from attrformer.data.times import read_times
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.models.config import ModelConfig
 from attrformer.paths import shown
 from attrformer.recommender.config import Config
+
+LATEST_TIME: Final = 253_402_300_799
+"""Seconds since 1970 at the end of the year 9999."""
 
 
 def read_config(given: Any) -> Config:
@@ -60,6 +68,29 @@ def whole_number(value: Any, name: str) -> int:
     if value < 1:
         raise ConfigurationError(f"{name} is {value}. Give 1 or more.")
     return int(value)
+
+
+def point_in_time(value: Any, name: str) -> int:
+    """A time in whole seconds since 1970.
+
+    Args:
+        value: seconds, a datetime (UTC where it has no zone), or ISO 8601 text.
+        name: of the argument, for the error.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)):
+        if abs(int(value)) <= LATEST_TIME:
+            return int(value)
+    elif isinstance(value, datetime):
+        return math.floor((value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp())
+    elif isinstance(value, str):
+        with suppress(DataError):
+            return int(read_times(pl.Series(name, [value]), source=name)[0][0])
+    raise ConfigurationError(
+        f"{name} is {shown(value)}. Give whole seconds since 1970, a datetime, or text such as '2026-01-31T12:00:00'."
+    )
 
 
 def truth_value(value: Any, name: str) -> bool:

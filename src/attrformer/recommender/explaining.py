@@ -90,7 +90,7 @@ def _explain_group(
         scores = sum((part for _, part in parts[1:]), parts[0][1].clone())
         named: Iterator[tuple[str, Tensor]] = iter(parts)
     else:
-        batch, outputs = fitted.outputs(users, group.contexts, values)
+        batch, outputs = fitted.outputs(users, group.contexts, values, request.as_of)
         scores, named = fitted.scores_of(outputs), part_scores(outputs, fitted.precision)
     shown = scores.clone()
     choice.mask(shown, group)

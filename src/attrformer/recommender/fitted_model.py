@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from attrformer.errors import NotFittedError
+from attrformer.errors import ConfigurationError, NotFittedError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.models.config import ModelConfig
 from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
 from attrformer.recommender.arguments import read_config, whole_number
+from attrformer.recommender.changes import with_changes
 from attrformer.recommender.config import Config
 from attrformer.recommender.growth import with_items
 from attrformer.recommender.state import ModelState
@@ -87,7 +88,9 @@ class FittedModel:
         self._fitted = with_items(self.fitted, items)
         return self
 
-    def update(self, interactions: Any, users: Any = None, *, on_known: str = "warn") -> Self:
+    def update(
+        self, interactions: Any = None, users: Any = None, *, item_changes: Any = None, on_known: str = "warn"
+    ) -> Self:
         """Counts new interactions at once in histories, relations and similar users; nothing is learned from them.
 
         Everything that the model knows is counted from then on, also what was held back for validation and test:
@@ -99,6 +102,8 @@ class FittedModel:
                 the catalogue.
             users: a table with `user_id` and a column for each user attribute that the model reads, about new users
                 or known ones, whose values it replaces; new users have none without it.
+            item_changes: a table with `item_id`, `timestamp`, `column` and `value` of what changed in the attributes
+                of items; columns that the model does not read are left out. It may come without interactions.
             on_known: what becomes of interactions that the model has counted before, with the same user, item and
                 time: "warn" and count them again, "count" them, "skip" them, or "raise" an error. Without times
                 nothing tells a repetition from a second delivery; then what a user's rows begin with and the history
@@ -109,13 +114,21 @@ class FittedModel:
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            ConfigurationError: `on_known` has an unknown value.
+            ConfigurationError: `on_known` has an unknown value, users are given without interactions, or changes to a
+                model that reads none.
             DataError: some are known and `on_known` is "raise", a table cannot be used as it is, or a user in `users`
                 has no interaction.
             UnknownIdError: an item is not in the catalogue; `add_items` comes first.
             CheckpointError: the model was saved by a version that did not keep how attributes of users are read.
         """
-        self._fitted = with_interactions(self.fitted, self.config, interactions, users, on_known)
+        fitted = self.fitted
+        if interactions is None and users is not None:
+            raise ConfigurationError("update has users and no interactions. Give both, or item_changes alone.")
+        if item_changes is not None:
+            fitted = with_changes(fitted, item_changes)
+        if interactions is not None or item_changes is None:
+            fitted = with_interactions(fitted, self.config, interactions, users, on_known)
+        self._fitted = fitted
         return self
 
     def relation_strengths(self) -> dict[str, float]:

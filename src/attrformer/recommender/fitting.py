@@ -264,7 +264,9 @@ def fingerprint(dataset: Dataset, split: Split) -> str:
     ]
     arrays += [] if split.train.times is None else [split.train.times]
     arrays += split.train.behaviours.values()
-    for attribute in (*dataset.item_attributes.values(), *dataset.user_attributes.values()):
+    arrays += [changing.times for changing in dataset.item_changes.values()]
+    tables = (dataset.item_attributes, dataset.user_attributes, dataset.item_changes)
+    for attribute in (attribute for table in tables for attribute in table.values()):
         digest.update(repr((attribute.name, attribute.kind.value, attribute.vocabulary)).encode())
         arrays += [attribute.offsets, attribute.codes, attribute.numbers]
     for name, edges in dataset.item_relations.items():

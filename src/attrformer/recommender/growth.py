@@ -54,7 +54,7 @@ def with_items(fitted: ModelState, frame: Any) -> ModelState:
 
 def _require_attributes(fitted: ModelState) -> None:
     learned = next(fitted.network.parameters(), None) is not None
-    if not fitted.relations.features:
+    if not fitted.relations.features and not fitted.relations.changing_columns:
         why = "reads no attribute of items"
     elif learned and not isinstance(fitted.network, AttrFormerNetwork):
         why = "learns every item for itself"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.recommender.arguments import point_in_time
 from attrformer.recommender.ranking import Choice
 from attrformer.recommender.requests import Request, read_request
 from attrformer.recommender.state import ModelState
@@ -27,6 +28,8 @@ class Query:
         candidates: external ids of the items to choose from; the whole catalogue where None.
         exclude: external ids of items never to recommend.
         on_unknown: what to do with unknown ids and attribute values: "raise", "warn" or "skip".
+        as_of: when items have the values of attributes that change: seconds since 1970, a datetime or ISO 8601 text;
+            the time of the last interaction of each history where None.
     """
 
     users: Any = None
@@ -37,6 +40,7 @@ class Query:
     candidates: Any = None
     exclude: Any = None
     on_unknown: str = "raise"
+    as_of: Any = None
 
     def read(self, fitted: ModelState) -> tuple[Request, Choice]:
         """The users and the choice of items, in codes of the model.
@@ -50,7 +54,9 @@ class Query:
             ConfigurationError: an argument has a value that cannot be used.
         """
         unknown = OnUnknown(self.on_unknown)
+        as_of = None if self.as_of is None else point_in_time(self.as_of, "as_of")
         request = read_request(fitted, self.users, self.histories, self.user_attributes, unknown)
+        request = request if as_of is None else replace(request, as_of=as_of)
         chosen, excluded = self.among(fitted, self.candidates, "candidates"), None
         if self.exclude is not None:
             codes = unknown.known(fitted.knowledge.item_ids, id_series(self.exclude, "exclude"), "exclude", CATALOGUE)

@@ -123,7 +123,7 @@ def scores_of(fitted: ModelState, request: Request, group: Group) -> Tensor:
     values = request.values_at(fitted, group.places)
     if group.contexts is None:
         return popularity_scores(fitted, len(group.places), values)
-    return fitted.score(request.users[group.places], group.contexts, values)
+    return fitted.score(request.users[group.places], group.contexts, values, request.as_of)
 
 
 def answers(

@@ -53,6 +53,7 @@ class Request:
         histories: the histories that came with the request.
         values: int64 `[n]` codes by user attribute; None for what the model knows of the users.
         library: frame library of the answer.
+        as_of: when items have the values of attributes that change, in seconds; None: at the time of each history.
     """
 
     names: pl.Series
@@ -62,6 +63,7 @@ class Request:
     histories: Sequences
     values: dict[str, Codes] | None
     library: str
+    as_of: int | None = None
 
     def __len__(self) -> int:
         return len(self.users)

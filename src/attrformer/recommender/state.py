@@ -98,7 +98,11 @@ class ModelState:
 
     @torch.no_grad()
     def outputs(
-        self, users: NDArray[np.int64], contexts: Sequences, values: dict[str, NDArray[np.int64]] | None = None
+        self,
+        users: NDArray[np.int64],
+        contexts: Sequences,
+        values: dict[str, NDArray[np.int64]] | None = None,
+        as_of: int | None = None,
     ) -> tuple[Batch, Outputs]:
         """What the network says after each history.
 
@@ -106,8 +110,9 @@ class ModelState:
             users: int64 `[b]`, user codes, -1 for people the model does not know.
             contexts: their histories, at least one interaction each, in item codes of the model.
             values: int64 `[b]` codes by user attribute, where they are not those that the model knows of the users.
+            as_of: when items have the values of attributes that change, in seconds; None: at the time of each history.
         """
-        batch = self._maker.latest(contexts, self.user_values(users) if values is None else values, users)
+        batch = self._maker.latest(contexts, self.user_values(users) if values is None else values, users, as_of)
         return batch, self._ready(batch)
 
     def user_values(self, users: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
@@ -124,11 +129,15 @@ class ModelState:
         return codes
 
     def score(
-        self, users: NDArray[np.int64], contexts: Sequences, values: dict[str, NDArray[np.int64]] | None = None
+        self,
+        users: NDArray[np.int64],
+        contexts: Sequences,
+        values: dict[str, NDArray[np.int64]] | None = None,
+        as_of: int | None = None,
     ) -> Tensor:
         """Scores of every item, float32 `[b, items]`; arguments as for `outputs`."""
         codes = self.user_values(users) if values is None else values
-        return catalogue_scores(self._ready, self._maker, users, contexts, codes, self.precision)
+        return catalogue_scores(self._ready, self._maker, users, contexts, codes, self.precision, as_of)
 
     def pieces(self, contexts: Sequences, most: int) -> Iterator[NDArray[np.int64]]:
         """Rows of histories that `outputs` can read together, most of them at a time; every row is in one piece."""

@@ -111,7 +111,7 @@ def unfinished_folder(out: Path) -> Path:
 
 def fingerprint(fitted: ModelState, request: Request, choice: Choice, save_every: int) -> str:
     """A text that differs where anything differs that an answer depends on."""
-    asked = (save_every, choice.k, choice.hide_seen, request.names.dtype, to_dict(fitted.config))
+    asked = (save_every, choice.k, choice.hide_seen, request.as_of, request.names.dtype, to_dict(fitted.config))
     digest = hashlib.sha256(repr(asked).encode())
 
     def add(array: NDArray[Any] | None) -> None:

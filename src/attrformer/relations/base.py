@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute
+from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.data.dataset import Edges
 from attrformer.data.id_map import IdMap
 from attrformer.data.sequences import Sequences
@@ -46,6 +47,7 @@ class Sources:
         folds: int64 `[users]`, the fold of each user. What a user is taught by must be counted without the user's fold.
         top_k: entries that rows between items keep; None where the catalogue is small enough for whole rows.
         check_numbering: raises a `ConfigurationError` where the order of item ids tells whose an item is.
+        item_changes: attributes of items that change in time, by name.
     """
 
     item_ids: IdMap
@@ -57,6 +59,7 @@ class Sources:
     folds: NDArray[np.int64]
     top_k: int | None
     check_numbering: Callable[[], object] = field(default=lambda: None)
+    item_changes: Mapping[str, ChangingAttribute] = field(default_factory=dict)
 
     @property
     def n_items(self) -> int:
@@ -144,6 +147,11 @@ class Relation:
         """Columns of the items' table that new items must bring, and how each is read; None where that is not known."""
         return {}
 
+    @property
+    def changing_columns(self) -> Mapping[str, AttributeEncoder]:
+        """Columns of the table of changes that it is made of, and how the values of each are read."""
+        return {}
+
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> Iterable[Relation]:
         """Makes the relations of this kind that the options ask for.
@@ -168,6 +176,14 @@ class Relation:
 
     def updated(self, update: Update) -> Self:
         """The same relation with all that is counted in what users did counted anew, for inference."""
+        return self
+
+    def with_changes(self, changes: Mapping[str, ChangingAttribute]) -> Self:
+        """The same relation with further changes of items; one at the time of a known one takes its place.
+
+        Args:
+            changes: by column, for the whole catalogue.
+        """
         return self
 
     def row(self, key: int) -> NDArray[np.float32]:

@@ -71,6 +71,7 @@ def sources_of(dataset: Dataset, train: Sequences, config: RelationsConfig, seed
         folds=assign_folds(len(train), config.folds, seed),
         top_k=config.kept_entries(dataset.item_count),
         check_numbering=lambda: checked_numbering(dataset),
+        item_changes=dataset.item_changes,
     )
 
 

@@ -84,6 +84,9 @@ class RelationsConfig(Options):
     item_attributes: tuple[str, ...] | None = field(
         default=None, metadata={"help": "item attributes that become relations; null: all"}
     )
+    changing_attributes: tuple[str, ...] | None = field(
+        default=None, metadata={"help": "item attributes that change in time that become relations; null: all"}
+    )
     id_order: bool | None = field(
         default=False,
         metadata={

@@ -9,6 +9,7 @@ from typing import Any, Final
 from attrformer.config import add_variant, name_of, open_family
 from attrformer.errors import ConfigurationError
 from attrformer.relations.base import Relation
+from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.relations.config import ADVICE, RelationOptions
 from attrformer.relations.cooccurrence import CooccurrenceRelation
 from attrformer.relations.edges import EdgeRelation
@@ -28,6 +29,7 @@ BUILT_IN: Final[tuple[type[Relation], ...]] = (
     IndirectRelation,
     EdgeRelation,
     ItemAttributeRelation,
+    ChangingAttributeRelation,
     IdOrderRelation,
     UserAttributeRelation,
     TimeBucketRelation,

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.base import NewItems, Relation, Update
 from attrformer.relations.item_attribute import ItemAttributeRelation
@@ -148,6 +149,19 @@ class RelationSet(Mapping[str, Relation]):
             popularity=np.pad(self.popularity, (0, len(new))),
             relations=tuple(relation.with_items(new) for relation in self.relations),
         )
+
+    @cached_property
+    def changing_columns(self) -> dict[str, AttributeEncoder]:
+        """Columns of tables of changes that are read, and how the values of each are."""
+        return {column: how for relation in self.relations for column, how in relation.changing_columns.items()}
+
+    def with_changes(self, changes: Mapping[str, ChangingAttribute]) -> RelationSet:
+        """Relations with further changes of items.
+
+        Args:
+            changes: by column, for the whole catalogue.
+        """
+        return replace(self, relations=tuple(relation.with_changes(changes) for relation in self.relations))
 
     def updated(self, update: Update) -> RelationSet:
         """Relations for inference, with all that is counted in what users did counted anew.

@@ -57,6 +57,20 @@ def paired(attribute: str, own: str, other: str, title: str) -> str:
     return f"{name[:1].upper()}{name[1:]} {spoken_value(other)} goes with {spoken_value(own)} of {quoted(title)}"
 
 
+def shared_then(attribute: str, value: str, title: str) -> str:
+    """The item has the value of an attribute that another one had when it was taken."""
+    if is_range(value):
+        return f"About the same {spoken(attribute)} as {quoted(title)} had when it was taken: {spoken_value(value)}"
+    return f"Same {spoken(attribute)} as {quoted(title)} had when it was taken: {value}"
+
+
+def paired_then(attribute: str, own: str, other: str, title: str) -> str:
+    """The value of the item goes with another value, which an item of the history had when it was taken."""
+    name = spoken(attribute)
+    said = f"{name[:1].upper()}{name[1:]} {spoken_value(other)} goes with {spoken_value(own)}"
+    return f"{said}, which {quoted(title)} had when it was taken"
+
+
 def preferred(attribute: str, value: str, lift: float) -> str:
     """People with a value of an attribute have the item more or less often than everybody."""
     times = f"{lift:.1f}" if lift < 10 else f"{lift:.0f}"

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attrformer.nn.changing_values import ChangingContribution
 from attrformer.nn.contributions import (
     Contribution,
     ContributionInputs,
@@ -165,6 +166,25 @@ class CompiledGroups:
         torch.index_select(torch.from_numpy(self.values), 0, torch.from_numpy(self.of_item), out=torch.from_numpy(out))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledState:
+    """What is added to items by the value that each has at the time of this history; other histories have other groups.
+
+    Args:
+        groups: of this history.
+    """
+
+    groups: CompiledGroups
+
+    def at(self, items: Codes) -> Values:
+        """See `CompiledContribution.at`."""
+        return self.groups.at(items)
+
+    def add_to(self, total: Values, spare: Values) -> None:
+        """See `CompiledContribution.add_to`."""
+        self.groups.add_to(total, spare)
+
+
 def compiled_contributions(
     parts: list[tuple[Contribution, ContributionInputs]], row: int
 ) -> list[CompiledContribution]:
@@ -196,6 +216,9 @@ def _compiled(part: Contribution, inputs: ContributionInputs, row: int) -> Compi
         return CompiledGroups.of(evidence, _array(part.groups.of_item), gate)
     if isinstance(part, OffsetContribution):
         return CompiledGroups(weights * np.float32(gate), _array(part.of_item))
+    if isinstance(part, ChangingContribution):
+        evidence = np.append(weights, np.float32(0))
+        return CompiledState(CompiledGroups.of(evidence, _array(part.codes(slice(row, row + 1)))[0, 0], gate))
     only = slice(row, row + 1)
     items, spoken = part.block(only, inputs.block(only)).spoken()
     values = _array(spoken)[0, 0]

@@ -27,7 +27,7 @@ from attrformer.retrieval import finding
 from attrformer.retrieval.compiled import compiled_contributions
 from attrformer.retrieval.content import ContentGraph
 from attrformer.retrieval.memory import Memory
-from attrformer.retrieval.options import IndexOptions
+from attrformer.retrieval.options import IndexOptions, wants_graph
 from attrformer.retrieval.pruning import pruned
 from attrformer.retrieval.storage import fingerprint, load_index, save_index
 
@@ -93,7 +93,7 @@ class Index:
         """
         options = IndexOptions() if options is None else options
         fitted = _checked(model.fitted)
-        if not _wants_graph(fitted, options):
+        if not wants_graph(fitted, options):
             return cls(model, options, None)
         table = _anybody(fitted).table.detach().numpy()
         return cls(model, options, ContentGraph.build(table, options, threads, progress))
@@ -108,6 +108,7 @@ class Index:
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        as_of: Any = None,
         on_unknown: str = "raise",
     ) -> Any:
         """The best items for each user, as `Recommender.recommend` returns them, found with the index.
@@ -126,6 +127,8 @@ class Index:
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
+            as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
+                8601 text; at that of the last interaction of each history where None.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.
@@ -141,7 +144,7 @@ class Index:
             ConfigurationError: histories without names are given together with users, an attribute is none of this
                 model, candidates is empty, or another option has a value that cannot be used.
         """
-        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown)
+        query = Query(users, histories, user_attributes, k, hide_seen, candidates, exclude, on_unknown, as_of)
         fitted = self._current()
         request, choice = query.read(fitted)
         if self._graph is None:
@@ -152,7 +155,12 @@ class Index:
         return native_like(found, request.library)
 
     def search_codes(
-        self, users: Codes, contexts: Sequences, choice: Choice, values: dict[str, Codes] | None = None
+        self,
+        users: Codes,
+        contexts: Sequences,
+        choice: Choice,
+        values: dict[str, Codes] | None = None,
+        as_of: int | None = None,
     ) -> list[tuple[Codes, NDArray[np.float32]]]:
         """The same for histories in codes of the model.
 
@@ -161,6 +169,7 @@ class Index:
             contexts: their histories, at least one interaction each.
             choice: what may be recommended.
             values: int64 `[b]` codes by user attribute, where they are not those that the model has of the users.
+            as_of: when items have the values of attributes that change, in seconds; None: at the time of each.
 
         Returns:
             For each history item codes and scores, best first.
@@ -170,7 +179,7 @@ class Index:
         """
         self._current()
         with torch.inference_mode():
-            _, outputs = self._fitted.outputs(users, contexts, values)
+            _, outputs = self._fitted.outputs(users, contexts, values, as_of)
         hidden, table = outputs.hidden[:, 0].numpy(), outputs.table.detach().numpy()
         wanted = max(self.options.content, 2 * choice.k)
         named: list[Future[Codes] | None] = [None] * len(users)
@@ -254,7 +263,7 @@ class Index:
     def _group(self, request: Request, group: Group, choice: Choice) -> list[tuple[Codes, NDArray[np.float32]]]:
         if group.contexts is not None:
             values = request.values_at(self._fitted, group.places)
-            return self.search_codes(request.users[group.places], group.contexts, choice, values)
+            return self.search_codes(request.users[group.places], group.contexts, choice, values, request.as_of)
         scores = ranking.scores_of(self._fitted, request, group)
         choice.mask(scores, group)
         rows, items = ranking.best_items(scores, choice.k)
@@ -273,17 +282,6 @@ def _checked(fitted: ModelState) -> ModelState:
     if fitted.device.type != "cpu":
         raise ConfigurationError(f"The model is on {fitted.device}. Load it with device='cpu' to search by an index.")
     return fitted
-
-
-def _wants_graph(fitted: ModelState, options: IndexOptions) -> bool:
-    learned = any(True for _ in fitted.network.parameters())
-    if options.method == "approximate" and not learned:
-        raise ConfigurationError(
-            f"'{fitted.config.name}' learns no item vectors, so that nothing can be indexed. Use method=exact."
-        )
-    if options.method == "auto":
-        return learned and fitted.relations.n_items > options.exact_items
-    return options.method == "approximate"
 
 
 def _anybody(fitted: ModelState) -> Outputs:

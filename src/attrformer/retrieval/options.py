@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attrformer.config import Options
-from attrformer.errors import require
+from attrformer.errors import ConfigurationError, require
+from attrformer.recommender.state import ModelState
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,23 @@ class IndexOptions(Options):
         require(self.exact_items >= 0, "exact_items", self.exact_items, "0 or more")
         for name, least in (("content", 1), ("connectivity", 2), ("expansion_add", 1)):
             require(getattr(self, name) >= least, name, getattr(self, name), f"{least} or more")
+
+
+def wants_graph(fitted: ModelState, options: IndexOptions) -> bool:
+    """Whether the catalogue is searched by a graph over its item vectors.
+
+    Args:
+        fitted: the model.
+        options: how items are found.
+
+    Raises:
+        ConfigurationError: the options ask for a graph, and the model has no item vectors.
+    """
+    learned = any(True for _ in fitted.network.parameters())
+    if options.method == "approximate" and not learned:
+        raise ConfigurationError(
+            f"'{fitted.config.name}' learns no item vectors, so that nothing can be indexed. Use method=exact."
+        )
+    if options.method == "auto":
+        return learned and fitted.relations.n_items > options.exact_items
+    return options.method == "approximate"

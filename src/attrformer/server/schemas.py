@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
+from attrformer.recommender.arguments import LATEST_TIME
 from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K
 
 _I64 = 2**63
@@ -66,6 +67,11 @@ class Whom(Body):
     )
     exclude: Annotated[list[Id], Field(min_length=1, max_length=MOST_CHOSEN)] | None = Field(
         None, description="Items never to give."
+    )
+    as_of: Annotated[StrictInt, Field(ge=-LATEST_TIME, le=LATEST_TIME)] | None = Field(
+        None,
+        description="Seconds since 1970 at which items have the values of attributes that change; the time of the last "
+        "interaction of each history where not given.",
     )
     on_unknown: Literal["raise", "warn", "skip"] = Field(
         "raise", description="What becomes of ids that the model does not know: 404, a warning in the answer, nothing."

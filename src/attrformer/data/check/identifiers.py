@@ -12,8 +12,8 @@ from attrformer.columns import ITEM, USER
 from attrformer.data.check.report import Finding, Severity
 from attrformer.data.check.subject import Subject
 from attrformer.data.check.text import percent
-from attrformer.data.id_numbering import FIRST_APPEARANCE, NO_KIND, id_numbering
 from attrformer.data.id_map import IdMap
+from attrformer.data.id_numbering import FIRST_APPEARANCE, NO_KIND, id_numbering
 
 NOBODY: Final = frozenset(
     {"", "-", "?", "0", "-1", "nan", "none", "null", "na", "n/a", "nil", "undefined", "unknown", "guest", "anonymous"}

@@ -18,8 +18,8 @@ from attrformer.data.check.uses import column_uses
 from attrformer.data.construct import dataset_of_tables
 from attrformer.data.dataset import Dataset
 from attrformer.data.folder import dataset_of_folder, folder_options, folder_tables, is_dataset_folder
-from attrformer.data.options import TableOptions
 from attrformer.data.formats import detect, read_raw
+from attrformer.data.options import TableOptions
 from attrformer.data.table_files import ending_of, parts_of
 from attrformer.data.tables import Table, open_table
 from attrformer.errors import DataError

@@ -83,7 +83,7 @@ class ColumnUse:
     """What a column is used as.
 
     Args:
-        table: "interactions", "items", "users" or "item_relations".
+        table: "interactions", "items", "users", "item_relations" or "item_changes".
         column: its name.
         used_as: such as "item attribute, categorical", or "not used" with the reason.
         values: how many different values it has; None where they are not counted.

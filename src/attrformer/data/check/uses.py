@@ -9,10 +9,23 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from attrformer.columns import EDGE_RANK, ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER, WEIGHT
+from attrformer.columns import (
+    CHANGED,
+    EDGE_RANK,
+    ITEM,
+    RELATION,
+    SOURCE_ITEM,
+    TARGET_ITEM,
+    TIMESTAMP,
+    TITLE,
+    USER,
+    VALUE,
+    WEIGHT,
+)
 from attrformer.data.attributes import Attribute
 from attrformer.data.check.report import ColumnUse
 from attrformer.data.dataset import Dataset
+from attrformer.data.options import CHANGES
 from attrformer.data.tables import Table
 
 _NOTE: Final = re.compile(r"column '(?P<column>.*?)' is not used,? ?(?P<why>.*)$", re.DOTALL)
@@ -23,6 +36,9 @@ _EDGE_COLUMNS: Final = {
     WEIGHT: "weight of the edge",
     EDGE_RANK: "rank of the edge",
 }
+
+
+_CHANGE_COLUMNS: Final = frozenset({ITEM, TIMESTAMP, CHANGED, VALUE})
 
 
 def column_uses(dataset: Dataset, tables: Mapping[str, Table]) -> tuple[ColumnUse, ...]:
@@ -37,6 +53,7 @@ def column_uses(dataset: Dataset, tables: Mapping[str, Table]) -> tuple[ColumnUs
         *_described(dataset, "items", tables.get("items")),
         *_described(dataset, "users", tables.get("users")),
         *_edges(dataset, tables.get("item_relations")),
+        *_changes(dataset, tables.get(CHANGES)),
     )
 
 
@@ -78,6 +95,19 @@ def _edges(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
             used = "not used, weight goes before it"
         count = values.n_unique() if values.name != WEIGHT else None
         yield ColumnUse("item_relations", values.name, used, count, _missing(values))
+
+
+def _changes(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
+    for name, changes in dataset.item_changes.items():
+        numbers = changes.numbers[~np.isnan(changes.numbers)]
+        values = len(np.unique(numbers)) if len(changes.numbers) else len(changes.vocabulary)
+        never = float((np.diff(changes.offsets) == 0).mean()) if len(changes) else 0.0
+        used = f"item attribute, {changes.kind.value}, of which {len(changes.times):,} changes are known"
+        yield ColumnUse(CHANGES, name, used, values, never)
+    if table is not None:
+        for column in table.frame.columns:
+            if column not in _CHANGE_COLUMNS:
+                yield ColumnUse(CHANGES, column, "not used", None, _missing(table.frame[column]))
 
 
 def _unused(dataset: Dataset, name: str, table: Table | None, used: set[str]) -> Iterator[ColumnUse]:

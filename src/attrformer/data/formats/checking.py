@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from attrformer.columns import ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, USER
+from attrformer.columns import CHANGED, ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, USER, VALUE
 from attrformer.data.formats.base import RawFormat
 from attrformer.data.formats.files import RawFiles
 from attrformer.data.formats.tables import Tables
@@ -15,7 +15,9 @@ _IDS = {
     "items": (ITEM,),
     "users": (USER,),
     "item_relations": (SOURCE_ITEM, TARGET_ITEM, RELATION),
+    "item_changes": (ITEM, TIMESTAMP, CHANGED),
 }
+_TIMED = ("interactions", "item_changes")
 _DISTINCT = {"items": ITEM, "users": USER}
 
 
@@ -58,17 +60,18 @@ def _check(format: RawFormat, name: str, frame: pl.DataFrame) -> None:
         gaps = frame[column].is_null().arg_true()
         if len(gaps):
             raise _wrong(format, f"leaves '{column}' of {name} empty in row {gaps[0]}", "Leave such rows out")
+    if name == "item_changes" and VALUE not in frame.columns:
+        raise _wrong(format, f"gives {name} without the column '{VALUE}'", f"Rename one to '{VALUE}'")
     if name in _DISTINCT:
         twice = frame[_DISTINCT[name]].is_duplicated().arg_true()
         if len(twice):
             value = frame[_DISTINCT[name]][twice[0]]
             raise _wrong(format, f"gives '{value}' twice in {name}", "Give one row for each")
-    if name == "interactions":
-        if frame.is_empty():
-            raise _wrong(format, "gives no interaction", "Check the files")
-        if TIMESTAMP in frame.columns and not frame[TIMESTAMP].dtype.is_integer():
-            kind = frame[TIMESTAMP].dtype
-            raise _wrong(format, f"gives '{TIMESTAMP}' as {kind}", "Give whole seconds since 1970")
+    if name == "interactions" and frame.is_empty():
+        raise _wrong(format, "gives no interaction", "Check the files")
+    if name in _TIMED and TIMESTAMP in frame.columns and not frame[TIMESTAMP].dtype.is_integer():
+        kind = frame[TIMESTAMP].dtype
+        raise _wrong(format, f"gives '{TIMESTAMP}' as {kind}", "Give whole seconds since 1970")
 
 
 def _wrong(format: RawFormat, problem: str, fix: str) -> DataError:

@@ -10,6 +10,7 @@ from attrformer.data.formats.amazon_lines import Amazon2018, Amazon2023
 from attrformer.data.formats.base import RawFormat
 from attrformer.data.formats.movielens import MovieLens1M, MovieLens10M, MovieLens25M, MovieLens100K
 from attrformer.data.formats.recbole import RecBole
+from attrformer.data.formats.retailrocket import RetailRocket
 from attrformer.data.formats.s3rec import S3Rec
 from attrformer.data.formats.sources import Source
 from attrformer.errors import ConfigurationError, DataError
@@ -24,6 +25,7 @@ _BUILT_IN: Final[dict[str, RawFormat]] = {
         Amazon2014(),
         Amazon2018(),
         Amazon2023(),
+        RetailRocket(),
         RecBole(),
         S3Rec(),
     )

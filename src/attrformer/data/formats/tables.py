@@ -13,7 +13,7 @@ from attrformer.folders import new_folder
 from attrformer.io import IN_FOLDER, is_unfinished
 from attrformer.locks import locked_folder
 
-TABLE_NAMES = ("interactions", "items", "users", "item_relations")
+TABLE_NAMES = ("interactions", "items", "users", "item_relations", "item_changes")
 _OWN_FILES = frozenset({*(f"{table}.parquet" for table in TABLE_NAMES), "dataset.json"})
 
 
@@ -27,6 +27,7 @@ class Tables:
         users: user_id and the attributes of users, or None.
         item_relations: source_item_id, target_item_id, relation and rank (0 is the first named), or None.
         notes: sentences that say what was left out.
+        item_changes: item_id, timestamp (whole seconds), column and value of what changes in time, or None.
     """
 
     interactions: pl.DataFrame
@@ -34,10 +35,12 @@ class Tables:
     users: pl.DataFrame | None = None
     item_relations: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
+    item_changes: pl.DataFrame | None = None
 
     def frames(self) -> dict[str, pl.DataFrame]:
         """The tables that are there, by name."""
-        every = zip(TABLE_NAMES, (self.interactions, self.items, self.users, self.item_relations), strict=True)
+        frames = (self.interactions, self.items, self.users, self.item_relations, self.item_changes)
+        every = zip(TABLE_NAMES, frames, strict=True)
         return {name: frame for name, frame in every if frame is not None}
 
 

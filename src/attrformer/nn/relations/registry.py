@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from attrformer.nn.relations.base import ModuleOptions, RelationModule
+from attrformer.nn.relations.changing_attribute import ChangingAttributeModule
 from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.nn.relations.newness import NewnessModule
 from attrformer.nn.relations.positions import BehaviourModule, TimeGapModule
@@ -14,6 +15,7 @@ from attrformer.nn.relations.similar_users import SimilarUsersModule
 from attrformer.nn.relations.time_bucket import TimeBucketModule
 from attrformer.nn.relations.user_attribute import UserAttributeModule
 from attrformer.relations.base import Relation
+from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.newness import NewnessRelation
 from attrformer.relations.positions import BehaviourRelation, TimeGapRelation
@@ -28,6 +30,7 @@ from attrformer.relations.user_attribute import UserAttributeRelation
 MODULES: Final[dict[type[Relation], type[RelationModule]]] = {
     RowRelation: RowModule,
     ItemAttributeRelation: ItemAttributeModule,
+    ChangingAttributeRelation: ChangingAttributeModule,
     UserAttributeRelation: UserAttributeModule,
     TimeBucketRelation: TimeBucketModule,
     RepeatRelation: RepeatModule,

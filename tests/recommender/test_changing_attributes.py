@@ -1,0 +1,288 @@
+"""Attributes that change in time from tables to answers: a shop whose customers take what is on offer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.support.recommenders import small_config
+
+from attrformer.data.dataset import Dataset
+from attrformer.errors import CheckpointError, ConfigurationError, DataError, UnknownIdError
+from attrformer.recommender import Recommender
+
+ITEMS, USERS, TAKEN = 120, 240, 5
+WEEK = 7 * 86_400
+START = 1_600_000_000
+OFFERS = 15
+"""Items on offer at a time."""
+
+
+def planted(seed: int = 0, weeks: int = 60) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Interactions and changes: every week other items are on offer, and people take only these, within one week."""
+    rng = np.random.default_rng(seed)
+    changes, offered = [], []
+    for week in range(weeks):
+        on = rng.choice(ITEMS, OFFERS, replace=False)
+        offered.append(on)
+        for item in range(ITEMS):
+            changes.append((f"i{item:03}", START + week * WEEK, "offer", "yes" if item in on else "no"))
+    log = []
+    for user in range(USERS):
+        week = int(rng.integers(weeks))
+        begins = START + week * WEEK + int(rng.integers(1, WEEK - TAKEN * 600))
+        for step, item in enumerate(rng.choice(offered[week], TAKEN, replace=False)):
+            log.append((f"u{user:03}", f"i{item:03}", begins + step * 600))
+    columns = ["item_id", "timestamp", "column", "value"]
+    interactions = pl.DataFrame(log, schema=["user_id", "item_id", "timestamp"], orient="row")
+    return interactions, pl.DataFrame(changes, schema=columns, orient="row")
+
+
+LOG, CHANGES = planted()
+SETTINGS = ("training.epochs=12", "training.relation_rate=10", "training.warm_up=5", "relations.similar_users=false")
+
+
+def dataset_of(changes: pl.DataFrame | None = CHANGES) -> Dataset:
+    titles = pl.DataFrame(
+        {"item_id": [f"i{n:03}" for n in range(ITEMS)], "title": [f"Title {n}" for n in range(ITEMS)]}
+    )
+    return Dataset.from_frames(LOG, titles, item_changes=changes, name="offers", catalogue="all")
+
+
+@pytest.fixture(scope="module")
+def model() -> Recommender:
+    return Recommender(small_config(*SETTINGS)).fit(dataset_of(), progress=False)
+
+
+def offered_at(time: int) -> set[str]:
+    """Items on offer at a time."""
+    week = CHANGES.filter((pl.col("timestamp") <= time) & (pl.col("timestamp") > time - WEEK))
+    return set(week.filter(pl.col("value") == "yes")["item_id"])
+
+
+def history_at(time: int) -> pl.DataFrame:
+    """Two things that were taken when they were on offer, the later one at a time."""
+    items = sorted(offered_at(time))[:2]
+    return pl.DataFrame({"user_id": ["new"] * 2, "item_id": items, "timestamp": [time - 60, time]})
+
+
+def test_what_is_on_offer_is_found_and_far_better_than_without(model: Recommender) -> None:
+    without = Recommender(small_config(*SETTINGS, "relations.changing_attributes=[]"))
+    data = dataset_of()
+    without.fit(data, progress=False)
+    figures = [one.evaluate(data).values()["seen=hidden"]["NDCG@20"] for one in (model, without)]
+    assert figures[0] > 1.5 * figures[1] and figures[0] > 0.3
+    assert max(model.relation_strengths(), key=lambda name: model.relation_strengths()[name]) == "item_offer"
+
+
+@pytest.mark.parametrize("week", [3, 20, 44])
+def test_answers_are_what_is_on_offer_at_the_time_of_the_history(model: Recommender, week: int) -> None:
+    time = START + week * WEEK + 5_000
+    answers = model.recommend(histories=history_at(time), k=OFFERS - 2)
+    assert len(set(answers["item_id"]) & offered_at(time)) >= OFFERS - 4
+
+
+def test_a_history_without_times_is_answered_by_the_latest_values(model: Recommender) -> None:
+    last = offered_at(int(CHANGES["timestamp"].max()))  # type: ignore[arg-type]
+    answers = model.recommend(histories=[sorted(last)[:2]], k=OFFERS - 2)
+    assert len(set(answers["item_id"]) & last) >= OFFERS - 4
+
+
+def test_components_sum_to_the_score_and_the_reason_names_what_was_and_is(model: Recommender) -> None:
+    time = START + 20 * WEEK + 5_000
+    history = history_at(time)
+    reasons = model.explain(histories=history, k=3)
+    totals = reasons.group_by("item_id", maintain_order=True).agg(pl.col("contribution").sum(), pl.col("score").first())
+    np.testing.assert_allclose(totals["contribution"], totals["score"], rtol=1e-4, atol=1e-4)
+    own = reasons.filter(pl.col("component") == "item_offer").row(0, named=True)
+    assert own["history"] in history["item_id"].to_list() and own["value"] == "yes"
+    title = f"Title {int(own['history'][1:])}"
+    assert own["reason"] == f"Same offer as “{title}” had when it was taken: yes"
+
+
+def test_later_changes_do_not_change_the_fit_or_the_answers(model: Recommender) -> None:
+    last = int(LOG["timestamp"].max())  # type: ignore[arg-type]
+    late = CHANGES.filter(pl.col("timestamp") <= last)
+    more = pl.DataFrame(
+        {
+            "item_id": ["i000", "i001", "i002", "i003"],
+            "timestamp": [last + 1, last + 2, last + 3, last + 3],
+            "column": ["offer"] * 4,
+            "value": ["yes", "no", "never", "never"],
+        }
+    )
+    config = small_config(*SETTINGS, "training.epochs=1")
+    fits = [Recommender(config).fit(dataset_of(changes), progress=False) for changes in (late, pl.concat([late, more]))]
+    weights = [dict(one.fitted.network.named_parameters()) for one in fits]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(bool((value == weights[1][name]).all()) for name, value in weights[0].items())
+    assert fits[0].recommend().equals(fits[1].recommend())
+    assert fits[0].evaluate(dataset_of(late)).values() == fits[1].evaluate(dataset_of(late)).values()
+
+
+def test_a_saved_model_answers_the_same(model: Recommender, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    loaded = Recommender.load(tmp_path, device="cpu")
+    history = history_at(START + 20 * WEEK + 5_000)
+    assert loaded.recommend(histories=history).equals(model.recommend(histories=history))
+    assert loaded.explain(histories=history, k=2).equals(model.explain(histories=history, k=2))
+
+
+@pytest.mark.parametrize("part", ["times", "codes", "offsets"])
+def test_a_damaged_array_is_refused(model: Recommender, part: str) -> None:
+    relation = model.fitted.relations["item_offer"]
+    array = getattr(relation, part)
+    for broken in (array[::-1].copy() + 1, array[:-1], array.astype(np.float64)):
+        with pytest.raises(ValueError, match="'offer'"):
+            replace(relation, **{part: broken}).check(model.fitted.relations.n_items, 0)
+    relation.check(model.fitted.relations.n_items, 0)
+
+
+def test_an_update_brings_changes(tmp_path: Path) -> None:
+    first = LOG.filter(pl.col("timestamp") < START + 50 * WEEK)
+    known = CHANGES.filter(pl.col("timestamp") < START + 50 * WEEK)
+    items = pl.DataFrame({"item_id": [f"i{n:03}" for n in range(ITEMS)]})
+    data = Dataset.from_frames(first, items, item_changes=known, name="offers", catalogue="all")
+    young = Recommender(small_config(*SETTINGS)).fit(data, progress=False)
+    young.save(tmp_path)
+    time = START + 55 * WEEK + 5_000
+    before = young.recommend(histories=history_at(time), k=10)
+    young.update(item_changes=CHANGES.filter(pl.col("timestamp") >= START + 50 * WEEK))
+    after = young.recommend(histories=history_at(time), k=10)
+    assert len(set(after["item_id"]) & offered_at(time)) >= 8 > len(set(before["item_id"]) & offered_at(time))
+    once = Recommender.load(tmp_path, device="cpu")
+    once.update(LOG.filter(pl.col("timestamp") >= START + 50 * WEEK), item_changes=CHANGES)
+    for name in ("offsets", "times", "codes"):
+        left, right = (getattr(one.fitted.relations["item_offer"], name) for one in (young, once))
+        np.testing.assert_array_equal(left, right)
+    young.save(tmp_path / "again")
+    assert Recommender.load(tmp_path / "again", device="cpu").recommend(histories=history_at(time), k=10).equals(after)
+
+
+def test_an_update_that_cannot_be_read_changes_nothing(model: Recommender) -> None:
+    row = pl.DataFrame({"item_id": ["i000"], "timestamp": [START], "column": ["offer"], "value": ["no"]})
+    before = model.fitted
+    with pytest.raises(UnknownIdError, match="'other' is not in the catalogue"):
+        model.update(item_changes=row.with_columns(item_id=pl.lit("other")))
+    with pytest.raises(DataError, match=r"column 'value'.*missing"):
+        model.update(item_changes=row.drop("value"))
+    with pytest.raises(ConfigurationError, match="Give both, or item_changes alone"):
+        model.update(users=row, item_changes=row)
+    with pytest.raises(DataError, match="interactions"):
+        model.update()
+    with pytest.raises(UnknownIdError, match="not in the catalogue"):
+        model.update(LOG.head(1).with_columns(item_id=pl.lit("other")), item_changes=row)
+    assert model.fitted is before
+    still = Recommender(small_config("relations.changing_attributes=[]", "training.epochs=1"))
+    with pytest.raises(ConfigurationError, match="reads no attribute that changes in time"):
+        still.fit(dataset_of(), progress=False).update(item_changes=row)
+
+
+def test_only_the_columns_that_are_named_become_relations() -> None:
+    with pytest.raises(ConfigurationError, match=r"relations.changing_attributes names 'price'.*It has: offer"):
+        Recommender(small_config("relations.changing_attributes=[price]")).fit(dataset_of(), progress=False)
+
+
+def test_items_like_an_item_are_those_with_its_latest_value(model: Recommender) -> None:
+    last = sorted(offered_at(int(CHANGES["timestamp"].max())))  # type: ignore[arg-type]
+    found = model.similar_items(last[0], by="offer", k=OFFERS - 1)
+    assert set(found["similar_item_id"]) == set(last[1:])
+
+
+def test_an_export_says_what_it_cannot_hold(model: Recommender, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    from attrformer.onnx import export_model
+
+    with pytest.raises(ConfigurationError, match="'item_offer' has no counterpart in ONNX"):
+        export_model(model, tmp_path / "onnx")
+
+
+def test_going_on_from_a_model_carries_what_was_learned(model: Recommender) -> None:
+    again = Recommender(
+        small_config(*SETTINGS, "training.epochs=1", "training.learning_rate=1e-9", "training.relation_rate=1")
+    )
+    again.fit(dataset_of(), warm_start=model, progress=False)
+    before, after = (
+        dict(one.fitted.network.named_parameters())["relations.item_offer.log_diagonal"].tolist()
+        for one in (model, again)
+    )
+    np.testing.assert_allclose(after, before, atol=1e-4)
+
+
+def test_a_damaged_file_is_noticed(model: Recommender, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    described = json.loads((tmp_path / "model.json").read_text())
+    entry = next(one for one in described["relations"]["relations"] if one["name"] == "item_offer")
+    assert entry["kind"] == "changing_attribute" and entry["labels"] == ["no", "yes"]
+    entry["labels"] = ["no"]
+    (tmp_path / "model.json").write_text(json.dumps(described))
+    with pytest.raises(CheckpointError):
+        Recommender.load(tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize("form", [int, lambda time: datetime.fromtimestamp(time, timezone.utc), None])
+def test_a_shop_can_ask_about_a_time(model: Recommender, form: Callable[[int], Any] | None) -> None:
+    then, now = START + 20 * WEEK + 5_000, START + 45 * WEEK
+    as_of = datetime.fromtimestamp(now, timezone.utc).isoformat() if form is None else form(now)
+    answers = model.recommend(histories=history_at(then), k=OFFERS - 2, as_of=as_of)
+    assert len(set(answers["item_id"]) & offered_at(now)) >= OFFERS - 4
+    assert len(set(answers["item_id"]) & offered_at(then)) < OFFERS - 6
+    reasons = model.explain(histories=history_at(then), k=OFFERS - 2, as_of=as_of)
+    explained = reasons.filter(pl.col("component") == "content").select(answers.columns)
+    assert explained.equals(answers)
+    kept, _ = model.query(histories=history_at(then), as_of=as_of)
+    assert kept.as_of == now
+
+
+def test_nothing_later_than_the_time_that_is_asked_about_is_read(model: Recommender) -> None:
+    asked = START + 10 * WEEK
+    later = Recommender(model.config)
+    later._fitted = model.fitted
+    rows = CHANGES.filter(pl.col("timestamp") > asked).with_columns(value=pl.lit("no"))
+    later.update(item_changes=rows)
+    history = history_at(START + 20 * WEEK + 5_000)
+    assert later.recommend(histories=history, as_of=asked).equals(model.recommend(histories=history, as_of=asked))
+    assert not later.recommend(histories=history).equals(model.recommend(histories=history))
+    without = [history["item_id"].to_list()]
+    assert later.recommend(histories=without, as_of=asked).equals(model.recommend(histories=without, as_of=asked))
+
+
+@pytest.mark.parametrize("wrong", [True, 1.5, "soon", 10**13, [1]])
+def test_what_is_no_time_is_refused(model: Recommender, wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"as_of is .*Give whole seconds since 1970"):
+        model.recommend(histories=[["i000"]], as_of=wrong)
+
+
+def test_a_new_item_is_recommended_once_its_changes_are_known(model: Recommender, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    grown = Recommender.load(tmp_path, device="cpu")
+    grown.add_items(pl.DataFrame({"item_id": ["new-1", "new-2"], "title": ["Offered", "Not offered"]}))
+    time = START + 20 * WEEK + 5_000
+    old = grown.recommend(histories=history_at(time), k=ITEMS)
+    row = {
+        "item_id": ["new-1", "new-2"],
+        "timestamp": [time, time],
+        "column": ["offer", "offer"],
+        "value": ["yes", "no"],
+    }
+    grown.update(item_changes=pl.DataFrame(row))
+    scores = [
+        dict(zip(f["item_id"], f["score"], strict=True))
+        for f in (old, grown.recommend(histories=history_at(time), k=ITEMS))
+    ]
+    assert scores[1]["new-1"] > scores[0]["new-1"] + 1 and scores[1]["new-1"] > scores[1]["new-2"] + 1
+    known = [name for name in scores[0] if not name.startswith("new")]
+    assert all(scores[0][name] == scores[1][name] for name in known)
+
+
+def test_learned_pairs_can_be_looked_at(model: Recommender) -> None:
+    assert model.pair_attributes() == ["offer"]
+    labels, matrix = model.strongest_pairs("offer")
+    assert sorted(labels) == ["no", "yes"] and matrix.shape == (2, 2)
