@@ -67,6 +67,20 @@ def test_an_error_of_the_writer_is_its_own(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_a_file_may_be_named_by_its_content_and_is_whole_or_not_there(tmp_path: Path) -> None:
+    def write(unfinished: Path) -> None:
+        unfinished.write_text("content")
+
+    def fail(content: Path) -> str:
+        raise KeyError(content.read_text())
+
+    with pytest.raises(KeyError, match="content"):
+        io.write_by_content(tmp_path / "a", write, fail)
+    assert names(tmp_path) == []
+    path = io.write_by_content(tmp_path / "a", write, lambda content: f"a-{io.file_checksum(content)[:4]}")
+    assert path.read_text() == "content" and names(tmp_path) == [path.name] == ["a-ed70"]
+
+
 def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     mine = io.unfinished_name("a.txt")

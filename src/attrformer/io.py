@@ -56,15 +56,34 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         require_no_folder(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path)
-        unfinished = path.with_name(unfinished_name(path.name))
-        try:
-            write(unfinished)
-            flush(unfinished)
-            os.replace(unfinished, path)
-            flush_folder(path.parent)
-        finally:
-            with suppress(OSError):
-                unfinished.unlink(missing_ok=True)
+        write_by_content(path, write, lambda _: path.name)
+
+
+def write_by_content(path: Path, write: Callable[[Path], object], name_of: Callable[[Path], str]) -> Path:
+    """Writes a file, whole or not at all, under a name that may depend on what is in it.
+
+    Args:
+        path: its folder, which is there, and its name while it is written.
+        write: writes the content to the path that it is given.
+        name_of: its name, once the content is at the path that it is given.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: it cannot be written. A file that had the name is as it was.
+    """
+    unfinished = path.with_name(unfinished_name(path.name))
+    try:
+        write(unfinished)
+        flush(unfinished)
+        whole = path.with_name(name_of(unfinished))
+        os.replace(unfinished, whole)
+        flush_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+    return whole
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,65 +1,26 @@
-"""The commands one after the other on a small shop: train, evaluate, recommend, explain, report, resume."""
+"""The commands one after the other on a small shop: train, evaluate, recommend, explain, demo."""
 
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
+from tests.cli.commands import ITEMS, USERS, call, settings, write_shop
 
-from attrformer.cli.app import app
 from attrformer.data.sample import make_sample
-
-TINY = (
-    "training.epochs=2",
-    "training.threads=1",
-    "training.precision=float32",
-    "model.width=16",
-    "model.layers=1",
-    "evaluation.resamples=50",
-)
-USERS, ITEMS = 80, 60
-
-
-class Answer(NamedTuple):
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-def run_command(*arguments: object) -> Answer:
-    result = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Answer(result.exit_code, result.stdout, result.stderr)
-
-
-def settings(*more: str) -> list[str]:
-    return [word for setting in (*TINY, *more) for word in ("--set", setting)]
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    sample = make_sample(users=USERS, items=ITEMS, brands=6)
-    folder = tmp_path_factory.mktemp("data") / "shop"
-    folder.mkdir()
-    sample.interactions.write_parquet(folder / "interactions.parquet")
-    sample.items.write_parquet(folder / "items.parquet")
-    sample.users.write_csv(folder / "users.csv")
-    return folder
+    return write_shop(tmp_path_factory.mktemp("data") / "shop")
 
 
 @pytest.fixture(scope="module")
 def run(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "shop"
-    result = run_command("train", "--data", shop, "--out", folder, *settings())
+    result = call("train", "--data", shop, "--out", folder, *settings())
     assert result.exit_code == 0, result.stderr
     assert "NDCG@20" in result.stdout
     assert f"Report: {folder / 'report.html'}" in result.stderr
@@ -91,66 +52,14 @@ def test_train_leaves_everything_in_the_run_folder(run: Path) -> None:
 
 def test_train_does_not_write_over_a_run(run: Path, shop: Path) -> None:
     before = (run / "model" / "model.safetensors").read_bytes()
-    result = run_command("train", "--data", shop, "--out", run, *settings())
+    result = call("train", "--data", shop, "--out", run, *settings())
     assert result.exit_code == 2
     assert "holds a run already" in result.stderr and "--resume" in result.stderr
     assert (run / "model" / "model.safetensors").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--set", "training.epoch=3"], "training.epochs"),
-        (["--set", "training.epochs=three"], "'three'"),
-        (["--config", "absent.yaml"], "absent.yaml"),
-    ],
-)
-def test_wrong_options_are_refused_before_anything_is_written(
-    shop: Path, tmp_path: Path, arguments: list[str], words: str
-) -> None:
-    result = run_command("train", "--data", shop, "--out", tmp_path / "run", *arguments)
-    assert result.exit_code == 2
-    assert words in result.stderr and "Traceback" not in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def test_absent_data_folder(tmp_path: Path) -> None:
-    result = run_command("train", "--data", tmp_path / "nothing", "--out", tmp_path / "run")
-    assert result.exit_code == 2
-    assert "nothing" in result.stderr
-
-
-@pytest.mark.slow
-def test_configuration_file_and_settings_together(shop: Path, tmp_path: Path) -> None:
-    tiny: dict[str, dict[str, object]] = {}
-    for setting in TINY:
-        name, _, value = setting.partition("=")
-        part, _, option = name.partition(".")
-        tiny.setdefault(part, {})[option] = json.loads(value) if value[0].isdigit() else value
-    (tmp_path / "tiny.yaml").write_text(json.dumps(tiny))
-    arguments = ("--config", tmp_path / "tiny.yaml", "--set", "training.epochs=1", "--quiet")
-    result = run_command("train", "--data", shop, "--out", tmp_path / "run", *arguments)
-    assert result.exit_code == 0, result.stderr
-    stored = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert (stored["model"]["width"], stored["training"]["epochs"]) == (16, 1)
-
-
-@pytest.mark.slow
-def test_resume_goes_on_with_the_options_of_the_run(shop: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    assert run_command("train", "--data", shop, "--out", folder, *settings("training.epochs=1"), "-q").exit_code == 0
-    result = run_command("train", "--data", shop, "--out", folder, "--resume", "--set", "training.epochs=2", "-q")
-    assert result.exit_code == 0, result.stderr
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == [0, 1]
-    assert json.loads((folder / "config.json").read_text())["model"]["width"] == 16
-    other = run_command("train", "--data", shop, "--out", folder, "--resume", "--set", "model.width=32", "-q")
-    assert other.exit_code == 2
-    assert "model.width" in other.stderr
-
-
 def test_evaluate_prints_one_json_object(run: Path) -> None:
-    result = run_command("evaluate", run, "--json")
+    result = call("evaluate", run, "--json")
     assert result.exit_code == 0, result.stderr
     figures = json.loads(result.stdout)
     assert set(figures) == {"protocol", "seen=hidden", "seen=ranked"}
@@ -167,16 +76,16 @@ def items_acted_on(run: Path) -> int:
 @pytest.mark.slow
 def test_evaluate_on_validation_leaves_the_figures_of_the_run(run: Path, shop: Path) -> None:
     before = (run / "figures.json").read_bytes()
-    result = run_command("evaluate", run, "--data", shop, "--split", "validation", "--json")
+    result = call("evaluate", run, "--data", shop, "--split", "validation", "--json")
     assert json.loads(result.stdout)["protocol"]["part"] == "validation"
     assert (run / "figures.json").read_bytes() == before
-    again = run_command("evaluate", run, "--part", "validation")
+    again = call("evaluate", run, "--part", "validation")
     assert "leave-one-out validation" in " ".join(again.stdout.split())
 
 
 def test_recommend_for_known_users(run: Path, interactions: pl.DataFrame) -> None:
     users = interactions["user_id"].unique(maintain_order=True)[:2].to_list()
-    result = run_command("recommend", run, "--users", ",".join(users), "-k", 3)
+    result = call("recommend", run, "--users", ",".join(users), "-k", 3)
     assert result.exit_code == 0, result.stderr
     frame = pl.read_csv(result.stdout.encode())
     assert frame.columns == ["user_id", "item_id", "score", "rank"]
@@ -187,7 +96,7 @@ def test_recommend_for_known_users(run: Path, interactions: pl.DataFrame) -> Non
 
 
 def test_recommend_for_everyone_into_a_file(run: Path, tmp_path: Path) -> None:
-    result = run_command("recommend", run, "-k", 2, "--out", tmp_path / "all.parquet")
+    result = call("recommend", run, "-k", 2, "--out", tmp_path / "all.parquet")
     assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 'all.parquet'}\n")
     assert len(pl.read_parquet(tmp_path / "all.parquet")) == 2 * USERS
 
@@ -198,9 +107,7 @@ def test_recommend_for_histories_as_table_and_as_json_agree(
     items = interactions["item_id"].unique(maintain_order=True)[:3].to_list()
     pl.DataFrame({"user_id": ["new"] * 3, "item_id": items}).write_csv(tmp_path / "new.csv")
     (tmp_path / "new.json").write_text(json.dumps({"new": items}))
-    answers = [
-        run_command("recommend", run, "--histories", tmp_path / name, "-k", 5) for name in ("new.csv", "new.json")
-    ]
+    answers = [call("recommend", run, "--histories", tmp_path / name, "-k", 5) for name in ("new.csv", "new.json")]
     assert answers[0].exit_code == 0, answers[0].stderr
     frame = pl.read_csv(answers[0].stdout.encode())
     assert frame["user_id"].to_list() == ["new"] * 5
@@ -209,18 +116,18 @@ def test_recommend_for_histories_as_table_and_as_json_agree(
 
 
 def test_unknown_user_and_item_are_named(run: Path, tmp_path: Path) -> None:
-    result = run_command("recommend", run, "--users", "nobody")
+    result = call("recommend", run, "--users", "nobody")
     assert result.exit_code == 2
     assert "nobody" in result.stderr
     (tmp_path / "new.json").write_text('{"new": ["no such item"]}')
-    result = run_command("recommend", run, "--histories", tmp_path / "new.json")
+    result = call("recommend", run, "--histories", tmp_path / "new.json")
     assert result.exit_code == 2
     assert "no such item" in result.stderr
 
 
 def test_explain_gives_parts_that_sum_to_the_score(run: Path, interactions: pl.DataFrame, tmp_path: Path) -> None:
     user = interactions["user_id"][0]
-    result = run_command("explain", run, "--users", user, "-k", 2, "--out", tmp_path / "why.csv")
+    result = call("explain", run, "--users", user, "-k", 2, "--out", tmp_path / "why.csv")
     assert result.exit_code == 0, result.stderr
     parts = pl.read_csv(tmp_path / "why.csv")
     sums = parts.group_by("item_id", maintain_order=True).agg(pl.col("score").first(), pl.col("contribution").sum())
@@ -230,7 +137,7 @@ def test_explain_gives_parts_that_sum_to_the_score(run: Path, interactions: pl.D
 
 def test_explain_on_the_screen_gives_reasons(run: Path, interactions: pl.DataFrame) -> None:
     user, item = interactions["user_id"][0], interactions["item_id"][20]
-    result = run_command("explain", run, "--users", user, "--items", item)
+    result = call("explain", run, "--users", user, "--items", item)
     assert result.exit_code == 0, result.stderr
     frame = pl.read_csv(result.stdout.encode())
     assert frame.columns == ["user_id", "rank", "item_id", "title", "score", "reasons"]
@@ -240,14 +147,14 @@ def test_explain_on_the_screen_gives_reasons(run: Path, interactions: pl.DataFra
 
 def test_a_run_without_a_model_says_how_to_get_one(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    result = run_command("recommend", tmp_path)
+    result = call("recommend", tmp_path)
     assert result.exit_code == 2
     assert "not finished" in result.stderr and "--resume" in result.stderr
-    assert run_command("explain", tmp_path / "absent").exit_code == 2
+    assert call("explain", tmp_path / "absent").exit_code == 2
 
 
 def test_options_lists_every_option_with_its_meaning() -> None:
-    result = run_command("options", "--json")
+    result = call("options", "--json")
     options = {option["name"]: option for option in json.loads(result.stdout)}
     assert {name.partition(".")[0] for name in options} == {
         "seed",
@@ -259,50 +166,26 @@ def test_options_lists_every_option_with_its_meaning() -> None:
         "evaluation",
     }
     assert [name for name, option in options.items() if not option["help"]] == []
-    table = run_command("options", "training")
+    table = call("options", "training")
     assert "training.learning_rate" in table.stdout and "model.width" not in table.stdout
-    assert run_command("options", "nothing").exit_code == 2
+    assert call("options", "nothing").exit_code == 2
 
 
 @pytest.mark.slow
 def test_demo_shows_metrics_recommendations_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("attrformer.data.sample.make_sample", small_sample)
-    result = run_command("demo", "--out", tmp_path / "demo", *settings("training.epochs=1"), "--quiet")
+    result = call("demo", "--out", tmp_path / "demo", *settings("training.epochs=1"), "--quiet")
     assert result.exit_code == 0, result.stderr
     assert "NDCG@20" in result.stdout
     ranks = [line.split()[1] for line in result.stdout.splitlines() if line[:1] == "│" and " item-" in line]
     assert [rank for rank in ranks if rank.isdigit()] == [str(rank) for rank in range(1, 11)]
     assert f"Report: {tmp_path / 'demo' / 'report.html'}" in result.stderr
-    figures = run_command("evaluate", tmp_path / "demo", "--json")
+    figures = call("evaluate", tmp_path / "demo", "--json")
     assert figures.exit_code == 0, figures.stderr
     assert json.loads(figures.stdout) == json.loads((tmp_path / "demo" / "figures.json").read_text())
-    again = run_command("demo", "--out", tmp_path / "demo", *settings("training.epochs=1"), "--quiet")
+    again = call("demo", "--out", tmp_path / "demo", *settings("training.epochs=1"), "--quiet")
     assert f"Report: {tmp_path / 'demo-2' / 'report.html'}" in again.stderr
 
 
 def small_sample(seed: int = 0) -> object:
     return make_sample(seed, USERS, ITEMS, brands=6)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_interrupted_training_can_be_resumed(shop: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    arguments = ["train", "--data", str(shop), "--out", str(folder), *settings("training.epochs=500")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "attrformer.cli", *arguments, "--set", "training.patience=500", "--quiet"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not (folder / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "--resume" in errors and "Traceback" not in errors
-    done = len((folder / "metrics.jsonl").read_text().splitlines())
-    more = ("--resume", "--set", f"training.epochs={done + 1}", "--quiet")
-    result = run_command("train", "--data", shop, "--out", folder, *more)
-    assert result.exit_code == 0, result.stderr
-    assert len((folder / "metrics.jsonl").read_text().splitlines()) == done + 1

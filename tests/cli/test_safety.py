@@ -1,87 +1,19 @@
-"""What ends or hinders a command: full disks, limits of memory, hostile files, other writers, requests to end."""
+"""What hinders a command: full disks, limits of memory, hostile files, folders in the place of files."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import polars as pl
 import pytest
+from tests.cli.commands import call
+from tests.cli.tiny import content, refused, train
 from tests.support.limits import little_memory, small_disk, small_files
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from attrformer.cli.app import app
-from attrformer.data import Dataset
-from attrformer.data.sample import make_sample
-from attrformer.errors import BusyError
-from attrformer.locks import locked_folder, locked_place
 from attrformer.recommender import Recommender
-
-ROOT = Path(__file__).parents[2]
-TINY = (
-    "training.epochs=3",
-    "training.threads=1",
-    "training.precision=float32",
-    "training.batch_targets=256",
-    "model.width=16",
-    "model.layers=1",
-    "evaluation.resamples=20",
-)
-
-
-def call(*words: object) -> Result:
-    result = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
-def train(data: Path, run: Path, *more: object) -> Result:
-    settings = [word for setting in TINY for word in ("--set", setting)]
-    return call("train", "--data", data, "--out", run, "--quiet", *settings, *more)
-
-
-def refused(result: Result) -> str:
-    """The one line of a command that could not do what it was asked for."""
-    lines = said(result)
-    assert result.exit_code == 2 and len(lines) == 1 and lines[0].startswith("Error: "), result.stderr
-    return lines[0]
-
-
-def said(result: Result) -> list[str]:
-    """What a command says on standard error, but for its warnings about the data."""
-    return [line for line in result.stderr.strip().splitlines() if not line.startswith("Warning: ")]
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "shop"
-    folder.mkdir()
-    sample = make_sample(users=40, items=40, brands=4)
-    sample.interactions.write_parquet(folder / "interactions.parquet")
-    sample.items.write_parquet(folder / "items.parquet")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "shop"
-    result = train(shop, folder)
-    assert result.exit_code == 0, result.stderr
-    return folder
 
 
 @pytest.fixture
@@ -222,110 +154,3 @@ def test_a_folder_in_the_place_of_a_file_is_one_line(run: Path, raw: Path, tmp_p
     ):
         refused(call(*words))
     assert (tmp_path / "file").read_text() == "mine"
-
-
-def held(lock: AbstractContextManager[None]) -> Callable[[], None]:
-    """Somebody else who holds a place until the function is called."""
-    taken, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lock:
-            taken.set()
-            done.wait(60)
-
-    def release() -> None:
-        done.set()
-        holding.join()
-
-    holding = threading.Thread(target=hold, daemon=True)
-    holding.start()
-    assert taken.wait(20)
-    return release
-
-
-@pytest.mark.slow
-def test_a_second_training_into_a_run_is_refused(shop: Path, run: Path, tmp_path: Path) -> None:
-    before = content(run)
-    for folder, more in ((run, ("--resume",)), (run, ()), (tmp_path / "new", ())):
-        release = held(locked_folder(folder))
-        line = refused(train(shop, folder, *more))
-        assert f"{folder} is being written by process {os.getpid()}" in line and "Wait" in line
-        with pytest.raises(BusyError):
-            Recommender.load(run / "model").fit(Dataset.load(shop), run=folder, resume=bool(more))
-        release()
-    assert {name: text for name, text in content(run).items() if name != ".lock"} == before
-
-
-@pytest.mark.parametrize("ending", ["csv", "parquet", "json"])
-def test_two_answers_into_one_file_are_refused(run: Path, tmp_path: Path, ending: str) -> None:
-    out = tmp_path / f"two.{ending}"
-    release = held(locked_place(out))
-    assert "two" in refused(call("recommend", run, "-k", 5, "--quiet", "--out", out)) and not out.exists()
-    release()
-    assert call("recommend", run, "-k", 5, "--quiet", "--out", out).exit_code == 0
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_sigterm_saves_as_ctrl_c_does(shop: Path, run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-
-    def end() -> None:
-        while not (folder / "metrics.jsonl").exists():
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=end, daemon=True).start()
-    before = signal.getsignal(signal.SIGTERM)
-    result = train(shop, folder)
-    assert result.exit_code == 143, result.stderr
-    assert [line for line in said(result) if line] == ["Ended by SIGTERM. The same command with --resume continues."]
-    assert signal.getsignal(signal.SIGTERM) is before and (folder / "checkpoint" / "state.json").is_file()
-    resumed = call("train", "--data", shop, "--out", folder, "--resume", "--quiet")
-    assert resumed.exit_code == 0, resumed.stderr
-    for name in ("model/model.safetensors", "model/model.json", "figures.json"):
-        assert (folder / name).read_bytes() == (run / name).read_bytes(), name
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_sigterm_keeps_the_answers_that_are_there(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("recommend", run, "-k", 3, "--save-every", 2, "--quiet", "--out")
-    assert call(*words, tmp_path / "whole.csv").exit_code == 0
-    out = tmp_path / "a.csv"
-
-    def end() -> None:
-        while len(list(tmp_path.glob(".a.csv.unfinished/*.parquet"))) < 2:
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=end, daemon=True).start()
-    result = call(*words, out)
-    assert result.exit_code == 143 and result.stderr.endswith("The same command goes on where it stopped.\n")
-    assert len(list(tmp_path.glob(".a.csv.unfinished/*.parquet"))) >= 2 and not out.exists()
-    assert call(*words, out).exit_code == 0
-    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "whole.csv"]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_kills_at_random_moments_lose_nothing() -> None:
-    kills = os.environ.get("ATTRFORMER_KILLS", "2")
-    command = [sys.executable, str(ROOT / "benchmarks" / "kill_tests.py"), "--kills", kills]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.count("nothing lost") == 4
-
-
-def test_a_piece_of_another_question_is_not_taken_over(run: Path, tmp_path: Path) -> None:
-    """What a killed command has left for `-k 20` is nothing to one that asks for `-k 5`."""
-    out, folder = tmp_path / "two.csv", tmp_path / ".two.csv.unfinished"
-    words = ("recommend", run, "--save-every", 10, "--quiet", "--out", out)
-    with small_files(4000):
-        refused(call(*words, "-k", 20))
-    assert list(folder.glob("*.parquet"))
-    assert call(*words, "-k", 5).exit_code == 0
-    assert pl.read_csv(out).group_by("user_id").len()["len"].unique().to_list() == [5]
-    assert json.loads((run / "run.json").read_text())["precision"] == "float32"

@@ -136,3 +136,14 @@ def test_separators_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
 def test_numbers_with_other_signs_get_a_hint(tmp_path: Path, texts: list[str]) -> None:
     assert "its texts look like numbers with other signs" in dataset_of(texts * 3, tmp_path).notes[-1]
     assert "look like numbers" not in dataset_of(["1 star", "5 apples"] * 3, tmp_path).notes[-1]
+
+
+def test_empty_lists_of_interactions_are_no_category(tmp_path: Path) -> None:
+    """They are none in a file of real lists either, and a table is read alike in whatever file it comes."""
+    log = tmp_path / "interactions.csv"
+    log.write_text("user_id,item_id,tags,film\na,x,[],[REC]\na,y,,[REC]\nb,x,[],Alien\n")
+    dataset = Dataset.from_frames(log)
+    assert list(dataset.sequences.behaviours) == ["film"]
+    assert "interactions.csv: column 'tags' is not used, a behaviour attribute has to be a number or a category" in (
+        dataset.notes
+    )

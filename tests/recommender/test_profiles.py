@@ -22,8 +22,8 @@ def relation(values: list[object], kind: AttributeKind, buckets: int = 4) -> Use
     """The relation that training makes of these values of users 0, 1, ..."""
     table = Table(pl.DataFrame({"a": values}), "users")
     attribute = attribute_from_column(table, "a", kind, np.arange(len(values), dtype=np.int32), len(values))
-    codes, labels, reading = user_values(attribute, buckets)
-    return UserAttributeRelation(codes, labels, RowRelation("a", len(labels), 0, 1), reading)
+    codes, labels, encoder = user_values(attribute, buckets)
+    return UserAttributeRelation(codes, labels, RowRelation("a", len(labels), 0, 1), encoder)
 
 
 def codes(known: UserAttributeRelation, values: list[object], unknown: OnUnknown = REFUSE) -> list[int]:
@@ -52,8 +52,8 @@ def test_given_values_are_read_as_in_training(values: list[object], kind: Attrib
 
 def test_numbers_fall_into_the_buckets_of_training() -> None:
     known = relation([float(n) for n in range(100)], AttributeKind.NUMERIC)
-    assert known.reading is not None
-    edge = float(known.reading.edges[0])
+    assert known.encoder is not None
+    edge = float(known.encoder.edges[0])
     assert codes(known, [-1e9, edge, np.nextafter(edge, 0), 1e9, "12", None]) == [0, 1, 0, 3, 0, 4]
     with pytest.raises(DataError, match="'old' is not a number"):
         codes(known, [1.0, "old"])

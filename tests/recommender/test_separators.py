@@ -26,7 +26,7 @@ def test_new_items_are_split_at_the_separator_of_training_also_after_loading(tmp
     for one in (model, Recommender.load(tmp_path / "model")):
         one.add_items(pl.DataFrame(NEW))
         column = one.fitted.relations.features["genres"]
-        assert column.reading is not None and column.reading.separator == ", "
+        assert column.encoder is not None and column.encoder.separator == ", "
         # "Action, Drama" in any spelling has the values of item 4, and not one value of its own.
         own = column.dense()[[4, 8, 9]]
         assert (own > 0).sum(1).tolist() == [2, 2, 2] and (own == own[0]).all()

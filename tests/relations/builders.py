@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute, AttributeKind
-from attrformer.data.dataset import Dataset, Edges
+from attrformer.data.dataset import Dataset
+from attrformer.data.edges import Edges
 from attrformer.data.id_map import IdMap
 from attrformer.data.meaning import Condition, Meaning
 from attrformer.data.sequences import Sequences

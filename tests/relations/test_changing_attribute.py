@@ -58,7 +58,7 @@ def test_numbers_are_cut_by_what_was_known_in_training() -> None:
     early = [(0, 1, 1.0), (1, 1, 2.0), (2, 11, 3.0), (3, 11, 4.0)]
     first = relation_of(changing_numbers(early), buckets=2)
     second = relation_of(changing_numbers([*early[:3], (2, 20, 900.0), early[3], (3, 20, 800.0)]), buckets=2)
-    assert first.reading.edges.tolist() == second.reading.edges.tolist() == [2.5]
+    assert first.encoder.edges.tolist() == second.encoder.edges.tolist() == [2.5]
     assert first.labels == second.labels == ("..2.5", "2.5..")
     np.testing.assert_array_equal(first.diagonal, second.diagonal)
     assert second.codes.tolist() == [0, 0, 1, 1, 1, 1]

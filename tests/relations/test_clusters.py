@@ -109,14 +109,14 @@ def test_saved_and_read_again(attribute: Attribute) -> None:
     arrays, described = relation.to_arrays()
     again = UserAttributeRelation.from_arrays(relation.name, arrays, described)
     again.check(3, len(attribute))
-    assert again.reading is not None and relation.reading is not None
-    rows, codes = again.reading.codes(attribute, again.labels[:-1])
+    assert again.encoder is not None and relation.encoder is not None
+    rows, codes = again.encoder.codes(attribute, again.labels[:-1])
     found = np.full(len(attribute), len(relation.labels) - 1)
     found[rows] = codes
     assert found.tolist() == relation.codes.tolist()
     assert again.exact_labels == relation.exact_labels and len(set(relation.exact_labels)) == 2
-    assert again.reading.clusters is not None and relation.reading.clusters is not None
-    assert again.reading.clusters.centres.tobytes() == relation.reading.clusters.centres.tobytes()
+    assert again.encoder.clusters is not None and relation.encoder.clusters is not None
+    assert again.encoder.clusters.centres.tobytes() == relation.encoder.clusters.centres.tobytes()
 
 
 def test_labels_of_two_models_are_the_same_only_for_the_same_groups() -> None:
@@ -134,12 +134,12 @@ def test_hostile_centres_are_refused(centres: NDArray[Any]) -> None:
 
 
 def test_hostile_readings_are_refused() -> None:
-    reading, _ = AttributeEncoder.of(vectors(TASTES), 2)
-    reading.check("taste_vector")
+    encoder, _ = AttributeEncoder.of(vectors(TASTES), 2)
+    encoder.check("taste_vector")
     for kind, buckets, clusters in (
-        (AttributeKind.VECTOR, np.array([0, 2]), reading.clusters),
+        (AttributeKind.VECTOR, np.array([0, 2]), encoder.clusters),
         (AttributeKind.VECTOR, np.array([0]), None),
-        (AttributeKind.NUMERIC, np.array([0]), reading.clusters),
+        (AttributeKind.NUMERIC, np.array([0]), encoder.clusters),
     ):
         with pytest.raises(ValueError):
             AttributeEncoder(kind, np.empty(0), buckets, clusters=clusters).check("taste_vector")

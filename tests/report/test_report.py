@@ -2,124 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
-import pytest
+from tests.report.pages import (
+    FIGURES,
+    HOSTILE,
+    interval,
+    read,
+    write_run,
+)
 
-from attrformer.errors import CheckpointError
 from attrformer.report import write_report
-
-HOSTILE = "<script>alert('x')</script> & \"quoted\""
-VOID = {"meta", "line", "rect", "circle", "path", "stop"}
-
-
-class Page(HTMLParser):
-    """Collects the elements of a page and checks that they are closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.tables: list[list[list[str]]] = []
-        self.words: list[str] = []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag == "table":
-            self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in VOID:
-            return
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-        if self.open and self.open[-1] in ("td", "th"):
-            self.tables[-1][-1][-1] += data
-
-    def count(self, tag: str, **attributes: str) -> int:
-        return sum(name == tag and attributes.items() <= found.items() for name, found in self.elements)
-
-
-def interval(value: float) -> dict[str, float]:
-    return {"value": value, "low": value - 0.01, "high": value + 0.01}
-
-
-def epoch(number: int, loss: float, hidden: float) -> dict[str, Any]:
-    quality = {"seen=hidden": {"NDCG@20": hidden}, "seen=ranked": {"NDCG@20": hidden - 0.005}}
-    return {
-        "epoch": number - 1,
-        "step": number * 10,
-        "loss": loss,
-        "seconds": 30.0,
-        "targets_per_second": 1000.0 * number,
-        "learning_rate": 0.001,
-        "validation": quality,
-    }
-
-
-CONFIGURATION = {"seed": 7, "training": {"epochs": 3, "compile": False, "betas": [0.9, 0.999]}, "relations": {}}
-EPOCHS = [epoch(1, 8.5, 0.02), epoch(2, 7.25, 0.06), epoch(3, 7.0, 0.05)]
-FIGURES: dict[str, Any] = {
-    "protocol": {
-        "dataset": "small-shop",
-        "users": 1234,
-        "targets": 1234,
-        "items": 5678,
-        "split": "leave-one-out",
-        "part": "test",
-    },
-    "seen=hidden": {"Recall@20": interval(0.14), "NDCG@20": interval(0.0712)},
-    "seen=ranked": {"Recall@20": interval(0.13), "NDCG@20": interval(0.0634)},
-}
-SLICES = {
-    "metric": "NDCG@20",
-    "history_length": [{"label": "1 to 4", "count": 1500, "value": 0.05, "low": 0.04, "high": 0.06}],
-    "item_popularity": [
-        {"label": "0", "count": 20, "value": 0.0, "low": 0.0, "high": 0.0},
-        {"label": "1 to 9", "count": 80, "value": 0.08, "low": 0.05, "high": 0.11},
-    ],
-}
-RELATIONS = {
-    "strengths": {"brand": 0.25, "repeat": 0.5},
-    "pairs": {"brand": {"names": ["North", "South"], "matrix": [[1.0, 0.25], [-0.5, 0.0]]}},
-}
-
-
-def write_run(folder: Path, **files: Any) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(files.get("config", CONFIGURATION)))
-    lines = [json.dumps(line) + "\n" for line in files.get("metrics", EPOCHS)]
-    (folder / "metrics.jsonl").write_text("".join(lines))
-    for name, content in (("figures", FIGURES), ("slices", SLICES), ("relations", RELATIONS)):
-        (folder / f"{name}.json").write_text(json.dumps(files.get(name, content)))
-    return folder
-
-
-def read(folder: Path) -> tuple[str, Page]:
-    text = write_report(folder).read_text(encoding="utf-8")
-    return text, Page(text)
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    return write_run(tmp_path / "run-1")
 
 
 def test_page_is_one_file_that_asks_for_nothing_else(run: Path) -> None:
@@ -252,53 +146,6 @@ def test_everything_from_outside_is_escaped(tmp_path: Path) -> None:
     assert sum(HOSTILE in words for words in page.words) >= 8
 
 
-def test_an_unfinished_run_says_what_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    text, page = read(tmp_path)
-    assert page.count("svg") == 0
-    assert "No figures yet. Run: attrformer evaluate RUN" in text
-    assert "No epoch was finished yet" in text
-
-
-def test_values_that_cannot_be_drawn_leave_a_gap(tmp_path: Path) -> None:
-    broken = epoch(2, float("nan"), 0.0) | {"validation": None}
-    _, page = read(write_run(tmp_path / "run", metrics=[EPOCHS[0], broken, EPOCHS[2]]))
-    assert page.tables[1] == [["Epoch", "loss"], ["1", "8.5000"], ["3", "7.0000"]]
-    assert "nan" not in " ".join(str(found.get("d")) for tag, found in page.elements if tag == "path")
-
-
-def test_one_epoch_is_enough_for_a_chart(tmp_path: Path) -> None:
-    _, page = read(write_run(tmp_path / "run", metrics=EPOCHS[:1]))
-    assert page.tables[1] == [["Epoch", "loss"], ["1", "8.5000"]]
-
-
-def test_half_a_last_line_of_a_killed_run_is_left_out(run: Path) -> None:
-    with (run / "metrics.jsonl").open("a") as file:
-        file.write('{"epoch": 3, "lo')
-    _, page = read(run)
-    assert [row[0] for row in page.tables[1]] == ["Epoch", "1", "2", "3"]
-
-
-def test_damaged_line_inside_is_an_error_with_its_number(run: Path) -> None:
-    (run / "metrics.jsonl").write_text('{"epoch": 0}\nnonsense\n{"epoch": 2}\n')
-    with pytest.raises(CheckpointError, match=r"metrics\.jsonl is damaged \(line 2"):
-        write_report(run)
-
-
-@pytest.mark.parametrize("content", ["{", "[]"])
-def test_damaged_file_is_an_error_that_names_it(run: Path, content: str) -> None:
-    (run / "figures.json").write_text(content)
-    with pytest.raises(CheckpointError, match=r"figures\.json is damaged"):
-        write_report(run)
-
-
-def test_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"holds no config\.json.*attrformer train"):
-        write_report(tmp_path)
-    with pytest.raises(CheckpointError, match="is not a folder"):
-        write_report(tmp_path / "absent")
-
-
 def test_groups_of_targets_are_shown_apart(tmp_path: Path) -> None:
     group = {
         f"seen={seen}": {"Recall@5": interval(0.1), "Recall@20": interval(0.2), "NDCG@20": interval(0.15)}
@@ -318,25 +165,3 @@ def test_groups_of_targets_are_shown_apart(tmp_path: Path) -> None:
     assert table[1][3] == "0.2000 [0.1900, 0.2100]"
     plain, _ = read(write_run(tmp_path / "plain"))
     assert "Groups of targets" not in plain
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("metrics.jsonl", "{}\n{}\n"),
-        ("metrics.jsonl", '{"epoch": "x", "loss": [1]}\n{"epoch": 2}\n'),
-        ("figures.json", '{"protocol": 3}'),
-        ("figures.json", '{"protocol": {"dataset": 3}}'),
-        ("slices.json", '{"metric": "NDCG@20", "popularity": [1]}'),
-        ("relations.json", '{"strengths": [1], "pairs": {"a": {"names": 3}}}'),
-        ("check.json", '{"findings": 3, "columns": [1]}'),
-        ("config.json", "[]"),
-    ],
-)
-def test_files_that_hold_something_else_are_one_error(tmp_path: Path, name: str, content: str) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / name).write_text(content)
-    with pytest.raises(CheckpointError) as refused:
-        write_report(tmp_path)
-    assert "\n" not in str(refused.value) and str(tmp_path) in str(refused.value)
-    assert not (tmp_path / "report.html").exists()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.data.changing_attributes import ChangingAttribute
-from attrformer.data.construct import dataset_from_frames
-from attrformer.data.dataset import Dataset, Edges
+from attrformer.data.dataset import Dataset, dataset_from_frames, load_dataset
+from attrformer.data.edges import Edges
 from attrformer.data.filters import core_filter, keep_items, keep_users
-from attrformer.data.folder import load_dataset
 from attrformer.data.frames import library_of, native_like, to_polars
 from attrformer.data.held_out import held_out_items
 from attrformer.data.id_map import IdMap

@@ -13,6 +13,7 @@ from attrformer.columns import ITEM, TIMESTAMP, USER
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.attribute_kinds import infer_kind
 from attrformer.data.attributes import AttributeKind
+from attrformer.data.list_text import lists_of_texts
 from attrformer.data.missing_words import missing_among_texts
 from attrformer.data.tables import Table, number_column
 from attrformer.errors import DataError
@@ -83,6 +84,9 @@ def _inferred(values: pl.Series) -> AttributeKind | None:
         return AttributeKind.NUMERIC
     texts = values.dtype in (pl.String, pl.Boolean) or isinstance(values.dtype, (pl.Categorical, pl.Enum))
     if not texts or infer_kind(values) in (AttributeKind.TIME, AttributeKind.MULTI):
+        return None
+    if values.dtype == pl.String and lists_of_texts(values) is not None:
+        # Lists that are all empty speak for no kind.
         return None
     # Free text is left out by the number of its values.
     return AttributeKind.CATEGORICAL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -26,7 +26,6 @@ from attrformer.columns import (
 from attrformer.data.attribute_columns import attributes_of
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.data.change_columns import changed_columns, read_changes
-from attrformer.data.dataset import Dataset
 from attrformer.data.edge_columns import read_edges
 from attrformer.data.frames import library_of
 from attrformer.data.id_columns import nearly_known, with_common_ids
@@ -34,7 +33,8 @@ from attrformer.data.id_map import IdMap
 from attrformer.data.index_columns import without_index
 from attrformer.data.interactions import read_interactions
 from attrformer.data.meaning import PLAIN, Meaning
-from attrformer.data.options import CHANGES, OWNERS, Duplicates, TableOptions
+from attrformer.data.options import CHANGES, OWNERS, TableOptions
+from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.tables import (
     Table,
@@ -62,71 +62,33 @@ class _Described(NamedTuple):
     notes: list[str]
 
 
-def dataset_from_frames(
-    interactions: Any,
-    items: Any = None,
-    users: Any = None,
-    item_relations: Any = None,
-    item_changes: Any = None,
-    *,
-    name: str = "dataset",
-    columns: Mapping[str, str] | None = None,
-    kinds: Mapping[str, str | AttributeKind] | None = None,
-    separators: Mapping[str, str] | None = None,
-    vectors: Vectors | None = None,
-    catalogue: Literal["interacted", "all"] = "interacted",
-    unknown: Literal["error", "drop"] = "drop",
-    duplicates: Duplicates | None = None,
-) -> Dataset:
-    """A dataset from up to five tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
-
-    A table gives the same dataset in whatever library or file it comes. Index columns of frame libraries, and columns
-    that are computed from the interactions by their name (`average_rating`, `sales_rank`), are not read.
+def dataset_of_given(
+    given: Mapping[str, Any], *, name: str, options: TableOptions, vectors: Vectors | None
+) -> PlainDataset:
+    """What `Dataset.from_frames` makes of tables, and of vectors beside them.
 
     Args:
-        interactions: `user_id`, `item_id`, optionally `timestamp` (row order counts without it); every other
-            column of numbers or categories becomes a behaviour attribute.
-        items: `item_id`, optionally `title`; every other column becomes an attribute.
-        users: `user_id`; every other column becomes an attribute.
-        item_relations: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`.
-        item_changes: `item_id`, `timestamp`, `column`, `value`: from that time on the item has that value in that
-            column, until the next change (docs/changing-attributes.md).
+        given: by the names in `TABLE_NAMES`, of any frame library, or paths; None where there is no such table.
         name: what protocol lines call the data.
-        columns: canonical column name to the user's own.
-        kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
-            "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age" tell
-            two columns of one name apart, "interactions.price" is one of the interactions. A declared column is always
-            read. Text declared "multi" is split at "|".
-        separators: attribute to the text between its values, such as {"genres": ", "}; multi-valued by default.
-        vectors: attribute, or table and attribute ("users.taste"), to a file or a mapping; see docs/tables.md.
-        catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
-        unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
-            refuses it.
-        duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep" (the
-            default), "drop", or "count", which makes one interaction of them with a behaviour attribute `count`.
-
-    Returns:
-        The dataset; its `notes` say how every column was read, what was inferred and what was left out.
+        options: how the tables are read.
+        vectors: as `Dataset.from_frames` takes them.
 
     Raises:
-        DataError: a table cannot be used as it is; the message names the table, column and row.
+        DataError: a table cannot be used as it is.
         ConfigurationError: an option has an unknown value.
     """
-    given = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations, item_changes), strict=True))
-    options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, unknown, duplicates)
     tables = {
         key: open_table(table, key, options.columns)
         for key, table in given.items()
         if table is not None or key == "interactions"
     }
-    tables = with_vectors(tables, vectors)
-    dataset = dataset_of_tables(tables, name=name, options=options)
-    return replace(dataset, frame_library=library_of(interactions))
+    dataset = dataset_of_tables(with_vectors(tables, vectors), name=name, options=options)
+    return replace(dataset, frame_library=library_of(given["interactions"]))
 
 
 def histories_from_frame(
     frame: Any, behaviours: Iterable[str], name: str = "histories", meaning: Meaning = PLAIN
-) -> Dataset:
+) -> PlainDataset:
     """Interactions that come after training, as a dataset whose behaviour attributes are read as they were then.
 
     Args:
@@ -149,8 +111,8 @@ def histories_from_frame(
     return replace(dataset, sequences=sequences, frame_library=library_of(frame))
 
 
-def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableOptions) -> Dataset:
-    """What `dataset_from_frames` does once its tables are open; `tables` by their names in `TABLE_NAMES`."""
+def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableOptions) -> PlainDataset:
+    """What `dataset_of_given` does once its tables are open; `tables` by their names in `TABLE_NAMES`."""
     _check_mapping(tables, options.columns)
     present = {key: table.frame.columns for key, table in tables.items()}
     present[CHANGES] = changed_columns(tables.get(CHANGES))
@@ -168,7 +130,7 @@ def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableO
     about_items = _describe(items, ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
     about_users = _describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.unknown)
     edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.unknown)
-    return Dataset(
+    return PlainDataset(
         name=name,
         user_ids=user_ids,
         item_ids=item_ids,

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from attrformer.data.attributes import Attribute, AttributeKind
-from attrformer.data.changing_attributes import ChangingAttribute
-from attrformer.data.id_map import IdMap
-from attrformer.data.options import Duplicates
-from attrformer.data.sequences import Sequences
-from attrformer.errors import DataError
+from attrformer.data.attributes import AttributeKind
+from attrformer.data.construct import TABLE_NAMES, dataset_of_given
+from attrformer.data.folder import dataset_of_folder, folder_options, folder_tables
+from attrformer.data.options import Duplicates, TableOptions
+from attrformer.data.plain_dataset import PlainDataset
+from attrformer.data.store import save_dataset
+from attrformer.data.vector_tables import Vectors
 from attrformer.paths import folder_path
 
 if TYPE_CHECKING:
     from attrformer.data.check import CheckReport
-    from attrformer.data.vector_tables import Vectors
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Edges:
-    """An edge table between items that the user supplied (also bought, a knowledge graph).
-
-    Args:
-        source: int32 `[e]`, item codes.
-        target: int32 `[e]`, item codes.
-        weight: float32 `[e]`, positive.
-    """
-
-    source: NDArray[np.int32]
-    target: NDArray[np.int32]
-    weight: NDArray[np.float32]
-
-    def __repr__(self) -> str:
-        return f"Edges({len(self.source):,})"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Dataset(PlainDataset):
     """Everything that is known before a model sees it.
 
     Args:
@@ -60,68 +37,6 @@ class Dataset:
         frame_library: library of the tables it was made of, in which results come back ("polars", "pandas", "pyarrow").
         item_changes: attributes of items that change in time, by name; none of them is in `item_attributes`.
     """
-
-    name: str
-    user_ids: IdMap
-    item_ids: IdMap
-    sequences: Sequences
-    item_attributes: dict[str, Attribute] = field(default_factory=dict)
-    user_attributes: dict[str, Attribute] = field(default_factory=dict)
-    item_relations: dict[str, Edges] = field(default_factory=dict)
-    item_titles: tuple[str, ...] | None = None
-    notes: tuple[str, ...] = ()
-    frame_library: str = "polars"
-    item_changes: dict[str, ChangingAttribute] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        """What a notebook shows: sizes, and the columns that models can read."""
-        columns = {
-            "interactions": self.sequences.columns,
-            "items": [f"{name} ({attribute.described()})" for name, attribute in self.item_attributes.items()],
-            "users": [f"{name} ({attribute.described()})" for name, attribute in self.user_attributes.items()],
-            "item_relations": [f"{name} ({len(edges.source):,} edges)" for name, edges in self.item_relations.items()],
-            "item_changes": [f"{name} ({changes.described()})" for name, changes in self.item_changes.items()],
-        }
-        lines = [f"\n  {table}: {', '.join(found)}" for table, found in columns.items() if found]
-        sizes = f"{self.user_count:,} users, {self.item_count:,} items, {len(self.sequences.items):,} interactions"
-        return f"Dataset {self.name}: {sizes}{''.join(lines)}"
-
-    @property
-    def user_count(self) -> int:
-        """Number of users."""
-        return len(self.user_ids)
-
-    @property
-    def item_count(self) -> int:
-        """Number of items in the catalogue."""
-        return len(self.item_ids)
-
-    def item_values_at(self, column: str, time: int | datetime | None = None) -> Attribute:
-        """The value that every item has in a column at a time.
-
-        Args:
-            column: of the items' table, whose values are always the same, or of the table of changes.
-            time: seconds since 1970, or a datetime (UTC where it has no zone); a change at that very time is known.
-                None: the latest values.
-
-        Returns:
-            One row for each item, missing before an item's first change.
-
-        Raises:
-            DataError: there is no such column.
-        """
-        if column in self.item_attributes:
-            return self.item_attributes[column]
-        if column not in self.item_changes:
-            known = ", ".join([*self.item_attributes, *self.item_changes]) or "none"
-            raise DataError(
-                "no attribute of items has that name", fix=f"Use one of: {known}", source=self.name, column=column
-            )
-        if isinstance(time, datetime):
-            time = math.floor((time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp())
-        return self.item_changes[column].at(time)
-
-    # The functions below live in files that need this class, hence the imports inside.
 
     @classmethod
     def from_frames(
@@ -175,23 +90,9 @@ class Dataset:
             DataError: a table cannot be used as it is; the message names the table, column and row.
             ConfigurationError: an option has an unknown value.
         """
-        from attrformer.data.construct import dataset_from_frames
-
-        return dataset_from_frames(
-            interactions,
-            items,
-            users,
-            item_relations,
-            item_changes,
-            name=name,
-            columns=columns,
-            kinds=kinds,
-            separators=separators,
-            vectors=vectors,
-            catalogue=catalogue,
-            unknown=unknown,
-            duplicates=duplicates,
-        )
+        tables = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations, item_changes), strict=True))
+        options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, unknown, duplicates)
+        return cls._of(dataset_of_given(tables, name=name, options=options, vectors=vectors))
 
     @classmethod
     def load(
@@ -234,20 +135,22 @@ class Dataset:
             DataError: there is no such folder, no table of interactions, or a table that cannot be used as it is.
             ConfigurationError: an option has an unknown value.
         """
-        from attrformer.data.folder import load_dataset
-
-        return load_dataset(
-            folder_path(folder, "folder"),
-            name=name,
+        folder = folder_path(folder, "folder")
+        options = folder_options(
+            folder,
             columns=columns,
             kinds=kinds,
             separators=separators,
-            vectors=vectors,
             catalogue=catalogue,
             unknown=unknown,
             duplicates=duplicates,
-            encoding=encoding,
         )
+        tables, notes = folder_tables(folder, options.columns, encoding=encoding, vectors=vectors)
+        return cls._of(dataset_of_folder(folder, tables, options, name=name, notes=notes))
+
+    @classmethod
+    def _of(cls, read: PlainDataset) -> Dataset:
+        return cls(**{field.name: getattr(read, field.name) for field in fields(read)})
 
     def save(self, folder: Path | str) -> Path:
         """Writes the dataset as five parquet tables and a `dataset.json`, from which `load` makes an equal one.
@@ -262,8 +165,6 @@ class Dataset:
             BusyError: another process is writing there.
             WriteError: the folder cannot be written; what lay there is as it was.
         """
-        from attrformer.data.store import save_dataset
-
         return save_dataset(self, folder_path(folder, "folder"))
 
     def check(
@@ -292,8 +193,12 @@ class Dataset:
         Raises:
             DataError: a table cannot be read.
         """
+        # Here, so that programs which check nothing do not wait for the import of the checks.
         from attrformer.data.check import check_frames
-        from attrformer.data.construct import TABLE_NAMES
 
         given = zip(TABLE_NAMES, (interactions, items, users, item_relations, item_changes), strict=True)
         return check_frames(self, dict(given), shuffled=shuffled)
+
+
+dataset_from_frames = Dataset.from_frames
+load_dataset = Dataset.load

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from attrformer.columns import EDGE_RANK, RELATION, SOURCE_ITEM, TARGET_ITEM, WEIGHT
-from attrformer.data.dataset import Edges
+from attrformer.data.edges import Edges
 from attrformer.data.id_map import IdMap
 from attrformer.data.tables import Table, id_column, number_column, require_columns, rows_outside
 from attrformer.errors import DataError

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from attrformer.csr import offsets_of
 from attrformer.data.attributes import Attribute
 from attrformer.data.changing_attributes import ChangingAttribute
-from attrformer.data.dataset import Dataset, Edges
+from attrformer.data.dataset import Dataset
+from attrformer.data.edges import Edges
 from attrformer.data.id_map import IdMap
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 

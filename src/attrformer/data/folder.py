@@ -6,13 +6,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from attrformer.columns import TIMESTAMP
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import TABLE_NAMES, dataset_of_tables
-from attrformer.data.dataset import Dataset
-from attrformer.data.options import Duplicates, TableOptions
+from attrformer.data.options import TableOptions
+from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.table_files import PARQUET, ending_of, parts_of
 from attrformer.data.tables import Table, open_table
 from attrformer.data.vector_tables import Vectors, by_table, vectors_in, with_vectors
@@ -37,59 +37,6 @@ _SHAPE: Final = {
 }
 
 
-def load_dataset(
-    folder: Path | str,
-    *,
-    name: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    kinds: Mapping[str, str | AttributeKind] | None = None,
-    separators: Mapping[str, str] | None = None,
-    vectors: Vectors | None = None,
-    catalogue: Literal["interacted", "all"] | None = None,
-    unknown: Literal["error", "drop"] = "drop",
-    duplicates: Duplicates | None = None,
-    encoding: str = "utf-8",
-) -> Dataset:
-    """A dataset from a folder with `interactions` and, where there are any, the other tables of `TABLE_NAMES`.
-
-    Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of
-    one table the parquet file is read. A `dataset.json`, which `save_dataset` writes, may hold "name", "columns",
-    "kinds", "separators", "catalogue", "duplicates" and "notes"; the arguments go before it.
-
-    Args:
-        folder: where the tables are.
-        name: what protocol lines call the data; the folder's name by default.
-        columns: canonical column name to the one in the files.
-        kinds: attribute to its kind, as `from_frames` takes them.
-        separators: attribute to the text between its values, as `from_frames` takes them.
-        vectors: as `from_frames` takes them, beside those in `item_vectors` and `user_vectors`.
-        catalogue: "interacted": items that somebody acted on; "all": those of the items table as well; None: as
-            `dataset.json` says, else "interacted".
-        unknown: as `from_frames` takes it.
-        duplicates: as `from_frames` takes it; None: as `dataset.json` says, else "keep".
-        encoding: of csv files.
-
-    Returns:
-        The dataset; its `notes` say how every column was read, what was inferred and what was left out.
-
-    Raises:
-        DataError: there is no such folder, no table of interactions, or a table that cannot be used as it is.
-        ConfigurationError: an option has an unknown value.
-    """
-    folder = Path(folder)
-    options = folder_options(
-        folder,
-        columns=columns,
-        kinds=kinds,
-        separators=separators,
-        catalogue=catalogue,
-        unknown=unknown,
-        duplicates=duplicates,
-    )
-    tables, notes = folder_tables(folder, options.columns, encoding=encoding, vectors=vectors)
-    return dataset_of_folder(folder, tables, options, name=name, notes=notes)
-
-
 def folder_options(
     folder: Path,
     *,
@@ -100,7 +47,7 @@ def folder_options(
     unknown: str = "drop",
     duplicates: str | None = None,
 ) -> TableOptions:
-    """How the tables in a folder are to be read: as its description says, unless the arguments of `load_dataset` do.
+    """How the tables in a folder are to be read: as its description says, unless the arguments of `Dataset.load` do.
 
     Raises:
         DataError: there is no such folder, or its description is damaged.
@@ -139,7 +86,7 @@ def folder_tables(
         columns: canonical column name to the one in the files.
         encoding: of csv files.
         names: the tables to read.
-        vectors: files of vectors beside those in the folder, as `load_dataset` takes them.
+        vectors: files of vectors beside those in the folder, as `Dataset.load` takes them.
 
     Raises:
         DataError: there is no table of interactions, or a file that cannot be read.
@@ -163,8 +110,8 @@ def dataset_of_folder(
     *,
     name: str | None = None,
     notes: Iterable[str] = (),
-) -> Dataset:
-    """The dataset that `load_dataset` makes of the tables in a folder.
+) -> PlainDataset:
+    """The dataset that `Dataset.load` makes of the tables in a folder.
 
     Args:
         folder: where they are.

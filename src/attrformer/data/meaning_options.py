@@ -8,6 +8,7 @@ import numpy as np
 
 from attrformer.data.dataset import Dataset
 from attrformer.data.meaning import Condition, Meaning
+from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.sequences import Sequences, some_of
 from attrformer.errors import ConfigurationError, DataError
 
@@ -71,7 +72,7 @@ def _require_column(sequences: Sequences, column: str, option: str) -> None:
         )
 
 
-def check_weights(dataset: Dataset) -> None:
+def check_weights(dataset: PlainDataset) -> None:
     """Refuses weights that cannot be counted; none where nothing has a weight.
 
     Args:

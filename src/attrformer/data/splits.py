@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Final, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from attrformer.columns import TIMESTAMP
 from attrformer.csr import offsets_of
+from attrformer.data.cuts import last_events, seconds_of, windows_between
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.targets import Targets as Targets
@@ -124,31 +124,6 @@ def _last_events(dataset: Dataset, chosen: NDArray[np.bool_]) -> Split:
     )
 
 
-def last_events(
-    sequences: Sequences, chosen: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The last two events of each user that has two and an interaction before them.
-
-    Args:
-        sequences: one row for each user.
-        chosen: bool `[m]`, the events.
-
-    Returns:
-        These users, where the training of every user ends, and the positions of the two events of these users.
-    """
-    starts, stops = sequences.offsets[:-1], sequences.offsets[1:]
-    events = np.flatnonzero(chosen)
-    # Events are in the order of users, so that a user's last two are before the first of the next user.
-    ends = np.searchsorted(events, stops)
-    enough = ends - np.searchsorted(events, starts) >= 2
-    enough[enough] = events[ends[enough] - 2] > starts[enough]
-    users = np.flatnonzero(enough)
-    first, last = events[ends[users] - 2], events[ends[users] - 1]
-    until = stops.copy()
-    until[users] = first
-    return users, until, first, last
-
-
 def time_split(
     dataset: Dataset,
     *,
@@ -211,37 +186,14 @@ def _windows(dataset: Dataset, validation: float | int | datetime, test: float |
             source=dataset.name,
             column=TIMESTAMP,
         )
-    begin, middle = _moment(validation, times), _moment(test, times)
+    begin, middle = seconds_of(validation, times), seconds_of(test, times)
     if begin >= middle:
         raise ConfigurationError(f"validation starts at {begin}, test at {middle}. Let validation start before test.")
-    window = _cut(times, begin, middle)
+    window = windows_between(times, begin, middle)
     for part, index in (("training", 0), ("validation", 1), ("test", 2)):
         if not (window == index).any():
             raise DataError(f"no interaction is left for {part}", fix="Choose other times", source=dataset.name)
     return window
-
-
-def windows_of(times: NDArray[np.int64], validation: float, test: float) -> NDArray[np.int8]:
-    """The window of each interaction under a time split by shares: 0 training, 1 validation, 2 test.
-
-    Args:
-        times: of all interactions.
-        validation: share of the interactions before the validation window.
-        test: share before the test window.
-    """
-    return _cut(times, _moment(validation, times), _moment(test, times))
-
-
-def _cut(times: NDArray[np.int64], begin: int, middle: int) -> NDArray[np.int8]:
-    return (times >= begin).astype(np.int8) + (times >= middle).astype(np.int8)
-
-
-def _moment(value: float | int | datetime, times: NDArray[np.int64]) -> int:
-    if isinstance(value, datetime):
-        return math.ceil((value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp())
-    if isinstance(value, bool) or (isinstance(value, float) and not 0 < value < 1):
-        raise ConfigurationError(f"{value} is no share between 0 and 1. Give one, integer seconds or a datetime.")
-    return int(np.quantile(times, value, method="higher")) if isinstance(value, float) else int(value)
 
 
 def _window_targets(dataset: Dataset, inside: NDArray[np.bool_], per_user: str, part: str) -> Targets:

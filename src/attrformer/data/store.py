@@ -22,16 +22,16 @@ from attrformer.columns import (
     WEIGHT,
 )
 from attrformer.data.attributes import LEVEL_SEPARATOR, VECTOR_KINDS, Attribute, AttributeKind
-from attrformer.data.dataset import Dataset
 from attrformer.data.folder import DESCRIPTION
 from attrformer.data.id_map import IdMap
 from attrformer.data.options import CHANGES
+from attrformer.data.plain_dataset import PlainDataset
 from attrformer.folders import files_together
 from attrformer.locks import locked_folder
 
 
-def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
-    """Writes a dataset as five parquet tables and a `dataset.json`, from which `load_dataset` makes an equal one.
+def save_dataset(dataset: PlainDataset, folder: Path | str) -> Path:
+    """Writes a dataset as five parquet tables and a `dataset.json`, from which `Dataset.load` makes an equal one.
 
     Args:
         dataset: what to write.
@@ -77,7 +77,7 @@ def save_dataset(dataset: Dataset, folder: Path | str) -> Path:
     return folder
 
 
-def _title_column(dataset: Dataset) -> pl.Series:
+def _title_column(dataset: PlainDataset) -> pl.Series:
     """The titles; none where an id stands in for one and titles are read as text as well."""
     titles = pl.Series(TITLE, dataset.item_titles, dtype=pl.String)
     read = dataset.item_attributes.get(TITLE)
@@ -87,7 +87,7 @@ def _title_column(dataset: Dataset) -> pl.Series:
     return titles.set(missing, None)
 
 
-def _interactions_frame(dataset: Dataset) -> pl.DataFrame:
+def _interactions_frame(dataset: PlainDataset) -> pl.DataFrame:
     sequences = dataset.sequences
     frame = pl.DataFrame(
         {
@@ -105,7 +105,7 @@ def _interactions_frame(dataset: Dataset) -> pl.DataFrame:
     return frame.with_columns(behaviours)
 
 
-def _kind_of(dataset: Dataset, behaviour: str) -> str:
+def _kind_of(dataset: PlainDataset, behaviour: str) -> str:
     category = behaviour in dataset.sequences.meaning.values
     return str((AttributeKind.CATEGORICAL if category else AttributeKind.NUMERIC).value)
 
@@ -163,7 +163,7 @@ def _vector_column(attribute: Attribute) -> pl.Series:
     return column.set(pl.Series(~attribute.known), None)
 
 
-def _edges_frame(dataset: Dataset) -> pl.DataFrame:
+def _edges_frame(dataset: PlainDataset) -> pl.DataFrame:
     ids = dataset.item_ids
     empty: dict[str, pl.DataType | type[pl.DataType]] = {
         SOURCE_ITEM: ids.values.dtype,
@@ -182,7 +182,7 @@ def _edges_frame(dataset: Dataset) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=empty), *parts])
 
 
-def _changes_frame(dataset: Dataset) -> pl.DataFrame:
+def _changes_frame(dataset: PlainDataset) -> pl.DataFrame:
     ids = dataset.item_ids
     empty: dict[str, pl.DataType | type[pl.DataType]] = {
         ITEM: ids.values.dtype,

@@ -40,12 +40,12 @@ class UserAttribute:
     Args:
         labels: external value of each code, the last one for a missing value.
         codes: int64 `[users]`, what is known of the users of the training.
-        reading: how values become codes; None where the model was saved without it.
+        encoder: how values become codes; None where the model was saved without it.
     """
 
     labels: tuple[str, ...]
     codes: NDArray[np.int64]
-    reading: AttributeEncoder | None
+    encoder: AttributeEncoder | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +87,7 @@ def write_description(description: Description, folder: Path) -> None:
     attributes = []
     for number, (name, attribute) in enumerate(description.attributes.items()):
         arrays[f"users/{number}/codes"] = attribute.codes
-        own, kind = AttributeEncoder.to_arrays(attribute.reading)
+        own, kind = AttributeEncoder.to_arrays(attribute.encoder)
         arrays |= {f"users/{number}/{part}": array for part, array in own.items()}
         attributes.append({"name": name, "labels": list(attribute.labels), "kind": kind})
     for number, edges in enumerate(description.levels.values()):
@@ -171,8 +171,8 @@ def _described(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> De
     for number, entry in enumerate(described["user_attributes"]):
         prefix = f"users/{number}/"
         own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-        reading = AttributeEncoder.from_arrays(own, entry["kind"])
-        attributes[entry["name"]] = UserAttribute(tuple(entry["labels"]), own["codes"], reading)
+        encoder = AttributeEncoder.from_arrays(own, entry["kind"])
+        attributes[entry["name"]] = UserAttribute(tuple(entry["labels"]), own["codes"], encoder)
     neighbours = None
     if described["neighbours"] is not None:
         train = Sequences(arrays["neighbours/offsets"], arrays["neighbours/items"])

@@ -197,12 +197,12 @@ def _of_lists(description: Description, lists: list[Any] | tuple[Any, ...]) -> S
 
 
 def _value_codes(name: str, attribute: UserAttribute, values: list[Any]) -> Codes:
-    reading, labels = attribute.reading or _AS_TEXT, attribute.labels[:-1]
+    encoder, labels = attribute.encoder or _AS_TEXT, attribute.labels[:-1]
     source = "user_attributes"
     table = Table(pl.DataFrame([mixed_series(name, values)]), source)
     rows = np.arange(len(values), dtype=np.int32)
-    read = attribute_from_column(table, name, reading.kind, rows, len(values), reading.separator)
-    unseen = reading.unseen(read, labels)
+    read = attribute_from_column(table, name, encoder.kind, rows, len(values), encoder.separator)
+    unseen = encoder.unseen(read, labels)
     if unseen:
         raise UnknownIdError(f"{source}, '{name}': '{unseen[0]}' is no value of this model. Give a known one, or None.")
-    return first_values(*reading.codes(read, labels), len(values), len(labels))
+    return first_values(*encoder.codes(read, labels), len(values), len(labels))

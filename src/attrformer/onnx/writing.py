@@ -132,7 +132,7 @@ def _translated(graph: ScoringGraph, inputs: dict[str, Tensor]) -> Any:
 def _describe(fitted: ModelState) -> Description:
     relations, knowledge = fitted.relations, fitted.knowledge
     whole = isinstance(fitted.network, AttrFormerNetwork)
-    attributes = {n: UserAttribute(user.labels, user.codes, user.reading) for n, user in relations.users.items()}
+    attributes = {n: UserAttribute(user.labels, user.codes, user.encoder) for n, user in relations.users.items()}
     return Description(
         model=fitted.config.name,
         max_length=fitted.config.max_length,

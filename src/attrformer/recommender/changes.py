@@ -35,8 +35,8 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
         DataError: the table cannot be read, or a value does not fit its column.
         UnknownIdError: an item is not in the catalogue.
     """
-    readings = fitted.relations.changing_columns
-    if not readings:
+    encoders = fitted.relations.changing_columns
+    if not encoders:
         raise ConfigurationError(
             "The model reads no attribute that changes in time. Fit it to data with a table of changes."
         )
@@ -51,8 +51,8 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
             "(add_items), or leave their changes out."
         )
     read = table.frame.with_columns(ids.rename(ITEM), pl.col(CHANGED).cast(pl.String))
-    read = read.filter(pl.col(CHANGED).is_in(list(readings)) | pl.col(CHANGED).is_null())
-    kinds = {column: reading.kind for column, reading in readings.items()}
+    read = read.filter(pl.col(CHANGED).is_in(list(encoders)) | pl.col(CHANGED).is_null())
+    kinds = {column: encoder.kind for column, encoder in encoders.items()}
     changes, _ = read_changes(replace(table, frame=read), known, kinds, "error", _ANY_TIME, whole=False)
     knowledge = replace(fitted.knowledge, item_values=_latest_values(fitted, changes))
     return fitted.rebuilt(fitted.relations.with_changes(changes), knowledge)

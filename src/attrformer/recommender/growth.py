@@ -46,11 +46,11 @@ def with_items(
         CheckpointError: the model was saved by a version that did not keep how attributes are read.
     """
     _require_attributes(fitted)
-    readings = fitted.relations.item_columns
-    table = open_incoming(frame, SOURCE, ITEM, readings, vectors)
+    columns = fitted.relations.item_columns
+    table = open_incoming(frame, SOURCE, ITEM, columns, vectors)
     known = fitted.knowledge.item_ids
     ids = _new_ids(known, table)
-    attributes = read_attributes(table, readings, np.arange(len(ids), dtype=np.int32), len(ids))
+    attributes = read_attributes(table, columns, np.arange(len(ids), dtype=np.int32), len(ids))
     attributes = with_vectors(attributes, encoders)
     weights = {}
     if isinstance(fitted.network, AttrFormerNetwork):

@@ -74,13 +74,13 @@ def in_type_of(ids: IdMap, more: pl.Series, source: str, column: str) -> pl.Seri
 
 
 def read_attributes(
-    table: Table, readings: Mapping[str, AttributeEncoder | None], codes: NDArray[np.int32], count: int
+    table: Table, encoders: Mapping[str, AttributeEncoder | None], codes: NDArray[np.int32], count: int
 ) -> dict[str, Attribute]:
     """The attributes that a table holds, each of the kind that it had in training.
 
     Args:
         table: one row for each item or user.
-        readings: how each attribute was read in training.
+        encoders: how each attribute was read in training.
         codes: int32 `[rows]`, the item or user of each row.
         count: how many items or users there are.
 
@@ -89,10 +89,10 @@ def read_attributes(
         CheckpointError: the model does not know how an attribute was read.
     """
     found = {}
-    for name, reading in readings.items():
-        if reading is None:
+    for name, encoder in encoders.items():
+        if encoder is None:
             raise CheckpointError(
                 f"The model was saved by an earlier version, which did not keep how '{name}' is read. Fit it again."
             )
-        found[name] = attribute_from_column(table, name, reading.kind, codes, count, reading.separator)
+        found[name] = attribute_from_column(table, name, encoder.kind, codes, count, encoder.separator)
     return found

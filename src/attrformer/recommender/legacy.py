@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attrformer.earlier_names import RELATIONS
 from attrformer.recommender.packing import relation_set
+from attrformer.relations.attribute_encoder import STORED_AS
 from attrformer.relations.base import Arrays, Relation
 from attrformer.relations.cooccurrence import CooccurrenceRelation
 from attrformer.relations.edges import EdgeRelation
@@ -44,7 +45,7 @@ def unpack_by_kind(arrays: Arrays, layout: dict[str, Any]) -> RelationSet:
         return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
     def told(entry: dict[str, Any]) -> dict[str, Any]:
-        return {**entry, "column": entry["name"], "reading": entry.get("kind")}
+        return {**entry, "column": entry["name"], STORED_AS: entry.get("kind")}
 
     found: list[Relation] = []
     for number, entry in enumerate(layout["rows"]):

@@ -80,12 +80,12 @@ def value_codes(relation: UserAttributeRelation, table: Table, name: str, unknow
         DataError: a value does not fit the attribute, such as a text where it holds numbers.
         UnknownIdError: a value was never seen and is not to be left out.
     """
-    reading, labels, rows = relation.reading or _AS_TEXT, relation.labels[:-1], len(table.frame)
+    encoder, labels, rows = relation.encoder or _AS_TEXT, relation.labels[:-1], len(table.frame)
     everyone = np.arange(rows, dtype=np.int32)
-    attribute = attribute_from_column(table, name, reading.kind, everyone, rows, reading.separator)
-    unseen = pl.Series(reading.unseen(attribute, labels), dtype=pl.String)
+    attribute = attribute_from_column(table, name, encoder.kind, everyone, rows, encoder.separator)
+    unseen = pl.Series(encoder.unseen(attribute, labels), dtype=pl.String)
     unknown.report(unseen, f"{SOURCE}, '{name}'", f"the values of this model ({_some(labels)})")
-    return first_values(*reading.codes(attribute, labels), rows, len(labels))
+    return first_values(*encoder.codes(attribute, labels), rows, len(labels))
 
 
 def _of_mapping(

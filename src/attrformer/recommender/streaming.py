@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +24,11 @@ from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, WriteError
 from attrformer.io import (
     file_checksum,
-    flush,
     read_json,
     remove_leftovers,
     reporting,
-    unfinished_name,
     write_atomically,
+    write_by_content,
     write_json,
 )
 from attrformer.locks import locked_place
@@ -195,16 +194,10 @@ class _Pieces:
 
     def keep(self, number: int, answers: pl.DataFrame) -> None:
         """Writes a piece, whole or not at all."""
-        unfinished = self._folder / unfinished_name(f"0{_ENDING}")
         with reporting(self._out):
-            try:
-                answers.write_parquet(unfinished)
-                flush(unfinished)
-                path = self._folder / self._name(number, unfinished)
-                os.replace(unfinished, path)
-            finally:
-                unfinished.unlink(missing_ok=True)
-        self._files[number] = path
+            self._files[number] = write_by_content(
+                self._folder / f"0{_ENDING}", answers.write_parquet, partial(self._name, number)
+            )
 
     def join(self) -> int:
         """Writes all pieces into one file, a few in memory at a time, and says how many rows that makes."""

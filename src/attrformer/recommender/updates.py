@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from attrformer.columns import TIMESTAMP, USER
 from attrformer.csr import offsets_of
 from attrformer.data.construct import histories_from_frame
-from attrformer.data.dataset import Dataset
 from attrformer.data.id_map import IdMap
 from attrformer.data.meaning_options import check_weights
+from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.tables import id_column, require_distinct
 from attrformer.errors import DataError, UnknownIdError
@@ -119,7 +119,7 @@ def appended(old: Sequences, new: Sequences, rows: NDArray[np.int64], count: int
     return both.select(order, offsets_of(np.bincount(owner, minlength=count)))
 
 
-def _item_codes(known: IdMap, given: Dataset) -> NDArray[np.int32]:
+def _item_codes(known: IdMap, given: PlainDataset) -> NDArray[np.int32]:
     codes = known.encode(given.item_ids.values)
     unknown = given.item_ids.decode(np.flatnonzero(codes < 0))
     if len(unknown):
@@ -147,12 +147,12 @@ def _read_users(fitted: ModelState, user_ids: IdMap, users: Any, codes: dict[str
             column=USER,
             row=int(idle[0]),
         )
-    readings = {name: user.reading for name, user in relations.items()}
+    encoders = {name: user.encoder for name, user in relations.items()}
     numbered = np.arange(len(rows), dtype=np.int32)
-    for name, attribute in read_attributes(table, readings, numbered, len(rows)).items():
-        user, reading = relations[name], readings[name]
-        assert reading is not None
-        owner, values = reading.codes(attribute, user.labels[:-1])
+    for name, attribute in read_attributes(table, encoders, numbered, len(rows)).items():
+        user, encoder = relations[name], encoders[name]
+        assert encoder is not None
+        owner, values = encoder.codes(attribute, user.labels[:-1])
         codes[name][rows] = first_values(owner, values, len(rows), len(user.labels) - 1)
 
 

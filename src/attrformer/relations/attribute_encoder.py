@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from attrformer.data.attributes import LEVEL_SEPARATOR, NUMBER_KINDS, Attribute, AttributeKind
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
 from attrformer.relations.clusters import GROUPED, Clusters
+
+STORED_AS: Final = "reading"
+"""Key of the encoder of a relation in saved models, as the first versions named it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,45 +43,45 @@ class AttributeEncoder:
 
     @classmethod
     def from_described(cls, text: str, edges: NDArray[np.float64], buckets: NDArray[np.int64]) -> AttributeEncoder:
-        """The reading whose `described` is the text."""
+        """The encoder whose `described` is the text."""
         kind, _, separator = text.partition(" ")
         return cls(AttributeKind(kind), edges, buckets, separator)
 
     @classmethod
     def of(cls, attribute: Attribute, buckets: int) -> tuple[AttributeEncoder, Attribute]:
-        """The reading of an attribute, and the attribute with its numbers cut into at most `buckets` buckets.
+        """The encoder of an attribute, and the attribute with its numbers cut into at most `buckets` buckets.
 
         Vectors, texts and places become at most so many groups.
         """
         nothing = np.empty(0, dtype=np.int64)
         if attribute.kind in GROUPED:
             clusters = Clusters.fit(attribute, buckets)
-            reading = cls(attribute.kind, np.empty(0), np.arange(len(clusters)), clusters=clusters)
-            return reading, clusters.grouped(attribute)
+            encoder = cls(attribute.kind, np.empty(0), np.arange(len(clusters)), clusters=clusters)
+            return encoder, clusters.grouped(attribute)
         if attribute.kind not in NUMBER_KINDS:
             return cls(attribute.kind, np.empty(0), nothing, attribute.separator), attribute
         edges = attribute.bucket_edges(buckets)
         return cls(attribute.kind, edges, np.arange(len(edges) + 1)), attribute.cut(edges)
 
     def keeping(self, codes: NDArray[np.int64]) -> AttributeEncoder:
-        """The same reading where only some value codes are kept, which are then numbered in their order."""
+        """The same encoder where only some value codes are kept, which are then numbered in their order."""
         return replace(self, buckets=self.buckets[codes]) if len(self.buckets) else self
 
     @staticmethod
-    def to_arrays(reading: AttributeEncoder | None) -> tuple[dict[str, NDArray[Any]], str | dict[str, Any] | None]:
+    def to_arrays(encoder: AttributeEncoder | None) -> tuple[dict[str, NDArray[Any]], str | dict[str, Any] | None]:
         """Its arrays and what else is stored; none where it is not known how a column was read.
 
         Args:
-            reading: to be stored, or None.
+            encoder: to be stored, or None.
         """
-        if reading is None:
+        if encoder is None:
             return {}, None
-        arrays: dict[str, NDArray[Any]] = {"edges": reading.edges, "buckets": reading.buckets}
-        if reading.clusters is None:
-            return arrays, reading.described
-        groups, told = reading.clusters.to_arrays()
+        arrays: dict[str, NDArray[Any]] = {"edges": encoder.edges, "buckets": encoder.buckets}
+        if encoder.clusters is None:
+            return arrays, encoder.described
+        groups, told = encoder.clusters.to_arrays()
         arrays |= {f"groups/{name}": array for name, array in groups.items()}
-        return arrays, {"kind": reading.kind.value, "groups": told}
+        return arrays, {"kind": encoder.kind.value, "groups": told}
 
     @classmethod
     def from_arrays(
@@ -136,7 +139,7 @@ class AttributeEncoder:
         """The values of an attribute that was read later.
 
         Args:
-            attribute: of the kind of this reading, numbers as they are.
+            attribute: of the kind of this encoder, numbers as they are.
             labels: external value of each code.
 
         Returns:
@@ -150,7 +153,7 @@ class AttributeEncoder:
         """The values of an attribute that have no code; a level of a hierarchy only where none above it has one either.
 
         Args:
-            attribute: of the kind of this reading, whose values are codes.
+            attribute: of the kind of this encoder, whose values are codes.
             labels: external value of each code.
         """
         known = set(labels)

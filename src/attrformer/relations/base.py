@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute
 from attrformer.data.changing_attributes import ChangingAttribute
-from attrformer.data.dataset import Edges
+from attrformer.data.edges import Edges
 from attrformer.data.id_map import IdMap
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError

@@ -19,7 +19,7 @@ from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
-from attrformer.relations.attribute_encoder import AttributeEncoder
+from attrformer.relations.attribute_encoder import STORED_AS, AttributeEncoder
 from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, chosen
 from attrformer.relations.naming import relation_name
 
@@ -42,7 +42,7 @@ class ChangingAttributeRelation(Relation):
         codes: int64 `[m]`, value codes, -1 where the value is missing, or relates to nothing, from then on.
         diagonal: float32 `[values]`, at the start: squared inverse frequency, scaled to a maximum of 1.
         labels: external value of each code.
-        reading: how changes that come later are read.
+        encoder: how changes that come later are read.
     """
 
     kind: ClassVar[str] = "changing_attribute"
@@ -55,7 +55,7 @@ class ChangingAttributeRelation(Relation):
     codes: NDArray[np.int64]
     diagonal: NDArray[np.float32]
     labels: tuple[str, ...]
-    reading: AttributeEncoder
+    encoder: AttributeEncoder
 
     @property
     def name(self) -> str:
@@ -70,17 +70,17 @@ class ChangingAttributeRelation(Relation):
     @property
     def changing_columns(self) -> Mapping[str, AttributeEncoder]:
         """See `Relation.changing_columns`."""
-        return {self.column: self.reading}
+        return {self.column: self.encoder}
 
     @property
     def value_labels(self) -> tuple[str, ...]:
         """The values as people read them."""
-        return self.reading.spoken(self.labels)
+        return self.encoder.spoken(self.labels)
 
     @property
     def exact_labels(self) -> tuple[str, ...]:
         """The values in full precision, by which those of two models are matched."""
-        return self.reading.exact(self.labels)
+        return self.encoder.exact(self.labels)
 
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
@@ -107,7 +107,7 @@ class ChangingAttributeRelation(Relation):
             return self
         owner = np.concatenate([np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets)), more.items])
         times = np.concatenate([self.times, more.times])
-        codes = np.concatenate([self.codes, encoded(self.reading, more.as_attribute(), self.labels)])
+        codes = np.concatenate([self.codes, encoded(self.encoder, more.as_attribute(), self.labels)])
         order = np.lexsort((times, owner))
         last = np.ones(len(order), dtype=bool)
         last[:-1] = (np.diff(owner[order]) != 0) | (np.diff(times[order]) != 0)
@@ -136,16 +136,16 @@ class ChangingAttributeRelation(Relation):
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `Relation.to_arrays`."""
-        arrays, encoder = AttributeEncoder.to_arrays(self.reading)
+        arrays, encoder = AttributeEncoder.to_arrays(self.encoder)
         arrays |= {part: getattr(self, part) for part in _PARTS}
-        return arrays, {"column": self.column, "labels": list(self.labels), "reading": encoder}
+        return arrays, {"column": self.column, "labels": list(self.labels), STORED_AS: encoder}
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> Self:
         """See `Relation.from_arrays`."""
         parts = {part: arrays[part] for part in _PARTS}
-        reading = AttributeEncoder.from_described(described["reading"], arrays["edges"], arrays["buckets"])
-        return cls(described["column"], labels=tuple(described["labels"]), reading=reading, **parts)
+        encoder = AttributeEncoder.from_described(described[STORED_AS], arrays["edges"], arrays["buckets"])
+        return cls(described["column"], labels=tuple(described["labels"]), encoder=encoder, **parts)
 
     def check(self, items: int, users: int) -> None:
         """See `Relation.check`."""
@@ -160,7 +160,7 @@ class ChangingAttributeRelation(Relation):
         require_that(ascending, f"times of '{name}' are not ascending")
         require_array(f"codes of '{name}'", self.codes, INTEGERS, (count,), least=-1, most=values - 1)
         require_array(f"diagonal of '{name}'", self.diagonal, FLOATS, (values,))
-        self.reading.check(name)
+        self.encoder.check(name)
 
     def parameter_axes(self, relations: Mapping[str, Relation]) -> dict[str, list[Labels]]:
         """See `Relation.parameter_axes`."""
@@ -204,29 +204,29 @@ def changing_attribute_relation(
         The relation, or None where no value of the training tells items apart.
     """
     known = attribute.until(period[1])
-    reading, values = AttributeEncoder.of(known.as_attribute(), buckets)
+    encoder, values = AttributeEncoder.of(known.as_attribute(), buckets)
     held = values_of_rows(values)
     share, holders = _frequency(known, held, len(values.vocabulary), period)
     telling = np.flatnonzero((holders >= 2) & (share > 0) & (share < 1))
     kept = np.sort(telling[np.argsort(-share[telling], kind="stable")[:max_values]])
     if not len(kept):
         return None
-    labels, reading = tuple(values.vocabulary[code] for code in kept), reading.keeping(kept)
+    labels, encoder = tuple(values.vocabulary[code] for code in kept), encoder.keeping(kept)
     idf = -np.log(share[kept])
     return ChangingAttributeRelation(
         attribute.name,
         attribute.offsets,
         attribute.times,
-        encoded(reading, attribute.as_attribute(), labels),
+        encoded(encoder, attribute.as_attribute(), labels),
         (idf**2 / (idf**2).max()).astype(np.float32),
         labels,
-        reading,
+        encoder,
     )
 
 
-def encoded(reading: AttributeEncoder, values: Attribute, labels: tuple[str, ...]) -> NDArray[np.int64]:
+def encoded(encoder: AttributeEncoder, values: Attribute, labels: tuple[str, ...]) -> NDArray[np.int64]:
     """The value code of each change, int64 `[m]`, -1 for what is missing or has no code."""
-    rows, codes = reading.codes(values, labels)
+    rows, codes = encoder.codes(values, labels)
     found = np.full(len(values), -1, dtype=np.int64)
     found[rows] = codes
     return found

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from attrformer.data.dataset import Edges
+from attrformer.data.edges import Edges
 from attrformer.relations import wording
 from attrformer.relations.base import Relation, Sources, chosen
 from attrformer.relations.naming import relation_name

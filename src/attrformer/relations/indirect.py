@@ -78,9 +78,6 @@ def indirect_relation(name: str, direct: RowRelation, *, top_k: int | None) -> I
 
 def _two_steps(step: sparse.csr_array, most: int) -> sparse.csr_array:
     """Two steps, and of each row at least its `most` largest entries; equal ones are kept together."""
-    # Here, so that an exported model reads its relations without torch.
-    import torch
-
     first = _rows_of(*keep_top(step, min(FIRST_STEPS, step.shape[1])), (step.shape[0], step.shape[1]))
     total = np.asarray(first.sum(axis=1)).ravel()
     first = sparse.csr_array(sparse.diags_array(1.0 / np.where(total > 0, total, 1.0)) @ first)
@@ -92,7 +89,7 @@ def _two_steps(step: sparse.csr_array, most: int) -> sparse.csr_array:
         own = np.arange(len(both))
         both[own, start + own] = 0.0
         if most < columns:
-            threshold = torch.from_numpy(both).topk(most, dim=1).values[:, -1].numpy()
+            threshold = np.partition(both, columns - most, axis=1)[:, columns - most]
             both[both < threshold[:, None]] = 0.0
         kept.append(sparse.csr_array(both))
     return sparse.csr_array(sparse.vstack(kept, format="csr"))

@@ -13,7 +13,7 @@ from attrformer.csr import positions_in_rows
 from attrformer.data.attributes import CODED_KINDS, LEVEL_SEPARATOR, NUMBER_KINDS, Attribute, AttributeKind
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array
-from attrformer.relations.attribute_encoder import AttributeEncoder, value_weights
+from attrformer.relations.attribute_encoder import STORED_AS, AttributeEncoder, value_weights
 from attrformer.relations.base import Arrays, Labels, NewItems, Relation, Sources, chosen
 from attrformer.relations.naming import relation_name
 
@@ -35,7 +35,7 @@ class ItemAttributeRelation(Relation):
         weights: float32 `[items, m]`, phi_a: each row has norm 1 or 0 (missing value: relates to nothing).
         diagonal: float32 `[values]`, s_a at the start: squared inverse document frequency, scaled to a maximum of 1.
         labels: external value of each code.
-        reading: how items that come later are read; None where a model was saved without it.
+        encoder: how items that come later are read; None where a model was saved without it.
     """
 
     kind: ClassVar[str] = "item_attribute"
@@ -46,7 +46,7 @@ class ItemAttributeRelation(Relation):
     weights: NDArray[np.float32]
     diagonal: NDArray[np.float32]
     labels: tuple[str, ...]
-    reading: AttributeEncoder | None = None
+    encoder: AttributeEncoder | None = None
 
     @property
     def name(self) -> str:
@@ -61,12 +61,12 @@ class ItemAttributeRelation(Relation):
     @property
     def item_columns(self) -> Mapping[str, AttributeEncoder | None]:
         """See `Relation.item_columns`."""
-        return {self.column: self.reading}
+        return {self.column: self.encoder}
 
     @property
     def value_labels(self) -> tuple[str, ...]:
         """The values as people read them: times, which are kept as seconds, as dates."""
-        return self.labels if self.reading is None else self.reading.spoken(self.labels)
+        return self.labels if self.encoder is None else self.encoder.spoken(self.labels)
 
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
@@ -81,9 +81,9 @@ class ItemAttributeRelation(Relation):
 
     def with_items(self, new: NewItems) -> Self:
         """phi_a with new items, their values as in training; values that were not there then relate to nothing."""
-        assert self.reading is not None
+        assert self.encoder is not None
         attribute = new.attributes[self.column]
-        owner, values, strength = self.reading.entries(attribute, self.labels)
+        owner, values, strength = self.encoder.entries(attribute, self.labels)
         codes, weights = phi_rows(owner, values, len(attribute), self.codes.shape[1], strength)
         wider = [(0, 0), (0, codes.shape[1] - self.codes.shape[1])]
         return replace(
@@ -114,16 +114,16 @@ class ItemAttributeRelation(Relation):
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `Relation.to_arrays`."""
-        arrays, encoder = AttributeEncoder.to_arrays(self.reading)
+        arrays, encoder = AttributeEncoder.to_arrays(self.encoder)
         arrays |= {part: getattr(self, part) for part in _PARTS}
-        return arrays, {"column": self.column, "labels": list(self.labels), "reading": encoder}
+        return arrays, {"column": self.column, "labels": list(self.labels), STORED_AS: encoder}
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> Self:
         """See `Relation.from_arrays`."""
         parts = {part: arrays[part] for part in _PARTS}
-        reading = AttributeEncoder.from_arrays(arrays, described.get("reading"))
-        return cls(described["column"], labels=tuple(described["labels"]), reading=reading, **parts)
+        encoder = AttributeEncoder.from_arrays(arrays, described.get(STORED_AS))
+        return cls(described["column"], labels=tuple(described["labels"]), encoder=encoder, **parts)
 
     def check(self, items: int, users: int) -> None:
         """See `Relation.check`."""
@@ -131,8 +131,8 @@ class ItemAttributeRelation(Relation):
         require_array(f"codes of '{name}'", self.codes, INTEGERS, (items, -1), least=0, most=values - 1)
         require_array(f"weights of '{name}'", self.weights, FLOATS, self.codes.shape)
         require_array(f"diagonal of '{name}'", self.diagonal, FLOATS, (values,))
-        if self.reading is not None:
-            self.reading.check(name)
+        if self.encoder is not None:
+            self.encoder.check(name)
 
     def parameter_axes(self, relations: Mapping[str, Relation]) -> dict[str, list[Labels]]:
         """See `Relation.parameter_axes`."""
@@ -142,7 +142,7 @@ class ItemAttributeRelation(Relation):
     @property
     def exact_labels(self) -> tuple[str, ...]:
         """The values in full precision, by which those of two models are matched."""
-        return self.labels if self.reading is None else self.reading.exact(self.labels)
+        return self.labels if self.encoder is None else self.encoder.exact(self.labels)
 
     def deepest_shared(self, source: int, target: int, shared: int) -> int:
         """The value in common that says most: of levels that two items share, the deepest; else the value as given.
@@ -155,7 +155,7 @@ class ItemAttributeRelation(Relation):
         Returns:
             A value code: of a hierarchy the deepest level below `shared` that both items have.
         """
-        if self.reading is None or self.reading.kind is not AttributeKind.HIERARCHY:
+        if self.encoder is None or self.encoder.kind is not AttributeKind.HIERARCHY:
             return shared
         held = [set(self.codes[item][self.weights[item] > 0].tolist()) for item in (source, target)]
         below = f"{self.labels[shared]}{LEVEL_SEPARATOR}"
@@ -187,7 +187,7 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
     Returns:
         The relation, or None where no value is shared by two items, so that the attribute relates nothing.
     """
-    reading, attribute = AttributeEncoder.of(attribute, buckets)
+    encoder, attribute = AttributeEncoder.of(attribute, buckets)
     items, strength = len(attribute), value_weights(attribute)
     owner = np.repeat(np.arange(items), np.diff(attribute.offsets))
     frequency = np.bincount(attribute.codes, minlength=len(attribute.vocabulary))
@@ -210,7 +210,7 @@ def item_attribute_relation(attribute: Attribute, *, buckets: int, max_values: i
     )
     diagonal = (idf**2 / (idf**2).max()).astype(np.float32)
     labels = tuple(attribute.vocabulary[code] for code in kept)
-    return ItemAttributeRelation(attribute.name, code_slots, weights, diagonal, labels, reading.keeping(kept))
+    return ItemAttributeRelation(attribute.name, code_slots, weights, diagonal, labels, encoder.keeping(kept))
 
 
 def phi_rows(

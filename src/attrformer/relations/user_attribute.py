@@ -13,7 +13,7 @@ from attrformer.data.attributes import Attribute
 from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.array_checks import INTEGERS, require_array
-from attrformer.relations.attribute_encoder import AttributeEncoder, value_weights
+from attrformer.relations.attribute_encoder import STORED_AS, AttributeEncoder, value_weights
 from attrformer.relations.base import Arrays, NewItems, Relation, Sources, Update, chosen
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_tables, without_each_fold
@@ -32,7 +32,7 @@ class UserAttributeRelation(Relation):
         codes: int64 `[users]`; `len(labels) - 1` means missing.
         labels: external values, the last one for missing.
         lift: rows keyed by value; its name is that of the column.
-        reading: how users that come later are read; None where a model was saved without it.
+        encoder: how users that come later are read; None where a model was saved without it.
     """
 
     kind: ClassVar[str] = "user_attribute"
@@ -40,7 +40,7 @@ class UserAttributeRelation(Relation):
     codes: NDArray[np.int64]
     labels: tuple[str, ...]
     lift: RowRelation
-    reading: AttributeEncoder | None = None
+    encoder: AttributeEncoder | None = None
 
     @property
     def column(self) -> str:
@@ -60,24 +60,24 @@ class UserAttributeRelation(Relation):
     @property
     def value_labels(self) -> tuple[str, ...]:
         """The values as people read them, the last one for missing; times, which are kept as seconds, as dates."""
-        return self.labels if self.reading is None else (*self.reading.spoken(self.labels[:-1]), "")
+        return self.labels if self.encoder is None else (*self.encoder.spoken(self.labels[:-1]), "")
 
     @property
     def exact_labels(self) -> tuple[str, ...]:
         """The values in full precision, by which those of two models are matched; none for a missing one."""
         known = self.labels[:-1]
-        return known if self.reading is None else self.reading.exact(known)
+        return known if self.encoder is None else self.encoder.exact(known)
 
     @classmethod
     def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
         """One for each column that the options name."""
         found: list[Relation] = []
         for name in chosen(options.user_attributes, sources.user_attributes, "relations.user_attributes"):
-            codes, labels, reading = user_values(sources.user_attributes[name], options.buckets)
-            if reading.clusters is not None and not len(reading.clusters):
+            codes, labels, encoder = user_values(sources.user_attributes[name], options.buckets)
+            if encoder.clusters is not None and not len(encoder.clusters):
                 continue
             lift = lift_relation(name, sources.train, sources.n_items, sources.folds, codes, len(labels))
-            found.append(cls(codes, labels, lift, reading))
+            found.append(cls(codes, labels, lift, encoder))
         return found
 
     def for_inference(self) -> UserAttributeRelation:
@@ -98,25 +98,25 @@ class UserAttributeRelation(Relation):
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `Relation.to_arrays`."""
         rows, lift = self.lift.to_arrays()
-        arrays, encoder = AttributeEncoder.to_arrays(self.reading)
+        arrays, encoder = AttributeEncoder.to_arrays(self.encoder)
         arrays |= {"codes": self.codes, **{f"lift/{name}": array for name, array in rows.items()}}
-        return arrays, {"column": self.column, "labels": list(self.labels), "lift": lift, "reading": encoder}
+        return arrays, {"column": self.column, "labels": list(self.labels), "lift": lift, STORED_AS: encoder}
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Arrays, described: dict[str, Any]) -> UserAttributeRelation:
         """See `Relation.from_arrays`."""
         rows = {part.removeprefix("lift/"): array for part, array in arrays.items() if part.startswith("lift/")}
         lift = RowRelation.from_arrays(described["column"], rows, described["lift"])
-        reading = AttributeEncoder.from_arrays(arrays, described.get("reading"))
-        return cls(arrays["codes"], tuple(described["labels"]), lift, reading)
+        encoder = AttributeEncoder.from_arrays(arrays, described.get(STORED_AS))
+        return cls(arrays["codes"], tuple(described["labels"]), lift, encoder)
 
     def check(self, items: int, users: int) -> None:
         """See `Relation.check`."""
         codes, most = f"codes of '{self.column}'", len(self.labels) - 1
         require_array(codes, self.codes, INTEGERS, (users,), least=0, most=most)
         self.lift.check_rows(len(self.labels), items)
-        if self.reading is not None:
-            self.reading.check(self.column)
+        if self.encoder is not None:
+            self.encoder.check(self.column)
 
     def attributions(self, question: Question) -> list[Attribution]:
         """The user's value, and how many other users of the same value had the item."""
@@ -142,14 +142,14 @@ def user_values(attribute: Attribute, buckets: int) -> tuple[NDArray[np.int64], 
         int64 `[users]` codes, their labels, the last one standing for a missing value, and how users that come later
         are read.
     """
-    reading, attribute = AttributeEncoder.of(attribute, buckets)
+    encoder, attribute = AttributeEncoder.of(attribute, buckets)
     values = len(attribute.vocabulary)
     owner = np.repeat(np.arange(len(attribute)), np.diff(attribute.offsets))
     codes, strength = attribute.codes.astype(np.int64), value_weights(attribute)
     if strength is not None:
         codes = codes[np.lexsort((-strength, owner))]
     codes = first_values(owner, codes, len(attribute), values)
-    return codes, (*attribute.vocabulary, ""), reading.keeping(np.arange(values))
+    return codes, (*attribute.vocabulary, ""), encoder.keeping(np.arange(values))
 
 
 def first_values(owner: NDArray[np.int64], codes: NDArray[np.int64], count: int, missing: int) -> NDArray[np.int64]:

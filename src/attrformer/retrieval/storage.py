@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,13 +13,12 @@ from attrformer.earlier_names import earlier_parameter
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.io import (
     file_checksum,
-    flush,
     has_checksum,
     read_json,
     remove_leftovers,
     reporting,
-    unfinished_name,
     with_checksum,
+    write_by_content,
     write_json,
 )
 from attrformer.locks import locked_folder
@@ -83,17 +81,13 @@ def save_index(folder: Path, mark: str, options: IndexOptions, graph: ContentGra
 
 def _write_graph(folder: Path, graph: ContentGraph) -> str:
     """Writes the graph under a name that holds its checksum; the name."""
-    unfinished = folder / unfinished_name(_GRAPH)
+
+    def name_of(content: Path) -> str:
+        return f"{_GRAPH}-{file_checksum(content)[:16]}.usearch"
+
     with reporting(folder):
         remove_leftovers(folder / _GRAPH)
-        try:
-            graph.save(unfinished)
-            flush(unfinished)
-            file = f"{_GRAPH}-{file_checksum(unfinished)[:16]}.usearch"
-            os.replace(unfinished, folder / file)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    return file
+        return write_by_content(folder / _GRAPH, graph.save, name_of).name
 
 
 def load_index(folder: Path, mark: str) -> tuple[IndexOptions, ContentGraph | None]:

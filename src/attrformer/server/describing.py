@@ -82,10 +82,10 @@ def _behaviour(row: Sequences, name: str, place: int) -> float | str | None:
 
 def _values(user: UserAttributeRelation) -> list[str]:
     """What can be chosen among; nothing where a value is given and its group found."""
-    grouped = user.reading is not None and user.reading.clusters is not None
+    grouped = user.encoder is not None and user.encoder.clusters is not None
     # The last value stands for a missing one.
     return [] if grouped else list(user.labels[:-1])
 
 
 def _counted(user: UserAttributeRelation) -> bool:
-    return user.reading is not None and user.reading.kind in (AttributeKind.NUMERIC, AttributeKind.TIME)
+    return user.encoder is not None and user.encoder.kind in (AttributeKind.NUMERIC, AttributeKind.TIME)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from attrformer.data.check.checks import CHECKS, check_dataset
+from attrformer.data.check.findings import ColumnUse, Finding, Severity
 from attrformer.data.check.opening import check_frames, check_loaded, check_path
-from attrformer.data.check.report import CheckReport, ColumnUse, Finding, Severity
+from attrformer.data.check.report import CheckReport
 from attrformer.data.check.subject import Subject
 
 __all__ = [

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from attrformer.columns import ITEM, USER
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.check.columns import Column, columns_of
-from attrformer.data.check.report import Finding, Number, Severity
+from attrformer.data.check.findings import Finding, Number, Severity
 from attrformer.data.check.subject import SplitView, Subject, day
 from attrformer.data.check.text import percent
 from attrformer.data.id_map import IdMap

@@ -11,11 +11,12 @@ from typing import Final
 
 from attrformer.columns import ITEM, USER
 from attrformer.data.check import after_the_fact, columns, declarable, drift, edges, identifiers, interactions, times
-from attrformer.data.check.report import CheckReport, ColumnUse, Finding, shortened
+from attrformer.data.check.findings import ColumnUse, Finding, shortened
+from attrformer.data.check.report import CheckReport
 from attrformer.data.check.sizes import facts
 from attrformer.data.check.subject import Subject
 from attrformer.data.check.uses import column_uses
-from attrformer.data.dataset import Dataset
+from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.store import described_frame
 from attrformer.data.tables import Table
 
@@ -51,7 +52,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def check_dataset(
-    dataset: Dataset,
+    dataset: PlainDataset,
     tables: Mapping[str, Table] | None = None,
     *,
     uses: tuple[ColumnUse, ...] | None = None,
@@ -82,7 +83,7 @@ def check_dataset(
     return CheckReport(dataset.name, facts(subject), uses, ordered, dataset.notes)
 
 
-def _own_tables(dataset: Dataset) -> dict[str, Table]:
+def _own_tables(dataset: PlainDataset) -> dict[str, Table]:
     """What the dataset holds of its items and users, as tables."""
     held = (
         ("items", ITEM, dataset.item_ids, dataset.item_attributes),

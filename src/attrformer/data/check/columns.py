@@ -9,7 +9,7 @@ import polars as pl
 
 from attrformer.columns import ITEM, TIMESTAMP, TITLE, USER
 from attrformer.data.attributes import AttributeKind
-from attrformer.data.check.report import Finding, Severity
+from attrformer.data.check.findings import Finding, Severity
 from attrformer.data.check.subject import Subject
 from attrformer.data.check.text import percent
 

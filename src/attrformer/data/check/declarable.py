@@ -9,7 +9,7 @@ import polars as pl
 
 from attrformer.data.attributes import LEVEL_SEPARATOR, AttributeKind
 from attrformer.data.check.columns import MANY, Column, columns_of
-from attrformer.data.check.report import Finding, Severity
+from attrformer.data.check.findings import Finding, Severity
 from attrformer.data.check.subject import Subject
 
 _PATHS: Final = 0.5

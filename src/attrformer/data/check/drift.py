@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.data.check.report import Finding, Number, Severity
+from attrformer.data.check.findings import Finding, Number, Severity
 from attrformer.data.check.subject import Subject, day, share
 from attrformer.data.check.text import percent
 

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.data.check.report import Finding, Number, Severity
+from attrformer.data.check.findings import Finding, Number, Severity
 from attrformer.data.check.subject import SplitView, Subject
 from attrformer.data.check.text import percent
-from attrformer.data.dataset import Edges
+from attrformer.data.edges import Edges
 
 LIFT: Final = 2.0
 """How many times oftener than by chance edges have to name held-out pairs."""

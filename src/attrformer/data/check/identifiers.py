@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from attrformer.columns import ITEM, USER
-from attrformer.data.check.report import Finding, Severity
+from attrformer.data.check.findings import Finding, Severity
 from attrformer.data.check.subject import Subject
 from attrformer.data.check.text import percent
 from attrformer.data.id_map import IdMap

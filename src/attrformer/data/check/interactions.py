@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.data.check.report import Finding, Number, Severity
+from attrformer.data.check.findings import Finding, Number, Severity
 from attrformer.data.check.subject import LEAST, Subject, day, share
 from attrformer.data.check.text import percent
 

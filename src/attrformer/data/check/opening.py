@@ -12,14 +12,15 @@ import polars as pl
 
 from attrformer.columns import ITEM, TIMESTAMP, USER
 from attrformer.data.check.checks import check_dataset
-from attrformer.data.check.report import CheckReport, ColumnUse, Finding, Severity
+from attrformer.data.check.findings import ColumnUse, Finding, Severity
+from attrformer.data.check.report import CheckReport
 from attrformer.data.check.subject import SAMPLE
 from attrformer.data.check.uses import column_uses
 from attrformer.data.construct import dataset_of_tables
-from attrformer.data.dataset import Dataset
 from attrformer.data.folder import dataset_of_folder, folder_options, folder_tables, is_dataset_folder
 from attrformer.data.formats import detect, read_raw
 from attrformer.data.options import TableOptions
+from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.table_files import ending_of, parts_of
 from attrformer.data.tables import Table, open_table
 from attrformer.data.vector_tables import Vectors, with_vectors
@@ -80,7 +81,7 @@ def check_path(
 
 
 def check_loaded(
-    dataset: Dataset,
+    dataset: PlainDataset,
     folder: Path,
     columns: Mapping[str, str],
     *,
@@ -100,7 +101,7 @@ def check_loaded(
     return check_dataset(dataset, tables, shuffled=shuffled, unread_edges=unread_edges)
 
 
-def check_frames(dataset: Dataset, tables: Mapping[str, object], *, shuffled: bool = False) -> CheckReport:
+def check_frames(dataset: PlainDataset, tables: Mapping[str, object], *, shuffled: bool = False) -> CheckReport:
     """A report on a dataset with the tables of any frame library that it was made of.
 
     Args:
@@ -125,7 +126,7 @@ def check_frames(dataset: Dataset, tables: Mapping[str, object], *, shuffled: bo
 
 def _opened(
     path: Path, given: TableOptions, format: str | None, encoding: str, vectors: Vectors | None
-) -> tuple[dict[str, Table], Callable[[], Dataset]]:
+) -> tuple[dict[str, Table], Callable[[], PlainDataset]]:
     """The tables at a path, and what makes a dataset of them.
 
     Raises:

@@ -1,100 +1,19 @@
-"""What a check of data found: findings, the use of every column, and how they are shown."""
+"""What a check of data found, and how it is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from enum import Enum
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from attrformer.data.check.findings import ColumnUse, Finding, Number, Severity, printable
+from attrformer.data.check.text import as_text, renderables
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
 MOST_COLUMNS: Final = 20
 LONGEST_REASON: Final = 60
-
-Number = int | float | str | bool | None
-
-
-LONGEST_EXAMPLE: Final = 120
-
-
-def printable(text: str) -> str:
-    """Text of the data as it may be shown: on one line, without what a terminal would obey."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
-def shortened(text: str) -> str:
-    """An example that fits on a line."""
-    return text if len(text) <= LONGEST_EXAMPLE else f"{text[:LONGEST_EXAMPLE]}..."
-
-
-class Severity(str, Enum):
-    """How much a finding matters.
-
-    An error makes figures wrong or the data unusable. A warning makes figures mislead unless something is done or said
-    about it. A note is worth knowing.
-    """
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-    @property
-    def rank(self) -> int:
-        """0 for an error, 1 for a warning, 2 for a note."""
-        return list(Severity).index(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that the data will do to figures.
-
-    Args:
-        id: a name that stays the same in later releases ("same-time-targets").
-        severity: how much it matters.
-        title: what was found, in one sentence without a full stop.
-        fix: the option or edit that helps, in one sentence without a full stop.
-        detail: what it means for figures, in sentences with full stops.
-        evidence: the numbers behind it, by name.
-        columns: the columns that it is about, as "items.price".
-        examples: some of the rows, ids or values, as text.
-    """
-
-    id: str
-    severity: Severity
-    title: str
-    fix: str
-    detail: str = ""
-    evidence: Mapping[str, Number] = field(default_factory=dict)
-    columns: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, the severity as text."""
-        plain = {**asdict(self), "severity": self.severity.value}
-        return plain | {"columns": list(self.columns), "examples": list(self.examples)}
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnUse:
-    """What a column is used as.
-
-    Args:
-        table: "interactions", "items", "users", "item_relations" or "item_changes".
-        column: its name.
-        used_as: such as "item attribute, categorical", or "not used" with the reason.
-        values: how many different values it has; None where they are not counted.
-        missing: share of the rows without a value; None where that is not known.
-    """
-
-    table: str
-    column: str
-    used_as: str
-    values: int | None = None
-    missing: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +87,11 @@ class CheckReport:
 
     def __str__(self) -> str:
         """The whole report as plain text."""
-        from attrformer.data.check.text import as_text
-
-        return as_text(self)
+        return as_text(self.headline, self.facts, self.findings, self.columns)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The whole report for a terminal."""
-        from attrformer.data.check.text import renderables
-
-        yield from renderables(self)
+        yield from renderables(self.headline, self.facts, self.findings, self.columns)
 
 
 def _briefly(use: ColumnUse) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from attrformer.data.check.report import Number
+from attrformer.data.check.findings import Number
 from attrformer.data.check.subject import Subject, day, share
 
 SHORT: Final = 20

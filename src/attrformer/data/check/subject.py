@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from attrformer.columns import TIMESTAMP
 from attrformer.data.attributes import Attribute, AttributeKind
-from attrformer.data.dataset import Dataset
-from attrformer.data.splits import last_events, windows_of
+from attrformer.data.cuts import last_events, windows_of
+from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.tables import Table
 
 LEAVE_ONE_OUT: Final = "leave-one-out"
@@ -74,7 +74,7 @@ class Subject:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: PlainDataset,
         tables: Mapping[str, Table],
         *,
         shuffled: bool = False,

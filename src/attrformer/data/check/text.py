@@ -3,48 +3,63 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from attrformer.data.check.report import printable
-
-if TYPE_CHECKING:
-    from attrformer.data.check.report import CheckReport, ColumnUse, Finding, Number
+from attrformer.data.check.findings import ColumnUse, Finding, Number, printable
 
 WIDTH: Final = 100
 _STYLES: Final = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 
-def as_text(report: CheckReport) -> str:
-    """The whole report as plain text, lines of at most about a hundred characters."""
-    blocks = ["\n".join([report.headline, *_fact_lines(report)])]
-    blocks += ["\n".join(_finding_lines(finding)) for finding in report.findings]
-    if report.columns:
-        blocks.append("\n".join(["Columns", *(f"  {_use_line(use)}" for use in report.columns)]))
+def as_text(
+    headline: str, facts: Mapping[str, Number], findings: Sequence[Finding], columns: Sequence[ColumnUse]
+) -> str:
+    """The whole report as plain text, lines of at most about a hundred characters.
+
+    Args:
+        headline: how many findings there are.
+        facts: sizes and other figures, by name.
+        findings: in the order in which they are shown.
+        columns: what every column is used as.
+    """
+    blocks = ["\n".join([headline, *_fact_lines(facts)])]
+    blocks += ["\n".join(_finding_lines(finding)) for finding in findings]
+    if columns:
+        blocks.append("\n".join(["Columns", *(f"  {_use_line(use)}" for use in columns)]))
     return "\n\n".join(blocks)
 
 
-def renderables(report: CheckReport) -> Iterator[Any]:
-    """The whole report as things that rich can print."""
+def renderables(
+    headline: str, facts: Mapping[str, Number], findings: Sequence[Finding], columns: Sequence[ColumnUse]
+) -> Iterator[Any]:
+    """The whole report as things that rich can print.
+
+    Args:
+        headline: how many findings there are.
+        facts: sizes and other figures, by name.
+        findings: in the order in which they are shown.
+        columns: what every column is used as.
+    """
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    yield Text(report.headline, style="bold")
-    for line in _fact_lines(report):
+    yield Text(headline, style="bold")
+    for line in _fact_lines(facts):
         yield Text(line, style="dim")
-    for finding in report.findings:
+    for finding in findings:
         severity = finding.severity.value
         yield Text.assemble(
             "\n", (severity.upper(), _STYLES[severity]), f"  {printable(finding.title)}  ", (finding.id, "dim")
         )
         for text in _paragraphs(finding):
             yield Padding(Text(printable(text)), (0, 0, 0, 4), expand=False)
-    if report.columns:
+    if columns:
         table = Table("table", "column", "used as", title="\nWhat every column is used as", title_justify="left")
         table.add_column("values", justify="right")
         table.add_column("missing", justify="right")
-        for use in report.columns:
+        for use in columns:
             cells = (use.table, use.column or repr(use.column), use.used_as, *_counts(use))
             table.add_row(*(Text(printable(cell)) for cell in cells))
         yield table
@@ -65,9 +80,9 @@ def percent(share: float) -> str:
     return f"{number:.1f} %" if number >= 1 else f"{number:.2g} %"
 
 
-def _fact_lines(report: CheckReport) -> list[str]:
-    facts = [f"{name.replace('_', ' ')} {said(value)}" for name, value in report.facts.items()]
-    return textwrap.wrap("; ".join(facts), WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+def _fact_lines(facts: Mapping[str, Number]) -> list[str]:
+    told = [f"{name.replace('_', ' ')} {said(value)}" for name, value in facts.items()]
+    return textwrap.wrap("; ".join(told), WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _paragraphs(finding: Finding) -> list[str]:

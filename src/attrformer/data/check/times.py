@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.columns import TIMESTAMP
-from attrformer.data.check.report import Finding, Number, Severity
+from attrformer.data.check.findings import Finding, Number, Severity
 from attrformer.data.check.subject import DAY, SplitView, Subject, day, share
 from attrformer.data.check.text import percent
 from attrformer.data.id_map import order_of

@@ -23,9 +23,9 @@ from attrformer.columns import (
     WEIGHT,
 )
 from attrformer.data.attributes import NUMBER_KINDS, VECTOR_KINDS, Attribute, AttributeKind
-from attrformer.data.check.report import ColumnUse
-from attrformer.data.dataset import Dataset
+from attrformer.data.check.findings import ColumnUse
 from attrformer.data.options import CHANGES
+from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.tables import Table
 
 _NOTE: Final = re.compile(r"column '(?P<column>.*?)' is not used,? ?(?P<why>.*)$", re.DOTALL)
@@ -41,7 +41,7 @@ _EDGE_COLUMNS: Final = {
 _CHANGE_COLUMNS: Final = frozenset({ITEM, TIMESTAMP, CHANGED, VALUE})
 
 
-def column_uses(dataset: Dataset, tables: Mapping[str, Table]) -> tuple[ColumnUse, ...]:
+def column_uses(dataset: PlainDataset, tables: Mapping[str, Table]) -> tuple[ColumnUse, ...]:
     """The use of every column of the tables; of those that the dataset holds, where tables are not at hand.
 
     Args:
@@ -57,7 +57,7 @@ def column_uses(dataset: Dataset, tables: Mapping[str, Table]) -> tuple[ColumnUs
     )
 
 
-def _interactions(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
+def _interactions(dataset: PlainDataset, table: Table | None) -> Iterator[ColumnUse]:
     sequences = dataset.sequences
     yield ColumnUse("interactions", USER, "user", dataset.user_count, 0.0)
     yield ColumnUse("interactions", ITEM, "item", _taken(dataset), 0.0)
@@ -72,7 +72,7 @@ def _interactions(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
     yield from _unused(dataset, "interactions", table, used)
 
 
-def _described(dataset: Dataset, name: str, table: Table | None) -> Iterator[ColumnUse]:
+def _described(dataset: PlainDataset, name: str, table: Table | None) -> Iterator[ColumnUse]:
     items = name == "items"
     attributes = dataset.item_attributes if items else dataset.user_attributes
     key, titled = (ITEM, dataset.item_titles is not None) if items else (USER, False)
@@ -89,7 +89,7 @@ def _described(dataset: Dataset, name: str, table: Table | None) -> Iterator[Col
     yield from _unused(dataset, name, table, {key, *attributes, *((TITLE,) if titled else ())})
 
 
-def _edges(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
+def _edges(dataset: PlainDataset, table: Table | None) -> Iterator[ColumnUse]:
     if table is None:
         for name, edges in dataset.item_relations.items():
             yield ColumnUse("item_relations", name, f"relation of {len(edges.source):,} edges")
@@ -102,7 +102,7 @@ def _edges(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
         yield ColumnUse("item_relations", values.name, used, count, _missing(values))
 
 
-def _changes(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
+def _changes(dataset: PlainDataset, table: Table | None) -> Iterator[ColumnUse]:
     for name, changes in dataset.item_changes.items():
         numbers = changes.numbers[~np.isnan(changes.numbers)]
         values = len(np.unique(numbers)) if len(changes.numbers) else len(changes.vocabulary)
@@ -115,7 +115,7 @@ def _changes(dataset: Dataset, table: Table | None) -> Iterator[ColumnUse]:
                 yield ColumnUse(CHANGES, column, "not used", None, _missing(table.frame[column]))
 
 
-def _unused(dataset: Dataset, name: str, table: Table | None, used: set[str]) -> Iterator[ColumnUse]:
+def _unused(dataset: PlainDataset, name: str, table: Table | None, used: set[str]) -> Iterator[ColumnUse]:
     """The columns of a table that the dataset does not hold, with the reason that a note gives."""
     reasons = {}
     for note in dataset.notes:
@@ -156,5 +156,5 @@ def _missing(values: pl.Series) -> float:
     return gone / max(len(values), 1)
 
 
-def _taken(dataset: Dataset) -> int:
+def _taken(dataset: PlainDataset) -> int:
     return int(np.count_nonzero(np.bincount(dataset.sequences.items, minlength=dataset.item_count)))

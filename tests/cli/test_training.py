@@ -1,0 +1,94 @@
+"""Training by the command: its options, and runs that go on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import TINY, call, settings, write_shop
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shop(tmp_path_factory.mktemp("data") / "shop")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--set", "training.epoch=3"], "training.epochs"),
+        (["--set", "training.epochs=three"], "'three'"),
+        (["--config", "absent.yaml"], "absent.yaml"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_written(
+    shop: Path, tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    result = call("train", "--data", shop, "--out", tmp_path / "run", *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr and "Traceback" not in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_absent_data_folder(tmp_path: Path) -> None:
+    result = call("train", "--data", tmp_path / "nothing", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "nothing" in result.stderr
+
+
+@pytest.mark.slow
+def test_configuration_file_and_settings_together(shop: Path, tmp_path: Path) -> None:
+    tiny: dict[str, dict[str, object]] = {}
+    for setting in TINY:
+        name, _, value = setting.partition("=")
+        part, _, option = name.partition(".")
+        tiny.setdefault(part, {})[option] = json.loads(value) if value[0].isdigit() else value
+    (tmp_path / "tiny.yaml").write_text(json.dumps(tiny))
+    arguments = ("--config", tmp_path / "tiny.yaml", "--set", "training.epochs=1", "--quiet")
+    result = call("train", "--data", shop, "--out", tmp_path / "run", *arguments)
+    assert result.exit_code == 0, result.stderr
+    stored = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (stored["model"]["width"], stored["training"]["epochs"]) == (16, 1)
+
+
+@pytest.mark.slow
+def test_resume_goes_on_with_the_options_of_the_run(shop: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert call("train", "--data", shop, "--out", folder, *settings("training.epochs=1"), "-q").exit_code == 0
+    result = call("train", "--data", shop, "--out", folder, "--resume", "--set", "training.epochs=2", "-q")
+    assert result.exit_code == 0, result.stderr
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1]
+    assert json.loads((folder / "config.json").read_text())["model"]["width"] == 16
+    other = call("train", "--data", shop, "--out", folder, "--resume", "--set", "model.width=32", "-q")
+    assert other.exit_code == 2
+    assert "model.width" in other.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_interrupted_training_can_be_resumed(shop: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    arguments = ["train", "--data", str(shop), "--out", str(folder), *settings("training.epochs=500")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attrformer.cli", *arguments, "--set", "training.patience=500", "--quiet"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "--resume" in errors and "Traceback" not in errors
+    done = len((folder / "metrics.jsonl").read_text().splitlines())
+    more = ("--resume", "--set", f"training.epochs={done + 1}", "--quiet")
+    result = call("train", "--data", shop, "--out", folder, *more)
+    assert result.exit_code == 0, result.stderr
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == done + 1
