@@ -60,9 +60,9 @@ def read_people(description: Description, histories: Any) -> People:
 
     Args:
         description: of the model.
-        histories: item ids, oldest first, or mappings with `item_id`, `timestamp` in seconds and behaviour attributes: a
-            mapping by user id, a list of lists (users are then called 0, 1, ...), or a table with `user_id`, `item_id`
-            and what else the training interactions had.
+        histories: item ids, oldest first, or mappings with `item_id`, `timestamp` in seconds and behaviour attributes;
+            a mapping by user id, a list of lists (users are then called 0, 1, ...), or a table with `user_id`,
+            `item_id` and what else the training interactions had.
 
     Raises:
         UnknownIdError: an item is not in the catalogue.
