@@ -97,7 +97,7 @@ def _number(entry: Mapping[str, Any], name: str) -> float:
         return float("nan")
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise _wrong(f"the {name} {value!r} is no number", "Give a number, or leave it out")
-    if abs(value) > _LARGEST:
+    if value > _LARGEST or value < -_LARGEST:
         raise _wrong(f"the {name} {value!r} is too large for a behaviour attribute", "Correct it, or leave it out")
     return float(value)
 
