@@ -136,3 +136,9 @@ def test_separators_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
 def test_numbers_with_other_signs_get_a_hint(tmp_path: Path, texts: list[str]) -> None:
     assert "its texts look like numbers with other signs" in dataset_of(texts * 3, tmp_path).notes[-1]
     assert "look like numbers" not in dataset_of(["1 star", "5 apples"] * 3, tmp_path).notes[-1]
+
+
+def test_places_get_a_hint(tmp_path: Path) -> None:
+    places = [f"{number}.25,-{number}.5" for number in range(10, 16)]
+    assert "(kinds={'genres': 'location'} reads places)" in dataset_of(places, tmp_path).notes[-1]
+    assert "look like latitude" not in dataset_of([*places[:5], "1,5"], tmp_path).notes[-1]

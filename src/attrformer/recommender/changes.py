@@ -40,7 +40,8 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
     readings = fitted.relations.changing_columns
     if not readings:
         raise ConfigurationError(
-            "The model reads no attribute that changes in time. Fit it to data with a table of changes."
+            "The model reads no attribute that changes in time. Fit an AttrFormer to data with a table of changes, or "
+            "give rules the values of now (item_values)."
         )
     table = open_table(frame, CHANGES, {})
     require_columns(table, (ITEM, TIMESTAMP, CHANGED, VALUE))
