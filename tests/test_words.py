@@ -211,7 +211,7 @@ def in_code() -> set[tuple[str, str]]:
         "help of commands": help_texts(typer.main.get_command(app)),
         "message": messages(),
         "reason": sentences("wording.py"),
-        "OpenAPI": sentences("schemas.py"),
+        "OpenAPI": [*sentences("schemas.py"), *sentences("answer_schemas.py")],
         "page": pages(),
     }
     return places | {(kind, word) for kind, given in shown.items() for text in given for word in coined(text)}

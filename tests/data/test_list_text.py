@@ -147,3 +147,9 @@ def test_empty_lists_of_interactions_are_no_category(tmp_path: Path) -> None:
     assert "interactions.csv: column 'tags' is not used, a behaviour attribute has to be a number or a category" in (
         dataset.notes
     )
+
+
+def test_places_get_a_hint(tmp_path: Path) -> None:
+    places = [f"{number}.25,-{number}.5" for number in range(10, 16)]
+    assert "(kinds={'genres': 'location'} reads places)" in dataset_of(places, tmp_path).notes[-1]
+    assert "look like latitude" not in dataset_of([*places[:5], "1,5"], tmp_path).notes[-1]

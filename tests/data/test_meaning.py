@@ -166,9 +166,15 @@ def test_options_that_do_not_fit_are_refused(options: dict[str, str], message: s
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0.0, "the weight 0, which"), (-1.0, "the weight -1"), (None, "no weight")]
+    ("value", "told"),
+    [
+        (0.0, "the weight 0, which is not above 0"),
+        (-1.0, "the weight -1"),
+        (None, "no weight"),
+        (1e30, r"the weight 1e\+30, which is too large"),
+    ],
 )
-def test_weights_have_to_be_above_zero(value: float | None, told: str) -> None:
+def test_weights_have_to_be_above_zero_and_no_larger_than_can_be_counted(value: float | None, told: str) -> None:
     quantities = [*LOG["quantity"][:7], value, *LOG["quantity"][8:]]
     dataset = Dataset.from_frames(LOG.with_columns(quantity=pl.Series(quantities)))
     with pytest.raises(DataError, match=f"column 'quantity': the interaction of user 'b' with item '1' has {told}"):

@@ -159,8 +159,8 @@ def test_an_update_brings_changes(tmp_path: Path) -> None:
     assert len(set(after["item_id"]) & offered_at(time)) >= 8 > len(set(before["item_id"]) & offered_at(time))
     once = Recommender.load(tmp_path, device="cpu")
     once.update(LOG.filter(pl.col("timestamp") >= START + 50 * WEEK), item_changes=CHANGES)
-    for name in ("offsets", "times", "codes"):
-        left, right = (getattr(one.fitted.relations["item_offer"], name) for one in (young, once))
+    for week in range(60):
+        left, right = (one.fitted.relations["item_offer"].values_at(START + week * WEEK) for one in (young, once))  # type: ignore[attr-defined]
         np.testing.assert_array_equal(left, right)
     young.save(tmp_path / "again")
     assert Recommender.load(tmp_path / "again", device="cpu").recommend(histories=history_at(time), k=10).equals(after)
@@ -185,6 +185,14 @@ def test_an_update_that_cannot_be_read_changes_nothing(model: Recommender) -> No
         still.fit(dataset_of(), progress=False).update(item_changes=row)
 
 
+def test_changes_of_other_columns_are_left_out_with_a_warning(model: Recommender) -> None:
+    before = model.recommend(["u000"], k=5)
+    other = pl.DataFrame({"item_id": ["i000"], "timestamp": [START], "column": ["Offer"], "value": ["no"]})
+    with pytest.warns(UserWarning, match=r"the model reads offer, and no changes of 'Offer'\. Left out\."):
+        model.update(item_changes=other)
+    assert model.recommend(["u000"], k=5).equals(before)
+
+
 def test_only_the_columns_that_are_named_become_relations() -> None:
     with pytest.raises(ConfigurationError, match=r"relations.changing_attributes names 'price'.*It has: offer"):
         Recommender(small_config("relations.changing_attributes=[price]")).fit(dataset_of(), progress=False)
@@ -200,7 +208,7 @@ def test_an_export_says_what_it_cannot_hold(model: Recommender, tmp_path: Path) 
     pytest.importorskip("onnxscript")
     from attrformer.onnx import export_model
 
-    with pytest.raises(ConfigurationError, match="'item_offer' has no counterpart in ONNX"):
+    with pytest.raises(ConfigurationError, match=r"'item_offer' has no .*\(relations.changing_attributes=\[\]\)"):
         export_model(model, tmp_path / "onnx")
 
 

@@ -131,6 +131,11 @@ def test_events_of_requests_are_read_alike_from_lists_and_tables(model: AttrForm
         model.recommend(histories=[wrong])
     with pytest.raises(DataError, match="'steal' is no value that training knew"):
         model.recommend(histories=pl.DataFrame(wrong).with_columns(user_id=pl.lit("x")))
+    listed = pl.DataFrame({"user_id": ["x"], "item_id": [3], "event": [["view"]]})
+    with pytest.raises(DataError, match=r"column 'event': values of type List\(String\) are no categories"):
+        model.recommend(histories=listed)
+    with pytest.raises(DataError, match=r"the quantity 1e\+40 is too large"):
+        model.recommend(histories=[[{"item_id": 3, "quantity": 1e40}]])
 
 
 @pytest.mark.slow
@@ -164,6 +169,10 @@ def test_updates_bring_events(model: AttrFormer, tmp_path: Path) -> None:
         grown.update(pl.DataFrame([{**late, "item_id": 9, "event": "gift"}]))
     with pytest.raises(DataError, match="the weight 0, which is not above 0"):
         grown.update(pl.DataFrame([{**late, "item_id": 9, "event": "view", "quantity": 0.0}]))
+    with pytest.raises(
+        DataError, match="column 'event': the column is missing, and the model was trained with targets"
+    ):
+        grown.update(pl.DataFrame([{**late, "item_id": 9}]))
 
 
 def test_a_split_that_knows_of_no_targets_is_refused(model: AttrFormer, data: Dataset) -> None:

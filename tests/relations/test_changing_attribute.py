@@ -113,3 +113,13 @@ def test_without_times_or_where_not_asked_for_nothing_is_built() -> None:
         relations_of(data, base=NONE, changing_attributes=("size",))
     assert not relations_of(replace(data, sequences=sequences([[0, 1], [2, 3]])), base=NONE)
     assert not relations_of(shop(), base=NONE)
+
+
+def test_a_change_that_comes_in_late_ends_where_the_next_one_begins() -> None:
+    early = [(0, 1, 1.0), (1, 1, 2.0), (2, 11, 3.0), (3, 11, 4.0)]
+    relation = relation_of(changing_numbers(early), buckets=2)
+    low, high = relation.values_at()[[0, 3]].tolist()
+    # 1.1 is of the bucket of 1.0: nothing changes, until a change before it becomes known.
+    grown = relation.with_changes({relation.column: changing_numbers([(0, 20, 1.1)], 4)})
+    grown = grown.with_changes({relation.column: changing_numbers([(0, 15, 4.0)], 4)})
+    assert [int(grown.values_at(time)[0]) for time in (14, 15, 19, 20)] == [low, high, high, low]

@@ -96,6 +96,7 @@ def attribute_from_column(
     Raises:
         DataError: a value does not fit the kind.
     """
+    table = table if kind in NUMBER_KINDS else _without_type_where_empty(table, name)
     if kind in CODED_KINDS:
         owners = codes.astype(np.int64)
         if kind is AttributeKind.HIERARCHY:
@@ -124,6 +125,14 @@ def attribute_from_column(
     placed = np.full(count, np.nan)
     placed[codes[used]] = numbers[used]
     return replace(bare, numbers=placed)
+
+
+def _without_type_where_empty(table: Table, name: str) -> Table:
+    """The same table, where an empty column has no type: pandas calls its values numbers or times."""
+    values = table.frame[name]
+    if values.null_count() < len(values) or not (values.dtype.is_numeric() or values.dtype.is_temporal()):
+        return table
+    return replace(table, frame=table.frame.with_columns(pl.Series(name, [None] * len(values))))
 
 
 def _within_range(table: Table, numbers: pl.Series) -> pl.Series:

@@ -23,6 +23,8 @@ _QUOTED_LIST: Final = r"""^\[\s*('[^']*'|"[^"]*")\s*(,.*)?\]$"""
 _ISO_DATE: Final = r"^\s*\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|\s*(UTC|GMT)|[+-]\d{2}:?\d{2})?)?\s*$"
 # A number with a sign of money, thousands or a decimal comma.
 _SIGNED: Final = r"^[^\d\s,.-]{0,3}\s?-?\d[\d.,' ]*\s?[^\d\s,.]{0,3}$"
+# Latitude and longitude, both with fractions.
+_PLACE: Final = r"^\s*-?\d{1,2}\.\d+\s*,\s*-?\d{1,3}\.\d+\s*$"
 # Separators that a hint is given for, and the least share of texts that hold one.
 _MARKS: Final = (", ", ",", "; ", ";", " / ", "/")
 _HINT_SHARE: Final = 0.2
@@ -62,7 +64,7 @@ def infer_kind(values: pl.Series) -> AttributeKind | str:
 
 
 def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
-    """What to add to the note about a text column that seems to hold numbers, or several values in each text.
+    """What to add to the note about a text column that seems to hold numbers, places, or several values in each text.
 
     Args:
         values: the column, `[rows]`.
@@ -74,6 +76,8 @@ def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
     if kind is AttributeKind.CATEGORICAL and len(texts) and texts.str.contains(WHOLE).all():
         return "; its texts are whole numbers (declare 'numeric' to have them read so)"
     glance = texts.head(_GLANCE * 10)
+    if not glance.is_empty() and glance.str.contains(_PLACE).all():
+        return f"; its texts look like latitude and longitude (kinds={{'{values.name}': 'location'}} reads places)"
     if glance.str.contains(_SIGNED).all() and glance.str.contains(r"[^\d]").any() and not glance.is_empty():
         return "; its texts look like numbers with other signs, without which they would be a numeric attribute"
     if glance.str.contains(LEVEL_SEPARATOR, literal=True).sum() >= max(2, _PATH_SHARE * len(glance)):

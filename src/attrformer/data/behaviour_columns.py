@@ -63,7 +63,7 @@ def read_behaviours(table: Table, kinds: Mapping[str, AttributeKind | None]) -> 
             found.columns[name] = _short(table, number_column(table, name))
             found.notes.append(f"column '{name}' is read as a behaviour attribute, a number{told}")
             continue
-        texts = _texts(values)
+        texts = _categories(table, values)
         labels = texts.drop_nulls().unique().sort()
         if len(labels) > MOST_VALUES:
             why = f"it has {len(labels):,} different values, and a category of interactions has {MOST_VALUES} at most"
@@ -90,6 +90,23 @@ def _inferred(values: pl.Series) -> AttributeKind | None:
         return None
     # Free text is left out by the number of its values.
     return AttributeKind.CATEGORICAL
+
+
+def _categories(table: Table, values: pl.Series) -> pl.Series:
+    """The values as texts, null where missing.
+
+    Raises:
+        DataError: they are lists or something else that is no single value.
+    """
+    try:
+        return _texts(values)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"values of type {values.dtype} are no categories",
+            fix="Give one text, number or truth value for each interaction",
+            source=table.source,
+            column=values.name,
+        ) from error
 
 
 def _texts(values: pl.Series) -> pl.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from attrformer.data.meaning import Condition, Meaning
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.sequences import Sequences, some_of
 from attrformer.errors import ConfigurationError, DataError
+
+LARGEST_WEIGHT: Final = 10**9
+"""Of an interaction; pairs count the product of two weights, in single precision."""
 
 
 def with_meaning(
@@ -79,13 +83,14 @@ def check_weights(dataset: PlainDataset) -> None:
         dataset: whose interactions know which column is their weight.
 
     Raises:
-        DataError: a weight is missing or not above 0.
+        DataError: a weight is missing, not above 0, or so large that sums of products overflow.
     """
     sequences = dataset.sequences
     column = sequences.meaning.weight
     if column is None or column not in sequences.behaviours:
         return
-    wrong = np.flatnonzero(~(sequences.behaviours[column] > 0))
+    weights = sequences.behaviours[column]
+    wrong = np.flatnonzero(~((weights > 0) & (weights <= LARGEST_WEIGHT)))
     if len(wrong):
         place = int(wrong[0])
         user = dataset.user_ids.decode(sequences.row_of_position()[[place]])[0]
@@ -93,8 +98,12 @@ def check_weights(dataset: PlainDataset) -> None:
         value = sequences.behaviours[column][place]
         raise DataError(
             f"the interaction of user '{user}' with item '{item}' has "
-            + ("no weight" if np.isnan(value) else f"the weight {value:g}, which is not above 0"),
-            fix="Give every interaction a weight above 0, or leave data.weight out",
+            + ("no weight" if np.isnan(value) else f"the weight {value:g}, which is {_wrong_in(value)}"),
+            fix=f"Give every interaction a weight above 0, up to {LARGEST_WEIGHT:,}, or leave data.weight out",
             source="interactions",
             column=column,
         )
+
+
+def _wrong_in(weight: float) -> str:
+    return "too large" if weight > 0 else "not above 0"

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from attrformer.errors import DataError
+
 
 def series_of(name: str, values: Iterable[Any]) -> pl.Series:
     """Values of one kind as a column, None where one is missing.
@@ -42,10 +44,19 @@ def mixed_series(name: str, values: Iterable[Any]) -> pl.Series:
     Args:
         name: of the column.
         values: as for `series_of`.
+
+    Raises:
+        DataError: a text holds half of a character, as JSON can write it and UTF-8 cannot.
     """
     plain = [_plain(value) for value in values]
     try:
         return series_of(name, plain)
+    except UnicodeError as error:
+        raise DataError(
+            f"a text is no valid Unicode ({error})",
+            fix="Leave out what stands for half of a character, or leave the value empty",
+            column=name,
+        ) from error
     except (TypeError, pl.exceptions.PolarsError):
         flat = [part for value in plain for part in (value if isinstance(value, list) else [value])]
         if any(isinstance(value, list) for value in plain) and not any(isinstance(part, (list, dict)) for part in flat):

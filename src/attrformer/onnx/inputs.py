@@ -22,6 +22,7 @@ from attrformer.data.sequences import Sequences
 from attrformer.data.tables import Table
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 from attrformer.onnx.folder import Description, UserAttribute
+from attrformer.recommender.entries import ids_of, with_details
 from attrformer.recommender.unknown import id_series
 from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.naming import module_key
@@ -59,8 +60,9 @@ def read_people(description: Description, histories: Any) -> People:
 
     Args:
         description: of the model.
-        histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...), or a
-            table with `user_id`, `item_id` and what else the training interactions had.
+        histories: item ids, oldest first, or mappings with `item_id`, `timestamp` in seconds and behaviour attributes;
+            a mapping by user id, a list of lists (users are then called 0, 1, ...), or a table with `user_id`,
+            `item_id` and what else the training interactions had.
 
     Raises:
         UnknownIdError: an item is not in the catalogue.
@@ -190,10 +192,13 @@ def _of_lists(description: Description, lists: list[Any] | tuple[Any, ...]) -> S
             )
     rows = [list(items) for items in lists]
     offsets = offsets_of([len(row) for row in rows])
-    codes = item_codes(description.items, [item for row in rows for item in row], "histories")
+    codes = item_codes(description.items, ids_of(rows), "histories")
+    contexts = Sequences(offsets, codes.astype(np.int32))
+    read = (*description.behaviours, *description.meaning.columns)
+    contexts = with_details(contexts, rows, dict.fromkeys(read), description.meaning.values)
     unknown = np.full(len(codes), np.nan, dtype=np.float32)
-    behaviours = dict.fromkeys(description.meaning.columns, unknown)
-    return Sequences(offsets, codes.astype(np.int32), None, behaviours, description.meaning)
+    behaviours = dict.fromkeys(read, unknown) | dict(contexts.behaviours)
+    return replace(contexts, behaviours=behaviours, meaning=description.meaning)
 
 
 def _value_codes(name: str, attribute: UserAttribute, values: list[Any]) -> Codes:

@@ -86,7 +86,8 @@ class OnnxRecommender:
 
         Args:
             histories: item ids, oldest first: a mapping by user id, a list of lists (users are then called 0, 1, ...),
-                or a table with `user_id`, `item_id` and what else the training interactions had. None may be empty.
+                or a table with `user_id`, `item_id` and what else the training interactions had. None may be empty. In
+                place of an id stands `{"item_id": ..., "timestamp": seconds, "event": ...}` where more is known.
                 Ids of users of the training bring their attributes and leave these users out of those who are similar.
             user_attributes: user id to {attribute: value}, in place of what the training knew; None says that a value
                 is not known.

@@ -23,6 +23,7 @@ from attrformer.onnx.graph import ScoringGraph
 from attrformer.onnx.inputs import LEVELS, NEIGHBOURS, USERS
 from attrformer.recommender.model import Recommender
 from attrformer.recommender.state import ModelState
+from attrformer.relations.base import Relation
 from attrformer.relations.naming import module_key
 from attrformer.relations.positions import NO_TIMES
 
@@ -61,6 +62,11 @@ def export_model(model: Recommender, folder: Path | str) -> None:
         write_description(_describe(fitted), unfinished)
 
 
+def _how_to_leave_out(relation: Relation) -> str:
+    # Attributes that change in time are what a shop has most often, and their option is not called like the relation.
+    return " (relations.changing_attributes=[])" if relation.changing_columns else ""
+
+
 def _check(fitted: ModelState, folder: Path) -> None:
     if fitted.config.name not in EXPORTABLE:
         raise ConfigurationError(
@@ -70,7 +76,8 @@ def _check(fitted: ModelState, folder: Path) -> None:
         for name, module in fitted.network.contributing().items():
             if type(module).onnx_contribution is ContributingModule.onnx_contribution:
                 raise ConfigurationError(
-                    f"The relation '{name}' has no counterpart in ONNX. Fit a model without it to export that."
+                    f"The relation '{name}' has no counterpart in ONNX. Fit a model without it to export that"
+                    f"{_how_to_leave_out(fitted.relations[name])}."
                 )
     if fitted.device.type != "cpu":
         raise ConfigurationError(f"The model is on {fitted.device}. Load it with device='cpu' to export it.")

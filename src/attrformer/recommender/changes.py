@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -28,7 +29,7 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
     Args:
         fitted: the model.
         frame: a table with `item_id`, `timestamp`, `column` and `value`; columns that the model does not read are left
-            out, and a value that training has not seen relates to nothing.
+            out with a warning, and a value that training has not seen relates to nothing.
 
     Raises:
         ConfigurationError: the model reads no attribute that changes in time.
@@ -38,7 +39,8 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
     encoders = fitted.relations.changing_columns
     if not encoders:
         raise ConfigurationError(
-            "The model reads no attribute that changes in time. Fit it to data with a table of changes."
+            "The model reads no attribute that changes in time. Fit an AttrFormer to data with a table of changes, or "
+            "give rules the values of now (item_values)."
         )
     table = open_table(frame, CHANGES, {})
     require_columns(table, (ITEM, TIMESTAMP, CHANGED, VALUE))
@@ -51,11 +53,23 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
             "(add_items), or leave their changes out."
         )
     read = table.frame.with_columns(ids.rename(ITEM), pl.col(CHANGED).cast(pl.String))
+    _warn_of_others(read[CHANGED], encoders)
     read = read.filter(pl.col(CHANGED).is_in(list(encoders)) | pl.col(CHANGED).is_null())
     kinds = {column: encoder.kind for column, encoder in encoders.items()}
     changes, _ = read_changes(replace(table, frame=read), known, kinds, "error", _ANY_TIME, whole=False)
     knowledge = replace(fitted.knowledge, item_values=_latest_values(fitted, changes))
     return fitted.rebuilt(fitted.relations.with_changes(changes), knowledge)
+
+
+def _warn_of_others(columns: pl.Series, readings: Mapping[str, Any]) -> None:
+    others = sorted(set(columns.drop_nulls().unique().to_list()) - set(readings))
+    if others:
+        warnings.warn(
+            f"{CHANGES}: the model reads {', '.join(readings)}, and no changes of '{others[0]}'"
+            f"{f' and {len(others) - 1} more columns' if len(others) > 1 else ''}. Left out.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _latest_values(fitted: ModelState, changes: Mapping[str, ChangingAttribute]) -> ItemValues | None:

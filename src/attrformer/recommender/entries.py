@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from attrformer.columns import ITEM, TIMESTAMP
 from attrformer.data.sequences import Sequences, some_of
 from attrformer.errors import DataError
+
+_LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 def ids_of(rows: Iterable[list[Any]]) -> list[Any]:
@@ -95,6 +97,8 @@ def _number(entry: Mapping[str, Any], name: str) -> float:
         return float("nan")
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise _wrong(f"the {name} {value!r} is no number", "Give a number, or leave it out")
+    if value > _LARGEST or value < -_LARGEST:
+        raise _wrong(f"the {name} {value!r} is too large for a behaviour attribute", "Correct it, or leave it out")
     return float(value)
 
 

@@ -95,9 +95,11 @@ def id_series(values: Any, what: str) -> pl.Series:
         raise DataError("a mapping was given", fix="Give a list of ids", source=what)
     try:
         series = values if isinstance(values, pl.Series) else pl.Series(what, _plain_ids(values))
-    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+    except (TypeError, OverflowError, UnicodeError, pl.exceptions.PolarsError) as error:
         raise DataError(
-            f"the ids cannot be read as one column ({error})", fix="Give ids of one type", source=what
+            f"the ids cannot be read as one column ({str(error).splitlines()[0]})",
+            fix="Give ids of one type",
+            source=what,
         ) from error
     if series.dtype.is_nested() or series.dtype == pl.Object:
         raise DataError(

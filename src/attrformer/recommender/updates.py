@@ -62,6 +62,7 @@ def with_interactions(
     knowledge = fitted.knowledge
     known = knowledge.histories
     given = histories_from_frame(interactions, known.behaviours, SOURCE, known.meaning)
+    _require_meaning(given)
     check_weights(given)
     items = _item_codes(knowledge.item_ids, given)
     names = in_type_of(knowledge.user_ids, given.user_ids.values, SOURCE, USER)
@@ -82,6 +83,23 @@ def with_interactions(
     return fitted.rebuilt(
         relations, replace(knowledge, user_ids=user_ids, histories=histories, updated=more), _trained_only(fitted)
     )
+
+
+def _require_meaning(given: Dataset) -> None:
+    """Refuses interactions of which nothing says whether they count, as training told them by columns of theirs.
+
+    Raises:
+        DataError: a column that the meaning reads is not there.
+    """
+    sequences = given.sequences
+    for column in sequences.meaning.columns:
+        if column not in sequences.behaviours:
+            raise DataError(
+                f"the column is missing, and the model was trained with {sequences.meaning.text}",
+                fix="Give the column; where a value is not known it may be empty, but for a weight",
+                source=SOURCE,
+                column=column,
+            )
 
 
 def appended(old: Sequences, new: Sequences, rows: NDArray[np.int64], count: int) -> Sequences:

@@ -101,7 +101,10 @@ class ChangingAttributeRelation(Relation):
         return replace(self, offsets=np.concatenate([self.offsets, np.full(len(new), self.offsets[-1])]))
 
     def with_changes(self, changes: Mapping[str, ChangingAttribute]) -> Self:
-        """See `Relation.with_changes`; values that training has not seen relate to nothing."""
+        """See `Relation.with_changes`; values that training has not seen relate to nothing.
+
+        Changes within one bucket are kept: one that comes in later, of a time before them, ends where they begin.
+        """
         more = changes.get(self.column)
         if more is None or not len(more.times):
             return self
@@ -112,9 +115,6 @@ class ChangingAttributeRelation(Relation):
         last = np.ones(len(order), dtype=bool)
         last[:-1] = (np.diff(owner[order]) != 0) | (np.diff(times[order]) != 0)
         kept = order[last]
-        before = np.append(-1, codes[kept][:-1])
-        before[np.diff(owner[kept], prepend=-1) != 0] = -1
-        kept = kept[codes[kept] != before]
         offsets = offsets_of(np.bincount(owner[kept], minlength=len(self.offsets) - 1))
         return replace(self, offsets=offsets, times=times[kept], codes=codes[kept])
 

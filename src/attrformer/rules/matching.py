@@ -276,5 +276,6 @@ def _unknown(name: str, values: ItemValues) -> str:
         lower = {known.lower(): known for known in values.columns}
         near = [lower[close] for close in difflib.get_close_matches(name.lower(), list(lower), n=1)]
     there = ", ".join(list(values.columns)[:20]) or "none"
-    advice = f"Did you mean '{near[0]}'?" if near else f"There are: {there}. Text is written in quotation marks."
+    others = f"There are: {there}. Rules read no vectors, free texts or locations. Text is written in quotation marks."
+    advice = f"Did you mean '{near[0]}'?" if near else others
     return f"there is no column '{name}'. {advice}"

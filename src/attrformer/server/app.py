@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 
-from attrformer.server import routes, schemas
+from attrformer.server import answer_schemas, routes
 from attrformer.server.auth import Gate
 from attrformer.server.errors import add_failures, not_ready
 from attrformer.server.state import Service
@@ -58,14 +58,14 @@ def create_app(service: Service) -> FastAPI:
 
 
 def _add_operations(app: FastAPI, service: Service, described: list[Any]) -> None:
-    words = {"model": schemas.ErrorAnswer, "description": "No model answers yet."}
+    words = {"model": answer_schemas.ErrorAnswer, "description": "No model answers yet."}
     unready: dict[int | str, dict[str, Any]] = {503: words}
 
-    @app.get("/healthz", response_model=schemas.StateAnswer, summary="Whether the process lives")
+    @app.get("/healthz", response_model=answer_schemas.StateAnswer, summary="Whether the process lives")
     async def healthz() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
-    @app.get("/readyz", response_model=schemas.StateAnswer, responses=unready, summary="Whether a model answers")
+    @app.get("/readyz", response_model=answer_schemas.StateAnswer, responses=unready, summary="Whether a model answers")
     async def readyz() -> JSONResponse:
         if service.engine.served is None:
             raise not_ready()

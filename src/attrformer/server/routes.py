@@ -12,12 +12,13 @@ from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from attrformer.columns import ITEM, TITLE
+from attrformer.server import answer_schemas as answers
 from attrformer.server import describing, schemas
+from attrformer.server.answer_schemas import ErrorAnswer
 from attrformer.server.answering import Answer
 from attrformer.server.calls import EXPLAIN, RECOMMEND, SIMILAR
 from attrformer.server.errors import Refused
 from attrformer.server.options import MOST_DIVERSE, MOST_EXPLAINED, MOST_HISTORY, MOST_RULES, MOST_WORDS
-from attrformer.server.schemas import ErrorAnswer
 from attrformer.server.state import Service
 
 _REASONS = {
@@ -52,7 +53,7 @@ def service_of(request: Request) -> Service:
 Here = Annotated[Service, Depends(service_of)]
 
 
-@router.post("/recommend", response_model=schemas.RecommendAnswer, summary="The best items for users or histories")
+@router.post("/recommend", response_model=answers.RecommendAnswer, summary="The best items for users or histories")
 async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
     """What `Recommender.recommend` gives: ranked items for known users, or for histories of anybody."""
     _require_somebody(body)
@@ -60,7 +61,7 @@ async def recommend(body: schemas.RecommendBody, service: Here) -> Response:
     return _answer(await service.ask(RECOMMEND, body))
 
 
-@router.post("/explain", response_model=schemas.ExplainAnswer, summary="Why items are ranked as they are")
+@router.post("/explain", response_model=answers.ExplainAnswer, summary="Why items are ranked as they are")
 async def explain(body: schemas.ExplainBody, service: Here) -> Response:
     """What `Recommender.explain` gives: the components of each score, and the item of the history behind each."""
     _require_somebody(body)
@@ -69,7 +70,7 @@ async def explain(body: schemas.ExplainBody, service: Here) -> Response:
     return _answer(await service.ask(EXPLAIN, body))
 
 
-@router.post("/similar", response_model=schemas.SimilarAnswer, summary="Items similar to items")
+@router.post("/similar", response_model=answers.SimilarAnswer, summary="Items similar to items")
 async def similar(body: schemas.SimilarBody, service: Here) -> Response:
     """What `Recommender.similar_items` gives: neighbours by what the model has learned, or by one relation."""
     return _answer(await service.ask(SIMILAR, body))
@@ -77,7 +78,7 @@ async def similar(body: schemas.SimilarBody, service: Here) -> Response:
 
 @router.post(
     "/items",
-    response_model=schemas.AddAnswer,
+    response_model=answers.AddAnswer,
     responses=_CONFLICT,
     status_code=201,
     summary="Add items",
@@ -96,7 +97,7 @@ async def add_items(body: schemas.AddBody, service: Here) -> JSONResponse:
     return JSONResponse({"added": len(rows), "catalogue": len(served.catalogue), "saved": saved}, 201)
 
 
-@router.get("/catalogue", response_model=schemas.CatalogueAnswer, summary="Search the catalogue")
+@router.get("/catalogue", response_model=answers.CatalogueAnswer, summary="Search the catalogue")
 async def catalogue(
     service: Here,
     query: Annotated[str, Query(max_length=200, description="Words of a title or id.", examples=["trail"])] = "",
@@ -108,7 +109,7 @@ async def catalogue(
     return JSONResponse({"total": total, "items": items})
 
 
-@router.get("/history", response_model=schemas.HistoryAnswer, summary="What a user did")
+@router.get("/history", response_model=answers.HistoryAnswer, summary="What a user did")
 async def history(
     service: Here,
     user_id: Annotated[str, Query(min_length=1, max_length=256, examples=["user-0001"])],
@@ -118,7 +119,7 @@ async def history(
     return JSONResponse(describing.latest(service.served, user_id, limit))
 
 
-@router.get("/model", response_model=schemas.ModelAnswer, summary="What the model can be asked")
+@router.get("/model", response_model=answers.ModelAnswer, summary="What the model can be asked")
 async def model(service: Here) -> JSONResponse:
     """Relations with their strength, attributes and their values."""
     options = service.options
@@ -126,7 +127,7 @@ async def model(service: Here) -> JSONResponse:
     return JSONResponse(describing.describe(service.served) | allowed)
 
 
-@router.get("/pairs", response_model=schemas.PairsAnswer, summary="The strongest pairs of an attribute's values")
+@router.get("/pairs", response_model=answers.PairsAnswer, summary="The strongest pairs of an attribute's values")
 async def pairs(
     service: Here,
     attribute: Annotated[str, Query(min_length=1, max_length=256, examples=["brand"])],
@@ -138,7 +139,7 @@ async def pairs(
     return JSONResponse({"attribute": attribute, "values": values, "matrix": matrix.tolist()})
 
 
-@router.post("/reload", response_model=schemas.ReloadAnswer, responses=_CONFLICT, summary="Change to a new model")
+@router.post("/reload", response_model=answers.ReloadAnswer, responses=_CONFLICT, summary="Change to a new model")
 async def reload(service: Here) -> JSONResponse:
     """Reads `RUN/next`, or `RUN/model` anew, and answers with it from then on; no request is dropped meanwhile."""
     if service.options.token is None:

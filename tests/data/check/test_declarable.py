@@ -35,6 +35,8 @@ def test_text_in_words_is_named_until_it_is_declared() -> None:
 
 def test_words_and_codes_are_no_text() -> None:
     assert silent(of_column([f"SKU-{number}" for number in range(ITEMS)]), "text-not-read")
+    tags = [f'{{"calm": {number}.5, "a b c": 1.0}}' for number in range(ITEMS)]
+    assert silent(of_column(tags), "text-not-read")
     assert silent(of_column([("red", "dark red")[number % 2] for number in range(ITEMS)]), "text-not-read")
 
 

@@ -32,6 +32,9 @@ def undeclared(subject: Subject) -> Iterator[Finding]:
         words = float(column.known.str.split(" ").list.len().mean())  # type: ignore[arg-type]
         if paths >= _PATHS * len(column.known):
             yield _path(column, paths)
+        elif column.known.str.contains(r"^\s*[\[{]").all():
+            # Lists and mappings written as text; the note about the column names the kinds that read them.
+            continue
         elif kind is None and words >= _WORDS and column.known.n_unique() > len(column.known) / 2:
             yield _text(column, words)
 
