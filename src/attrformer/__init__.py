@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         RuleError,
         ShortListWarning,
         UnknownIdError,
+        WorkerError,
         WriteError,
     )
     from attrformer.evaluation import Evaluation, EvaluationConfig
@@ -115,6 +116,7 @@ __all__ = [
     "TransitionsConfig",
     "UnknownIdError",
     "VSKNNConfig",
+    "WorkerError",
     "WriteError",
     "__version__",
     "core_filter",
@@ -143,6 +145,7 @@ _HOMES: Final = {
         "RuleError",
         "ShortListWarning",
         "UnknownIdError",
+        "WorkerError",
         "WriteError",
     ),
     "attrformer.evaluation": ("Evaluation", "EvaluationConfig"),

@@ -75,6 +75,10 @@ class ForkedProcessError(AttrFormerError):
     """A call in a process that was forked from one in which tables or models were used."""
 
 
+class WorkerError(AttrFormerError):
+    """Processes of a service that die again and again."""
+
+
 class AttrFormerWarning(UserWarning):
     """Base of the warnings that a program may want to tell apart from others."""
 

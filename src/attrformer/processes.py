@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 from typing import Final
 
@@ -14,6 +15,9 @@ from attrformer.errors import ForkedProcessError
 
 REQUESTS: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals by which a system asks a process to end; SIGINT is how a person does."""
+
+_M_ARENA_MAX: Final = -8
+"""Of `malloc.h`."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -80,6 +84,19 @@ _used_in: int | None = None
 """The process that first used a table or a model; a child of a fork inherits the number of its parent."""
 
 
+def require_unused_process() -> None:
+    """Refuses to fork a process that has used a table or a model.
+
+    Raises:
+        ForkedProcessError: it has.
+    """
+    if _used_in is not None:
+        raise ForkedProcessError(
+            "This process has used tables or models, and processes forked from it would hang. "
+            "Start several workers from a process of their own: attrformer serve RUN --workers N."
+        )
+
+
 def require_own_process() -> None:
     """Remembers the process at the first call, and refuses to go on in a child that was forked from it later.
 
@@ -95,3 +112,12 @@ def require_own_process() -> None:
             "PyTorch and polars do not survive a fork, and this call would hang. Load the model in each worker after "
             "the fork, and not before it: gunicorn without --preload, multiprocessing with 'spawn'."
         )
+
+
+def share_free_memory() -> None:
+    """Has all threads of this process and its forks share their free memory, where the C library is glibc.
+
+    Otherwise each thread keeps some for itself. Counts only before the first thread is started.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

@@ -10,6 +10,7 @@ import typer
 from attrformer.cli import console
 from attrformer.cli.arguments import Run
 from attrformer.errors import ConfigurationError
+from attrformer.processes import share_free_memory
 
 
 def serve(
@@ -23,7 +24,10 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(help="Threads of the arithmetic; 0 leaves the library's choice.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes that answer on the port; they share the model's memory.")] = 1,
+    threads: Annotated[
+        int, typer.Option(help="Threads of the arithmetic of each; 0 leaves the library's choice, or a worker's share.")
+    ] = 1,
     device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")] = "auto",
     queue: Annotated[int, typer.Option(help="Requests that may wait; more get 429.")] = 256,
     batch: Annotated[int, typer.Option(help="Users that are answered together.")] = 64,
@@ -45,14 +49,17 @@ def serve(
     """Serve a run over HTTP: recommendations, reasons, similar items, new items, and a page to try them on.
 
     Needs the extra: pip install 'attrformer[serve]'. SIGHUP changes to the model in RUN/next without dropping a
-    request; SIGTERM lets running requests end.
+    request; SIGTERM lets running requests end. With --workers, limits hold for each process, and one that dies is
+    replaced.
 
-    Example:  attrformer serve runs/ml-1m --port 8000
+    Example:  attrformer serve runs/ml-1m --port 8000 --workers 2
     """
     import os
 
     # Read when the library is first imported. A request's tables are small: more threads would wait for each other.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    if workers > 1:
+        share_free_memory()
     from attrformer.server import ServeOptions
     from attrformer.server import serve as run_service
 
@@ -60,6 +67,7 @@ def serve(
         host=host,
         port=port,
         token=_token(token_file),
+        workers=workers,
         threads=threads,
         device=device,
         queue=queue,

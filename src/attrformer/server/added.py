@@ -45,17 +45,32 @@ class Added:
         Raises:
             CheckpointError: the file is damaged otherwise than by a process that died while it wrote.
         """
+        return self.since(0)[0]
+
+    def since(self, start: int) -> tuple[list[Rows], int]:
+        """What another process may have added meanwhile.
+
+        Args:
+            start: bytes that have been read before; where the file is shorter it is another one, and read as a whole.
+
+        Returns:
+            The items of each request, the oldest first, and the bytes that have been read now.
+
+        Raises:
+            CheckpointError: the file is damaged otherwise than by a process that died while it wrote.
+        """
         try:
             text = self.path.read_bytes()
         except FileNotFoundError:
-            return []
+            return [], 0
         except OSError as error:
             raise CheckpointError(
                 f"{self.path} cannot be read ({error.strerror or error}). Let the service read it."
             ) from error
-        found = []
+        found, start = [], start if start <= len(text) else 0
         # What stands behind the last end of a line was never answered.
-        for number, line in enumerate(text.split(b"\n")[:-1], 1):
+        end = text.rfind(b"\n") + 1
+        for number, line in enumerate(text[start:end].split(b"\n")[:-1], 1 + text.count(b"\n", 0, start)):
             try:
                 found.append(_rows(parse_json(line)))
             except ValueError as error:
@@ -63,13 +78,16 @@ class Added:
                     f"Line {number} of {self.path} is damaged ({error}). Restore the file from a copy, or take the "
                     "line out."
                 ) from error
-        return found
+        return found, end
 
-    def append(self, rows: Rows) -> None:
+    def append(self, rows: Rows) -> int:
         """Keeps items; when this returns, they are on the disk.
 
         Args:
             rows: item_id, title and attributes of each, as JSON can hold them.
+
+        Returns:
+            Bytes of the file with them.
 
         Raises:
             CheckpointError: they cannot be written; the file then holds what it held before.
@@ -88,6 +106,7 @@ class Added:
                     raise
             if new:
                 flush_folder(self.run)
+            return end + len(line)
         except OSError as error:
             raise CheckpointError(
                 f"The items cannot be kept in {self.path} ({error.strerror or error}). "

@@ -159,9 +159,10 @@ class ModelAnswer(BaseModel):
 
 
 class StateAnswer(BaseModel):
-    """Whether the service lives, or answers."""
+    """Whether the service lives, or answers, and by which of several workers it says so."""
 
     status: Literal["ok", "ready"]
+    worker: int | None = None
 
 
 class ReloadAnswer(BaseModel):

@@ -40,6 +40,7 @@ class Served:
         generation: 1 for the model that the service started with, one more for each change.
         trained: items of the model as it was read; the others were added since.
         lost: items that were added to the model before and that this one does not have.
+        taken: bytes of the file of added items whose items it has.
     """
 
     model: Recommender
@@ -47,6 +48,7 @@ class Served:
     generation: int
     trained: int
     lost: int = 0
+    taken: int = 0
 
     @property
     def added(self) -> int:

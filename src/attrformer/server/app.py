@@ -63,16 +63,22 @@ def _add_operations(app: FastAPI, service: Service, described: list[Any]) -> Non
 
     @app.get("/healthz", response_model=answer_schemas.StateAnswer, summary="Whether the process lives")
     async def healthz() -> JSONResponse:
-        return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "ok", **_worker(service)})
 
     @app.get("/readyz", response_model=answer_schemas.StateAnswer, responses=unready, summary="Whether a model answers")
     async def readyz() -> JSONResponse:
         if service.engine.served is None:
             raise not_ready()
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready", **_worker(service)})
 
     @app.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus", dependencies=described)
     async def metrics() -> Response:
         from prometheus_client import CONTENT_TYPE_LATEST
 
-        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        figures = None if service.peers is None else await service.peers.figures()
+        return Response(figures or service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _worker(service: Service) -> dict[str, int]:
+    """Which process answers, where there are several."""
+    return {} if service.peers is None else {"worker": service.peers.number}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,14 +53,24 @@ class Engine:
         run: the run folder.
         options: of the service.
         heard: is told of joint calls: the method, how many calls it answered, and its seconds.
+        shared: items that several processes add to, who then see to it that one adds at a time and that none starts
+            while another moves models; None where this one is alone.
+        generation: of the first model.
     """
 
     def __init__(
-        self, run: Path, options: ServeOptions, heard: Callable[[str, int, float], None] = lambda *_: None
+        self,
+        run: Path,
+        options: ServeOptions,
+        heard: Callable[[str, int, float], None] = lambda *_: None,
+        shared: Added | None = None,
+        generation: int = 1,
     ) -> None:
         self.run, self._options, self._heard = run, options, heard
         self.prices = Prices()
-        self._added = Added(run)
+        self._alone, self._first = shared is None, generation
+        self._added = Added(run) if shared is None else shared
+        self._keeps = options.save_added or shared is not None
         self._served: Served | None = None
         self._changing = threading.Lock()
         self._adding = False
@@ -80,12 +91,13 @@ class Engine:
             ConfigurationError: the device cannot be used.
         """
         with self._changing:
-            folders.recover(self.run)
-            served = self._read(self.run / folders.MODEL, 1)
+            if self._alone:
+                folders.recover(self.run)
+            served = self._read(self.run / folders.MODEL, self._first)
             ready()
             self._served = served
 
-    def reload(self, wait: bool = False) -> Served:
+    def reload(self, wait: bool = False, follow: int | None = None) -> Served:
         """Reads `RUN/next`, or where there is none `RUN/model` anew, tries it out and answers with it from then on.
 
         Calls are answered by the old model until the new one is ready. What is moved into its place is moved last, so
@@ -93,6 +105,7 @@ class Engine:
 
         Args:
             wait: for another change that is under way.
+            follow: the number of the model that another process has put in its place; None where this one is first.
 
         Raises:
             ReloadRunning: another change is under way.
@@ -102,8 +115,8 @@ class Engine:
         if not self._changing.acquire(blocking=wait or self._adding):
             raise ReloadRunning
         try:
-            folder = folders.waiting(self.run)
-            generation = 1 if self._served is None else self._served.generation + 1
+            folder = folders.waiting(self.run) if follow is None else self.run / folders.MODEL
+            generation = follow or (self._first if self._served is None else self._served.generation + 1)
             before = folders.state(folder)
             served = self._read(folder, generation)
             if folders.state(folder) != before:
@@ -151,22 +164,38 @@ class Engine:
             raise ReloadRunning
         self._adding = True
         try:
-            served = self._ready()
+            served = self._ready() if self._alone else self._caught_up(self._ready())
             left = self._options.most_added - served.added
             if len(rows) > left:
                 raise CatalogueFull(self._options.most_added, max(0, left))
             # A copy, so that nothing has happened where anything fails.
             model = copy.copy(served.model)
             model.add_items(item_table(rows, list(model.fitted.relations.item_columns)))
-            grown = Served(model, Catalogue(model.fitted), served.generation, served.trained, served.lost)
-            require_answers(grown.model)
-            if self._options.save_added:
-                self._added.append(rows)
-            self._served = grown
-            return grown
+            require_answers(model)
+            taken = self._added.append(rows) if self._keeps else 0
+            self._served = replace(served, model=model, catalogue=Catalogue(model.fitted), taken=taken)
+            return self._served
         finally:
             self._adding = False
             self._changing.release()
+
+    def catch_up(self) -> None:
+        """Takes up the items that other processes have added; waits while a model is being read.
+
+        Raises:
+            CheckpointError: the file of added items is damaged.
+        """
+        with self._changing:
+            if self._served is not None:
+                self._served = self._caught_up(self._served)
+
+    def _caught_up(self, served: Served) -> Served:
+        rows, taken = self._added.since(served.taken)
+        if not rows:
+            return served
+        model = copy.copy(served.model)
+        _, lost = carry(model, rows)
+        return replace(served, model=model, catalogue=Catalogue(model.fitted), lost=served.lost + lost, taken=taken)
 
     def _ready(self) -> Served:
         assert self._served is not None, "requests are let in once the model is ready"
@@ -178,13 +207,13 @@ class Engine:
         model = Recommender.load(folder, device=self._options.device)
         trained = len(model.fitted.knowledge.item_ids)
         require_answers(model)
-        if self._options.save_added:
-            carried, lost = carry(model, self._added.read())
-            if carried:
-                require_answers(model)
-        else:
-            lost = self._left_behind(model)
-        return Served(model, Catalogue(model.fitted), generation, trained, lost)
+        if not self._keeps:
+            return Served(model, Catalogue(model.fitted), generation, trained, self._left_behind(model))
+        rows, taken = self._added.since(0)
+        carried, lost = carry(model, rows)
+        if carried:
+            require_answers(model)
+        return Served(model, Catalogue(model.fitted), generation, trained, lost, taken)
 
     def _left_behind(self, model: Recommender) -> int:
         """Items that were added to the model in use and that another one does not know."""

@@ -19,7 +19,14 @@ class JsonLines(logging.Formatter):
     """Writes a record as one JSON object.
 
     Of an exception it gives the type and where it came from, not its message, which may quote what a user sent.
+
+    Args:
+        worker: number of the process among several; None where it is alone.
     """
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._worker = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
@@ -30,7 +37,7 @@ class JsonLines(logging.Formatter):
         }
         if record.name != LOGGER:
             line["message"] = record.getMessage()
-        line |= getattr(record, _FIELDS, {})
+        line |= self._worker | getattr(record, _FIELDS, {})
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
             frames = traceback.extract_tb(error.__traceback__)
@@ -39,10 +46,14 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def start_logging() -> None:
-    """Sends this service's records and those of the server below it to standard error as JSON."""
+def start_logging(worker: int | None = None) -> None:
+    """Sends this service's records and those of the server below it to standard error as JSON.
+
+    Args:
+        worker: number of the process among several; None where it is alone.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(worker))
     for name in (LOGGER, "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False

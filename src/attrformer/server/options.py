@@ -73,7 +73,10 @@ class ServeOptions(Options):
     host: str = field(default="127.0.0.1", metadata={"help": "Address to listen on."})
     port: int = field(default=8000, metadata={"help": "Port to listen on; 0 takes a free one."})
     token: str | None = field(default=None, metadata={"help": "Token that requests must bring."}, repr=False)
-    threads: int = field(default=1, metadata={"help": "Threads of the arithmetic; 0 leaves the library's choice."})
+    threads: int = field(
+        default=1,
+        metadata={"help": "Threads of the arithmetic of each; 0 leaves the library's choice, or a worker's share."},
+    )
     device: str = field(default="auto", metadata={"help": "Where to compute: auto, cpu, cuda, mps."})
     queue: int = field(default=256, metadata={"help": "Requests that may wait; more get 429."})
     batch: int = field(default=64, metadata={"help": "Users that are answered together."})
@@ -88,12 +91,15 @@ class ServeOptions(Options):
     )
     save_added: bool = field(default=False, metadata={"help": "Keep added items in the run."})
     most_added: int = field(default=10_000, metadata={"help": "Items that may be added to those of the model."})
+    workers: int = field(
+        default=1, metadata={"help": "Processes that answer on the port; they share the model's memory."}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.port <= 65535, "port", self.port, "0 to 65535")
         require(self.threads >= 0, "threads", self.threads, "0 or more")
-        for name in ("queue", "batch", "connections"):
+        for name in ("workers", "queue", "batch", "connections"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         require(self.most_added >= 0, "most_added", self.most_added, "0 or more")
         for name in ("timeout", "grace", "header_timeout", "idle_timeout"):

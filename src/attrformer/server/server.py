@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrformer.errors import AttrFormerError, CheckpointError, ConfigurationError
 from attrformer.server.options import RESERVED, ServeOptions
+from attrformer.server.running import BACKLOG, server_config
 
 if TYPE_CHECKING:
-    import uvicorn
-
     from attrformer.server.state import Service
 
 OTHER_FILES: Final = 64
@@ -47,6 +46,11 @@ def serve(run: Path | str, options: ServeOptions | None = None) -> None:
     from attrformer.server.state import Service
 
     start_logging()
+    if options.workers > 1:
+        from attrformer.server.workers import serve_by_workers
+
+        serve_by_workers(run, options, _listen(options))
+        return
     if options.threads:
         import torch
 
@@ -90,31 +94,6 @@ async def _run(app: Any, service: Service, listener: socket.socket, options: Ser
     log("stopped")
 
 
-def server_config(app: Any, options: ServeOptions) -> uvicorn.Config:
-    """How the server below is to run an application.
-
-    Args:
-        app: the application.
-        options: of the service.
-    """
-    import uvicorn
-
-    from attrformer.server.connections import HEAD_BYTES, protocol_of
-
-    return uvicorn.Config(
-        app,
-        # Bounds of connections and times are kept there.
-        http=protocol_of(options),  # type: ignore[arg-type]
-        h11_max_incomplete_event_size=HEAD_BYTES,
-        log_config=None,
-        access_log=False,
-        timeout_keep_alive=options.idle_timeout,  # type: ignore[arg-type]
-        timeout_graceful_shutdown=max(1, round(options.grace)),
-        server_header=False,
-        ws="none",
-    )
-
-
 def require_files(connections: int) -> None:
     """Sees to it that the process may have so many connections open, beside its other files.
 
@@ -155,7 +134,7 @@ def _listen(options: ServeOptions) -> socket.socket:
     require_files(options.connections)
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
-        listener = socket.create_server((options.host, options.port), family=family, backlog=2048)
+        listener = socket.create_server((options.host, options.port), family=family, backlog=BACKLOG)
         # Connections inherit it. The event loop sets it only where a socket names its protocol, which this one
         # does not; without it the body of an answer waits 40 ms for an acknowledgement of its head.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -17,6 +17,7 @@ from attrformer.server.engine import Engine, ReloadRunning
 from attrformer.server.errors import not_ready
 from attrformer.server.monitoring import Metrics, log
 from attrformer.server.options import ServeOptions
+from attrformer.server.peers import Peers
 from attrformer.server.queueing import Line, LineClosed, LineFull
 
 ADDS: Final = 8
@@ -29,12 +30,16 @@ class Service:
     Args:
         run: the run folder.
         options: of the service.
+        peers: other processes of the same service; None where this one is alone.
     """
 
-    def __init__(self, run: Path, options: ServeOptions) -> None:
-        self.options = options
+    def __init__(self, run: Path, options: ServeOptions, peers: Peers | None = None) -> None:
+        self.options, self.peers = options, peers
         self.metrics = Metrics()
-        self.engine = Engine(run, options, self.metrics.call)
+        if peers is None:
+            self.engine = Engine(run, options, self.metrics.call)
+        else:
+            self.engine = Engine(run, options, self.metrics.call, peers.added, peers.generation)
         self.line = Line(
             self.engine.answer,
             options.queue,
@@ -111,11 +116,22 @@ class Service:
         _ = self.served
         if self._adding >= ADDS:
             raise LineFull
+        self._adding += 1
+        try:
+            if self.peers is None:
+                return await self._add(rows)
+            # Goes on where nobody waits any more: the others wait for the end of this turn.
+            turn = asyncio.ensure_future(self.peers.in_turn(lambda: self._add(rows)))
+            turn.add_done_callback(lambda done: done.cancelled() or done.exception())
+            return await asyncio.shield(turn)
+        finally:
+            self._adding -= 1
+
+    async def _add(self, rows: list[dict[str, Any]]) -> Served:
         try:
             work = self._adder.submit(self.engine.add_items, rows)
         except RuntimeError as error:
             raise LineClosed from error
-        self._adding += 1
         try:
             return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(work)), self.options.timeout)
         except asyncio.TimeoutError as error:
@@ -126,11 +142,17 @@ class Service:
         except asyncio.CancelledError:
             work.cancel()
             raise
-        finally:
-            self._adding -= 1
+
+    async def catch_up(self) -> None:
+        """Takes up items that other processes have added.
+
+        Raises:
+            CheckpointError: what they have added cannot be read.
+        """
+        await asyncio.wrap_future(self._adder.submit(self.engine.catch_up))
 
     async def reload(self, *, wait: bool = False) -> Served:
-        """Changes to the model that waits in the run folder; requests go on meanwhile.
+        """Changes to the model that waits in the run folder, in all processes; requests go on meanwhile.
 
         Args:
             wait: for another change, or the first model, where that is under way.
@@ -142,9 +164,25 @@ class Service:
         """
         if not wait:
             _ = self.served
+        if self.peers is None:
+            return await self.reload_here(wait)
+        await self.peers.reload()
+        return self.served
+
+    async def reload_here(self, wait: bool = False, follow: int | None = None) -> Served:
+        """Changes the model of this process.
+
+        Args:
+            wait: as for `reload`.
+            follow: the number of the model that another process has put in its place.
+
+        Raises:
+            ReloadRunning: another change is under way.
+            AttrFormerError: the new model cannot be used; the old one stays.
+        """
         log("reload.started")
         try:
-            served = await asyncio.to_thread(self.engine.reload, wait)
+            served = await asyncio.to_thread(self.engine.reload, wait, follow)
             # The old model leaves by itself; a collection now would stop all requests.
             gc.freeze()
         except ReloadRunning:
