@@ -6,7 +6,9 @@ each of its parts is a class of its own.
 
 from __future__ import annotations
 
+import gc
 import importlib
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -181,7 +183,22 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:
         if name not in _HOME_OF:
             raise AttributeError(f"module 'attrformer' has no attribute '{name}'")
-        return getattr(importlib.import_module(_HOME_OF[name]), name)
+        return getattr(_imported(_HOME_OF[name]), name)
+
+
+def _imported(home: str) -> Any:
+    # Torch and polars make many objects, and all of them stay. The collector would look through them again and again,
+    # for a fifth of the time; freezing and unfreezing moves them to the oldest generation unread.
+    if home in sys.modules or not gc.isenabled():
+        return importlib.import_module(home)
+    gc.disable()
+    try:
+        return importlib.import_module(home)
+    finally:
+        if not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()
+        gc.enable()
 
 
 def __dir__() -> list[str]:

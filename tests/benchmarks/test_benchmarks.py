@@ -133,3 +133,17 @@ def test_step_time(tmp_path: Path) -> None:
         assert row["epoch_seconds"] == pytest.approx((row["make_ms"] + row["step_ms"]) * row["steps_per_epoch"] / 1000)
         assert row["step_ms"] > 0 and row["memory_mib"] > 50 and row["accelerator_mib"] is None
     assert "sasrec on shop: load" in run("step_time", tmp_path / "plan.yaml", *few, "--rows", "sasrec").stdout
+
+
+def test_answers_speed(tmp_path: Path) -> None:
+    sample = make_sample(users=60, items=50, brands=6)
+    dataset = Dataset.from_frames(sample.interactions, sample.items, sample.users, name="shop")
+    settings = ("model.width=8", "model.layers=1", "training.epochs=1", "training.threads=1", "evaluation.resamples=5")
+    AttrFormer(override(Config(), settings)).fit(dataset, run=tmp_path / "run", progress=False)
+    found = figures("answers_speed", tmp_path / "run", "--against", FOLDER.parent, "--rounds", "1")
+    assert set(found["seconds"]) == {"first answer", "all users", "import torch"}
+    for name, each in found["seconds"].items():
+        assert found["times as fast"][name] == pytest.approx(each["other"] / each["this"])
+    assert found["seconds"]["first answer"]["this"] > found["seconds"]["import torch"]["this"] / 2 > 0
+    missing = run("answers_speed", tmp_path / "none", "--what", "all users", "--rounds", "1", code=2).stderr
+    assert "holds no" in missing or "none" in missing

@@ -55,7 +55,7 @@ def test_long_histories_are_read_a_few_at_a_time(
     answers, explained = model.recommend(k=5), model.explain(k=2)
     contexts, users = dataset.sequences, np.arange(dataset.user_count)
     strengths = relation_strengths(model.fitted, users, contexts)
-    for place in ("models.memory_batches", "recommender.explaining"):
+    for place in ("models.inputs", "recommender.explaining"):
         monkeypatch.setattr(f"attrformer.{place}.together", lambda *_: 7)
     read: list[int] = []
     latest = InputMaker.latest
@@ -69,6 +69,27 @@ def test_long_histories_are_read_a_few_at_a_time(
     assert_frame_equal(model.explain(k=2), explained, abs_tol=1e-5)
     assert relation_strengths(model.fitted, users, contexts) == pytest.approx(strengths, rel=1e-4)
     assert max(read) == 7 and sum(read) == 3 * dataset.user_count
+
+
+def test_histories_of_like_length_are_read_together(
+    model: AttrFormer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = model.fitted.config.max_length
+    items = dataset.item_ids.to_list()
+    lengths = [3, 0, 20, 1, limit + 5, 2, 0, 19, 1, limit, 7]
+    histories = {f"user {n}": (2 * items)[n : n + length] for n, length in enumerate(lengths)}
+    alone = pl.concat([model.recommend(histories={name: history}, k=5) for name, history in histories.items()])
+    read: list[list[int]] = []
+    latest = InputMaker.latest
+
+    def noted(self: InputMaker, contexts: Sequences, *rest: Any) -> Any:
+        read.append(contexts.lengths.tolist())
+        return latest(self, contexts, *rest)
+
+    monkeypatch.setattr(InputMaker, "latest", noted)
+    monkeypatch.setattr("attrformer.recommender.ranking._MOST", 2)
+    assert_frame_equal(model.recommend(histories=histories, k=5), alone, abs_tol=1e-5)
+    assert read == [[limit + 5, limit], [20, 19], [3, 7], [1, 2], [1]]
 
 
 def test_seen_items_are_hidden_unless_wanted(model: AttrFormer, dataset: Dataset) -> None:

@@ -10,8 +10,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
 from attrformer.data.sequences import Sequences
@@ -210,6 +208,9 @@ def _reporter(progress: bool | OnProgress, total: int) -> Iterator[Callable[[int
     if progress is False:
         yield lambda count: None
     elif progress is True:
+        from rich.console import Console
+        from rich.progress import Progress
+
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("evaluating", total=total)
             yield lambda count: bar.advance(task, count)

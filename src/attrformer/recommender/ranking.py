@@ -19,6 +19,7 @@ from attrformer.recommender.ruled_lists import listed, marks_of
 from attrformer.recommender.state import ModelState
 
 Codes = NDArray[np.int64]
+_Lists = tuple[Codes, Codes, NDArray[np.float32]]
 
 _ELEMENTS = 1 << 23
 """Scores in memory at a time."""
@@ -27,16 +28,18 @@ _MOST = 256
 """Histories answered together where the catalogue is small."""
 
 
-def recommend(fitted: ModelState, request: Request, choice: Choice) -> pl.DataFrame:
+def recommend(fitted: ModelState, request: Request, choice: Choice, places: Codes | None = None) -> pl.DataFrame:
     """`user_id, item_id, score, rank`, users in the order of the request, best items first.
 
     Args:
         fitted: the model.
         request: the users to answer.
         choice: what may be recommended.
+        places: int64, ascending, whom of the request to answer; all of them where None.
     """
-    found = [recommend_block(fitted, request, block, choice) for block in blocks(fitted, len(request))]
-    return joined(fitted, request, found, choice)
+    every = np.arange(len(request)) if places is None else places
+    found = [_lists(fitted, request, block, choice) for block in blocks_of_like_length(fitted, request, every)]
+    return _in_order(fitted, request, found, choice)
 
 
 def joined(
@@ -51,16 +54,27 @@ def joined(
 
 def recommend_block(fitted: ModelState, request: Request, block: Codes, choice: Choice) -> pl.DataFrame:
     """The same for some places of the request, ascending, all in memory at a time."""
+    return _in_order(fitted, request, [_lists(fitted, request, block, choice)], choice)
+
+
+def _lists(fitted: ModelState, request: Request, block: Codes, choice: Choice) -> _Lists:
+    """Places in the request, item codes and scores of some people's lists; those of one place stand together."""
     owners, chosen, values = [], [], []
     for group in request.groups(fitted, block):
         rows, items, scores = listed(fitted, choice, scores_of(fitted, request, group), group)
         owners.append(group.places[rows.cpu().numpy()])
         chosen.append(items.cpu().numpy())
         values.append(scores.cpu().numpy())
-    owner = np.concatenate(owners)
+    return np.concatenate(owners), np.concatenate(chosen), np.concatenate(values)
+
+
+def _in_order(fitted: ModelState, request: Request, found: list[_Lists], choice: Choice) -> pl.DataFrame:
+    """The lists as one table, in the order of the request."""
+    if not found:
+        return joined(fitted, request, [], choice)
+    owner, items, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(owner, kind="stable")
-    found = (owner[order], np.concatenate(chosen)[order], np.concatenate(values)[order])
-    return answers(fitted, request, *found, choice)
+    return answers(fitted, request, owner[order], items[order], scores[order], choice)
 
 
 def scores_of(fitted: ModelState, request: Request, group: Group) -> Tensor:
@@ -102,6 +116,11 @@ def answers(
     )
 
 
+def block_size(fitted: ModelState) -> int:
+    """How many people are answered together, at least 1."""
+    return max(1, min(_MOST, _ELEMENTS // max(1, fitted.relations.n_items)))
+
+
 def blocks(fitted: ModelState, count: int, most: int = _MOST) -> Iterator[Codes]:
     """The places of a request, as many at a time as can be answered together.
 
@@ -110,9 +129,30 @@ def blocks(fitted: ModelState, count: int, most: int = _MOST) -> Iterator[Codes]
         count: how many there are.
         most: most places of a block.
     """
-    size = max(1, min(most, _MOST, _ELEMENTS // max(1, fitted.relations.n_items)))
+    size = max(1, min(most, block_size(fitted)))
     for start in range(0, count, size):
         yield np.arange(start, min(start + size, count))
+
+
+def blocks_of_like_length(fitted: ModelState, request: Request, places: Codes) -> Iterator[Codes]:
+    """Some places of a request, as many at a time as can be answered together, those with histories of like length.
+
+    A history costs as much as the longest one beside it: in the order of the request that is many times its own length.
+
+    Args:
+        fitted: the model.
+        request: the users to answer.
+        places: int64, ascending.
+
+    Yields:
+        Places, int64, ascending in each block; the longest histories first.
+    """
+    size = block_size(fitted)
+    if len(places) > size:
+        lengths = fitted.read_lengths(request.lengths(fitted, places))
+        places = places[np.argsort(-lengths, kind="stable")]
+    for start in range(0, len(places), size):
+        yield np.sort(places[start : start + size])
 
 
 def places_within(rows: Tensor, count: int) -> Tensor:

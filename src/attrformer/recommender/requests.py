@@ -89,6 +89,19 @@ class Request:
         if rest.any():
             yield Group(block[rest], None)
 
+    def lengths(self, fitted: ModelState, places: Codes) -> Codes:
+        """How many interactions the history of some people has, int64 `[b]`; 0 for those without one.
+
+        Args:
+            fitted: the model.
+            places: int64 `[b]`, places in the request.
+        """
+        lengths = np.zeros(len(places), dtype=np.int64)
+        for rows, histories in ((self.stored, fitted.knowledge.histories), (self.given, self.histories)):
+            there = rows[places] >= 0
+            lengths[there] = histories.lengths_of(rows[places][there])
+        return lengths
+
     def values_at(self, fitted: ModelState, places: Codes) -> dict[str, Codes]:
         """Codes of each user attribute of some people, int64 `[b]`."""
         if self.values is None:

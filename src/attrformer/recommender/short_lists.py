@@ -19,10 +19,12 @@ class Note:
     """Why one list is short.
 
     Args:
+        place: of the user in the request.
         user: whom it is for, as the answer calls them.
         said: how many items there are, and what left out how many.
     """
 
+    place: int
     user: Any
     said: str
 
@@ -38,7 +40,7 @@ class ShortLists:
 
     Args:
         names: what the answer calls each user, `[n]`.
-        notes: of the first short lists.
+        notes: of the first short lists that were made.
         count: how many are short.
     """
 
@@ -61,12 +63,14 @@ class ShortLists:
             name = self.names[place]
             told = ", ".join(f"{rule} leaves out {count:,}" for rule, count in left_out.items() if count)
             said = f"{found:,} of {wanted:,} items: of {n_items:,}, {told or 'no more are left'}."
-            self.notes.append(Note(name, said))
+            self.notes.append(Note(place, name, said))
 
     def warn(self) -> None:
         """Warns of the lists that are too short, where there are any."""
         if self.count:
-            told = " ".join(note.text for note in self.notes[:_TOLD])
+            # Lists are made in the order of their histories' lengths.
+            notes = sorted(self.notes, key=lambda note: note.place)
+            told = " ".join(note.text for note in notes[:_TOLD])
             more = f" {self.count - _TOLD:,} more lists are short." if self.count > _TOLD else ""
             message = f"{told}{more}"
-            warnings.warn(ShortListWarning(tuple(note.text for note in self.notes), message), stacklevel=3)
+            warnings.warn(ShortListWarning(tuple(note.text for note in notes), message), stacklevel=3)

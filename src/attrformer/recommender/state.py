@@ -151,6 +151,10 @@ class ModelState:
         """Rows of histories that `outputs` can read together, most of them at a time; every row is in one piece."""
         return pieces(self._maker.read_lengths(contexts), most)
 
+    def read_lengths(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many interactions are read of histories of these lengths, int64 `[b]`."""
+        return np.minimum(lengths, self.config.max_length)
+
     def scores_of(self, outputs: Outputs) -> Tensor:
         """Scores of every item for what the network said, float32 `[b, items]`."""
         scores = score_catalogue(outputs.hidden, outputs.table, outputs.parts, precision=self.precision)

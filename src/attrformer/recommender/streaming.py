@@ -34,7 +34,7 @@ from attrformer.io import (
 from attrformer.locks import locked_place
 from attrformer.recommender.choice import Choice
 from attrformer.recommender.packing import pack_relations
-from attrformer.recommender.ranking import blocks, recommend, recommend_block
+from attrformer.recommender.ranking import recommend
 from attrformer.recommender.requests import Request
 from attrformer.recommender.state import ModelState
 from attrformer.training.checkpoint import parameters_of
@@ -94,8 +94,7 @@ def _write(
     for number, start in enumerate(range(0, len(request), save_every)):
         stop = min(start + save_every, len(request))
         if not pieces.has(number):
-            sizes = blocks(fitted, stop - start)
-            pieces.keep(number, pl.concat([recommend_block(fitted, request, start + one, choice) for one in sizes]))
+            pieces.keep(number, recommend(fitted, request, choice, np.arange(start, stop)))
         tell(stop)
     if not len(request) and not pieces.has(0):
         pieces.keep(0, recommend(fitted, request, choice))

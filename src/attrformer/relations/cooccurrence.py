@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from attrformer.csr import offsets_of
 from attrformer.data.sequences import Sequences
@@ -98,7 +98,7 @@ class PairCounts:
         self._positions = np.argsort(run, kind="stable")
         self._runs = offsets_of(np.bincount(run, minlength=items * self._folds))
 
-    def blocks(self) -> Iterator[tuple[slice, sparse.csr_array]]:
+    def blocks(self) -> Iterator[tuple[slice, scipy.sparse.csr_array]]:
         """Consecutive ranges of items and their counts.
 
         Yields:
@@ -114,7 +114,7 @@ class PairCounts:
             yield slice(first, last), self._count(first * self._folds, last * self._folds)
             first = last
 
-    def _count(self, first: int, last: int) -> sparse.csr_array:
+    def _count(self, first: int, last: int) -> scipy.sparse.csr_array:
         """The runs from `first` to `last`, as rows."""
         runs = self._runs[first : last + 1]
         positions = self._positions[runs[0] : runs[-1]]
@@ -124,7 +124,7 @@ class PairCounts:
         inside = (near >= offsets[owner][:, None]) & (near < offsets[owner + 1][:, None])
         of_row, met = self._counting
         weights = np.broadcast_to(self._weights.astype(np.float32), near.shape)[inside]
-        around = sparse.csr_array(
+        around = scipy.sparse.csr_array(
             (
                 weights if met is None else weights * met[near[inside]],
                 self._train.items[near[inside]],
@@ -133,18 +133,18 @@ class PairCounts:
             shape=(len(positions), self._items),
         )
         ones = np.ones(len(positions), dtype=np.float32)
-        together = sparse.csr_array(
+        together = scipy.sparse.csr_array(
             (ones if of_row is None else of_row[positions], np.arange(len(positions)), runs - runs[0]),
             shape=(last - first, len(positions)),
         )
-        found = sparse.csr_array(together @ around)
+        found = scipy.sparse.csr_array(together @ around)
         if of_row is not None or met is not None:
             # What counts nothing is no entry, of which a row keeps few.
             found.eliminate_zeros()
         return found
 
 
-def normalise(counts: sparse.csr_array, popularity: NDArray[np.float32], alpha: float) -> sparse.csr_array:
+def normalise(counts: scipy.sparse.csr_array, popularity: NDArray[np.float32], alpha: float) -> scipy.sparse.csr_array:
     """C(i, j) / (deg(i)^(1-alpha) pop(j)^alpha).
 
     Args:
@@ -156,7 +156,7 @@ def normalise(counts: sparse.csr_array, popularity: NDArray[np.float32], alpha: 
     left = np.where(degree > 0, degree, 1.0) ** -(1.0 - alpha)
     right = np.maximum(popularity, 1.0) ** -alpha
     scaled = counts.data * np.repeat(left, np.diff(counts.indptr)) * right[counts.indices]
-    return sparse.csr_array((scaled.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
+    return scipy.sparse.csr_array((scaled.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
 
 
 def cooccurrence_relation(
@@ -224,7 +224,7 @@ def counted_rows(
         for block, fold in enumerate(wanted):
             table = normalise(_without_fold(counts, fold, count), popularity[fold], config.alpha)
             if itself:
-                table = sparse.csr_array(table + _diagonal(rows, items, itself))
+                table = scipy.sparse.csr_array(table + _diagonal(rows, items, itself))
             if indices is None:
                 values[block, rows] = table.toarray()
             else:
@@ -234,19 +234,19 @@ def counted_rows(
     return blocks, {"indices": indices.reshape(-1, width), "values": values.reshape(-1, width)}
 
 
-def _diagonal(rows: slice, items: int, value: float) -> sparse.csr_array:
+def _diagonal(rows: slice, items: int, value: float) -> scipy.sparse.csr_array:
     """A value for each of some items with itself, `[their number, items]`."""
     count = rows.stop - rows.start
     entries = (np.full(count, value, dtype=np.float32), np.arange(rows.start, rows.stop), np.arange(count + 1))
-    return sparse.csr_array(entries, shape=(count, items))
+    return scipy.sparse.csr_array(entries, shape=(count, items))
 
 
-def _without_fold(counts: sparse.csr_array, fold: int, folds: int) -> sparse.csr_array:
+def _without_fold(counts: scipy.sparse.csr_array, fold: int, folds: int) -> scipy.sparse.csr_array:
     """Rows of all folds but one, added up for each item; of all folds where that fold is not one of several."""
     others = np.array([other for other in range(folds) if other != fold or folds == 1])
     items = counts.shape[0] // folds
     # Adding up the others, in place of subtracting the one, leaves no rounding where nothing is left.
-    chosen = sparse.csr_array(
+    chosen = scipy.sparse.csr_array(
         (
             np.ones(items * len(others), dtype=np.float32),
             (np.arange(items)[:, None] * folds + others).ravel(),
@@ -254,10 +254,10 @@ def _without_fold(counts: sparse.csr_array, fold: int, folds: int) -> sparse.csr
         ),
         shape=(items, counts.shape[0]),
     )
-    return sparse.csr_array(chosen @ counts)
+    return scipy.sparse.csr_array(chosen @ counts)
 
 
-def largest(table: sparse.csr_array, k: int) -> sparse.csr_array:
+def largest(table: scipy.sparse.csr_array, k: int) -> scipy.sparse.csr_array:
     """The entries of each row that are not below its k-th largest, more than k of them where several equal that.
 
     Args:
@@ -272,4 +272,4 @@ def largest(table: sparse.csr_array, k: int) -> sparse.csr_array:
         kept[bounds[row] : bounds[row + 1]] = values >= np.partition(values, len(values) - k)[len(values) - k]
     lengths = np.add.reduceat(np.append(kept, False), bounds[:-1], dtype=np.int64) * (np.diff(bounds) > 0)
     starts = offsets_of(lengths)
-    return sparse.csr_array((table.data[kept], table.indices[kept], starts), shape=table.shape)
+    return scipy.sparse.csr_array((table.data[kept], table.indices[kept], starts), shape=table.shape)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from attrformer.data.edges import Edges
 from attrformer.relations import wording
@@ -51,9 +51,9 @@ def edge_relation(name: str, edges: Edges, items: int, *, top_k: int | None) -> 
         items: catalogue size.
         top_k: entries kept for each row; None keeps whole rows.
     """
-    matrix = sparse.coo_array((edges.weight, (edges.source, edges.target)), shape=(items, items)).tocsr()
+    matrix = scipy.sparse.coo_array((edges.weight, (edges.source, edges.target)), shape=(items, items)).tocsr()
     peak = np.maximum(matrix.max(axis=1).toarray().ravel(), 1e-12)
-    matrix = sparse.csr_array((sparse.diags_array(1.0 / peak) @ matrix).astype(np.float32))
+    matrix = scipy.sparse.csr_array((scipy.sparse.diags_array(1.0 / peak) @ matrix).astype(np.float32))
     if top_k is None:
         return EdgeRelation(name, items, 0, items, dense=matrix.toarray())
     indices, values = keep_top(matrix, top_k)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from attrformer.data.sequences import Sequences
 
@@ -46,7 +46,7 @@ def fold_tables(
         used = fold_of == fold
         ones = np.ones(int(used.sum()), dtype=np.float32) if counting is None else counting[used]
         tables.append(
-            sparse.coo_array((ones, (keys[used], train.items[used])), shape=shape).toarray().astype(np.float32)
+            scipy.sparse.coo_array((ones, (keys[used], train.items[used])), shape=shape).toarray().astype(np.float32)
         )
     return tables
 

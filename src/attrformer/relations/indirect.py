@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from attrformer.relations import wording
 from attrformer.relations.base import Relation, Sources, Update
@@ -76,11 +76,11 @@ def indirect_relation(name: str, direct: RowRelation, *, top_k: int | None) -> I
     return IndirectRelation(name, items, direct.folds, items, indices=indices, values=values)
 
 
-def _two_steps(step: sparse.csr_array, most: int) -> sparse.csr_array:
+def _two_steps(step: scipy.sparse.csr_array, most: int) -> scipy.sparse.csr_array:
     """Two steps, and of each row at least its `most` largest entries; equal ones are kept together."""
     first = _rows_of(*keep_top(step, min(FIRST_STEPS, step.shape[1])), (step.shape[0], step.shape[1]))
     total = np.asarray(first.sum(axis=1)).ravel()
-    first = sparse.csr_array(sparse.diags_array(1.0 / np.where(total > 0, total, 1.0)) @ first)
+    first = scipy.sparse.csr_array(scipy.sparse.diags_array(1.0 / np.where(total > 0, total, 1.0)) @ first)
     rows, columns = step.shape
     kept = []
     for start in range(0, rows, BLOCK_ROWS):
@@ -91,20 +91,20 @@ def _two_steps(step: sparse.csr_array, most: int) -> sparse.csr_array:
         if most < columns:
             threshold = np.partition(both, columns - most, axis=1)[:, columns - most]
             both[both < threshold[:, None]] = 0.0
-        kept.append(sparse.csr_array(both))
-    return sparse.csr_array(sparse.vstack(kept, format="csr"))
+        kept.append(scipy.sparse.csr_array(both))
+    return scipy.sparse.csr_array(scipy.sparse.vstack(kept, format="csr"))
 
 
-def _block(relation: RowRelation, fold: int) -> sparse.csr_array:
+def _block(relation: RowRelation, fold: int) -> scipy.sparse.csr_array:
     rows = slice(fold * relation.keys, (fold + 1) * relation.keys)
     if relation.dense is not None:
-        return sparse.csr_array(relation.dense[rows])
+        return scipy.sparse.csr_array(relation.dense[rows])
     assert relation.indices is not None and relation.values is not None
     return _rows_of(relation.indices[rows], relation.values[rows], (relation.keys, relation.columns))
 
 
-def _rows_of(indices: NDArray[np.int32], values: NDArray[np.float32], shape: tuple[int, int]) -> sparse.csr_array:
+def _rows_of(indices: NDArray[np.int32], values: NDArray[np.float32], shape: tuple[int, int]) -> scipy.sparse.csr_array:
     """Kept entries `[rows, k]` as a sparse matrix."""
     owner = np.repeat(np.arange(len(indices)), indices.shape[1])
     used = values.ravel() > 0
-    return sparse.csr_array((values.ravel()[used], (owner[used], indices.ravel()[used])), shape=shape)
+    return scipy.sparse.csr_array((values.ravel()[used], (owner[used], indices.ravel()[used])), shape=shape)

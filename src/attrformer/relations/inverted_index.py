@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from attrformer.data.sequences import Sequences
 
@@ -53,9 +53,9 @@ class InvertedIndex:
         return cls(users, ones, bounds, pairs, positions[last].astype(np.int32), count)
 
     @property
-    def table(self) -> sparse.csr_array:
+    def table(self) -> scipy.sparse.csr_array:
         """1 where a user had an item, `[items, users]`; no copy."""
-        return sparse.csr_array((self.ones, self.users, self.bounds), shape=(len(self.bounds) - 1, self.count))
+        return scipy.sparse.csr_array((self.ones, self.users, self.bounds), shape=(len(self.bounds) - 1, self.count))
 
     def latest(self, items: NDArray[np.int64], users: NDArray[np.int64]) -> NDArray[np.int32]:
         """Absolute position at which each user last had an item that the user is known to have had, int32 `[n]`."""
@@ -64,8 +64,8 @@ class InvertedIndex:
 
 
 def added_up(
-    table: sparse.csr_array, values: NDArray[np.floating], items: NDArray[np.integer], counts: NDArray[np.integer]
-) -> sparse.csr_array:
+    table: scipy.sparse.csr_array, values: NDArray[np.floating], items: NDArray[np.integer], counts: NDArray[np.integer]
+) -> scipy.sparse.csr_array:
     """What the items of each context add to every user who had them, `[contexts, users]`.
 
     Args:
@@ -77,10 +77,10 @@ def added_up(
     # Of one type with the table's numbers, or scipy would copy the whole table.
     bounds = np.zeros(len(counts) + 1, dtype=table.indptr.dtype)
     np.cumsum(counts, out=bounds[1:])
-    contexts = sparse.csr_array(
+    contexts = scipy.sparse.csr_array(
         (values, items.astype(table.indices.dtype), bounds), shape=(len(counts), table.shape[0])
     )
-    return sparse.csr_array(contexts @ table)
+    return scipy.sparse.csr_array(contexts @ table)
 
 
 def strongest(values: NDArray[np.floating], users: NDArray[np.integer], count: int) -> NDArray[np.int64]:

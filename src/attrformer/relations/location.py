@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import KDTree, distance
 
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.relations import wording
@@ -155,7 +155,7 @@ def typical_distance(places: NDArray[np.float32]) -> float:
     """
     units = unit_vectors(places)
     sample = units[:: -(-len(units) // MOST_SAMPLED)]
-    chords = np.asarray(KDTree(units).query(sample, k=[min(NEIGHBOUR, len(units) - 1) + 1])[0])
+    chords = np.asarray(scipy.spatial.KDTree(units).query(sample, k=[min(NEIGHBOUR, len(units) - 1) + 1])[0])
     return max(float(np.median(along_the_earth(chords))), LEAST_SCALE)
 
 
@@ -163,7 +163,7 @@ def _whole_rows(coordinates: NDArray[np.float32], scale: float) -> NDArray[np.fl
     units = unit_vectors(coordinates)
     rows = np.zeros((len(units), len(units)), dtype=np.float32)
     for start in range(0, len(units), _ROWS):
-        chords = distance.cdist(units[start : start + _ROWS], units)
+        chords = scipy.spatial.distance.cdist(units[start : start + _ROWS], units)
         rows[start : start + _ROWS] = np.nan_to_num(np.exp(-along_the_earth(chords) / scale))
     np.fill_diagonal(rows, 0.0)
     return rows
@@ -178,7 +178,7 @@ def _nearest_rows(
     indices = np.zeros((len(coordinates), top_k), dtype=np.int32)
     values = np.zeros((len(coordinates), top_k), dtype=np.float32)
     count = min(top_k + 1, len(known))
-    tree = KDTree(units)
+    tree = scipy.spatial.KDTree(units)
     for start in range(0, len(known), _ROWS):
         rows = np.arange(start, min(start + _ROWS, len(known)))
         chords, near = (np.reshape(part, (len(rows), count)) for part in tree.query(units[rows], k=count))

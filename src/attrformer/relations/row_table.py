@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
@@ -48,7 +48,7 @@ class RowRelation(Relation):
     values: NDArray[np.float32] | None = None
 
     @classmethod
-    def of_items(cls, name: str, blocks: Iterable[sparse.csr_array], top_k: int | None, **own: Any) -> Self:
+    def of_items(cls, name: str, blocks: Iterable[scipy.sparse.csr_array], top_k: int | None, **own: Any) -> Self:
         """A relation between items from what it says for each fold.
 
         Args:
@@ -201,7 +201,7 @@ class RowRelation(Relation):
         return [Attribution(item, reason=self.reason(question.title(item))) for item in question.strongest.tolist()]
 
 
-def keep_top(matrix: sparse.csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def keep_top(matrix: scipy.sparse.csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The k largest entries of each row, columns ascending; ties go to the lower column.
 
     Args:
@@ -211,7 +211,7 @@ def keep_top(matrix: sparse.csr_array, k: int) -> tuple[NDArray[np.int32], NDArr
     Returns:
         int32 indices and float32 values, both `[rows, k]`; unused places come first and hold column 0, value 0.
     """
-    matrix = sparse.csr_array(matrix)
+    matrix = scipy.sparse.csr_array(matrix)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     order = np.lexsort((matrix.indices, -matrix.data, rows))
     place = np.arange(len(order)) - matrix.indptr[rows]

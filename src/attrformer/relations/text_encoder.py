@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse import linalg
 
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import ConfigurationError
@@ -109,7 +108,9 @@ class TextEncoder(VectorEncoder):
         names = tuple(spelled.get(feature, "") for feature in features[features < half].tolist())
         unprojected = cls(features, idf, np.empty((len(features), 0), np.float32), names)
         weighted = [unprojected.weighted(block) for block in _blocks(sample)]
-        projection, random = _projection(sparse.vstack(weighted, "csr"), dimensions) if weighted else (_nothing(), 0)
+        projection, random = (
+            _projection(scipy.sparse.vstack(weighted, "csr"), dimensions) if weighted else (_nothing(), 0)
+        )
         return cls(features, idf, projection, names, random)
 
     def encode(self, attribute: Attribute) -> NDArray[np.float32]:
@@ -124,7 +125,7 @@ class TextEncoder(VectorEncoder):
         vectors = [self.weighted(block) @ self.projection for block in _blocks(attribute.texts)]
         return unit_rows(np.concatenate([np.empty((0, self.width), np.float32), *vectors]))
 
-    def weighted(self, texts: Sequence[str]) -> sparse.csr_array:
+    def weighted(self, texts: Sequence[str]) -> scipy.sparse.csr_array:
         """Sublinear tf-idf of texts, rows of norm 1 or 0, float32 `[n, f]`; words and characters count alike.
 
         Args:
@@ -144,7 +145,7 @@ class TextEncoder(VectorEncoder):
         values = values / np.maximum(norms[half], 1e-12)
         both = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(texts)))
         weights = (values / np.maximum(both[rows], 1e-12)).astype(np.float32)
-        return sparse.csr_array((weights, (rows, column)), shape=(len(texts), len(self.features)))
+        return scipy.sparse.csr_array((weights, (rows, column)), shape=(len(texts), len(self.features)))
 
     def known_words(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """The words of texts in their order, for `shared_words`.
@@ -233,7 +234,7 @@ def _commonest(frequency: NDArray[np.int64], allowed: NDArray[np.bool_]) -> NDAr
     return np.sort(held[np.argsort(-frequency[held], kind="stable")[:MOST_FEATURES]])
 
 
-def _projection(weighted: sparse.csr_array, dimensions: int) -> tuple[NDArray[np.float32], int]:
+def _projection(weighted: scipy.sparse.csr_array, dimensions: int) -> tuple[NDArray[np.float32], int]:
     """What vectors are made with, float32 `[features, d]`, and how many of its dimensions are random.
 
     Args:
@@ -249,7 +250,7 @@ def _projection(weighted: sparse.csr_array, dimensions: int) -> tuple[NDArray[np
         return _signed(vectors[values > 1e-6 * values.max()].T), 0
     latent = max(dimensions // LATENT_SHARE, 1)
     start = np.ones(min(weighted.shape))
-    values, vectors = linalg.svds(weighted.astype(np.float64), k=latent, v0=start, solver="arpack")[1:]
+    values, vectors = scipy.sparse.linalg.svds(weighted.astype(np.float64), k=latent, v0=start, solver="arpack")[1:]
     basis = _signed(vectors[np.argsort(-values, kind="stable")].T)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(features, dimensions - latent))
     random = signs / np.sqrt(max(dimensions - latent, 1))

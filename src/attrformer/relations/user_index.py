@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse
 
 from attrformer.csr import offsets_of, positions_in_rows
 from attrformer.data.sequences import Sequences
@@ -127,7 +127,7 @@ class UserIndex:
         return Alignment(positions, similarity)
 
     def _align_block(
-        self, anchors: NDArray[np.int64], users: NDArray[np.int64], table: sparse.csr_array
+        self, anchors: NDArray[np.int64], users: NDArray[np.int64], table: scipy.sparse.csr_array
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
         """Context, place among its neighbours, aligned position and similarity of all neighbours of some contexts."""
         context, slot = np.nonzero(anchors >= 0)

@@ -1,0 +1,30 @@
+"""What `import attrformer` and the first answer leave alone, and that the collector is as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def test_loading_reads_no_solvers_and_the_collector_goes_on() -> None:
+    code = (
+        "import gc, sys, attrformer\n"
+        "attrformer.AttrFormer\n"
+        "assert gc.isenabled() and not gc.get_freeze_count()\n"
+        "print([name for name in ('scipy.sparse', 'scipy.spatial', 'scipy.linalg') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_collector_that_is_off_stays_off() -> None:
+    code = "import gc, attrformer; gc.disable(); attrformer.AttrFormer; raise SystemExit(gc.isenabled())"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_objects_that_were_frozen_stay_frozen() -> None:
+    code = "import gc, attrformer; gc.freeze(); attrformer.AttrFormer; raise SystemExit(not gc.get_freeze_count())"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
