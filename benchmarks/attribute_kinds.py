@@ -11,7 +11,7 @@ Rows of a table, each a training of its own with the same options, seed and epoc
 Without --data it is the generated shop, with a column of every kind. There each of them tells the category, so that one
 can stand in for another: "only" says what a kind can tell, "without" what it adds to the others.
 
-python benchmarks/attribute_kinds.py --data data/ml-1m --kinds title=text --config configs/ml-1m.yaml --latest 100 --test
+python benchmarks/attribute_kinds.py --data data/ml-1m --kinds title=text --config configs/ml-1m.yaml --test
 python benchmarks/attribute_kinds.py --data data/beauty --kinds categories=hierarchy --broadest-first categories
 python benchmarks/attribute_kinds.py --users 2000 --items 1000 --epochs 8
 """
@@ -47,7 +47,11 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--items", type=int, default=1000, help="of the generated shop")
     parser.add_argument("--kinds", nargs="*", default=[], metavar="COLUMN=KIND", help="declared kinds of item columns")
     parser.add_argument(
-        "--broadest-first", nargs="*", default=[], metavar="COLUMN", help="lists to order by how many items have a value"
+        "--broadest-first",
+        nargs="*",
+        default=[],
+        metavar="COLUMN",
+        help="lists to order by how many items have a value",
     )
     parser.add_argument("--rows", nargs="+", choices=GROUPS, help="inferred and all with --data, else all but inferred")
     parser.add_argument("--config", metavar="FILE", type=Path, help="options of the model, as YAML")
@@ -89,7 +93,9 @@ def rows_of(kinds: dict[str, str], groups: list[str]) -> list[Row]:
     found = {
         "inferred": [Row("inferred", declared=False)],
         "all": [Row("all")],
-        "without": [Row(f"without {name}", attributes=tuple(each for each in kinds if each != name)) for name in related],
+        "without": [
+            Row(f"without {name}", attributes=tuple(each for each in kinds if each != name)) for name in related
+        ],
         "only": [Row(f"only {name}", attributes=(name,)) for name in kinds],
         "none": [Row("none", attributes=())],
     }
