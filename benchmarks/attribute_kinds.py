@@ -43,7 +43,7 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--data", metavar="FOLDER", type=Path, help="dataset folder; the generated shop without it")
-    parser.add_argument("--users", type=int, default=2000, help="of the generated shop")
+    parser.add_argument("--users", type=int, help="drawn from the data, all without it; of the generated shop 2000")
     parser.add_argument("--items", type=int, default=1000, help="of the generated shop")
     parser.add_argument("--kinds", nargs="*", default=[], metavar="COLUMN=KIND", help="declared kinds of item columns")
     parser.add_argument(
@@ -142,7 +142,7 @@ def tables(options: argparse.Namespace) -> tuple[dict[str, pl.DataFrame], dict[s
 
     kinds = dict(declared.split("=", 1) for declared in options.kinds)
     if options.data is None:
-        shop = make_sample(users=options.users, items=options.items, every_kind=True)
+        shop = make_sample(users=options.users or 2000, items=options.items, every_kind=True)
         kinds = {**SAMPLE_KINDS, PLACE: "location", **kinds}
         found = {"interactions": shop.interactions, "items": with_places(shop.items), "users": shop.users}
         return found, kinds, "generated shop"
@@ -161,11 +161,21 @@ def datasets(options: argparse.Namespace, config: Any) -> dict[bool, Any]:
     found = {}
     for declared in (False, True):
         data = Dataset.from_frames(**frames, kinds=kinds if declared else {}, name=name)
-        data = config.data.filtered(data)
+        data = _some_users(config.data.filtered(data), options.users)
         if options.latest is not None:
             data = replace(data, sequences=data.sequences.tail(options.latest))
         found[declared] = data
     return found
+
+
+def _some_users(data: Any, count: int | None) -> Any:
+    """The same users whatever is declared, drawn once; the catalogue stays as it is."""
+    from attrformer.data import keep_users
+
+    if count is None or count >= data.user_count:
+        return data
+    drawn = np.random.Generator(np.random.PCG64(0)).permutation(data.user_count)[:count]
+    return keep_users(data, data.user_ids.decode(np.sort(drawn)))
 
 
 class Table:

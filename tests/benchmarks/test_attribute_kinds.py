@@ -49,11 +49,11 @@ def test_declared_kinds_of_a_folder_are_compared_with_inferred_ones(tmp_path: Pa
     folder.mkdir()
     sample.interactions.write_parquet(folder / "interactions.parquet")
     sample.items.write_parquet(folder / "items.parquet")
-    told = ("--kinds", "category=hierarchy", "title=text", "--broadest-first", "category", "--latest", 6)
+    told = ("--kinds", "category=hierarchy", "title=text", "--broadest-first", "category", "--latest", 6, "--users", 50)
     options = ("--seeds", 0, 1, "--test", *TINY, "--json")
     found = json.loads(run("attribute_kinds", "--data", folder, *told, *options).stdout)
     assert found["data"] == "shop" and found["kinds"]["category"] == "hierarchy"
-    assert found["interactions"] <= 6 * found["users"]
+    assert found["users"] == 50 and found["items"] >= 40 and found["interactions"] <= 6 * 50
     assert list(found["rows"]) == ["inferred", "all"]
     for row in found["rows"].values():
         assert set(row["seeds"]) == {"0", "1"} and {"validation", "test"} <= set(row["seeds"]["1"])

@@ -17,7 +17,7 @@ _NAMED: Final = {
     "time_bucket": "What others took at about the same time",
     "repeat": "Items that the history holds already",
     "negative": "Items like those that count against: they move down",
-    "id_order": "Items whose ids stand near each other",
+    "item_id_order": "Items whose ids stand near each other",
 }
 
 _OF_ITEMS: Final = {
