@@ -251,7 +251,9 @@ class Table:
         for name, row in self.result["rows"].items():
             for part in self._parts:
                 mean = np.mean([told[part]["hidden"]["value"] for told in row["seeds"].values()])
-                lines.append(f"{name:24} | {part:10} | {mean:.4f}{_compared(row, part)}{_strength(name, row)}")
+                lines.append(
+                    f"{name:24} | {part:10} | {mean:.4f}{_compared(row, part)}{_strength(name, self.result['rows'])}"
+                )
         return lines
 
 
@@ -264,12 +266,15 @@ def _compared(row: dict[str, Any], part: str) -> str:
     return f" | {gap['value']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}] | p {found['p_value']:.3f}"
 
 
-def _strength(name: str, row: dict[str, Any]) -> str:
-    """Strength of the relation that a row has alone, the mean over the seeds."""
+def _strength(name: str, rows: dict[str, Any]) -> str:
+    """Strength of the relation that a row has alone, or of the one that it lacks among all, the mean over the seeds."""
     group, _, column = name.partition(" ")
-    if group != "only":
+    holder = {"only": name, "without": "all"}.get(group)
+    if holder not in rows:
         return ""
-    return f" | strength {np.mean([told['strengths'][f'item_{column}'] for told in row['seeds'].values()]):.3f}"
+    return (
+        f" | strength {np.mean([told['strengths'][f'item_{column}'] for told in rows[holder]['seeds'].values()]):.3f}"
+    )
 
 
 def main() -> None:
