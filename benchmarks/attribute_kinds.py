@@ -119,11 +119,7 @@ def broadest_first(items: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def with_places(items: pl.DataFrame) -> pl.DataFrame:
-    """The items of the generated shop with the place that they are sold from: near others of their category.
-
-    Args:
-        items: with columns item_id and path.
-    """
+    """The items of the generated shop with the place that they are sold from: near others of their category."""
     generator = np.random.Generator(np.random.PCG64(1))
     paths = items["path"].unique().sort().to_list()
     centres = dict(zip(paths, generator.random((len(paths), 2)) * (20, 40) + (40, -10), strict=True))
@@ -132,11 +128,7 @@ def with_places(items: pl.DataFrame) -> pl.DataFrame:
 
 
 def tables(options: argparse.Namespace) -> tuple[dict[str, pl.DataFrame], dict[str, str], str]:
-    """The tables by name, the declared kinds, and the name of the data.
-
-    Args:
-        options: of the command line.
-    """
+    """The tables by name, the declared kinds, and the name of the data."""
     from attrformer.data.sample import make_sample
     from attrformer.data.sample_kinds import SAMPLE_KINDS
 
@@ -169,7 +161,7 @@ def datasets(options: argparse.Namespace, config: Any) -> dict[bool, Any]:
 
 
 def _some_users(data: Any, count: int | None) -> Any:
-    """The same users whatever is declared, drawn once; the catalogue stays as it is."""
+    """The same users whatever is declared; the catalogue stays as it is."""
     from attrformer.data import keep_users
 
     if count is None or count >= data.user_count:
