@@ -93,7 +93,7 @@ SLICES = {
     ],
 }
 RELATIONS = {
-    "strengths": {"brand": 0.25, "repeat": 0.5},
+    "strengths": {"item_brand": 0.25, "repeat": 0.5},
     "pairs": {"brand": {"names": ["North", "South"], "matrix": [[1.0, 0.25], [-0.5, 0.0]]}},
 }
 

@@ -78,7 +78,12 @@ def test_tables_beside_the_charts_hold_their_values(run: Path) -> None:
             ["0", "0.0000", "0.0000", "0.0000", "20"],
             ["1 to 9", "0.0800", "0.0500", "0.1100", "80"],
         ],
-        [["Relation", "Strength"], ["repeat", "0.5000"], ["brand", "0.2500"]],
+        [["Relation", "Strength"], ["repeat", "0.5000"], ["item_brand", "0.2500"]],
+        [
+            ["Relation", "What it says"],
+            ["repeat", "Items that the history holds already"],
+            ["item_brand", "Items that go together by brand"],
+        ],
         [["From / to", "North", "South"], ["North", "1.0000", "0.2500"], ["South", "-0.5000", "0.0000"]],
     ]
 

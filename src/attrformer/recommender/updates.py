@@ -85,7 +85,7 @@ def with_interactions(
     )
 
 
-def _require_meaning(given: Dataset) -> None:
+def _require_meaning(given: PlainDataset) -> None:
     """Refuses interactions of which nothing says whether they count, as training told them by columns of theirs.
 
     Raises:

@@ -11,6 +11,8 @@ from attrformer.report.scale import Scale, Tick, finite, number, round_values, s
 
 WIDTH = 480
 PAIR_LABEL = 15
+BAR_LABELS = (16, 22)
+"""Least and most characters that there is room for beside bars."""
 
 Best = Callable[[Iterable[float]], float]
 """Finds the best of some values: `max`, or `min` where less is better."""
@@ -183,7 +185,8 @@ def bar_chart(
         return None
     extent = finite([entry.get(key) for entry in bins for key in ("value", "low", "high")])
     ticks = round_values(min(0.0, *extent), max(0.0, *extent), 4)
-    row, top, left = 30.0, 10.0, 132.0
+    longest = min(max(len(str(entry["label"])) for entry in bins), BAR_LABELS[1])
+    row, top, left = 30.0, 10.0, 8.0 + 7.75 * max(longest, BAR_LABELS[0])
     bottom = top + row * len(bins)
     across = Scale(ticks[0], ticks[-1], left, WIDTH - 66.0)
     bars = tuple(_bar(entry, top + row * index, across) for index, entry in enumerate(bins))
@@ -210,7 +213,7 @@ def _bar(entry: Mapping[str, Any], top: float, across: Scale) -> Bar:
     ends = sorted((across(0.0), across(entry["value"])))
     low, high = (across(entry[key]) if finite([entry.get(key)]) else None for key in ("low", "high"))
     label = str(entry["label"])
-    return Bar(shorten(label, 16), label, top, ends[0], ends[1], low, high, number(entry["value"]))
+    return Bar(shorten(label, BAR_LABELS[1]), label, top, ends[0], ends[1], low, high, number(entry["value"]))
 
 
 def _cell_text(value: float | None, key: str) -> str:

@@ -14,6 +14,7 @@ from attrformer.errors import CheckpointError, DataError
 from attrformer.evaluation.protocol import Protocol
 from attrformer.io import write_text
 from attrformer.report.charts import BarChart, HeatMap, LineChart, Table, bar_chart, heat_map
+from attrformer.report.relation_words import relation_words
 from attrformer.report.run_files import RunFiles, read_run
 from attrformer.report.scale import finite, number
 from attrformer.report.sections import VARIANTS, columns_table, curves, findings_table, groups_table, metrics_table
@@ -124,7 +125,7 @@ def render(run: RunFiles) -> str:
             *_check_sections(run.check),
             _curves_section(run.epochs, run.configuration),
             _slices_section(run.slices),
-            _strengths_section(run.relations.get("strengths", {})),
+            _strengths_section(run.relations.get("strengths", {}), run.check.get("columns", [])),
             _pairs_section(run.relations.get("pairs", {})),
             _configuration_section(run.configuration),
         ],
@@ -216,7 +217,7 @@ def _named_lists(tree: Mapping[str, Any], suffix: str = "") -> Iterator[tuple[st
             yield from _named_lists(value, f"{suffix}, {key}")
 
 
-def _strengths_section(strengths: Mapping[str, float]) -> Section:
+def _strengths_section(strengths: Mapping[str, float], columns: Sequence[Mapping[str, Any]]) -> Section:
     ordered = sorted(strengths.items(), key=lambda entry: -entry[1])
     chart = bar_chart(
         "Strength of each relation",
@@ -227,9 +228,9 @@ def _strengths_section(strengths: Mapping[str, float]) -> Section:
     )
     if chart is None:
         return Section("Relations", missing="This model has no relations, or was not trained to its end.")
-    return Section(
-        "Relations", "Mean gate times the spread of the evidence: how far a relation moves the scores.", (chart,)
-    )
+    note = "Mean gate times the spread of the evidence: how far a relation moves the scores."
+    rows = tuple((name, relation_words(name, columns)) for name, _ in ordered)
+    return Section("Relations", note, (chart,), Table(("Relation", "What it says"), rows))
 
 
 def _pairs_section(pairs: Mapping[str, Mapping[str, Any]]) -> Section:

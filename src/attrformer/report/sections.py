@@ -75,6 +75,8 @@ def _course(what: str, points: Sequence[tuple[int, float | None]]) -> str:
     if not known:
         return what
     (first, before), (last, after) = known[0], known[-1]
+    if first == last:
+        return f"{what} is {number(after)} at epoch {last}."
     return f"{what} goes from {number(before)} at epoch {first} to {number(after)} at epoch {last}."
 
 
