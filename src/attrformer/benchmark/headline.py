@@ -54,13 +54,15 @@ def headline(board: Board, datasets: Mapping[str, str]) -> str:
 
 
 def headline_rows(board: Board, dataset: str) -> list[Result]:
-    """The rows of a headline on one data set, in their order; a row that reads the order of ids is never among them.
+    """The rows of a headline on one data set, in their order.
+
+    A row that reads the order of ids, or learns newness on the interactions of validation, is never among them.
 
     Args:
         board: all results.
         dataset: its name.
     """
-    honest = [row for row in board.on(dataset) if not reads_id_order(row)]
+    honest = [row for row in board.on(dataset) if not reads_id_order(row) and not reads_newness(row)]
     own = max((row for row in honest if row.group == "ours"), key=lambda row: row.selected, default=None)
     counted = [row for name in COUNTED for row in honest if row.row == name]
     networks = [row for row in honest if row.group != "ours" and row.cost("parameters") > 0]
@@ -69,7 +71,7 @@ def headline_rows(board: Board, dataset: str) -> list[Result]:
 
 
 def groups(board: Board, dataset: str) -> str:
-    """The rows of the headline for targets that are to be seen apart: last ones, new items, new users.
+    """The rows of the headline, and those with newness, for targets to be seen apart: last ones, new items, new users.
 
     Args:
         board: all results.
@@ -78,7 +80,8 @@ def groups(board: Board, dataset: str) -> str:
     Returns:
         Markdown; a cell has NDCG@20 with seen items hidden and ranked. The header says how many targets there are.
     """
-    rows = [row for row in headline_rows(board, dataset) if _groups_of(row)]
+    apart = [row for row in board.on(dataset) if reads_newness(row)]
+    rows = [row for row in (*headline_rows(board, dataset), *apart) if _groups_of(row)]
     shown = {title: key for title, key in GROUPS.items() if any(_figures(row, key) for row in rows)}
     if not shown:
         return ""
@@ -92,6 +95,11 @@ def groups(board: Board, dataset: str) -> str:
 def reads_id_order(row: Result) -> bool:
     """Whether a row reads the order of item ids, which may tell what was taken later."""
     return bool(row.line["configuration"]["relations"].get("id_order"))
+
+
+def reads_newness(row: Result) -> bool:
+    """Whether a row has learned on the interactions of validation how new items are."""
+    return bool(row.line["configuration"]["relations"].get("newness"))
 
 
 def _groups_of(row: Result) -> dict[str, Any]:
