@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from attrformer.csr import positions_in_rows
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
 from attrformer.relations.base import Arrays, NewItems, Relation
@@ -198,17 +199,40 @@ def keep_top(matrix: sparse.csr_array, k: int) -> tuple[NDArray[np.int32], NDArr
     Returns:
         int32 indices and float32 values, both `[rows, k]`; unused places come first and hold column 0, value 0.
     """
-    matrix = sparse.csr_array(matrix)
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    place = np.arange(len(order)) - matrix.indptr[rows]
-    order, rows = order[place < k], rows[place < k]
-    order = order[np.lexsort((matrix.indices[order], rows))]
-    counts = np.bincount(rows, minlength=matrix.shape[0])
+    matrix = _largest(sparse.csr_array(matrix), k)
+    matrix.sort_indices()
+    counts = np.diff(matrix.indptr)
     # Unused places come first: column 0, value 0 keeps each row sorted.
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts), counts) + k
+    within = positions_in_rows(counts) + np.repeat(k - counts, counts)
+    rows = np.repeat(np.arange(matrix.shape[0]), counts)
     indices = np.zeros((matrix.shape[0], k), dtype=np.int32)
     values = np.zeros((matrix.shape[0], k), dtype=np.float32)
-    indices[rows, within] = matrix.indices[order]
-    values[rows, within] = matrix.data[order]
+    indices[rows, within] = matrix.indices
+    values[rows, within] = matrix.data
     return indices, values
+
+
+def _largest(table: sparse.csr_array, k: int) -> sparse.csr_array:
+    """The k largest entries of each row, in the order of the table; ties go to the lower column."""
+    bounds = table.indptr
+    long = np.flatnonzero(np.diff(bounds) > k)
+    if not len(long):
+        return table.copy()
+    kept = np.ones(table.nnz, dtype=bool)
+    for row in long:
+        entries = slice(bounds[row], bounds[row + 1])
+        kept[entries] = _k_largest(table.data[entries], table.indices[entries], k)
+    starts = np.concatenate([[0], np.cumsum(kept)])[bounds]
+    return sparse.csr_array((table.data[kept], table.indices[kept], starts), shape=table.shape)
+
+
+def _k_largest(values: NDArray[np.float32], columns: NDArray[np.int32], k: int) -> NDArray[np.bool_]:
+    """Which of more than k values are the k largest; of equal ones those of lower columns."""
+    # Sorting all of them would take most of the time of counting where rows are long.
+    least = np.partition(values, len(values) - k)[len(values) - k]
+    kept: NDArray[np.bool_] = values >= least
+    more = np.count_nonzero(kept) - k
+    if more:
+        equal = np.flatnonzero(values == least)
+        kept[equal[np.argsort(columns[equal], kind="stable")[len(equal) - more :]]] = False
+    return kept
