@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _BLOCKS = ("dense", "indices", "values")
 
+_CELLS = 1 << 20
+"""Values of long rows that are looked through at a time."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowRelation(Relation):
@@ -199,40 +202,51 @@ def keep_top(matrix: sparse.csr_array, k: int) -> tuple[NDArray[np.int32], NDArr
     Returns:
         int32 indices and float32 values, both `[rows, k]`; unused places come first and hold column 0, value 0.
     """
-    matrix = _largest(sparse.csr_array(matrix), k)
-    matrix.sort_indices()
-    counts = np.diff(matrix.indptr)
+    matrix = sparse.csr_array(matrix).sorted_indices()
+    lengths = np.diff(matrix.indptr)
+    kept = _k_largest(matrix.data, matrix.indptr, k)
+    rows = np.repeat(np.arange(len(lengths)), lengths)[kept]
+    counts = np.minimum(lengths, k)
     # Unused places come first: column 0, value 0 keeps each row sorted.
     within = positions_in_rows(counts) + np.repeat(k - counts, counts)
-    rows = np.repeat(np.arange(matrix.shape[0]), counts)
-    indices = np.zeros((matrix.shape[0], k), dtype=np.int32)
-    values = np.zeros((matrix.shape[0], k), dtype=np.float32)
-    indices[rows, within] = matrix.indices
-    values[rows, within] = matrix.data
+    indices = np.zeros((len(lengths), k), dtype=np.int32)
+    values = np.zeros((len(lengths), k), dtype=np.float32)
+    indices[rows, within] = matrix.indices[kept]
+    values[rows, within] = matrix.data[kept]
     return indices, values
 
 
-def _largest(table: sparse.csr_array, k: int) -> sparse.csr_array:
-    """The k largest entries of each row, in the order of the table; ties go to the lower column."""
-    bounds = table.indptr
-    long = np.flatnonzero(np.diff(bounds) > k)
-    if not len(long):
-        return table.copy()
-    kept = np.ones(table.nnz, dtype=bool)
-    for row in long:
-        entries = slice(bounds[row], bounds[row + 1])
-        kept[entries] = _k_largest(table.data[entries], table.indices[entries], k)
-    starts = np.concatenate([[0], np.cumsum(kept)])[bounds]
-    return sparse.csr_array((table.data[kept], table.indices[kept], starts), shape=table.shape)
-
-
-def _k_largest(values: NDArray[np.float32], columns: NDArray[np.int32], k: int) -> NDArray[np.bool_]:
-    """Which of more than k values are the k largest; of equal ones those of lower columns."""
-    # Sorting all of them would take most of the time of counting where rows are long.
-    least = np.partition(values, len(values) - k)[len(values) - k]
-    kept: NDArray[np.bool_] = values >= least
-    more = np.count_nonzero(kept) - k
-    if more:
-        equal = np.flatnonzero(values == least)
-        kept[equal[np.argsort(columns[equal], kind="stable")[len(equal) - more :]]] = False
+def _k_largest(values: NDArray[Any], bounds: NDArray[np.integer], k: int) -> NDArray[np.bool_]:
+    """Which values are the k largest of their row, the first of equal ones; `bounds` cuts the values into rows."""
+    lengths = np.diff(bounds).astype(np.int64)
+    least = np.full(len(lengths), -np.inf, dtype=values.dtype)
+    long = np.flatnonzero(lengths > k)
+    for some in np.array_split(long, 1 + lengths.max(initial=0) * len(long) // _CELLS):
+        if len(some):
+            least[some] = _kth_largest(values, bounds[some], lengths[some], k)
+    # Sorting whole rows would take most of the time of counting where rows are long.
+    lowest = np.repeat(least, lengths)
+    larger, equal = values > lowest, values == lowest
+    free = np.where(lengths > k, k - _sums(larger, bounds), 0)
+    before = np.concatenate([[0], np.cumsum(equal)])
+    rank = before[1:] - np.repeat(before[bounds[:-1]], lengths)
+    kept: NDArray[np.bool_] = larger | (equal & (rank <= np.repeat(free, lengths)))
     return kept
+
+
+def _kth_largest(
+    values: NDArray[Any], starts: NDArray[np.integer], lengths: NDArray[np.int64], k: int
+) -> NDArray[Any]:
+    """The k-th largest value of some rows, each of more than k."""
+    table = np.full((len(lengths), int(lengths.max())), -np.inf, dtype=values.dtype)
+    row, column = np.repeat(np.arange(len(lengths)), lengths), positions_in_rows(lengths)
+    table[row, column] = values[np.repeat(starts, lengths) + column]
+    table.partition(table.shape[1] - k, axis=1)
+    return table[:, -k]
+
+
+def _sums(chosen: NDArray[np.bool_], bounds: NDArray[np.integer]) -> NDArray[np.int64]:
+    """How many values of each row are chosen."""
+    before = np.concatenate([[0], np.cumsum(chosen)])
+    found: NDArray[np.int64] = before[bounds[1:]] - before[bounds[:-1]]
+    return found

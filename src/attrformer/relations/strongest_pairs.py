@@ -14,6 +14,9 @@ from attrformer.relations.pair_counts import Block, PairCounts
 SLACK = np.float32(1 - 1e-4)
 """What falls short by no more than rounding may bring about is kept."""
 
+FEW = 4
+"""Rows of up to so many times k entries are cut once for each fold, longer ones before as well."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldEntries:
@@ -57,39 +60,69 @@ def fold_entries(pairs: PairCounts, block: Block, scale: NDArray[np.float32], k:
     """
     if block.whole:
         return _of_whole_rows(pairs.whole_rows(block)[:, :, :-1], scale, k)
-    return _of_entries(pairs.entries(block), pairs.folds)
+    found = _of_entries(pairs.entries(block), pairs.folds)
+    return found if k is None else _cut(found, scale, k)
 
 
 def _of_whole_rows(counts: NDArray[np.float32], scale: NDArray[np.float32], k: int | None) -> FoldEntries:
     total = counts.sum(axis=1)
-    items = total.shape[1]
-    most = total if k is None else total * scale.max(axis=0)
-    looked_at = items if k is None else min(2 * k, items)
-    cuts = np.partition(most, items - looked_at, axis=1)[:, items - looked_at]
-    columns = []
-    for row, cut in enumerate(cuts):
-        if cut > 0 and k is not None:
-            cut = _least(counts[row], total[row], scale, np.flatnonzero(most[row] >= cut), k)
-        columns.append(np.flatnonzero(most[row] >= cut if cut > 0 else most[row] > 0))
+    best = scale.max(axis=0)
+    columns = [_chosen(own, together, best, scale, k) for own, together in zip(counts, total, strict=True)]
     found = np.concatenate([counts[row][:, chosen] for row, chosen in enumerate(columns)], axis=1)
     degrees = counts.sum(axis=2).T.astype(np.float64)
     starts = offsets_of([len(chosen) for chosen in columns])
     return FoldEntries(starts, np.concatenate(columns).astype(np.int32), found, degrees)
 
 
-def _least(
+def _chosen(
     counts: NDArray[np.float32],
     total: NDArray[np.float32],
+    best: NDArray[np.float32],
     scale: NDArray[np.float32],
-    some: NDArray[np.int64],
-    k: int,
+    k: int | None,
+) -> NDArray[np.int64]:
+    """Columns of a whole row that can be among its k largest, ascending."""
+    # A partition of rows that are mostly 0 is many times slower than one of the others alone.
+    there = np.flatnonzero(total)
+    if k is None or len(there) <= FEW * k:
+        return there
+    most = total[there] * best[there]
+    some = there[most >= np.partition(most, len(most) - 2 * k)[len(most) - 2 * k]]
+    chosen: NDArray[np.int64] = there[most >= _least(counts[:, some], total[some], scale[:, some], k)]
+    return chosen
+
+
+def _least(
+    counts: NDArray[np.float32], total: NDArray[np.float32], scale: NDArray[np.float32], k: int
 ) -> np.float32:
-    """What an entry of a row must at least come to, since k of some entries come to it in every fold."""
-    left = np.concatenate([total[some] - counts[:, some], total[some][None]])[-len(scale) :]
-    if len(counts) == 1:
-        left[:] = total[some]
-    values = np.partition(left * scale[:, some], len(some) - k, axis=1)[:, len(some) - k]
-    return np.float32(values.min() * SLACK)
+    """What the k largest entries of a row must at least come to, as k of some entries come to it without any fold.
+
+    Args:
+        counts: float32 `[folds, n]`, of at least k entries.
+        total: float32 `[n]`, their sum over folds.
+        scale: float32 `[wanted, n]`, see `fold_entries`.
+        k: as in `fold_entries`.
+    """
+    left = total - counts if len(counts) > 1 else counts
+    values = np.concatenate([left, total[None]])[-len(scale) :] * scale
+    place = values.shape[1] - k
+    return np.float32(np.partition(values, place, axis=1)[:, place].min() * SLACK)
+
+
+def _cut(entries: FoldEntries, scale: NDArray[np.float32], k: int) -> FoldEntries:
+    """The entries that can be among the k largest of their row, and all those of short rows."""
+    starts, lengths = entries.starts, np.diff(entries.starts)
+    total = entries.counts.sum(axis=0)
+    most = total * scale.max(axis=0)[entries.columns]
+    kept = np.ones(len(total), dtype=bool)
+    for row in np.flatnonzero(lengths > FEW * k):
+        own = slice(starts[row], starts[row + 1])
+        cut = np.partition(most[own], lengths[row] - 2 * k)[lengths[row] - 2 * k]
+        some = np.flatnonzero(most[own] >= cut)
+        at = entries.columns[own][some]
+        kept[own] = most[own] >= _least(entries.counts[:, own][:, some], total[own][some], scale[:, at], k)
+    ends = np.concatenate([[0], np.cumsum(kept)])
+    return FoldEntries(ends[starts], entries.columns[kept], entries.counts[:, kept], entries.degrees)
 
 
 def _of_entries(counts: sparse.csr_array, folds: int) -> FoldEntries:
@@ -97,9 +130,13 @@ def _of_entries(counts: sparse.csr_array, folds: int) -> FoldEntries:
     rows, items = counts.shape[0] // folds, counts.shape[1]
     run = np.repeat(np.arange(rows * folds), np.diff(counts.indptr))
     row, fold = np.divmod(run, folds)
-    place, at = np.unique(row * np.int64(items) + counts.indices, return_inverse=True)
+    key = row * np.int64(items) + counts.indices
+    order = np.argsort(key)
+    ordered = key[order]
+    new = np.append(True, ordered[1:] != ordered[:-1])[: len(key)]
+    place = ordered[new]
     found = np.zeros((folds, len(place)), dtype=np.float32)
-    found[fold, at] = counts.data
+    found[fold[order], np.cumsum(new) - 1] = counts.data[order]
     degrees = np.bincount(run, counts.data, minlength=rows * folds).reshape(rows, folds).T
     owner, columns = np.divmod(place, items)
     starts = offsets_of(np.bincount(owner, minlength=rows))
