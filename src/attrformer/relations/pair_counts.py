@@ -73,9 +73,7 @@ class PairCounts:
         length = len(train.items) + window * (len(train) + 2)
         self._padded = np.full(length, items, dtype=np.int32)
         self._padded[places] = train.items
-        self._of_row, self._met = (
-            None if count is None else _spread(count, places, length) for count in counting
-        )
+        self._of_row, self._met = (None if count is None else _spread(count, places, length) for count in counting)
         # The items with most interactions come first, so that those of one block have about equally many.
         frequency = np.bincount(train.items, minlength=items)
         self.by_rank = np.argsort(-frequency, kind="stable")

@@ -234,9 +234,7 @@ def _k_largest(values: NDArray[Any], bounds: NDArray[np.integer], k: int) -> NDA
     return kept
 
 
-def _kth_largest(
-    values: NDArray[Any], starts: NDArray[np.integer], lengths: NDArray[np.int64], k: int
-) -> NDArray[Any]:
+def _kth_largest(values: NDArray[Any], starts: NDArray[np.integer], lengths: NDArray[np.int64], k: int) -> NDArray[Any]:
     """The k-th largest value of some rows, each of more than k."""
     table = np.full((len(lengths), int(lengths.max())), -np.inf, dtype=values.dtype)
     row, column = np.repeat(np.arange(len(lengths)), lengths), positions_in_rows(lengths)

@@ -92,9 +92,7 @@ def _chosen(
     return chosen
 
 
-def _least(
-    counts: NDArray[np.float32], total: NDArray[np.float32], scale: NDArray[np.float32], k: int
-) -> np.float32:
+def _least(counts: NDArray[np.float32], total: NDArray[np.float32], scale: NDArray[np.float32], k: int) -> np.float32:
     """What the k largest entries of a row must at least come to, as k of some entries come to it without any fold.
 
     Args:
