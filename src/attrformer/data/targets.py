@@ -85,3 +85,17 @@ def targets_at(sequences: Sequences, users: NDArray[np.int64], positions: NDArra
         sequences.items[positions],
         None if sequences.times is None else sequences.times[positions],
     )
+
+
+def sample_targets(targets: Targets, count: int, seed: int) -> Targets:
+    """At most `count` of the targets, the same for the same seed, in their order.
+
+    Args:
+        targets: all of them.
+        count: how many at most.
+        seed: of the choice.
+    """
+    if len(targets) <= count:
+        return targets
+    rows = np.sort(np.random.default_rng(seed).permutation(len(targets))[:count])
+    return targets.rows(rows)

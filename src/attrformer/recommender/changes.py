@@ -17,7 +17,6 @@ from attrformer.data.tables import id_column, open_table, require_columns
 from attrformer.errors import ConfigurationError, UnknownIdError
 from attrformer.recommender.incoming import in_type_of
 from attrformer.recommender.state import ModelState
-from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.rules.item_values import ItemValues
 
 _ANY_TIME: Final = np.iinfo(np.int64).max
@@ -62,7 +61,7 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
 def _latest_values(fitted: ModelState, changes: Mapping[str, ChangingAttribute]) -> ItemValues | None:
     """The values that rules read, where changes are later than those that the model has."""
     values = fitted.knowledge.item_values
-    before = {each.column: each for each in fitted.relations.values() if isinstance(each, ChangingAttributeRelation)}
+    before = fitted.relations.changing
     for name, more in changes.items():
         if values is None or name not in values.columns:
             continue

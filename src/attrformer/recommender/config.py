@@ -260,6 +260,9 @@ LATER: Final[dict[str, Any]] = {
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
     "relations.own": [],
+    "relations.newness": False,
+    "relations.newness_horizon": 1.0,
+    "relations.newness_cost": 0.0,
 }
 """Options that came later, by their defaults: a run that was begun without them had these."""
 

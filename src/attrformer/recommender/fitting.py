@@ -12,7 +12,8 @@ import torch
 
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
-from attrformer.data.splits import Split, Targets
+from attrformer.data.splits import Split
+from attrformer.data.targets import sample_targets
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluator import Scorer, evaluate
 from attrformer.evaluation.metrics import find_metric, higher_is_better, parse_metric, require_known
@@ -30,6 +31,7 @@ from attrformer.recommender.known_later import (
     protocol_marks,
     tell_what_is_known_later,
 )
+from attrformer.recommender.newness import reads_newness, with_newness
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
@@ -199,6 +201,8 @@ class Fit:
             item_values=ItemValues.latest(dataset),
         )
         fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
+        if reads_newness(config.model, config.relations):
+            fitted = with_newness(fitted, dataset, self.split, config.relations, config.seed)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
         fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
         return fitted
@@ -236,14 +240,6 @@ def make_examples(
         # What a model of somebody's own computes may not be recordable, which only `true` promises.
         filled=model.allows_filled_batches and recorded and (config.training.graphs is True or not is_own(model)),
     )
-
-
-def sample_targets(targets: Targets, count: int, seed: int) -> Targets:
-    """At most `count` of the targets, the same for the same seed, in their order."""
-    if len(targets) <= count:
-        return targets
-    rows = np.sort(np.random.default_rng(seed).permutation(len(targets))[:count])
-    return targets.rows(rows)
 
 
 @contextmanager

@@ -189,6 +189,19 @@ class Relation:
         """R(key, j) for every item j as inference sees it before any learning, float32 `[items]`."""
         raise NotImplementedError
 
+    def likeness(self, key: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How alike an item is to others by this relation, from 0 to 1, `[n]`: R(key, j) over the largest one.
+
+        Args:
+            key: item code.
+            others: int64 `[n]`, item codes.
+        """
+        row = self.row(key)
+        largest = float(np.delete(row, key).max(initial=0.0))
+        if largest <= 0:
+            return np.zeros(len(others))
+        return np.minimum(row[others].astype(np.float64) / largest, 1.0)
+
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """Arrays by name, and a description that JSON can hold; names that users gave stand in the description only."""
         return {}, {}

@@ -167,6 +167,28 @@ class RelationsConfig(Options):
     own: tuple[RelationOptions, ...] = field(
         default=(), metadata={"help": "relations that were registered from outside, each by its name and options"}
     )
+    newness: bool = field(
+        default=False,
+        metadata={
+            "help": "how new items are: their interactions so far and their age, fitted after training on the "
+            "validation targets, where items are as new as they will be later; for a time split. Read by AttrFormer"
+        },
+    )
+    newness_horizon: float = field(
+        default=1.0,
+        metadata={
+            "help": "how long after the end of training the model is used, in times of how long after it the "
+            "validation targets are on average. Items without interactions become more in proportion; 3 for the test "
+            "window of a time split that is as long as the validation window"
+        },
+    )
+    newness_cost: float = field(
+        default=0.0,
+        metadata={
+            "help": "share of the validation NDCG@20 that is given up, at most, to show items without interactions "
+            "more often than they are taken"
+        },
+    )
 
     @property
     def windows(self) -> dict[str, CooccurrenceConfig]:
@@ -202,6 +224,8 @@ class RelationsConfig(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.time_bucket_reach < 1, "time_bucket_reach", self.time_bucket_reach, "0 or more and below 1")
+        require(self.newness_horizon > 0, "newness_horizon", self.newness_horizon, "a number above 0")
+        require(0 <= self.newness_cost < 1, "newness_cost", self.newness_cost, "0 or more and below 1")
         least = {"dense_items": 0, "buckets": 2, "time_buckets": 2, "similar_users_count": 0}
         counts: tuple[str, ...] = ("folds", "dense_items", "top_k", "buckets", "max_values", "time_buckets")
         counts += ("vector_dimensions", "text_dimensions")

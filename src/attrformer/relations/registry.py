@@ -22,6 +22,7 @@ from attrformer.relations.item_vector import VectorRelation
 from attrformer.relations.location import LocationRelation
 from attrformer.relations.naming import KINDS
 from attrformer.relations.negative import NegativeRelation
+from attrformer.relations.newness import NewnessRelation
 from attrformer.relations.positions import BehaviourRelation, CategoryRelation, TimeGapRelation
 from attrformer.relations.repeat import RepeatRelation
 from attrformer.relations.similar_users import SimilarUsersRelation
@@ -47,6 +48,7 @@ BUILT_IN: Final[tuple[type[Relation], ...]] = (
     CategoryRelation,
     BehaviourRowsRelation,
     NegativeRelation,
+    NewnessRelation,
 )
 """In the order in which they are built, and in which their modules draw random numbers."""
 
@@ -61,6 +63,7 @@ _NAMES: Final = frozenset(
         "similar_users",
         "time_gap",
         "negative",
+        "newness",
         "content",
         "popularity",
     }

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from attrformer.data.changing_attributes import ChangingAttribute
 from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.base import NewItems, Relation, Update
+from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.positions import BehaviourRelation, CategoryRelation, TimeGapRelation
 from attrformer.relations.repeat import RepeatRelation
@@ -154,6 +155,11 @@ class RelationSet(Mapping[str, Relation]):
             popularity=np.pad(self.popularity, (0, len(new))),
             relations=tuple(relation.with_items(new) for relation in self.relations),
         )
+
+    @cached_property
+    def changing(self) -> dict[str, ChangingAttributeRelation]:
+        """Attributes that change in time, by column."""
+        return {each.column: each for each in self.relations if isinstance(each, ChangingAttributeRelation)}
 
     @cached_property
     def changing_columns(self) -> dict[str, AttributeEncoder]:

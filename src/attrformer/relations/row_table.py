@@ -131,6 +131,19 @@ class RowRelation(Relation):
         says = self.dense.any(axis=1, keepdims=True).astype(np.float32)
         return replace(self, columns=self.columns + count, dense=np.hstack([self.dense, says.repeat(count, axis=1)]))
 
+    def likeness(self, key: int, others: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Read from the entries of a row where the catalogue is large. See `Relation.likeness`."""
+        if self.indices is None or self.values is None:
+            return Relation.likeness(self, key, others)
+        at = self.folds * self.keys + key
+        named, place = np.unique(self.indices[at], return_inverse=True)
+        values = np.bincount(place.reshape(-1), self.values[at])
+        largest = float(values[named != key].max(initial=0.0))
+        if largest <= 0:
+            return np.zeros(len(others))
+        found = np.minimum(np.searchsorted(named, others), len(named) - 1)
+        return np.where(named[found] == others, np.minimum(values[found] / largest, 1.0), 0.0)
+
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """See `Relation.to_arrays`."""
         arrays = {name: block for name in _BLOCKS if (block := getattr(self, name)) is not None}

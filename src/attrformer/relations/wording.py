@@ -178,6 +178,18 @@ def popular(users: int) -> str:
     return f"Chosen by {_others(users)}" if users else "Chosen by nobody yet"
 
 
+def new_in_catalogue(title: str | None) -> str:
+    """The item has no interaction yet; neither had one of the history when the model was made, where it is named."""
+    return "New in the catalogue" if title is None else f"New in the catalogue, as is {quoted(title)}"
+
+
+def known_so_far(users: int, young: bool, title: str | None) -> str:
+    """How many users had the item, and whether it is new to the catalogue, as one of the history is, where named."""
+    since = "Not long in the catalogue" if young else "Long in the catalogue"
+    also = "" if title is None else f", as is {quoted(title)}"
+    return f"{since}{also}; {'chosen by ' + _others(users) if users else 'chosen by nobody else yet'}"
+
+
 def spoken(name: str) -> str:
     """The name of a column as people say it."""
     return name.replace("_", " ")

@@ -18,6 +18,7 @@ from attrformer.nn.contributions import (
     FeatureContribution,
     RowContribution,
 )
+from attrformer.nn.offsets import OffsetContribution
 from attrformer.nn.tables import SparseRows
 from attrformer.nn.vector_contributions import KeptPairsContribution
 
@@ -241,6 +242,8 @@ def _compiled(part: Contribution, inputs: ContributionInputs, row: int) -> Compi
     if isinstance(part, KeptPairsContribution):
         items, entries = part.entries(row, inputs)
         return CompiledEntries.of(_array(items), _array(entries), gate)
+    if isinstance(part, OffsetContribution):
+        return CompiledGroups(weights * np.float32(gate), _array(part.of_item))
     if isinstance(part, ChangingContribution):
         evidence = np.append(weights, np.float32(0))
         return CompiledState(CompiledGroups.of(evidence, _array(part.codes(slice(row, row + 1)))[0, 0], gate))

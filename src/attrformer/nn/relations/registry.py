@@ -8,6 +8,7 @@ from attrformer.nn.relations.base import ModuleOptions, RelationModule
 from attrformer.nn.relations.changing_attribute import ChangingAttributeModule
 from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.nn.relations.item_vector import VectorModule
+from attrformer.nn.relations.newness import NewnessModule
 from attrformer.nn.relations.positions import BehaviourModule, CategoryModule, TimeGapModule
 from attrformer.nn.relations.repeat import RepeatModule
 from attrformer.nn.relations.row_table import RowModule
@@ -21,6 +22,7 @@ from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.item_vector import VectorRelation
 from attrformer.relations.negative import NegativeRelation
+from attrformer.relations.newness import NewnessRelation
 from attrformer.relations.positions import BehaviourRelation, CategoryRelation, TimeGapRelation
 from attrformer.relations.registry import registered
 from attrformer.relations.relation_set import RelationSet
@@ -44,6 +46,7 @@ MODULES: Final[dict[type[Relation], type[RelationModule]]] = {
     CategoryRelation: CategoryModule,
     BehaviourRowsRelation: BehaviourRowsModule,
     NegativeRelation: NegativeModule,
+    NewnessRelation: NewnessModule,
 }
 
 
