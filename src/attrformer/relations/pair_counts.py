@@ -111,15 +111,16 @@ class PairCounts:
         runs = self._runs[block.first * self.folds : block.last * self.folds + 1]
         step = max(1, BLOCK_PAIRS // len(self._weights))
         shape = (len(runs) - 1, self.items + 1)
-        counts = np.zeros(shape, dtype=np.float32)
+        counts: NDArray[np.float32] | None = None
         for begin in range(int(runs[0]), int(runs[-1]), step):
             end = min(begin + step, int(runs[-1]))
             near, weights = self._around(begin, end)
             bounds = (np.clip(runs, begin, end) - begin) * len(self._weights)
             # What is met several times is added up.
-            part = sparse.csr_array((weights, near, bounds.astype(np.int32)), shape=shape)
-            counts = part.toarray() if end - begin == runs[-1] - runs[0] else counts + part.toarray()
-        return counts.reshape(-1, self.folds, self.items + 1)
+            part = np.asarray(sparse.csr_array((weights, near, bounds.astype(np.int32)), shape=shape).toarray())
+            counts = part if counts is None else counts + part
+        whole = np.zeros(shape, dtype=np.float32) if counts is None else counts
+        return whole.reshape(-1, self.folds, self.items + 1)
 
     def entries(self, block: Block) -> sparse.csr_array:
         """Counts of each item with the items that it meets.

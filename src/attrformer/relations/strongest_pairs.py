@@ -135,7 +135,7 @@ def _of_entries(counts: sparse.csr_array, folds: int) -> FoldEntries:
     place = ordered[new]
     found = np.zeros((folds, len(place)), dtype=np.float32)
     found[fold[order], np.cumsum(new) - 1] = counts.data[order]
-    degrees = np.bincount(run, counts.data, minlength=rows * folds).reshape(rows, folds).T
+    degrees = np.bincount(run, counts.data, minlength=rows * folds).reshape(rows, folds).T.astype(np.float64)
     owner, columns = np.divmod(place, items)
     starts = offsets_of(np.bincount(owner, minlength=rows))
     return FoldEntries(starts, columns.astype(np.int32), found, degrees)
