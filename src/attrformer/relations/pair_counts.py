@@ -117,7 +117,8 @@ class PairCounts:
             near, weights = self._around(begin, end)
             bounds = (np.clip(runs, begin, end) - begin) * len(self._weights)
             # What is met several times is added up.
-            part = np.asarray(sparse.csr_array((weights, near, bounds.astype(np.int32)), shape=shape).toarray())
+            listed = sparse.csr_array((weights, near, bounds.astype(np.int32)), shape=shape)
+            part: NDArray[np.float32] = listed.toarray().astype(np.float32, copy=False)
             counts = part if counts is None else counts + part
         whole = np.zeros(shape, dtype=np.float32) if counts is None else counts
         return whole.reshape(-1, self.folds, self.items + 1)
