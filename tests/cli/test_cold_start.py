@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.test_end_to_end import ITEMS, USERS, run_command, settings
+from tests.cli.commands import ITEMS, USERS, call, settings
 
 from attrformer.data.sample import make_sample
 
@@ -27,7 +27,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "shop"
-    result = run_command("train", "--data", shop, "--out", folder, *settings("training.epochs=1"), "-q")
+    result = call("train", "--data", shop, "--out", folder, *settings("training.epochs=1"), "-q")
     assert result.exit_code == 0, result.stderr
     assert "Note: " not in result.stderr
     return folder
@@ -35,7 +35,7 @@ def run(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_training_goes_on_from_another_run(run: Path, shop: Path, tmp_path: Path) -> None:
     options = settings("training.epochs=1")
-    result = run_command("train", "--data", shop, "--out", tmp_path / "next", *options, "--warm-start", run, "-q")
+    result = call("train", "--data", shop, "--out", tmp_path / "next", *options, "--warm-start", run, "-q")
     assert result.exit_code == 0, result.stderr
     losses = [
         json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])["loss"]
@@ -43,24 +43,24 @@ def test_training_goes_on_from_another_run(run: Path, shop: Path, tmp_path: Path
     ]
     assert losses[1] < losses[0]
     other = (*options, "--set", "model.width=32", "--warm-start", run)
-    refused = run_command("train", "--data", shop, "--out", tmp_path / "other", *other)
+    refused = call("train", "--data", shop, "--out", tmp_path / "other", *other)
     assert refused.exit_code == 2
     assert "model.width=16" in refused.stderr and not (tmp_path / "other").exists()
-    absent = run_command("train", "--data", shop, "--out", tmp_path / "other", "--warm-start", tmp_path / "no run")
+    absent = call("train", "--data", shop, "--out", tmp_path / "other", "--warm-start", tmp_path / "no run")
     assert absent.exit_code == 2 and "no run is not a folder" in absent.stderr
 
 
 def test_held_out_items_are_told_and_ranked_among_each_other(shop: Path, tmp_path: Path) -> None:
     options = settings("training.epochs=1", "data.split=held-out-items", "data.held_out=0.4")
-    result = run_command("train", "--data", shop, "--out", tmp_path / "run", *options, "-q")
+    result = call("train", "--data", shop, "--out", tmp_path / "run", *options, "-q")
     assert result.exit_code == 0, result.stderr
     said = [line for line in result.stderr.splitlines() if line.startswith("Note: ")]
     assert "items are held out for validation and" in said[0] and said[0].endswith(".")
     assert result.stdout.count("│ Recall@20 ") == 2
     assert "no other item ranked" in " ".join(result.stdout.split())
-    again = run_command("evaluate", tmp_path / "run", "--json")
+    again = call("evaluate", tmp_path / "run", "--json")
     assert [line for line in again.stderr.splitlines() if line.startswith("Note: ")] == said
     figures = json.loads(again.stdout)
     assert set(figures) == {"protocol", "seen=hidden", "seen=ranked", "groups", "held_out"}
     assert figures["held_out"]["protocol"]["items"] < figures["protocol"]["items"]
-    assert run_command("evaluate", tmp_path / "run").stdout.count("│ Recall@20 ") == 2
+    assert call("evaluate", tmp_path / "run").stdout.count("│ Recall@20 ") == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.cli.test_end_to_end import run_command, settings
+from tests.cli.commands import call, settings
 from tests.data.numbered import numbered
 
 from attrformer.columns import ITEM, USER
@@ -38,17 +38,17 @@ def test_defaults_read_no_id_order_of_an_s3rec_file_and_asking_for_it_is_refused
     name: str, users: int, items: int, mean: int, tmp_path: Path
 ) -> None:
     write_s3rec(tmp_path / "raw", name, users, items, mean)
-    prepared = run_command("prepare", tmp_path / "raw", "--out", tmp_path / "data")
+    prepared = call("prepare", tmp_path / "raw", "--out", tmp_path / "data")
     assert prepared.exit_code == 0, prepared.stderr
     train = ("train", "--data", tmp_path / "data", "--out")
-    trained = run_command(*train, tmp_path / "run", *OPTIONS)
+    trained = call(*train, tmp_path / "run", *OPTIONS)
     assert trained.exit_code == 0, trained.stderr
     strengths = json.loads((tmp_path / "run" / "relations.json").read_text())["strengths"]
     assert "item_attributes" in strengths and "item_id_order" not in strengths
     protocol = json.loads((tmp_path / "run" / "figures.json").read_text())["protocol"]
     assert "order of ids" not in protocol["selection"]
     for value in ("true", "null"):
-        refused = run_command(*train, tmp_path / "other", *OPTIONS, "--set", f"relations.id_order={value}")
+        refused = call(*train, tmp_path / "other", *OPTIONS, "--set", f"relations.id_order={value}")
         assert refused.exit_code != 0
         assert "number of a test item says whose it is" in refused.stderr
         assert "Set relations.id_order=false" in refused.stderr
@@ -63,11 +63,11 @@ def test_edge_tables_that_are_not_read_are_named_before_training(tmp_path: Path)
     interactions.write_parquet(folder / "interactions.parquet")
     edges = pl.DataFrame({"source_item_id": ids[:-1], "target_item_id": ids[1:], "relation": "also_bought"})
     edges.write_parquet(folder / "item_relations.parquet")
-    trained = run_command("train", "--data", folder, "--out", tmp_path / "run", *OPTIONS)
+    trained = call("train", "--data", folder, "--out", tmp_path / "run", *OPTIONS)
     assert trained.exit_code == 0, trained.stderr
     note = "Note: The edge tables 'also_bought' are not read"
     assert note in trained.stderr and 'relations.edges=["also_bought"]' in trained.stderr
-    asked = run_command(
+    asked = call(
         "train", "--data", folder, "--out", tmp_path / "asked", *OPTIONS, "--set", 'relations.edges=["also_bought"]'
     )
     assert asked.exit_code == 0, asked.stderr

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from attrformer.relations import row_table
 from attrformer.relations.row_table import RowRelation, keep_top
 
 
@@ -58,3 +60,23 @@ def test_sparse_row_equals_its_dense_row() -> None:
     indices, values = keep_top(sparse.csr_array(matrix), 3)
     relation = RowRelation("cooccurrence_near", keys=3, folds=0, columns=3, indices=indices, values=values)
     np.testing.assert_array_equal(np.stack([relation.row(key) for key in range(3)]), matrix)
+
+
+def plain_top(row: list[float], k: int) -> list[tuple[int, float]]:
+    best = sorted(((column, value) for column, value in enumerate(row) if value), key=lambda each: (-each[1], each[0]))
+    return sorted(best[:k])
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0]), min_size=7, max_size=7), min_size=1, max_size=5),
+    st.integers(1, 7),
+    st.integers(1, 30),
+)
+def test_the_kept_entries_are_those_of_a_sort(matrix: list[list[float]], k: int, cells: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_table, "_CELLS", cells)
+        indices, values = keep_top(sparse.csr_array(np.array(matrix, dtype=np.float32)), k)
+    for row, columns, kept in zip(matrix, indices, values, strict=True):
+        expected = plain_top(row, k)
+        assert [(int(c), float(v)) for c, v in zip(columns, kept, strict=True)][k - len(expected) :] == expected
+        assert not kept[: k - len(expected)].any()

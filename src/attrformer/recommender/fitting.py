@@ -40,6 +40,7 @@ from attrformer.recommender.trainable import require_trainable
 from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import build_relations
 from attrformer.relations.relation_set import RelationSet
+from attrformer.relations.threads import on_threads
 from attrformer.rules.item_values import ItemValues
 from attrformer.training.batches import Examples
 from attrformer.training.checkpoint import parameters_of
@@ -256,7 +257,8 @@ def _numerics(threads: int | None, device: torch.device, seed: int) -> Iterator[
                 torch.use_deterministic_algorithms(True)
                 torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             torch.manual_seed(seed)
-            yield
+            with on_threads(torch.get_num_threads()):
+                yield
         finally:
             torch.set_num_threads(before)
             torch.use_deterministic_algorithms(deterministic)

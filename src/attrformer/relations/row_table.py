@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from attrformer.csr import positions_in_rows
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
 from attrformer.relations.base import Arrays, NewItems, Relation
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _BLOCKS = ("dense", "indices", "values")
+
+_CELLS = 1 << 20
+"""Values of long rows that are looked through at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,17 +215,49 @@ def keep_top(matrix: scipy.sparse.csr_array, k: int) -> tuple[NDArray[np.int32],
     Returns:
         int32 indices and float32 values, both `[rows, k]`; unused places come first and hold column 0, value 0.
     """
-    matrix = scipy.sparse.csr_array(matrix)
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    place = np.arange(len(order)) - matrix.indptr[rows]
-    order, rows = order[place < k], rows[place < k]
-    order = order[np.lexsort((matrix.indices[order], rows))]
-    counts = np.bincount(rows, minlength=matrix.shape[0])
+    matrix = scipy.sparse.csr_array(matrix).sorted_indices()
+    lengths = np.diff(matrix.indptr)
+    kept = _k_largest(matrix.data, matrix.indptr, k)
+    rows = np.repeat(np.arange(len(lengths)), lengths)[kept]
+    counts = np.minimum(lengths, k)
     # Unused places come first: column 0, value 0 keeps each row sorted.
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(counts), counts) + k
-    indices = np.zeros((matrix.shape[0], k), dtype=np.int32)
-    values = np.zeros((matrix.shape[0], k), dtype=np.float32)
-    indices[rows, within] = matrix.indices[order]
-    values[rows, within] = matrix.data[order]
+    within = positions_in_rows(counts) + np.repeat(k - counts, counts)
+    indices = np.zeros((len(lengths), k), dtype=np.int32)
+    values = np.zeros((len(lengths), k), dtype=np.float32)
+    indices[rows, within] = matrix.indices[kept]
+    values[rows, within] = matrix.data[kept]
     return indices, values
+
+
+def _k_largest(values: NDArray[Any], bounds: NDArray[np.integer], k: int) -> NDArray[np.bool_]:
+    """Which values are the k largest of their row, the first of equal ones; `bounds` cuts the values into rows."""
+    lengths = np.diff(bounds).astype(np.int64)
+    least = np.full(len(lengths), -np.inf, dtype=values.dtype)
+    long = np.flatnonzero(lengths > k)
+    for some in np.array_split(long, 1 + lengths.max(initial=0) * len(long) // _CELLS):
+        if len(some):
+            least[some] = _kth_largest(values, bounds[some], lengths[some], k)
+    # Sorting whole rows would take most of the time of counting where rows are long.
+    lowest = np.repeat(least, lengths)
+    larger, equal = values > lowest, values == lowest
+    free = np.where(lengths > k, k - _sums(larger, bounds), 0)
+    before = np.concatenate([[0], np.cumsum(equal)])
+    rank = before[1:] - np.repeat(before[bounds[:-1]], lengths)
+    kept: NDArray[np.bool_] = larger | (equal & (rank <= np.repeat(free, lengths)))
+    return kept
+
+
+def _kth_largest(values: NDArray[Any], starts: NDArray[np.integer], lengths: NDArray[np.int64], k: int) -> NDArray[Any]:
+    """The k-th largest value of some rows, each of more than k."""
+    table = np.full((len(lengths), int(lengths.max())), -np.inf, dtype=values.dtype)
+    row, column = np.repeat(np.arange(len(lengths)), lengths), positions_in_rows(lengths)
+    table[row, column] = values[np.repeat(starts, lengths) + column]
+    table.partition(table.shape[1] - k, axis=1)
+    return table[:, -k]
+
+
+def _sums(chosen: NDArray[np.bool_], bounds: NDArray[np.integer]) -> NDArray[np.int64]:
+    """How many values of each row are chosen."""
+    before = np.concatenate([[0], np.cumsum(chosen)])
+    found: NDArray[np.int64] = before[bounds[1:]] - before[bounds[:-1]]
+    return found

@@ -1,0 +1,144 @@
+"""How long counting all relations takes, beside another build of the library, in turn in one run.
+
+The log comes from the generator of the embedded sample: users by `--scale`, histories as long as in MovieLens-25M, and
+the whole catalogue of MovieLens-25M at every scale unless `--items` says otherwise. Each count is a process of its own.
+
+python benchmarks/counting_speed.py --against ../earlier --scale .1
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import bench
+import ml25m_log
+
+
+def parse() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--against", metavar="FOLDER", type=Path, help="checkout of another build")
+    parser.add_argument("--scale", type=float, default=0.1, help="share of the users")
+    parser.add_argument("--items", type=int, default=ml25m_log.ITEMS, help="size of the catalogue")
+    parser.add_argument("--threads", type=int, default=2, help="threads of this build; the other takes what it can")
+    parser.add_argument("--repeats", type=int, default=3, help="counts by each build")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="JSON file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--count", metavar="FILE", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def write_log(file: Path, scale: float, items: int) -> int:
+    """Writes the histories, time-ordered; returns how many interactions there are."""
+    import numpy as np
+    import polars as pl
+
+    from attrformer.data.sample import make_sample
+
+    users = max(1, round(ml25m_log.USERS * scale))
+    each = ml25m_log.INTERACTIONS / ml25m_log.USERS
+    log = make_sample(ml25m_log.SEED, users, items, interactions_per_user=each).interactions
+    user, item = (
+        np.unique(log[name].str.extract(r"(\d+)$").cast(pl.Int64).to_numpy(), return_inverse=True)[1]
+        for name in ("user_id", "item_id")
+    )
+    order = np.lexsort((log["timestamp"].to_numpy(), user))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(user))])
+    np.savez(file, offsets=offsets, items=item[order].astype(np.int32), times=log["timestamp"].to_numpy()[order])
+    return len(order)
+
+
+def count(file: Path, threads: int) -> dict[str, Any]:
+    """Counts all counted relations of a log, and tells time and memory."""
+    import numpy as np
+    import polars as pl
+    import torch
+
+    from attrformer.data.id_map import IdMap
+    from attrformer.data.sequences import Sequences
+    from attrformer.relations.base import Sources
+    from attrformer.relations.build import relations_from
+    from attrformer.relations.config import RelationsConfig
+    from attrformer.relations.folds import assign_folds
+
+    try:
+        from attrformer.relations.threads import on_threads
+    except ImportError:
+        on_threads = contextlib.nullcontext  # A build of before counts on one thread.
+    torch.set_num_threads(threads)
+    with np.load(file) as log:
+        train = Sequences(log["offsets"], log["items"], log["times"].astype(np.int64))
+    items, config = int(train.items.max()) + 1, RelationsConfig()
+    sources = Sources(
+        IdMap(pl.Series(range(items), dtype=pl.Int64)), None, {}, {}, {}, train,
+        assign_folds(len(train), config.folds, 0), config.kept_entries(items),
+    )  # fmt: skip
+    clock, processor = time.perf_counter(), time.process_time()
+    with on_threads(threads):
+        relations = relations_from(sources, config)
+    return {
+        "seconds": round(time.perf_counter() - clock, 2),
+        "processor_seconds": round(time.process_time() - processor, 2),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "relations": list(relations),
+    }
+
+
+def measure(options: argparse.Namespace, file: Path) -> dict[str, Any]:
+    """Counts by each build in turn."""
+    builds = {"this": Path(__file__).resolve().parents[1]}
+    if options.against is not None:
+        builds["other"] = options.against.resolve()
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in builds}
+    for _ in range(options.repeats):
+        for name, checkout in builds.items():
+            command = [sys.executable, __file__, "--count", str(file), "--threads", str(options.threads)]
+            environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": str(options.threads)}
+            done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+            found[name].append({**json.loads(done.stdout), "load": os.getloadavg()[0]})
+            print(name, found[name][-1], file=sys.stderr, flush=True)
+    return found
+
+
+def summary(found: dict[str, Any]) -> dict[str, Any]:
+    """Medians of each build, and how many times as fast this one is."""
+    figures = ("seconds", "processor_seconds", "peak_mib")
+    medians = {name: {f: statistics.median(run[f] for run in runs) for f in figures} for name, runs in found.items()}
+    ratios = {}
+    if "other" in medians:
+        ratios = {name: round(medians["other"][name] / medians["this"][name], 2) for name in figures}
+    return {"runs": found, "medians": medians, "other_by_this": ratios}
+
+
+def main() -> None:
+    """Measures and prints."""
+    options = parse()
+    if options.count is not None:
+        print(json.dumps(count(options.count, options.threads)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "log.npz"
+        interactions = write_log(file, options.scale, options.items)
+        result = {"hardware": bench.hardware(options.threads), "scale": options.scale, "interactions": interactions}
+        result |= summary(measure(options, file))
+    if options.out is not None:
+        options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    lines = [f"{interactions:,} interactions", *(f"  {name}: {each}" for name, each in result["medians"].items())]
+    bench.report(result, [*lines, f"  other by this: {result['other_by_this']}"], options.json)
+
+
+if __name__ == "__main__":
+    main()
