@@ -84,7 +84,7 @@ def _candidates(option: Option) -> Iterator[Any]:
         if kind in ("int", "float"):
             number = default if isinstance(default, (int, float)) else 0.5 if kind == "float" else 3
             yield from (number, number * 2, number + 2)
-            yield from (number / 2, number * 1.05) if kind == "float" else (number + 1,)
+            yield from (number / 2, number * 1.05, 0.25) if kind == "float" else (number + 1,)
         elif kind == "bool":
             yield from (True, False)
         elif kind.startswith("list of"):

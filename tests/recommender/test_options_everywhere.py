@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.recommender.option_values import (
     MODELS,
     NAME,
+    ProbeOptions,
     another_value,
     names_in,
     nested,
@@ -122,7 +123,9 @@ def test_all_options_survive_every_form(config: Config) -> None:
     values = config.to_dict()
     assert Config.from_dict(json.loads(json.dumps(values))) == config
     assert Config.from_dict(parse_yaml(yaml_text(values), source="test")) == config
-    assert eval(repr(config), {name: getattr(attrformer, name) for name in attrformer.__all__}) == config
+    # Options of a relation from outside are named as their own class is.
+    names = {**{name: getattr(attrformer, name) for name in attrformer.__all__}, "ProbeOptions": ProbeOptions}
+    assert eval(repr(config), names) == config
     known = {option.name for option in options_of(config.model.name)}
     every = [setting(name, value_at(values, name)) for name in names_in(values, known)]
     assert Config().override(*every) == config.override(*every) == config.override() == config
