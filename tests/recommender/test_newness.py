@@ -166,6 +166,7 @@ def test_a_longer_horizon_raises_items_without_interactions_alone(plain: AttrFor
         options = RelationsConfig(newness=True, newness_horizon=horizon)
         found = with_newness(plain.fitted, data, split, options, 0)
         biases.append(dict(found.network.named_parameters())[f"{NEW_OF}bias"].detach())
+        assert ("new items expected 3 times as often" in found.knowledge.selection) == (horizon == 3)
     expected = torch.zeros(GROUPS)
     expected[:UNTOUCHED] = np.log(3.0)
     assert torch.allclose(biases[1] - biases[0], expected, atol=1e-5)

@@ -89,7 +89,12 @@ def with_newness(fitted: ModelState, dataset: Dataset, split: Split, options: Re
     if options.newness_cost:
         offsets = bias + found.profile @ pairs
         bias[:UNTOUCHED] += affordable(fitted, relation, targets, offsets, options.newness_cost)
-    return _joined(fitted, relation, bias, pairs, len(targets))
+    told = f"newness fitted on {len(targets):,} validation targets"
+    if options.newness_horizon != 1:
+        told += f", new items expected {options.newness_horizon:g} times as often"
+    if options.newness_cost:
+        told += f", and raised at a cost of {options.newness_cost:g} of validation NDCG@20"
+    return _joined(fitted, relation, bias, pairs, told)
 
 
 def reads_newness(config: object, options: RelationsConfig) -> bool:
@@ -226,7 +231,7 @@ def _scores(fitted: ModelState, targets: Targets, rows: NDArray[np.int64]) -> Te
     return fitted.score(targets.users[rows].astype(np.int64), targets.contexts.rows(rows)).cpu()
 
 
-def _joined(fitted: ModelState, relation: NewnessRelation, bias: Values, pairs: Values, targets: int) -> ModelState:
+def _joined(fitted: ModelState, relation: NewnessRelation, bias: Values, pairs: Values, told: str) -> ModelState:
     before = fitted.relations
     relations = RelationSet(
         before.n_items, before.folds, before.fold_of_user, before.popularity, (*before.relations, relation)
@@ -238,5 +243,5 @@ def _joined(fitted: ModelState, relation: NewnessRelation, bias: Values, pairs: 
     added[f"{prefix}bias"] = torch.from_numpy(bias).float()
     added[f"{prefix}pairs"] = torch.from_numpy(pairs).float()
     knowledge = fitted.knowledge
-    told = f"{knowledge.selection} | newness fitted on {targets:,} validation targets"
-    return fitted.rebuilt(relations, replace(knowledge, selection=told), added)
+    selection = f"{knowledge.selection} | {told}"
+    return fitted.rebuilt(relations, replace(knowledge, selection=selection), added)
