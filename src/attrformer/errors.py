@@ -79,6 +79,10 @@ class WorkerError(AttrFormerError):
     """Processes of a service that die again and again."""
 
 
+class ClusterError(AttrFormerError):
+    """A cluster that does not answer, whose nodes lack what is needed, or that loses a task again and again."""
+
+
 class ShardError(AttrFormerError):
     """Shards that cannot be joined: one is missing, unfinished, damaged, there twice, or of another query.
 

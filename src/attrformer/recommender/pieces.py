@@ -73,7 +73,7 @@ class PieceFiles:
     """
 
     def __init__(self, folder: Path, out: Path, query: str) -> None:
-        self._folder, self._out, self._query = folder, out, query
+        self._folder, self._out, self.query = folder, out, query
         self._found: dict[int, list[Path]] = {}
         self.files: dict[int, Path] = {}
         self.checksums: dict[int, str] = {}
@@ -99,7 +99,7 @@ class PieceFiles:
             self.remove()
         with reporting(self._out):
             self._folder.mkdir(parents=True, exist_ok=True)
-        write_json(note, self._query)
+        write_json(note, self.query)
 
     def has(self, number: int) -> bool:
         """Whether a piece is there and whole."""
@@ -122,19 +122,19 @@ class PieceFiles:
 
     def _is_of_this_query(self, note: Path) -> bool:
         try:
-            return bool(read_json(note) == self._query)
+            return bool(read_json(note) == self.query)
         except (OSError, ValueError):
             return False
 
     def _find(self) -> None:
-        for path in sorted(self._folder.glob(f"????????-{self._query[:_MARK]}-*{_ENDING}")):
+        for path in sorted(self._folder.glob(f"????????-{self.query[:_MARK]}-*{_ENDING}")):
             number = path.name.partition("-")[0]
             if number.isdigit():
                 self._found.setdefault(int(number), []).append(path)
 
     def _name(self, number: int, content: Path) -> str:
         self.checksums[number] = file_checksum(content)
-        return f"{number:08d}-{self._query[:_MARK]}-{self.checksums[number][:_MARK]}{_ENDING}"
+        return f"{number:08d}-{self.query[:_MARK]}-{self.checksums[number][:_MARK]}{_ENDING}"
 
 
 def join_pieces(paths: Iterable[Path], out: Path) -> int:

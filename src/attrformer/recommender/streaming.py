@@ -35,8 +35,8 @@ FORMATS: Final = (".csv", ".parquet")
 SAVE_EVERY: Final = 4096
 """People answered between two saves, unless something else is asked for."""
 
-Compute = Callable[[list[Piece]], Iterable[tuple[Piece, pl.DataFrame]]]
-"""Computes the recommendations of pieces, each once, in whatever order."""
+Compute = Callable[[list[Piece], str], Iterable[tuple[Piece, pl.DataFrame]]]
+"""Computes the recommendations of pieces, each once, in whatever order; the text is the fingerprint of the query."""
 
 
 def write_recommendations(
@@ -102,14 +102,14 @@ def _fill(pieces: PieceFiles, wanted: list[Piece], compute: Compute, tell: Calla
             tell(done)
         else:
             missing.append(piece)
-    for piece, answers in compute(missing) if missing else ():
+    for piece, answers in compute(missing, pieces.query) if missing else ():
         pieces.keep(piece.number, answers)
         done += len(piece)
         tell(done)
 
 
 def _here(fitted: ModelState, request: Request, choice: Choice) -> Compute:
-    def compute(pieces: list[Piece]) -> Iterator[tuple[Piece, pl.DataFrame]]:
+    def compute(pieces: list[Piece], query: str) -> Iterator[tuple[Piece, pl.DataFrame]]:
         for piece in pieces:
             yield piece, recommend(fitted, request, choice, np.arange(piece.start, piece.stop))
 
