@@ -16,11 +16,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
 
-from attrformer import __version__
 from attrformer.errors import AttrFormerError, ClusterError, ConfigurationError, require
 
 Item = TypeVar("Item")
@@ -113,7 +114,7 @@ class Cluster:
         self._require_room(work.cpus)
         # Ray would repeat lost tasks too, but says neither that it does nor how often.
         remote = self._ray.remote(_task).options(num_cpus=work.cpus, max_retries=0)
-        common = (uuid4().hex, __version__, [self._ray.put(pickle.dumps(work))])
+        common = (uuid4().hex, _version(), [self._ray.put(pickle.dumps(work))])
         waiting = deque((item, 0) for item in items)
         try:
             while waiting or self._running:
@@ -178,11 +179,10 @@ _prepared: Final[dict[str, tuple[Work[Any, Any], Any]]] = {}
 
 def _task(job: str, wanted: str, work: list[Any], item: Any) -> tuple[bool, Any]:
     """What a node runs: whether it failed, and the result or why not."""
-    import ray
-
+    ray = import_module("ray")
     try:
-        if __version__ != wanted:
-            raise ClusterError(f"attrformer {__version__} is installed there, and {wanted} here. Install the same.")
+        if _version() != wanted:
+            raise ClusterError(f"attrformer {_version()} is installed there, and {wanted} here. Install the same.")
         if job not in _prepared:
             _prepared.clear()
             loaded: Work[Any, Any] = pickle.loads(ray.get(work[0]))
@@ -239,9 +239,7 @@ def _imported(*, alone: bool) -> Any:
         # Whoever reaches the ports of Ray can run programs. On Linux, it opens them to other machines unless this says
         # otherwise, which is read when it is imported; `_node_ip_address` changes nothing.
         os.environ.setdefault(_LOOPBACK_ONLY, "0")
-    import ray
-
-    return ray
+    return import_module("ray")
 
 
 def _start(ray: Any, address: str) -> None:
@@ -253,8 +251,7 @@ def _start(ray: Any, address: str) -> None:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", **alone)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterError(
-            f"Ray cannot be reached at {address} ({_line(error)}). Start it (ray start --head), or correct "
-            "--address."
+            f"Ray cannot be reached at {address} ({_line(error)}). Start it (ray start --head), or correct --address."
         ) from error
 
 
@@ -286,6 +283,13 @@ def _same_handlers() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _version() -> str:
+    try:
+        return version("attrformer")
+    except PackageNotFoundError:
+        return "0+unknown"
 
 
 def _line(error: BaseException, place: int = 0) -> str:

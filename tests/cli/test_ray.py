@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
@@ -40,6 +41,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "shop"
     AttrFormer(small_config("training.epochs=1")).fit(small_dataset(USERS), progress=False).save(folder / "model")
     return folder
+
+
+def needs_ray() -> None:
+    if find_spec("ray") is None:
+        pytest.skip("needs Ray")
 
 
 def started(*words: object, mark: str = "") -> subprocess.Popen[str]:
@@ -95,14 +101,14 @@ def test_without_ray_the_message_names_the_extra(
     ],
 )
 def test_what_ray_cannot_do_is_refused(trained: Path, tmp_path: Path, more: tuple[str, ...], words: str) -> None:
-    pytest.importorskip("ray")
+    needs_ray()
     given = [tmp_path / word if word.startswith("a.") else word for word in more]
     assert words in refused(call("recommend", trained, "--quiet", *given))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupt_ends_what_was_started_and_keeps_what_is_finished(trained: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+    needs_ray()
     whole, out = tmp_path / "whole.csv", tmp_path / "a.csv"
     words = ("recommend", trained, "-k", 2, "--save-every", 1, "--threads", 1, "--quiet", "--out")
     process = started(*words, out, "--engine", "ray", mark=str(tmp_path))
@@ -165,7 +171,7 @@ def test_short_lists_are_told_as_on_one_machine(trained: Path, tmp_path: Path, n
     said = []
     with connected(RayOptions(nodes.address)) as cluster:
         for number in (1, 2):
-            request, choice = model.query(k=8, at_most={"category": 1}, exclude=["item-0003"])
+            request, choice = model.query(k=40, at_most={"category": 1}, exclude=["item-0003"])
             compute = on_ray(cluster, trained / "model", request, choice, save_every=100) if number == 1 else None
             out = tmp_path / f"{number}.csv"
             write_recommendations(model.fitted, request, choice, out, save_every=100, compute=compute)
