@@ -36,8 +36,8 @@ _SECONDS: Final = 10.0
 _PATIENCE: Final = 300.0
 """Seconds that tasks wait for a node that can run them, since clusters replace lost nodes by themselves."""
 
-_SPARE: Final = 2
-"""Tasks that wait for each that runs, so that no worker is ever idle."""
+_TASKS: Final = 3
+"""Tasks for each processor that are not finished: one runs, and others wait, so that no processor is ever idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,10 @@ class Cluster:
 
         Raises:
             ClusterError: no node can run the tasks, a node lacks what they need, or a task was lost too often.
+            AttrFormerError: one that `work.compute` raised.
         """
         self._require_room(work.cpus)
-        # Ray would repeat lost tasks too, but says neither that it does nor how often.
+        # Ray can repeat lost tasks too, and does not say so.
         remote = self._ray.remote(_task).options(num_cpus=work.cpus, max_retries=0)
         common = (uuid4().hex, _version(), [self._ray.put(pickle.dumps(work))])
         waiting = deque((item, 0) for item in items)
@@ -145,7 +146,7 @@ class Cluster:
 
     def _at_once(self, cpus: int) -> int:
         """Tasks that are handed over and not finished; nodes may come and go."""
-        return (1 + _SPARE) * max(1, int(self._ray.cluster_resources().get("CPU", 0)) // cpus)
+        return _TASKS * max(1, int(self._ray.cluster_resources().get("CPU", 0)) // cpus)
 
     def _require_room(self, cpus: int, *, patient: bool = False) -> None:
         most = max((node["Resources"].get("CPU", 0) for node in self._ray.nodes() if node["Alive"]), default=0)
@@ -157,7 +158,7 @@ class Cluster:
 
     def _result(self, reference: Any, tries: int) -> tuple[Any] | None:
         try:
-            failed, value = self._ray.get(reference)
+            refusal, value = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             raise ClusterError(f"A task failed on a node of the Ray cluster: {_line(error, -1)}.") from error
         except self._ray.exceptions.RayError as error:
@@ -168,8 +169,8 @@ class Cluster:
                 f"A task was lost {tries + 1} times ({type(error).__name__}: {_line(error)}). What is finished "
                 "stays; the same command goes on."
             ) from error
-        if failed:
-            raise ClusterError(value)
+        if refusal is not None:
+            raise refusal
         return (value,)
 
 
@@ -177,27 +178,30 @@ _prepared: Final[dict[str, tuple[Work[Any, Any], Any]]] = {}
 """In a process of a node: what its tasks read, by the job that it works for."""
 
 
-def _task(job: str, wanted: str, work: list[Any], item: Any) -> tuple[bool, Any]:
-    """What a node runs: whether it failed, and the result or why not."""
+def _task(job: str, wanted: str, reference: list[Any], item: Any) -> tuple[AttrFormerError | None, Any]:
+    """What a node runs: why it failed, if it did, and the result."""
     ray = import_module("ray")
-    try:
-        if _version() != wanted:
-            raise ClusterError(f"attrformer {_version()} is installed there, and {wanted} here. Install the same.")
-        if job not in _prepared:
+    if job not in _prepared:
+        try:
+            if _version() != wanted:
+                raise ClusterError(f"attrformer {_version()} is installed there, and {wanted} here. Install the same.")
             _prepared.clear()
-            loaded: Work[Any, Any] = pickle.loads(ray.get(work[0]))
-            _prepared[job] = loaded, loaded.prepare(loaded.shared)
-        loaded, state = _prepared[job]
-        return False, loaded.compute(state, item)
+            work: Work[Any, Any] = pickle.loads(ray.get(reference[0]))
+            _prepared[job] = work, work.prepare(work.shared)
+        except AttrFormerError as error:
+            return ClusterError(f"Node {ray.util.get_node_ip_address()} of the Ray cluster: {error}"), None
+    work, state = _prepared[job]
+    try:
+        return None, work.compute(state, item)
     except AttrFormerError as error:
-        return True, f"Node {ray.util.get_node_ip_address()} of the Ray cluster: {error}"
+        return error, None
 
 
 @contextmanager
 def connected(options: RayOptions | None = None) -> Iterator[Cluster]:
     """Connects to a cluster, or starts Ray on this machine, for the time of a block.
 
-    Where the program has called `ray.init` itself, its connection is used and left as it is.
+    A connection that the program has made by `ray.init` is used and left as it is.
 
     Args:
         options: the defaults where None.
