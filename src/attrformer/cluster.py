@@ -71,7 +71,7 @@ class Work(Generic[Item, Result]):
 
     Args:
         prepare: makes of `shared` what `compute` reads, once in each process.
-        compute: makes the result of one item.
+        compute: makes the result of an item.
         shared: what all tasks read; it is sent to each node once.
         cpus: processors that a task takes.
     """
@@ -175,7 +175,7 @@ class Cluster:
 
 
 _prepared: Final[dict[str, tuple[Work[Any, Any], Any]]] = {}
-"""In a process of a node: what its tasks read, by the job that it works for."""
+"""In a process of a node: what its tasks read, by job."""
 
 
 def _task(job: str, wanted: str, reference: list[Any], item: Any) -> tuple[AttrFormerError | None, Any]:
@@ -212,6 +212,7 @@ def connected(options: RayOptions | None = None) -> Iterator[Cluster]:
     """
     options = RayOptions() if options is None else options
     address = options.address or os.environ.get(_ADDRESS) or "local"
+    require_ray()
     ray = _imported(alone=address == "local")
     cluster, theirs = Cluster(ray, options), ray.is_initialized()
     # Ray writes what happens to nodes to the standard output of the program, whatever is said of logs.
@@ -238,7 +239,6 @@ def require_ray() -> None:
 
 
 def _imported(*, alone: bool) -> Any:
-    require_ray()
     if alone and "ray" not in sys.modules:
         # Whoever reaches the ports of Ray can run programs. On Linux, it opens them to other machines unless this says
         # otherwise, which is read when it is imported; `_node_ip_address` changes nothing.
@@ -278,15 +278,13 @@ def _require_answer(ray: Any, address: str) -> None:
 @contextmanager
 def _same_handlers() -> Iterator[None]:
     """Puts the handlers of signals back that Ray replaces by its own, which end the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _version() -> str:

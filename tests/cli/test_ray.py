@@ -19,6 +19,7 @@ from tests.support.ray_nodes import Nodes, two_nodes
 from tests.support.recommenders import small_config, small_dataset
 
 from attrformer.cluster import RayOptions, connected
+from attrformer.data.sample import make_sample
 from attrformer.errors import ClusterError, ShortListWarning
 from attrformer.recommender import AttrFormer
 from attrformer.recommender.on_ray import on_ray
@@ -70,6 +71,7 @@ def test_a_lost_node_changes_nothing(trained: Path, tmp_path: Path, nodes: Nodes
     whole, out = tmp_path / "whole.parquet", tmp_path / "a.parquet"
     words = ("recommend", trained, "--users", "all", "-k", 3, "--save-every", 1, "--threads", 1, "--quiet", "--out")
     assert call(*words, whole).exit_code == 0
+    nodes.ensure()
     process = started(*words, out, "--engine", "ray", "--address", nodes.address)
     wait_for(lambda: pieces(out) >= 3 and nodes.kill_in_the_middle(), process)
     assert pieces(out) < USERS
@@ -80,6 +82,47 @@ def test_a_lost_node_changes_nothing(trained: Path, tmp_path: Path, nodes: Nodes
     answered = pl.read_parquet(out).group_by("user_id").len()
     assert len(answered) == USERS and answered["len"].unique().to_list() == [3]
     assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, whole.name]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Interactions in many files, each of which is a part, and items."""
+    folder = tmp_path_factory.mktemp("tables") / "shop"
+    sample = make_sample(0, users=USERS)
+    (folder / "interactions").mkdir(parents=True)
+    for number, start in enumerate(range(0, len(sample.interactions), 100)):
+        sample.interactions[start : start + 100].write_parquet(folder / "interactions" / f"{number:05d}.parquet")
+    sample.items.write_parquet(folder / "items.parquet")
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_lost_node_changes_nothing_of_a_preparation(tables: Path, tmp_path: Path, nodes: Nodes) -> None:
+    whole, out, kept = tmp_path / "whole", tmp_path / "out", tmp_path / ".out.preparing"
+    assert call("prepare", tables, "--out", whole, "--quiet").exit_code == 0
+    nodes.ensure()
+    process = started("prepare", tables, "--out", out, "--quiet", "--engine", "ray", "--address", nodes.address)
+    wait_for(lambda: len(list(kept.glob("survey-*.json"))) >= 3 and nodes.kill_in_the_middle(), process)
+    assert not list(kept.glob("ordered-*"))
+    said, errors = process.communicate(timeout=120)
+    assert (process.returncode, said) == (0, f"{out}\n"), errors
+    assert "Note: tasks lost with their node or process and run again: " in errors
+    assert content(out) == content(whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
+
+
+def test_errors_of_tables_are_those_of_one_machine(tmp_path: Path, nodes: Nodes) -> None:
+    (tmp_path / "interactions").mkdir()
+    for number, users in enumerate((["a", "b"], ["a", None])):
+        frame = pl.DataFrame({"user_id": users, "item_id": ["x", "y"], "timestamp": [1, 2]})
+        frame.write_parquet(tmp_path / "interactions" / f"{number}.parquet")
+    words = ("prepare", tmp_path, "--out", tmp_path / "out", "--quiet")
+    expected = refused(call(*words))
+    assert "user_id" in expected
+    assert refused(call(*words, "--engine", "ray", "--address", nodes.address)) == expected
 
 
 def test_without_ray_the_message_names_the_extra(
@@ -93,8 +136,8 @@ def test_without_ray_the_message_names_the_extra(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--engine", "ray"), "--engine ray writes a file"),
-        (("--engine", "ray", "--out", "a.json"), "--engine ray writes a file"),
+        (("--engine", "ray"), "--engine ray writes pieces of a file"),
+        (("--engine", "ray", "--out", "a.json"), "--engine ray writes pieces of a file"),
         (("--address", "auto"), "Give --engine ray, or leave it out"),
         (("--engine", "ray", "--out", "a.csv", "--address", "ray://head:10001"), "one of Ray Client"),
         (("--engine", "ray", "--out", "a.csv", "--address", "127.0.0.1:1"), "No Ray cluster answers at"),

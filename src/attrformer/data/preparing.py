@@ -58,9 +58,14 @@ from attrformer.errors import DataError
 from attrformer.folders import new_folder
 from attrformer.io import json_text, write_text
 
-Task = Callable[[int], None]
+Task = partial[None]
+"""A function of a `Work`, bound to it, that takes the number of a part or range; other processes can run it, too."""
+
 Run = Callable[[str, Task, int], None]
 """Runs a task for every number below a count, in any order and anywhere; the text says what is done."""
+
+KEY: Final = "key.json"
+"""File that says what the files of the steps depend on."""
 
 MEMORY: Final = 2 << 30
 """Bytes for the rows that are looked at together."""
@@ -194,7 +199,7 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
 
 def _begin(folder: Path, key: dict[str, Any]) -> None:
     """Keeps what an interrupt has left of the same preparation, and nothing of another."""
-    file = folder / "key.json"
+    file = folder / KEY
     plain = json_text(key)
     if folder.exists() and not (file.is_file() and file.read_text(encoding="utf-8") == plain):
         shutil.rmtree(folder)
