@@ -109,12 +109,19 @@ class PieceFiles:
                 return True
         return False
 
-    def keep(self, number: int, answers: pl.DataFrame) -> None:
-        """Writes a piece, whole or not at all."""
+    def keep(self, number: int, answers: pl.DataFrame | bytes) -> None:
+        """Writes a piece, whole or not at all.
+
+        Args:
+            number: of the piece.
+            answers: a table, or what `write_parquet` makes of it.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        write = answers.write_parquet if isinstance(answers, pl.DataFrame) else partial(_write_bytes, answers)
         with reporting(self._out):
-            self.files[number] = write_by_content(
-                self._folder / f"0{_ENDING}", answers.write_parquet, partial(self._name, number)
-            )
+            self.files[number] = write_by_content(self._folder / f"0{_ENDING}", write, partial(self._name, number))
 
     def remove(self) -> None:
         """Removes what this class has written."""
@@ -156,6 +163,10 @@ def join_pieces(paths: Iterable[Path], out: Path) -> int:
     write: Any = joined.sink_csv if out.suffix.lower() == ".csv" else joined.sink_parquet
     write_atomically(out, write)
     return rows_of(joined)
+
+
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
 
 
 def rows_of(table: pl.LazyFrame) -> int:

@@ -35,8 +35,9 @@ FORMATS: Final = (".csv", ".parquet")
 SAVE_EVERY: Final = 4096
 """People answered between two saves, unless something else is asked for."""
 
-Compute = Callable[[list[Piece], str], Iterable[tuple[Piece, pl.DataFrame]]]
-"""Computes the recommendations of pieces, each once, in whatever order; the text is the fingerprint of the query."""
+Compute = Callable[[list[Piece], str], Iterable[tuple[Piece, pl.DataFrame | bytes]]]
+"""Computes the recommendations of pieces, each once, in whatever order, as tables or as what `write_parquet` makes of
+them; the text is the fingerprint of the query."""
 
 
 def write_recommendations(
