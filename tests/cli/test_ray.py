@@ -23,6 +23,7 @@ from attrformer.data.sample import make_sample
 from attrformer.errors import ClusterError, ShortListWarning
 from attrformer.recommender import AttrFormer
 from attrformer.recommender.on_ray import on_ray
+from attrformer.recommender.shards import Shard, join_shards
 from attrformer.recommender.streaming import unfinished_folder, write_recommendations
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")]
@@ -207,6 +208,19 @@ def test_nodes_need_the_folder_with_the_same_model(trained: Path, tmp_path: Path
             compute = on_ray(cluster, folder, request, choice)
             with pytest.raises(ClusterError, match=words):
                 write_recommendations(fitted, request, choice, tmp_path / "a.csv", compute=compute)
+
+
+def test_shards_of_either_engine_are_joined(trained: Path, tmp_path: Path, nodes: Nodes) -> None:
+    model = AttrFormer.load(trained / "model", device="cpu")
+    request, choice = model.query(k=2)
+    whole, out = tmp_path / "whole.parquet", tmp_path / "a.parquet"
+    write_recommendations(model.fitted, request, choice, whole, save_every=100)
+    with connected(RayOptions(nodes.address)) as cluster:
+        compute = on_ray(cluster, trained / "model", request, choice, save_every=100)
+        for number, given in ((1, compute), (2, None)):
+            shard = Shard(number, 2)
+            write_recommendations(model.fitted, request, choice, out, save_every=100, shard=shard, compute=given)
+    assert join_shards(out).notes == () and out.read_bytes() == whole.read_bytes()
 
 
 def test_short_lists_are_told_as_on_one_machine(trained: Path, tmp_path: Path, nodes: Nodes) -> None:
