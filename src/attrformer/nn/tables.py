@@ -123,10 +123,11 @@ class FeatureGroups:
     Args:
         of_item: int64 `[items]`, the group of each item.
         features: `[values, groups]`, phi_a of each group; None where every item has at most one value, so that group g
-            is value g with weight 1 and the last group holds the items without a value.
+            is value g with weight 1 and the last group holds the items without a value, or where there are slots.
         values: number of attribute values.
         slots: where the values of a group are few among many, int64 `[m, groups]`, the values of each group in slots;
-            a product with `features` would then consist of zeros for the most part. None elsewhere.
+            a product with `features` would then consist of zeros for the most part, or `features` is not there.
+            None elsewhere.
         shares: float32 `[m, groups]`, the feature of each slot, 0 for an unused one; None where `slots` is.
     """
 
@@ -139,14 +140,16 @@ class FeatureGroups:
     @property
     def count(self) -> int:
         """Number of groups."""
+        if self.slots is not None:
+            return self.slots.shape[1]
         return self.values + 1 if self.features is None else self.features.shape[1]
 
     def from_values(self, profile: Tensor) -> Tensor:
         """`profile(t) . phi_a(group)`, from `[b, t, values]` to `[b, t, groups]`."""
-        if self.features is None:
-            return torch.cat([profile, profile.new_zeros(*profile.shape[:2], 1)], 2)
         flat = profile.flatten(0, 1)
         if self.slots is None or self.shares is None:
+            if self.features is None:
+                return torch.cat([profile, profile.new_zeros(*profile.shape[:2], 1)], 2)
             return (flat @ self.features).view(*profile.shape[:2], self.count)
         out = flat.new_zeros(len(flat), self.count)
         for slot, share in zip(self.slots, self.shares, strict=True):
@@ -155,10 +158,10 @@ class FeatureGroups:
 
     def to_values(self, gradient: Tensor) -> Tensor:
         """The transpose of `from_values`."""
-        if self.features is None:
-            return gradient[:, :, : self.values]
         flat = gradient.flatten(0, 1)
         if self.slots is None or self.shares is None:
+            if self.features is None:
+                return gradient[:, :, : self.values]
             return (flat @ self.features.t()).view(*gradient.shape[:2], self.values)
         out = flat.new_zeros(len(flat), self.values)
         for slot, share in zip(self.slots, self.shares, strict=True):

@@ -72,6 +72,14 @@ class RowModule(ContributingModule):
         assert looked_up is not None
         return RowContribution(self.table, looked_up), weights
 
+    def named(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """The kept entries of the rows of all positions; whole rows are those of small catalogues."""
+        if self.indices is None or self.values is None:
+            return None
+        rows = self.lookup(batch)[batch.items != self.padding]
+        values = self.values[rows]
+        return self.indices[rows].flatten(), (values / values.amax(1, keepdim=True).clamp_min(1e-12)).flatten()
+
     def attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
         """log(1 + R_a(i_t, i_s) / eps) from the rows, eps as it started, `[b, l, l]`."""
         assert looked_up is not None
