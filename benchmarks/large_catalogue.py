@@ -38,10 +38,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20, help="steps of this build that count")
     parser.add_argument("--other-steps", type=int, default=2, help="steps of the other build that count")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each build")
-    parser.add_argument("--scored", type=int, default=0, help="validation users whose whole catalogue is ranked")
+    parser.add_argument("--scored", type=int, default=100, help="validation users ranked by this build after its steps")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one option of this build")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--profile", metavar="FILE", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--one", metavar="FOLDER", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -106,7 +105,9 @@ def one(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from attrformer.training.trainer import Trainer
 
     torch.set_num_threads(1)
-    config = override(Config(), ["training.device=cpu", "training.threads=1", *options.set])
+    fixed = ["training.device=cpu", "training.threads=1", f"training.validation_users={max(1, options.scored)}"]
+    config = override(Config(), [*fixed, *options.set])
+    found: dict[str, Any] = {}
     steps: list[float] = []
     targets: list[float] = []
     begun = time.process_time()
@@ -118,6 +119,11 @@ def one(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         first = first or time.process_time() - begun
         # The first step makes what is made once.
         if len(steps) > options.steps:
+            found["training_peak_gib"] = _peak_gib()
+            if options.scored:
+                started = time.process_time()
+                self._validated()
+                found["scoring_a_user"] = (time.process_time() - started) / options.scored
             raise Enough
         started = time.process_time()
         loss = inner(self, example)
@@ -126,7 +132,6 @@ def one(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         return loss
 
     Trainer.step = step  # type: ignore[method-assign]
-    found: dict[str, Any] = {}
     try:
         dataset = Dataset.load(folder)
         found["load"] = time.process_time() - begun
@@ -158,6 +163,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[dict[st
         for name, checkout in builds.items():
             steps = options.steps if name == "this" else options.other_steps
             command = [sys.executable, __file__, "--work", ".", "--one", str(folder), "--steps", str(steps)]
+            command += ["--scored", str(options.scored if name == "this" else 0)]
             command += [f"--set={given}" for given in options.set] if name == "this" else []
             environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": "1"}
             environment["POLARS_MAX_THREADS"] = "1"

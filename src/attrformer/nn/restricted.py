@@ -156,8 +156,9 @@ def _(part: RowContribution, candidates: Candidates) -> Contribution:
     named_rows, place = torch.unique(part.rows, return_inverse=True)
     table = part.table
     if isinstance(table, SparseRows):
-        indices, inside = candidates.among(table.indices[named_rows])
-        values = table.values[named_rows] * inside
+        indices, values = table.entries(named_rows)
+        indices, inside = candidates.among(indices)
+        values = values * inside
         return CandidateRowContribution(CandidateRows(indices.int(), values, candidates.count), place)
     items = candidates.items
     known = items.clamp_max(table.values.shape[1] - 1)
