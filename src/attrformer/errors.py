@@ -79,6 +79,23 @@ class WorkerError(AttrFormerError):
     """Processes of a service that die again and again."""
 
 
+class ClusterError(AttrFormerError):
+    """A cluster that does not answer, whose nodes lack what is needed, or that loses a task again and again."""
+
+
+class ShardError(AttrFormerError):
+    """Shards that cannot be joined: one is missing, unfinished, damaged, there twice, or of another query.
+
+    Args:
+        message: what is wrong, where, and what to do.
+        shards: numbers of the shards that it is about.
+    """
+
+    def __init__(self, message: str, shards: tuple[int, ...]) -> None:
+        self.shards = shards
+        super().__init__(message)
+
+
 class AttrFormerWarning(UserWarning):
     """Base of the warnings that a program may want to tell apart from others."""
 
