@@ -82,6 +82,13 @@ class ServeOptions(Options):
     batch: int = field(default=64, metadata={"help": "Users that are answered together."})
     timeout: float = field(default=10.0, metadata={"help": "Seconds until a request that waits gets 503."})
     grace: float = field(default=30.0, metadata={"help": "Seconds that running requests have after SIGTERM."})
+    drain: float = field(
+        default=0.0, metadata={"help": "Seconds after SIGTERM in which requests are still taken, and /readyz says no."}
+    )
+    poll: float = field(
+        default=2.0,
+        metadata={"help": "Seconds between two looks at which version of a folder is current."},
+    )
     body_bytes: int = field(default=1 << 20, metadata={"help": "Largest body of a request; larger ones get 413."})
     connections: int = field(default=1000, metadata={"help": "Open connections; idle ones make room for more."})
     header_timeout: float = field(default=10.0, metadata={"help": "Seconds that the head of a request may take."})
@@ -102,7 +109,8 @@ class ServeOptions(Options):
         for name in ("workers", "queue", "batch", "connections"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         require(self.most_added >= 0, "most_added", self.most_added, "0 or more")
-        for name in ("timeout", "grace", "header_timeout", "idle_timeout"):
+        require(0 <= self.drain <= 3600, "drain", self.drain, "0 to 3600 seconds")
+        for name in ("timeout", "grace", "poll", "header_timeout", "idle_timeout"):
             require(0 < getattr(self, name) <= 3600, name, getattr(self, name), "seconds above 0, 3600 at most")
         require(self.body_bytes >= 1024, "body_bytes", self.body_bytes, "1024 or more")
         for name in self.allowed_hosts:
