@@ -257,14 +257,6 @@ def test_items_like_an_item_are_those_with_its_latest_value(model: Recommender) 
     assert set(found["similar_item_id"]) == set(last[1:])
 
 
-def test_an_export_says_what_it_cannot_hold(model: Recommender, tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript")
-    from attrformer.onnx import export_model
-
-    with pytest.raises(ConfigurationError, match=r"'item_offer' has no .*\(relations.changing_attributes=\[\]\)"):
-        export_model(model, tmp_path / "onnx")
-
-
 def test_going_on_from_a_model_carries_what_was_learned(model: Recommender) -> None:
     again = Recommender(
         small_config(*SETTINGS, "training.epochs=1", "training.learning_rate=1e-9", "training.relation_rate=1")
