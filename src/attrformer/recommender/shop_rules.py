@@ -43,6 +43,8 @@ def compiled(shop: ShopRules, fitted: ModelState, unknown: OnUnknown, as_of: int
         values, come = fitted.knowledge.item_values, "latest"
         if as_of is not None and values is not None:
             come = str(values.moments(columns_read(shop.rules), as_of))
+        if as_of is not None and shop.rules.new_items is not None and shop.rules.new_items.within is not None:
+            come = f"{come} {as_of}"
         key = f"{unknown.action} {come} {shop.rules.key}"
         return fitted.rules.get(key, lambda: _compile(shop, fitted, unknown, as_of))
     return _compile(shop, fitted, unknown, as_of)
@@ -57,18 +59,21 @@ def _compile(shop: ShopRules, fitted: ModelState, unknown: OnUnknown, as_of: int
     def codes_of(pinned: list[Any]) -> NDArray[np.int64]:
         return unknown.known(ids, id_series([str(item) for item in pinned], "pinned"), "pinned", CATALOGUE)
 
-    return compile_rules(shop.rules, shop.expression, values, len(ids), codes_of, lambda rule: new_items(fitted, rule))
+    return compile_rules(
+        shop.rules, shop.expression, values, len(ids), codes_of, lambda rule: new_items(fitted, rule, as_of)
+    )
 
 
-def new_items(fitted: ModelState, rule: NewItemsRule) -> NDArray[np.bool_]:
+def new_items(fitted: ModelState, rule: NewItemsRule, as_of: int | None = None) -> NDArray[np.bool_]:
     """Which items are new, bool `[items]`.
 
     Items without an interaction that the model has counted are, and with `within` those whose first interaction is no
-    longer before the latest interaction that the model knows.
+    longer before a time, or later.
 
     Args:
         fitted: the model.
         rule: what counts as new.
+        as_of: that time in seconds; the latest interaction that the model knows where None.
 
     Raises:
         ConfigurationError: `within` is given, and the model was fitted without times.
@@ -84,7 +89,7 @@ def new_items(fitted: ModelState, rule: NewItemsRule) -> NDArray[np.bool_]:
         )
     first = np.full(fitted.relations.n_items, np.iinfo(np.int64).max)
     np.minimum.at(first, histories.items, histories.times)
-    new |= first >= histories.times.max(initial=0) - rule.seconds
+    new |= first >= (histories.times.max(initial=0) if as_of is None else as_of) - rule.seconds
     return new
 
 
