@@ -9,18 +9,22 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from attrformer.columns import CHANGED, ITEM, TIMESTAMP, VALUE
+from attrformer.data.attributes import AttributeKind
 from attrformer.data.change_columns import read_changes
-from attrformer.data.changing_attributes import ChangingAttribute
+from attrformer.data.changing_attributes import ALWAYS
 from attrformer.data.options import CHANGES
 from attrformer.data.tables import id_column, open_table, require_columns
 from attrformer.errors import ConfigurationError, UnknownIdError
 from attrformer.recommender.incoming import in_type_of
 from attrformer.recommender.state import ModelState
+from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.rules.item_values import ItemValues
 
 _ANY_TIME: Final = np.iinfo(np.int64).max
+_CHANGEABLE: Final = (AttributeKind.NUMERIC, AttributeKind.CATEGORICAL)
 
 
 def with_changes(fitted: ModelState, frame: Any) -> ModelState:
@@ -28,19 +32,19 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
 
     Args:
         fitted: the model.
-        frame: a table with `item_id`, `timestamp`, `column` and `value`; columns that the model does not read are left
-            out with a warning, and a value that training has not seen relates to nothing.
+        frame: a table with `item_id`, `timestamp`, `column` and `value`. Relations read the columns that they are
+            about, where a value that training has not seen relates to nothing; rules read all columns.
 
     Raises:
-        ConfigurationError: the model reads no attribute that changes in time.
+        ConfigurationError: neither relations nor rules of the model read values that change.
         DataError: the table cannot be read, or a value does not fit its column.
         UnknownIdError: an item is not in the catalogue.
     """
-    encoders = fitted.relations.changing_columns
-    if not encoders:
+    encoders, values = fitted.relations.changing_columns, fitted.knowledge.item_values
+    if not encoders and values is None:
         raise ConfigurationError(
-            "The model reads no attribute that changes in time. Fit an AttrFormer to data with a table of changes, or "
-            "give rules the values of now (item_values)."
+            "The model reads no attribute that changes in time. Fit it again, or give rules the values of now "
+            "(item_values)."
         )
     table = open_table(frame, CHANGES, {})
     require_columns(table, (ITEM, TIMESTAMP, CHANGED, VALUE))
@@ -53,35 +57,46 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
             "(add_items), or leave their changes out."
         )
     read = table.frame.with_columns(ids.rename(ITEM), pl.col(CHANGED).cast(pl.String))
-    _warn_of_others(read[CHANGED], encoders)
-    read = read.filter(pl.col(CHANGED).is_in(list(encoders)) | pl.col(CHANGED).is_null())
-    kinds = {column: encoder.kind for column, encoder in encoders.items()}
+    left_out, kinds = _kinds(read[CHANGED], encoders, values)
+    read = read.filter(~pl.col(CHANGED).is_in(left_out) | pl.col(CHANGED).is_null())
     changes, _ = read_changes(replace(table, frame=read), known, kinds, "error", _ANY_TIME, whole=False)
-    knowledge = replace(fitted.knowledge, item_values=_latest_values(fitted, changes))
+    if values is not None:
+        before = fitted.relations.changing
+        since = {name: _last(before[name].offsets, before[name].times) for name in changes if name in before}
+        values = values.with_changes(changes, since)
+    knowledge = replace(fitted.knowledge, item_values=values)
+    if not set(changes) & set(encoders):
+        return fitted.knowing(knowledge)
     return fitted.rebuilt(fitted.relations.with_changes(changes), knowledge)
 
 
-def _warn_of_others(columns: pl.Series, readings: Mapping[str, Any]) -> None:
-    others = sorted(set(columns.drop_nulls().unique().to_list()) - set(readings))
-    if others:
-        warnings.warn(
-            f"{CHANGES}: the model reads {', '.join(readings)}, and no changes of '{others[0]}'"
-            f"{f' and {len(others) - 1} more columns' if len(others) > 1 else ''}. Left out.",
-            UserWarning,
-            stacklevel=4,
-        )
+def _kinds(
+    columns: pl.Series, encoders: Mapping[str, AttributeEncoder], values: ItemValues | None
+) -> tuple[list[str], dict[str, AttributeKind | None]]:
+    """Columns that cannot be used, and the kinds of those that are known; says which are not, and which are new."""
+    kinds: dict[str, AttributeKind | None] = {column: encoder.kind for column, encoder in encoders.items()}
+    left_out, new = list[str](), list[str]()
+    for name in sorted(set(columns.drop_nulls().unique().to_list()) - set(kinds)):
+        if values is None:
+            left_out.append(name)
+        elif name in values.changes or name in values.still:
+            kinds[name] = (values.changes.get(name) or values.still[name]).kind
+            if kinds[name] not in _CHANGEABLE:
+                left_out.append(name)
+        else:
+            new.append(name)
+    if left_out:
+        _warn(f"the model reads {', '.join(encoders)}, and no changes of", left_out, "Left out.")
+    if new:
+        _warn("the model was fitted without", new, "Kept for rules (where, boost, at_most).")
+    return left_out, kinds
 
 
-def _latest_values(fitted: ModelState, changes: Mapping[str, ChangingAttribute]) -> ItemValues | None:
-    """The values that rules read, where changes are later than those that the model has."""
-    values = fitted.knowledge.item_values
-    before = fitted.relations.changing
-    for name, more in changes.items():
-        if values is None or name not in values.columns:
-            continue
-        last = before[name].offsets[1:] - 1
-        known = np.where(np.diff(before[name].offsets) > 0, before[name].times[np.maximum(last, 0)], -_ANY_TIME)
-        items = np.flatnonzero(np.diff(more.offsets) > 0)
-        items = items[more.times[more.offsets[items + 1] - 1] >= known[items]]
-        values = values.overlaid(items, {name: more.at().take(items)})
-    return values
+def _warn(what: str, names: list[str], then: str) -> None:
+    more = f" and {len(names) - 1} more columns" if len(names) > 1 else ""
+    warnings.warn(f"{CHANGES}: {what} '{names[0]}'{more}. {then}", UserWarning, stacklevel=5)
+
+
+def _last(offsets: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The time of the last change of each item, int64 `[items]`; before all others where there is none."""
+    return np.where(np.diff(offsets) > 0, np.append(times, 0)[np.maximum(offsets[1:] - 1, 0)], ALWAYS)
