@@ -259,7 +259,7 @@ LATER: Final[dict[str, Any]] = {
     "relations.location_scale_km": None,
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
-    "training.loss": "full",
+    "training.loss": TrainingConfig().loss,
     "training.negatives": None,
     "training.popular_negatives": TrainingConfig().popular_negatives,
     "relations.own": [],
