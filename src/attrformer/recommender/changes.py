@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,20 +20,38 @@ from attrformer.data.tables import id_column, open_table, require_columns
 from attrformer.errors import ConfigurationError, UnknownIdError
 from attrformer.recommender.incoming import in_type_of
 from attrformer.recommender.state import ModelState
-from attrformer.relations.attribute_encoder import AttributeEncoder
-from attrformer.rules.item_values import ItemValues
 
 _ANY_TIME: Final = np.iinfo(np.int64).max
-_CHANGEABLE: Final = (AttributeKind.NUMERIC, AttributeKind.CATEGORICAL)
+CHANGEABLE: Final = (AttributeKind.NUMERIC, AttributeKind.CATEGORICAL)
+"""Kinds of columns that tables of changes may be about."""
 
 
-def with_changes(fitted: ModelState, frame: Any) -> ModelState:
+def kind_of(fitted: ModelState, column: str) -> AttributeKind | None:
+    """The kind of an item attribute as relations or rules read it; None where the model has no such column.
+
+    Args:
+        fitted: the model.
+        column: its name.
+    """
+    encoder, values = fitted.relations.changing_columns.get(column), fitted.knowledge.item_values
+    if encoder is not None:
+        return encoder.kind
+    attribute = None if values is None else values.changes.get(column) or values.still.get(column)
+    return None if attribute is None else attribute.kind
+
+
+def _warned(sentence: str) -> None:
+    warnings.warn(sentence, UserWarning, stacklevel=6)
+
+
+def with_changes(fitted: ModelState, frame: Any, tell: Callable[[str], None] = _warned) -> ModelState:
     """The model with further values of items; one at the time of a known one takes its place.
 
     Args:
         fitted: the model.
         frame: a table with `item_id`, `timestamp`, `column` and `value`. Relations read the columns that they are
             about, where a value that training has not seen relates to nothing; rules read all columns.
+        tell: is told which columns are left out, and which are new, in a sentence each; warns of them by default.
 
     Raises:
         ConfigurationError: neither relations nor rules of the model read values that change.
@@ -57,7 +75,7 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
             "(add_items), or leave their changes out."
         )
     read = table.frame.with_columns(ids.rename(ITEM), pl.col(CHANGED).cast(pl.String))
-    left_out, kinds = _kinds(read[CHANGED], encoders, values)
+    left_out, kinds = _kinds(fitted, read[CHANGED], tell)
     read = read.filter(~pl.col(CHANGED).is_in(left_out) | pl.col(CHANGED).is_null())
     changes, _ = read_changes(replace(table, frame=read), known, kinds, "error", _ANY_TIME, whole=False)
     if values is not None:
@@ -71,30 +89,29 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
 
 
 def _kinds(
-    columns: pl.Series, encoders: Mapping[str, AttributeEncoder], values: ItemValues | None
+    fitted: ModelState, columns: pl.Series, tell: Callable[[str], None]
 ) -> tuple[list[str], dict[str, AttributeKind | None]]:
-    """Columns that cannot be used, and the kinds of those that are known; says which are not, and which are new."""
-    kinds: dict[str, AttributeKind | None] = {column: encoder.kind for column, encoder in encoders.items()}
+    """Columns that cannot be used, and the kinds of those that are known; tells which are not, and which are new."""
+    kinds: dict[str, AttributeKind | None] = {}
     left_out, new = list[str](), list[str]()
-    for name in sorted(set(columns.drop_nulls().unique().to_list()) - set(kinds)):
-        if values is None:
-            left_out.append(name)
-        elif name in values.changes or name in values.still:
-            kinds[name] = (values.changes.get(name) or values.still[name]).kind
-            if kinds[name] not in _CHANGEABLE:
-                left_out.append(name)
-        else:
+    for name in columns.drop_nulls().unique().sort().to_list():
+        kind = kind_of(fitted, name)
+        if kind is None and fitted.knowledge.item_values is not None:
             new.append(name)
+        elif kind in CHANGEABLE:
+            kinds[name] = kind
+        else:
+            left_out.append(name)
     if left_out:
-        _warn(f"the model reads {', '.join(encoders)}, and no changes of", left_out, "Left out.")
+        read = ", ".join(fitted.relations.changing_columns)
+        tell(f"{CHANGES}: the model reads {read}, and no changes of {_named(left_out)}. Left out.")
     if new:
-        _warn("the model was fitted without", new, "Kept for rules (where, boost, at_most).")
+        tell(f"{CHANGES}: the model was fitted without {_named(new)}. Kept for rules (where, boost, at_most).")
     return left_out, kinds
 
 
-def _warn(what: str, names: list[str], then: str) -> None:
-    more = f" and {len(names) - 1} more columns" if len(names) > 1 else ""
-    warnings.warn(f"{CHANGES}: {what} '{names[0]}'{more}. {then}", UserWarning, stacklevel=5)
+def _named(names: list[str]) -> str:
+    return f"'{names[0]}'{f' and {len(names) - 1} more columns' if len(names) > 1 else ''}"
 
 
 def _last(offsets: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
