@@ -16,11 +16,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
 
-from attrformer import __version__
 from attrformer.errors import AttrFormerError, ClusterError, ConfigurationError, require
 
 Item = TypeVar("Item")
@@ -35,8 +36,8 @@ _SECONDS: Final = 10.0
 _PATIENCE: Final = 300.0
 """Seconds that tasks wait for a node that can run them, since clusters replace lost nodes by themselves."""
 
-_SPARE: Final = 2
-"""Tasks that wait for each that runs, so that no worker is ever idle."""
+_TASKS: Final = 3
+"""Tasks for each processor that are not finished: one runs, and others wait, so that no processor is ever idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Work(Generic[Item, Result]):
 
     Args:
         prepare: makes of `shared` what `compute` reads, once in each process.
-        compute: makes the result of one item.
+        compute: makes the result of an item.
         shared: what all tasks read; it is sent to each node once.
         cpus: processors that a task takes.
     """
@@ -109,11 +110,12 @@ class Cluster:
 
         Raises:
             ClusterError: no node can run the tasks, a node lacks what they need, or a task was lost too often.
+            AttrFormerError: one that `work.compute` raised.
         """
         self._require_room(work.cpus)
-        # Ray would repeat lost tasks too, but says neither that it does nor how often.
+        # Ray can repeat lost tasks too, and does not say so.
         remote = self._ray.remote(_task).options(num_cpus=work.cpus, max_retries=0)
-        common = (uuid4().hex, __version__, [self._ray.put(pickle.dumps(work))])
+        common = (uuid4().hex, _version(), [self._ray.put(pickle.dumps(work))])
         waiting = deque((item, 0) for item in items)
         try:
             while waiting or self._running:
@@ -144,7 +146,7 @@ class Cluster:
 
     def _at_once(self, cpus: int) -> int:
         """Tasks that are handed over and not finished; nodes may come and go."""
-        return (1 + _SPARE) * max(1, int(self._ray.cluster_resources().get("CPU", 0)) // cpus)
+        return _TASKS * max(1, int(self._ray.cluster_resources().get("CPU", 0)) // cpus)
 
     def _require_room(self, cpus: int, *, patient: bool = False) -> None:
         most = max((node["Resources"].get("CPU", 0) for node in self._ray.nodes() if node["Alive"]), default=0)
@@ -156,7 +158,7 @@ class Cluster:
 
     def _result(self, reference: Any, tries: int) -> tuple[Any] | None:
         try:
-            failed, value = self._ray.get(reference)
+            refusal, value = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             raise ClusterError(f"A task failed on a node of the Ray cluster: {_line(error, -1)}.") from error
         except self._ray.exceptions.RayError as error:
@@ -167,37 +169,39 @@ class Cluster:
                 f"A task was lost {tries + 1} times ({type(error).__name__}: {_line(error)}). What is finished "
                 "stays; the same command goes on."
             ) from error
-        if failed:
-            raise ClusterError(value)
+        if refusal is not None:
+            raise refusal
         return (value,)
 
 
 _prepared: Final[dict[str, tuple[Work[Any, Any], Any]]] = {}
-"""In a process of a node: what its tasks read, by the job that it works for."""
+"""In a process of a node: what its tasks read, by job."""
 
 
-def _task(job: str, wanted: str, work: list[Any], item: Any) -> tuple[bool, Any]:
-    """What a node runs: whether it failed, and the result or why not."""
-    import ray
-
-    try:
-        if __version__ != wanted:
-            raise ClusterError(f"attrformer {__version__} is installed there, and {wanted} here. Install the same.")
-        if job not in _prepared:
+def _task(job: str, wanted: str, reference: list[Any], item: Any) -> tuple[AttrFormerError | None, Any]:
+    """What a node runs: why it failed, if it did, and the result."""
+    ray = import_module("ray")
+    if job not in _prepared:
+        try:
+            if _version() != wanted:
+                raise ClusterError(f"attrformer {_version()} is installed there, and {wanted} here. Install the same.")
             _prepared.clear()
-            loaded: Work[Any, Any] = pickle.loads(ray.get(work[0]))
-            _prepared[job] = loaded, loaded.prepare(loaded.shared)
-        loaded, state = _prepared[job]
-        return False, loaded.compute(state, item)
+            work: Work[Any, Any] = pickle.loads(ray.get(reference[0]))
+            _prepared[job] = work, work.prepare(work.shared)
+        except AttrFormerError as error:
+            return ClusterError(f"Node {ray.util.get_node_ip_address()} of the Ray cluster: {error}"), None
+    work, state = _prepared[job]
+    try:
+        return None, work.compute(state, item)
     except AttrFormerError as error:
-        return True, f"Node {ray.util.get_node_ip_address()} of the Ray cluster: {error}"
+        return error, None
 
 
 @contextmanager
 def connected(options: RayOptions | None = None) -> Iterator[Cluster]:
     """Connects to a cluster, or starts Ray on this machine, for the time of a block.
 
-    Where the program has called `ray.init` itself, its connection is used and left as it is.
+    A connection that the program has made by `ray.init` is used and left as it is.
 
     Args:
         options: the defaults where None.
@@ -208,6 +212,7 @@ def connected(options: RayOptions | None = None) -> Iterator[Cluster]:
     """
     options = RayOptions() if options is None else options
     address = options.address or os.environ.get(_ADDRESS) or "local"
+    require_ray()
     ray = _imported(alone=address == "local")
     cluster, theirs = Cluster(ray, options), ray.is_initialized()
     # Ray writes what happens to nodes to the standard output of the program, whatever is said of logs.
@@ -234,14 +239,11 @@ def require_ray() -> None:
 
 
 def _imported(*, alone: bool) -> Any:
-    require_ray()
     if alone and "ray" not in sys.modules:
         # Whoever reaches the ports of Ray can run programs. On Linux, it opens them to other machines unless this says
         # otherwise, which is read when it is imported; `_node_ip_address` changes nothing.
         os.environ.setdefault(_LOOPBACK_ONLY, "0")
-    import ray
-
-    return ray
+    return import_module("ray")
 
 
 def _start(ray: Any, address: str) -> None:
@@ -253,8 +255,7 @@ def _start(ray: Any, address: str) -> None:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", **alone)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterError(
-            f"Ray cannot be reached at {address} ({_line(error)}). Start it (ray start --head), or correct "
-            "--address."
+            f"Ray cannot be reached at {address} ({_line(error)}). Start it (ray start --head), or correct --address."
         ) from error
 
 
@@ -277,15 +278,20 @@ def _require_answer(ray: Any, address: str) -> None:
 @contextmanager
 def _same_handlers() -> Iterator[None]:
     """Puts the handlers of signals back that Ray replaces by its own, which end the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _version() -> str:
+    try:
+        return version("attrformer")
+    except PackageNotFoundError:
+        return "0+unknown"
 
 
 def _line(error: BaseException, place: int = 0) -> str:

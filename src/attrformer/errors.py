@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class AttrFormerError(Exception):
     """Base of every error that the library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Its arguments are not those of the constructor, by which errors are copied to other processes otherwise.
+        return _same_error, (type(self), self.args, self.__dict__)
+
+
+def _same_error(kind: type[AttrFormerError], args: tuple[Any, ...], more: dict[str, Any]) -> AttrFormerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(more)
+    return error
 
 
 class DataError(AttrFormerError):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +19,7 @@ from tests.support.ray_nodes import Nodes, two_nodes
 from tests.support.recommenders import small_config, small_dataset
 
 from attrformer.cluster import RayOptions, connected
+from attrformer.data.sample import make_sample
 from attrformer.errors import ClusterError, ShortListWarning
 from attrformer.recommender import AttrFormer
 from attrformer.recommender.on_ray import on_ray
@@ -42,6 +44,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def needs_ray() -> None:
+    if find_spec("ray") is None:
+        pytest.skip("needs Ray")
+
+
 def started(*words: object, mark: str = "") -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "attrformer.cli", *map(str, words)]
     environment = os.environ | {MARK: mark, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -64,6 +71,7 @@ def test_a_lost_node_changes_nothing(trained: Path, tmp_path: Path, nodes: Nodes
     whole, out = tmp_path / "whole.parquet", tmp_path / "a.parquet"
     words = ("recommend", trained, "--users", "all", "-k", 3, "--save-every", 1, "--threads", 1, "--quiet", "--out")
     assert call(*words, whole).exit_code == 0
+    nodes.ensure()
     process = started(*words, out, "--engine", "ray", "--address", nodes.address)
     wait_for(lambda: pieces(out) >= 3 and nodes.kill_in_the_middle(), process)
     assert pieces(out) < USERS
@@ -74,6 +82,47 @@ def test_a_lost_node_changes_nothing(trained: Path, tmp_path: Path, nodes: Nodes
     answered = pl.read_parquet(out).group_by("user_id").len()
     assert len(answered) == USERS and answered["len"].unique().to_list() == [3]
     assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, whole.name]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Interactions in many files, each of which is a part, and items."""
+    folder = tmp_path_factory.mktemp("tables") / "shop"
+    sample = make_sample(0, users=USERS)
+    (folder / "interactions").mkdir(parents=True)
+    for number, start in enumerate(range(0, len(sample.interactions), 100)):
+        sample.interactions[start : start + 100].write_parquet(folder / "interactions" / f"{number:05d}.parquet")
+    sample.items.write_parquet(folder / "items.parquet")
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_lost_node_changes_nothing_of_a_preparation(tables: Path, tmp_path: Path, nodes: Nodes) -> None:
+    whole, out, kept = tmp_path / "whole", tmp_path / "out", tmp_path / ".out.preparing"
+    assert call("prepare", tables, "--out", whole, "--quiet").exit_code == 0
+    nodes.ensure()
+    process = started("prepare", tables, "--out", out, "--quiet", "--engine", "ray", "--address", nodes.address)
+    wait_for(lambda: len(list(kept.glob("survey-*.json"))) >= 3 and nodes.kill_in_the_middle(), process)
+    assert not list(kept.glob("ordered-*"))
+    said, errors = process.communicate(timeout=120)
+    assert (process.returncode, said) == (0, f"{out}\n"), errors
+    assert "Note: tasks lost with their node or process and run again: " in errors
+    assert content(out) == content(whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
+
+
+def test_errors_of_tables_are_those_of_one_machine(tmp_path: Path, nodes: Nodes) -> None:
+    (tmp_path / "interactions").mkdir()
+    for number, users in enumerate((["a", "b"], ["a", None])):
+        frame = pl.DataFrame({"user_id": users, "item_id": ["x", "y"], "timestamp": [1, 2]})
+        frame.write_parquet(tmp_path / "interactions" / f"{number}.parquet")
+    words = ("prepare", tmp_path, "--out", tmp_path / "out", "--quiet")
+    expected = refused(call(*words))
+    assert "user_id" in expected
+    assert refused(call(*words, "--engine", "ray", "--address", nodes.address)) == expected
 
 
 def test_without_ray_the_message_names_the_extra(
@@ -87,22 +136,22 @@ def test_without_ray_the_message_names_the_extra(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("--engine", "ray"), "--engine ray writes a file"),
-        (("--engine", "ray", "--out", "a.json"), "--engine ray writes a file"),
+        (("--engine", "ray"), "--engine ray writes pieces of a file"),
+        (("--engine", "ray", "--out", "a.json"), "--engine ray writes pieces of a file"),
         (("--address", "auto"), "Give --engine ray, or leave it out"),
         (("--engine", "ray", "--out", "a.csv", "--address", "ray://head:10001"), "one of Ray Client"),
         (("--engine", "ray", "--out", "a.csv", "--address", "127.0.0.1:1"), "No Ray cluster answers at"),
     ],
 )
 def test_what_ray_cannot_do_is_refused(trained: Path, tmp_path: Path, more: tuple[str, ...], words: str) -> None:
-    pytest.importorskip("ray")
+    needs_ray()
     given = [tmp_path / word if word.startswith("a.") else word for word in more]
     assert words in refused(call("recommend", trained, "--quiet", *given))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_interrupt_ends_what_was_started_and_keeps_what_is_finished(trained: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
+    needs_ray()
     whole, out = tmp_path / "whole.csv", tmp_path / "a.csv"
     words = ("recommend", trained, "-k", 2, "--save-every", 1, "--threads", 1, "--quiet", "--out")
     process = started(*words, out, "--engine", "ray", mark=str(tmp_path))
@@ -165,7 +214,7 @@ def test_short_lists_are_told_as_on_one_machine(trained: Path, tmp_path: Path, n
     said = []
     with connected(RayOptions(nodes.address)) as cluster:
         for number in (1, 2):
-            request, choice = model.query(k=8, at_most={"category": 1}, exclude=["item-0003"])
+            request, choice = model.query(k=40, at_most={"category": 1}, exclude=["item-0003"])
             compute = on_ray(cluster, trained / "model", request, choice, save_every=100) if number == 1 else None
             out = tmp_path / f"{number}.csv"
             write_recommendations(model.fitted, request, choice, out, save_every=100, compute=compute)

@@ -34,8 +34,8 @@ def test_shards_and_their_file(run: Path, tmp_path: Path, ending: str) -> None:
         (("--out", "a.parquet", "--shard", "0/2"), "where a scheduler counts from 0, add 1"),
         (("--out", "a.parquet", "--shard", "2"), "Write it as i/n"),
         (("--out", "a.parquet", "--shard", "1/2"), "Give 1 or fewer"),
-        (("--out", "a.json", "--shard", "1/2"), "--shard writes part of a file"),
-        (("--shard", "1/2"), "--shard writes part of a file"),
+        (("--out", "a.json", "--shard", "1/2"), "--shard writes pieces of a file"),
+        (("--shard", "1/2"), "--shard writes pieces of a file"),
     ],
 )
 def test_shards_that_are_refused(

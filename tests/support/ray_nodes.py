@@ -45,9 +45,10 @@ class Nodes:
             os.kill(worker, signal.SIGCONT)
         return False
 
-    def add(self) -> None:
-        """Starts the second node anew."""
-        self.second = self.cluster.add_node(**NODE)
+    def ensure(self) -> None:
+        """Starts the second node anew where it was killed."""
+        if self.second not in self.cluster.worker_nodes:
+            self.second = self.cluster.add_node(**NODE)
 
 
 def children(process: int) -> list[int]:

@@ -87,27 +87,4 @@ Duplicates = Annotated[
     ),
 ]
 
-
-class Engine(str, Enum):
-    """Where a command computes."""
-
-    LOCAL = "local"
-    RAY = "ray"
-
-
-EngineOption = Annotated[
-    Engine, typer.Option("--engine", help="Compute in this process, or by tasks of a Ray cluster (attrformer[ray]).")
-]
-
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        metavar="HOST:PORT",
-        help="The Ray cluster, or `auto` for the one that this machine belongs to; that of RAY_ADDRESS, or else Ray "
-        "started on this machine alone.",
-        show_default=False,
-    ),
-]
-
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attrformer.cli import console, query, runs, shop, tables
-from attrformer.cli.arguments import Address, Engine, EngineOption, Quiet, Run, Users
+from attrformer.cli.arguments import Quiet, Run, Users
+from attrformer.cli.engine import Address, Engine, EngineOption, on_cluster, ray_options
 from attrformer.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ def recommend(
     from attrformer.data import to_polars
 
     tables.check_target(out)
-    way = _Way(save_every, _parsed(shard, out), _on_ray(run, out, engine, address))
+    if (ray := ray_options(engine, address)) is not None:
+        _require_pieces("--engine ray", out)
+    way = _Way(run / runs.MODEL, save_every, _parsed(shard, out), ray)
     if threads is not None:
         _use_threads(threads)
     model = runs.open_model(run)
@@ -146,11 +149,17 @@ def _parsed(shard: str | None, out: Path | None) -> Shard | None:
     if shard is None:
         return None
     from attrformer.recommender.shards import Shard
+
+    _require_pieces("--shard", out)
+    return Shard.parse(shard)
+
+
+def _require_pieces(option: str, out: Path | None) -> None:
+    """Refuses an option that needs a file that is written in pieces."""
     from attrformer.recommender.streaming import FORMATS
 
     if out is None or out.suffix.lower() not in FORMATS:
-        raise ConfigurationError(f"--shard writes part of a file. Give --out a name in {' or '.join(FORMATS)}.")
-    return Shard.parse(shard)
+        raise ConfigurationError(f"{option} writes pieces of a file. Give --out a name in {' or '.join(FORMATS)}.")
 
 
 def _use_threads(threads: int) -> None:
@@ -161,40 +170,23 @@ def _use_threads(threads: int) -> None:
 
 @dataclass(frozen=True)
 class _Way:
-    """How answers get into a file: users of a piece, the shard, and where and on what folder a cluster computes."""
+    """How answers get into a file: the folder of the model, users of a piece, the shard, and the cluster."""
 
+    model: Path
     save_every: int
     shard: Shard | None = None
-    ray: tuple[RayOptions, Path] | None = None
+    ray: RayOptions | None = None
 
     @contextmanager
     def compute(self, request: Request, choice: Choice) -> Iterator[Compute | None]:
         """What computes the pieces; None for this process."""
-        if self.ray is None:
-            yield None
-            return
-        from attrformer.cluster import connected
-        from attrformer.recommender.on_ray import on_ray
+        with on_cluster(self.ray) as cluster:
+            if cluster is None:
+                yield None
+                return
+            from attrformer.recommender.on_ray import on_ray
 
-        options, folder = self.ray
-        with connected(options) as cluster:
-            yield on_ray(cluster, folder, request, choice, save_every=self.save_every)
-        if cluster.lost:
-            console.say(f"Note: tasks lost with their node or process and run again: {cluster.lost:,}.")
-
-
-def _on_ray(run: Path, out: Path | None, engine: Engine, address: str | None) -> tuple[RayOptions, Path] | None:
-    if engine is Engine.LOCAL:
-        if address is not None:
-            raise ConfigurationError("--address is that of a Ray cluster. Give --engine ray, or leave it out.")
-        return None
-    from attrformer.cluster import RayOptions, require_ray
-    from attrformer.recommender.streaming import FORMATS
-
-    if out is None or out.suffix.lower() not in FORMATS:
-        raise ConfigurationError(f"--engine ray writes a file. Give --out a name in {' or '.join(FORMATS)}.")
-    require_ray()
-    return RayOptions(address), run / runs.MODEL
+            yield on_ray(cluster, self.model, request, choice, save_every=self.save_every)
 
 
 def _write(model: Recommender, arguments: dict[str, Any], out: Path, way: _Way, quiet: bool) -> None:
