@@ -106,7 +106,7 @@ def test_rules_of_a_shop_shape_the_list(page: Page) -> None:
     expect(page.locator("#answers-status")).to_contain_text("items")
     assert titles(page) != before
     with page.expect_response("**/v1/explain") as asked:
-        page.get_by_label("of each").select_option("brand")
+        page.get_by_label("of each", exact=True).select_option("brand")
         page.get_by_label("At most", exact=True).fill("1")
         page.get_by_label("At most", exact=True).blur()
     assert asked.value.request.post_data_json["at_most"] == {"brand": 1}

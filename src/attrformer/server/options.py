@@ -106,7 +106,11 @@ class ServeOptions(Options):
         default=1_000_000, metadata={"help": "Changes of items that requests may bring to those of the model."}
     )
     changes_file: str | None = field(
-        default=None, metadata={"help": "Table of changes of items, or of values of now, that is followed."}
+        default=None,
+        metadata={
+            "help": "Table of changes of items, or of item_id and values of now such as stock, that is followed: csv or "
+            "parquet."
+        },
     )
     follow_every: float = field(
         default=10.0, metadata={"help": "Seconds between two looks at whether that table has changed."}
