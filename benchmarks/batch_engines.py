@@ -1,5 +1,7 @@
 """What an engine costs: answers for all users by one process, by two shards beside each other, and by Ray.
 
+Ray runs a worker on each processor of this machine; the figures compare the same number of processors on two.
+
 Every round computes the same file in each way, in turn, and compares the bytes. Each command starts anew: the start of
 Python, of Ray and of its processes, loading the model and joining the shards are all counted, and `start` says how much
 of it there is before the first user is answered, so that longer jobs can be judged too.
@@ -10,7 +12,6 @@ python benchmarks/batch_engines.py --users 40000
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -18,9 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
+
+import bench
 
 from attrformer import AttrFormer, Config, Dataset
 from attrformer.data.sample import make_sample
@@ -29,7 +32,7 @@ SOURCE: Final = Path(__file__).resolve().parents[1] / "src"
 WORKERS: Final = 2
 ONE: Final = "one process"
 SHARDS: Final = f"{WORKERS} shards beside each other, joined"
-RAY: Final = f"Ray, {WORKERS} workers"
+RAY: Final = f"Ray on {os.cpu_count()} processors"
 TRAINED: Final = 2000
 SMALL: Final = ("model.width=64", "training.epochs=1", "training.threads=1", "evaluation.resamples=20")
 
@@ -134,14 +137,22 @@ def main() -> None:
     finally:
         shutil.rmtree(folder)
     medians = {name: statistics.median(seconds) for name, seconds in every.items()}
-    if options.json:
-        print(json.dumps({"seconds": every, "start": starts}))
-        return
+    result = {"hardware": bench.hardware(1), "seconds": every, "start": starts}
+    bench.report(result, lines(medians, starts), options.json)
+
+
+def lines(medians: dict[str, float], starts: dict[str, float]) -> Iterator[str]:
+    """What is printed.
+
+    Args:
+        medians: seconds for all users, by way.
+        starts: seconds for one user, by way.
+    """
     for name, seconds in medians.items():
-        told = f", start {starts[name]:.1f} s" if name in starts else ""
-        print(f"{name}: {seconds:.1f} s{told}; {medians[ONE] / seconds:.2f} times as fast as one process")
+        said = f", start {starts[name]:.1f} s" if name in starts else ""
+        yield f"{name}: {seconds:.1f} s{said}; {medians[ONE] / seconds:.2f} times as fast as one process"
     computing = {name: medians[name] - start for name, start in starts.items()}
-    print(f"without the start, Ray is {computing[ONE] / computing[RAY]:.2f} times as fast as one process")
+    yield f"without the start, Ray is {computing[ONE] / computing[RAY]:.2f} times as fast as one process"
 
 
 def timed(write: Callable[[Path], None], folder: Path) -> float:
