@@ -1,24 +1,14 @@
-"""Tasks on a Ray cluster: each gives one result, whichever nodes are lost, and what was started ends with the block.
-
-Ray is imported when it is asked for, and by nothing else.
-"""
+"""Tasks on a cluster: each gives one result, whichever nodes and processes are lost."""
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
-import socket
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
 
@@ -27,10 +17,7 @@ from attrformer.errors import AttrFormerError, ClusterError, ConfigurationError,
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_ADDRESS: Final = "RAY_ADDRESS"
-_LOOPBACK_ONLY: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-_SECONDS: Final = 10.0
+SECONDS: Final = 10.0
 """How long a cluster may take to answer, and how often its nodes are looked at while no result comes."""
 
 _PATIENCE: Final = 300.0
@@ -88,10 +75,11 @@ class Cluster:
     Args:
         ray: the module.
         options: as given.
+        fixed: whether no node will be added.
     """
 
-    def __init__(self, ray: Any, options: RayOptions) -> None:
-        self._ray, self._options = ray, options
+    def __init__(self, ray: Any, options: RayOptions, *, fixed: bool) -> None:
+        self._ray, self._options, self._fixed = ray, options, fixed
         self._running: dict[Any, tuple[Any, int]] = {}
         self.lost = 0
 
@@ -112,7 +100,8 @@ class Cluster:
             ClusterError: no node can run the tasks, a node lacks what they need, or a task was lost too often.
             AttrFormerError: one that `work.compute` raised.
         """
-        self._require_room(work.cpus)
+        # Clusters that grow by themselves have no room until somebody asks for it.
+        self._require_room(work.cpus, patient=not self._fixed)
         # Ray can repeat lost tasks too, and does not say so.
         remote = self._ray.remote(_task).options(num_cpus=work.cpus, max_retries=0)
         common = (uuid4().hex, _version(), [self._ray.put(pickle.dumps(work))])
@@ -138,7 +127,7 @@ class Cluster:
     def _finished(self, cpus: int) -> Iterator[tuple[Any, int, tuple[Any] | None]]:
         """Waits for a task: its item, how often it was lost before, and its result; None where it was lost."""
         since = time.monotonic()
-        while not (ready := self._ray.wait(list(self._running), num_returns=1, timeout=_SECONDS)[0]):
+        while not (ready := self._ray.wait(list(self._running), num_returns=1, timeout=SECONDS)[0]):
             self._require_room(cpus, patient=time.monotonic() - since < _PATIENCE)
         for reference in ready:
             item, tries = self._running.pop(reference)
@@ -160,13 +149,13 @@ class Cluster:
         try:
             refusal, value = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
-            raise ClusterError(f"A task failed on a node of the Ray cluster: {_line(error, -1)}.") from error
+            raise ClusterError(f"A task failed on a node of the Ray cluster: {line_of(error, -1)}.") from error
         except self._ray.exceptions.RayError as error:
             self.lost += 1
             if tries < self._options.retries:
                 return None
             raise ClusterError(
-                f"A task was lost {tries + 1} times ({type(error).__name__}: {_line(error)}). What is finished "
+                f"A task was lost {tries + 1} times ({type(error).__name__}: {line_of(error)}). What is finished "
                 "stays; the same command goes on."
             ) from error
         if refusal is not None:
@@ -197,96 +186,6 @@ def _task(job: str, wanted: str, reference: list[Any], item: Any) -> tuple[AttrF
         return error, None
 
 
-@contextmanager
-def connected(options: RayOptions | None = None) -> Iterator[Cluster]:
-    """Connects to a cluster, or starts Ray on this machine, for the time of a block.
-
-    A connection that the program has made by `ray.init` is used and left as it is.
-
-    Args:
-        options: the defaults where None.
-
-    Raises:
-        ConfigurationError: Ray is not installed.
-        ClusterError: no cluster answers.
-    """
-    options = RayOptions() if options is None else options
-    address = options.address or os.environ.get(_ADDRESS) or "local"
-    require_ray()
-    ray = _imported(alone=address == "local")
-    cluster, theirs = Cluster(ray, options), ray.is_initialized()
-    # Ray writes what happens to nodes to the standard output of the program, whatever is said of logs.
-    with redirect_stdout(sys.stderr):
-        try:
-            if not theirs:
-                _start(ray, address)
-            yield cluster
-        finally:
-            cluster.cancel()
-            if not theirs:
-                with _same_handlers():
-                    ray.shutdown()
-
-
-def require_ray() -> None:
-    """Fails before any work is done where Ray is missing.
-
-    Raises:
-        ConfigurationError: Ray is not installed.
-    """
-    if find_spec("ray") is None:
-        raise ConfigurationError("The engine ray needs Ray. Install it: pip install 'attrformer[ray]'")
-
-
-def _imported(*, alone: bool) -> Any:
-    if alone and "ray" not in sys.modules:
-        # Whoever reaches the ports of Ray can run programs. On Linux, it opens them to other machines unless this says
-        # otherwise, which is read when it is imported; `_node_ip_address` changes nothing.
-        os.environ.setdefault(_LOOPBACK_ONLY, "0")
-    return import_module("ray")
-
-
-def _start(ray: Any, address: str) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    _require_answer(ray, address)
-    alone: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
-    try:
-        with _same_handlers():
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR", **alone)
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise ClusterError(
-            f"Ray cannot be reached at {address} ({_line(error)}). Start it (ray start --head), or correct --address."
-        ) from error
-
-
-def _require_answer(ray: Any, address: str) -> None:
-    """Fails at once where nothing listens, for which Ray takes minutes."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit():
-        return
-    # Ray does the same with addresses of the loopback interface.
-    reached = ray.util.get_node_ip_address() if host in _LOOPBACK else host.strip("[]")
-    try:
-        socket.create_connection((reached, int(port)), timeout=_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise ClusterError(
-            f"No Ray cluster answers at {reached}:{port} ({_line(error)}). Start it (ray start --head), or "
-            "correct --address."
-        ) from error
-
-
-@contextmanager
-def _same_handlers() -> Iterator[None]:
-    """Puts the handlers of signals back that Ray replaces by its own, which end the process."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
 def _version() -> str:
     try:
         return version("attrformer")
@@ -294,6 +193,6 @@ def _version() -> str:
         return "0+unknown"
 
 
-def _line(error: BaseException, place: int = 0) -> str:
+def line_of(error: BaseException, place: int = 0) -> str:
     """A line of what an error says."""
     return (str(error).strip().splitlines() or [type(error).__name__])[place].rstrip(".")

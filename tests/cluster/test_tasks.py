@@ -111,7 +111,10 @@ def sockets_of_ray() -> Iterator[Path]:
             continue
 
 
-def test_options_that_cannot_be_used() -> None:
+def test_options_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(ConfigurationError, match="Ray Client"), connected():
+        pass
     with pytest.raises(ConfigurationError, match="retries is -1"):
         RayOptions(retries=-1)
     with pytest.raises(ConfigurationError, match="Ray Client"):
