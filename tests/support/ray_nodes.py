@@ -69,6 +69,8 @@ def two_nodes() -> Iterator[Nodes]:
         # Read when Ray is imported; otherwise it takes 127.0.0.1 for the address by which others reach the machine.
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Whether nodes ask for a token must not depend on what ran on this machine before; a process cannot change it.
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         patch.setenv("PYTHONPATH", os.pathsep.join(["src", os.environ.get("PYTHONPATH", "")]))
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         pytest.importorskip("ray")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ from attrformer.errors import ClusterError, ConfigurationError
 
 _ADDRESS: Final = "RAY_ADDRESS"
 _LOOPBACK_ONLY: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+_TOKENS: Final = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -73,6 +75,9 @@ def _imported(*, alone: bool) -> Any:
         # Whoever reaches the ports of Ray can run programs. On Linux, it opens them to other machines unless this says
         # otherwise, which is read when it is imported; `_node_ip_address` changes nothing.
         os.environ.setdefault(_LOOPBACK_ONLY, "0")
+        if not any(name in os.environ for name in _TOKENS):
+            # The token that Ray would write into the home folder changes clusters that are started there later.
+            os.environ |= dict(zip(_TOKENS, ("token", secrets.token_hex(32)), strict=False))
     return import_module("ray")
 
 
@@ -85,7 +90,8 @@ def _start(ray: Any, address: str) -> None:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", **alone)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterError(
-            f"Ray cannot be reached at {address} ({line_of(error)}). Start it (ray start --head), or correct --address."
+            f"Ray cannot be reached at {address} ({line_of(error)}). Start it (ray start --head), correct --address, "
+            "or set RAY_AUTH_MODE=token where the cluster asks for a token."
         ) from error
 
 

@@ -187,7 +187,7 @@ def _read(folder: Path) -> _Stored:
         sound = isinstance(described, dict) and has_checksum(described) and described.get("format") == FORMAT
     except (OSError, ValueError):
         sound = False
-    if not sound or described["version"] != VERSION:
+    if not sound or described.get("version") != VERSION:
         named = _FOLDER.fullmatch(folder.name)
         problem = "is of another version" if sound else "is damaged"
         raise ShardError(
