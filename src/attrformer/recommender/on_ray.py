@@ -63,7 +63,7 @@ def on_ray(
 
     def compute(pieces: list[Piece], query: str) -> Iterator[tuple[Piece, bytes]]:
         asked = choice if choice.short is None else choice.telling(ShortLists(request.names))
-        shared = _Shared(folder.resolve(), loaded_names(), threads, save_every, query, request, asked)
+        shared = _Shared(folder.absolute(), loaded_names(), threads, save_every, query, request, asked)
         for piece, (answers, short) in cluster.run(Work(_load, _answer, shared, threads), pieces):
             if choice.short is not None and short is not None:
                 choice.short.take(short)
