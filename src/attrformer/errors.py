@@ -79,6 +79,19 @@ class WorkerError(AttrFormerError):
     """Processes of a service that die again and again."""
 
 
+class RankError(AttrFormerError):
+    """A process of a training by several that has ended, or no longer answers.
+
+    Args:
+        message: which rank, and what to do.
+        speaks: whether this process is the one of those left that says so.
+    """
+
+    def __init__(self, message: str, *, speaks: bool = True) -> None:
+        self.speaks = speaks
+        super().__init__(message)
+
+
 class AttrFormerWarning(UserWarning):
     """Base of the warnings that a program may want to tell apart from others."""
 

@@ -17,12 +17,15 @@ from attrformer.errors import ConfigurationError, DataError, LeakWarning
 from attrformer.evaluation.candidates import evaluate_among
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import check_targets, evaluate
+from attrformer.ranks import ALONE, Ranks
 from attrformer.recommender.config import Config
 from attrformer.recommender.leaks import Leak, leak_of
 from attrformer.recommender.state import ModelState
 
 
-def assess(fitted: ModelState, config: Config, dataset: Dataset, split: Split, part: str) -> Evaluation:
+def assess(
+    fitted: ModelState, config: Config, dataset: Dataset, split: Split, part: str, ranks: Ranks = ALONE
+) -> Evaluation:
     """Ranks the whole catalogue for the targets of a split, and where items were held out these alone as well.
 
     Args:
@@ -31,6 +34,7 @@ def assess(fitted: ModelState, config: Config, dataset: Dataset, split: Split, p
         dataset: with the same catalogue; users the model does not know are answered as newcomers.
         split: of the dataset.
         part: "test" or "validation".
+        ranks: that call this together; each scores a part.
 
     Raises:
         ConfigurationError: the part is unknown, or the split was made of data that do not know what the options say.
@@ -62,7 +66,7 @@ def assess(fitted: ModelState, config: Config, dataset: Dataset, split: Split, p
     if leak is not None:
         text = f"These figures are no measure of the model: {leak.sentence}. {leak.fix}."
         warnings.warn(text, LeakWarning, stacklevel=3)
-    found = _marked(_named(evaluate(scorer, asked, **options), own, scorer.items), leak)
+    found = _marked(_named(evaluate(scorer, asked, **options, ranks=ranks), own, scorer.items), leak)
     if split.held_out is None:
         return found
     candidates = np.sort(scorer.items[split.held_out]).astype(np.int64)

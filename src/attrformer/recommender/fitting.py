@@ -23,6 +23,7 @@ from attrformer.models.network import Network
 from attrformer.models.registry import build_network, is_own
 from attrformer.models.relation_leak_check import check_relations
 from attrformer.models.scorer import CatalogueScorer
+from attrformer.ranks import ALONE, Ranks
 from attrformer.recommender.config import Config
 from attrformer.recommender.fingerprint import fingerprint
 from attrformer.recommender.known_later import (
@@ -69,6 +70,7 @@ class Fit:
         resume: whether the run's checkpoint is gone on from.
         shown: whether progress is shown.
         start: a model whose parameters are gone on from, or None.
+        ranks: that make this call together; each ends with the whole model, and rank 0 alone writes.
     """
 
     config: Config
@@ -78,6 +80,7 @@ class Fit:
     resume: bool
     shown: bool
     start: ModelState | None = None
+    ranks: Ranks = ALONE
 
     def __call__(self) -> ModelState:
         """Trains; the result has the weights of the best epoch.
@@ -88,20 +91,21 @@ class Fit:
                 options.
             CheckpointError: the run cannot be resumed.
             Stopped: after an interrupt, once the state has been saved.
+            RankError: another rank was lost.
         """
-        config, split = self.config, self.split
+        config, split, ranks = self.config, self.split, self.ranks
         require_known(config.evaluation.metrics)
         parse_metric(config.training.metric)
-        device = choose_device(config.training.device)
-        settled = self._settle(device)
+        device = ranks.device(choose_device(config.training.device))
+        settled = ranks.told(lambda: self._settle(device))
         with _numerics(config.training.threads, device, config.seed):
             read = config.model.reads(config.relations)
-            relations = build_relations(self.dataset, split.train, read, config.seed)
+            relations = ranks.shared(lambda: build_relations(self.dataset, split.train, read, config.seed))
             tell_what_is_known_later(self.dataset, relations, config, stacklevel=3)
             network = build_network(relations, config.model, settled["dropout"]).to(device)
             if self.start is not None:
                 carry_over(self.start, network, relations, self.dataset.item_ids)
-            if self.run is not None:
+            if self.run is not None and ranks.first:
                 self.run.claim(config, settled)
             precision = torch.bfloat16 if settled["precision"] == "bfloat16" else torch.float32
             trainer = self._train(network, relations, precision, device)
@@ -125,14 +129,15 @@ class Fit:
     def _train(self, network: Network, relations: RelationSet, precision: torch.dtype, device: torch.device) -> Trainer:
         config = self.config
         maker = InputMaker(relations, config.model.max_length, device)
-        examples = make_examples(config, self.split.train, relations, maker, device)
+        examples = make_examples(config, self.split.train, relations, maker, device, self.ranks)
         if is_own(config.model):
             self._check(network, examples)
         check_relations(self.dataset, self.split.train, config.model.reads(config.relations), config.seed)
         scorer = CatalogueScorer(network, relations, maker)
         higher = higher_is_better(config.training.metric)
         sign = 1.0 if higher else -1.0
-        with TrainingWatcher(config.training.epochs, self.run, self.shown, config.training.metric, sign) as watcher:
+        told = (self.run, self.shown) if self.ranks.first else (None, False)
+        with TrainingWatcher(config.training.epochs, *told, config.training.metric, sign) as watcher:
             trainer = Trainer(
                 network,
                 examples,
@@ -144,6 +149,8 @@ class Fit:
                 None if self.run is None else self.run.checkpoint,
                 watcher,
                 higher,
+                self.ranks,
+                config.seed,
             )
             trainer.fit(resume=self.resume)
         return trainer
@@ -168,6 +175,7 @@ class Fit:
                 popularity=popularity,
                 lists="lists" in reads,
                 config=measured,
+                ranks=self.ranks,
             ).values()
 
         return validate
@@ -210,7 +218,12 @@ class Fit:
 
 
 def make_examples(
-    config: Config, train: Sequences, relations: RelationSet, maker: InputMaker, device: torch.device
+    config: Config,
+    train: Sequences,
+    relations: RelationSet,
+    maker: InputMaker,
+    device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> Examples:
     """The training examples that a model wants.
 
@@ -220,12 +233,19 @@ def make_examples(
         relations: that the model reads.
         maker: pads, on the device.
         device: where the model is trained.
+        ranks: that train together.
 
     Raises:
-        ConfigurationError: steps are to be recorded, and this model's or this device's cannot be.
+        ConfigurationError: steps are to be recorded, and this model's or this device's cannot be; or several ranks are
+            to train a model whose loss is no mean over targets.
     """
     model = config.model
-    recorded = replays(config.training.graphs, device)
+    if ranks.size > 1 and not model.allows_filled_batches:
+        raise ConfigurationError(
+            f"model.name is '{model.name}', whose loss reads all histories of a batch together, so that several "
+            "processes cannot share it. Train it with one."
+        )
+    recorded = ranks.size == 1 and replays(config.training.graphs, device)
     if config.training.graphs and not model.allows_filled_batches:
         raise ConfigurationError(f"training.graphs is true, and {model.name} cannot be recorded. Leave it out.")
     return Examples(
@@ -240,6 +260,7 @@ def make_examples(
         partners=model.CONTRASTS_SAME_TARGET,
         # What a model of somebody's own computes may not be recordable, which only `true` promises.
         filled=model.allows_filled_batches and recorded and (config.training.graphs is True or not is_own(model)),
+        ranks=ranks,
     )
 
 

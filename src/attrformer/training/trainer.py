@@ -17,11 +17,13 @@ from attrformer.models.network import Network
 from attrformer.nn.batch import Example
 from attrformer.nn.losses import Objective
 from attrformer.processes import REQUESTS, Terminated, handling, would_end
+from attrformer.ranks import ALONE, Ranks
 from attrformer.training.batches import Examples
-from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
+from attrformer.training.checkpoint import CheckpointFolder, Progress, Weights
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.cuda_graphs import StepGraphs
 from attrformer.training.device import choose_block, keep_freed_memory
+from attrformer.training.sharded import JointStep, ShardedWeights, Wishes
 
 Validate = Callable[[], dict[str, dict[str, float]]]
 LONG_EPOCH = 300
@@ -70,6 +72,8 @@ class Trainer:
         checkpoint: where to save the state, or None.
         watcher: looks on.
         higher_is_better: whether more of `training.metric` is better.
+        ranks: that train the network together, each with its part of every batch.
+        seed: of what is drawn while several ranks train; one process goes on with the generator as it is.
     """
 
     def __init__(
@@ -84,12 +88,16 @@ class Trainer:
         checkpoint: CheckpointFolder | None,
         watcher: Watcher,
         higher_is_better: bool = True,
+        ranks: Ranks = ALONE,
+        seed: int = 0,
     ) -> None:
         self._sign = 1.0 if higher_is_better else -1.0
         self.network, self.examples, self.validate = network, examples, validate
         self.training, self.checkpoint, self.watcher = training, checkpoint, watcher
         elements = choose_block(training.block_elements, popularity.device)
         self.objective = Objective(popularity / popularity.sum(), target.strength, target.mixture, elements, precision)
+        sharded = None if ranks.size == 1 else ShardedWeights(network, len(popularity), ranks)
+        self.weights: Weights = sharded or Weights(network)
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
         recorded = examples.filled and popularity.device.type == "cuda"
@@ -99,6 +107,9 @@ class Trainer:
             # What a recorded step reads must lie on the device.
             for group in self.optimizer.param_groups:
                 group["lr"] = torch.zeros((), device=popularity.device)
+        self._joint: JointStep | None = None
+        if sharded is not None:
+            self._train_jointly(sharded, seed)
         self._set_rate = -1.0
         self.progress = Progress()
         self.averaged: dict[str, Tensor] = {}
@@ -109,17 +120,26 @@ class Trainer:
         self._steps_per_epoch = len(examples.batches(0))
         self.average = average_decay(training.average, self._steps_per_epoch)
 
+    def _train_jointly(self, weights: ShardedWeights, seed: int) -> None:
+        joint = JointStep(weights, self.optimizer, self.loss, self.training.clip, seed, self._wishes)
+        self._joint, self._learn = joint, lambda example: joint(example, self.progress.step)
+        if self.checkpoint is not None:
+            from attrformer.training.sharded_checkpoint import SharedCheckpointFolder
+
+            self.checkpoint = SharedCheckpointFolder(self.checkpoint.folder, weights, self.optimizer)
+
     def _groups(self) -> list[dict[str, object]]:
         decayed, plain, relation = [], [], []
         for name, parameter in self.network.named_parameters():
             if not parameter.requires_grad:
                 continue
+            trained = self.weights.trained(name, parameter)
             if self.network.is_relation_parameter(name):
-                relation.append(parameter)
+                relation.append(trained)
             elif parameter.dim() >= 2:
-                decayed.append(parameter)
+                decayed.append(trained)
             else:
-                plain.append(parameter)
+                plain.append(trained)
         training = self.training
         return [
             {"params": decayed, "weight_decay": training.weight_decay, "factor": 1.0},
@@ -149,7 +169,7 @@ class Trainer:
                 else:
                     self._finish_epoch()
         if self.best:
-            set_parameters(self.network, self.best)
+            self.weights.set(self.best)
 
     def _epoch(self) -> None:
         progress = self.progress
@@ -160,12 +180,18 @@ class Trainer:
             progress.batch = number + 1
             progress.loss_sum += loss
             progress.seconds += time.perf_counter() - start
-            self.watcher.batch(progress, count, loss, int(example.mask.sum()))
-            if self._stop is not None or time.monotonic() - self._saved > 60 * self.training.checkpoint_minutes:
+            targets = int(example.mask.sum()) if self._joint is None else self._joint.targets
+            self.watcher.batch(progress, count, loss, targets)
+            wishes = self._wishes() if self._joint is None else self._joint.agreed
+            if wishes.stop is not None or wishes.save:
                 self._save()
-            if self._stop is not None:
-                raise Stopped(self._stop)
+            if wishes.stop is not None:
+                raise Stopped(wishes.stop)
         self._finish_epoch()
+
+    def _wishes(self) -> Wishes:
+        due = time.monotonic() - self._saved > 60 * self.training.checkpoint_minutes
+        return Wishes(self._stop, due)
 
     def _finish_epoch(self) -> None:
         progress, training = self.progress, self.training
@@ -184,7 +210,7 @@ class Trainer:
             value = self._selected(figures)
             if progress.best_epoch < 0 or value > progress.best:
                 progress.best, progress.best_epoch = value, progress.epoch
-                self.best = {n: v.clone() for n, v in (self.averaged or parameters_of(self.network)).items()}
+                self.best = {n: v.clone() for n, v in (self.averaged or self.weights.own()).items()}
         self.watcher.epoch(line)
         progress.finished = self._finished(progress.epoch + 1)
         progress.epoch, progress.batch, progress.loss_sum, progress.seconds = progress.epoch + 1, 0, 0.0, 0.0
@@ -203,12 +229,12 @@ class Trainer:
     def _validated(self) -> dict[str, dict[str, float]]:
         if not self.averaged:
             return self.validate()
-        own = {name: value.clone() for name, value in parameters_of(self.network).items()}
-        set_parameters(self.network, self.averaged)
+        own = {name: value.clone() for name, value in self.weights.own().items()}
+        self.weights.set(self.averaged)
         try:
             return self.validate()
         finally:
-            set_parameters(self.network, own)
+            self.weights.set(own)
 
     def step(self, example: Example) -> float:
         """Makes one step; gives the loss that it began from."""
@@ -252,7 +278,7 @@ class Trainer:
         decay = self.average
         if decay <= 0:
             return
-        current = parameters_of(self.network)
+        current = self.weights.own()
         if not self.averaged:
             self.averaged = {name: value.clone() for name, value in current.items()}
             return
