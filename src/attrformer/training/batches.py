@@ -243,22 +243,23 @@ class Examples:
 
 
 def part_of(mask: NDArray[np.float32], ranks: Ranks) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The rows of a batch that a rank computes: one after the other, with about as many targets as every rank has.
+    """The rows of a batch that a rank computes.
+
+    Rows stand in the order of their length, about, so that dealing them out gives every rank as much to compute.
 
     Args:
         mask: float32 `[b, t]` of the whole batch, the targets of each row first.
         ranks: that share it.
 
     Returns:
-        Row numbers int64 `[r]`, and their mask `[r, most targets of a row]`. A rank for which none is left gets a row
+        Row numbers int64 `[r]` and their mask `[r, most targets of a row]`. A rank for which none is left gets a row
         that does not count, so that it makes the same step.
     """
-    ends = np.cumsum((mask > 0).sum(1))
-    middles = ends - (mask > 0).sum(1) / 2
-    rows = np.flatnonzero((middles * ranks.size // max(int(ends[-1]), 1)).astype(np.int64) == ranks.rank)
+    rows = np.arange(ranks.rank, len(mask), ranks.size)
     if not len(rows):
         return np.zeros(1, dtype=np.int64), np.zeros((1, 1), dtype=np.float32)
-    width = max(int((mask[rows] > 0).sum(1).max()), 1)
+    # Targets of weight 0 may stand anywhere before the padding.
+    width = int(np.flatnonzero(mask[rows].any(0))[-1:].sum()) + 1
     return rows, mask[rows, :width]
 
 
