@@ -42,6 +42,7 @@ def parse() -> argparse.Namespace:
 def work(arguments: argparse.Namespace) -> None:
     """Makes the steps of one case, as one of its processes; rank 0 prints."""
     import torch
+    from benchmarks.step_time import Silent
 
     from attrformer.config import override
     from attrformer.models.inputs import InputMaker
@@ -52,7 +53,6 @@ def work(arguments: argparse.Namespace) -> None:
     from attrformer.relations.build import build_relations
     from attrformer.training.device import keep_freed_memory
     from attrformer.training.trainer import Trainer
-    from benchmarks.step_time import Silent
 
     config = override(Config(), arguments.set)
     keep_freed_memory()

@@ -105,7 +105,7 @@ with joined() as ranks:
     try:
         ranks.sum(torch.zeros(1))
     except RankError as error:
-        print(error.speaks, error, flush=True)
+        print(error.reports, error, flush=True)
         # The process group is as good as lost.
         import os; os._exit(0)
 """

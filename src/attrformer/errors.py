@@ -84,11 +84,11 @@ class RankError(AttrFormerError):
 
     Args:
         message: which rank, and what to do.
-        speaks: whether this process is the one of those left that says so.
+        reports: whether this process is the one of those left that says so.
     """
 
-    def __init__(self, message: str, *, speaks: bool = True) -> None:
-        self.speaks = speaks
+    def __init__(self, message: str, *, reports: bool = True) -> None:
+        self.reports = reports
         super().__init__(message)
 
 

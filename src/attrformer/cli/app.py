@@ -71,7 +71,7 @@ class Commands(TyperGroup):
             with terminable():
                 return super().invoke(ctx)
         except RankError as error:
-            if error.speaks:
+            if error.reports:
                 console.complain(f"{error} {ctx.meta.get(console.HINT, '')}".rstrip(" "))
         except AttrFormerError as error:
             console.complain(str(error))

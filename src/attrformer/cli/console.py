@@ -23,7 +23,7 @@ _hushed = False
 
 
 def hush() -> None:
-    """Lets only errors be said from now on, in a process beside which another one speaks."""
+    """Lets only errors be said from now on, where another process says the rest."""
     global _hushed
     _hushed = True
     warnings.simplefilter("ignore")

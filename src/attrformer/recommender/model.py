@@ -106,7 +106,8 @@ class Recommender(Answering):
         if folder is not None:
             self.evaluation = assess(self._fitted, self.config, dataset, split, "test", fit.ranks)
             self._fitted.know(figures=self.evaluation.to_json())
-        if folder is not None and fit.ranks.first:
+            if not fit.ranks.first:
+                return
             self.save(folder.model)
             folder.add_evaluation(self.evaluation)
             pairs = {attribute: self.strongest_pairs(attribute) for attribute in self.pair_attributes()}

@@ -1,7 +1,7 @@
 """A training step of several ranks: gradients are summed over them, and each updates the item rows that it owns.
 
 The loss is the mean over all targets of the global batch, so a rank's gradient counts by the mask of its part. Item
-tables belong to the ranks row by row: moments of the optimizer, moving average and best weights of a row exist on its
+tables belong to the ranks row by row: optimizer state, moving average and best weights of a row exist on its
 owner alone. The full softmax reads every row in every step, so rows that were updated go to all ranks.
 """
 
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from attrformer.nn.batch import Example
 from attrformer.ranks import Ranks
-from attrformer.training.checkpoint import Weights, copy_into, parameters_of
+from attrformer.training.checkpoint import copy_into, parameters_of
+from attrformer.training.weights import Weights
 
 SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -155,7 +156,7 @@ class JointStep:
         if wishes.stop is not None:
             flat[3 + SIGNALS.index(wishes.stop)] = 1.0
         for number, ((_, parameter), part) in enumerate(
-            zip(self._named, flat[head:].split(self._sizes), strict=True), _PRESENT
+            zip(self._named, torch.split(flat[head:], self._sizes), strict=True), _PRESENT
         ):
             if parameter.grad is not None:
                 flat[number] = 1.0
@@ -172,7 +173,7 @@ class JointStep:
         gradients: dict[str, Tensor | None] = {
             name: part.view_as(parameter).to(parameter.dtype) if used else None
             for (name, parameter), part, used in zip(
-                self._named, gradient.split(self._sizes), said[_PRESENT:], strict=True
+                self._named, torch.split(gradient, self._sizes), said[_PRESENT:], strict=True
             )
         }
         self._weights.set_gradients(gradients)

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.tensor import DTensor
 
 from attrformer.errors import CheckpointError, ConfigurationError, WriteError
@@ -46,8 +48,8 @@ def read_shards(folder: Path, empty: Empty | None = None) -> dict[str, Tensor]:
         with _quiet():
             described = read(str(folder)).read_metadata().state_dict_metadata
             tensors = {name: make(name, told.size, told.properties.dtype) for name, told in described.items()}
-            dcp.load(tensors, storage_reader=read(str(folder)), no_dist=empty is None)  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, AssertionError, dcp.CheckpointException) as error:
+            load(tensors, storage_reader=read(str(folder)), no_dist=empty is None)
+    except (OSError, ValueError, KeyError, AssertionError, CheckpointException) as error:
         raise CheckpointError(f"{folder} cannot be read ({_first_line(error)}). Start the run again.") from error
     return {name: each.to_local() if isinstance(each, DTensor) else each for name, each in tensors.items()}
 
@@ -66,8 +68,8 @@ def write_shards(folder: Path, tensors: dict[str, Tensor]) -> None:
     _, write = _storage()
     try:
         with _quiet():
-            dcp.save(tensors, storage_writer=write(str(folder), save_distributed=True))  # type: ignore[arg-type]
-    except (OSError, dcp.CheckpointException) as error:
+            save(tensors, storage_writer=write(str(folder), save_distributed=True))
+    except (OSError, CheckpointException) as error:
         raise WriteError(
             f"{folder} cannot be written ({_first_line(error)}). The state before is as it was; make room and resume."
         ) from error
@@ -76,7 +78,7 @@ def write_shards(folder: Path, tensors: dict[str, Tensor]) -> None:
 def _storage() -> tuple[Any, Any]:
     """Reader and writer of safetensors, which older releases of torch lack."""
     try:
-        from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
+        from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
     except ImportError as error:
         raise ConfigurationError(
             f"Training by several processes needs torch 2.8 or later; this is {torch.__version__}. Update torch."

@@ -19,11 +19,12 @@ from attrformer.nn.losses import Objective
 from attrformer.processes import REQUESTS, Terminated, handling, would_end
 from attrformer.ranks import ALONE, Ranks
 from attrformer.training.batches import Examples
-from attrformer.training.checkpoint import CheckpointFolder, Progress, Weights
+from attrformer.training.checkpoint import CheckpointFolder, Progress
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.cuda_graphs import StepGraphs
 from attrformer.training.device import choose_block, keep_freed_memory
 from attrformer.training.sharded import JointStep, ShardedWeights, Wishes
+from attrformer.training.weights import Weights
 
 Validate = Callable[[], dict[str, dict[str, float]]]
 LONG_EPOCH = 300
