@@ -93,6 +93,7 @@ class Fit:
         config, split = self.config, self.split
         require_known(config.evaluation.metrics)
         parse_metric(config.training.metric)
+        samples(config.training, config.model, self.dataset.item_count)
         device = choose_device(config.training.device)
         settled = self._settle(device)
         with _numerics(config.training.threads, device, config.seed):
