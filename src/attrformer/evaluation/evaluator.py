@@ -26,6 +26,9 @@ OnProgress = Callable[[int, int], None]
 
 DEFAULTS: Final = EvaluationConfig()
 
+MOST_SCORES: Final = 1 << 26
+"""Scores that are in memory at a time, 256 MiB of them: in large catalogues fewer targets are scored together."""
+
 
 class Scorer(typing.Protocol):
     """What can be evaluated: a model, or any rule that gives every item a score."""
@@ -96,8 +99,9 @@ def evaluate(
     found_ranks = {seen: np.zeros(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
     recommended = {seen: np.zeros((len(targets), length), dtype=np.int32) for seen in SEEN_VARIANTS}
     with _reporter(progress, len(targets)) as report:
+        together = max(1, min(config.batch_size, MOST_SCORES // item_count))
         # The same blocks as one process scores, so that the figures are the same to the last digit.
-        for number, rows in enumerate(_batches(targets.contexts.lengths, config.batch_size)):
+        for number, rows in enumerate(_batches(targets.contexts.lengths, together)):
             if number % ranks.size == ranks.rank:
                 found = _measure(scorer, targets, rows, item_count, length)
                 for seen in SEEN_VARIANTS:

@@ -50,6 +50,17 @@ class Ranks:
             values: contiguous, of the same shape on all ranks.
         """
 
+    def union(self, values: Tensor) -> Tensor:
+        """What any of the ranks has.
+
+        Args:
+            values: int64 `[n]`, 0 or more; n may differ.
+
+        Returns:
+            The distinct values of all ranks, ascending; of a single process the values as they are.
+        """
+        return values
+
     def told(self, tell: Callable[[], Value]) -> Value:
         """What rank 0 says, on all ranks; they wait for it.
 

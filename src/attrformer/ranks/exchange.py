@@ -60,6 +60,22 @@ class JoinedRanks(Ranks):
         for work in works:
             self.safely(work.wait)
 
+    def union(self, values: Tensor) -> Tensor:
+        """See `Ranks.union`."""
+        import torch
+
+        own: Tensor = torch.unique(values)
+        counts = own.new_zeros(self.size)
+        counts[self.rank] = len(own)
+        self.sum(counts)
+        most = max(int(counts.max()), 1)
+        # Of equal length; what is filled up is no value.
+        every = own.new_full((self.size * most,), -1)
+        every[self.rank * most : self.rank * most + len(own)] = own
+        self.spread(every)
+        found: Tensor = torch.unique(every)
+        return found[found >= 0]
+
     def told(self, tell: Callable[[], Value]) -> Value:
         """See `Ranks.told`."""
         key = self._key("told")

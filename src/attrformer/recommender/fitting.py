@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from attrformer.recommender.known_later import (
     tell_what_is_known_later,
 )
 from attrformer.recommender.newness import reads_newness, with_newness
+from attrformer.recommender.numerics import numerics
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
@@ -41,9 +41,9 @@ from attrformer.recommender.trainable import require_trainable
 from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import build_relations
 from attrformer.relations.relation_set import RelationSet
-from attrformer.relations.threads import on_threads
 from attrformer.rules.item_values import ItemValues
 from attrformer.training.batches import Examples
+from attrformer.training.candidate_sampler import CandidateSampler, samples
 from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision, replays
 from attrformer.training.trainer import Trainer
@@ -98,7 +98,7 @@ class Fit:
         parse_metric(config.training.metric)
         device = ranks.device(choose_device(config.training.device))
         settled = ranks.told(lambda: self._settle(device))
-        with _numerics(config.training.threads, device, config.seed):
+        with numerics(config.training.threads, device, config.seed):
             read = config.model.reads(config.relations)
             relations = ranks.shared(lambda: build_relations(self.dataset, split.train, read, config.seed))
             tell_what_is_known_later(self.dataset, relations, config, stacklevel=3)
@@ -112,6 +112,7 @@ class Fit:
             return self._fitted(network, relations, settled, trainer, device)
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
+        samples(self.config.training, self.config.model, self.dataset.item_count)
         require_trainable(self.dataset, self.split, self.config)
         lengths = self.split.train.lengths
         precision = choose_precision(self.config.training.precision, device)
@@ -149,6 +150,7 @@ class Fit:
                 None if self.run is None else self.run.checkpoint,
                 watcher,
                 higher,
+                sampler_of(config, relations, device, self.ranks),
                 self.ranks,
                 config.seed,
             )
@@ -206,6 +208,7 @@ class Fit:
             dropout=settled["dropout"],
             precision=settled["precision"],
             selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
+            f"{'' if trainer.sampler is None else trainer.sampler.text + ' | '}"
             f"{protocol_marks(dataset, relations)}{after_the_fact_marks(dataset)}",
             item_values=ItemValues.latest(dataset),
         )
@@ -264,23 +267,20 @@ def make_examples(
     )
 
 
-@contextmanager
-def _numerics(threads: int | None, device: torch.device, seed: int) -> Iterator[None]:
-    """Threads, seed and deterministic kernels for the time of training; the caller's are put back."""
-    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            if threads is not None:
-                torch.set_num_threads(threads)
-            if device.type == "cpu":
-                # Gradients of embeddings are otherwise summed in whatever order the threads come.
-                torch.use_deterministic_algorithms(True)
-                torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-            torch.manual_seed(seed)
-            with on_threads(torch.get_num_threads()):
-                yield
-        finally:
-            torch.set_num_threads(before)
-            torch.use_deterministic_algorithms(deterministic)
-            torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]
+def sampler_of(
+    config: Config, relations: RelationSet, device: torch.device, ranks: Ranks = ALONE
+) -> CandidateSampler | None:
+    """Draws the candidates of each step where the options or the size of the catalogue ask for it; else None.
+
+    Args:
+        config: all options.
+        relations: that the model reads.
+        device: where the model is trained.
+        ranks: that train together.
+
+    Raises:
+        ConfigurationError: the options ask for it, and the model has no such loss.
+    """
+    if not samples(config.training, config.model, relations.n_items):
+        return None
+    return CandidateSampler(torch.from_numpy(relations.popularity).to(device), config.training, ranks)

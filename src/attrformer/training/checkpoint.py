@@ -25,6 +25,7 @@ from attrformer.io import (
     write_atomically,
     write_json,
 )
+from attrformer.training.lazy_rows import LazyRows
 
 STATE = "state.json"
 TENSORS = "state.safetensors"
@@ -148,13 +149,14 @@ class CheckpointFolder:
         optimizer: torch.optim.Optimizer,
         averaged: dict[str, Tensor],
         best: dict[str, Tensor],
+        rows: LazyRows | None = None,
     ) -> None:
         """Writes the whole state; the JSON file, which names the tensors' file, is renamed last.
 
         Raises:
             WriteError: it cannot be written; the state before is as it was.
         """
-        tensors = self._tensors(parameters_of(network), optimizer, averaged, best)
+        tensors = self._tensors(parameters_of(network), optimizer, averaged, best, rows)
         name, before = self._new_name(progress.step)
         write_tensors(self.folder / name, tensors)
         self._adopt(progress, name, file_checksum(self.folder / name), before)
@@ -165,12 +167,15 @@ class CheckpointFolder:
         optimizer: torch.optim.Optimizer,
         averaged: dict[str, Tensor],
         best: dict[str, Tensor],
+        rows: LazyRows | None,
     ) -> dict[str, Tensor]:
         tensors = {f"parameter/{name}": value for name, value in parameters.items()}
         tensors |= {f"averaged/{name}": value for name, value in averaged.items()}
         tensors |= {f"best/{name}": value for name, value in best.items()}
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{key}": torch.as_tensor(value) for key, value in state.items()}
+        if rows is not None and rows.names():
+            tensors |= {f"rows/{name}": value for name, value in rows.state().items()}
         tensors["random"] = torch.get_rng_state()
         if torch.cuda.is_available():
             tensors["random_cuda"] = torch.cuda.get_rng_state()
@@ -192,7 +197,7 @@ class CheckpointFolder:
             _remove(self.folder / other)
 
     def load(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, rows: LazyRows | None = None
     ) -> tuple[Progress, dict[str, Tensor], dict[str, Tensor]]:
         """Puts network, optimizer and random state back; returns progress, averaged and best weights.
 
@@ -202,16 +207,18 @@ class CheckpointFolder:
         progress, tensors = self._read()
         random = tensors["random"]
         device = next((parameter.device for parameter in network.parameters()), None)
-        groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}}
+        groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}, "rows": {}}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition("/")
             if kind in groups:
-                groups[kind][parameter(rest)] = tensor.to(device)
+                groups[kind][rest if kind == "rows" else parameter(rest)] = tensor.to(device)
             elif kind == "optimizer":
                 number, _, key = rest.partition("/")
                 moments.setdefault(int(number), {})[key] = tensor
         self._set(network, groups["parameter"])
+        if rows is not None and rows.names():
+            rows.set_state(groups["rows"])
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(random)
         if "random_cuda" in tensors and torch.cuda.is_available():

@@ -10,7 +10,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Shard
 
 from attrformer.training.checkpoint import SHARDS, CheckpointFolder, Progress, read_tensors, tensors_checksum
-from attrformer.training.sharded import ShardedWeights
+from attrformer.training.lazy_rows import LazyRows
+from attrformer.training.sharded_weights import ShardedWeights
 from attrformer.training.shards import read_shards, write_shards
 
 
@@ -39,9 +40,10 @@ class SharedCheckpointFolder(CheckpointFolder):
         optimizer: torch.optim.Optimizer,
         averaged: dict[str, Tensor],
         best: dict[str, Tensor],
+        rows: LazyRows | None = None,
     ) -> None:
         """See `CheckpointFolder.save`; all ranks call it, and go on once the state is whole."""
-        tensors = self._tensors(self._weights.own(), optimizer, averaged, best)
+        tensors = self._tensors(self._weights.own(), optimizer, averaged, best, rows)
         name, before = self._ranks.told(lambda: self._new_name(progress.step, SHARDS))
         folder = self.folder / name
         placed = {name: self._placed(name, tensor.detach().cpu()) for name, tensor in tensors.items()}
@@ -68,6 +70,8 @@ class SharedCheckpointFolder(CheckpointFolder):
         if kind == "optimizer":
             number, _, key = rest.partition("/")
             rest = "" if key == "step" else self._numbered[int(number)]
+        elif kind == "rows":
+            rest = rest.rpartition("/")[0]
         return rest if rest in self._weights.shapes else None
 
     def _placed(self, name: str, tensor: Tensor) -> Tensor:
@@ -75,13 +79,13 @@ class SharedCheckpointFolder(CheckpointFolder):
         table = self._table(name)
         if table is None:
             return tensor
-        shape = self._weights.shapes[table]
+        shape = torch.Size([self._weights.shapes[table][0], *tensor.shape[1:]])
         stride = torch.empty(shape, device="meta").stride()
         return DTensor.from_local(tensor, self._mesh, [Shard(0)], run_check=False, shape=shape, stride=stride)
 
     def _empty(self, name: str, shape: torch.Size, kind: torch.dtype) -> Tensor:
         table = self._table(name)
-        if table is None or shape != self._weights.shapes[table]:
+        if table is None or shape[0] != self._weights.shapes[table][0]:
             return torch.empty(shape, dtype=kind)
         rows = self._ranks.rows(shape[0])
         return self._placed(name, torch.empty((rows.stop - rows.start, *shape[1:]), dtype=kind))

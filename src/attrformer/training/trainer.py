@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import FrameType
 from typing import Protocol
 
@@ -19,15 +20,17 @@ from attrformer.nn.losses import Objective
 from attrformer.processes import REQUESTS, Terminated, handling, would_end
 from attrformer.ranks import ALONE, Ranks
 from attrformer.training.batches import Examples
+from attrformer.training.candidate_sampler import CandidateSampler
 from attrformer.training.checkpoint import CheckpointFolder, Progress
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.cuda_graphs import StepGraphs
 from attrformer.training.device import choose_block, keep_freed_memory
-from attrformer.training.sharded import JointStep, ShardedWeights, Wishes
-from attrformer.training.weights import Weights
+from attrformer.training.joint_step import JointStep, Wishes
+from attrformer.training.lazy_rows import LazyRows, clip_with_rows
+from attrformer.training.sharded_weights import ShardedWeights
+from attrformer.training.weights import Weights, average_decay, groups_of
 
 Validate = Callable[[], dict[str, dict[str, float]]]
-LONG_EPOCH = 300
 FUSED = ("cpu", "cuda")
 """Devices for which every supported release of torch has AdamW as one operation."""
 
@@ -40,19 +43,6 @@ class Watcher(Protocol):
 
     def epoch(self, line: dict[str, object]) -> None:
         """Called after each epoch with its line of metrics."""
-
-
-def average_decay(wanted: float | None, batches: int) -> float:
-    """Decay of the moving average of weights.
-
-    Args:
-        wanted: what the options say; None leaves it to the length of an epoch.
-        batches: of one epoch.
-    """
-    if wanted is not None:
-        return wanted
-    # The average is to span a few epochs: 500 batches, or 1,000 where epochs are long.
-    return 0.999 if batches > LONG_EPOCH else 0.998
 
 
 class Stopped(Terminated):
@@ -73,6 +63,7 @@ class Trainer:
         checkpoint: where to save the state, or None.
         watcher: looks on.
         higher_is_better: whether more of `training.metric` is better.
+        sampler: draws the candidates of each step; None: the loss is over the whole catalogue.
         ranks: that train the network together, each with its part of every batch.
         seed: of what is drawn while several ranks train; one process goes on with the generator as it is.
     """
@@ -89,6 +80,7 @@ class Trainer:
         checkpoint: CheckpointFolder | None,
         watcher: Watcher,
         higher_is_better: bool = True,
+        sampler: CandidateSampler | None = None,
         ranks: Ranks = ALONE,
         seed: int = 0,
     ) -> None:
@@ -97,12 +89,16 @@ class Trainer:
         self.training, self.checkpoint, self.watcher = training, checkpoint, watcher
         elements = choose_block(training.block_elements, popularity.device)
         self.objective = Objective(popularity / popularity.sum(), target.strength, target.mixture, elements, precision)
-        sharded = None if ranks.size == 1 else ShardedWeights(network, len(popularity), ranks)
+        self.sampler = sampler
+        names = network.ITEM_PARAMETERS if sampler is not None else ()
+        sharded = None if ranks is ALONE else ShardedWeights(network, len(popularity), ranks, names)
         self.weights: Weights = sharded or Weights(network)
+        self.rows = LazyRows({name: network.get_parameter(name) for name in names}, training.weight_decay)
+        groups = groups_of(self.weights, network.is_relation_parameter, training, self.rows.names())
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
-        recorded = examples.filled and popularity.device.type == "cuda"
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=training.learning_rate, fused=fused, capturable=recorded)
+        recorded = sampler is None and examples.filled and popularity.device.type == "cuda"
+        self.optimizer = torch.optim.AdamW(groups, lr=training.learning_rate, fused=fused, capturable=recorded)
         self._learn: Callable[[Example], Tensor] = StepGraphs(self._learn_once) if recorded else self._learn_once
         if recorded:
             # What a recorded step reads must lie on the device.
@@ -122,31 +118,12 @@ class Trainer:
         self.average = average_decay(training.average, self._steps_per_epoch)
 
     def _train_jointly(self, weights: ShardedWeights, seed: int) -> None:
-        joint = JointStep(weights, self.optimizer, self.loss, self.training.clip, seed, self._wishes)
+        joint = JointStep(weights, self.loss, self._update, self._refresh, self.training.clip, seed, self._wishes)
         self._joint, self._learn = joint, lambda example: joint(example, self.progress.step)
         if self.checkpoint is not None:
             from attrformer.training.sharded_checkpoint import SharedCheckpointFolder
 
             self.checkpoint = SharedCheckpointFolder(self.checkpoint.folder, weights, self.optimizer)
-
-    def _groups(self) -> list[dict[str, object]]:
-        decayed, plain, relation = [], [], []
-        for name, parameter in self.network.named_parameters():
-            if not parameter.requires_grad:
-                continue
-            trained = self.weights.trained(name, parameter)
-            if self.network.is_relation_parameter(name):
-                relation.append(trained)
-            elif parameter.dim() >= 2:
-                decayed.append(trained)
-            else:
-                plain.append(trained)
-        training = self.training
-        return [
-            {"params": decayed, "weight_decay": training.weight_decay, "factor": 1.0},
-            {"params": plain, "weight_decay": 0.0, "factor": 1.0},
-            {"params": relation, "weight_decay": 0.0, "factor": training.relation_rate},
-        ]
 
     def fit(self, resume: bool = False) -> None:
         """Trains until the epochs or the patience run out; the network ends with its best weights.
@@ -160,7 +137,7 @@ class Trainer:
         """
         keep_freed_memory()
         if resume and self.checkpoint is not None and self.checkpoint.exists():
-            self.progress, self.averaged, self.best = self.checkpoint.load(self.network, self.optimizer)
+            self.progress, self.averaged, self.best = self.checkpoint.load(self.network, self.optimizer, self.rows)
             # More epochs or patience than before reopen a run that had come to its end.
             self.progress.finished = self._finished(self.progress.epoch)
         with self._interruptible():
@@ -171,6 +148,7 @@ class Trainer:
                     self._finish_epoch()
         if self.best:
             self.weights.set(self.best)
+        self.weights.complete()
 
     def _epoch(self) -> None:
         progress = self.progress
@@ -196,6 +174,7 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         progress, training = self.progress, self.training
+        self._refresh(None)
         line: dict[str, object] = {
             "epoch": progress.epoch,
             "step": progress.step,
@@ -229,17 +208,23 @@ class Trainer:
 
     def _validated(self) -> dict[str, dict[str, float]]:
         if not self.averaged:
-            return self.validate()
+            with self.weights.whole():
+                return self.validate()
         own = {name: value.clone() for name, value in self.weights.own().items()}
         self.weights.set(self.averaged)
         try:
-            return self.validate()
+            with self.weights.whole():
+                return self.validate()
         finally:
             self.weights.set(own)
 
     def step(self, example: Example) -> float:
         """Makes one step; gives the loss that it began from."""
         self._tell_rate(self._rate(self.progress.step))
+        if self._joint is not None:
+            self._joint.seed(self.progress.step)
+        if self.sampler is not None:
+            example = replace(example, candidates=self.sampler(self.network, example))
         loss = self._learn(example)
         self._average()
         self.progress.step += 1
@@ -257,11 +242,22 @@ class Trainer:
 
     def _learn_once(self, example: Example) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
+        candidates = example.candidates
+        if candidates is not None:
+            self._refresh(candidates.read)
         loss = self.loss(example)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip)
-        self.optimizer.step()
+        clip = torch.nn.utils.clip_grad_norm_ if candidates is None else clip_with_rows
+        clip(self.network.parameters(), self.training.clip)
+        self._update()
         return loss.detach()
+
+    def _refresh(self, rows: Tensor | None) -> None:
+        self.rows.refresh(rows, self.averaged)
+
+    def _update(self) -> None:
+        self.optimizer.step()
+        self.rows.step(self._set_rate)
 
     def loss(self, example: Example) -> Tensor:
         """The loss of one batch, as the network defines it."""
@@ -277,20 +273,21 @@ class Trainer:
 
     def _average(self) -> None:
         decay = self.average
-        if decay <= 0:
-            return
         current = self.weights.own()
-        if not self.averaged:
-            self.averaged = {name: value.clone() for name, value in current.items()}
+        if decay <= 0 or not self.averaged:
+            self.averaged = {name: value.clone() for name, value in current.items()} if decay > 0 else {}
+            self.rows.average({}, 1.0)
             return
         # Early on the average follows closely, so that it does not remember the random start.
         decay = min(decay, self.progress.step / (self.progress.step + 10))
+        self.rows.average(self.averaged, decay)
         # A resumed average comes in another order.
-        torch._foreach_lerp_([self.averaged[name] for name in current], list(current.values()), 1 - decay)
+        dense = [name for name in current if name not in self.rows.names()]
+        torch._foreach_lerp_([self.averaged[name] for name in dense], [current[name] for name in dense], 1 - decay)
 
     def _save(self) -> None:
         if self.checkpoint is not None:
-            self.checkpoint.save(self.progress, self.network, self.optimizer, self.averaged, self.best)
+            self.checkpoint.save(self.progress, self.network, self.optimizer, self.averaged, self.best, self.rows)
         self._saved = time.monotonic()
 
     def _interruptible(self) -> AbstractContextManager[None]:
