@@ -181,6 +181,19 @@ def test_a_rank_that_dies_is_named_and_its_work_can_be_resumed(shop: Path, long:
     assert [line["loss"] for line in lines(run)] == pytest.approx(long, rel=2e-3)
 
 
+SAMPLED = ("--set", "training.loss=sampled", "--set", "training.negatives=8", "--set", "training.batch_targets=32")
+
+
+def test_ranks_that_hold_parts_of_the_table_train_alike(shop: Path, tmp_path: Path) -> None:
+    two, three = tmp_path / "two", tmp_path / "three"
+    ended(start(2, shop, two, 1, *SAMPLED))
+    states = [load_file(path) for path in (two / "checkpoint").rglob("shard-*")]
+    assert [len(state["rows/table.item/mean"]) for state in states] == [30, 30]
+    ended(start(3, shop, two, 2, *SAMPLED, "--resume"))
+    ended(start(3, shop, three, 2, *SAMPLED))
+    assert_same(two, three)
+
+
 def test_a_mistake_is_said_once(shop: Path, tmp_path: Path) -> None:
     said = ended(start(2, shop, tmp_path / "run", 1, "--set", "training.epoch=3"), 1)
     assert said.count("training.epochs") == 1 and "Error: " in said

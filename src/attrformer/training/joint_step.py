@@ -33,6 +33,17 @@ class Wishes:
         self.stop, self.save = stop, save
 
 
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of what is drawn in a step.
+
+    Args:
+        seed: of the training.
+        step: number of the step, from 0.
+        rank: 0 for what all ranks draw alike, else one more than that of the rank that draws for itself.
+    """
+    return ((seed * 1_000_003 + step) * 1_000_003 + rank) % (1 << 63)
+
+
 class JointStep:
     """Makes one training step on all ranks, each with its part of the batch.
 
@@ -66,9 +77,9 @@ class JointStep:
 
         Args:
             step: number of the step, from 0.
-            rank: 0 for what all ranks draw alike.
+            rank: as for `step_seed`.
         """
-        torch.manual_seed(((self._seed * 1_000_003 + step) * 1_000_003 + rank) % (1 << 63))
+        torch.manual_seed(step_seed(self._seed, step, rank))
 
     def __call__(self, example: Example, step: int) -> Tensor:
         """Makes the step; gives the loss of the global batch that it began from.
