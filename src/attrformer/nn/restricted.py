@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
 
+import numpy as np
+import scipy
 import torch
 from torch import Tensor
 
+from attrformer.csr import offsets_of
 from attrformer.errors import ConfigurationError
 from attrformer.nn.candidates import Candidates
 from attrformer.nn.changing_values import ChangeTable, ChangingContribution
@@ -99,14 +102,33 @@ class CandidateRows:
         """
         places, values = self.indices[rows].long(), self.values[rows]
         columns, local = named(places, values > 0, self.columns)
-        few = columns.shape[1] < FEW * self.columns
-        width = columns.shape[1] if few else self.columns
-        dense = torch.zeros(*rows.shape, width, device=rows.device)
-        dense.scatter_add_(2, local if few else places, values)
-        if few:
-            return UnionBlock(columns, dense, inputs)
+        if columns.shape[1] < FEW * self.columns:
+            dense = torch.zeros(*rows.shape, columns.shape[1], device=rows.device)
+            return UnionBlock(columns, dense.scatter_add_(2, local, values), inputs)
         weights = inputs.weights.expand(-1, inputs.gate.shape[1], -1)
+        if rows.device.type == "cpu":
+            return _sparse_block(places, values, weights, inputs.gate, self.columns)
+        dense = torch.zeros(*rows.shape, self.columns, device=rows.device).scatter_add_(2, places, values)
         return DenseBlock(torch.bmm(weights, dense), inputs.gate, lambda g: torch.bmm(g, dense.transpose(1, 2)))
+
+
+def _sparse_block(places: Tensor, values: Tensor, weights: Tensor, gate: Tensor, columns: int) -> Block:
+    """Evidence over all candidates by sparse products, which take a quarter of the time of dense ones on a CPU."""
+    tables = []
+    for columns_of, values_of in zip(places.int().numpy(), values.numpy(), strict=True):
+        used = values_of > 0
+        entries = values_of[used], columns_of[used], offsets_of(used.sum(1)).astype(np.int32)
+        tables.append(scipy.sparse.csr_array(entries, shape=(len(used), columns)))
+
+    def added(own: Any, by: Tensor) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray((own @ by.detach().numpy().T).T))
+
+    evidence = [added(table.T, each) for table, each in zip(tables, weights, strict=True)]
+
+    def weight_gradient(gradient: Tensor) -> Tensor:
+        return torch.stack([added(table, each) for table, each in zip(tables, gradient, strict=True)])
+
+    return DenseBlock(torch.stack(evidence), gate, weight_gradient)
 
 
 def named(places: Tensor, used: Tensor, columns: int) -> tuple[Tensor, Tensor]:
