@@ -18,8 +18,8 @@ from attrformer.errors import DataError
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.metrics import require_known
-from attrformer.evaluation.protocol import HIDDEN, RANKED, SEEN_VARIANTS, Protocol
-from attrformer.evaluation.ranks import target_ranks, top_items
+from attrformer.evaluation.protocol import HIDDEN, LIST_TIE_RULE, RANKED, SEEN_VARIANTS, TIE_RULE, Protocol
+from attrformer.evaluation.ranks import list_ranks, target_ranks, top_items
 from attrformer.ranks import ALONE, Ranks
 
 OnProgress = Callable[[int, int], None]
@@ -46,6 +46,44 @@ class Scorer(typing.Protocol):
         ...
 
 
+class ListRules(typing.Protocol):
+    """What a shop does to the scores and lists of a model."""
+
+    @property
+    def reorders(self) -> bool:
+        """Whether a list is more than the best of what may be recommended."""
+        ...
+
+    def ruled(self, scores: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        """Scores under rules that say what may be recommended and what is added.
+
+        Args:
+            scores: `[b, n_items]` of the model.
+            rows: int64 `[b]`, the targets that they are for.
+
+        Returns:
+            `[b, n_items]`, -inf for what may not be recommended.
+        """
+        ...
+
+    def lists(
+        self, scores: Tensor, rows: NDArray[np.int64], contexts: Sequences, hide_seen: bool, length: int
+    ) -> Tensor:
+        """The lists under all rules.
+
+        Args:
+            scores: `[b, n_items]` of the model.
+            rows: int64 `[b]`, the targets that they are for.
+            contexts: of these targets.
+            hide_seen: whether items of the context are left out.
+            length: of a list.
+
+        Returns:
+            Item codes, best first, int64 `[b, length]`, -1 where a list is short.
+        """
+        ...
+
+
 def evaluate(
     scorer: Scorer,
     targets: Targets,
@@ -63,6 +101,7 @@ def evaluate(
     config: EvaluationConfig = DEFAULTS,
     progress: bool | OnProgress = False,
     ranks: Ranks = ALONE,
+    rules: ListRules | None = None,
 ) -> Evaluation:
     """Rank the whole catalogue for every target, block by block, in both seen variants.
 
@@ -85,6 +124,8 @@ def evaluate(
         config: lengths of the lists, targets scored together, resamples and level of the intervals.
         progress: True for a progress bar on standard error, or a function of targets done and targets in all.
         ranks: that call this together with equal scorers; each scores some of the blocks, and all get the whole.
+        rules: of a shop. Where these reorder lists, a target behind the longest cutoff counts as one that cannot be
+            recommended.
 
     Returns:
         Ranks of every target, in the order of `targets`, and the figures that follow.
@@ -103,7 +144,7 @@ def evaluate(
         # The same blocks as one process scores, so that the figures are the same to the last digit.
         for number, rows in enumerate(_batches(targets.contexts.lengths, together)):
             if number % ranks.size == ranks.rank:
-                found = _measure(scorer, targets, rows, item_count, length)
+                found = _measure(scorer, targets, rows, item_count, length, rules)
                 for seen in SEEN_VARIANTS:
                     found_ranks[seen][rows], recommended[seen][rows] = found[seen]
             report(len(rows))
@@ -123,6 +164,7 @@ def evaluate(
         selection=selection,
         repeated_share=float(repeats.mean()),
         later_share=later_share,
+        ties=LIST_TIE_RULE if rules is not None and rules.reorders else TIE_RULE,
     )
     return Evaluation(
         protocol=protocol,
@@ -143,7 +185,12 @@ def evaluate(
 
 @torch.no_grad()
 def _measure(
-    scorer: Scorer, targets: Targets, rows: NDArray[np.int64], item_count: int, length: int
+    scorer: Scorer,
+    targets: Targets,
+    rows: NDArray[np.int64],
+    item_count: int,
+    length: int,
+    rules: ListRules | None,
 ) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Ranks `[b]` and recommended lists `[b, length]` of some targets, by seen variant."""
     contexts = targets.contexts.rows(rows)
@@ -155,6 +202,10 @@ def _measure(
             source="scores",
         )
     wanted = torch.from_numpy(targets.items[rows].astype(np.int64)).to(scores.device)
+    if rules is not None and rules.reorders:
+        listed = {seen: rules.lists(scores, rows, contexts, seen == HIDDEN, length) for seen in SEEN_VARIANTS}
+        return {seen: (list_ranks(items, wanted).cpu().numpy(), items.cpu().numpy()) for seen, items in listed.items()}
+    scores = scores if rules is None else rules.ruled(scores, rows)
     shown = contexts.row_of_position(), contexts.items.astype(np.int64)
     own_rows, own_items = shown if contexts.seen is None else (part[contexts.seen] for part in shown)
     seen_rows = torch.from_numpy(own_rows).to(scores.device)

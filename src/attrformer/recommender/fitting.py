@@ -210,7 +210,7 @@ class Fit:
             selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
             f"{'' if trainer.sampler is None else trainer.sampler.text + ' | '}"
             f"{protocol_marks(dataset, relations)}{after_the_fact_marks(dataset)}",
-            item_values=ItemValues.latest(dataset),
+            item_values=ItemValues.of_dataset(dataset),
         )
         fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
         if reads_newness(config.model, config.relations):

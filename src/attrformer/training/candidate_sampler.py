@@ -18,8 +18,11 @@ from attrformer.training.config import TrainingConfig
 FULL_SOFTMAX: Final = 40_000
 """Items up to which the loss is over the whole catalogue where the options leave it open (docs/lab-notes.md)."""
 
-NEGATIVES: Final = 4_096
+NEGATIVES: Final = 2_048
 """Items that are drawn for each step where the options leave it open, and as many that relations name at most."""
+
+MANY_ITEMS: Final = 200_000
+"""Catalogues above this size get twice as many."""
 
 
 def samples(training: TrainingConfig, model: ModelConfig, items: int) -> bool:
@@ -54,7 +57,8 @@ class CandidateSampler:
     def __init__(self, popularity: Tensor, training: TrainingConfig, ranks: Ranks = ALONE) -> None:
         self._ranks = ranks
         items = len(popularity)
-        self.count = min(NEGATIVES if training.negatives is None else training.negatives, items)
+        by_size = NEGATIVES if items <= MANY_ITEMS else 2 * NEGATIVES
+        self.count = min(by_size if training.negatives is None else training.negatives, items)
         self.popular = round(self.count * training.popular_negatives)
         shares = popularity.double() / popularity.double().sum()
         self._cumulative = shares.cumsum(0)
