@@ -5,7 +5,8 @@
 In turn: one process with one thread, one with two, two processes with one thread each, which torchrun starts. Each
 loads the data, counts the relations and makes some steps of the first epoch, batches included. Prints a JSON line for
 each, and one with the medians and ratios. `processor_ms` is processor time of a step, of the busiest process, which
-other load on the machine changes least; of one process with two threads it is that of both threads.
+other load on the machine changes least; of one process with two threads it is that of both threads. `peak_mib` is the
+largest resident memory of a process, pages that processes share included.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -49,7 +51,7 @@ def work(arguments: argparse.Namespace) -> None:
     from attrformer.models.registry import build_network
     from attrformer.ranks import joined
     from attrformer.recommender import Config
-    from attrformer.recommender.fitting import make_examples
+    from attrformer.recommender.fitting import make_examples, sampler_of
     from attrformer.relations.build import build_relations
     from attrformer.training.device import keep_freed_memory
     from attrformer.training.trainer import Trainer
@@ -79,6 +81,7 @@ def work(arguments: argparse.Namespace) -> None:
             torch.float32,
             None,
             Silent(),
+            sampler=sampler_of(config, relations, torch.device("cpu"), ranks),
             ranks=ranks,
         )
         groups = examples.batches(0)[: arguments.warm_up + arguments.steps]
@@ -89,11 +92,14 @@ def work(arguments: argparse.Namespace) -> None:
             wall.append(time.perf_counter() - begun)
             busy.append(time.process_time() - used)
             trainer.progress.step = number + 1
-        mine = torch.tensor([statistics.fmean(busy[arguments.warm_up :])] * ranks.size, dtype=torch.float64)
-        ranks.spread(mine)
+        mine = torch.zeros(ranks.size, 2, dtype=torch.float64)
+        mine[ranks.rank, 0] = statistics.fmean(busy[arguments.warm_up :])
+        mine[ranks.rank, 1] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        ranks.sum(mine)
         if ranks.first:
-            step = {"step_ms": statistics.fmean(wall[arguments.warm_up :]), "processor_ms": float(mine.max())}
-            print(json.dumps({name: round(1000 * value, 2) for name, value in step.items()}))
+            step = {"step_ms": statistics.fmean(wall[arguments.warm_up :]), "processor_ms": float(mine[:, 0].max())}
+            told = {name: round(1000 * value, 2) for name, value in step.items()}
+            print(json.dumps(told | {"peak_mib": round(float(mine[:, 1].max()))}))
 
 
 def run(arguments: argparse.Namespace, processes: int, threads: int) -> dict[str, Any]:

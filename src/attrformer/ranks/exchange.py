@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -41,7 +42,8 @@ class JoinedRanks(Ranks):
         self._dist, self._made, self._local = dist, made, local_rank
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        self._machine = os.environ.get("GROUP_RANK", str(self.rank) if self._local_size == 1 else "0")
+        # Launchers other than torchrun do not number machines alike; several of torchrun's may be one host.
+        self._machine = os.environ.get("GROUP_RANK", socket.gethostname())
         restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = dist.distributed_c10d._get_default_store()
         self._store = dist.distributed_c10d.PrefixStore(f"attrformer/{restarts}", store)

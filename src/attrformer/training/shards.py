@@ -95,4 +95,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, CheckpointException) and error.failures:
+        # By rank: what it raised, and where.
+        error = next(iter(error.failures.values()))[0]
     return str(error).strip().partition("\n")[0]
