@@ -112,7 +112,13 @@ class Fit:
             return self._fitted(network, relations, settled, trainer, device)
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
-        samples(self.config.training, self.config.model, self.dataset.item_count)
+        model = self.config.model
+        samples(self.config.training, model, self.dataset.item_count)
+        if self.ranks.size > 1 and not model.allows_filled_batches:
+            raise ConfigurationError(
+                f"model.name is '{model.name}', whose loss reads all histories of a batch together, so that several "
+                "processes cannot share it. Train it with one."
+            )
         require_trainable(self.dataset, self.split, self.config)
         lengths = self.split.train.lengths
         precision = choose_precision(self.config.training.precision, device)
@@ -239,15 +245,9 @@ def make_examples(
         ranks: that train together.
 
     Raises:
-        ConfigurationError: steps are to be recorded, and this model's or this device's cannot be; or several ranks are
-            to train a model whose loss is no mean over targets.
+        ConfigurationError: steps are to be recorded, and this model's or this device's cannot be.
     """
     model = config.model
-    if ranks.size > 1 and not model.allows_filled_batches:
-        raise ConfigurationError(
-            f"model.name is '{model.name}', whose loss reads all histories of a batch together, so that several "
-            "processes cannot share it. Train it with one."
-        )
     recorded = ranks.size == 1 and replays(config.training.graphs, device)
     if config.training.graphs and not model.allows_filled_batches:
         raise ConfigurationError(f"training.graphs is true, and {model.name} cannot be recorded. Leave it out.")
