@@ -207,18 +207,21 @@ class CheckpointFolder:
         progress, tensors = self._read()
         random = tensors["random"]
         device = next((parameter.device for parameter in network.parameters()), None)
-        groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}, "rows": {}}
+        groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}}
+        rows_state: dict[str, Tensor] = {}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition("/")
             if kind in groups:
-                groups[kind][rest if kind == "rows" else parameter(rest)] = tensor.to(device)
+                groups[kind][parameter(rest)] = tensor.to(device)
+            elif kind == "rows":
+                rows_state[rest] = tensor
             elif kind == "optimizer":
                 number, _, key = rest.partition("/")
                 moments.setdefault(int(number), {})[key] = tensor
         self._set(network, groups["parameter"])
         if rows is not None and rows.names():
-            rows.set_state(groups["rows"])
+            rows.set_state(rows_state)
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(random)
         if "random_cuda" in tensors and torch.cuda.is_available():
