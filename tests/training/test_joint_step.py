@@ -105,8 +105,8 @@ def test_a_rank_without_rows_gets_one_that_does_not_count() -> None:
     rows, mask = part_of(np.ones((1, 4), dtype=np.float32), Middle())
     assert rows.tolist() == [0] and mask.tolist() == [[0.0]]
     # Columns that no row of the part asks about are cut off, and no others.
-    rows, mask = part_of(np.array([[1, 1, 1], [0, 1, 0], [1, 1, 1]], dtype=np.float32), Middle())
-    assert rows.tolist() == [1] and mask.tolist() == [[0.0, 1.0]]
+    rows, mask = part_of(np.array([[1, 1, 1], [1, 1, 0], [1, 1, 1]], dtype=np.float32), Middle())
+    assert rows.tolist() == [1] and mask.tolist() == [[1.0, 1.0]]
 
 
 class Table(nn.Module):

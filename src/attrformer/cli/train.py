@@ -62,31 +62,31 @@ def train(
     from attrformer.report import write_report
 
     ctx.meta[console.HINT] = "The same command with --resume continues."
-    ranks = ctx.with_resource(joined())
-    if ranks.first:
-        # Held over everything that is written, and taken first: a run in progress is no run to be resumed.
-        ctx.with_resource(locked_folder(out))
-        runs.check_free(out, resume=resume)
-    else:
-        console.hush()
+    with joined() as ranks:
+        if ranks.first:
+            # Held over everything that is written, and taken first: a run in progress is no run to be resumed.
+            ctx.with_resource(locked_folder(out))
+            runs.check_free(out, resume=resume)
+        else:
+            console.hush()
 
-    def configured() -> Config:
-        options = runs.configuration(config, settings or (), resumed=out if resume else None)
-        return reading.configured(options, columns, kinds, separators, duplicates, vectors)
+        def configured() -> Config:
+            options = runs.configuration(config, settings or (), resumed=out if resume else None)
+            return reading.configured(options, columns, kinds, separators, duplicates, vectors)
 
-    start = ranks.in_turn(lambda: None if warm_start is None else runs.open_model(warm_start))
-    options = ranks.in_turn(configured)
-    dataset, split = ranks.shared(lambda: runs.open_split(data, options))
-    checked = runs.check_data(dataset, data, options, quiet=quiet) if ranks.first else None
-    with console.notes():
-        model = Recommender(options).fit(
-            dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start
-        )
-    if checked is None:
-        return
-    runs.remember_data(out, data)
-    runs.remember_check(out, checked)
-    page = write_report(out)
-    if model.evaluation is not None:
-        console.show_all(model.evaluation.tables())
-    console.say(f"Report: {page}\nNext: attrformer recommend {out} -k 10")
+        start = ranks.in_turn(lambda: None if warm_start is None else runs.open_model(warm_start))
+        options = ranks.in_turn(configured)
+        dataset, split = ranks.shared(lambda: runs.open_split(data, options))
+        checked = runs.check_data(dataset, data, options, quiet=quiet) if ranks.first else None
+        with console.notes():
+            model = Recommender(options).fit(
+                dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start
+            )
+        if checked is None:
+            return
+        runs.remember_data(out, data)
+        runs.remember_check(out, checked)
+        page = write_report(out)
+        if model.evaluation is not None:
+            console.show_all(model.evaluation.tables())
+        console.say(f"Report: {page}\nNext: attrformer recommend {out} -k 10")

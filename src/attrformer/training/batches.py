@@ -258,9 +258,7 @@ def part_of(mask: NDArray[np.float32], ranks: Ranks) -> tuple[NDArray[np.int64],
     rows = np.arange(ranks.rank, len(mask), ranks.size)
     if not len(rows):
         return np.zeros(1, dtype=np.int64), np.zeros((1, 1), dtype=np.float32)
-    # Targets of weight 0 may stand anywhere before the padding.
-    width = int(np.flatnonzero(mask[rows].any(0))[-1:].sum()) + 1
-    return rows, mask[rows, :width]
+    return rows, mask[rows][:, : max(1, int(mask[rows].sum(1).max()))]
 
 
 def most_rows(longest: int) -> int:

@@ -133,7 +133,7 @@ class JointStep:
         parts = torch.split(gradient, [leaf.numel() for _, leaf in leaves])
         # A parameter that no rank has used is not updated, as in a training by one process.
         gradients: dict[str, Tensor | None] = {
-            name: part.view_as(leaf) if used else None
+            name: part.view_as(leaf).to(leaf.dtype) if used else None
             for (name, leaf), part, used in zip(leaves, parts, said[_PRESENT:], strict=True)
         }
         self._weights.set_gradients(gradients, items)
