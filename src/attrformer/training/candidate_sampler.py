@@ -59,13 +59,16 @@ class CandidateSampler:
         items = len(popularity)
         by_size = NEGATIVES if items <= MANY_ITEMS else 2 * NEGATIVES
         self.count = min(by_size if training.negatives is None else training.negatives, items)
-        self.popular = round(self.count * training.popular_negatives)
-        shares = popularity.double() / popularity.double().sum()
+        # At least one is drawn evenly, so that an item without interactions can be a candidate.
+        self.popular = min(round(self.count * training.popular_negatives), self.count - 1)
+        # Items are drawn on the CPU: not every device has double precision.
+        counts = popularity.cpu().double()
+        shares = counts / counts.sum()
         self._cumulative = shares.cumsum(0)
         # Of an item, that none of the draws of either kind is it.
         missed = self.popular * torch.log1p(-shares.clamp_max(1 - 1e-12))
         missed += (self.count - self.popular) * torch.log1p(torch.tensor(-1.0 / max(items, 2), dtype=torch.float64))
-        self._log_chance = torch.log(-torch.expm1(missed)).float()
+        self._log_chance = torch.log(-torch.expm1(missed)).float().to(popularity.device)
         self._places = torch.full((items + 1,), items + 1, dtype=torch.int32, device=popularity.device)
         self._last: Candidates | None = None
 
@@ -96,11 +99,10 @@ class CandidateSampler:
         return self._last
 
     def _drawn(self, items: int) -> Tensor:
-        device = self._places.device
-        even = torch.randint(items, (self.count - self.popular,), device=device)
-        at = torch.rand(self.popular, dtype=torch.float64, device=device) * self._cumulative[-1]
+        even = torch.randint(items, (self.count - self.popular,))
+        at = torch.rand(self.popular, dtype=torch.float64) * self._cumulative[-1]
         popular = torch.searchsorted(self._cumulative, at, right=True).clamp_max_(items - 1)
-        return torch.cat([even, popular])
+        return torch.cat([even, popular]).to(self._places.device)
 
     @torch.no_grad()
     def _named(self, network: Network, example: Example, certain: Tensor) -> Tensor:
