@@ -190,7 +190,7 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
     from attrformer.models.inputs import InputMaker
     from attrformer.models.registry import build_network
     from attrformer.models.scorer import CatalogueScorer
-    from attrformer.recommender.fitting import sample_targets
+    from attrformer.recommender.fitting import sample_targets, sampler_of
     from attrformer.training.batches import Examples
     from attrformer.training.device import choose_precision
     from attrformer.training.trainer import Trainer
@@ -213,12 +213,14 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
         popularity = torch.from_numpy(relations.popularity)
         nothing = {seen: {"NDCG@20": 0.0} for seen in ("seen=hidden", "seen=ranked")}
         settings = (training, config.target, precision, None, timer)
-        return network, examples, Trainer(network, examples, lambda: nothing, popularity, *settings)
+        sampler = sampler_of(config, relations, device)
+        return network, examples, Trainer(network, examples, lambda: nothing, popularity, *settings, sampler=sampler)
 
     network, examples, trainer = stages.run("network", ready)
     stages.run("steps", lambda: _until_enough(trainer, timer))
     figures = timer.figures(len(examples.batches(0)), examples.target_count)
-    stages.add(training={"precision": str(precision).removeprefix("torch."), **figures})
+    loss = "full" if trainer.sampler is None else trainer.sampler.text
+    stages.add(training={"precision": str(precision).removeprefix("torch."), "loss": loss, **figures})
     sample = sample_targets(split.test, options.scored, config.seed)
     stages.run(
         "scoring",

@@ -26,7 +26,7 @@ from attrformer.data.dataset import Dataset
 from attrformer.models.inputs import InputMaker
 from attrformer.models.registry import build_network
 from attrformer.nn.batch import Example
-from attrformer.recommender.fitting import make_examples
+from attrformer.recommender.fitting import make_examples, sampler_of
 from attrformer.relations.build import build_relations
 from attrformer.training.batches import Examples
 from attrformer.training.checkpoint import Progress
@@ -81,7 +81,9 @@ def prepare(job: Job) -> tuple[Trainer, Examples, dict[str, float]]:
     examples = make_examples(config, split.train, relations, maker, device)
     popularity = torch.from_numpy(relations.popularity).to(device)
     precision = choose_precision(config.training.precision, device)
-    trainer = Trainer(network, examples, dict, popularity, config.training, config.target, precision, None, Silent())
+    sampler = sampler_of(config, relations, device)
+    options = config.training, config.target, precision
+    trainer = Trainer(network, examples, dict, popularity, *options, None, Silent(), sampler=sampler)
     return trainer, examples, {"load_seconds": loaded - begun, "relation_seconds": time.perf_counter() - loaded}
 
 

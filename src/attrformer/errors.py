@@ -91,6 +91,19 @@ class WorkerError(AttrFormerError):
     """Processes of a service that die again and again."""
 
 
+class RankError(AttrFormerError):
+    """A process of a training by several that has ended, or no longer answers.
+
+    Args:
+        message: which rank, and what to do.
+        reports: whether this process is the one of those left that says so.
+    """
+
+    def __init__(self, message: str, *, reports: bool = True) -> None:
+        self.reports = reports
+        super().__init__(message)
+
+
 class ClusterError(AttrFormerError):
     """A cluster that does not answer, whose nodes lack what is needed, or that loses a task again and again."""
 

@@ -26,6 +26,7 @@ SETTINGS = {
     "whole rows": {},
     "top k": {"dense_items": 0, "top_k": 7},
     "few values": {"max_values": 3},
+    "few buckets": {"time_buckets": 2},
 }
 
 
@@ -117,7 +118,7 @@ def test_rows_of_many_named_items_are_the_same_as_of_few(monkeypatch: pytest.Mon
     example = replace(example, candidates=some_candidates(network, example))
     losses = []
     for share in (0.0, 2.0):
-        monkeypatch.setattr("attrformer.nn.restricted.FEW", share)
+        monkeypatch.setattr("attrformer.nn.candidate_rows.FEW", share)
         losses.append(network.loss(example, objective()))
     assert_same(network, *losses)
 

@@ -13,10 +13,12 @@ import torch
 from tests.support.recommenders import small_config, small_dataset
 from torch import Tensor
 
+from attrformer.config import override
 from attrformer.data.dataset import Dataset
 from attrformer.errors import CheckpointError, ConfigurationError, DataError
-from attrformer.recommender import AttrFormer, Stopped
-from attrformer.recommender.fitting import fingerprint, sample_targets
+from attrformer.ranks import Ranks
+from attrformer.recommender import AttrFormer, Config, Stopped
+from attrformer.recommender.fitting import Fit, fingerprint, sample_targets
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.training.checkpoint import Progress
 
@@ -247,3 +249,14 @@ def test_progress_is_shown_on_standard_error(dataset: Dataset, capsys: pytest.Ca
     assert shown.out == ""
     assert "epoch 1/1 | loss" in shown.err
     assert "seen=ranked NDCG@20 0." in shown.err
+
+
+class OneOfTwo(Ranks):
+    size = 2
+
+
+def test_several_ranks_refuse_a_loss_that_they_cannot_share(dataset: Dataset) -> None:
+    config = override(Config(), ["model.name=bert4rec"])
+    fit = Fit(config, dataset, config.data.split_of(dataset), None, False, False, ranks=OneOfTwo())
+    with pytest.raises(ConfigurationError, match=r"model\.name is .bert4rec..*Train it with one"):
+        fit()

@@ -26,7 +26,7 @@ ITEMS, WIDTH, RATE, DECAY = 6, 3, 0.05, 0.1
 
 
 def sparse(items: list[int], values: Tensor) -> Tensor:
-    return torch.sparse_coo_tensor(torch.tensor([items]), values, (ITEMS, WIDTH))
+    return torch.sparse_coo_tensor(torch.tensor([items]), values, (ITEMS, WIDTH), check_invariants=True)
 
 
 def both(steps: list[list[int]], decay: float = DECAY, kept: float = 0.9) -> tuple[list[Tensor], list[Tensor]]:

@@ -24,7 +24,7 @@ from attrformer.cli import (
     serve,
     train,
 )
-from attrformer.errors import AttrFormerError, is_out_of_memory
+from attrformer.errors import AttrFormerError, RankError, is_out_of_memory
 from attrformer.processes import Terminated, exit_code, terminable
 
 BAD_INPUT = 2
@@ -73,6 +73,9 @@ class Commands(TyperGroup):
         try:
             with terminable():
                 return super().invoke(ctx)
+        except RankError as error:
+            if error.reports:
+                console.complain(f"{error} {ctx.meta.get(console.HINT, '')}".rstrip(" "))
         except AttrFormerError as error:
             console.complain(str(error))
         except BrokenPipeError:

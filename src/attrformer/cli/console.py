@@ -19,6 +19,16 @@ HINT: Final = "attrformer.hint"
 """Where a command leaves, in the `meta` of its context, what to do after an interrupt."""
 
 
+_hushed = False
+
+
+def hush() -> None:
+    """Lets only errors be said from now on, where another process says the rest."""
+    global _hushed
+    _hushed = True
+    warnings.simplefilter("ignore")
+
+
 def error_console() -> Console:
     """The console on standard error."""
     from rich.console import Console
@@ -33,7 +43,8 @@ def complain(message: str) -> None:
 
 def say(message: str) -> None:
     """A message on standard error, so that standard output holds nothing but the result."""
-    typer.echo(_written(message), err=True)
+    if not _hushed:
+        typer.echo(_written(message), err=True)
 
 
 def _written(message: str) -> str:
@@ -68,6 +79,8 @@ def show(renderable: Any) -> None:
     """A rich table or text on standard output; not squeezed where nobody's terminal limits it."""
     from rich.console import Console
 
+    if _hushed:
+        return
     width = None if sys.stdout.isatty() else 160
     Console(width=width, highlight=False).print(renderable)
 

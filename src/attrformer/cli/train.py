@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attrformer.cli import console, reading, runs
 from attrformer.cli.arguments import Columns, Duplicates, Kinds, Quiet, Separators, Settings, Vectors
 from attrformer.locks import locked_folder
+from attrformer.ranks import joined
+
+if TYPE_CHECKING:
+    from attrformer.recommender import Config
 
 
 def train(
@@ -46,6 +50,8 @@ def train(
     The run folder gets the configuration, the metrics of each epoch, checkpoints, the model, its figures on the test
     interactions and an HTML report. Ctrl-C saves, as SIGTERM does; the same command with `--resume` continues.
 
+    Several processes train one model if torchrun starts them; no option changes. See docs/training-many-processes.md.
+
     Where data have grown, `--warm-start RUN` begins with what an earlier run learned of the same items and values.
 
     Example:  attrformer train --data data/ml-1m --out runs/ml-1m --set training.epochs=50
@@ -56,21 +62,31 @@ def train(
     from attrformer.report import write_report
 
     ctx.meta[console.HINT] = "The same command with --resume continues."
-    # Held over everything that is written, and taken first: a run in progress is no run to be resumed.
-    ctx.with_resource(locked_folder(out))
-    runs.check_free(out, resume=resume)
-    start = None if warm_start is None else runs.open_model(warm_start)
-    options = runs.configuration(config, settings or (), resumed=out if resume else None)
-    options = reading.configured(options, columns, kinds, separators, duplicates, vectors)
-    dataset, split = runs.open_split(data, options)
-    checked = runs.check_data(dataset, data, options, quiet=quiet)
-    with console.notes():
-        model = Recommender(options).fit(
-            dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start
-        )
-    runs.remember_data(out, data)
-    runs.remember_check(out, checked)
-    page = write_report(out)
-    if model.evaluation is not None:
-        console.show_all(model.evaluation.tables())
-    console.say(f"Report: {page}\nNext: attrformer recommend {out} -k 10")
+    with joined() as ranks:
+        if ranks.first:
+            # Held over everything that is written, and taken first: a run in progress is no run to be resumed.
+            ctx.with_resource(locked_folder(out))
+            runs.check_free(out, resume=resume)
+        else:
+            console.hush()
+
+        def configured() -> Config:
+            options = runs.configuration(config, settings or (), resumed=out if resume else None)
+            return reading.configured(options, columns, kinds, separators, duplicates, vectors)
+
+        start = ranks.in_turn(lambda: None if warm_start is None else runs.open_model(warm_start))
+        options = ranks.in_turn(configured)
+        dataset, split = ranks.shared(lambda: runs.open_split(data, options))
+        checked = runs.check_data(dataset, data, options, quiet=quiet) if ranks.first else None
+        with console.notes():
+            model = Recommender(options).fit(
+                dataset, split=split, run=out, resume=resume, progress=not quiet, warm_start=start
+            )
+        if checked is None:
+            return
+        runs.remember_data(out, data)
+        runs.remember_check(out, checked)
+        page = write_report(out)
+        if model.evaluation is not None:
+            console.show_all(model.evaluation.tables())
+        console.say(f"Report: {page}\nNext: attrformer recommend {out} -k 10")

@@ -20,13 +20,14 @@ from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.metrics import require_known
 from attrformer.evaluation.protocol import HIDDEN, LIST_TIE_RULE, RANKED, SEEN_VARIANTS, TIE_RULE, Protocol
 from attrformer.evaluation.ranks import list_ranks, target_ranks, top_items
+from attrformer.ranks import ALONE, Ranks
 
 OnProgress = Callable[[int, int], None]
 
 DEFAULTS: Final = EvaluationConfig()
 
-MOST_SCORES: Final = 1 << 26
-"""Scores that are in memory at a time, 256 MiB of them: in large catalogues fewer targets are scored together."""
+MOST_SCORES: Final = 1 << 25
+"""Scores that are in memory at a time, 128 MiB of them: in large catalogues fewer targets are scored together."""
 
 
 class Scorer(typing.Protocol):
@@ -99,6 +100,7 @@ def evaluate(
     seed: int = 0,
     config: EvaluationConfig = DEFAULTS,
     progress: bool | OnProgress = False,
+    ranks: Ranks = ALONE,
     rules: ListRules | None = None,
 ) -> Evaluation:
     """Rank the whole catalogue for every target, block by block, in both seen variants.
@@ -121,6 +123,7 @@ def evaluate(
         seed: of the bootstrap.
         config: lengths of the lists, targets scored together, resamples and level of the intervals.
         progress: True for a progress bar on standard error, or a function of targets done and targets in all.
+        ranks: that call this together with equal scorers; each scores some of the blocks, and all get the whole.
         rules: of a shop. Where these reorder lists, a target behind the longest cutoff counts as one that cannot be
             recommended.
 
@@ -134,15 +137,19 @@ def evaluate(
     require_known(config.metrics)
     # No list is longer than the catalogue, whatever the cutoff.
     length = min(max(config.cutoffs), item_count) if lists else 0
-    ranks = {seen: np.empty(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
-    recommended = {seen: np.empty((len(targets), length), dtype=np.int32) for seen in SEEN_VARIANTS}
+    found_ranks = {seen: np.zeros(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
+    recommended = {seen: np.zeros((len(targets), length), dtype=np.int32) for seen in SEEN_VARIANTS}
     with _reporter(progress, len(targets)) as report:
         together = max(1, min(config.batch_size, MOST_SCORES // item_count))
-        for rows in _batches(targets.contexts.lengths, together):
-            found = _measure(scorer, targets, rows, item_count, length, rules)
-            for seen in SEEN_VARIANTS:
-                ranks[seen][rows], recommended[seen][rows] = found[seen]
+        # The same blocks as one process scores, so that the figures are the same to the last digit.
+        for number, rows in enumerate(_batches(targets.contexts.lengths, together)):
+            if number % ranks.size == ranks.rank:
+                found = _measure(scorer, targets, rows, item_count, length, rules)
+                for seen in SEEN_VARIANTS:
+                    found_ranks[seen][rows], recommended[seen][rows] = found[seen]
             report(len(rows))
+    for values in (*found_ranks.values(), *(recommended.values() if lists else ())):
+        ranks.sum(torch.from_numpy(values))
     repeats = targets.repeats
     protocol = Protocol(
         dataset=dataset,
@@ -165,7 +172,7 @@ def evaluate(
         users=targets.users.astype(np.int64),
         items=targets.items.astype(np.int64),
         history_lengths=targets.contexts.lengths.astype(np.int64),
-        ranks=ranks,
+        ranks=found_ranks,
         lists=recommended if lists else {},
         popularity=None if popularity is None else popularity.astype(np.int64),
         same_time=targets.same_time,

@@ -224,7 +224,7 @@ class AttrFormerNetwork(Network):
         stacked, modules = self.stacked(), self.contributing()
         looked_up = {name: module.lookup(batch) for name, module in modules.items()}
         table = self.table() if candidates is None else self.table.rows(candidates.read)
-        local = batch if candidates is None else candidates.local(batch)
+        local = batch if candidates is None else batch.local(candidates)
         hidden = self.encode(batch, table, looked_up, stacked.heads, None if candidates is None else local.items)
         if batch.similar_users is not None and self.config.similar_user_states:
             for name, module in modules.items():

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from attrformer.nn.candidates import Candidates
+from attrformer.nn.candidates import Candidates
 
 Change = Callable[[Tensor], Tensor]
 
@@ -97,6 +95,16 @@ class Batch:
             as_of=None if self.as_of is None else change(self.as_of),
             item_states={name: (change(then), change(now)) for name, (then, now) in self.item_states.items()},
         )
+
+    def local(self, candidates: Candidates) -> Batch:
+        """The same with rows of `Candidates.read` in place of item codes, for what reads history and neighbours."""
+        similar = self.similar_users
+        if similar is not None:
+            # Only what comes right after the aligned position is read.
+            first = similar.following[..., :1]
+            following = torch.where(first >= 0, candidates.rows(first.clamp_min(0)), -1)
+            similar = replace(similar, following=following)
+        return replace(self, items=candidates.rows(self.items), similar_users=similar)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""

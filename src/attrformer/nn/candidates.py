@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from attrformer.nn.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,16 +41,6 @@ class Candidates:
         place = self.places[items]
         inside = place < self.count
         return place.masked_fill_(~inside, 0).long(), inside
-
-    def local(self, batch: Batch) -> Batch:
-        """The batch with rows of `read` in place of item codes, for what reads the rows of history and neighbours."""
-        similar = batch.similar_users
-        if similar is not None:
-            # Only what comes right after the aligned position is read.
-            first = similar.following[..., :1]
-            local = torch.where(first >= 0, self.rows(first.clamp_min(0)), -1)
-            similar = replace(similar, following=local)
-        return replace(batch, items=self.rows(batch.items), similar_users=similar)
 
 
 def candidates_of(certain: Tensor, drawn: Tensor, log_chance: Tensor, others: Tensor, places: Tensor) -> Candidates:

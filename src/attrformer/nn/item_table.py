@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from attrformer.nn.fetched import rows_of
 from attrformer.nn.named import NamedParameters
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.naming import module_key, relation_name
@@ -65,7 +66,7 @@ class ItemTable(nn.Module):
         Args:
             items: int64 `[n]`, distinct.
         """
-        table = F.embedding(items, self.item, sparse=True)
+        table = rows_of(self.item, items)
         return self._with_attributes(table if self.known is None else table * self.known[items], items)
 
     def _with_attributes(self, table: Tensor, items: Tensor | None) -> Tensor:

@@ -14,27 +14,23 @@ import torch
 from torch import Tensor
 
 from attrformer.errors import ConfigurationError
+from attrformer.nn.candidate_rows import CandidateRowContribution, CandidateRows, CandidateWholeRows
 from attrformer.nn.candidates import Candidates
 from attrformer.nn.changing_values import ChangeTable, ChangingContribution
 from attrformer.nn.contributions import (
     Block,
     Contribution,
     ContributionInputs,
-    DenseBlock,
     EntryBlock,
     EntryContribution,
     FeatureContribution,
     RowContribution,
-    UnionBlock,
 )
 from attrformer.nn.fixed import LowCopies
 from attrformer.nn.fused_loss import PosteriorTarget
 from attrformer.nn.offsets import OffsetContribution
-from attrformer.nn.tables import DenseRows, FeatureGroups, SparseRows
+from attrformer.nn.tables import FeatureGroups, SparseRows
 from attrformer.nn.vector_contributions import KeptPairsContribution, VectorContribution, packed, unpacked
-
-FEW: float = 0.3
-"""Share of the candidates that a sequence's rows name, above which they are added up over all candidates."""
 
 
 @singledispatch
@@ -76,80 +72,6 @@ def restricted_target(target: PosteriorTarget, candidates: Candidates) -> Poster
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CandidateRows:
-    """Rows of a relation that name items by the k largest entries, over the candidates of a step.
-
-    Args:
-        indices: int32 `[n, k]`, places among the candidates; entries of other items hold place 0, value 0.
-        values: float32 `[n, k]`.
-        columns: number of candidates.
-    """
-
-    indices: Tensor
-    values: Tensor
-    columns: int
-
-    def block(self, rows: Tensor, inputs: ContributionInputs) -> Block:
-        """Evidence of some sequences.
-
-        Args:
-            rows: int64 `[b, s]`.
-            inputs: of the same sequences.
-        """
-        places, values = self.indices[rows].long(), self.values[rows]
-        columns, local = named(places, values > 0, self.columns)
-        few = columns.shape[1] < FEW * self.columns
-        width = columns.shape[1] if few else self.columns
-        dense = torch.zeros(*rows.shape, width, device=rows.device)
-        dense.scatter_add_(2, local if few else places, values)
-        if few:
-            return UnionBlock(columns, dense, inputs)
-        weights = inputs.weights.expand(-1, inputs.gate.shape[1], -1)
-        return DenseBlock(torch.bmm(weights, dense), inputs.gate, lambda g: torch.bmm(g, dense.transpose(1, 2)))
-
-
-def named(places: Tensor, used: Tensor, columns: int) -> tuple[Tensor, Tensor]:
-    """The columns that some entries of each sequence name, each once.
-
-    Args:
-        places: int64 `[b, s, k]`.
-        used: bool `[b, s, k]`, which of them count.
-        columns: how many there are.
-
-    Returns:
-        int64 columns `[b, u]`, unused places holding column 0, and where among them each entry is, int64 `[b, s, k]`;
-        an entry that does not count is somewhere.
-    """
-    flat = places.flatten(1)
-    marks = torch.zeros(len(places), columns, dtype=torch.int32, device=places.device)
-    marks.scatter_reduce_(1, flat, used.flatten(1).int(), "amax")
-    number = marks.cumsum(1, dtype=torch.int32)
-    count = max(1, int(number[:, -1].max()))
-    number = number.sub_(1).clamp_min_(0).long()
-    found = torch.zeros(len(places), count, dtype=torch.long, device=places.device)
-    row, column = marks.nonzero(as_tuple=True)
-    found[row, number[row, column]] = column
-    return found, number.gather(1, flat).view(places.shape)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CandidateRowContribution:
-    """Evidence as a weighted sum of rows over the candidates.
-
-    Args:
-        table: the rows.
-        rows: int64 `[b, s]`, the row of each position.
-    """
-
-    table: CandidateRows
-    rows: Tensor
-
-    def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
-        """See `Contribution.block`."""
-        return self.table.block(self.rows[rows], inputs)
-
-
 @restricted.register
 def _(part: RowContribution, candidates: Candidates) -> Contribution:
     # Rows that several positions share are cut to the candidates once.
@@ -165,7 +87,7 @@ def _(part: RowContribution, candidates: Candidates) -> Contribution:
     values = table.values[named_rows.clamp_max(len(table.values) - 1).unsqueeze(1), known]
     if table.columns > table.values.shape[1]:
         values = values * (items < table.values.shape[1]) * (named_rows < len(table.values)).unsqueeze(1)
-    return RowContribution(DenseRows(values, candidates.count), place)
+    return CandidateRowContribution(CandidateWholeRows(values), place)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

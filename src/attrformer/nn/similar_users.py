@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.nn.batch import NeighbourBatch
+from attrformer.ranks import Ranks
 from attrformer.relations.user_index import UserIndex
 
 TABLE_ENTRIES = 1 << 28
@@ -36,6 +37,21 @@ class AlignedUsers:
         """Those of some of the contexts."""
         index = torch.from_numpy(chosen).to(self.positions.device)
         return AlignedUsers(self.positions[index], self.similarity[index])
+
+    def of_all_ranks(self, count: int, ranks: Ranks) -> AlignedUsers:
+        """All contexts, where these are the ones that this rank owns.
+
+        Args:
+            count: contexts in all.
+            ranks: that have searched, each its own.
+        """
+        if ranks.size == 1:
+            return self
+        whole = AlignedUsers(*(own.new_empty(count, own.shape[1]) for own in (self.positions, self.similarity)))
+        for own, every in ((self.positions, whole.positions), (self.similarity, whole.similarity)):
+            every[ranks.rows(count)] = own
+            ranks.spread(every)
+        return whole
 
 
 class SimilarUsers:

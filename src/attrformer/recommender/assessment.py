@@ -17,6 +17,7 @@ from attrformer.errors import ConfigurationError, DataError, LeakWarning
 from attrformer.evaluation.candidates import evaluate_among
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import check_targets, evaluate
+from attrformer.ranks import ALONE, Ranks
 from attrformer.recommender.config import Config
 from attrformer.recommender.leaks import Leak, leak_of
 from attrformer.recommender.ruled_targets import RuledTargets
@@ -25,7 +26,13 @@ from attrformer.rules.request import ShopRules
 
 
 def assess(
-    fitted: ModelState, config: Config, dataset: Dataset, split: Split, part: str, shop: ShopRules | None = None
+    fitted: ModelState,
+    config: Config,
+    dataset: Dataset,
+    split: Split,
+    part: str,
+    shop: ShopRules | None = None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Ranks the whole catalogue for the targets of a split, and where items were held out these alone as well.
 
@@ -37,6 +44,7 @@ def assess(
         part: "test" or "validation".
         shop: rules that lists are made by, as they read at the time of each target; figures among held-out items alone
             are not measured under rules.
+        ranks: that call this together; each scores a part.
 
     Raises:
         ConfigurationError: a rule cannot be used, the part is unknown, or the split was made of data that do not know
@@ -70,7 +78,7 @@ def assess(
         text = f"These figures are no measure of the model: {leak.sentence}. {leak.fix}."
         warnings.warn(text, LeakWarning, stacklevel=3)
     rules = None if shop is None else RuledTargets(fitted, shop, asked)
-    found = _marked(_named(evaluate(scorer, asked, **options, rules=rules), own, scorer.items), leak)
+    found = _marked(_named(evaluate(scorer, asked, **options, rules=rules, ranks=ranks), own, scorer.items), leak)
     if rules is not None:
         return replace(found, protocol=replace(found.protocol, rules=rules.told, forbidden=rules.forbidden))
     if split.held_out is None:

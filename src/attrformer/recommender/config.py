@@ -260,7 +260,7 @@ LATER: Final[dict[str, Any]] = {
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
     "training.loss": TrainingConfig().loss,
-    "training.negatives": None,
+    "training.negatives": TrainingConfig().negatives,
     "training.popular_negatives": TrainingConfig().popular_negatives,
     "relations.own": [],
     "relations.newness": False,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from attrformer.models.network import Network
 from attrformer.models.registry import build_network, is_own
 from attrformer.models.relation_leak_check import check_relations
 from attrformer.models.scorer import CatalogueScorer
+from attrformer.ranks import ALONE, Ranks
 from attrformer.recommender.config import Config
 from attrformer.recommender.fingerprint import fingerprint
 from attrformer.recommender.known_later import (
@@ -32,6 +32,7 @@ from attrformer.recommender.known_later import (
     tell_what_is_known_later,
 )
 from attrformer.recommender.newness import reads_newness, with_newness
+from attrformer.recommender.numerics import numerics
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
@@ -40,7 +41,6 @@ from attrformer.recommender.trainable import require_trainable
 from attrformer.recommender.warm_start import carry_over, check_options
 from attrformer.relations.build import build_relations
 from attrformer.relations.relation_set import RelationSet
-from attrformer.relations.threads import on_threads
 from attrformer.rules.item_values import ItemValues
 from attrformer.training.batches import Examples
 from attrformer.training.candidate_sampler import CandidateSampler, samples
@@ -70,6 +70,7 @@ class Fit:
         resume: whether the run's checkpoint is gone on from.
         shown: whether progress is shown.
         start: a model whose parameters are gone on from, or None.
+        ranks: that make this call together; each ends with the whole model, and rank 0 alone writes.
     """
 
     config: Config
@@ -79,6 +80,7 @@ class Fit:
     resume: bool
     shown: bool
     start: ModelState | None = None
+    ranks: Ranks = ALONE
 
     def __call__(self) -> ModelState:
         """Trains; the result has the weights of the best epoch.
@@ -89,26 +91,34 @@ class Fit:
                 options.
             CheckpointError: the run cannot be resumed.
             Stopped: after an interrupt, once the state has been saved.
+            RankError: another rank was lost.
         """
-        config, split = self.config, self.split
+        config, split, ranks = self.config, self.split, self.ranks
         require_known(config.evaluation.metrics)
         parse_metric(config.training.metric)
-        device = choose_device(config.training.device)
-        settled = self._settle(device)
-        with _numerics(config.training.threads, device, config.seed):
+        device = ranks.device(choose_device(config.training.device))
+        settled = ranks.told(lambda: self._settle(device))
+        with numerics(config.training.threads, device, config.seed):
             read = config.model.reads(config.relations)
-            relations = build_relations(self.dataset, split.train, read, config.seed)
+            relations = ranks.shared(lambda: build_relations(self.dataset, split.train, read, config.seed))
             tell_what_is_known_later(self.dataset, relations, config, stacklevel=3)
             network = build_network(relations, config.model, settled["dropout"]).to(device)
             if self.start is not None:
                 carry_over(self.start, network, relations, self.dataset.item_ids)
-            if self.run is not None:
+            if self.run is not None and ranks.first:
                 self.run.claim(config, settled)
             precision = torch.bfloat16 if settled["precision"] == "bfloat16" else torch.float32
             trainer = self._train(network, relations, precision, device)
             return self._fitted(network, relations, settled, trainer, device)
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
+        model = self.config.model
+        samples(self.config.training, model, self.dataset.item_count)
+        if self.ranks.size > 1 and not model.allows_filled_batches:
+            raise ConfigurationError(
+                f"model.name is '{model.name}', whose loss reads all histories of a batch together, so that several "
+                "processes cannot share it. Train it with one."
+            )
         require_trainable(self.dataset, self.split, self.config)
         lengths = self.split.train.lengths
         precision = choose_precision(self.config.training.precision, device)
@@ -126,14 +136,15 @@ class Fit:
     def _train(self, network: Network, relations: RelationSet, precision: torch.dtype, device: torch.device) -> Trainer:
         config = self.config
         maker = InputMaker(relations, config.model.max_length, device)
-        examples = make_examples(config, self.split.train, relations, maker, device)
+        examples = make_examples(config, self.split.train, relations, maker, device, self.ranks)
         if is_own(config.model):
             self._check(network, examples)
         check_relations(self.dataset, self.split.train, config.model.reads(config.relations), config.seed)
         scorer = CatalogueScorer(network, relations, maker)
         higher = higher_is_better(config.training.metric)
         sign = 1.0 if higher else -1.0
-        with TrainingWatcher(config.training.epochs, self.run, self.shown, config.training.metric, sign) as watcher:
+        told = (self.run, self.shown) if self.ranks.first else (None, False)
+        with TrainingWatcher(config.training.epochs, *told, config.training.metric, sign) as watcher:
             trainer = Trainer(
                 network,
                 examples,
@@ -145,7 +156,9 @@ class Fit:
                 None if self.run is None else self.run.checkpoint,
                 watcher,
                 higher,
-                sampler_of(config, relations, device),
+                sampler_of(config, relations, device, self.ranks),
+                self.ranks,
+                config.seed,
             )
             trainer.fit(resume=self.resume)
         return trainer
@@ -170,6 +183,7 @@ class Fit:
                 popularity=popularity,
                 lists="lists" in reads,
                 config=measured,
+                ranks=self.ranks,
             ).values()
 
         return validate
@@ -213,7 +227,12 @@ class Fit:
 
 
 def make_examples(
-    config: Config, train: Sequences, relations: RelationSet, maker: InputMaker, device: torch.device
+    config: Config,
+    train: Sequences,
+    relations: RelationSet,
+    maker: InputMaker,
+    device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> Examples:
     """The training examples that a model wants.
 
@@ -223,12 +242,13 @@ def make_examples(
         relations: that the model reads.
         maker: pads, on the device.
         device: where the model is trained.
+        ranks: that train together.
 
     Raises:
         ConfigurationError: steps are to be recorded, and this model's or this device's cannot be.
     """
     model = config.model
-    recorded = replays(config.training.graphs, device)
+    recorded = ranks.size == 1 and replays(config.training.graphs, device)
     if config.training.graphs and not model.allows_filled_batches:
         raise ConfigurationError(f"training.graphs is true, and {model.name} cannot be recorded. Leave it out.")
     return Examples(
@@ -243,42 +263,24 @@ def make_examples(
         partners=model.CONTRASTS_SAME_TARGET,
         # What a model of somebody's own computes may not be recordable, which only `true` promises.
         filled=model.allows_filled_batches and recorded and (config.training.graphs is True or not is_own(model)),
+        ranks=ranks,
     )
 
 
-def sampler_of(config: Config, relations: RelationSet, device: torch.device) -> CandidateSampler | None:
+def sampler_of(
+    config: Config, relations: RelationSet, device: torch.device, ranks: Ranks = ALONE
+) -> CandidateSampler | None:
     """Draws the candidates of each step where the options or the size of the catalogue ask for it; else None.
 
     Args:
         config: all options.
         relations: that the model reads.
         device: where the model is trained.
+        ranks: that train together.
 
     Raises:
         ConfigurationError: the options ask for it, and the model has no such loss.
     """
     if not samples(config.training, config.model, relations.n_items):
         return None
-    return CandidateSampler(torch.from_numpy(relations.popularity).to(device), config.training)
-
-
-@contextmanager
-def _numerics(threads: int | None, device: torch.device, seed: int) -> Iterator[None]:
-    """Threads, seed and deterministic kernels for the time of training; the caller's are put back."""
-    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            if threads is not None:
-                torch.set_num_threads(threads)
-            if device.type == "cpu":
-                # Gradients of embeddings are otherwise summed in whatever order the threads come.
-                torch.use_deterministic_algorithms(True)
-                torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-            torch.manual_seed(seed)
-            with on_threads(torch.get_num_threads()):
-                yield
-        finally:
-            torch.set_num_threads(before)
-            torch.use_deterministic_algorithms(deterministic)
-            torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]
+    return CandidateSampler(torch.from_numpy(relations.popularity).to(device), config.training, ranks)

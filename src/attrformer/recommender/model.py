@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +18,7 @@ from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.models.config import ModelConfig
 from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
+from attrformer.ranks import current
 from attrformer.recommender.answering import Answering
 from attrformer.recommender.arguments import check_data, truth_value
 from attrformer.recommender.assessment import assess
@@ -87,21 +89,26 @@ class Recommender(Answering):
             raise ConfigurationError("warm_start is no model. Give a fitted one, such as AttrFormer.load(folder).")
         start = None if warm_start is None else warm_start.fitted
         folder = None if run is None else RunFolder(folder_path(run, "run"))
-        with nullcontext() if folder is None else locked_folder(folder.folder):
+        ranks = current()
+        with locked_folder(folder.folder) if folder is not None and ranks.first else nullcontext():
             self.evaluation = None
             if split is None:
                 dataset = self.config.data.filtered(dataset)
                 split = self.config.data.split_of(dataset)
-            dataset = with_text_vectors(dataset, self.config.relations.text_encoders, encoders)
-            self._fit(Fit(self.config, dataset, split, folder, resume, progress, start))
+            if encoders or self.config.relations.text_encoders:
+                read = partial(with_text_vectors, dataset, self.config.relations.text_encoders, encoders)
+                dataset = ranks.shared(read)
+            self._fit(Fit(self.config, dataset, split, folder, resume, progress, start, ranks))
         return self
 
     def _fit(self, fit: Fit) -> None:
         dataset, split, folder = fit.dataset, fit.split, fit.run
         self._fitted = fit()
         if folder is not None:
-            self.evaluation = self.evaluate(dataset, split=split)
+            self.evaluation = assess(self._fitted, self.config, dataset, split, "test", ranks=fit.ranks)
             self._fitted.know(figures=self.evaluation.to_json())
+            if not fit.ranks.first:
+                return
             self.save(folder.model)
             folder.add_evaluation(self.evaluation)
             pairs = {attribute: self.strongest_pairs(attribute) for attribute in self.pair_attributes()}

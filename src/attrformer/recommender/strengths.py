@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
+from attrformer.evaluation.evaluator import MOST_SCORES
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.relations.base import PairScores
 from attrformer.recommender.parts import part_scores
@@ -31,7 +32,8 @@ def relation_strengths(fitted: ModelState, users: NDArray[np.int64], contexts: S
         The mean over the histories, by relation, the strongest first.
     """
     totals: dict[str, float] = {}
-    for rows in fitted.pieces(contexts, _BATCH):
+    together = max(1, min(_BATCH, MOST_SCORES // fitted.relations.n_items))
+    for rows in fitted.pieces(contexts, together):
         _, outputs = fitted.outputs(users[rows], contexts.rows(rows))
         for name, scores in part_scores(outputs, fitted.precision):
             # The gate is the same for all items of a history, so the spread of the product is the product.

@@ -15,6 +15,7 @@ from attrformer.data.sequences import Sequences
 from attrformer.models.inputs import InputMaker, together
 from attrformer.nn.batch import Batch, Example, NeighbourBatch
 from attrformer.nn.similar_users import AlignedUsers
+from attrformer.ranks import ALONE, Ranks
 from attrformer.relations.relation_set import RelationSet
 from attrformer.relations.user_index import latest_anchors
 from attrformer.training.config import TargetConfig, TrainingConfig
@@ -49,6 +50,7 @@ class Examples:
             at most `sequence_targets` of each user are drawn for an epoch.
         partners: examples bring another history before the same final item.
         filled: batches are filled up to one of a few shapes with histories, positions and places that do not count.
+        ranks: that train together; `epoch` gives each its part of every batch.
     """
 
     def __init__(
@@ -64,10 +66,12 @@ class Examples:
         prefixes: bool = False,
         partners: bool = False,
         filled: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._train, self._relations, self._maker = train, relations, maker
         self._training, self._target, self._seed = training, target, seed
         self._prefixes, self._max_length, self.filled = prefixes, max_length, filled
+        self._ranks = ranks
         self._predicted, self._weights = Predicted.of(train), train.weights
         cut = prefixes_of if prefixes else windows_of
         self._users, self._starts, self._stops = cut(train, self._predicted, max_length)
@@ -105,13 +109,14 @@ class Examples:
         groups = np.split(order, cuts)
         return [groups[k] for k in rng.permutation(len(groups))]
 
-    def make(self, epoch: int, number: int, windows: NDArray[np.int64]) -> Example:
-        """The batch of the given windows.
+    def make(self, epoch: int, number: int, windows: NDArray[np.int64], ranks: Ranks = ALONE) -> Example:
+        """The batch of the given windows, or the part of it that a rank computes.
 
         Args:
             epoch: counts from 0.
             number: of the batch within the epoch, a part of the seed of target sampling.
             windows: from `batches`.
+            ranks: that share the batch; the parts of all of them together are the batch of one process.
         """
         count, shape = len(windows), None
         if self.filled:
@@ -122,6 +127,9 @@ class Examples:
         places, mask = self._places(stops - starts, rng)
         if shape is not None:
             places, mask = _filled_up(places, mask, count, shape.places)
+        if ranks.size > 1:
+            own, mask = part_of(mask, ranks)
+            users, starts, stops, places = users[own], starts[own], stops[own], places[own, : mask.shape[1]]
         sequences = self._train.slices(starts, stops)
         absolute = starts[:, None] + places
         codes = {name: user.codes[users] for name, user in self._relations.users.items()}
@@ -159,7 +167,7 @@ class Examples:
         """The batches of an epoch as (number, of how many, example), from batch `skip` on."""
         groups = self.batches(epoch)
         for number in range(skip, len(groups)):
-            yield number, len(groups), self.make(epoch, number, groups[number])
+            yield number, len(groups), self.make(epoch, number, groups[number], self._ranks)
 
     def _places(
         self, lengths: NDArray[np.int64], rng: np.random.Generator
@@ -229,7 +237,28 @@ class Examples:
         return similar.align(latest_anchors(self._train, rows, ends, index.anchors), rows)
 
     def _align_all(self) -> AlignedUsers:
-        return self._align(np.arange(len(self._train.items)))
+        count, ranks = len(self._train.items), self._ranks
+        own = self._align(np.arange(count)[ranks.rows(count)])
+        return own.of_all_ranks(count, ranks)
+
+
+def part_of(mask: NDArray[np.float32], ranks: Ranks) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The rows of a batch that a rank computes.
+
+    Rows stand in the order of their length, about, so that dealing them out gives every rank as much to compute.
+
+    Args:
+        mask: float32 `[b, t]` of the whole batch, the targets of each row first.
+        ranks: that share it.
+
+    Returns:
+        Row numbers int64 `[r]` and their mask `[r, most targets of a row]`. A rank for which none is left gets a row
+        that does not count, so that it makes the same step.
+    """
+    rows = np.arange(ranks.rank, len(mask), ranks.size)
+    if not len(rows):
+        return np.zeros(1, dtype=np.int64), np.zeros((1, 1), dtype=np.float32)
+    return rows, mask[rows][:, : max(1, int(mask[rows].sum(1).max()))]
 
 
 def most_rows(longest: int) -> int:

@@ -12,13 +12,17 @@ from attrformer.models.config import ModelConfig
 from attrformer.models.network import Network
 from attrformer.nn.batch import Example
 from attrformer.nn.candidates import Candidates, candidates_of, forget
+from attrformer.ranks import ALONE, Ranks
 from attrformer.training.config import TrainingConfig
 
 FULL_SOFTMAX: Final = 40_000
 """Items up to which the loss is over the whole catalogue where the options leave it open (docs/lab-notes.md)."""
 
-NEGATIVES: Final = 4_096
+NEGATIVES: Final = 2_048
 """Items that are drawn for each step where the options leave it open, and as many that relations name at most."""
+
+MANY_ITEMS: Final = 200_000
+"""Catalogues above this size get twice as many."""
 
 
 def samples(training: TrainingConfig, model: ModelConfig, items: int) -> bool:
@@ -47,18 +51,24 @@ class CandidateSampler:
     Args:
         popularity: float32 `[items]`, training interactions of each item.
         training: how many items are drawn, and which share of them by popularity.
+        ranks: that train together; each has a part of the batch, and all get the candidates of the whole of it.
     """
 
-    def __init__(self, popularity: Tensor, training: TrainingConfig) -> None:
+    def __init__(self, popularity: Tensor, training: TrainingConfig, ranks: Ranks = ALONE) -> None:
+        self._ranks = ranks
         items = len(popularity)
-        self.count = min(NEGATIVES if training.negatives is None else training.negatives, items)
-        self.popular = round(self.count * training.popular_negatives)
-        shares = popularity.double() / popularity.double().sum()
+        by_size = NEGATIVES if items <= MANY_ITEMS else 2 * NEGATIVES
+        self.count = min(by_size if training.negatives is None else training.negatives, items)
+        # At least one is drawn evenly, so that an item without interactions can be a candidate.
+        self.popular = min(round(self.count * training.popular_negatives), self.count - 1)
+        # Items are drawn on the CPU: not every device has double precision.
+        counts = popularity.cpu().double()
+        shares = counts / counts.sum()
         self._cumulative = shares.cumsum(0)
         # Of an item, that none of the draws of either kind is it.
         missed = self.popular * torch.log1p(-shares.clamp_max(1 - 1e-12))
         missed += (self.count - self.popular) * torch.log1p(torch.tensor(-1.0 / max(items, 2), dtype=torch.float64))
-        self._log_chance = torch.log(-torch.expm1(missed)).float()
+        self._log_chance = torch.log(-torch.expm1(missed)).float().to(popularity.device)
         self._places = torch.full((items + 1,), items + 1, dtype=torch.int32, device=popularity.device)
         self._last: Candidates | None = None
 
@@ -81,19 +91,18 @@ class CandidateSampler:
             forget(self._last)
         batch, items = example.batch, len(self._log_chance)
         history = batch.items[batch.items < items]
-        certain = torch.cat([history, example.items.flatten()])
+        certain = self._ranks.union(torch.cat([history, example.items.flatten()]))
         certain = torch.unique(torch.cat([certain, self._named(network, example, certain)]))
         drawn = self._drawn(items)
-        others = network.items_read(batch)
+        others = self._ranks.union(network.items_read(batch))
         self._last = candidates_of(certain, drawn, self._log_chance[drawn], others, self._places)
         return self._last
 
     def _drawn(self, items: int) -> Tensor:
-        device = self._places.device
-        even = torch.randint(items, (self.count - self.popular,), device=device)
-        at = torch.rand(self.popular, dtype=torch.float64, device=device) * self._cumulative[-1]
+        even = torch.randint(items, (self.count - self.popular,))
+        at = torch.rand(self.popular, dtype=torch.float64) * self._cumulative[-1]
         popular = torch.searchsorted(self._cumulative, at, right=True).clamp_max_(items - 1)
-        return torch.cat([even, popular])
+        return torch.cat([even, popular]).to(self._places.device)
 
     @torch.no_grad()
     def _named(self, network: Network, example: Example, certain: Tensor) -> Tensor:
@@ -101,6 +110,7 @@ class CandidateSampler:
         total = torch.zeros(len(self._log_chance), device=self._places.device)
         for items, strength in network.named(example.batch):
             total.index_add_(0, items, strength)
+        self._ranks.sum(total)
         total[certain] = 0.0
         strongest = total.topk(min(self.count, len(total)))
         return strongest.indices[strongest.values > 0]

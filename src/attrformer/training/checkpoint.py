@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from attrformer.training.lazy_rows import LazyRows
 
 STATE = "state.json"
 TENSORS = "state.safetensors"
+SHARDS = "shards"
+"""How the names of tensors end: a file of one process, or a folder of several."""
 
 
 @dataclass
@@ -79,6 +82,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def tensors_checksum(path: Path) -> str:
+    """SHA-256 of a file, or of the names and checksums of the files of a folder.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.is_dir():
+        return file_checksum(path)
+    lines = [f"{part.name} {file_checksum(part)}\n" for part in sorted(path.iterdir())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def parameters_of(network: nn.Module) -> dict[str, Tensor]:
     """Trainable and frozen parameters by name, without the relation tables, which are rebuilt from the data."""
     return {name: parameter.data for name, parameter in network.named_parameters()}
@@ -90,7 +105,15 @@ def set_parameters(network: nn.Module, values: dict[str, Tensor]) -> None:
     Raises:
         CheckpointError: where names or shapes differ.
     """
-    own = dict(network.named_parameters())
+    copy_into(parameters_of(network), values)
+
+
+def copy_into(own: dict[str, Tensor], values: dict[str, Tensor]) -> None:
+    """Copies values into tensors of the same names.
+
+    Raises:
+        CheckpointError: where names or shapes differ.
+    """
     if own.keys() != values.keys() or any(own[name].shape != values[name].shape for name in own):
         raise CheckpointError(
             "The checkpoint belongs to another configuration or dataset. Start a new run folder, or use the "
@@ -109,15 +132,15 @@ class CheckpointFolder:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def exists(self) -> bool:
         """Whether there is a state to go on from."""
-        return (self._folder / STATE).exists()
+        return (self.folder / STATE).exists()
 
     def copy_to(self, other: CheckpointFolder) -> None:
         """Copies the state, so that another run can go on from it."""
-        shutil.copytree(self._folder, other._folder, dirs_exist_ok=True)
+        shutil.copytree(self.folder, other.folder, dirs_exist_ok=True)
 
     def save(
         self,
@@ -133,7 +156,20 @@ class CheckpointFolder:
         Raises:
             WriteError: it cannot be written; the state before is as it was.
         """
-        tensors = {f"parameter/{name}": value for name, value in parameters_of(network).items()}
+        tensors = self._tensors(parameters_of(network), optimizer, averaged, best, rows)
+        name, before = self._new_name(progress.step)
+        write_tensors(self.folder / name, tensors)
+        self._adopt(progress, name, file_checksum(self.folder / name), before)
+
+    def _tensors(
+        self,
+        parameters: dict[str, Tensor],
+        optimizer: torch.optim.Optimizer,
+        averaged: dict[str, Tensor],
+        best: dict[str, Tensor],
+        rows: LazyRows | None,
+    ) -> dict[str, Tensor]:
+        tensors = {f"parameter/{name}": value for name, value in parameters.items()}
         tensors |= {f"averaged/{name}": value for name, value in averaged.items()}
         tensors |= {f"best/{name}": value for name, value in best.items()}
         for number, state in optimizer.state_dict()["state"].items():
@@ -143,17 +179,22 @@ class CheckpointFolder:
         tensors["random"] = torch.get_rng_state()
         if torch.cuda.is_available():
             tensors["random_cuda"] = torch.cuda.get_rng_state()
-        # No name is used twice, so that the file which the state before names stays until it is replaced.
-        before = self._files()
-        name = next(name for name in _names(progress.step) if name not in before)
-        write_tensors(self._folder / name, tensors)
-        state = {**progress.__dict__, "tensors": name, "sha256": file_checksum(self._folder / name)}
-        write_json(self._folder / STATE, with_checksum(state))
-        for other in before:
-            (self._folder / other).unlink(missing_ok=True)
+        return tensors
 
-    def _files(self) -> list[str]:
-        return [path.name for path in self._folder.glob(f"*.{TENSORS}")]
+    def _new_name(self, step: int, ending: str = TENSORS) -> tuple[str, list[str]]:
+        """A name for the tensors of a step, and those that are there.
+
+        None is used twice, so that what the state before names stays until that is replaced.
+        """
+        before = [path.name for kind in (TENSORS, SHARDS) for path in self.folder.glob(f"*.{kind}")]
+        return next(name for name in _names(step, ending) if name not in before), before
+
+    def _adopt(self, progress: Progress, name: str, digest: str, before: list[str]) -> None:
+        """Makes written tensors those of the state, and removes the ones before."""
+        state = {**progress.__dict__, "tensors": name, "sha256": digest}
+        write_json(self.folder / STATE, with_checksum(state))
+        for other in before:
+            _remove(self.folder / other)
 
     def load(
         self, network: nn.Module, optimizer: torch.optim.Optimizer, rows: LazyRows | None = None
@@ -166,26 +207,43 @@ class CheckpointFolder:
         progress, tensors = self._read()
         random = tensors["random"]
         device = next((parameter.device for parameter in network.parameters()), None)
-        groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}, "rows": {}}
+        groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}}
+        rows_state: dict[str, Tensor] = {}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition("/")
             if kind in groups:
-                groups[kind][rest if kind == "rows" else parameter(rest)] = tensor.to(device)
+                groups[kind][parameter(rest)] = tensor.to(device)
+            elif kind == "rows":
+                rows_state[rest] = tensor
             elif kind == "optimizer":
                 number, _, key = rest.partition("/")
                 moments.setdefault(int(number), {})[key] = tensor
-        set_parameters(network, groups["parameter"])
+        self._set(network, groups["parameter"])
         if rows is not None and rows.names():
-            rows.set_state(groups["rows"])
+            rows.set_state(rows_state)
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(random)
         if "random_cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random_cuda"])
         return progress, groups["averaged"], groups["best"]
 
+    def _set(self, network: nn.Module, values: dict[str, Tensor]) -> None:
+        set_parameters(network, values)
+
+    def _checksum(self, path: Path) -> str:
+        return tensors_checksum(path)
+
+    def _tensors_in(self, path: Path) -> dict[str, Tensor]:
+        if not path.is_dir():
+            return read_tensors(path)
+        # Most trainings know of one process alone, and torch takes long to import what several need.
+        from attrformer.training.shards import read_shards
+
+        return read_shards(path)
+
     def _read(self) -> tuple[Progress, dict[str, Tensor]]:
-        path = self._folder / STATE
+        path = self.folder / STATE
         try:
             state = read_json(path)
             # States of earlier versions have no checksums.
@@ -194,9 +252,9 @@ class CheckpointFolder:
                 raise ValueError("it does not have the checksum that it names")
             name, digest = state.pop("tensors"), state.pop("sha256", None)
             state.pop(CHECKSUM, None)
-            if checked and file_checksum(self._folder / name) != digest:
+            if checked and self._checksum(self.folder / name) != digest:
                 raise ValueError(f"{name} does not have the checksum that it names")
-            progress, tensors = Progress(**state), read_tensors(self._folder / name)
+            progress, tensors = Progress(**state), self._tensors_in(self.folder / name)
             if "random" not in tensors:
                 raise ValueError(f"{name} lacks the random state")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -204,8 +262,15 @@ class CheckpointFolder:
         return progress, tensors
 
 
-def _names(step: int) -> Iterator[str]:
+def _names(step: int, ending: str) -> Iterator[str]:
     """Names of the tensors of a step, the plain one first."""
-    yield f"{step:08d}.{TENSORS}"
+    yield f"{step:08d}.{ending}"
     for number in count(2):
-        yield f"{step:08d}-{number}.{TENSORS}"
+        yield f"{step:08d}-{number}.{ending}"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

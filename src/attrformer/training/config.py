@@ -67,7 +67,7 @@ class TrainingConfig(Options):
         default=None,
         metadata={
             "help": "items drawn for each step of the sampled loss, beside at most as many that relations name; "
-            "null: 4,096"
+            "null: 2,048, or 4,096 above 200,000 items"
         },
     )
     popular_negatives: float = field(

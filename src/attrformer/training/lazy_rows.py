@@ -164,7 +164,8 @@ class LazyRows:
         own = self.state()
         if own.keys() != state.keys() or any(own[name].shape != state[name].shape for name in own):
             raise CheckpointError(
-                "The checkpoint was written by a training with another loss or catalogue. Start a new run folder."
+                "The checkpoint was written by a training with another loss or catalogue. Start a new run folder, or "
+                "set training.loss=full for a run of an earlier version."
             )
         for name, value in own.items():
             value.copy_(state[name])

@@ -18,16 +18,19 @@ from attrformer.models.network import Network
 from attrformer.nn.batch import Example
 from attrformer.nn.losses import Objective
 from attrformer.processes import REQUESTS, Terminated, handling, would_end
+from attrformer.ranks import ALONE, Ranks
 from attrformer.training.batches import Examples
 from attrformer.training.candidate_sampler import CandidateSampler
-from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
+from attrformer.training.checkpoint import CheckpointFolder, Progress
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.cuda_graphs import StepGraphs
 from attrformer.training.device import choose_block, keep_freed_memory
+from attrformer.training.joint_step import JointStep, Wishes
 from attrformer.training.lazy_rows import LazyRows, clip_with_rows
+from attrformer.training.sharded_weights import ShardedWeights
+from attrformer.training.weights import Weights, average_decay, groups_of
 
 Validate = Callable[[], dict[str, dict[str, float]]]
-LONG_EPOCH = 300
 FUSED = ("cpu", "cuda")
 """Devices for which every supported release of torch has AdamW as one operation."""
 
@@ -40,19 +43,6 @@ class Watcher(Protocol):
 
     def epoch(self, line: dict[str, object]) -> None:
         """Called after each epoch with its line of metrics."""
-
-
-def average_decay(wanted: float | None, batches: int) -> float:
-    """Decay of the moving average of weights.
-
-    Args:
-        wanted: what the options say; None leaves it to the length of an epoch.
-        batches: of one epoch.
-    """
-    if wanted is not None:
-        return wanted
-    # The average is to span a few epochs: 500 batches, or 1,000 where epochs are long.
-    return 0.999 if batches > LONG_EPOCH else 0.998
 
 
 class Stopped(Terminated):
@@ -74,6 +64,8 @@ class Trainer:
         watcher: looks on.
         higher_is_better: whether more of `training.metric` is better.
         sampler: draws the candidates of each step; None: the loss is over the whole catalogue.
+        ranks: that train the network together, each with its part of every batch.
+        seed: of what is drawn while several ranks train; one process goes on with the generator as it is.
     """
 
     def __init__(
@@ -89,6 +81,8 @@ class Trainer:
         watcher: Watcher,
         higher_is_better: bool = True,
         sampler: CandidateSampler | None = None,
+        ranks: Ranks = ALONE,
+        seed: int = 0,
     ) -> None:
         self._sign = 1.0 if higher_is_better else -1.0
         self.network, self.examples, self.validate = network, examples, validate
@@ -97,16 +91,22 @@ class Trainer:
         self.objective = Objective(popularity / popularity.sum(), target.strength, target.mixture, elements, precision)
         self.sampler = sampler
         names = network.ITEM_PARAMETERS if sampler is not None else ()
+        sharded = None if ranks is ALONE else ShardedWeights(network, len(popularity), ranks, names)
+        self.weights: Weights = sharded or Weights(network)
         self.rows = LazyRows({name: network.get_parameter(name) for name in names}, training.weight_decay)
+        groups = groups_of(self.weights, network.is_relation_parameter, training, self.rows.names())
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
         recorded = sampler is None and examples.filled and popularity.device.type == "cuda"
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=training.learning_rate, fused=fused, capturable=recorded)
+        self.optimizer = torch.optim.AdamW(groups, lr=training.learning_rate, fused=fused, capturable=recorded)
         self._learn: Callable[[Example], Tensor] = StepGraphs(self._learn_once) if recorded else self._learn_once
         if recorded:
             # What a recorded step reads must lie on the device.
             for group in self.optimizer.param_groups:
                 group["lr"] = torch.zeros((), device=popularity.device)
+        self._joint: JointStep | None = None
+        if sharded is not None:
+            self._train_jointly(sharded, seed)
         self._set_rate = -1.0
         self.progress = Progress()
         self.averaged: dict[str, Tensor] = {}
@@ -117,23 +117,13 @@ class Trainer:
         self._steps_per_epoch = len(examples.batches(0))
         self.average = average_decay(training.average, self._steps_per_epoch)
 
-    def _groups(self) -> list[dict[str, object]]:
-        decayed, plain, relation = [], [], []
-        for name, parameter in self.network.named_parameters():
-            if not parameter.requires_grad or name in self.rows.names():
-                continue
-            if self.network.is_relation_parameter(name):
-                relation.append(parameter)
-            elif parameter.dim() >= 2:
-                decayed.append(parameter)
-            else:
-                plain.append(parameter)
-        training = self.training
-        return [
-            {"params": decayed, "weight_decay": training.weight_decay, "factor": 1.0},
-            {"params": plain, "weight_decay": 0.0, "factor": 1.0},
-            {"params": relation, "weight_decay": 0.0, "factor": training.relation_rate},
-        ]
+    def _train_jointly(self, weights: ShardedWeights, seed: int) -> None:
+        joint = JointStep(weights, self.loss, self._update, self._refresh, self.training.clip, seed, self._wishes)
+        self._joint, self._learn = joint, lambda example: joint(example, self.progress.step)
+        if self.checkpoint is not None:
+            from attrformer.training.sharded_checkpoint import SharedCheckpointFolder
+
+            self.checkpoint = SharedCheckpointFolder(self.checkpoint.folder, weights, self.optimizer)
 
     def fit(self, resume: bool = False) -> None:
         """Trains until the epochs or the patience run out; the network ends with its best weights.
@@ -157,7 +147,8 @@ class Trainer:
                 else:
                     self._finish_epoch()
         if self.best:
-            set_parameters(self.network, self.best)
+            self.weights.set(self.best)
+        self.weights.complete()
 
     def _epoch(self) -> None:
         progress = self.progress
@@ -168,16 +159,22 @@ class Trainer:
             progress.batch = number + 1
             progress.loss_sum += loss
             progress.seconds += time.perf_counter() - start
-            self.watcher.batch(progress, count, loss, int(example.mask.sum()))
-            if self._stop is not None or time.monotonic() - self._saved > 60 * self.training.checkpoint_minutes:
+            targets = int(example.mask.sum()) if self._joint is None else self._joint.targets
+            self.watcher.batch(progress, count, loss, targets)
+            wishes = self._wishes() if self._joint is None else self._joint.agreed
+            if wishes.stop is not None or wishes.save:
                 self._save()
-            if self._stop is not None:
-                raise Stopped(self._stop)
+            if wishes.stop is not None:
+                raise Stopped(wishes.stop)
         self._finish_epoch()
+
+    def _wishes(self) -> Wishes:
+        due = time.monotonic() - self._saved > 60 * self.training.checkpoint_minutes
+        return Wishes(self._stop, due)
 
     def _finish_epoch(self) -> None:
         progress, training = self.progress, self.training
-        self.rows.refresh(None, self.averaged)
+        self._refresh(None)
         line: dict[str, object] = {
             "epoch": progress.epoch,
             "step": progress.step,
@@ -193,7 +190,7 @@ class Trainer:
             value = self._selected(figures)
             if progress.best_epoch < 0 or value > progress.best:
                 progress.best, progress.best_epoch = value, progress.epoch
-                self.best = {n: v.clone() for n, v in (self.averaged or parameters_of(self.network)).items()}
+                self.best = {n: v.clone() for n, v in (self.averaged or self.weights.own()).items()}
         self.watcher.epoch(line)
         progress.finished = self._finished(progress.epoch + 1)
         progress.epoch, progress.batch, progress.loss_sum, progress.seconds = progress.epoch + 1, 0, 0.0, 0.0
@@ -211,17 +208,21 @@ class Trainer:
 
     def _validated(self) -> dict[str, dict[str, float]]:
         if not self.averaged:
-            return self.validate()
-        own = {name: value.clone() for name, value in parameters_of(self.network).items()}
-        set_parameters(self.network, self.averaged)
+            with self.weights.whole():
+                return self.validate()
+        own = {name: value.clone() for name, value in self.weights.own().items()}
+        self.weights.set(self.averaged)
         try:
-            return self.validate()
+            with self.weights.whole():
+                return self.validate()
         finally:
-            set_parameters(self.network, own)
+            self.weights.set(own)
 
     def step(self, example: Example) -> float:
         """Makes one step; gives the loss that it began from."""
         self._tell_rate(self._rate(self.progress.step))
+        if self._joint is not None:
+            self._joint.seed(self.progress.step)
         if self.sampler is not None:
             example = replace(example, candidates=self.sampler(self.network, example))
         loss = self._learn(example)
@@ -243,14 +244,20 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         candidates = example.candidates
         if candidates is not None:
-            self.rows.refresh(candidates.read, self.averaged)
+            self._refresh(candidates.read)
         loss = self.loss(example)
         loss.backward()  # type: ignore[no-untyped-call]
         clip = torch.nn.utils.clip_grad_norm_ if candidates is None else clip_with_rows
         clip(self.network.parameters(), self.training.clip)
+        self._update()
+        return loss.detach()
+
+    def _refresh(self, rows: Tensor | None) -> None:
+        self.rows.refresh(rows, self.averaged)
+
+    def _update(self) -> None:
         self.optimizer.step()
         self.rows.step(self._set_rate)
-        return loss.detach()
 
     def loss(self, example: Example) -> Tensor:
         """The loss of one batch, as the network defines it."""
@@ -266,7 +273,7 @@ class Trainer:
 
     def _average(self) -> None:
         decay = self.average
-        current = parameters_of(self.network)
+        current = self.weights.own()
         if decay <= 0 or not self.averaged:
             self.averaged = {name: value.clone() for name, value in current.items()} if decay > 0 else {}
             self.rows.average({}, 1.0)

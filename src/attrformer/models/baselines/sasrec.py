@@ -19,6 +19,7 @@ from attrformer.nn.attention import EncoderLayer
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.candidates import Candidates
 from attrformer.nn.dropout import Dropout
+from attrformer.nn.fetched import rows_of
 from attrformer.nn.losses import Objective, Outputs, binary_cross_entropy, uniform_negatives
 from attrformer.relations.relation_set import RelationSet
 
@@ -111,7 +112,7 @@ class SASRecNetwork(Network):
     def forward(self, batch: Batch, candidates: Candidates | None = None) -> Outputs:
         """Hidden state at the places, and the item embeddings."""
         if candidates is not None:
-            table = F.embedding(candidates.read, self.item, sparse=True)
+            table = rows_of(self.item, candidates.read)
             embedded = padded_embedding(candidates.rows(batch.items), table)
             hidden = self.encoder(embedded, batch.target_positions)
             return Outputs(hidden, table[: candidates.count], candidates=candidates)

@@ -1,0 +1,38 @@
+"""How the process computes while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from attrformer.relations.threads import on_threads
+
+
+@contextmanager
+def numerics(threads: int | None, device: torch.device, seed: int) -> Iterator[None]:
+    """Threads, seed and deterministic kernels for the time of training; the caller's are put back.
+
+    Args:
+        threads: of the options; None leaves them as they are.
+        device: where the model is trained.
+        seed: of torch's generator.
+    """
+    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            if threads is not None:
+                torch.set_num_threads(threads)
+            if device.type == "cpu":
+                # Gradients of embeddings are otherwise summed in whatever order the threads come.
+                torch.use_deterministic_algorithms(True)
+                torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+            torch.manual_seed(seed)
+            with on_threads(torch.get_num_threads()):
+                yield
+        finally:
+            torch.set_num_threads(before)
+            torch.use_deterministic_algorithms(deterministic)
+            torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]
