@@ -44,8 +44,9 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/v1", responses=RESPONSES)
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The service that a request came to."""
+    # Not a plain function, which would be called on another thread for every request.
     service: Service = request.app.state.service
     return service
 
