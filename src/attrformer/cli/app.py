@@ -40,6 +40,7 @@ COMMANDS = (
     train.train,
     evaluate.evaluate,
     recommend.recommend,
+    recommend.join,
     explain.explain,
     export.index,
     export.export,

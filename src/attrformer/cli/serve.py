@@ -49,8 +49,22 @@ def serve(
             help="Names that requests may call this service by, separated by commas; * for any.", show_default=False
         ),
     ] = "",
-    save_added: Annotated[bool, typer.Option("--save-added", help="Keep added items in the run.")] = False,
+    save_added: Annotated[bool, typer.Option("--save-added", help="Keep added and changed items in the run.")] = False,
     most_added: Annotated[int, typer.Option(help="Items that may be added to those of the model.")] = 10_000,
+    most_changed: Annotated[
+        int, typer.Option(help="Changes of items that requests may bring to those of the model.")
+    ] = 1_000_000,
+    changes_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of changes of items, or of item_id and values of now such as stock, that is followed: csv or "
+            "parquet.",
+            show_default=False,
+        ),
+    ] = None,
+    follow_every: Annotated[
+        float, typer.Option(help="Seconds between two looks at whether that table has changed.")
+    ] = 10.0,
 ) -> None:
     """Serve a run over HTTP: recommendations, reasons, similar items, new items, and a page to try them on.
 
@@ -89,6 +103,9 @@ def serve(
         allowed_hosts=tuple(name.strip() for name in allowed_hosts.split(",") if name.strip()),
         save_added=save_added,
         most_added=most_added,
+        most_changed=most_changed,
+        changes_file=None if changes_file is None else str(changes_file),
+        follow_every=follow_every,
     )
     if options.token is None and not options.writable:
         console.say(f"Anybody who reaches {host} can ask this service. Give --token-file to ask for a token.")

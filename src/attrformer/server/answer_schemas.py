@@ -99,6 +99,13 @@ class AddAnswer(BaseModel):
     saved: bool = Field(description="Whether they will still be there after a restart or reload.")
 
 
+class ChangeAnswer(BaseModel):
+    """What changing came to."""
+
+    changed: int
+    saved: bool = Field(description="Whether they will still be there after a restart or reload.")
+
+
 class FoundItem(BaseModel):
     """An item of the catalogue."""
 
@@ -156,6 +163,8 @@ class ModelAnswer(BaseModel):
     )
     user_numbers: list[str] = Field(description="Those that are given as a number, and belong to a range of values.")
     item_attributes: list[str] = Field(description="What an item that is added may have.")
+    item_columns: list[str] = Field(description="What rules can read of items.")
+    changing_columns: list[str] = Field(description="Those of relations and rules whose values change in time.")
     may_add: bool
     may_reload: bool
 

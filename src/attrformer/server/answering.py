@@ -42,6 +42,9 @@ class Served:
         trained: items of the model as it was read; the others were added since.
         lost: items that were added to the model before and that this one does not have.
         taken: bytes of the file of added items whose items it has.
+        changes: of items that requests have brought since the model was read, those kept from before among them.
+        changes_taken: bytes of the file of these that it has.
+        changes_lost: changes that it could not take, of that file and of one that is followed.
     """
 
     model: Recommender
@@ -51,6 +54,9 @@ class Served:
     trained: int
     lost: int = 0
     taken: int = 0
+    changes: int = 0
+    changes_taken: int = 0
+    changes_lost: int = 0
 
     @property
     def added(self) -> int:

@@ -19,6 +19,7 @@ from attrformer.errors import (
     NotFittedError,
     UnknownIdError,
 )
+from attrformer.server.changing import ChangesFull
 from attrformer.server.engine import CatalogueFull, ReloadRunning
 from attrformer.server.monitoring import log
 from attrformer.server.queueing import LineClosed, LineFull
@@ -87,7 +88,16 @@ def add_failures(app: FastAPI) -> None:
     async def expected(_: Request, error: Exception) -> JSONResponse:
         return as_response(error)
 
-    for kind in (AttrFormerError, Refused, LineFull, LineClosed, TimeoutError, ReloadRunning, CatalogueFull):
+    for kind in (
+        AttrFormerError,
+        Refused,
+        LineFull,
+        LineClosed,
+        TimeoutError,
+        ReloadRunning,
+        CatalogueFull,
+        ChangesFull,
+    ):
         app.add_exception_handler(kind, expected)
     app.add_exception_handler(RequestValidationError, expected)
     app.add_exception_handler(HTTPException, expected)
@@ -120,6 +130,12 @@ def as_response(error: Exception) -> JSONResponse:
         message = (
             f"{error.left:,} more items can be added, of {error.most:,}. Train a model that knows those that were, "
             "or start the service with a larger --most-added."
+        )
+        return failure(409, "full", message)
+    if isinstance(error, ChangesFull):
+        message = (
+            f"{error.left:,} more changes can be taken up, of {error.most:,}. Put a model in place that has those that "
+            "were, without the file of them, or start the service with a larger --most-changed."
         )
         return failure(409, "full", message)
     for kind, status, code in _KINDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from attrformer.columns import ITEM, TITLE
+from attrformer.columns import CHANGED, ITEM, TIMESTAMP, TITLE, VALUE
 from attrformer.server import answer_schemas as answers
 from attrformer.server import describing, schemas
 from attrformer.server.answer_schemas import ErrorAnswer
@@ -99,6 +100,35 @@ async def add_items(body: schemas.AddBody, service: Here) -> JSONResponse:
     served = await service.add(rows)
     saved = service.options.save_added
     return JSONResponse({"added": len(rows), "catalogue": len(served.catalogue), "saved": saved}, 201)
+
+
+@router.post(
+    "/changes",
+    response_model=answers.ChangeAnswer,
+    responses=_CONFLICT,
+    status_code=201,
+    summary="Change attributes of items",
+)
+async def change_items(body: schemas.ChangeBody, service: Here) -> JSONResponse:
+    """What `Recommender.update(item_changes=...)` does: prices, stock and other single values change at once.
+
+    Relations that read a column, and rules, have the value from its time on. As with added items, they are there until
+    the service ends or reads another model, unless it was started to save them.
+    """
+    if not service.options.writable:
+        raise Refused(403, "not_allowed", "Items can be changed where a token is set. Start the service with one.")
+    now = int(time.time())
+    rows = [
+        {
+            ITEM: change.item_id,
+            TIMESTAMP: now if change.timestamp is None else change.timestamp,
+            CHANGED: change.column,
+            VALUE: change.value,
+        }
+        for change in body.changes
+    ]
+    await service.change(rows, body.new_columns)
+    return JSONResponse({"changed": len(rows), "saved": service.options.save_added}, 201)
 
 
 @router.get("/catalogue", response_model=answers.CatalogueAnswer, summary="Search the catalogue")

@@ -59,6 +59,7 @@ class Service:
         self._reloading: asyncio.Task[Served] | None = None
         self._soon = False
         self.draining = False
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def served(self) -> Served:
@@ -81,6 +82,25 @@ class Service:
         else:
             self.metrics.model(self.served.version)
             log("ready", version=self.served.version, items=len(self.served.catalogue), **_carried(self.served))
+            if self.options.changes_file is not None:
+                self._following = asyncio.ensure_future(self._follow())
+
+    async def _follow(self) -> None:
+        """Takes up what changes in the file that is followed, in each process by itself."""
+        while True:
+            await asyncio.sleep(self.options.follow_every)
+            try:
+                changed = await asyncio.wrap_future(self._adder.submit(self.engine.follow))
+            except ReloadRunning:
+                continue
+            except RuntimeError:
+                # The service is about to stop.
+                return
+            except AttrFormerError as error:
+                log("changes.failed", logging.ERROR, error=error)
+                continue
+            if changed:
+                log("changes.read", lost=self.served.changes_lost)
 
     async def ask(self, method: str, body: Any) -> Answer:
         """Waits for the answer to a call of the model.
@@ -118,23 +138,43 @@ class Service:
             CatalogueFull: as many items have been added as may be.
             AttrFormerError: the items cannot be added; none is then.
         """
+        return await self._in_turn(lambda: self.engine.add_items(rows))
+
+    async def change(self, rows: list[dict[str, Any]], new_columns: bool) -> Served:
+        """Takes up changes of items, in turn with requests that add some.
+
+        Args:
+            rows: item_id, timestamp, column and value of each.
+            new_columns: whether columns that the model does not have may be among them.
+
+        Raises:
+            LineFull: others are being added, and enough wait for them.
+            LineClosed: the service is about to stop.
+            TimeoutError: its turn did not come in time; nothing was changed.
+            ReloadRunning: a new model is being read.
+            ChangesFull: as many have been taken up as may be.
+            AttrFormerError: they cannot be taken up; none is then.
+        """
+        return await self._in_turn(lambda: self.engine.change_items(rows, new_columns))
+
+    async def _in_turn(self, change: Callable[[], Served]) -> Served:
         _ = self.served
         if self._adding >= ADDS:
             raise LineFull
         self._adding += 1
         try:
             if self.peers is None:
-                return await self._add(rows)
+                return await self._apply(change)
             # Goes on where nobody waits any more: the others wait for the end of this turn.
-            turn = asyncio.ensure_future(self.peers.in_turn(lambda: self._add(rows)))
+            turn = asyncio.ensure_future(self.peers.in_turn(lambda: self._apply(change)))
             turn.add_done_callback(lambda done: done.cancelled() or done.exception())
             return await asyncio.shield(turn)
         finally:
             self._adding -= 1
 
-    async def _add(self, rows: list[dict[str, Any]]) -> Served:
+    async def _apply(self, change: Callable[[], Served]) -> Served:
         try:
-            work = self._adder.submit(self.engine.add_items, rows)
+            work = self._adder.submit(change)
         except RuntimeError as error:
             raise LineClosed from error
         try:
@@ -237,6 +277,8 @@ class Service:
 
     def close(self) -> None:
         """Answers what is waiting and takes no more."""
+        if self._following is not None:
+            self._following.cancel()
         self.line.close()
         self._adder.shutdown()
 
