@@ -58,10 +58,11 @@ class Side:
 
     Args:
         command: that starts it.
+        keep_memory: whether the C library keeps freed memory, as this library tells it to for many users.
     """
 
-    def __init__(self, command: list[str]) -> None:
-        environment = os.environ | environments.variables(1, keep_memory=False)
+    def __init__(self, command: list[str], keep_memory: bool) -> None:
+        environment = os.environ | environments.variables(1, keep_memory)
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -95,6 +96,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="interpreter to make the environment with")
     parser.add_argument("--k", type=int, default=10, help="items for each user")
     parser.add_argument("--rounds", type=int, default=3, help="calls of each that count, after the first")
+    parser.add_argument("--keep-memory", action="store_true", help="give RecTools our setting of the C library")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args()
 
@@ -118,8 +120,9 @@ def main() -> None:
     environment = environments.interpreter("rectools", given.work, given.python)
     with tempfile.TemporaryDirectory() as folder:
         histories = str(Path(folder) / "histories.npz")
-        ours = Side([sys.executable, "-c", OURS, str(given.run / "model"), histories])
-        theirs = Side([environment, str(environments.FOLDER / "recommend_rectools.py"), histories])
+        ours = Side([sys.executable, "-c", OURS, str(given.run / "model"), histories], keep_memory=False)
+        script = str(environments.FOLDER / "recommend_rectools.py")
+        theirs = Side([environment, script, histories], given.keep_memory)
         taken = measure(ours, theirs, given.k, given.rounds)
         ours.end()
         theirs.end()
@@ -130,6 +133,7 @@ def main() -> None:
         "hardware": bench.hardware(1),
         "load": os.getloadavg()[0],
         "k": given.k,
+        "rectools keeps memory": given.keep_memory,
         "attrformer": ours.about,
         "rectools": theirs.about,
         "first": {name: seconds[0] for name, seconds in taken.items()},
