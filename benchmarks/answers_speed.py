@@ -1,7 +1,8 @@
 """Processor time of a first answer, and of answers for all users, of this build and of another checkout in turn.
 
 Every round starts a process for each build, so that both meet the same neighbours on a shared machine; the result is
-the ratio of the medians. The first answer is counted from the start of the interpreter; torch alone is its floor.
+the ratio of the medians. The first answer is counted from the start of the interpreter; torch alone is its floor. A
+round before the others writes the bytecode of both builds, as an installation does, and is not counted.
 
 python benchmarks/answers_speed.py runs/beauty --against ../before
 """
@@ -13,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,18 +55,25 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     return parser, parser.parse_args()
 
 
-def seconds(program: str, source: Path, model: Path) -> float:
+def seconds(program: str, source: Path, model: Path, cache: Path) -> float:
     """Processor time that a program says it took, with one thread.
 
     Args:
         program: Python that prints it.
         source: checkout whose library it imports.
         model: the saved model.
+        cache: folder for bytecode.
 
     Raises:
         RuntimeError: the program failed; the message holds what it said.
     """
-    environment = os.environ | {"PYTHONPATH": str(source / "src"), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": str(source / "src"),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPYCACHEPREFIX": str(cache),
+        # Empty is as if it were not set: where it is, every start would compile the library.
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
     ended = subprocess.run(
         [sys.executable, "-c", program, str(model)], env=environment, capture_output=True, text=True, check=False
     )
@@ -84,10 +93,14 @@ def measure(what: list[str], builds: dict[str, Path], model: Path, rounds: int) 
     """
     programs = {name: PROGRAMS[name] for name in what} | ({"import torch": TORCH} if "first answer" in what else {})
     taken = {name: {build: list[float]() for build in builds} for name in programs}
-    for _ in range(rounds):
-        for name, program in programs.items():
-            for build, source in builds.items():
-                taken[name][build].append(seconds(program, source, model))
+    with tempfile.TemporaryDirectory() as cache:
+        for number in range(rounds + 1):
+            for name, program in programs.items():
+                for build, source in builds.items():
+                    if number:
+                        taken[name][build].append(seconds(program, source, model, Path(cache)))
+                    elif name == "first answer":
+                        seconds(program, source, model, Path(cache))
     return {name: {build: statistics.median(of) for build, of in each.items()} for name, each in taken.items()}
 
 

@@ -6,7 +6,9 @@ Starts both services, waits until they are ready, and lets the same clients ask 
 recommendations, round by round; each client sends its next request when it has the answer to the one before. The
 clients are one thread without a library for HTTP, since they share the cores with the services. Prints a JSON line for
 each round, and one with the medians: answers a second, answers for each second of processor time (which other load on
-the machine changes least), and the proportional set size (PSS) of all processes before and after the load.
+the machine changes least), what an answer costs the clients, and the proportional set size (PSS) of all processes
+before and after the load. PSS counts a library's pages in parts where other processes have them, too: let nothing else
+run.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.serve_load import HOST, histories
 
 TICKS = os.sysconf("SC_CLK_TCK")
+BAR, MEMORY_BAR = 1.7, 1.25
 
 
 @dataclass
@@ -162,6 +165,7 @@ def main() -> None:
     found: dict[int, list[tuple[float, float]]] = {1: [], given.workers: []}
     memory = [memory_alone(Service(given.run, workers), given.clients) for workers in found]
     services = [Service(given.run, workers) for workers in found]
+    asked, spent = 0.0, time.process_time()
     try:
         for service in services:
             service.start()
@@ -171,6 +175,7 @@ def main() -> None:
                 used = service.seconds
                 answers, errors = load(service.port, bodies, given.clients, given.seconds if number else 2.0)
                 used = service.seconds - used
+                asked += answers * (given.seconds if number else 2.0)
                 told = {"round": number, "workers": service.workers, "answers_per_second": round(answers, 1)}
                 told |= {"processor_seconds": round(used, 2), "errors": errors, "load": os.getloadavg()[0]}
                 print(json.dumps(told), flush=True)
@@ -180,15 +185,19 @@ def main() -> None:
         for service in services:
             if service.port:
                 service.stop()
+    spent = time.process_time() - spent
     one, more = (list(map(statistics.median, zip(*rows, strict=True))) for rows in found.values())
     print(
         json.dumps(
             {
                 "answers_per_second": [round(one[0], 1), round(more[0], 1)],
                 "ratio": round(more[0] / one[0], 3),
+                "bar": BAR,
                 "answers_per_processor_second": [round(one[1], 1), round(more[1], 1)],
+                "client_ms_per_answer": round(1000 * spent / asked, 3),
                 "pss_mib": memory,
                 "memory_ratio": [round(sum(b) / sum(a), 3) for a, b in zip(*memory, strict=True)],
+                "memory_bar": MEMORY_BAR,
                 "cores": len(os.sched_getaffinity(0)),
             }
         )

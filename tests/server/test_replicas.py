@@ -114,7 +114,7 @@ class Load:
 
 @contextlib.contextmanager
 def replicas(models: Path, *options: str) -> Iterator[list[Process]]:
-    made = [Process(models, "--poll", "0.1", "--drain", "1", *options) for _ in range(2)]
+    made = [Process(models, "--follow-every", "0.1", "--drain", "1", *options) for _ in range(2)]
     try:
         for process in made:
             process.wait_for("ready")
@@ -159,7 +159,7 @@ def test_workers_of_a_replica_follow_the_folder(run: Path, tmp_path: Path) -> No
     larger(run)
     models = tmp_path / "models"
     versions.publish(run, models, "a")
-    process = Process(models, "--poll", "0.1", "--workers", "2", "--drain", "0.5")
+    process = Process(models, "--follow-every", "0.1", "--workers", "2", "--drain", "0.5")
     try:
         process.wait_for("ready")
         process.wait_for("ready")

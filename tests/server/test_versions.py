@@ -19,7 +19,7 @@ from attrformer.server.options import ServeOptions
 from attrformer.server.server import serve
 from attrformer.server.state import Service
 
-QUICK = ServeOptions(poll=0.01)
+QUICK = ServeOptions(follow_every=0.01)
 
 
 @pytest.fixture
@@ -86,8 +86,10 @@ def test_answers_name_their_version_and_none_is_written_to(models: Path) -> None
     assert answer.json()["version"] == answer.headers["X-Model-Version"] == "a"
     described = got(service, "/v1/model").json()
     assert (described["version"], described["may_add"]) == ("a", False)
-    refused = posted(service, "/v1/items", {"items": [{"item_id": "new"}]})
-    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "read_only")
+    change = {"item_id": "item-0001", "column": "price", "value": 1.0}
+    for path, body in (("items", {"items": [{"item_id": "new"}]}), ("changes", {"changes": [change]})):
+        refused = posted(service, f"/v1/{path}", body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "read_only")
     assert 'attrformer_model_info{version="a"}' not in got(service, "/metrics").text
     assert {path: path.stat().st_mtime_ns for path in models.rglob("*")} == before
 
@@ -107,7 +109,7 @@ def test_a_service_follows_the_folder_past_a_version_that_cannot_be_used(run: Pa
     async def follow() -> list[str]:
         service = Service(models, QUICK)
         await service.start()
-        following, seen = asyncio.ensure_future(service.follow()), [service.served.version]
+        seen = [service.served.version]
 
         async def until(version: str, failed: float) -> None:
             for _ in range(2000):
@@ -125,7 +127,6 @@ def test_a_service_follows_the_folder_past_a_version_that_cannot_be_used(run: Pa
         await until("b", 1.0)
         assert service.served.generation == 2 and service.served.catalogue.search("", 1, 0)[0] == 81
         assert 'attrformer_model_info{version="b"} 1.0' in service.metrics.text().decode()
-        following.cancel()
         service.close()
         return seen
 

@@ -36,9 +36,6 @@ def serve(
     drain: Annotated[
         float, typer.Option(help="Seconds after SIGTERM in which requests are still taken, and /readyz says no.")
     ] = 0.0,
-    poll: Annotated[
-        float, typer.Option(help="Seconds between two looks at which version of a folder is current.")
-    ] = 2.0,
     body_bytes: Annotated[int, typer.Option(help="Largest body of a request; larger ones get 413.")] = 1 << 20,
     connections: Annotated[int, typer.Option(help="Open connections; idle ones make room for more.")] = 1000,
     header_timeout: Annotated[float, typer.Option(help="Seconds that the head of a request may take.")] = 10.0,
@@ -63,7 +60,8 @@ def serve(
         ),
     ] = None,
     follow_every: Annotated[
-        float, typer.Option(help="Seconds between two looks at whether that table has changed.")
+        float,
+        typer.Option(help="Seconds between two looks at that table, and at which version is current."),
     ] = 10.0,
 ) -> None:
     """Serve a run over HTTP: recommendations, reasons, similar items, new items, and a page to try them on.
@@ -95,7 +93,6 @@ def serve(
         timeout=timeout,
         grace=grace,
         drain=drain,
-        poll=poll,
         body_bytes=body_bytes,
         connections=connections,
         header_timeout=header_timeout,

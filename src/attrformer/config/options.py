@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from attrformer.config.parse import check_names, converted, from_dict, load_yaml, override, to_dict
 from attrformer.config.schema import VARIANT, alternatives, default_of, plain, type_text, variant_of, variants_of
-from attrformer.config.words import yaml_text
 from attrformer.io import write_text
 
 if TYPE_CHECKING:
@@ -124,6 +123,8 @@ class Options:
         Raises:
             WriteError: the file cannot be written; what was there before is as it was.
         """
+        from attrformer.config.words import yaml_text
+
         write_text(Path(path), yaml_text(to_dict(self)))
 
 

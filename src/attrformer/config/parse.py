@@ -23,7 +23,6 @@ from attrformer.config.schema import (
     variants_of,
     wrong,
 )
-from attrformer.config.words import parse_yaml
 from attrformer.errors import ConfigurationError
 
 C = TypeVar("C")
@@ -69,6 +68,8 @@ def override(config: C, assignments: Iterable[str]) -> C:
     Raises:
         ConfigurationError: an assignment without `=`, an unknown option, or a value that does not fit.
     """
+    from attrformer.config.words import parse_yaml
+
     tree, texts = to_dict(config), list[Any](assignments)
     for assignment in texts:
         if not isinstance(assignment, str):
@@ -89,6 +90,8 @@ def load_yaml(cls: type[C], path: Path | str) -> C:
     Raises:
         ConfigurationError: the file is missing or not YAML, or `from_dict` refuses its content.
     """
+    from attrformer.config.words import parse_yaml
+
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

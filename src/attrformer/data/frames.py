@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import narwhals as nw
 import numpy as np
 import polars as pl
 
@@ -14,15 +13,9 @@ from attrformer.data.table_files import read_table
 from attrformer.errors import DataError
 from attrformer.processes import require_own_process
 
-_CONVERSION_ERRORS: Final = (
-    nw.exceptions.NarwhalsError,
-    pl.exceptions.PolarsError,
-    TypeError,
-    ValueError,
-    OverflowError,
-    NotImplementedError,
-    KeyError,
-)
+if TYPE_CHECKING:
+    import narwhals as nw
+
 _LARGEST_WHOLE: Final = 2**53
 
 
@@ -35,6 +28,9 @@ def library_of(table: object) -> str:
     Returns:
         "pandas" or "pyarrow"; "polars" for everything else.
     """
+    # Here and below: a program that only asks a model never needs it.
+    import narwhals as nw
+
     if nw.dependencies.is_pandas_dataframe(table):
         return "pandas"
     return "pyarrow" if nw.dependencies.is_pyarrow_table(table) else "polars"
@@ -55,11 +51,21 @@ def to_polars(table: Any, *, source: str = "table") -> pl.DataFrame:
         return read_table(table)
     if isinstance(table, pl.DataFrame):
         return table
+    import narwhals as nw
+
     try:
         native = nw.from_native(_with_plain_columns(_with_named_index(table)))
         frame = native.collect() if isinstance(native, nw.LazyFrame) else native
         polars = _eager_to_polars(frame)
-    except _CONVERSION_ERRORS as error:
+    except (
+        nw.exceptions.NarwhalsError,
+        pl.exceptions.PolarsError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        NotImplementedError,
+        KeyError,
+    ) as error:
         _refuse_mixed_types(table, source, error)
         raise DataError(
             f"this is a {type(table).__name__} that cannot be read as a table ({_first_line(error)})",
@@ -83,6 +89,8 @@ def native_like(frame: pl.DataFrame, like: Any) -> Any:
     if library == "pyarrow":
         return frame.to_arrow()
     if library == "pandas":
+        import narwhals as nw
+
         # polars' own conversion needs pyarrow, which pandas itself does not.
         columns = {column.name: column.to_list() if column.dtype.is_nested() else column.to_numpy() for column in frame}
         return nw.Implementation.PANDAS.to_native_namespace().DataFrame(columns)

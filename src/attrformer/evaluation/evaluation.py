@@ -6,13 +6,10 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.evaluation import metrics as measures
@@ -22,6 +19,9 @@ from attrformer.evaluation.groups import Grouped
 from attrformer.evaluation.metrics import in_brief
 from attrformer.evaluation.protocol import HIDDEN, SEEN_VARIANTS, Protocol
 from attrformer.evaluation.storage import STORED, load_values, save_values
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 WIDTH: Final = 120
 """Characters of a line of plain text."""
@@ -252,6 +252,9 @@ def table(evaluation: Grouped) -> Table:
     Args:
         evaluation: whose metrics they are.
     """
+    from rich.markup import escape
+    from rich.table import Table
+
     drawn = Table(title=escape(evaluation.protocol.line()), title_justify="left")
     drawn.add_column("metric")
     for seen in SEEN_VARIANTS:
@@ -273,6 +276,8 @@ def as_text(tables: Iterable[Table]) -> str:
     Args:
         tables: of any evaluations.
     """
+    from rich.console import Console
+
     text = io.StringIO()
     console = Console(file=text, width=WIDTH, color_system=None)
     for drawn in tables:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from rich.markup import escape
-from rich.table import Table
 
 from attrformer.errors import DataError
 from attrformer.evaluation import metrics
@@ -18,6 +16,9 @@ from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import as_text
 from attrformer.evaluation.metrics import Ranking
 from attrformer.evaluation.table_ranks import ranked_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,9 @@ class TableEvaluation:
 
     def table(self) -> Table:
         """The metrics with their intervals, and what was special about the table, for a rich console."""
+        from rich.markup import escape
+        from rich.table import Table
+
         users = self.targets["user_id"].n_unique()
         title = f"{self.name} | {len(self.targets):,} targets of {users:,} users | ties against the model"
         drawn = Table("metric", "value", title=escape(title), title_justify="left")

@@ -6,9 +6,6 @@ import time
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from attrformer.recommender.run_folder import RunFolder
 from attrformer.training import checkpoint
 
@@ -27,6 +24,10 @@ class TrainingWatcher:
     def __init__(
         self, epochs: int, run: RunFolder | None, shown: bool, metric: str = "NDCG@20", sign: float = 1.0
     ) -> None:
+        # A model that is only asked shows no bar.
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
         self._epochs, self._run, self._metric, self._sign = epochs, run, metric, sign
         self._console = Console(stderr=True, quiet=not shown)
         self._bar = Progress(

@@ -5,26 +5,32 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import sys
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from attrformer.server.errors import Refused, as_response
 from attrformer.server.monitoring import Metrics, log
 from attrformer.server.options import Hosts, ServeOptions
 
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+_HEADERS: Final = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 _QUIET: Final = ("/healthz", "/readyz", "/metrics")
 _UNKNOWN: Final = "other"
+
+T = TypeVar("T")
 
 _CLOSED: Final = 499
 """What figures and the log call the status of a request whose sender was gone before it was answered."""
@@ -114,7 +120,7 @@ class Gate:
         more, size = True, 0
         while more:
             try:
-                message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
+                message = await _within(max(0.0, deadline - time.monotonic()), receive())
             except asyncio.TimeoutError:
                 raise Refused(408, "too_slow", "The body did not arrive in time. Send it again.") from None
             if message["type"] == "http.disconnect":
@@ -151,32 +157,69 @@ async def _while_connected(app: ASGIApp, scope: Scope, body: bytes, receive: Rec
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
+    if scope["method"] != "POST":
+        await app(scope, replay, send)
+        return
+    answering = asyncio.current_task()
+    assert answering is not None
+
     async def listen() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         gone.set()
+        # The server says so, too, when it has sent the answer.
+        await asyncio.sleep(_LAST)
+        ends.set()
+        answering.cancel()
 
-    if scope["method"] != "POST":
-        await app(scope, replay, send)
-        return
-    answering, listening = asyncio.ensure_future(app(scope, replay, send)), asyncio.ensure_future(listen())
+    ends = asyncio.Event()
+    listening = asyncio.ensure_future(listen())
     try:
-        await asyncio.wait((answering, listening), return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
-            # The server says so, too, when it has sent the answer.
-            await asyncio.wait((answering,), timeout=_LAST)
-        if not answering.done():
-            raise _Gone
-        await answering
+        await app(scope, replay, send)
+    except asyncio.CancelledError:
+        if not ends.is_set():
+            raise
+        _forget_cancelling(answering)
+        raise _Gone from None
     finally:
-        for task in (answering, listening):
-            task.cancel()
+        listening.cancel()
+
+
+async def _within(seconds: float, work: Awaitable[T]) -> T:
+    """What `asyncio.wait_for` does without a task of its own, which would take longer than most of what is waited for.
+
+    Raises:
+        asyncio.TimeoutError: the work has not ended in time.
+    """
+    waiting, late = asyncio.current_task(), False
+    assert waiting is not None
+
+    def end() -> None:
+        nonlocal late
+        late = True
+        waiting.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, end)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not late:
+            raise
+        _forget_cancelling(waiting)
+        raise asyncio.TimeoutError from None
+    finally:
+        timer.cancel()
+
+
+def _forget_cancelling(task: asyncio.Task[Any]) -> None:
+    # Python 3.10 does not count.
+    if sys.version_info >= (3, 11):
+        task.uncancel()
 
 
 def _decorate(message: Message, path: str, closing: bool) -> None:
-    headers = MutableHeaders(scope=message)
-    for name, value in _HEADERS.items():
-        headers[name] = value
+    headers = message["headers"] = [*message["headers"], *_HEADERS]
     if closing:
-        headers["Connection"] = "close"
-    headers.setdefault("Cache-Control", "no-store" if path.startswith("/v1/") else "no-cache")
+        headers.append((b"connection", b"close"))
+    if not any(name == b"cache-control" for name, _ in headers):
+        headers.append((b"cache-control", b"no-store" if path.startswith("/v1/") else b"no-cache"))

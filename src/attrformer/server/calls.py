@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from attrformer.columns import ITEM, USER
+from attrformer.columns import ITEM, TIMESTAMP, USER
 
 RECOMMEND: Final = "recommend"
 EXPLAIN: Final = "explain"
@@ -73,6 +73,24 @@ class Joint:
 
     call: Call
     shares: tuple[Share, ...]
+
+
+def flat(histories: Any) -> Any:
+    """Histories as the recommender takes them: behaviour attributes of an entry beside its item and time.
+
+    Args:
+        histories: of a request, by name or as a list.
+    """
+    if isinstance(histories, dict):
+        return {name: _entries(row) for name, row in histories.items()}
+    return [_entries(row) for row in histories]
+
+
+def _entries(row: list[Any]) -> list[Any]:
+    # No attribute takes the place of what every entry may have.
+    return [
+        {**entry.pop("behaviours", {}), TIMESTAMP: None, **entry} if isinstance(entry, dict) else entry for entry in row
+    ]
 
 
 def join(calls: Sequence[Call]) -> list[Joint]:

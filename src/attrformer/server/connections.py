@@ -20,6 +20,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from attrformer.server.options import RESERVED, ServeOptions
+from attrformer.server.sending import Counted
 
 PROBES: Final = ("/healthz", "/readyz", "/metrics")
 
@@ -49,26 +50,6 @@ def protocol_of(options: ServeOptions) -> Callable[..., asyncio.Protocol]:
     return made
 
 
-class Counted:
-    """A transport that counts what it is given to send.
-
-    Args:
-        transport: that sends it.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self.given = 0
-
-    def write(self, data: bytes) -> None:
-        """Sends data."""
-        self.given += len(data)
-        self._transport.write(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
 class Connection(H11Protocol):
     """One connection.
 
@@ -88,7 +69,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Makes room where there is none, and waits for the head of a request."""
-        super().connection_made(Counted(transport))  # type: ignore[arg-type]
+        super().connection_made(Counted(transport, self.loop))  # type: ignore[arg-type]
         over = len(self.connections) - self._options.connections
         if over > 0 and not self._make_room() and over > RESERVED:
             transport.abort()

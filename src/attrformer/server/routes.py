@@ -45,8 +45,9 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/v1", responses=RESPONSES)
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The service that a request came to."""
+    # Not a plain function, which would be called on another thread for every request.
     service: Service = request.app.state.service
     return service
 
@@ -88,13 +89,9 @@ async def add_items(body: schemas.AddBody, service: Here) -> JSONResponse:
     """What `Recommender.add_items` does: items nobody has met yet can be recommended from their attributes at once.
 
     They are there until the service ends or reads another model, unless it was started to save them. So many may be
-    added as `--most-added` says. A service that follows a folder of versions takes none.
+    added as `--most-added` says. A service that answers with a folder of versions takes none.
     """
-    if not service.options.writable:
-        raise Refused(403, "not_allowed", "Items can be added where a token is set. Start the service with one.")
-    if service.engine.versioned:
-        message = "This service follows a folder of versions. Publish a model that has the items: attrformer publish."
-        raise Refused(403, "read_only", message)
+    _require_writable(service, "added")
     rows = [_item_row(item) for item in body.items]
     served = await service.add(rows)
     saved = service.options.save_added
@@ -112,10 +109,10 @@ async def change_items(body: schemas.ChangeBody, service: Here) -> JSONResponse:
     """What `Recommender.update(item_changes=...)` does: prices, stock and other single values change at once.
 
     Relations that read a column, and rules, have the value from its time on. As with added items, they are there until
-    the service ends or reads another model, unless it was started to save them.
+    the service ends or reads another model, unless it was started to save them. A service that answers with a folder of
+    versions takes none.
     """
-    if not service.options.writable:
-        raise Refused(403, "not_allowed", "Items can be changed where a token is set. Start the service with one.")
+    _require_writable(service, "changed")
     now = int(time.time())
     rows = [
         {
@@ -180,6 +177,14 @@ async def reload(service: Here) -> JSONResponse:
     served = await service.reload()
     lost = {"lost": served.lost} if served.lost else {}
     return JSONResponse({"model": served.generation, "version": served.version, "items": len(served.catalogue), **lost})
+
+
+def _require_writable(service: Service, done: str) -> None:
+    if not service.options.writable:
+        raise Refused(403, "not_allowed", f"Items can be {done} where a token is set. Start the service with one.")
+    if service.engine.versioned:
+        message = f"This service answers with a folder of versions. Publish a model whose items are {done}."
+        raise Refused(403, "read_only", f"{message} Changes alone can come from a file: --changes-file.")
 
 
 def _require_somebody(body: schemas.Whom) -> None:

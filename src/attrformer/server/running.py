@@ -32,6 +32,8 @@ def server_config(app: Any, options: ServeOptions, backlog: int = BACKLOG) -> uv
         h11_max_incomplete_event_size=HEAD_BYTES,
         log_config=None,
         access_log=False,
+        # Nobody asks where a request came from.
+        proxy_headers=False,
         timeout_keep_alive=options.idle_timeout,  # type: ignore[arg-type]
         timeout_graceful_shutdown=max(1, round(options.grace)),
         server_header=False,

@@ -91,15 +91,8 @@ async def _run(app: Any, service: Service, listener: socket.socket, options: Ser
         if service.failure is not None:
             server.should_exit = True
 
-    async def follow() -> None:
-        await asyncio.shield(reading)
-        if service.failure is None:
-            await service.follow()
-
     reading = asyncio.ensure_future(start())
-    following = asyncio.ensure_future(follow())
     await server.serve(sockets=[listener])
-    following.cancel()
     await reading
     log("stopped")
 

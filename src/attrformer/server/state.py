@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from attrformer.columns import TIMESTAMP
 from attrformer.errors import AttrFormerError
 from attrformer.server import versions
 from attrformer.server.answering import Answer, Served
-from attrformer.server.calls import Call
+from attrformer.server.calls import Call, flat
 from attrformer.server.engine import Engine, ReloadRunning
 from attrformer.server.errors import not_ready
 from attrformer.server.monitoring import Metrics, log
@@ -59,7 +58,7 @@ class Service:
         self._reloading: asyncio.Task[Served] | None = None
         self._soon = False
         self.draining = False
-        self._following: asyncio.Task[None] | None = None
+        self._following: list[asyncio.Task[None]] = []
 
     @property
     def served(self) -> Served:
@@ -83,7 +82,18 @@ class Service:
             self.metrics.model(self.served.version)
             log("ready", version=self.served.version, items=len(self.served.catalogue), **_carried(self.served))
             if self.options.changes_file is not None:
-                self._following = asyncio.ensure_future(self._follow())
+                self._following.append(asyncio.ensure_future(self._follow()))
+            # Several processes change when the one that supervises them says so.
+            if self.engine.versioned and self.peers is None:
+                self._following.append(asyncio.ensure_future(self._follow_versions()))
+
+    async def _follow_versions(self) -> None:
+        """Changes to each version that becomes the current one."""
+        seconds = self.options.follow_every
+        async for _ in versions.changes(self.engine.run, seconds, lambda: self.served.version):
+            # The log says why, and the version before stays.
+            with contextlib.suppress(AttrFormerError):
+                await self.reload(wait=True)
 
     async def _follow(self) -> None:
         """Takes up what changes in the file that is followed, in each process by itself."""
@@ -115,7 +125,7 @@ class Service:
             if name in arguments:
                 arguments[name] = list(dict.fromkeys(arguments[name]))
         if "histories" in arguments:
-            arguments["histories"] = _flat(arguments["histories"])
+            arguments["histories"] = flat(arguments["histories"])
         answer: Answer = await self.line.submit(Call(method, arguments), self.options.timeout)
         return answer
 
@@ -248,15 +258,6 @@ class Service:
         )
         return served
 
-    async def follow(self) -> None:
-        """Changes to each version that becomes the current one, once there is a model; of a run it does nothing."""
-        if not self.engine.versioned:
-            return
-        async for _ in versions.changes(self.engine.run, self.options.poll, lambda: self.served.version):
-            # The log says why, and the version before stays.
-            with contextlib.suppress(AttrFormerError):
-                await self.reload(wait=True)
-
     def reload_soon(self) -> None:
         """Starts a reload and forgets about it: its outcome is in the log and in the figures.
 
@@ -277,8 +278,8 @@ class Service:
 
     def close(self) -> None:
         """Answers what is waiting and takes no more."""
-        if self._following is not None:
-            self._following.cancel()
+        for following in self._following:
+            following.cancel()
         self.line.close()
         self._adder.shutdown()
 
@@ -287,20 +288,6 @@ def _spare() -> None:
     """Keeps what is there now out of later collections of garbage, each of which would stop all requests for long."""
     gc.collect()
     gc.freeze()
-
-
-def _flat(histories: Any) -> Any:
-    """Histories as the recommender takes them: behaviour attributes of an entry beside its item and time."""
-    if isinstance(histories, dict):
-        return {name: _entries(row) for name, row in histories.items()}
-    return [_entries(row) for row in histories]
-
-
-def _entries(row: list[Any]) -> list[Any]:
-    # No attribute takes the place of what every entry may have.
-    return [
-        {**entry.pop("behaviours", {}), TIMESTAMP: None, **entry} if isinstance(entry, dict) else entry for entry in row
-    ]
 
 
 def _carried(served: Served) -> dict[str, Any]:

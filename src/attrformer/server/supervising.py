@@ -209,7 +209,7 @@ class Supervisor:
     async def _follow(self) -> None:
         """Has the workers change whenever another version becomes current."""
         if self._version:
-            async for _ in versions.changes(self._run, self._options.poll, lambda: self._version or ""):
+            async for _ in versions.changes(self._run, self._options.follow_every, lambda: self._version or ""):
                 self._reload_soon()
 
     async def _reload_later(self) -> None:

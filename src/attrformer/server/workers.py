@@ -30,7 +30,10 @@ from attrformer.server.options import ServeOptions
 from attrformer.server.supervising import Supervisor
 from attrformer.server.worker import SharedListener
 
-_SHARED: Final = ("attrformer.server.app", "attrformer.server.connections", "prometheus_client", "torch", "uvicorn")
+_SHARED: Final = (
+    *("attrformer.server.app", "attrformer.server.connections", "attrformer.server.draining"),
+    *("prometheus_client", "torch", "uvicorn"),
+)
 """What is imported before the workers are forked, so that they share it."""
 
 
