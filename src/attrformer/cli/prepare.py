@@ -127,7 +127,7 @@ def _prepare_tables(
     """Codes and sorts the interactions of a folder, with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from attrformer.data.prepare_tables import prepare_tables
+    from attrformer.data.prepare_tables import prepare_tables, side_by_side
 
     # Vectors are read from the folder, or named when the dataset is loaded.
     given.pop("vectors")
@@ -135,8 +135,13 @@ def _prepare_tables(
     with Progress(*columns, console=console.error_console(), transient=True, disable=quiet) as bar:
 
         def run(step: str, task: Callable[[int], None], count: int) -> None:
-            for number in bar.track(range(count), description=f"parts {step}"):
+            shown = bar.add_task(f"parts {step}", total=count)
+
+            def tell(number: int) -> None:
                 task(number)
+                bar.advance(shown)
+
+            side_by_side(step, tell, count)
 
         size = None if memory is None else int(memory * 1e9)
         done = prepare_tables(folder, out, **given, memory=size, overwrite=overwrite, run=run)

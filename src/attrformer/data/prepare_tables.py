@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from attrformer.data.prepared.parts import whole_table
 from attrformer.data.prepared.survey import (
     WholeTableError,
 )
-from attrformer.data.preparing import MEMORY, Asked, Run, Task, prepare_source
+from attrformer.data.preparing import MEMORY, WORKERS, Asked, Run, Task, prepare_source
 from attrformer.data.vector_tables import VECTOR_FOLDERS
 from attrformer.errors import DataError
 from attrformer.io import IN_FOLDER, hidden_name, is_unfinished, read_json, reporting
@@ -46,10 +47,15 @@ class PreparedTables:
     fresh: bool
 
 
-def one_by_one(step: str, task: Task, count: int) -> None:
-    """Runs a task for every number, one after the other."""
-    for number in range(count):
-        task(number)
+def side_by_side(step: str, task: Task, count: int) -> None:
+    """Runs a task for every number in `WORKERS` threads; of several errors the one of the least number is raised."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        futures = [pool.submit(task, number) for number in range(count)]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def prepare_tables(
@@ -64,7 +70,7 @@ def prepare_tables(
     encoding: str = "utf-8",
     memory: int | None = None,
     overwrite: bool = False,
-    run: Run = one_by_one,
+    run: Run = side_by_side,
     part_rows: int | None = None,
 ) -> PreparedTables:
     """Codes and sorts the interactions of a dataset folder, in bounded memory, and writes a folder that opens at once.
@@ -84,7 +90,7 @@ def prepare_tables(
         encoding: see `columns`.
         memory: bytes for the rows that are looked at together; ids and the other tables come on top of it.
         overwrite: replace an earlier dataset folder.
-        run: runs the tasks of a step.
+        run: runs the tasks of a step; in a few threads by default.
         part_rows: rows of a part, in place of what follows from `memory`.
 
     Raises:

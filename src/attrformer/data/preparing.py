@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from attrformer.columns import ITEM, USER
 from attrformer.csr import offsets_of
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import TABLE_NAMES, declared_columns, kept_columns, wider_catalogue, without_indices
@@ -37,8 +39,11 @@ from attrformer.data.prepared.survey import (
     Glance,
     Reading,
     Survey,
-    named_part,
+    columns_of,
     needs_glance,
+    notes_on,
+    reading_of,
+    reads_alike,
 )
 from attrformer.data.prepared.tasks import (
     COUNT,
@@ -52,7 +57,7 @@ from attrformer.data.prepared.tasks import (
     survey_task,
 )
 from attrformer.data.table_files import SEPARATORS, ending_of
-from attrformer.data.tables import Table
+from attrformer.data.tables import Table, require_columns
 from attrformer.data.vector_tables import VECTOR_FOLDERS
 from attrformer.errors import DataError
 from attrformer.folders import new_folder
@@ -64,6 +69,9 @@ Run = Callable[[str, Task, int], None]
 
 MEMORY: Final = 2 << 30
 """Bytes for the rows that are looked at together."""
+
+WORKERS: Final = min(4, os.cpu_count() or 1)
+"""Threads that run tasks, each on a part of its own."""
 
 _BYTES_OF_ROW: Final = 800
 """Memory for a row of the part that is being read."""
@@ -107,7 +115,7 @@ class Asked:
     @property
     def rows(self) -> int:
         """Rows of a part."""
-        return self.part_rows or max(_LEAST_ROWS, self.memory // _BYTES_OF_ROW)
+        return self.part_rows or max(_LEAST_ROWS, self.memory // (_BYTES_OF_ROW * WORKERS))
 
     @property
     def needed(self) -> int:
@@ -174,14 +182,12 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     _begin(folder, {**asked.key(), "parts": [[part.file, part.start, part.stop] for part in source.parts]})
     others = [name for name in TABLE_NAMES if name != INTERACTIONS]
     tables, _ = folder_tables(asked.folder, asked.options.columns, encoding=asked.encoding, names=others)
-    first = replace(source.parts[0], stop=source.parts[0].start)
     reading = Reading(source, asked.options.columns, {}, kept_columns(()))
-    every = {INTERACTIONS: named_part(reading, first), **tables}
-    declared = declared_columns(every, asked.options)
+    columns = columns_of(reading)
+    require_columns(columns, (USER, ITEM))
+    declared = declared_columns({INTERACTIONS: columns, **tables}, asked.options)
     kinds, kept = declared.kinds[INTERACTIONS], kept_columns(declared.kept[INTERACTIONS])
-    work = _glanced(Work(folder, replace(reading, kinds=kinds, kept=kept)), run)
-    run("read", partial(survey_task, work), len(source.parts))
-    surveys = [read_survey(work, number) for number in range(len(source.parts))]
+    work, surveys = _surveyed(Work(folder, replace(reading, kinds=kinds, kept=kept)), run)
     plan = plan_of(surveys, source.path, work.reading.kinds, asked.options.duplicates)
     users, items, told = _ids(asked, work, surveys, without_indices(tables, declared.kept)[0])
     plan = replace(plan, starts=ranges_of(users[COUNT].to_numpy().astype(np.int64), asked.rows))
@@ -203,20 +209,44 @@ def _begin(folder: Path, key: dict[str, Any]) -> None:
         write_text(file, plain)
 
 
-def _glanced(work: Work, run: Run) -> Work:
-    """The same once it is known how texts are read, which columns number the rows, and where each part begins."""
+def _surveyed(work: Work, run: Run) -> tuple[Work, list[Survey]]:
+    """What all parts say, and how they are read.
+
+    How texts are read, and which columns number the rows, follows from all parts. The first one most often tells it, so
+    that one look at each is enough.
+    """
     reading, parts = work.reading, work.reading.source.parts
     if not needs_glance(reading):
-        return replace(work, firsts=_firsts([part.stop - part.start for part in parts]))
+        work = replace(work, firsts=_firsts([part.stop - part.start for part in parts]))
+        return work, _surveys(work, run)
+    try:
+        glance_task(work, 0)
+        guessed = replace(work, reading=reading_of(reading, read_glance(work, 0)))
+        surveys = _surveys(guessed, run)
+        found = reading_of(reading, _together(survey.glance for survey in surveys))
+        if reads_alike(guessed.reading, found):
+            return replace(guessed, reading=found), surveys
+    except DataError:
+        # It may come of the guess, and the number of its row is not known yet.
+        pass
     run("looked at", partial(glance_task, work), len(parts))
     glances = [read_glance(work, number) for number in range(len(parts))]
+    found = reading_of(reading, _together(glances))
+    work = replace(work, reading=found, firsts=_firsts([glance.rows for glance in glances]), again=True)
+    return work, _surveys(work, run)
+
+
+def _surveys(work: Work, run: Run) -> list[Survey]:
+    count = len(work.reading.source.parts)
+    run("read", partial(survey_task, work), count)
+    return [read_survey(work, number) for number in range(count)]
+
+
+def _together(glances: Iterable[Glance]) -> Glance:
     whole = Glance()
     for glance in glances:
         whole = whole.then(glance)
-    source = reading.source.path
-    left_out = [name for name, found in whole.numbering.items() if found.numbers_rows(name, source)]
-    reading = replace(reading, texts=whole.texts, left_out=left_out)
-    return replace(work, reading=reading, firsts=_firsts([glance.rows for glance in glances]))
+    return whole
 
 
 def _firsts(rows: list[int]) -> tuple[int, ...]:
@@ -270,7 +300,7 @@ def _manifest(asked: Asked, work: Work, surveys: list[Survey], users: pl.Series,
         *time_notes(plan.times),
         *repeat_notes(plan.rows, again, near, plan.times is not None, wanted),
     ]
-    held = next(survey for survey in surveys if survey.rows)
+    notes = surveys[0].notes if source.whole else notes_on(work.reading)
     label = Path(source.path).name
     labels = {column.name: column.labels for column in plan.columns}
     return {
@@ -279,7 +309,7 @@ def _manifest(asked: Asked, work: Work, surveys: list[Survey], users: pl.Series,
         "source": {"name": label, "rows": plan.rows, "parts": len(source.parts)},
         "options": reading_options(asked.options, work.reading.kinds),
         "names": list(plan.names),
-        "about": [*find_tables(asked.folder)[1], *(f"{label}: {note}" for note in held.notes)],
+        "about": [*find_tables(asked.folder)[1], *(f"{label}: {note}" for note in notes)],
         "said": [f"{label}: {note}" for note in said],
         "timed": plan.times is not None,
         "last": None if plan.times is None else plan.times.last,

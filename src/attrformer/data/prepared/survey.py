@@ -18,7 +18,7 @@ from attrformer.data.prepared.columns import ColumnPart, survey_column
 from attrformer.data.prepared.parts import Part, Source, names_in, read_part
 from attrformer.data.table_files import TableFile, typed_table, untyped_in
 from attrformer.data.tables import Table, id_column, named_table, notes_about, open_table, require_columns
-from attrformer.data.text_columns import TextProfile, profile_of
+from attrformer.data.text_columns import WHOLE, TextProfile, is_whole, profile_of
 from attrformer.data.times import times_of
 from attrformer.errors import DataError
 
@@ -88,11 +88,13 @@ class Glance:
         rows: how many there are.
         texts: by column of a text file, as it is named there.
         numbering: by column that may number the rows, as it is named in the file.
+        numbers: columns of a text file that are read as they stand, and hold plain whole numbers.
     """
 
     rows: int = 0
     texts: Mapping[str, TextProfile] = field(default_factory=dict)
     numbering: Mapping[str, Numbering] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
 
     def then(self, other: Glance) -> Glance:
         """The same of two parts, one behind the other."""
@@ -102,6 +104,7 @@ class Glance:
             self.rows + other.rows,
             {name: profile | other.texts[name] for name, profile in self.texts.items()},
             {name: found.then(other.numbering[name]) for name, found in self.numbering.items()},
+            self.numbers,
         )
 
 
@@ -116,6 +119,7 @@ class Reading:
         kept: columns that are wanted even if they number the rows.
         texts: how the texts of a text file are read, by column.
         left_out: columns that number the rows, as they are named in the file.
+        numbers: columns of a text file that most likely hold whole numbers, as they are named there.
     """
 
     source: Source
@@ -124,6 +128,7 @@ class Reading:
     kept: Collection[str] = ()
     texts: Mapping[str, TextProfile] = field(default_factory=dict)
     left_out: Collection[str] = ()
+    numbers: Collection[str] = ()
 
     def ours(self, name: str) -> str:
         """The library's own name of a column of the file."""
@@ -141,10 +146,11 @@ class Survey:
     Args:
         rows: how many there are.
         names: every column but those that number the rows.
-        notes: how the columns were read and which were left out.
+        notes: how the columns were read and which were left out, as far as the part tells.
         whole: whether the ids of users, and of items, are whole numbers.
         times: what its times are; None where it has none.
         columns: by name, those besides user, item and time.
+        glance: what of it decides about how parts are read.
     """
 
     rows: int
@@ -153,6 +159,7 @@ class Survey:
     whole: tuple[bool, bool]
     times: TimeSpan | None
     columns: Mapping[str, ColumnPart]
+    glance: Glance
 
 
 def glance_at(reading: Reading, part: Part) -> Glance:
@@ -165,10 +172,43 @@ def glance_at(reading: Reading, part: Part) -> Glance:
     Raises:
         DataError: the part cannot be read.
     """
-    raw = read_part(reading.source, part)
-    untyped = untyped_in(reading.columns) if reading.source.text else raw.columns
+    return _glance(reading, read_part(reading.source, part, reading.numbers))
+
+
+def _glance(reading: Reading, raw: pl.DataFrame) -> Glance:
+    numbering = {name: _numbering(raw[name]) for name in raw.columns if reading.doubts(name)}
+    if not reading.source.text:
+        return Glance(len(raw), {}, numbering)
+    untyped = untyped_in(reading.columns)
     texts = {text.name: profile_of(text) for text in raw if text.name not in untyped}
-    return Glance(len(raw), texts, {name: _numbering(raw[name]) for name in raw.columns if reading.doubts(name)})
+    ids = [reading.columns.get(name, name) for name in (USER, ITEM, TIMESTAMP)]
+    numbers = tuple(name for name in ids if name in raw.columns and _is_plain(raw[name]))
+    return Glance(len(raw), texts, numbering, numbers)
+
+
+def _is_plain(values: pl.Series) -> bool:
+    return values.dtype == pl.Int64 or (not values.null_count() and len(values) > 0 and is_whole(values))
+
+
+def reading_of(reading: Reading, glance: Glance) -> Reading:
+    """How parts are read as far as a glance tells.
+
+    Args:
+        reading: the table.
+        glance: at all of it, or at the first part.
+
+    Raises:
+        WholeTableError: a column may number the rows.
+    """
+    source = reading.source.path
+    left_out = tuple(name for name, found in glance.numbering.items() if found.numbers_rows(name, source))
+    return replace(reading, texts=glance.texts, left_out=left_out, numbers=glance.numbers)
+
+
+def reads_alike(one: Reading, other: Reading) -> bool:
+    """Whether parts are the same read in one way and in another."""
+    ways = ({name: profile.way for name, profile in reading.texts.items()} for reading in (one, other))
+    return next(ways) == next(ways) and one.left_out == other.left_out
 
 
 def needs_glance(reading: Reading) -> bool:
@@ -191,24 +231,49 @@ def _numbering(values: pl.Series) -> Numbering:
     return Numbering(first >= 0, ascending, first, last, len(numbers))
 
 
-def named_part(reading: Reading, part: Part) -> Table:
+def named_part(reading: Reading, raw: pl.DataFrame) -> Table:
     """The rows of a part with the library's own column names; of a text file as texts until their types are known.
 
+    Args:
+        reading: how it is read.
+        raw: the rows as they stand in the file.
+
     Raises:
-        DataError: the part cannot be read, or the table has both a mapped column and one of the canonical name.
+        DataError: the table has both a mapped column and one of the canonical name.
     """
-    source = reading.source
-    if source.whole:
-        return open_table(Path(source.path), source.path, reading.columns, source.encoding)
-    raw = read_part(source, part)
-    typed = source.text and reading.texts
-    found = typed_table(raw, reading.columns, reading.texts) if typed else TableFile(raw, source.text)
-    return named_table(found, source.path, reading.columns)
+    typed = reading.source.text and reading.texts
+    found = typed_table(raw, reading.columns, reading.texts) if typed else TableFile(raw, reading.source.text)
+    return named_table(found, reading.source.path, reading.columns)
 
 
-def table_of(reading: Reading, part: Part) -> Table:
-    """What `named_part` gives, without columns that number the rows; errors as there."""
-    table = named_part(reading, part)
+def opened_table(reading: Reading) -> Table:
+    """A table that is one part, with the library's own column names.
+
+    Raises:
+        DataError: it cannot be read, or has both a mapped column and one of the canonical name.
+    """
+    return open_table(Path(reading.source.path), reading.source.path, reading.columns, reading.source.encoding)
+
+
+def columns_of(reading: Reading) -> Table:
+    """The table without its rows; errors as `opened_table`."""
+    if reading.source.whole:
+        return opened_table(reading)
+    first = reading.source.parts[0]
+    return named_part(reading, read_part(reading.source, replace(first, stop=first.start)))
+
+
+def notes_on(reading: Reading) -> tuple[str, ...]:
+    """How the columns of a table in parts are read, and which are left out.
+
+    Args:
+        reading: as all parts decide it.
+    """
+    return _without_index(reading, columns_of(reading)).notes
+
+
+def _without_index(reading: Reading, table: Table) -> Table:
+    """The table without columns that number its rows, and notes on how the others were read."""
     if reading.source.whole:
         frame, left_out = without_index(table.frame, reading.kept)
     else:
@@ -235,7 +300,10 @@ def survey_part(reading: Reading, part: Part, first: int) -> tuple[Survey, pl.Da
         DataError: a column is missing, or a value cannot be used; column and row are named.
     """
     try:
-        return _surveyed(reading, table_of(reading, part), first)
+        if reading.source.whole:
+            return _surveyed(reading, _without_index(reading, opened_table(reading)), Glance(), first)
+        raw = read_part(reading.source, part, reading.numbers)
+        return _surveyed(reading, _without_index(reading, named_part(reading, raw)), _glance(reading, raw), first)
     except DataError as error:
         if error.row is None or error.column == TIMESTAMP:
             raise
@@ -244,7 +312,7 @@ def survey_part(reading: Reading, part: Part, first: int) -> tuple[Survey, pl.Da
         ) from error
 
 
-def _surveyed(reading: Reading, table: Table, first: int) -> tuple[Survey, pl.DataFrame]:
+def _surveyed(reading: Reading, table: Table, glance: Glance, first: int) -> tuple[Survey, pl.DataFrame]:
     require_columns(table, (USER, ITEM))
     frame = table.frame
     kept = {USERS: id_column(table, USER), ITEMS: id_column(table, ITEM)}
@@ -253,7 +321,7 @@ def _surveyed(reading: Reading, table: Table, first: int) -> tuple[Survey, pl.Da
         times = times_of(frame[TIMESTAMP], source=table.source, first=first)
         span = TimeSpan.of(times)
         kept[ORDER] = pl.Series(times.order)
-    same = _hashes(frame)
+    same = _hashes(frame, reading.source.text)
     if same is not None:
         kept[SAME] = same
     columns = {}
@@ -263,19 +331,25 @@ def _surveyed(reading: Reading, table: Table, first: int) -> tuple[Survey, pl.Da
             if values is not None:
                 kept[f"{BEHAVIOUR}{name}"] = pl.Series(values)
     whole = (kept[USERS].dtype == pl.Int64, kept[ITEMS].dtype == pl.Int64)
-    survey = Survey(len(frame), tuple(frame.columns), table.notes, whole, span, columns)
+    survey = Survey(len(frame), tuple(frame.columns), table.notes, whole, span, columns, glance)
     return survey, pl.DataFrame({name: values.alias(name) for name, values in kept.items()})
 
 
-def _hashes(frame: pl.DataFrame) -> pl.Series | None:
-    """A number for each row that is the same for rows with the same values besides user, item and time."""
-    timed = frame.schema.get(TIMESTAMP)
-    # Other times are the same only where they are written in the same way.
-    plain = timed is None or timed.is_integer() or timed.is_float() or timed.is_temporal()
-    told = [name for name in frame.columns if name not in (USER, ITEM) and not (plain and name == TIMESTAMP)]
-    if not told:
-        return None
-    return pl.DataFrame({name: _plain(frame[name]) for name in told}).hash_rows(_SEED)
+def _hashes(frame: pl.DataFrame, text: bool) -> pl.Series | None:
+    """A number for each row that is the same for rows with the same values besides user, item and time.
+
+    Args:
+        frame: a part.
+        text: whether it is of a text file, of which another part may have times of another type.
+    """
+    told = {name: _plain(frame[name]) for name in frame.columns if name not in (USER, ITEM, TIMESTAMP)}
+    times = frame[TIMESTAMP] if TIMESTAMP in frame.columns else None
+    if times is not None and not (times.dtype.is_integer() or times.dtype.is_float() or times.dtype.is_temporal()):
+        # Such times are the same only where they are written in the same way.
+        told[TIMESTAMP] = times.set(times.str.contains(WHOLE), None) if text else _plain(times)
+    elif times is not None and text:
+        told[TIMESTAMP] = pl.repeat(None, len(frame), dtype=pl.String, eager=True)
+    return pl.DataFrame(told).hash_rows(_SEED) if told else None
 
 
 def _plain(values: pl.Series) -> pl.Series:

@@ -38,18 +38,20 @@ class Work:
     Args:
         folder: where its files are.
         reading: how parts are read.
-        firsts: the number of the first row of each part; known once parts were glanced at.
+        firsts: the number of the first row of each part; empty where that is not known yet.
+        again: whether parts are read for the second time, since the first part did not tell how.
         plan: what the surveys decided; known once all parts were surveyed.
     """
 
     folder: Path
     reading: Reading
     firsts: tuple[int, ...] = ()
+    again: bool = False
     plan: Plan | None = None
 
     def file(self, step: str, number: int, ending: str) -> Path:
         """Where a task's file is."""
-        return self.folder / f"{step}-{number:05d}.{ending}"
+        return self.folder / f"{step}{'-again' if self.again else ''}-{number:05d}.{ending}"
 
     def ids(self, name: str) -> Path:
         """Where the ids of users, or of items, are."""
@@ -69,9 +71,10 @@ def survey_task(work: Work, number: int) -> None:
     file = work.file("survey", number, "json")
     if file.exists():
         return
-    survey, kept = survey_part(work.reading, work.reading.source.parts[number], work.firsts[number])
+    first = work.firsts[number] if work.firsts else 0
+    survey, kept = survey_part(work.reading, work.reading.source.parts[number], first)
     _whole(work.file("rows", number, "arrow"), lambda path: kept.write_ipc(path, compression="uncompressed"))
-    _write_json(file, asdict(survey))
+    _write_json(file, {**asdict(replace(survey, glance=Glance())), "glance": _plain_glance(survey.glance)})
 
 
 def code_task(work: Work, number: int) -> None:
@@ -102,9 +105,13 @@ def order_task(work: Work, number: int) -> None:
 
 def read_glance(work: Work, number: int) -> Glance:
     """What `glance_task` found."""
-    found = read_json(work.file("glance", number, "json"))
+    return _glance(read_json(work.file("glance", number, "json")))
+
+
+def _glance(found: dict[str, Any]) -> Glance:
     texts = {name: _profile(**profile) for name, profile in found["texts"].items()}
-    return Glance(found["rows"], texts, {name: Numbering(**each) for name, each in found["numbering"].items()})
+    numbering = {name: Numbering(**each) for name, each in found["numbering"].items()}
+    return Glance(found["rows"], texts, numbering, tuple(found["numbers"]))
 
 
 def read_survey(work: Work, number: int) -> Survey:
@@ -118,6 +125,7 @@ def read_survey(work: Work, number: int) -> Survey:
         (found["whole"][0], found["whole"][1]),
         None if times is None else TimeSpan(*times),
         {name: _column(**column) for name, column in columns.items()},
+        _glance(found["glance"]),
     )
 
 
