@@ -73,8 +73,11 @@ MEMORY: Final = 2 << 30
 WORKERS: Final = min(4, os.cpu_count() or 1)
 """Threads that run tasks, each on a part of its own."""
 
-_BYTES_OF_ROW: Final = 800
+_BYTES_OF_ROW: Final = 500
 """Memory for a row of the part that is being read."""
+
+_BYTES_SORTED: Final = 200
+"""Memory for a row of the range of users that is being sorted."""
 
 _LEAST_ROWS: Final = 50_000
 _UNFOLDED: Final = 12
@@ -116,6 +119,11 @@ class Asked:
     def rows(self) -> int:
         """Rows of a part."""
         return self.part_rows or max(_LEAST_ROWS, self.memory // (_BYTES_OF_ROW * WORKERS))
+
+    @property
+    def rows_of_range(self) -> int:
+        """Rows of a range of users."""
+        return self.part_rows or max(_LEAST_ROWS, self.memory // (_BYTES_SORTED * WORKERS))
 
     @property
     def needed(self) -> int:
@@ -190,7 +198,7 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     work, surveys = _surveyed(Work(folder, replace(reading, kinds=kinds, kept=kept)), run)
     plan = plan_of(surveys, source.path, work.reading.kinds, asked.options.duplicates)
     users, items, told = _ids(asked, work, surveys, without_indices(tables, declared.kept)[0])
-    plan = replace(plan, starts=ranges_of(users[COUNT].to_numpy().astype(np.int64), asked.rows))
+    plan = replace(plan, starts=ranges_of(users[COUNT].to_numpy().astype(np.int64), asked.rows_of_range))
     work = replace(work, plan=plan)
     run("coded", partial(code_task, work), len(source.parts))
     run("sorted", partial(order_task, work), len(plan.starts) - 1)
