@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from attrformer.data import Dataset
 from attrformer.data.prepare_tables import PreparedTables, prepare_tables
-from attrformer.data.prepared.folder import MANIFEST, PREPARED
+from attrformer.data.prepared.names import MANIFEST, PREPARED
 from attrformer.errors import BusyError, DataError
 from attrformer.locks import locked_place
 

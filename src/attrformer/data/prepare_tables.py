@@ -12,11 +12,8 @@ from pathlib import Path
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.folder import DESCRIPTION, find_tables, folder_options
 from attrformer.data.formats.tables import check_target
-from attrformer.data.prepared.folder import (
-    MANIFEST,
-    PREPARED,
-    open_prepared,
-)
+from attrformer.data.prepared.folder import open_prepared
+from attrformer.data.prepared.names import MANIFEST, PREPARED
 from attrformer.data.prepared.parts import whole_table
 from attrformer.data.prepared.survey import (
     WholeTableError,

@@ -22,20 +22,11 @@ from attrformer.data.folder import DESCRIPTION, find_tables, folder_tables, read
 from attrformer.data.id_columns import spelling_notes, with_ids_of
 from attrformer.data.interactions import time_notes
 from attrformer.data.options import INTERACTIONS, TableOptions
-from attrformer.data.prepared.folder import (
-    FORMAT,
-    PREPARED,
-    described_columns,
-    is_prepared,
-    reading_options,
-    write_prepared,
-)
-from attrformer.data.prepared.ordering import REPEATED
+from attrformer.data.prepared.folder import is_prepared, reading_options
+from attrformer.data.prepared.names import FORMAT, ITEMS, PREPARED, REPEATED, USERS
 from attrformer.data.prepared.parts import Source, cut_table, files_of, whole_table
 from attrformer.data.prepared.plan import plan_of, ranges_of
 from attrformer.data.prepared.survey import (
-    ITEMS,
-    USERS,
     Glance,
     Reading,
     Survey,
@@ -56,6 +47,7 @@ from attrformer.data.prepared.tasks import (
     read_survey,
     survey_task,
 )
+from attrformer.data.prepared.writing import described_columns, write_prepared
 from attrformer.data.table_files import SEPARATORS, ending_of
 from attrformer.data.tables import Table, require_columns
 from attrformer.data.vector_tables import VECTOR_FOLDERS

@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 from attrformer.columns import COUNT
 from attrformer.data.duplicates import COUNTED, Repeats, find_repeats
 from attrformer.data.prepared.coding import Arrays
+from attrformer.data.prepared.names import BEHAVIOUR, ITEMS, LENGTHS, ORDER, REPEATED, SAME, TIMES, USERS
 from attrformer.data.prepared.plan import Plan
-from attrformer.data.prepared.survey import BEHAVIOUR, ITEMS, ORDER, SAME, USERS
-
-LENGTHS, TIMES, REPEATED = "lengths", "times", "repeated"
-"""Interactions of each user; their times; how many rows repeat an earlier one in every column, and in some of them."""
 
 
 def order_range(plan: Plan, number: int, pieces: Sequence[Arrays]) -> Arrays:

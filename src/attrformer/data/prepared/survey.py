@@ -15,15 +15,13 @@ from attrformer.data.attributes import AttributeKind
 from attrformer.data.index_columns import INDEX_BY_NAME, index_note, may_number_rows, without_index
 from attrformer.data.interactions import TimeSpan
 from attrformer.data.prepared.columns import ColumnPart, survey_column
+from attrformer.data.prepared.names import BEHAVIOUR, ITEMS, ORDER, SAME, USERS
 from attrformer.data.prepared.parts import Part, Source, names_in, read_part
 from attrformer.data.table_files import TableFile, typed_table, untyped_in
 from attrformer.data.tables import Table, id_column, named_table, notes_about, open_table, require_columns
 from attrformer.data.text_columns import WHOLE, TextProfile, is_whole, profile_of
 from attrformer.data.times import times_of
 from attrformer.errors import DataError
-
-USERS, ITEMS, ORDER, SAME, BEHAVIOUR = "user", "item", "order", "same", "behaviour "
-"""Columns of what is kept of a part; a behaviour attribute has its own name behind `BEHAVIOUR`."""
 
 _SEED: Final = 7
 

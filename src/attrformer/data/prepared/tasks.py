@@ -21,9 +21,10 @@ from attrformer.data.id_map import IdMap
 from attrformer.data.interactions import TimeSpan
 from attrformer.data.prepared.coding import STARTS, Arrays, code_part, read_arrays, write_arrays
 from attrformer.data.prepared.columns import ColumnPart
+from attrformer.data.prepared.names import ITEMS, USERS
 from attrformer.data.prepared.ordering import order_range
 from attrformer.data.prepared.plan import Plan
-from attrformer.data.prepared.survey import ITEMS, USERS, Glance, Numbering, Reading, Survey, glance_at, survey_part
+from attrformer.data.prepared.survey import Glance, Numbering, Reading, Survey, glance_at, survey_part
 from attrformer.data.text_columns import Shapes, TextProfile
 from attrformer.io import json_text, read_json, unfinished_name
 
