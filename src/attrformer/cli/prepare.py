@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
 
 from attrformer.cli import console, reading
 from attrformer.cli.arguments import Columns, Duplicates, Kinds, Separators
+from attrformer.cli.engine import Address, Engine, EngineOption, on_cluster, ray_options
 from attrformer.errors import ConfigurationError, DownloadError
+
+if TYPE_CHECKING:
+    from attrformer.cluster import RayOptions
+    from attrformer.data.preparing import Task
 
 RECOGNISED: Final = "recognised by itself where it is not given."
 
@@ -85,6 +89,8 @@ def prepare(
     kinds: Kinds = None,
     separators: Separators = None,
     duplicates: Duplicates = None,
+    engine: EngineOption = Engine.LOCAL,
+    address: Address = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
 ) -> None:
     """Turn raw files, or your own tables, into a dataset folder.
@@ -97,19 +103,21 @@ def prepare(
     and pass it to --data. Of a folder with larger ones, interactions.parquet, .csv, .tsv or a folder of parquet files,
     this command makes one that holds the interactions coded and sorted, and opens at once. It reads the table in parts;
     --memory says how large they may be. How the interactions are read is settled here; give --columns, --kinds and
-    --duplicates to this command. After an interrupt, the same command goes on where it stopped.
+    --duplicates to this command. After an interrupt, the same command goes on where it stopped. Tasks of a Ray cluster
+    (--engine ray) read and write the same parts in folders that every node has under the same path; the result is the
+    same byte for byte.
 
     Example:  attrformer prepare data/raw/ml-1m.zip --out data/ml-1m
     """
     from attrformer.data.formats import prepare as prepare_raw
     from attrformer.data.formats.reading import holds_tables
 
-    given = reading.as_given(columns, kinds, separators, duplicates)
+    given, ray = reading.as_given(columns, kinds, separators, duplicates), ray_options(engine, address)
     if format is None and holds_tables(raw):
         ctx.meta[console.HINT] = "The same command goes on where it stopped."
-        _prepare_tables(raw, out, memory, overwrite, quiet, given)
+        _prepare_tables(raw, out, memory, overwrite, quiet, given, ray)
         return
-    refused = [name for name, value in {**given, "memory": memory}.items() if value]
+    refused = [name for name, value in {**given, "memory": memory, "engine": ray}.items() if value]
     if refused:
         raise ConfigurationError(f"--{refused[0]} is for folders of your own tables, and {raw} is none. Leave it out.")
     done = prepare_raw(raw, out, format=format, overwrite=overwrite)
@@ -122,20 +130,34 @@ def prepare(
 
 
 def _prepare_tables(
-    folder: Path, out: Path, memory: float | None, overwrite: bool, quiet: bool, given: dict[str, Any]
+    folder: Path,
+    out: Path,
+    memory: float | None,
+    overwrite: bool,
+    quiet: bool,
+    given: dict[str, Any],
+    ray: RayOptions | None,
 ) -> None:
     """Codes and sorts the interactions of a folder, with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from attrformer.data.on_ray import done_on_ray
     from attrformer.data.prepare_tables import prepare_tables, side_by_side
 
     # Vectors are read from the folder, or named when the dataset is loaded.
     given.pop("vectors")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console.error_console(), transient=True, disable=quiet) as bar:
+    with (
+        on_cluster(ray) as cluster,
+        Progress(*columns, console=console.error_console(), transient=True, disable=quiet) as bar,
+    ):
 
-        def run(step: str, task: Callable[[int], None], count: int) -> None:
+        def run(step: str, task: Task, count: int) -> None:
             shown = bar.add_task(f"parts {step}", total=count)
+            if cluster is not None:
+                for _ in done_on_ray(cluster, task, count):
+                    bar.advance(shown)
+                return
 
             def tell(number: int) -> None:
                 task(number)
@@ -144,6 +166,8 @@ def _prepare_tables(
             side_by_side(step, tell, count)
 
         size = None if memory is None else int(memory * 1e9)
+        # Processes of nodes work in folders of their own.
+        folder = folder if cluster is None else folder.resolve()
         done = prepare_tables(folder, out, **given, memory=size, overwrite=overwrite, run=run)
     if not done.fresh:
         console.say("Prepared already: nothing has changed since.")

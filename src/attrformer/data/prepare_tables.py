@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +15,9 @@ from attrformer.data.formats.tables import check_target
 from attrformer.data.prepared.folder import open_prepared
 from attrformer.data.prepared.names import MANIFEST, PREPARED
 from attrformer.data.prepared.parts import whole_table
-from attrformer.data.prepared.survey import (
-    WholeTableError,
-)
-from attrformer.data.preparing import MEMORY, WORKERS, Asked, Run, Task, prepare_source
+from attrformer.data.prepared.reading import WholeTableError
+from attrformer.data.preparing import Run, prepare_source
+from attrformer.data.tables_to_prepare import MEMORY, WORKERS, Asked
 from attrformer.data.vector_tables import VECTOR_FOLDERS
 from attrformer.errors import DataError
 from attrformer.io import IN_FOLDER, hidden_name, is_unfinished, read_json, reporting
@@ -44,7 +43,7 @@ class PreparedTables:
     fresh: bool
 
 
-def side_by_side(step: str, task: Task, count: int) -> None:
+def side_by_side(step: str, task: Callable[[int], None], count: int) -> None:
     """Runs a task for every number in `WORKERS` threads; of several errors the one of the least number is raised."""
     with ThreadPoolExecutor(WORKERS) as pool:
         futures = [pool.submit(task, number) for number in range(count)]

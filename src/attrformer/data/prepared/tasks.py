@@ -24,7 +24,8 @@ from attrformer.data.prepared.columns import ColumnPart
 from attrformer.data.prepared.names import ITEMS, USERS
 from attrformer.data.prepared.ordering import order_range
 from attrformer.data.prepared.plan import Plan
-from attrformer.data.prepared.survey import Glance, Numbering, Reading, Survey, glance_at, survey_part
+from attrformer.data.prepared.reading import Glance, Numbering, Reading, glance_at
+from attrformer.data.prepared.survey import Survey, survey_part
 from attrformer.data.text_columns import Shapes, TextProfile
 from attrformer.io import json_text, read_json, unfinished_name
 
