@@ -246,3 +246,42 @@ def test_an_error_names_the_row_of_the_whole_table(name: str, form: str, tmp_pat
     assert str(raised.value) == str(whole.value)
     assert (raised.value.column, raised.value.row) == (column, 5)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_what_parts_cannot_tell_is_looked_at_as_a_whole_where_that_fits(form: str, tmp_path: Path) -> None:
+    late = 1_600_000_000_000
+    mixed = LOG.with_columns(timestamp=pl.Series([0, 0, 0, 0, late + 1000, late, late]))
+    folder = written(mixed, tmp_path / "log", form)
+    with pytest.raises(
+        DataError, match=r"the times of rows 0 to \d are seconds since 1970, and those of rows \d to \d"
+    ):
+        prepare_tables(folder, tmp_path / "prepared", part_rows=1, memory=1)
+    assert_same(*both(folder, rows=1))
+
+
+def test_a_column_that_may_number_the_rows_is_decided_by_all_of_them(tmp_path: Path) -> None:
+    numbers = {"up": [0, 1, 2, 3, 4, 5, 6], "gaps": [2, 3, 5, 8, 9, 11, 20], "mixed": [3, 1, 2, 0, 4, 6, 5]}
+    for name, values in {**numbers, "late": [1, 2, 3, 4, 5, 6, 2]}.items():
+        folder = written(LOG.with_columns(index=pl.Series(values)), tmp_path / name, "csv")
+        whole = Dataset.load(folder, name="log")
+        prepare_tables(folder, tmp_path / f"{name}-out", part_rows=1)
+        assert_same(whole, Dataset.load(tmp_path / f"{name}-out", name="log"))
+        assert ("index" in whole.sequences.behaviours) == (name == "late")
+    folder = written(LOG.with_columns(index=pl.Series(numbers["mixed"])), tmp_path / "large")
+    with pytest.raises(DataError, match="column 'index': its values may number the rows in another order"):
+        prepare_tables(folder, tmp_path / "large-out", part_rows=1, memory=1)
+
+
+def test_a_packed_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    folder = written(LOG, tmp_path / "log", "packed")
+    with pytest.raises(DataError, match=r"interactions.csv.gz: such a file is read as a whole.*Write it as parquet"):
+        prepare_tables(folder, tmp_path / "out", memory=1)
+
+
+def test_a_first_part_that_misleads_costs_a_second_look_alone(tmp_path: Path) -> None:
+    texts = ["1", "2", "inf", "4", "NA", "blue", "7"]
+    frame = LOG.drop("price").with_columns(code=pl.Series(texts))
+    one, two = both(written(frame, tmp_path / "log"), rows=1)
+    assert_same(one, two)
+    assert one.sequences.meaning.values["code"] == ("1", "2", "4", "7", "blue", "inf")
