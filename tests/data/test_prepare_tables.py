@@ -285,3 +285,24 @@ def test_a_first_part_that_misleads_costs_a_second_look_alone(tmp_path: Path) ->
     one, two = both(written(frame, tmp_path / "log"), rows=1)
     assert_same(one, two)
     assert one.sequences.meaning.values["code"] == ("1", "2", "4", "7", "blue", "inf")
+
+
+def test_nothing_of_an_earlier_table_is_left_in_memory(tmp_path: Path) -> None:
+    for number, frame in enumerate((LOG, LOG.with_columns(user_id=pl.lit("z"), item_id=pl.col("user_id")), LOG[2:])):
+        folder = written(frame, tmp_path / f"log{number}", "folder")
+        prepare_tables(folder, tmp_path / "out", part_rows=2, overwrite=True)
+        assert_same(Dataset.load(folder, name="log"), Dataset.load(tmp_path / "out", name="log"))
+
+
+def test_tables_that_change_meanwhile_are_refused(tmp_path: Path) -> None:
+    folder = written(LOG, tmp_path / "log")
+
+    def meanwhile(step: str, task: Callable[[int], None], count: int) -> None:
+        for number in range(count):
+            task(number)
+        if step == "sorted":
+            LOG[:3].write_csv(folder / "interactions.csv")
+
+    with pytest.raises(DataError, match="changed while they were read"):
+        prepare_tables(folder, tmp_path / "out", run=meanwhile)
+    assert prepare_tables(folder, tmp_path / "out").interactions == 3

@@ -45,6 +45,7 @@ from attrformer.data.prepared.tasks import (
     read_ordered,
     read_survey,
     survey_task,
+    write_whole,
 )
 from attrformer.data.prepared.writing import described_columns, write_prepared
 from attrformer.data.tables import Table, require_columns
@@ -77,7 +78,10 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
         WholeTableError: parts do not tell what the whole table would.
         DataError: a table cannot be used as it is.
     """
-    _begin(folder, {**asked.key(), "parts": [[part.file, part.start, part.stop] for part in source.parts]})
+    key = asked.key()
+    parts = [[part.file, part.start, part.stop] for part in source.parts]
+    # Numbers by which rows are told apart are those of one release of polars.
+    _begin(folder, {**key, "parts": parts, "polars": pl.__version__})
     others = [name for name in TABLE_NAMES if name != INTERACTIONS]
     tables, _ = folder_tables(asked.folder, asked.options.columns, encoding=asked.encoding, names=others)
     reading = Reading(source, asked.options.columns, {}, kept_columns(()))
@@ -93,6 +97,8 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     run("coded", partial(code_task, work), len(source.parts))
     run("sorted", partial(order_task, work), len(plan.starts) - 1)
     manifest = {**_manifest(asked, work, surveys, users["id"], items), "told": told}
+    if asked.key() != key:
+        raise DataError("its tables changed while they were read", fix="Run this again", source=str(asked.folder))
     _write(asked, work, out, users["id"], items, manifest)
 
 
@@ -161,7 +167,7 @@ def _ids(
         file = work.ids(f"counted-{name}")
         if not file.exists():
             kind = pl.Int64 if all(survey.whole[place] for survey in surveys if survey.rows) else pl.String
-            _count_ids(held, name, kind).write_ipc(file)
+            write_whole(file, _count_ids(held, name, kind).write_ipc)
         found[name] = pl.read_ipc(file)
     source = work.reading.source
     text = source.text or (source.whole and asked.text)
@@ -174,7 +180,7 @@ def _ids(
         items = wider_catalogue(items, tables["items"]).values
     for name, ids in ((USERS, counted["id"]), (ITEMS, items)):
         if not work.ids(name).exists():
-            pl.DataFrame({"id": ids}).write_ipc(work.ids(name), compression="uncompressed")
+            write_whole(work.ids(name), pl.DataFrame({"id": ids}).write_ipc)
     return counted, items, told
 
 

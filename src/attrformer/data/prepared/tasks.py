@@ -75,7 +75,7 @@ def survey_task(work: Work, number: int) -> None:
         return
     first = work.firsts[number] if work.firsts else 0
     survey, kept = survey_part(work.reading, work.reading.source.parts[number], first)
-    _whole(work.file("rows", number, "arrow"), lambda path: kept.write_ipc(path, compression="uncompressed"))
+    write_whole(work.file("rows", number, "arrow"), lambda path: kept.write_ipc(path, compression="uncompressed"))
     _write_json(file, {**asdict(replace(survey, glance=Glance())), "glance": _plain_glance(survey.glance)})
 
 
@@ -84,9 +84,9 @@ def code_task(work: Work, number: int) -> None:
     file, kept = work.file("coded", number, "safetensors"), work.file("rows", number, "arrow")
     if not file.exists() and work.plan is not None:
         rows = pl.read_ipc(kept)
-        users, items = _ids(work.ids(USERS)), _ids(work.ids(ITEMS))
+        users, items = (_ids(file, _stamp(file)) for file in (work.ids(USERS), work.ids(ITEMS)))
         arrays = code_part(work.plan, users, items, read_survey(work, number), rows)
-        _whole(file, lambda path: write_arrays(path, arrays))
+        write_whole(file, lambda path: write_arrays(path, arrays))
     kept.unlink(missing_ok=True)
 
 
@@ -98,11 +98,11 @@ def order_task(work: Work, number: int) -> None:
     pieces = []
     for part in range(len(work.reading.source.parts)):
         coded = work.file("coded", part, "safetensors")
-        start, stop = _starts(coded)[number : number + 2]
+        start, stop = _starts(coded, _stamp(coded))[number : number + 2]
         # safetensors refuses an empty slice at the end.
         pieces += [read_arrays(coded, start, stop)] if stop > start else []
     arrays = order_range(work.plan, number, pieces)
-    _whole(file, lambda path: write_arrays(path, arrays))
+    write_whole(file, lambda path: write_arrays(path, arrays))
 
 
 def read_glance(work: Work, number: int) -> Glance:
@@ -155,13 +155,19 @@ def _column(kind: str, empty: bool, values: list[Any] | None, signs: dict[str, A
     )
 
 
+def _stamp(file: Path) -> tuple[int, int, int]:
+    """What tells a file from an earlier one of its name, so that neither is taken for the other in memory."""
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 @lru_cache(maxsize=2)
-def _ids(file: Path) -> IdMap:
+def _ids(file: Path, stamp: tuple[int, int, int]) -> IdMap:
     return IdMap(pl.read_ipc(file)["id"])
 
 
 @lru_cache(maxsize=4096)
-def _starts(file: Path) -> list[int]:
+def _starts(file: Path, stamp: tuple[int, int, int]) -> list[int]:
     from safetensors import safe_open
 
     with safe_open(file, "numpy") as opened:
@@ -170,11 +176,16 @@ def _starts(file: Path) -> list[int]:
 
 
 def _write_json(file: Path, value: Any) -> None:
-    _whole(file, lambda path: path.write_text(json_text(value), encoding="utf-8"))
+    write_whole(file, lambda path: path.write_text(json_text(value), encoding="utf-8"))
 
 
-def _whole(file: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file that is whole once it has its name; what is lost with the power is made again."""
+def write_whole(file: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file that is whole once it has its name.
+
+    Args:
+        file: to be written.
+        write: writes the content to the path that it is given.
+    """
     unfinished = file.with_name(unfinished_name(file.name))
     try:
         write(unfinished)
