@@ -38,7 +38,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=float, nargs="+", default=[25e6], help="interactions; several for growth")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each that count")
-    parser.add_argument("--memory", type=float, default=2.0, help="GB for the rows that are looked at together")
+    parser.add_argument("--memory", type=float, default=1.0, help="GB for the rows that are looked at together")
     parser.add_argument("--cap", type=float, help="GB that the process may use")
     parser.add_argument("--folder", type=Path, help="where the logs are kept; a temporary one by default")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

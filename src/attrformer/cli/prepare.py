@@ -81,7 +81,7 @@ def prepare(
         typer.Option(
             min=0.1,
             metavar="GB",
-            help="Of own tables: memory for the rows that are looked at together, 2 by default.",
+            help="Of own tables: memory for the rows that are looked at together, 1 by default.",
             show_default=False,
         ),
     ] = None,

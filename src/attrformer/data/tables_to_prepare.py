@@ -16,7 +16,7 @@ from attrformer.data.table_files import SEPARATORS, ending_of
 from attrformer.data.vector_tables import VECTOR_FOLDERS
 from attrformer.errors import DataError
 
-MEMORY: Final = 2 << 30
+MEMORY: Final = 1 << 30
 """Bytes for the rows that are looked at together."""
 
 WORKERS: Final = min(4, os.cpu_count() or 1)
