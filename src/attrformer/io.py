@@ -29,6 +29,7 @@ IN_FOLDER: Final = ".lock"
 """Name of the lock of a folder."""
 
 _SHOWN: Final = 40
+_FULL: Final = ("No space left", "File too large", "quota exceeded")
 _DAY: Final = 86_400.0
 _OF_LIBRARIES: Final = frozenset({"safetensors", "safetensors_rust", "polars", "usearch", "onnx"})
 _FOLDER_OPEN: Final = getattr(os, "O_DIRECTORY", 0)
@@ -200,7 +201,7 @@ def _reason(error: Exception) -> str:
 
 def _advice(error: Exception) -> str:
     number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in str(error):
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(words in str(error) for words in _FULL):
         return "Free some space, or write to another disk. What was there before is as it was."
     if number in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
         return "Name another place, or move what lies there."

@@ -25,16 +25,26 @@ def test_each_way_of_looking_up_gives_the_code(known: list[Any], wanted: list[An
     text = [None if value is None else str(value) for value in known]
     expected = [text.index(value) if value is not None and value in text else -1 for value in series.to_list()]
     very_few = ids.encode(series)
-    limits = module.VERY_FEW, module.FEW
+    limits = module.VERY_FEW, module.FEW, module._SPREAD
     try:
         module.VERY_FEW = 0
         few = ids.encode(series)
         module.FEW = 0
         many = ids.encode(series)
+        module._SPREAD = 0
+        joined = IdMap(pl.Series("id", known, dtype=kind)).encode(series)
     finally:
-        module.VERY_FEW, module.FEW = limits
-    assert very_few.tolist() == few.tolist() == many.tolist() == expected
-    assert very_few.dtype == few.dtype == many.dtype == np.int32
+        module.VERY_FEW, module.FEW, module._SPREAD = limits
+    assert very_few.tolist() == few.tolist() == many.tolist() == joined.tolist() == expected
+    assert very_few.dtype == few.dtype == many.dtype == joined.dtype == np.int32
+
+
+@pytest.mark.parametrize("low", [-(2**63), -3, 0, 2**63 - 3000])
+def test_numbers_near_the_ends_of_their_range_are_found(low: int) -> None:
+    known = [low + 2 * step for step in range(1200)]
+    wanted = [None, -(2**63), 2**63 - 1, 0, low + 1, *known]
+    expected = [-1, 0 if low == -(2**63) else -1, -1, known.index(0) if 0 in known else -1, -1, *range(1200)]
+    assert IdMap(pl.Series(known)).encode(pl.Series(wanted, dtype=pl.Int64)).tolist() == expected
 
 
 @pytest.mark.parametrize("values", [["x", "a", "m"], [30, 10, 20]])

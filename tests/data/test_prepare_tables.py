@@ -14,10 +14,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.data.any_logs import tables
 
 from attrformer.data import Dataset
 from attrformer.data.prepare_tables import PreparedTables, prepare_tables
-from attrformer.data.prepared.folder import MANIFEST, PREPARED
+from attrformer.data.prepared.names import MANIFEST, PREPARED
 from attrformer.errors import BusyError, DataError
 from attrformer.locks import locked_place
 
@@ -110,74 +111,6 @@ def test_every_form_and_rule_for_repeated_rows_gives_what_memory_gives(
     one, two = both(written(LOG, tmp_path / "log", form, ITEMS), duplicates=duplicates, catalogue="all")
     assert_same(one, two)
     assert len(one.sequences.items) == (7 if duplicates is None else 6)
-
-
-HOSTILE_IDS = ["7", "07", "a", "A", " a", "1.0", "NA", "é", 'q"u', "x,y", "line\nbreak", "-3", "0"]
-TEXTS = [
-    "red",
-    " red",
-    "NA",
-    "DE",
-    "FR",
-    "1",
-    "2.5",
-    "",
-    "true",
-    "a|b",
-    "2020-01-01",
-    "['a']",
-    "nan",
-    "unknown",
-    "x\ny",
-]
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A log with repeated rows, gaps and columns of several types, and a table of its items."""
-    rows = draw(st.integers(1, 25))
-
-    def drawn(values: st.SearchStrategy[Any], kind: Any) -> pl.Series:
-        return pl.Series(draw(st.lists(values, min_size=rows, max_size=rows)), dtype=kind)
-
-    def gaps(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-        return st.none() | values
-
-    numbers = draw(st.booleans())
-    texts = st.sampled_from(draw(st.lists(st.sampled_from(HOSTILE_IDS), min_size=1, max_size=5)))
-    ids = st.integers(0, 5)
-    columns = {
-        "user_id": drawn(ids, pl.Int64) if numbers else drawn(texts, pl.String),
-        "item_id": drawn(texts, pl.String) if draw(st.booleans()) else drawn(ids, pl.Int32),
-    }
-    times = {
-        "seconds": (st.integers(1_500_000_000, 1_500_000_009), pl.Int64),
-        "milliseconds": (st.integers(1_500_000_000_000, 1_500_000_002_000), pl.Int64),
-        "fractions": (st.sampled_from([1.5e9, 1.5e9 + 0.25, 1.5e9 + 1]), pl.Float64),
-        "counters": (st.integers(0, 5), pl.Int64),
-        "text": (st.sampled_from(["2020-01-01", "2020-01-01T00:00:00", "2020-01-02 10:00"]), pl.String),
-        "digits": (st.sampled_from([20200101, 20200102, 20210101]), pl.Int64),
-    }
-    chosen = draw(st.sampled_from([None, *times]))
-    if chosen is not None:
-        columns["timestamp"] = drawn(*times[chosen])
-    some = st.sampled_from(draw(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4)))
-    others = {
-        "word": (gaps(some), pl.String),
-        "rating": (gaps(st.sampled_from([0.5, 1.0, 4.0])), pl.Float32),
-        "count of views": (st.integers(0, 3), pl.Int64),
-        "flag": (gaps(st.booleans()), pl.Boolean),
-        "row": (st.integers(0, 3), pl.Int64),
-        "empty": (st.none(), pl.String),
-        "rank": (gaps(st.sampled_from([1.0, -1.0])), pl.Float64),
-        "Unnamed: 0": (st.integers(0, 9), pl.Int64),
-    }
-    for name in draw(st.lists(st.sampled_from(list(others)), unique=True, max_size=4)):
-        columns[name] = drawn(*others[name])
-    frame = pl.DataFrame(columns)
-    frame = pl.concat([frame, frame[: draw(st.integers(0, rows))]])
-    items = frame.select(pl.col("item_id").unique().sort()).with_columns(brand=pl.lit("b"))
-    return frame, items
 
 
 @pytest.mark.slow
@@ -313,3 +246,63 @@ def test_an_error_names_the_row_of_the_whole_table(name: str, form: str, tmp_pat
     assert str(raised.value) == str(whole.value)
     assert (raised.value.column, raised.value.row) == (column, 5)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_what_parts_cannot_tell_is_looked_at_as_a_whole_where_that_fits(form: str, tmp_path: Path) -> None:
+    late = 1_600_000_000_000
+    mixed = LOG.with_columns(timestamp=pl.Series([0, 0, 0, 0, late + 1000, late, late]))
+    folder = written(mixed, tmp_path / "log", form)
+    with pytest.raises(
+        DataError, match=r"the times of rows 0 to \d are seconds since 1970, and those of rows \d to \d"
+    ):
+        prepare_tables(folder, tmp_path / "prepared", part_rows=1, memory=1)
+    assert_same(*both(folder, rows=1))
+
+
+def test_a_column_that_may_number_the_rows_is_decided_by_all_of_them(tmp_path: Path) -> None:
+    numbers = {"up": [0, 1, 2, 3, 4, 5, 6], "gaps": [2, 3, 5, 8, 9, 11, 20], "mixed": [3, 1, 2, 0, 4, 6, 5]}
+    for name, values in {**numbers, "late": [1, 2, 3, 4, 5, 6, 2]}.items():
+        folder = written(LOG.with_columns(index=pl.Series(values)), tmp_path / name, "csv")
+        whole = Dataset.load(folder, name="log")
+        prepare_tables(folder, tmp_path / f"{name}-out", part_rows=1)
+        assert_same(whole, Dataset.load(tmp_path / f"{name}-out", name="log"))
+        assert ("index" in whole.sequences.behaviours) == (name == "late")
+    folder = written(LOG.with_columns(index=pl.Series(numbers["mixed"])), tmp_path / "large")
+    with pytest.raises(DataError, match="column 'index': its values may number the rows in another order"):
+        prepare_tables(folder, tmp_path / "large-out", part_rows=1, memory=1)
+
+
+def test_a_packed_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    folder = written(LOG, tmp_path / "log", "packed")
+    with pytest.raises(DataError, match=r"interactions.csv.gz: such a file is read as a whole.*Write it as parquet"):
+        prepare_tables(folder, tmp_path / "out", memory=1)
+
+
+def test_a_first_part_that_misleads_costs_a_second_look_alone(tmp_path: Path) -> None:
+    texts = ["1", "2", "inf", "4", "NA", "blue", "7"]
+    frame = LOG.drop("price").with_columns(code=pl.Series(texts))
+    one, two = both(written(frame, tmp_path / "log"), rows=1)
+    assert_same(one, two)
+    assert one.sequences.meaning.values["code"] == ("1", "2", "4", "7", "blue", "inf")
+
+
+def test_nothing_of_an_earlier_table_is_left_in_memory(tmp_path: Path) -> None:
+    for number, frame in enumerate((LOG, LOG.with_columns(user_id=pl.lit("z"), item_id=pl.col("user_id")), LOG[2:])):
+        folder = written(frame, tmp_path / f"log{number}", "folder")
+        prepare_tables(folder, tmp_path / "out", part_rows=2, overwrite=True)
+        assert_same(Dataset.load(folder, name="log"), Dataset.load(tmp_path / "out", name="log"))
+
+
+def test_tables_that_change_meanwhile_are_refused(tmp_path: Path) -> None:
+    folder = written(LOG, tmp_path / "log")
+
+    def meanwhile(step: str, task: Callable[[int], None], count: int) -> None:
+        for number in range(count):
+            task(number)
+        if step == "sorted":
+            LOG[:3].write_csv(folder / "interactions.csv")
+
+    with pytest.raises(DataError, match="changed while they were read"):
+        prepare_tables(folder, tmp_path / "out", run=meanwhile)
+    assert prepare_tables(folder, tmp_path / "out").interactions == 3

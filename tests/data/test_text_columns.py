@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from attrformer.data import AttributeKind, Dataset, read_table
-from attrformer.data.text_columns import typed_column
+from attrformer.data import AttributeKind, Dataset, read_table, text_columns
+from attrformer.data.text_columns import TextProfile, column_as, profile_of, told_of, typed_column
 from attrformer.errors import DataError
 
 
@@ -147,3 +149,25 @@ def test_an_empty_id_is_refused(tmp_path: Path) -> None:
         Dataset.load(tmp_path)
     with pytest.raises(DataError, match="row 1: the id is empty"):
         Dataset.from_frames(pl.DataFrame({"user_id": ["a", ""], "item_id": [1, 2]}))
+
+
+TEXTS = ["1", "+2", "007", "2.5", "1e3", "inf", "9223372036854775808", "true", "FALSE", "NA", "DE", "FR", "unknown"]
+TEXTS += [" 1", "2 ", "", "  ", "-", "nan", "red", "None", "."]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.lists(st.none() | st.sampled_from(TEXTS), max_size=5), min_size=1, max_size=4),
+    st.booleans(),
+)
+def test_the_profiles_of_parts_add_up_to_that_of_the_whole(parts: list[list[str | None]], counted: bool) -> None:
+    series = [pl.Series("c", part, dtype=pl.String) for part in parts]
+    whole = pl.concat(series)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_columns, "_FEW", 100 if counted else -1)
+        together = TextProfile()
+        for part in series:
+            together |= profile_of(part)
+        alone = profile_of(whole)
+    assert together.way == alone.way and told_of("c", together) == told_of("c", alone)
+    assert pl.concat([column_as(part, together) for part in series]).equals(column_as(whole, alone))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -82,7 +81,7 @@ def prepare(
         typer.Option(
             min=0.1,
             metavar="GB",
-            help="Of own tables: memory for the rows that are looked at together, 2 by default.",
+            help="Of own tables: memory for the rows that are looked at together, 1 by default.",
             show_default=False,
         ),
     ] = None,
@@ -130,12 +129,6 @@ def prepare(
     typer.echo(done.folder)
 
 
-def _done_here(task: Task, count: int) -> Iterator[int]:
-    for number in range(count):
-        task(number)
-        yield number
-
-
 def _prepare_tables(
     folder: Path,
     out: Path,
@@ -149,7 +142,7 @@ def _prepare_tables(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from attrformer.data.on_ray import done_on_ray
-    from attrformer.data.prepare_tables import prepare_tables
+    from attrformer.data.prepare_tables import prepare_tables, side_by_side
 
     # Vectors are read from the folder, or named when the dataset is loaded.
     given.pop("vectors")
@@ -160,9 +153,17 @@ def _prepare_tables(
     ):
 
         def run(step: str, task: Task, count: int) -> None:
-            done = _done_here(task, count) if cluster is None else done_on_ray(cluster, task, count)
-            for _ in bar.track(done, total=count, description=f"parts {step}"):
-                pass
+            shown = bar.add_task(f"parts {step}", total=count)
+            if cluster is not None:
+                for _ in done_on_ray(cluster, task, count):
+                    bar.advance(shown)
+                return
+
+            def tell(number: int) -> None:
+                task(number)
+                bar.advance(shown)
+
+            side_by_side(step, tell, count)
 
         size = None if memory is None else int(memory * 1e9)
         # Processes of nodes work in folders of their own.

@@ -18,6 +18,9 @@ VERY_FEW = 50
 
 _SHOWN = 3
 
+_SPREAD = 16
+"""A table of all whole numbers between the ids is kept where there are at most so many for each id."""
+
 
 class IdMap:
     """The external ids of users or items, in the order of their codes.
@@ -30,6 +33,7 @@ class IdMap:
         self._values = values.rename("id")
         self._codes = pl.DataFrame({"id": self._values, "code": np.arange(len(values), dtype=np.int32)})
         self._ascending: tuple[pl.Series, NDArray[np.int32]] | None = None
+        self._dense: tuple[NDArray[np.int32], int] | None = None
 
     def __len__(self) -> int:
         return len(self._values)
@@ -56,8 +60,22 @@ class IdMap:
         wanted = self.in_own_type(series).rename("id").to_frame()
         if len(wanted) <= FEW:
             return self._look_up(wanted["id"])
+        places = self._places()
+        if places is not None:
+            return _in_table(wanted["id"], *places)
         found = wanted.join(self._codes, on="id", how="left", maintain_order="left")["code"]
         return found.fill_null(-1).cast(pl.Int32).to_numpy().astype(np.int32, copy=True)
+
+    def _places(self) -> tuple[NDArray[np.int32], int] | None:
+        """The code of every whole number from the least id on, and that id; None where they are too far apart."""
+        if self._dense is None and len(self) and self._values.dtype.is_integer():
+            numbers = self._values.to_numpy()
+            low, high = int(numbers.min()), int(numbers.max())
+            if high - low < _SPREAD * len(self):
+                table = np.full(high - low + 1, -1, dtype=np.int32)
+                table[numbers - low] = np.arange(len(self), dtype=np.int32)
+                self._dense = table, low
+        return self._dense
 
     def in_own_type(self, values: pl.Series) -> pl.Series:
         """Ids in the type of these, null where a value is not one way of writing such an id.
@@ -117,6 +135,15 @@ class IdMap:
     def from_list(cls, values: list[Any]) -> IdMap:
         """The inverse of `to_list`."""
         return cls(pl.Series("id", values))
+
+
+def _in_table(wanted: pl.Series, table: NDArray[np.int32], low: int) -> NDArray[np.int32]:
+    """Codes of whole numbers, -1 where a number is not in the table or missing."""
+    numbers = wanted.fill_null(low).to_numpy() - low
+    inside = (numbers >= 0) & (numbers < len(table))
+    if wanted.null_count():
+        inside &= wanted.is_not_null().to_numpy()
+    return table[numbers] if inside.all() else np.where(inside, table[np.where(inside, numbers, 0)], np.int32(-1))
 
 
 def order_of(ids: pl.Series) -> NDArray[np.int64]:

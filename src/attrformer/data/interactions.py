@@ -14,6 +14,7 @@ from attrformer.columns import COUNT, ITEM, TIMESTAMP, USER
 from attrformer.csr import offsets_of
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.behaviour_columns import read_behaviours
+from attrformer.data.chronology import stable_order
 from attrformer.data.duplicates import COUNTED, find_repeats, repeat_notes
 from attrformer.data.id_columns import spelling_notes
 from attrformer.data.id_map import IdMap
@@ -134,8 +135,8 @@ def read_interactions(table: Table, kinds: Mapping[str, AttributeKind | None], d
 
 def _order(rows: NDArray[np.int32], times: Times | None, kept: NDArray[np.int64] | None) -> NDArray[np.int64]:
     if times is None:
-        return np.argsort(rows, kind="stable")
-    return np.lexsort((times.order if kept is None else times.order[kept], rows))
+        return stable_order(rows, None)
+    return stable_order(rows, times.order if kept is None else times.order[kept])
 
 
 def _only(

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.folder import DESCRIPTION, find_tables, folder_options
 from attrformer.data.formats.tables import check_target
-from attrformer.data.prepared.folder import (
-    MANIFEST,
-    PREPARED,
-    open_prepared,
-)
+from attrformer.data.prepared.folder import open_prepared
+from attrformer.data.prepared.names import MANIFEST, PREPARED
 from attrformer.data.prepared.parts import whole_table
-from attrformer.data.prepared.survey import (
-    WholeTableError,
-)
-from attrformer.data.preparing import MEMORY, Asked, Run, Task, prepare_source
+from attrformer.data.prepared.reading import WholeTableError
+from attrformer.data.preparing import Run, prepare_source
+from attrformer.data.tables_to_prepare import MEMORY, WORKERS, Asked
 from attrformer.data.vector_tables import VECTOR_FOLDERS
 from attrformer.errors import DataError
 from attrformer.io import IN_FOLDER, hidden_name, is_unfinished, read_json, reporting
@@ -46,10 +43,15 @@ class PreparedTables:
     fresh: bool
 
 
-def one_by_one(step: str, task: Task, count: int) -> None:
-    """Runs a task for every number, one after the other."""
-    for number in range(count):
-        task(number)
+def side_by_side(step: str, task: Callable[[int], None], count: int) -> None:
+    """Runs a task for every number in `WORKERS` threads; of several errors the one of the least number is raised."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        futures = [pool.submit(task, number) for number in range(count)]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def prepare_tables(
@@ -64,7 +66,7 @@ def prepare_tables(
     encoding: str = "utf-8",
     memory: int | None = None,
     overwrite: bool = False,
-    run: Run = one_by_one,
+    run: Run = side_by_side,
     part_rows: int | None = None,
 ) -> PreparedTables:
     """Codes and sorts the interactions of a dataset folder, in bounded memory, and writes a folder that opens at once.
@@ -84,7 +86,7 @@ def prepare_tables(
         encoding: see `columns`.
         memory: bytes for the rows that are looked at together; ids and the other tables come on top of it.
         overwrite: replace an earlier dataset folder.
-        run: runs the tasks of a step.
+        run: runs the tasks of a step; in a few threads by default.
         part_rows: rows of a part, in place of what follows from `memory`.
 
     Raises:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from attrformer.columns import ITEM, USER
 from attrformer.csr import offsets_of
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import TABLE_NAMES, declared_columns, kept_columns, wider_catalogue, without_indices
@@ -19,27 +20,21 @@ from attrformer.data.duplicates import COUNTED, repeat_notes
 from attrformer.data.folder import DESCRIPTION, find_tables, folder_tables, read_description
 from attrformer.data.id_columns import spelling_notes, with_ids_of
 from attrformer.data.interactions import time_notes
-from attrformer.data.options import INTERACTIONS, TableOptions
-from attrformer.data.prepared.folder import (
-    FORMAT,
-    PREPARED,
-    described_columns,
-    is_prepared,
-    reading_options,
-    write_prepared,
-)
-from attrformer.data.prepared.ordering import REPEATED
-from attrformer.data.prepared.parts import Source, cut_table, files_of, whole_table
+from attrformer.data.options import INTERACTIONS
+from attrformer.data.prepared.folder import reading_options
+from attrformer.data.prepared.names import FORMAT, ITEMS, PREPARED, REPEATED, USERS
+from attrformer.data.prepared.parts import Source
 from attrformer.data.prepared.plan import plan_of, ranges_of
-from attrformer.data.prepared.survey import (
-    ITEMS,
-    USERS,
+from attrformer.data.prepared.reading import (
     Glance,
     Reading,
-    Survey,
-    named_part,
+    columns_of,
     needs_glance,
+    notes_on,
+    reading_of,
+    reads_alike,
 )
+from attrformer.data.prepared.survey import Survey
 from attrformer.data.prepared.tasks import (
     COUNT,
     Work,
@@ -50,10 +45,11 @@ from attrformer.data.prepared.tasks import (
     read_ordered,
     read_survey,
     survey_task,
+    write_whole,
 )
-from attrformer.data.table_files import SEPARATORS, ending_of
-from attrformer.data.tables import Table
-from attrformer.data.vector_tables import VECTOR_FOLDERS
+from attrformer.data.prepared.writing import described_columns, write_prepared
+from attrformer.data.tables import Table, require_columns
+from attrformer.data.tables_to_prepare import Asked
 from attrformer.errors import DataError
 from attrformer.folders import new_folder
 from attrformer.io import json_text, write_text
@@ -66,100 +62,6 @@ Run = Callable[[str, Task, int], None]
 
 KEY: Final = "key.json"
 """File that says what the files of the steps depend on."""
-
-MEMORY: Final = 2 << 30
-"""Bytes for the rows that are looked at together."""
-
-_BYTES_OF_ROW: Final = 800
-"""Memory for a row of the part that is being read."""
-
-_LEAST_ROWS: Final = 50_000
-_UNFOLDED: Final = 12
-"""Memory for a byte of a file that is read as a whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be prepared, and how."""
-
-    folder: Path
-    options: TableOptions
-    encoding: str
-    memory: int
-    part_rows: int | None
-
-    @property
-    def table(self) -> Path:
-        """The file, or folder of files, of the interactions."""
-        files, _ = find_tables(self.folder)
-        if INTERACTIONS not in files and is_prepared(self.folder):
-            raise DataError(
-                "its interactions are prepared already",
-                fix="Give the folder that it was made of, or pass this one to --data",
-                source=str(self.folder),
-            )
-        if INTERACTIONS not in files:
-            # Says what is missing.
-            folder_tables(self.folder, {}, names=())
-        return files[INTERACTIONS]
-
-    @property
-    def text(self) -> bool:
-        """Whether the table is a text file."""
-        ending = ending_of(self.table) or ""
-        return ending.removesuffix(".gz") in SEPARATORS
-
-    @property
-    def rows(self) -> int:
-        """Rows of a part."""
-        return self.part_rows or max(_LEAST_ROWS, self.memory // _BYTES_OF_ROW)
-
-    @property
-    def needed(self) -> int:
-        """About the bytes of memory that the table takes as a whole."""
-        return _UNFOLDED * sum(file.stat().st_size for file in files_of(self.table))
-
-    def cut(self) -> Source:
-        """The table in parts.
-
-        Raises:
-            DataError: it can only be read as a whole, and is too large for that.
-        """
-        source = cut_table(self.table, self.rows, self.encoding)
-        if source is not None:
-            return source
-        if self.needed > self.memory:
-            raise DataError(
-                f"such a file is read as a whole, which takes about {self.needed >> 20:,} MB of memory, and "
-                f"{self.memory >> 20:,} are allowed",
-                fix="Write it as parquet or csv, or allow more (--memory)",
-                source=str(self.table),
-            )
-        return whole_table(self.table, self.encoding)
-
-    def copied(self) -> list[Path]:
-        """What else of the folder is read."""
-        files, _ = find_tables(self.folder)
-        others = [file for name, file in files.items() if name != INTERACTIONS]
-        vectors = [self.folder / name for name in VECTOR_FOLDERS]
-        return [*others, *(place for place in vectors if place.is_dir())]
-
-    def key(self) -> dict[str, Any]:
-        """What the result depends on, as plain values."""
-        inside = [file for place in self.copied() for file in ([place] if place.is_file() else sorted(place.iterdir()))]
-        files = [*files_of(self.table), *inside]
-        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        options = {key: str(value) for key, value in sorted(self.options.kinds.items())}
-        return {
-            "format": FORMAT,
-            "files": [{"name": name, "bytes": size, "modified": time} for name, size, time in stats],
-            "columns": dict(self.options.columns),
-            "kinds": options,
-            "separators": dict(self.options.separators),
-            "catalogue": self.options.catalogue,
-            "duplicates": self.options.duplicates,
-            "encoding": self.encoding,
-        }
 
 
 def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: Run) -> None:
@@ -176,24 +78,27 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
         WholeTableError: parts do not tell what the whole table would.
         DataError: a table cannot be used as it is.
     """
-    _begin(folder, {**asked.key(), "parts": [[part.file, part.start, part.stop] for part in source.parts]})
+    key = asked.key()
+    parts = [[part.file, part.start, part.stop] for part in source.parts]
+    # Numbers by which rows are told apart are those of one release of polars.
+    _begin(folder, {**key, "parts": parts, "polars": pl.__version__})
     others = [name for name in TABLE_NAMES if name != INTERACTIONS]
     tables, _ = folder_tables(asked.folder, asked.options.columns, encoding=asked.encoding, names=others)
-    first = replace(source.parts[0], stop=source.parts[0].start)
     reading = Reading(source, asked.options.columns, {}, kept_columns(()))
-    every = {INTERACTIONS: named_part(reading, first), **tables}
-    declared = declared_columns(every, asked.options)
+    columns = columns_of(reading)
+    require_columns(columns, (USER, ITEM))
+    declared = declared_columns({INTERACTIONS: columns, **tables}, asked.options)
     kinds, kept = declared.kinds[INTERACTIONS], kept_columns(declared.kept[INTERACTIONS])
-    work = _glanced(Work(folder, replace(reading, kinds=kinds, kept=kept)), run)
-    run("read", partial(survey_task, work), len(source.parts))
-    surveys = [read_survey(work, number) for number in range(len(source.parts))]
+    work, surveys = _surveyed(Work(folder, replace(reading, kinds=kinds, kept=kept)), run)
     plan = plan_of(surveys, source.path, work.reading.kinds, asked.options.duplicates)
     users, items, told = _ids(asked, work, surveys, without_indices(tables, declared.kept)[0])
-    plan = replace(plan, starts=ranges_of(users[COUNT].to_numpy().astype(np.int64), asked.rows))
+    plan = replace(plan, starts=ranges_of(users[COUNT].to_numpy().astype(np.int64), asked.rows_of_range))
     work = replace(work, plan=plan)
     run("coded", partial(code_task, work), len(source.parts))
     run("sorted", partial(order_task, work), len(plan.starts) - 1)
     manifest = {**_manifest(asked, work, surveys, users["id"], items), "told": told}
+    if asked.key() != key:
+        raise DataError("its tables changed while they were read", fix="Run this again", source=str(asked.folder))
     _write(asked, work, out, users["id"], items, manifest)
 
 
@@ -208,20 +113,44 @@ def _begin(folder: Path, key: dict[str, Any]) -> None:
         write_text(file, plain)
 
 
-def _glanced(work: Work, run: Run) -> Work:
-    """The same once it is known how texts are read, which columns number the rows, and where each part begins."""
+def _surveyed(work: Work, run: Run) -> tuple[Work, list[Survey]]:
+    """What all parts say, and how they are read.
+
+    How texts are read, and which columns number the rows, follows from all parts. The first one most often tells it, so
+    that one look at each is enough.
+    """
     reading, parts = work.reading, work.reading.source.parts
     if not needs_glance(reading):
-        return replace(work, firsts=_firsts([part.stop - part.start for part in parts]))
+        work = replace(work, firsts=_firsts([part.stop - part.start for part in parts]))
+        return work, _surveys(work, run)
+    try:
+        glance_task(work, 0)
+        guessed = replace(work, reading=reading_of(reading, read_glance(work, 0)))
+        surveys = _surveys(guessed, run)
+        found = reading_of(reading, _together(survey.glance for survey in surveys))
+        if reads_alike(guessed.reading, found):
+            return replace(guessed, reading=found), surveys
+    except DataError:
+        # It may come of the guess, and the number of its row is not known yet.
+        pass
     run("looked at", partial(glance_task, work), len(parts))
     glances = [read_glance(work, number) for number in range(len(parts))]
+    found = reading_of(reading, _together(glances))
+    work = replace(work, reading=found, firsts=_firsts([glance.rows for glance in glances]), again=True)
+    return work, _surveys(work, run)
+
+
+def _surveys(work: Work, run: Run) -> list[Survey]:
+    count = len(work.reading.source.parts)
+    run("read", partial(survey_task, work), count)
+    return [read_survey(work, number) for number in range(count)]
+
+
+def _together(glances: Iterable[Glance]) -> Glance:
     whole = Glance()
     for glance in glances:
         whole = whole.then(glance)
-    source = reading.source.path
-    left_out = [name for name, found in whole.numbering.items() if found.numbers_rows(name, source)]
-    reading = replace(reading, texts=whole.texts, left_out=left_out)
-    return replace(work, reading=reading, firsts=_firsts([glance.rows for glance in glances]))
+    return whole
 
 
 def _firsts(rows: list[int]) -> tuple[int, ...]:
@@ -238,7 +167,7 @@ def _ids(
         file = work.ids(f"counted-{name}")
         if not file.exists():
             kind = pl.Int64 if all(survey.whole[place] for survey in surveys if survey.rows) else pl.String
-            _count_ids(held, name, kind).write_ipc(file)
+            write_whole(file, _count_ids(held, name, kind).write_ipc)
         found[name] = pl.read_ipc(file)
     source = work.reading.source
     text = source.text or (source.whole and asked.text)
@@ -251,7 +180,7 @@ def _ids(
         items = wider_catalogue(items, tables["items"]).values
     for name, ids in ((USERS, counted["id"]), (ITEMS, items)):
         if not work.ids(name).exists():
-            pl.DataFrame({"id": ids}).write_ipc(work.ids(name), compression="uncompressed")
+            write_whole(work.ids(name), pl.DataFrame({"id": ids}).write_ipc)
     return counted, items, told
 
 
@@ -275,16 +204,16 @@ def _manifest(asked: Asked, work: Work, surveys: list[Survey], users: pl.Series,
         *time_notes(plan.times),
         *repeat_notes(plan.rows, again, near, plan.times is not None, wanted),
     ]
-    held = next(survey for survey in surveys if survey.rows)
+    notes = surveys[0].notes if source.whole else notes_on(work.reading)
     label = Path(source.path).name
     labels = {column.name: column.labels for column in plan.columns}
     return {
         "format": FORMAT,
         "key": asked.key(),
-        "source": {"name": label, "rows": plan.rows, "parts": len(source.parts)},
+        "source": {"name": label, "rows": plan.rows},
         "options": reading_options(asked.options, work.reading.kinds),
         "names": list(plan.names),
-        "about": [*find_tables(asked.folder)[1], *(f"{label}: {note}" for note in held.notes)],
+        "about": [*find_tables(asked.folder)[1], *(f"{label}: {note}" for note in notes)],
         "said": [f"{label}: {note}" for note in said],
         "timed": plan.times is not None,
         "last": None if plan.times is None else plan.times.last,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -10,8 +11,12 @@ from numpy.typing import NDArray
 
 from attrformer.columns import TIMESTAMP
 from attrformer.csr import offsets_of
+from attrformer.data.mapped import BLOCK, room_like
 from attrformer.data.meaning import Condition, Meaning
 from attrformer.errors import DataError
+
+_ITEMS: Final = "items"
+_OWN: Final = "own "
 
 OTHER_EVENTS: Final = 1 / 1024
 """How much an event that is not predicted counts for how popular an item is: it decides between equals alone."""
@@ -68,20 +73,37 @@ class Sequences:
 
     def select(self, positions: NDArray[np.int64], offsets: NDArray[np.int64]) -> Sequences:
         """New rows made of the given positions; `offsets` cut `positions` into rows."""
+        blocks = (positions[start : start + BLOCK] for start in range(0, len(positions), BLOCK))
+        return self._gathered(blocks, offsets.astype(np.int64))
+
+    def _gathered(self, blocks: Iterable[NDArray[np.int64]], offsets: NDArray[np.int64]) -> Sequences:
+        """New rows made of the positions in all blocks, one block at a time."""
+        made = {name: room_like(values, int(offsets[-1])) for name, values in self._columns().items()}
+        start = 0
+        for positions in blocks:
+            for name, values in self._columns().items():
+                made[name][start : start + len(positions)] = values[positions]
+            start += len(positions)
+        items, times = made.pop(_ITEMS), made.pop(TIMESTAMP, None)
         return Sequences(
-            offsets=offsets.astype(np.int64),
-            items=self.items[positions],
-            times=None if self.times is None else self.times[positions],
-            behaviours={name: values[positions] for name, values in self.behaviours.items()},
-            meaning=self.meaning,
+            offsets, items, times, {name.removeprefix(_OWN): values for name, values in made.items()}, self.meaning
         )
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        times = {} if self.times is None else {TIMESTAMP: self.times}
+        return {_ITEMS: self.items, **times, **{f"{_OWN}{name}": values for name, values in self.behaviours.items()}}
 
     def slices(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> Sequences:
         """One new row for each half-open range `starts[k]:stops[k]` of absolute positions."""
-        lengths = np.maximum(stops - starts, 0)
-        offsets = offsets_of(lengths)
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return self.select(np.repeat(starts, lengths) + within, offsets)
+        offsets = offsets_of(np.maximum(stops - starts, 0))
+        # Blocks of whole rows, so that the positions of a long log are never all in memory.
+        cuts = np.unique(np.searchsorted(offsets, np.arange(0, offsets[-1] + BLOCK, BLOCK)).clip(max=len(starts)))
+        blocks = (
+            np.repeat(starts[first:last] - offsets[first:last], np.diff(offsets[first : last + 1]))
+            + np.arange(offsets[first], offsets[last])
+            for first, last in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
+        )
+        return self._gathered(blocks, offsets)
 
     def rows(self, rows: NDArray[np.int64]) -> Sequences:
         """The given rows, in their order."""
@@ -154,7 +176,11 @@ class Sequences:
         if targets is not None:
             one = np.float32(1.0) if counting is None else counting
             counting = np.where(targets, one, one * np.float32(OTHER_EVENTS))
-        return np.bincount(self.items, counting, minlength=items).astype(np.float32)
+        found = np.zeros(items)
+        for start in range(0, len(self.items), BLOCK):
+            block = slice(start, start + BLOCK)
+            found += np.bincount(self.items[block], None if counting is None else counting[block], minlength=items)
+        return found.astype(np.float32)
 
     def _holding(self, condition: Condition | None) -> NDArray[np.bool_] | None:
         if condition is None or condition.column not in self.behaviours:

@@ -19,6 +19,7 @@ _LEADING_ZERO: Final = r"^[+-]?0[0-9]"
 _BOOLEANS: Final = pl.Series(["true", "false"])
 _SHOWN: Final = 3
 _GLANCE: Final = 200
+_FEW: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,15 @@ class TextProfile:
         return TextProfile(self.given | other.given, self.bare | other.bare, self.bared or other.bared, words, codes)
 
     @property
+    def way(self) -> tuple[str, str]:
+        """How `column_as` reads a column."""
+        if self.given.type is not None:
+            return "given", str(self.given.type)
+        if self.bared and self.bare.type is not None:
+            return "bare", str(self.bare.type)
+        return "text", str(self.holds_codes)
+
+    @property
     def holds_codes(self) -> bool:
         """Whether `NA` would be a code like all other texts."""
         return self.codes is not None and len(self.codes) >= LEAST_CODES
@@ -102,6 +112,14 @@ def profile_of(column: pl.Series) -> TextProfile:
         column: texts as they stand in the file.
     """
     known = column.filter((column != "").fill_null(False))
+    if known.head(_GLANCE).n_unique() <= _FEW:
+        counts = known.value_counts(name="rows")
+        return _profile(counts[column.name], counts["rows"])
+    return _profile(known)
+
+
+def _profile(known: pl.Series, rows: pl.Series | None = None) -> TextProfile:
+    """What texts say, none of which is missing; `rows` says how often each stands there, if not once."""
     given = _shapes(known)
     if given.none:
         return TextProfile()
@@ -113,10 +131,12 @@ def profile_of(column: pl.Series) -> TextProfile:
     unclear = bare.is_in(pl.Series([*SURE_WORDS, *UNSURE_WORDS, ""]).implode())
     others = bare.filter(~unclear).unique()
     codes = frozenset(others.to_list()) if bool(others.str.contains(CODE).all()) else None
-    counted = bare.filter(words & (bare != "")).value_counts().rows()
-    return TextProfile(
-        given, _shapes(bare.filter(~words)), bool(words.any()) or not bare.equals(known), dict(counted), codes
-    )
+    counted: dict[str, int] = {}
+    held = words & (bare != "")
+    repeats = pl.repeat(1, len(bare), eager=True) if rows is None else rows
+    for word, count in zip(bare.filter(held), repeats.filter(held), strict=True):
+        counted[word] = counted.get(word, 0) + count
+    return TextProfile(given, _shapes(bare.filter(~words)), bool(words.any()) or not bare.equals(known), counted, codes)
 
 
 def column_as(column: pl.Series, profile: TextProfile) -> pl.Series:

@@ -19,6 +19,7 @@ from attrformer.data.check.uses import column_uses
 from attrformer.data.construct import dataset_of_tables
 from attrformer.data.folder import dataset_of_folder, folder_options, folder_tables, is_dataset_folder
 from attrformer.data.formats import detect, read_raw
+from attrformer.data.id_map import IdMap
 from attrformer.data.meaning_options import with_meaning
 from attrformer.data.options import TableOptions
 from attrformer.data.plain_dataset import PlainDataset
@@ -28,6 +29,8 @@ from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import DataError
 
 UNREADABLE = "unreadable"
+MOST = 50_000_000
+"""Interactions that a check before training looks at; of longer logs it takes users at random."""
 
 
 def check_path(
@@ -105,7 +108,28 @@ def check_loaded(
         unread_edges: names of edge tables that no model is to read.
     """
     tables, _ = folder_tables(folder, columns, names=("items", "users"))
-    return check_dataset(dataset, tables, shuffled=shuffled, unread_edges=unread_edges)
+    looked_at = _some_users(dataset)
+    if looked_at is not dataset:
+        # It is about all users; what the dataset says of some stands for it.
+        tables.pop("users", None)
+    return check_dataset(looked_at, tables, shuffled=shuffled, unread_edges=unread_edges)
+
+
+def _some_users(dataset: PlainDataset) -> PlainDataset:
+    """The dataset, or users of it drawn at random where all of them did more than can be looked at in little memory."""
+    sequences = dataset.sequences
+    if len(sequences.items) <= MOST:
+        return dataset
+    count = max(1, MOST * dataset.user_count // len(sequences.items))
+    rows = np.sort(np.random.default_rng(0).choice(dataset.user_count, count, replace=False))
+    told = f"{dataset.name}: the check looks at {count:,} of {dataset.user_count:,} users, drawn at random"
+    return replace(
+        dataset,
+        user_ids=IdMap(dataset.user_ids.decode(rows)),
+        sequences=sequences.rows(rows),
+        user_attributes={name: attribute.take(rows) for name, attribute in dataset.user_attributes.items()},
+        notes=(*dataset.notes, told),
+    )
 
 
 def check_frames(dataset: PlainDataset, tables: Mapping[str, object], *, shuffled: bool = False) -> CheckReport:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from attrformer.csr import offsets_of
 from attrformer.data.id_map import IdMap
 from attrformer.data.prepared.columns import recode
+from attrformer.data.prepared.names import BEHAVIOUR, ITEMS, ORDER, SAME, USERS
 from attrformer.data.prepared.plan import Plan
-from attrformer.data.prepared.survey import BEHAVIOUR, ITEMS, ORDER, SAME, USERS, Survey
+from attrformer.data.prepared.survey import Survey
 
 STARTS: Final = "starts"
 """Where the rows of each range of users begin, and where those of the last one end."""

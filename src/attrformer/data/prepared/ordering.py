@@ -9,13 +9,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import COUNT
+from attrformer.data.chronology import stable_order
 from attrformer.data.duplicates import COUNTED, Repeats, find_repeats
 from attrformer.data.prepared.coding import Arrays
+from attrformer.data.prepared.names import BEHAVIOUR, ITEMS, LENGTHS, ORDER, REPEATED, SAME, TIMES, USERS
 from attrformer.data.prepared.plan import Plan
-from attrformer.data.prepared.survey import BEHAVIOUR, ITEMS, ORDER, SAME, USERS
-
-LENGTHS, TIMES, REPEATED = "lengths", "times", "repeated"
-"""Interactions of each user; their times; how many rows repeat an earlier one in every column, and in some of them."""
 
 
 def order_range(plan: Plan, number: int, pieces: Sequence[Arrays]) -> Arrays:
@@ -63,33 +61,3 @@ def order_range(plan: Plan, number: int, pieces: Sequence[Arrays]) -> Arrays:
 def _repeats(plan: Plan, held: Arrays, seconds: NDArray[np.int64] | None) -> Repeats:
     told = {name: held[name] for name in (USERS, ITEMS, ORDER, SAME) if name in held}
     return find_repeats(pl.DataFrame(told), held[USERS], held[ITEMS], seconds, plan.duplicates)
-
-
-def stable_order(rows: NDArray[np.int32], order: NDArray[np.int64] | NDArray[np.float64] | None) -> NDArray[np.int64]:
-    """The places of interactions by user, then by time; those of one user at one time as they stand.
-
-    Args:
-        rows: the user of each, from 0 on.
-        order: numbers in the order of the times; None where the order of the rows counts.
-    """
-    largest = int(rows.max(initial=0))
-    if order is None or bool((order[1:] >= order[:-1]).all()):
-        return by_small_numbers(rows, largest)
-    by_time = np.argsort(order, kind="stable")
-    return by_time[by_small_numbers(rows[by_time], largest)]
-
-
-def by_small_numbers(numbers: NDArray[np.int32], largest: int) -> NDArray[np.int64]:
-    """What a stable sort of whole numbers from 0 on gives, in time that grows with their count.
-
-    Args:
-        numbers: `[n]`.
-        largest: of them.
-    """
-    # NumPy sorts numbers of 16 bits by counting.
-    low = np.argsort(numbers.astype(np.uint16), kind="stable")
-    if largest < 2**16:
-        return low
-    high = (numbers >> 16).astype(np.uint16)[low]
-    found: NDArray[np.int64] = low[np.argsort(high, kind="stable")]
-    return found

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from attrformer.data.table_files import ARROW, PARQUET, SEPARATORS, ending_of, parts_of, read_texts
 from attrformer.errors import DataError
+
+_REPEATED: Final = "_duplicated_"
+"""What polars puts behind a heading that stands there twice."""
 
 _BLOCK: Final = 1 << 24
 _BYTES_OF_ROW: Final = 32
@@ -113,12 +118,14 @@ def names_in(source: Source) -> list[str]:
     return list(_schema(source))
 
 
-def read_part(source: Source, part: Part) -> pl.DataFrame:
+def read_part(source: Source, part: Part, numbers: Collection[str] = ()) -> pl.DataFrame:
     """The rows of a part, as they stand in the file.
 
     Args:
         source: the table.
         part: one of its parts.
+        numbers: columns of a text file that come as int64 where they hold nothing but whole numbers, each written in
+            the one way to write it; all of them do, or all of them come as texts.
 
     Raises:
         DataError: the file cannot be read; rows are counted from the beginning of the part.
@@ -127,12 +134,62 @@ def read_part(source: Source, part: Part) -> pl.DataFrame:
         if source.text:
             with Path(part.file).open("rb") as file:
                 file.seek(part.start)
-                data = source.header.encode("latin-1") + file.read(part.stop - part.start)
-            return read_texts(Path(source.path), data, source.separator, source.encoding)
+                header, rows = source.header.encode("latin-1"), file.read(part.stop - part.start)
+            data = header + rows
+            found = _with_plain_numbers(source, data, len(rows), numbers)
+            return (
+                found if found is not None else read_texts(Path(source.path), data, source.separator, source.encoding)
+            )
         wanted = _scan(part.file) if part.file == source.parts[0].file else _scan(part.file, _schema(source))
         return wanted.slice(part.start, part.stop - part.start).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(Path(part.file), error) from error
+
+
+def _with_plain_numbers(source: Source, data: bytes, size: int, numbers: Collection[str]) -> pl.DataFrame | None:
+    """A part of a text file with whole numbers read as such, which takes a fraction of the time.
+
+    That no number was written in another way (`007`, `+5`, between blanks or quotes) is told by the length of the text:
+    every other way is longer.
+
+    Args:
+        source: the table.
+        data: the header and the rows.
+        size: bytes of the rows.
+        numbers: the columns.
+
+    Returns:
+        None where some value is something else, or missing.
+    """
+    if not numbers or not size or not data.endswith(b"\n") or b"\r" in data or codecs.BOM_UTF8 in data[:3]:
+        return None
+    if codecs.lookup(source.encoding).name != "utf-8":
+        return None
+    try:
+        frame = pl.read_csv(
+            data, separator=source.separator, infer_schema=False, schema_overrides=dict.fromkeys(numbers, pl.Int64)
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    # The slow way cleans, or refuses, other headings.
+    clean = all(name and name == name.strip() and _REPEATED not in name for name in frame.columns)
+    if not clean or not {*numbers} <= {*frame.columns} or any(frame.null_count().row(0)):
+        return None
+    written = len(frame) * len(frame.columns)
+    for values in frame:
+        written += _digits(values.to_numpy()) if values.dtype == pl.Int64 else int(values.str.len_bytes().sum())
+    return frame if written == size else None
+
+
+def _digits(numbers: NDArray[np.int64]) -> int:
+    """Characters that whole numbers take all together."""
+    if not len(numbers):
+        return 0
+    low, high = int(numbers.min()), int(numbers.max())
+    if low < 0:
+        return _digits(numbers[numbers >= 0]) + sum(len(str(number)) for number in numbers[numbers < 0].tolist())
+    steps = (10**power for power in range(1, len(str(high))))
+    return len(numbers) + sum(int(np.count_nonzero(numbers >= step)) for step in steps)
 
 
 def _schema(source: Source) -> Mapping[str, Any]:

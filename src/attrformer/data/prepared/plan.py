@@ -14,7 +14,8 @@ from attrformer.data.attributes import AttributeKind
 from attrformer.data.duplicates import COUNTED
 from attrformer.data.interactions import TimeSpan, clashing_count
 from attrformer.data.prepared.columns import Column, decide_column
-from attrformer.data.prepared.survey import Survey, WholeTableError
+from attrformer.data.prepared.reading import WholeTableError
+from attrformer.data.prepared.survey import Survey
 from attrformer.errors import DataError
 
 

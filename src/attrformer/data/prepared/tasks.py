@@ -21,9 +21,11 @@ from attrformer.data.id_map import IdMap
 from attrformer.data.interactions import TimeSpan
 from attrformer.data.prepared.coding import STARTS, Arrays, code_part, read_arrays, write_arrays
 from attrformer.data.prepared.columns import ColumnPart
+from attrformer.data.prepared.names import ITEMS, USERS
 from attrformer.data.prepared.ordering import order_range
 from attrformer.data.prepared.plan import Plan
-from attrformer.data.prepared.survey import ITEMS, USERS, Glance, Numbering, Reading, Survey, glance_at, survey_part
+from attrformer.data.prepared.reading import Glance, Numbering, Reading, glance_at
+from attrformer.data.prepared.survey import Survey, survey_part
 from attrformer.data.text_columns import Shapes, TextProfile
 from attrformer.io import json_text, read_json, unfinished_name
 
@@ -38,18 +40,20 @@ class Work:
     Args:
         folder: where its files are.
         reading: how parts are read.
-        firsts: the number of the first row of each part; known once parts were glanced at.
+        firsts: the number of the first row of each part; empty where that is not known yet.
+        again: whether parts are read for the second time, since the first part did not tell how.
         plan: what the surveys decided; known once all parts were surveyed.
     """
 
     folder: Path
     reading: Reading
     firsts: tuple[int, ...] = ()
+    again: bool = False
     plan: Plan | None = None
 
     def file(self, step: str, number: int, ending: str) -> Path:
         """Where a task's file is."""
-        return self.folder / f"{step}-{number:05d}.{ending}"
+        return self.folder / f"{step}{'-again' if self.again else ''}-{number:05d}.{ending}"
 
     def ids(self, name: str) -> Path:
         """Where the ids of users, or of items, are."""
@@ -69,9 +73,10 @@ def survey_task(work: Work, number: int) -> None:
     file = work.file("survey", number, "json")
     if file.exists():
         return
-    survey, kept = survey_part(work.reading, work.reading.source.parts[number], work.firsts[number])
-    _whole(work.file("rows", number, "arrow"), lambda path: kept.write_ipc(path, compression="uncompressed"))
-    _write_json(file, asdict(survey))
+    first = work.firsts[number] if work.firsts else 0
+    survey, kept = survey_part(work.reading, work.reading.source.parts[number], first)
+    write_whole(work.file("rows", number, "arrow"), lambda path: kept.write_ipc(path, compression="uncompressed"))
+    _write_json(file, {**asdict(replace(survey, glance=Glance())), "glance": _plain_glance(survey.glance)})
 
 
 def code_task(work: Work, number: int) -> None:
@@ -79,9 +84,9 @@ def code_task(work: Work, number: int) -> None:
     file, kept = work.file("coded", number, "safetensors"), work.file("rows", number, "arrow")
     if not file.exists() and work.plan is not None:
         rows = pl.read_ipc(kept)
-        users, items = _ids(work.ids(USERS)), _ids(work.ids(ITEMS))
+        users, items = (_ids(file, _stamp(file)) for file in (work.ids(USERS), work.ids(ITEMS)))
         arrays = code_part(work.plan, users, items, read_survey(work, number), rows)
-        _whole(file, lambda path: write_arrays(path, arrays))
+        write_whole(file, lambda path: write_arrays(path, arrays))
     kept.unlink(missing_ok=True)
 
 
@@ -93,18 +98,22 @@ def order_task(work: Work, number: int) -> None:
     pieces = []
     for part in range(len(work.reading.source.parts)):
         coded = work.file("coded", part, "safetensors")
-        start, stop = _starts(coded)[number : number + 2]
+        start, stop = _starts(coded, _stamp(coded))[number : number + 2]
         # safetensors refuses an empty slice at the end.
         pieces += [read_arrays(coded, start, stop)] if stop > start else []
     arrays = order_range(work.plan, number, pieces)
-    _whole(file, lambda path: write_arrays(path, arrays))
+    write_whole(file, lambda path: write_arrays(path, arrays))
 
 
 def read_glance(work: Work, number: int) -> Glance:
     """What `glance_task` found."""
-    found = read_json(work.file("glance", number, "json"))
+    return _glance(read_json(work.file("glance", number, "json")))
+
+
+def _glance(found: dict[str, Any]) -> Glance:
     texts = {name: _profile(**profile) for name, profile in found["texts"].items()}
-    return Glance(found["rows"], texts, {name: Numbering(**each) for name, each in found["numbering"].items()})
+    numbering = {name: Numbering(**each) for name, each in found["numbering"].items()}
+    return Glance(found["rows"], texts, numbering, tuple(found["numbers"]))
 
 
 def read_survey(work: Work, number: int) -> Survey:
@@ -118,6 +127,7 @@ def read_survey(work: Work, number: int) -> Survey:
         (found["whole"][0], found["whole"][1]),
         None if times is None else TimeSpan(*times),
         {name: _column(**column) for name, column in columns.items()},
+        _glance(found["glance"]),
     )
 
 
@@ -145,13 +155,19 @@ def _column(kind: str, empty: bool, values: list[Any] | None, signs: dict[str, A
     )
 
 
+def _stamp(file: Path) -> tuple[int, int, int]:
+    """What tells a file from an earlier one of its name, so that neither is taken for the other in memory."""
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 @lru_cache(maxsize=2)
-def _ids(file: Path) -> IdMap:
+def _ids(file: Path, stamp: tuple[int, int, int]) -> IdMap:
     return IdMap(pl.read_ipc(file)["id"])
 
 
 @lru_cache(maxsize=4096)
-def _starts(file: Path) -> list[int]:
+def _starts(file: Path, stamp: tuple[int, int, int]) -> list[int]:
     from safetensors import safe_open
 
     with safe_open(file, "numpy") as opened:
@@ -160,11 +176,16 @@ def _starts(file: Path) -> list[int]:
 
 
 def _write_json(file: Path, value: Any) -> None:
-    _whole(file, lambda path: path.write_text(json_text(value), encoding="utf-8"))
+    write_whole(file, lambda path: path.write_text(json_text(value), encoding="utf-8"))
 
 
-def _whole(file: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file that is whole once it has its name; what is lost with the power is made again."""
+def write_whole(file: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file that is whole once it has its name.
+
+    Args:
+        file: to be written.
+        write: writes the content to the path that it is given.
+    """
     unfinished = file.with_name(unfinished_name(file.name))
     try:
         write(unfinished)
