@@ -33,6 +33,12 @@ def serve(
     batch: Annotated[int, typer.Option(help="Users that are answered together.")] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds until a request that waits gets 503.")] = 10.0,
     grace: Annotated[float, typer.Option(help="Seconds that running requests have after SIGTERM.")] = 30.0,
+    drain: Annotated[
+        float, typer.Option(help="Seconds after SIGTERM in which requests are still taken, and /readyz says no.")
+    ] = 0.0,
+    poll: Annotated[
+        float, typer.Option(help="Seconds between two looks at which version of a folder is current.")
+    ] = 2.0,
     body_bytes: Annotated[int, typer.Option(help="Largest body of a request; larger ones get 413.")] = 1 << 20,
     connections: Annotated[int, typer.Option(help="Open connections; idle ones make room for more.")] = 1000,
     header_timeout: Annotated[float, typer.Option(help="Seconds that the head of a request may take.")] = 10.0,
@@ -64,7 +70,7 @@ def serve(
 
     Needs the extra: pip install 'attrformer[serve]'. SIGHUP changes to the model in RUN/next without dropping a
     request; SIGTERM lets running requests end. With --workers, limits hold for each process, and one that dies is
-    replaced.
+    replaced. In place of RUN, a folder that `attrformer publish` wrote: the service follows its current version.
 
     Example:  attrformer serve runs/ml-1m --port 8000 --workers 2
     """
@@ -88,6 +94,8 @@ def serve(
         batch=batch,
         timeout=timeout,
         grace=grace,
+        drain=drain,
+        poll=poll,
         body_bytes=body_bytes,
         connections=connections,
         header_timeout=header_timeout,

@@ -25,6 +25,9 @@ OnProgress = Callable[[int, int], None]
 
 DEFAULTS: Final = EvaluationConfig()
 
+MOST_SCORES: Final = 1 << 26
+"""Scores that are in memory at a time, 256 MiB of them: in large catalogues fewer targets are scored together."""
+
 
 class Scorer(typing.Protocol):
     """What can be evaluated: a model, or any rule that gives every item a score."""
@@ -134,7 +137,8 @@ def evaluate(
     ranks = {seen: np.empty(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
     recommended = {seen: np.empty((len(targets), length), dtype=np.int32) for seen in SEEN_VARIANTS}
     with _reporter(progress, len(targets)) as report:
-        for rows in _batches(targets.contexts.lengths, config.batch_size):
+        together = max(1, min(config.batch_size, MOST_SCORES // item_count))
+        for rows in _batches(targets.contexts.lengths, together):
             found = _measure(scorer, targets, rows, item_count, length, rules)
             for seen in SEEN_VARIANTS:
                 ranks[seen][rows], recommended[seen][rows] = found[seen]

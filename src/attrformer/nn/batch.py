@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from attrformer.nn.candidates import Candidates
 
 Change = Callable[[Tensor], Tensor]
 
@@ -111,6 +115,7 @@ class Example:
         final: int64 `[b]`, the item right after the last position of each row.
         partners: another history of training before the same `final` item for each row (its own where there is no
             other), with its end as the target position; None where the network wants none.
+        candidates: the items that the loss tells apart; None: the whole catalogue.
     """
 
     batch: Batch
@@ -119,6 +124,7 @@ class Example:
     mask: Tensor
     final: Tensor
     partners: Batch | None = None
+    candidates: Candidates | None = None
 
     def map(self, change: Change) -> Example:
         """The same with every tensor changed."""

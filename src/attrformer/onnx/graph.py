@@ -102,7 +102,12 @@ class GraphNetwork(InferenceNetwork):
         return hidden.squeeze(1), total
 
     def encode(
-        self, batch: Batch, table: Tensor, looked_up: dict[str, Tensor | None], heads: list[StackedHeads | None]
+        self,
+        batch: Batch,
+        table: Tensor,
+        looked_up: dict[str, Tensor | None],
+        heads: list[StackedHeads | None],
+        rows: Tensor | None = None,
     ) -> Tensor:
         """See `AttrFormerNetwork.encode`; the last layer looks at all positions, of which the places are kept."""
         embedded = look_up(batch.items, table) * math.sqrt(self.config.width)

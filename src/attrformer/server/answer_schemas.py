@@ -60,6 +60,7 @@ class Answered(BaseModel):
     """What every answer of the model says about itself."""
 
     model: int = Field(description="Which model answered: 1 at the start, one more for each reload.")
+    version: str = Field(description="Name of that model, the same in every service that answers with it.")
     warnings: list[str] = Field(default_factory=list, description="With on_unknown = warn.")
 
 
@@ -149,6 +150,7 @@ class ModelAnswer(BaseModel):
     """What the model in use can be asked."""
 
     model: int
+    version: str
     name: str
     dataset: str
     items: int
@@ -178,6 +180,7 @@ class ReloadAnswer(BaseModel):
     """The model that answers from now on."""
 
     model: int
+    version: str
     items: int
     lost: int = Field(0, description="Items that were added before and that it does not have.")
 

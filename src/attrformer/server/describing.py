@@ -25,6 +25,7 @@ def describe(served: Served) -> dict[str, Any]:
     relations, values = fitted.relations, fitted.knowledge.item_values
     return {
         "model": served.generation,
+        "version": served.version,
         "name": model.config.model.name,
         "dataset": fitted.knowledge.dataset,
         "items": len(served.catalogue),

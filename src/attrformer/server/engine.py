@@ -14,6 +14,7 @@ import polars as pl
 from attrformer.errors import CheckpointError
 from attrformer.recommender import Recommender
 from attrformer.server import model_store as folders
+from attrformer.server import versions
 from attrformer.server.added import CHANGED_FILE, CHANGES, Added
 from attrformer.server.answering import Answer, Served, answer_in_pieces, answer_together
 from attrformer.server.calls import Call
@@ -43,15 +44,16 @@ class CatalogueFull(Exception):
 
 
 class Engine:
-    """One run and its model.
+    """One run, or one folder of versions, and its model.
 
     Args:
-        run: the run folder.
+        run: the run folder, or the folder of versions, to which nothing is written then.
         options: of the service.
         heard: is told of joint calls: the method, how many calls it answered, and its seconds.
         shared: items that several processes add to, who then see to it that one adds at a time and that none starts
             while another moves models; None where this one is alone.
         generation: of the first model.
+        version: of the first model; the current one where None.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class Engine:
         heard: Callable[[str, int, float], None] = lambda *_: None,
         shared: Added | None = None,
         generation: int = 1,
+        version: str | None = None,
     ) -> None:
         self.run, self._options, self._heard = run, options, heard
         self.prices = Prices()
-        self._alone, self._first = shared is None, generation
+        self.versioned = versions.is_versioned(run)
+        self._alone, self._first, self._first_version = shared is None, generation, version
         self._added = Added(run) if shared is None else shared
         self._keeps = options.save_added or shared is not None
         posted = Added(self._added.run, CHANGED_FILE, CHANGES)
@@ -89,14 +93,16 @@ class Engine:
             ConfigurationError: the device cannot be used.
         """
         with self._changing:
-            if self._alone:
+            if self._alone and not self.versioned:
                 folders.recover(self.run)
-            served = self._changes.onto(self._read(self.run / folders.MODEL, self._first))
+            served = self._changes.onto(self._read(self._standing(self._first_version), self._first))
             ready()
             self._served = served
 
-    def reload(self, wait: bool = False, follow: int | None = None) -> Served:
+    def reload(self, wait: bool = False, follow: int | None = None, version: str | None = None) -> Served:
         """Reads `RUN/next`, or where there is none `RUN/model` anew, tries it out and answers with it from then on.
+
+        Of a folder of versions it reads the current one.
 
         Calls are answered by the old model until the new one is ready. What is moved into its place is moved last, so
         that whatever ends the process before leaves the old model to the next start.
@@ -104,6 +110,7 @@ class Engine:
         Args:
             wait: for another change that is under way.
             follow: the number of the model that another process has put in its place; None where this one is first.
+            version: that the other process has read; of a folder of versions only.
 
         Raises:
             ReloadRunning: another change is under way.
@@ -113,13 +120,14 @@ class Engine:
         if not self._changing.acquire(blocking=wait or self._adding):
             raise ReloadRunning
         try:
-            folder = folders.waiting(self.run) if follow is None else self.run / folders.MODEL
+            alone = follow is None and not self.versioned
+            folder = folders.waiting(self.run) if alone else self._standing(version)
             generation = follow or (self._first if self._served is None else self._served.generation + 1)
             before = folders.state(folder)
             served = self._changes.onto(self._read(folder, generation))
             if folders.state(folder) != before:
                 raise CheckpointError(f"{folder} was written to while it was read. Reload again when it is complete.")
-            if folder.name == folders.NEXT:
+            if alone and folder.name == folders.NEXT:
                 self._promote()
             self._served = served
         finally:
@@ -231,19 +239,26 @@ class Engine:
         assert self._served is not None, "requests are let in once the model is ready"
         return self._served
 
+    def _standing(self, version: str | None) -> Path:
+        """The folder of the model that is to answer."""
+        if not self.versioned:
+            return self.run / folders.MODEL
+        return versions.current(self.run) if version is None else self.run / version
+
     def _read(self, folder: Path, generation: int) -> Served:
         if not folder.exists():
-            raise CheckpointError(f"{self.run} holds no finished model. Give a folder that `attrformer train` wrote.")
+            raise CheckpointError(f"{folder} holds no finished model. Give a folder that `attrformer train` wrote.")
         model = Recommender.load(folder, device=self._options.device)
+        version = versions.version_of(folder)
         trained = len(model.fitted.knowledge.item_ids)
         require_answers(model)
         if not self._keeps:
-            return Served(model, Catalogue(model.fitted), generation, trained, self._left_behind(model))
+            return Served(model, Catalogue(model.fitted), generation, version, trained, self._left_behind(model))
         rows, taken = self._added.since(0)
         carried, lost = carry(model, rows)
         if carried:
             require_answers(model)
-        return Served(model, Catalogue(model.fitted), generation, trained, lost, taken)
+        return Served(model, Catalogue(model.fitted), generation, version, trained, lost, taken)
 
     def _left_behind(self, model: Recommender) -> int:
         """Items that were added to the model in use and that another one does not know."""

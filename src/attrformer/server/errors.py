@@ -68,6 +68,11 @@ def not_ready() -> Refused:
     return Refused(503, "not_ready", "The model is being read. Ask again in a few seconds.", {"Retry-After": "2"})
 
 
+def stopping() -> Refused:
+    """The answer of a probe once the service was asked to end."""
+    return Refused(503, "stopping", "The service is stopping. Ask another one.", {"Retry-After": "1"})
+
+
 def internal() -> JSONResponse:
     """The answer to whatever was not expected."""
     return failure(500, "internal", "Something went wrong in the service. Its log says where.")
@@ -116,7 +121,7 @@ def as_response(error: Exception) -> JSONResponse:
         later = {"Retry-After": str(error.seconds)}
         return failure(429, "busy", "Too much is waiting. Ask for less, or again in a few seconds.", headers=later)
     if isinstance(error, LineClosed):
-        return failure(503, "stopping", "The service is stopping. Ask another one.", headers=soon)
+        return stopping().response()
     if isinstance(error, TimeoutError):
         return failure(503, "timed_out", "The answer took too long. Ask for less, or again later.", headers=soon)
     if isinstance(error, ReloadRunning):

@@ -86,6 +86,13 @@ class ServeOptions(Options):
     batch: int = field(default=64, metadata={"help": "Users that are answered together."})
     timeout: float = field(default=10.0, metadata={"help": "Seconds until a request that waits gets 503."})
     grace: float = field(default=30.0, metadata={"help": "Seconds that running requests have after SIGTERM."})
+    drain: float = field(
+        default=0.0, metadata={"help": "Seconds after SIGTERM in which requests are still taken, and /readyz says no."}
+    )
+    poll: float = field(
+        default=2.0,
+        metadata={"help": "Seconds between two looks at which version of a folder is current."},
+    )
     body_bytes: int = field(default=1 << 20, metadata={"help": "Largest body of a request; larger ones get 413."})
     connections: int = field(default=1000, metadata={"help": "Open connections; idle ones make room for more."})
     header_timeout: float = field(default=10.0, metadata={"help": "Seconds that the head of a request may take."})
@@ -99,7 +106,11 @@ class ServeOptions(Options):
         default=1_000_000, metadata={"help": "Changes of items that requests may bring to those of the model."}
     )
     changes_file: str | None = field(
-        default=None, metadata={"help": "Table of changes of items, or of values of now, that is followed."}
+        default=None,
+        metadata={
+            "help": "Table of changes of items, or of item_id and values of now such as stock, that is followed: csv "
+            "or parquet."
+        },
     )
     follow_every: float = field(
         default=10.0, metadata={"help": "Seconds between two looks at whether that table has changed."}
@@ -116,7 +127,8 @@ class ServeOptions(Options):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("most_added", "most_changed"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("follow_every", "timeout", "grace", "header_timeout", "idle_timeout"):
+        require(0 <= self.drain <= 3600, "drain", self.drain, "0 to 3600 seconds")
+        for name in ("follow_every", "timeout", "grace", "poll", "header_timeout", "idle_timeout"):
             require(0 < getattr(self, name) <= 3600, name, getattr(self, name), "seconds above 0, 3600 at most")
         require(self.body_bytes >= 1024, "body_bytes", self.body_bytes, "1024 or more")
         for name in self.allowed_hosts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from attrformer.columns import TIMESTAMP
 from attrformer.errors import AttrFormerError
+from attrformer.server import versions
 from attrformer.server.answering import Answer, Served
 from attrformer.server.calls import Call
 from attrformer.server.engine import Engine, ReloadRunning
@@ -29,7 +31,7 @@ class Service:
     """One run behind HTTP: its model, the line before it, its figures.
 
     Args:
-        run: the run folder.
+        run: the run folder, or the folder of versions.
         options: of the service.
         peers: other processes of the same service; None where this one is alone.
     """
@@ -40,7 +42,7 @@ class Service:
         if peers is None:
             self.engine = Engine(run, options, self.metrics.call)
         else:
-            self.engine = Engine(run, options, self.metrics.call, peers.added, peers.generation)
+            self.engine = Engine(run, options, self.metrics.call, peers.added, peers.generation, peers.version)
         self.line = Line(
             self.engine.answer,
             options.queue,
@@ -56,6 +58,7 @@ class Service:
         self.failure: Exception | None = None
         self._reloading: asyncio.Task[Served] | None = None
         self._soon = False
+        self.draining = False
         self._following: asyncio.Task[None] | None = None
 
     @property
@@ -77,7 +80,8 @@ class Service:
             self.failure = error
             log("start.failed", logging.ERROR, error=error)
         else:
-            log("ready", items=len(self.served.catalogue), **_carried(self.served))
+            self.metrics.model(self.served.version)
+            log("ready", version=self.served.version, items=len(self.served.catalogue), **_carried(self.served))
             if self.options.changes_file is not None:
                 self._following = asyncio.ensure_future(self._follow())
 
@@ -210,12 +214,13 @@ class Service:
         await self.peers.reload()
         return self.served
 
-    async def reload_here(self, wait: bool = False, follow: int | None = None) -> Served:
+    async def reload_here(self, wait: bool = False, follow: int | None = None, version: str | None = None) -> Served:
         """Changes the model of this process.
 
         Args:
             wait: as for `reload`.
             follow: the number of the model that another process has put in its place.
+            version: of that model.
 
         Raises:
             ReloadRunning: another change is under way.
@@ -223,7 +228,7 @@ class Service:
         """
         log("reload.started")
         try:
-            served = await asyncio.to_thread(self.engine.reload, wait, follow)
+            served = await asyncio.to_thread(self.engine.reload, wait, follow, version)
             # The old model leaves by itself; a collection now would stop all requests.
             gc.freeze()
         except ReloadRunning:
@@ -233,8 +238,24 @@ class Service:
             log("reload.failed", logging.ERROR, error=error)
             raise
         self.metrics.reload("done")
-        log("reload.done", model=served.generation, items=len(served.catalogue), **_carried(served))
+        self.metrics.model(served.version)
+        log(
+            "reload.done",
+            model=served.generation,
+            version=served.version,
+            items=len(served.catalogue),
+            **_carried(served),
+        )
         return served
+
+    async def follow(self) -> None:
+        """Changes to each version that becomes the current one, once there is a model; of a run it does nothing."""
+        if not self.engine.versioned:
+            return
+        async for _ in versions.changes(self.engine.run, self.options.poll, lambda: self.served.version):
+            # The log says why, and the version before stays.
+            with contextlib.suppress(AttrFormerError):
+                await self.reload(wait=True)
 
     def reload_soon(self) -> None:
         """Starts a reload and forgets about it: its outcome is in the log and in the figures.

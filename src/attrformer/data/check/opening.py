@@ -82,7 +82,8 @@ def check_path(
     dataset = with_meaning(dataset, targets, negative)
     uses = column_uses(dataset, tables)
     # The dataset holds the interactions; a log is too large to be held twice.
-    tables["interactions"] = _sampled(tables["interactions"])
+    if "interactions" in tables:
+        tables["interactions"] = _sampled(tables["interactions"])
     return check_dataset(dataset, tables, uses=uses, now=now)
 
 
