@@ -35,7 +35,7 @@ def publish(
     from attrformer.errors import ConfigurationError
     from attrformer.recommender import Recommender
     from attrformer.server import versions
-    from attrformer.server.engine import require_answers
+    from attrformer.server.trial import require_answers
 
     if run is None and version is None:
         raise ConfigurationError("There is nothing to publish. Give a RUN, or --version to go to one that is there.")

@@ -164,7 +164,9 @@ class ItemValues:
         """Arrays by name and a description that JSON can hold."""
         arrays: dict[str, NDArray[Any]] = {}
         described: list[dict[str, Any]] = []
-        for number, (name, each) in enumerate(self.columns.items()):
+        for number, name in enumerate(self.columns):
+            # Not looked up, which would keep the values of all columns in memory.
+            each = self.changes[name].at() if name in self.changes else self.columns[name]
             described.append({"column": name, "kind": each.kind.value, "separator": each.separator})
             if name in self.changes:
                 described[-1]["changes"] = True
@@ -207,7 +209,7 @@ class ItemValues:
         for name, changing in self.changes.items():
             if not is_sound(changing, self.n_items):
                 raise ValueError(f"the changes of '{name}' cannot be those of {self.n_items} items")
-        for name, each in self.columns.items():
+        for name, each in self.still.items():
             sound = each.offsets.dtype == np.int64 and each.offsets.shape == (self.n_items + 1,)
             if each.kind in NUMBERS:
                 sound = sound and each.numbers.dtype == np.float64 and each.numbers.shape == (self.n_items,)
