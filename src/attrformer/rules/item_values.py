@@ -38,7 +38,6 @@ class ItemValues:
     columns: Mapping[str, Attribute] = field(default_factory=dict)
     changes: Mapping[str, ChangingAttribute] = field(default_factory=dict)
     _codes: dict[str, dict[str, int]] = field(default_factory=dict, init=False, repr=False)
-    _moments: dict[str, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -81,18 +80,15 @@ class ItemValues:
         object.__setattr__(found, "_codes", self._codes)
         return found
 
-    def moments(self, names: Collection[str], time: int) -> tuple[int, ...]:
-        """How many times of changes of some columns have come; at times where these are equal, values are equal.
+    def come(self, names: Collection[str], time: int) -> tuple[int, ...]:
+        """How many changes of some columns have come; at times where these are equal, values are equal.
 
         Args:
             names: of columns.
             time: seconds since 1970.
         """
         changing = sorted(set(names) & set(self.changes))
-        for name in changing:
-            if name not in self._moments:
-                self._moments[name] = np.unique(self.changes[name].times)
-        return tuple(int(np.searchsorted(self._moments[name], time, side="right")) for name in changing)
+        return tuple(int(np.count_nonzero(self.changes[name].times <= time)) for name in changing)
 
     def with_items(self, attributes: Mapping[str, Attribute], count: int) -> Self:
         """The values of a larger catalogue.
