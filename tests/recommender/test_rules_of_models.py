@@ -128,3 +128,17 @@ def test_attributes_that_change_in_time_have_their_latest_values() -> None:
     assert sorted(model.recommend(USERS[:1], **asked)["item_id"]) == ids[:2]
     model.update(item_changes=changes([(ids[5], last + 5, "3"), (ids[6], last - 5, "3"), (ids[0], last + 5, "0")]))
     assert sorted(model.recommend(USERS[:1], **asked)["item_id"]) == [ids[1], ids[5]]
+
+
+def test_columns_of_the_items_table_change_in_rules_from_a_time_on(model: AttrFormer) -> None:
+    shop, user = copy.copy(model), USERS[:1]
+    asked: dict[str, Any] = {"k": 200, "hide_seen": False, "where": "price > 90000"}
+    told = {"item_id": ["item-0006", "item-0006"], "timestamp": [2_000_000_000] * 2}
+    rows = pl.DataFrame({**told, "column": ["price", "category"], "value": ["99999", "Tools"]})
+    with pytest.warns(UserWarning, match=r"only numbers and single values can change, unlike 'category'\. Left out\."):
+        shop.update(item_changes=rows)
+    assert shop.recommend(user, **asked)["item_id"].to_list() == ["item-0006"]
+    assert shop.recommend(user, as_of=1_999_999_999, **asked).is_empty()
+    cheap = {**asked, "where": "price < 90000"}
+    assert shop.recommend(user, as_of=0, **cheap).equals(model.recommend(user, **cheap))
+    assert shop.recommend(user, k=5).equals(model.recommend(user, k=5))

@@ -88,9 +88,9 @@ def test_later_changes_are_never_read(condition: Condition, rows: list[Change], 
     rules = Rules(where=str(condition), boost=(("price < 10", 1.5),), at_most={"brand": 1, "price": 2})
     first, second = (_compiled(rules, values.at(time)) for values in (everything, before))
     assert {name: array.tolist() for name, array in first.items()} == {n: a.tolist() for n, a in second.items()}
-    # Equal moments stand for equal values.
+    # Equal counts stand for equal values.
     for other in range(time + 1):
-        if everything.moments(read, other) == everything.moments(read, time):
+        if everything.come(read, other) == everything.come(read, time):
             assert where(condition, everything.at(other)) == where(condition, everything.at(time))
 
 

@@ -54,6 +54,7 @@ ROUTES = [
     ("POST", "/v1/explain"),
     ("POST", "/v1/similar"),
     ("POST", "/v1/items"),
+    ("POST", "/v1/changes"),
     ("POST", "/v1/reload"),
     ("GET", "/v1/catalogue"),
     ("GET", "/v1/history"),

@@ -24,7 +24,7 @@ from attrformer.nn.item_table import ItemTable
 from attrformer.nn.losses import Objective, Outputs
 from attrformer.nn.named import NamedModules, NamedParameters
 from attrformer.nn.recency import LookBack, RecencyProfile, gap_buckets
-from attrformer.nn.relations.base import ContributingModule, ModuleOptions, RelationModule
+from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions, RelationModule
 from attrformer.nn.relations.registry import modules_of
 from attrformer.nn.restricted import restricted
 from attrformer.nn.stacked import StackedEvidence, StackedParameters
@@ -65,11 +65,17 @@ class AttrFormerConfig(EncoderConfig):
         default=8, metadata={"help": "rank of the learned off-diagonal part of M_a; 0: diagonal only"}
     )
     epsilon: float = field(default=0.03, metadata={"help": "eps_a of catalogue evidence at the start"})
+    item_gates: float | None = field(
+        default=None,
+        metadata={"help": "sum of the gates of all item attributes at the start; null: each starts at 1"},
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.low_rank >= 0, "low_rank", self.low_rank, "0 or more")
         require(self.epsilon > 0, "epsilon", self.epsilon, "a number above 0")
+        if self.item_gates is not None:
+            require(self.item_gates > 0, "item_gates", self.item_gates, "a number above 0, or null")
 
     @property
     def knows_candidates(self) -> bool:
@@ -103,6 +109,10 @@ class AttrFormerNetwork(Network):
         self.level_counts = {name: len(edges) + 2 for name, edges in relations.levels.items()}
         made = modules_of(relations, ModuleOptions(width, config.epsilon, config.low_rank, self._recency, relations))
         contributing = {name: module for name, module in made.items() if module.contributes}
+        if config.item_gates is not None:
+            gates = [contributing[name].gate for name in relations.item_attributes if name in contributing]
+            for gate in gates:
+                cast(Gate, gate).start_at(config.item_gates / len(gates))
         positions = {name: module for name, module in made.items() if not module.contributes}
         self.relations, self.position_relations = NamedModules(contributing), NamedModules(positions)
         heads = [name for group in (positions, contributing) for name, module in group.items() if module.attends]

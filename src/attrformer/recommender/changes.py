@@ -102,9 +102,11 @@ def _kinds(
             kinds[name] = kind
         else:
             left_out.append(name)
-    if left_out:
+    if left_out and fitted.knowledge.item_values is None:
         read = ", ".join(fitted.relations.changing_columns)
         tell(f"{CHANGES}: the model reads {read}, and no changes of {_named(left_out)}. Left out.")
+    elif left_out:
+        tell(f"{CHANGES}: only numbers and single values can change, unlike {_named(left_out)}. Left out.")
     if new:
         tell(f"{CHANGES}: the model was fitted without {_named(new)}. Kept for rules (where, boost, at_most).")
     return left_out, kinds

@@ -266,6 +266,7 @@ LATER: Final[dict[str, Any]] = {
     "relations.newness": False,
     "relations.newness_horizon": 1.0,
     "relations.newness_cost": 0.0,
+    "model.item_gates": None,
 }
 """Options that came later, by their defaults: a run that was begun without them had these."""
 
@@ -277,7 +278,10 @@ def changed_options(before: dict[str, Any], after: Config) -> list[str]:
         before: a configuration as plain values.
         after: the configuration to compare with it.
     """
-    old, new = _flat(LATER) | _flat(earlier_names.configuration(before)), _flat(to_dict(after))
+    new = _flat(to_dict(after))
+    # Other models do not have the options of one.
+    old = {name: value for name, value in _flat(LATER).items() if name in new}
+    old |= _flat(earlier_names.configuration(before))
     return [name for name in dict.fromkeys((*new, *old)) if old.get(name, None) != new.get(name, None)]
 
 

@@ -112,7 +112,8 @@ class FittedModel:
             users: a table with `user_id` and a column for each user attribute that the model reads, about new users
                 or known ones, whose values it replaces; new users have none without it.
             item_changes: a table with `item_id`, `timestamp`, `column` and `value` of what changed in the attributes
-                of items; columns that the model does not read are left out. It may come without interactions.
+                of items. Relations read the columns that they are about, rules read all; new columns are warned of,
+                and those with several values left out. It may come without interactions.
             on_known: what becomes of interactions that the model has counted before, with the same user, item and
                 time: "warn" and count them again, "count" them, "skip" them, or "raise" an error. Without times
                 nothing tells a repetition from a second delivery; then what a user's rows begin with and the history
@@ -124,7 +125,7 @@ class FittedModel:
         Raises:
             NotFittedError: before `fit` or `load`.
             ConfigurationError: `on_known` has an unknown value, users are given without interactions, or changes to a
-                model that reads none.
+                model that was saved before rules existed and reads none.
             DataError: some are known and `on_known` is "raise", a table cannot be used as it is, or a user in `users`
                 has no interaction.
             UnknownIdError: an item is not in the catalogue; `add_items` comes first.

@@ -42,7 +42,7 @@ def compiled(shop: ShopRules, fitted: ModelState, unknown: OnUnknown, as_of: int
     if shop.expression is None and shop.item_values is None and unknown.action != "warn":
         values, come = fitted.knowledge.item_values, "latest"
         if as_of is not None and values is not None:
-            come = str(values.moments(columns_read(shop.rules), as_of))
+            come = str(values.come(columns_read(shop.rules), as_of))
         if as_of is not None and shop.rules.new_items is not None and shop.rules.new_items.within is not None:
             come = f"{come} {as_of}"
         key = f"{unknown.action} {come} {shop.rules.key}"

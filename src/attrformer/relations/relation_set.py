@@ -157,6 +157,11 @@ class RelationSet(Mapping[str, Relation]):
         )
 
     @cached_property
+    def item_attributes(self) -> list[str]:
+        """Names of the relations that are made of a column of items."""
+        return [each.name for each in self.relations if each.item_columns or each.changing_columns]
+
+    @cached_property
     def changing(self) -> dict[str, ChangingAttributeRelation]:
         """Attributes that change in time, by column."""
         return {each.column: each for each in self.relations if isinstance(each, ChangingAttributeRelation)}

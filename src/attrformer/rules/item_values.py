@@ -38,7 +38,6 @@ class ItemValues:
     columns: Mapping[str, Attribute] = field(default_factory=dict)
     changes: Mapping[str, ChangingAttribute] = field(default_factory=dict)
     _codes: dict[str, dict[str, int]] = field(default_factory=dict, init=False, repr=False)
-    _moments: dict[str, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
@@ -81,18 +80,15 @@ class ItemValues:
         object.__setattr__(found, "_codes", self._codes)
         return found
 
-    def moments(self, names: Collection[str], time: int) -> tuple[int, ...]:
-        """How many times of changes of some columns have come; at times where these are equal, values are equal.
+    def come(self, names: Collection[str], time: int) -> tuple[int, ...]:
+        """How many changes of some columns have come; at times where these are equal, values are equal.
 
         Args:
             names: of columns.
             time: seconds since 1970.
         """
         changing = sorted(set(names) & set(self.changes))
-        for name in changing:
-            if name not in self._moments:
-                self._moments[name] = np.unique(self.changes[name].times)
-        return tuple(int(np.searchsorted(self._moments[name], time, side="right")) for name in changing)
+        return tuple(int(np.count_nonzero(self.changes[name].times <= time)) for name in changing)
 
     def with_items(self, attributes: Mapping[str, Attribute], count: int) -> Self:
         """The values of a larger catalogue.
@@ -164,7 +160,9 @@ class ItemValues:
         """Arrays by name and a description that JSON can hold."""
         arrays: dict[str, NDArray[Any]] = {}
         described: list[dict[str, Any]] = []
-        for number, (name, each) in enumerate(self.columns.items()):
+        for number, name in enumerate(self.columns):
+            # Not looked up, which would keep the values of all columns in memory.
+            each = self.changes[name].at() if name in self.changes else self.columns[name]
             described.append({"column": name, "kind": each.kind.value, "separator": each.separator})
             if name in self.changes:
                 described[-1]["changes"] = True
@@ -207,7 +205,7 @@ class ItemValues:
         for name, changing in self.changes.items():
             if not is_sound(changing, self.n_items):
                 raise ValueError(f"the changes of '{name}' cannot be those of {self.n_items} items")
-        for name, each in self.columns.items():
+        for name, each in self.still.items():
             sound = each.offsets.dtype == np.int64 and each.offsets.shape == (self.n_items + 1,)
             if each.kind in NUMBERS:
                 sound = sound and each.numbers.dtype == np.float64 and each.numbers.shape == (self.n_items,)

@@ -17,6 +17,7 @@ from attrformer.server.answering import Answer, Served
 from attrformer.server.calls import Call, flat
 from attrformer.server.engine import Engine, ReloadRunning
 from attrformer.server.errors import not_ready
+from attrformer.server.following import follow
 from attrformer.server.monitoring import Metrics, log
 from attrformer.server.options import ServeOptions
 from attrformer.server.peers import Peers
@@ -82,7 +83,8 @@ class Service:
             self.metrics.model(self.served.version)
             log("ready", version=self.served.version, items=len(self.served.catalogue), **_carried(self.served))
             if self.options.changes_file is not None:
-                self._following.append(asyncio.ensure_future(self._follow()))
+                look = (self._adder, self.engine.follow, lambda: self.served.changes_lost)
+                self._following.append(asyncio.ensure_future(follow(self.options.follow_every, *look)))
             # Several processes change when the one that supervises them says so.
             if self.engine.versioned and self.peers is None:
                 self._following.append(asyncio.ensure_future(self._follow_versions()))
@@ -94,23 +96,6 @@ class Service:
             # The log says why, and the version before stays.
             with contextlib.suppress(AttrFormerError):
                 await self.reload(wait=True)
-
-    async def _follow(self) -> None:
-        """Takes up what changes in the file that is followed, in each process by itself."""
-        while True:
-            await asyncio.sleep(self.options.follow_every)
-            try:
-                changed = await asyncio.wrap_future(self._adder.submit(self.engine.follow))
-            except ReloadRunning:
-                continue
-            except RuntimeError:
-                # The service is about to stop.
-                return
-            except AttrFormerError as error:
-                log("changes.failed", logging.ERROR, error=error)
-                continue
-            if changed:
-                log("changes.read", lost=self.served.changes_lost)
 
     async def ask(self, method: str, body: Any) -> Answer:
         """Waits for the answer to a call of the model.

@@ -51,6 +51,15 @@ class Gate(nn.Module):
         self.bias = nn.Parameter(torch.tensor(0.0 if signed else math.log(math.expm1(start))))
         self.log_inverse_epsilon = nn.Parameter(torch.tensor(-math.log(epsilon)))
 
+    @torch.no_grad()
+    def start_at(self, value: float) -> None:
+        """Lets g_a start at a value, where it is not signed.
+
+        Args:
+            value: above 0.
+        """
+        self.bias.fill_(math.log(math.expm1(value)))
+
     def forward(self, hidden: Tensor) -> Tensor:
         """`[b, t, d]` to `[b, t]`."""
         raw = hidden @ self.weight + self.bias
