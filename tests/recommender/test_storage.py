@@ -44,6 +44,11 @@ def test_a_model_can_be_saved_over_and_again(model: AttrFormer, folder: Path, tm
     assert sorted(path.name for path in folder.iterdir()) == ["model.json", "model.safetensors"]
 
 
+def test_both_files_may_be_read_by_the_same_people(folder: Path) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in folder.iterdir() if path.suffix in (".json", ".safetensors")}
+    assert len(modes) == 1
+
+
 def test_the_run_folder_holds_the_model(model: AttrFormer, run: Path) -> None:
     assert AttrFormer.load(run / "model", device="cpu").recommend(k=3).equals(model.recommend(k=3))
     with pytest.raises(CheckpointError, match=r"holds no model.json. Give .*run/model"):

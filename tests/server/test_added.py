@@ -39,7 +39,8 @@ def test_adding_leaves_the_waiting_model_and_the_one_before_as_they_are(run: Pat
         assert added.json() == {"added": 1, "catalogue": 81, "saved": True}
         assert {name: contents(run / name) for name in before} == before
         # The model that waits takes its place, and what was added goes with it.
-        assert (await client.post("/v1/reload")).json() == {"model": 2, "items": 82}
+        told = (await client.post("/v1/reload")).json()
+        assert told == {"model": 2, "version": service.served.version, "items": 82}
         for item in ("mine", "new-1"):
             assert (await client.get(f"/v1/catalogue?query={item}")).json()["total"] == 1
 
@@ -57,7 +58,8 @@ def test_what_is_not_kept_is_reported_by_the_reload_that_loses_it(run: Path) -> 
     async def ask(client: httpx.AsyncClient) -> None:
         added = await client.post("/v1/items", json={"items": [{"item_id": "mine"}, {"item_id": "yours"}]})
         assert added.json()["saved"] is False
-        assert (await client.post("/v1/reload")).json() == {"model": 2, "items": 80, "lost": 2}
+        told = (await client.post("/v1/reload")).json()
+        assert told == {"model": 2, "version": service.served.version, "items": 80, "lost": 2}
 
     with_client(service, ask, Authorization=f"Bearer {TOKEN}")
     assert not (run / FILE).exists()

@@ -25,7 +25,7 @@ _Lists = tuple[Codes, Codes, NDArray[np.float32]]
 _ELEMENTS = 1 << 23
 """Scores in memory at a time."""
 
-_MOST = 256
+_MOST = 512
 """Histories answered together where the catalogue is small."""
 
 _MANY = 2048

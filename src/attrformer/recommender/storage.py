@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -77,6 +78,8 @@ def save_model(fitted: ModelState, config: Config, folder: Path) -> None:
         described["mark"] = file_checksum(staged / TENSORS)
         text = json_text(with_checksum(described))
         (staged / DESCRIPTION).write_text(text, encoding="utf-8")
+        # safetensors 0.8 lets nobody else read what it writes, whatever the umask says; a service is another user.
+        shutil.copymode(staged / DESCRIPTION, staged / TENSORS)
 
 
 def _packed(fitted: ModelState, config: Config) -> tuple[dict[str, Tensor], dict[str, Any]]:
