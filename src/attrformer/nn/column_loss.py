@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LEAST_LOGITS: Final = 1 << 20
 """Fewer logits of a batch are not worth importing numba for."""
 
+MOST_COLUMNS: Final = 128
+"""Targets of a block where several histories share it; what a step reads anew for each is little beside them."""
+
 
 def takes(setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tensor, ...]) -> bool:
     """Whether the loss can be computed here: numba is installed, and all parts and the target are known.
@@ -82,7 +85,7 @@ class ColumnPass:
         self.inputs = [ContributionInputs(*(f.detach() for f in flat[k : k + 2])) for k in range(0, len(flat), 2)]
         self.scale = setup["mask"] / setup["mask"].sum().clamp_min(1.0)
         self.of_hidden, self.of_flat = torch.zeros_like(hidden), [torch.zeros_like(tensor) for tensor in flat]
-        self.step = max(1, setup["elements"] // max(1, targets * table.shape[0]))
+        self.step = max(1, min(setup["elements"] // max(1, targets * table.shape[0]), MOST_COLUMNS // targets))
         numbers = range(len(self.parts))
         self.of_groups = [k for k in numbers if isinstance(self.parts[k], FeatureContribution)]
         self.dense = [k for k in numbers if _is_dense(self.parts[k], flat[2 * k], targets)]

@@ -18,7 +18,7 @@ from attrformer.nn import column_kernels, entry_kernels
 from attrformer.nn.contributions import ContributionInputs, EntryContribution, FeatureContribution, RowContribution
 from attrformer.nn.fixed import LowCopies
 
-FEW_ROWS = 64
+FEW_ROWS = 96
 """Distinct rows up to which all histories of a block share one product."""
 
 Gradients = tuple[Tensor, Tensor]
@@ -88,7 +88,7 @@ class DenseColumns:
         self._shape, self._evidence = shape, evidence
         distinct, place = torch.unique(named, return_inverse=True)
         self._place = place.unsqueeze(1).expand(-1, shape.targets, -1)
-        self._together = len(distinct) <= max(FEW_ROWS, 2 * named.shape[1])
+        self._together = len(distinct) <= max(FEW_ROWS, named.shape[1])
         if self._together:
             self._rows = values.index_select(0, distinct)
             summed = torch.zeros(shape.columns, len(distinct))

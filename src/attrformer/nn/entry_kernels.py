@@ -128,18 +128,29 @@ def add_entries(logits: Any, items: Any, weights: Any, gate: Any) -> None:
         weights: `[b, t, e]`, at least 0.
         gate: `[b, t]`.
     """
-    evidence = np.zeros(len(logits), np.float32)
+    evidence, distinct = np.zeros(len(logits), np.float32), np.empty(items.shape[2], np.int64)
     batch, targets = gate.shape
     for b in range(batch):
         for t in range(targets):
-            named, weight = items[b, min(t, items.shape[1] - 1)], weights[b, t]
-            for e in range(len(named)):
-                evidence[named[e]] += weight[e]
-            for e in range(len(named)):
-                item = named[e]
-                if evidence[item] > 0:
-                    logits[item, b * targets + t] += gate[b, t] * log(ONE + evidence[item])
-                    evidence[item] = 0
+            count = _gather(items[b, min(t, items.shape[1] - 1)], weights[b, t], evidence, distinct)
+            for place in range(count):
+                item = distinct[place]
+                logits[item, b * targets + t] += gate[b, t] * log(ONE + evidence[item])
+                evidence[item] = 0
+
+
+@compiled
+def _gather(named: Any, weight: Any, evidence: Any, distinct: Any) -> Any:
+    """Adds up the entries of a target in `evidence`, 0 before; how many items have any, which `distinct` names."""
+    count = 0
+    for e in range(len(named)):
+        item = named[e]
+        if weight[e] > 0:
+            if evidence[item] == 0:
+                distinct[count] = item
+                count += 1
+            evidence[item] += weight[e]
+    return count
 
 
 @compiled
@@ -153,16 +164,20 @@ def entry_gradients(block: Any, items: Any, weights: Any, of_weights: Any, of_ga
         of_weights: `[b, t, e]`, filled in.
         of_gate: `[b, t]`, 0 at the start.
     """
-    evidence = np.zeros(len(block), np.float32)
+    evidence, distinct = np.zeros(len(block), np.float32), np.empty(items.shape[2], np.int64)
     batch, targets = of_gate.shape
     for b in range(batch):
         for t in range(targets):
-            column, named, weight = b * targets + t, items[b, min(t, items.shape[1] - 1)], weights[b, t]
+            column, named = b * targets + t, items[b, min(t, items.shape[1] - 1)]
+            count = _gather(named, weights[b, t], evidence, distinct)
+            for place in range(count):
+                item = distinct[place]
+                scaled = ONE + evidence[item]
+                of_gate[b, t] += block[item, column] * log(scaled)
+                evidence[item] = block[item, column] / scaled
             for e in range(len(named)):
-                evidence[named[e]] += weight[e]
-            for e in range(len(named)):
-                of_weights[b, t, e] = block[named[e], column] / (ONE + evidence[named[e]])
-            for e in range(len(named)):
-                item = named[e]
-                of_gate[b, t] += block[item, column] * log(ONE + evidence[item])
-                evidence[item] = 0
+                # What has no evidence is divided by 1.
+                found = evidence[named[e]]
+                of_weights[b, t, e] = found if found != 0 else block[named[e], column]
+            for place in range(count):
+                evidence[distinct[place]] = 0
