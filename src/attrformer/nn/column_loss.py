@@ -37,6 +37,8 @@ def takes(setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tens
     count, parts, target = hidden.shape[0] * hidden.shape[1] * table.shape[0], setup["parts"], setup["target"]
     if count < LEAST_LOGITS or table.device.type != "cpu" or not parts or importlib.util.find_spec("numba") is None:
         return False
+    if setup["correction"] is not None or target.even is not None:
+        return False
     if any(tensor.dtype != torch.float32 for tensor in (hidden, table, *flat)):
         return False
     if not all(_known(part, len(table)) for part in parts):
@@ -52,7 +54,8 @@ def _known(part: object, items: int) -> bool:
     if type(part) is not RowContribution:
         return False
     table = part.table
-    return table.values.dtype == torch.float32 and (isinstance(table, SparseRows) or table.values.shape[1] == items)
+    whole = table.starts is None if isinstance(table, SparseRows) else table.values.shape[1] == items
+    return table.values.dtype == torch.float32 and whole
 
 
 def _is_dense(part: object, weights: Tensor, targets: int) -> bool:

@@ -16,6 +16,7 @@ from attrformer.relations.base import Relation, Sources, Update
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_count, without_each_fold
+from attrformer.relations.kept_rows import KeptRows
 from attrformer.relations.pair_counts import Block, Counting, PairCounts
 from attrformer.relations.row_table import RowRelation, keep_top
 from attrformer.relations.strongest_pairs import FoldEntries, fold_entries
@@ -115,8 +116,8 @@ def counted_rows(
     wanted = [*range(blocks), count]
     scale = _popularity(train, items, folds, counting[1])[wanted] ** np.float32(-config.alpha)
     width = items if top_k is None else top_k
-    values = np.zeros((len(wanted), items, width), dtype=np.float32)
-    indices = None if top_k is None else np.zeros((len(wanted), items, width), dtype=np.int32)
+    kept = None if top_k is None else KeptRows(len(wanted), items, width)
+    whole = np.zeros((len(wanted), items if kept is None else 0, width), dtype=np.float32)
     pairs = PairCounts(train, items, folds, config, counting)
 
     def count_block(part: Block) -> None:
@@ -126,15 +127,13 @@ def counted_rows(
             table = normalised(entries, fold, scale[block], config.alpha)
             if itself:
                 table = scipy.sparse.csr_array(table + _diagonal(rows, items, itself))
-            if indices is None:
-                values[block, rows] = table.toarray()
+            if kept is None:
+                whole[block, rows] = table.toarray()
             else:
-                indices[block, rows], values[block, rows] = keep_top(table, width)
+                kept.put(block, rows, *keep_top(table, width))
 
     for_each(count_block, pairs.blocks())
-    if indices is None:
-        return blocks, {"dense": values.reshape(-1, width)}
-    return blocks, {"indices": indices.reshape(-1, width), "values": values.reshape(-1, width)}
+    return blocks, {"dense": whole.reshape(-1, width)} if kept is None else kept.tables()
 
 
 def _popularity(
