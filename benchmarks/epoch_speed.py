@@ -121,7 +121,7 @@ def fitted(checkout: Path, data: str, options: argparse.Namespace) -> dict[str, 
         "    Overrides(('training.epochs=1',), int(sys.argv[5])), root=None)\n"
         "data = Dataset.load(job.data, name=job.source, catalogue=job.config.data.catalogue)\n"
         "model = AttrFormer(job.config).fit(data)\n"
-        "print(json.dumps({k: v['NDCG@20'] for k, v in model.evaluate(part='validation').values().items()}))"
+        "print(json.dumps({k: v['NDCG@20'] for k, v in model.evaluate(data, part='validation').values().items()}))"
     )
     environment = os.environ | {"PYTHONPATH": str(checkout / "src"), "ATTRFORMER_DATA": str(options.data_root)}
     told = [str(checkout), PLAN, options.row, data, str(options.threads)]
