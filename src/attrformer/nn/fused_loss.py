@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from attrformer.nn.column_loss import ColumnPass, takes
 from attrformer.nn.contributions import Contribution, ContributionInputs
 from attrformer.nn.fixed import LowCopies
 from attrformer.nn.workers import each_share
@@ -231,7 +232,8 @@ class _FusedPass:
 class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, setup: dict[str, Any], hidden: Tensor, table: Tensor, *flat: Tensor) -> Tensor:
-        work = _FusedPass(setup, hidden, table, flat, ctx.needs_input_grad[3:])
+        compiled = takes(setup, hidden, table, flat)
+        work = (ColumnPass if compiled else _FusedPass)(setup, hidden, table, flat, ctx.needs_input_grad[3:])
         loss, of_table = work.run()
         ctx.save_for_backward(work.of_hidden, of_table, *work.of_flat)
         return loss

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -20,6 +20,33 @@ UNTRAINED_SHARE: Final = 0.25
 
 They were learned beside embeddings of their own and make up for what those get wrong, so that alone they say less.
 """
+
+
+class _OfAttribute(torch.autograd.Function):
+    """Weighted sums of embeddings; the gradient is summed value by value, several times as fast as item by item."""
+
+    @staticmethod
+    def forward(ctx: Any, embedding: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(codes, weights)
+        ctx.count = len(embedding)
+        return F.embedding_bag(codes, embedding, per_sample_weights=weights, mode="sum")
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None, None]:
+        codes, weights = ctx.saved_tensors
+        place = weights.flatten().nonzero().squeeze(1)
+        named = codes.flatten()[place]
+        # Radix sorting, which is stable and takes no longer than counting.
+        order = named.argsort(stable=True)
+        place, starts = place[order], torch.bincount(named, minlength=ctx.count).cumsum(0).roll(1)
+        starts[0] = 0
+        rows, own = place.div(codes.shape[1], rounding_mode="floor"), weights.flatten()[place]
+        return F.embedding_bag(rows, outputs[0].contiguous(), starts, per_sample_weights=own, mode="sum"), None, None
+
+
+def _of_attribute(embedding: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
+    found: Tensor = _OfAttribute.apply(embedding, codes, weights)  # type: ignore[no-untyped-call]
+    return found
 
 
 class ItemTable(nn.Module):
@@ -79,6 +106,9 @@ class ItemTable(nn.Module):
             codes, weights = getattr(self, f"codes_{key}"), getattr(self, f"weights_{key}")
             if items is not None:
                 codes, weights = codes[items], weights[items]
+            if items is None and table.device.type == "cpu":
+                table = table + _of_attribute(embedding, codes, weights * share)
+                continue
             weights = weights * share
             table = table + F.embedding_bag(codes, embedding, per_sample_weights=weights, mode="sum")
         return table

@@ -1,0 +1,258 @@
+"""The relation parts of a block of logits that has a row for each item and a column for each target.
+
+Here is what stands around the compiled passes of `nn/column_kernels.py` and `nn/entry_kernels.py`: products, and where
+which target's values lie. What each part adds, and its gradient, is that of `nn/contributions.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attrformer.nn import column_kernels, entry_kernels
+from attrformer.nn.contributions import ContributionInputs, EntryContribution, FeatureContribution, RowContribution
+from attrformer.nn.fixed import LowCopies
+
+FEW_ROWS = 96
+"""Distinct rows up to which all histories of a block share one product."""
+
+Gradients = tuple[Tensor, Tensor]
+"""Gradients of the weights but for gate and factor `[b, t, s]`, and of the gate but for the factor `[b, t]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A block: b histories with t targets each, their columns filled up to n."""
+
+    batch: int
+    targets: int
+    columns: int
+
+    def row(self, values: Tensor) -> Tensor:
+        """Values `[b, t]` as a row over the columns, `[n]`."""
+        return F.pad(values.flatten(), (0, self.columns - self.batch * self.targets))
+
+    def of_row(self, values: Tensor) -> Tensor:
+        """The inverse of `row` for the last dimension, `[..., n]` to `[..., b, t]`."""
+        return _cut(values[..., : self.batch * self.targets], -1, self.batch, self.targets)
+
+    def diagonal(self, values: Tensor) -> Tensor:
+        """Values `[b, t]` in the columns of their history, 0 in those of others, `[b, n]`."""
+        out = values.new_zeros(self.batch, self.batch, self.targets)
+        out.diagonal(dim1=0, dim2=1).copy_(values.t())
+        return F.pad(out.flatten(1), (0, self.columns - self.batch * self.targets))
+
+
+def bits(values: Tensor) -> NDArray[Any]:
+    """An array of the same memory; of bfloat16 its bits."""
+    if values.dtype != torch.bfloat16:
+        return values.numpy()
+    found: NDArray[Any] = values.view(torch.int16).numpy().view("uint16")
+    return found
+
+
+def _cut(values: Tensor, dimension: int, *sizes: int) -> Tensor:
+    """A dimension in two."""
+    found: Tensor = values.unflatten(dimension, sizes)  # type: ignore[no-untyped-call]
+    return found
+
+
+class DenseColumns:
+    """A part with evidence for every item and target.
+
+    Args:
+        part: whole rows.
+        inputs: cut to the block.
+        rows: the histories of the block.
+        shape: of the block.
+        evidence: `[items, n]`, filled in; it ends as the gradient over 1 + evidence.
+        copies: of tables in the type of the evidence; None: the tables have it.
+    """
+
+    def __init__(
+        self,
+        part: RowContribution,
+        inputs: ContributionInputs,
+        rows: slice,
+        shape: Shape,
+        evidence: Tensor,
+        copies: LowCopies | None,
+    ) -> None:
+        values = part.table.values if copies is None else copies.of(part.table.values)
+        named, weights = part.rows[rows], inputs.weights
+        self._shape, self._evidence = shape, evidence
+        distinct, place = torch.unique(named, return_inverse=True)
+        self._place = place.unsqueeze(1).expand(-1, shape.targets, -1)
+        self._together = len(distinct) <= max(FEW_ROWS, named.shape[1])
+        if self._together:
+            self._rows = values.index_select(0, distinct)
+            summed = torch.zeros(shape.columns, len(distinct))
+            shape.of_row(summed.t()).permute(1, 2, 0).scatter_add_(2, self._place, weights)
+            torch.mm(self._rows.t(), summed.t().to(evidence.dtype), out=evidence)
+        else:
+            self._rows = values.index_select(0, named.flatten()).view(*named.shape, -1)
+            found = torch.bmm(self._rows.transpose(1, 2), weights.transpose(1, 2).to(evidence.dtype))
+            evidence[:, shape.batch * shape.targets :] = 0
+            shape.of_row(evidence).copy_(found.transpose(0, 1))
+
+    def of_weights(self) -> Tensor:
+        """Gradient of the weights but for gate and factor, `[b, t, s]`, from the gradient over 1 + evidence."""
+        if self._together:
+            return self._shape.of_row((self._rows @ self._evidence).float()).permute(1, 2, 0).gather(2, self._place)
+        return torch.bmm(self._rows, self._shape.of_row(self._evidence).transpose(0, 1)).transpose(1, 2).float()
+
+
+class GroupColumns:
+    """Parts whose evidence is that of groups of items.
+
+    Args:
+        parts: of every block.
+        items: size of the catalogue.
+    """
+
+    def __init__(self, parts: list[FeatureContribution], items: int) -> None:
+        self.parts, self.starts = [part.groups for part in parts], [0]
+        for groups in self.parts:
+            self.starts.append(self.starts[-1] + groups.count)
+        numbers = [groups.of_item.int() + start for groups, start in zip(self.parts, self.starts, strict=False)]
+        self.numbers = torch.stack(numbers, 1) if numbers else torch.empty(items, 0, dtype=torch.int32)
+
+    def evidence(self, inputs: list[ContributionInputs], shape: Shape) -> tuple[Tensor, Tensor]:
+        """Evidence of every group, and gate times its logarithm, both `[groups, n]`."""
+        evidence, values = torch.zeros(self.starts[-1], shape.columns), torch.empty(self.starts[-1], shape.columns)
+        for k, (groups, own) in enumerate(zip(self.parts, inputs, strict=True)):
+            place = slice(self.starts[k], self.starts[k + 1])
+            found = groups.from_values(own.weights.expand(-1, shape.targets, -1))
+            shape.of_row(evidence[place]).copy_(found.permute(2, 0, 1))
+            gate = shape.row(own.gate).numpy()
+            column_kernels.group_values(evidence[place].numpy(), gate, values[place].numpy())
+        return evidence, values
+
+    def gradients(self, k: int, evidence: Tensor, of_values: Tensor, shape: Shape) -> Gradients:
+        """Of part k, from what `evidence` gave and the gradient of its values; that is used up."""
+        place = slice(self.starts[k], self.starts[k + 1])
+        own, of_gate = of_values[place], torch.zeros(shape.columns)
+        column_kernels.group_gradients(evidence[place].numpy(), own.numpy(), of_gate.numpy())
+        groups = self.parts[k]
+        if groups.features is not None and groups.slots is None:
+            of_weights = shape.of_row(groups.features @ own).permute(1, 2, 0)
+        else:
+            of_weights = groups.to_values(shape.of_row(own).permute(1, 2, 0))
+        return of_weights, shape.of_row(of_gate)
+
+
+class SharedColumns:
+    """Parts whose evidence is the same for all targets of a history.
+
+    Args:
+        parts: whole rows.
+        inputs: of each, cut to the block.
+        rows: the histories of the block.
+        shape: of the block.
+    """
+
+    def __init__(
+        self, parts: list[RowContribution], inputs: list[ContributionInputs], rows: slice, shape: Shape
+    ) -> None:
+        self._inputs, self._shape = inputs, shape
+        self._rows = [part.table.values[part.rows[rows]] for part in parts]
+        summed = [torch.bmm(own.weights, table) for own, table in zip(inputs, self._rows, strict=True)]
+        self._scaled = torch.cat(summed, 1).add_(1.0)
+        # Parts first, then histories.
+        self._log = self._scaled.log().transpose(0, 1).flatten(0, 1)
+
+    def _gates(self, factor: Tensor | None = None) -> Tensor:
+        gates = [own.gate if factor is None else own.gate * factor for own in self._inputs]
+        return torch.cat([self._shape.diagonal(gate) for gate in gates])
+
+    def add_to(self, logits: Tensor) -> None:
+        """Adds the parts to logits `[items, n]`."""
+        logits.addmm_(self._log.t(), self._gates())
+
+    def gradients(self, block: Tensor, factor: Tensor) -> list[Gradients]:
+        """Of each part, those of the weights `[b, 1, s]` whole.
+
+        Args:
+            block: gradient of the logits but for the factor, `[items, n]`.
+            factor: `[b, t]`.
+        """
+        count, batch = len(self._rows), self._shape.batch
+        of_gates = _cut(self._shape.of_row(self._log @ block), 0, count, batch)
+        of_logs = _cut((block @ self._gates(factor).t()).t(), 0, count, batch).transpose(0, 1) / self._scaled
+        return [
+            (
+                torch.bmm(of_logs[:, k : k + 1], self._rows[k].transpose(1, 2)),
+                of_gates[k].diagonal().t(),
+            )
+            for k in range(count)
+        ]
+
+
+class RowColumns:
+    """A part with few entries in each row, of which a history names the union.
+
+    Args:
+        part: the largest entries of rows.
+        inputs: cut to the block.
+        rows: the histories of the block.
+        shape: of the block.
+    """
+
+    def __init__(self, part: RowContribution, inputs: ContributionInputs, rows: slice, shape: Shape) -> None:
+        table = part.table
+        self._table = (table.indices.numpy(), table.values.numpy(), part.rows[rows].contiguous().numpy())  # type: ignore[union-attr]
+        self._inputs, self._shape, self._found = inputs, shape, ()
+        self._wide = -(-shape.targets // entry_kernels.WIDTH) * entry_kernels.WIDTH
+
+    def add_to(self, logits: Tensor) -> None:
+        """Adds the part to logits `[items, n]`."""
+        weights, (batch, targets) = self._inputs.weights, self._inputs.gate.shape
+        filled = torch.zeros(batch, weights.shape[2], self._wide)
+        filled[:, :, :targets] = weights.expand(-1, targets, -1).transpose(1, 2)
+        gate = self._inputs.gate.contiguous().numpy()
+        self._found = entry_kernels.add_rows(logits.numpy(), *self._table, filled.numpy(), gate)
+
+    def gradients(self, block: Tensor) -> Gradients:
+        """See `Gradients`; the part is used up.
+
+        Args:
+            block: gradient of the logits but for the factor, `[items, n]`.
+        """
+        batch, targets = self._inputs.gate.shape
+        of_weights, of_gate = torch.zeros(batch, self._table[2].shape[1], self._wide), torch.empty(batch, targets)
+        entry_kernels.rows_gradients(block.numpy(), *self._table, self._found, of_weights.numpy(), of_gate.numpy())
+        return of_weights[:, :, :targets].transpose(1, 2), of_gate
+
+
+class EntryColumns:
+    """A part that lists items for each target.
+
+    Args:
+        part: the items.
+        inputs: cut to the block.
+        rows: the histories of the block.
+    """
+
+    def __init__(self, part: EntryContribution, inputs: ContributionInputs, rows: slice) -> None:
+        self._items = part.items[rows].contiguous().numpy()
+        self._weights = inputs.weights.expand(-1, inputs.gate.shape[1], -1).contiguous().numpy()
+        self._gate = inputs.gate.contiguous().numpy()
+
+    def add_to(self, logits: Tensor) -> None:
+        """Adds the part to logits `[items, n]`."""
+        entry_kernels.add_entries(logits.numpy(), self._items, self._weights, self._gate)
+
+    def gradients(self, block: Tensor) -> Gradients:
+        """See `Gradients`.
+
+        Args:
+            block: gradient of the logits but for the factor, `[items, n]`.
+        """
+        of_weights, of_gate = torch.empty(self._weights.shape), torch.zeros(self._gate.shape)
+        entry_kernels.entry_gradients(block.numpy(), self._items, self._weights, of_weights.numpy(), of_gate.numpy())
+        return of_weights, of_gate

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attrformer.nn.item_table import _of_attribute
+
+
+@given(st.integers(1, 9), st.integers(1, 3), st.integers(1, 20), st.integers(0, 99))
+def test_sums_of_embeddings_have_the_gradient_of_torch(values: int, slots: int, items: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.randint(0, values, (items, slots), generator=generator)
+    weights = torch.rand(items, slots, generator=generator)
+    weights = weights * (torch.rand(items, slots, generator=generator) < 0.6)
+    outer = torch.randn(items, 4, generator=generator)
+    found, right = (torch.randn(values, 4, generator=torch.Generator().manual_seed(seed)) for _ in range(2))
+    own = _of_attribute(found.requires_grad_(), codes, weights)
+    expected = F.embedding_bag(codes, right.requires_grad_(), per_sample_weights=weights, mode="sum")
+    torch.testing.assert_close(own, expected)
+    own.backward(outer)  # type: ignore[no-untyped-call]
+    expected.backward(outer)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(found.grad, right.grad)
