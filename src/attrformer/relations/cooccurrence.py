@@ -122,6 +122,11 @@ def counted_rows(
     def count_block(part: Block) -> None:
         rows = pairs.by_rank[part.first : part.last]
         entries = fold_entries(pairs, part, scale, None if itself else top_k)
+        if pairs.kernels is not None and indices is not None and not itself:
+            left = np.stack([entries.left(fold, config.alpha) for fold in wanted])
+            found = (entries.starts, entries.columns, entries.counts)
+            pairs.kernels.strongest(*found, left, scale, rows, indices, values)
+            return
         for block, fold in enumerate(wanted):
             table = normalised(entries, fold, scale[block], config.alpha)
             if itself:
@@ -155,8 +160,7 @@ def normalised(entries: FoldEntries, fold: int, scale: NDArray[np.float32], alph
         scale: pop(j)^-alpha, float32 `[items]`.
         alpha: how much popular targets are held back.
     """
-    counts, degree = entries.without(fold)
-    left = (np.where(degree > 0, degree, 1.0) ** -(1.0 - alpha)).astype(np.float32)
+    counts, left = entries.without(fold), entries.left(fold, alpha)
     scaled = counts * np.repeat(left, np.diff(entries.starts)) * scale[entries.columns]
     table = scipy.sparse.csr_array((scaled, entries.columns, entries.starts), shape=(len(left), len(scale)), copy=True)
     table.eliminate_zeros()

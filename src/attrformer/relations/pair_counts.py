@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 import scipy
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from attrformer.csr import offsets_of
 from attrformer.data.sequences import Sequences
+from attrformer.relations.compiled import kernels
 from attrformer.relations.config import CooccurrenceConfig
 from attrformer.relations.folds import fold_count
 
@@ -18,6 +20,9 @@ Counting = tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]
 
 BLOCK_PAIRS = 1 << 20
 """Pairs counted at a time, which bounds the memory of counting."""
+
+COMPILED_PAIRS = 1 << 22
+"""Pairs counted at a time by compiled code, which holds a single row at a time."""
 
 DENSE_CELLS = 1 << 21
 """Cells of whole rows that are counted at a time, so that they stay in the processor's cache."""
@@ -82,10 +87,15 @@ class PairCounts:
         run = rank[train.items] * self.folds + np.repeat(folds, train.lengths)
         self._runs = offsets_of(np.bincount(run, minlength=items * self.folds))
         self._places = _sorted_by(run, places, length)
+        self.kernels = kernels(len(self._places) * len(self._weights))
 
     def blocks(self) -> list[Block]:
         """All items in blocks, each of about as many pairs, or of cells where its rows are counted as a whole."""
         ends = self._runs[self.folds :: self.folds] * len(self._weights)
+        if self.kernels is not None:
+            cuts = np.searchsorted(ends, np.arange(0, ends[-1], COMPILED_PAIRS), side="right")
+            bounds = np.unique([0, *cuts, self.items]).tolist()
+            return [Block(first, last, False) for first, last in pairwise(bounds)]
         pairs = np.diff(ends, prepend=0)
         cells = (self.items + 1) * self.folds
         # Ranks descend by frequency, so that whole rows are those of the first ones.
@@ -115,11 +125,15 @@ class PairCounts:
         for begin in range(int(runs[0]), int(runs[-1]), step):
             end = min(begin + step, int(runs[-1]))
             near, weights = self._around(begin, end)
+            if counts is not None:
+                # One after the other as in a single part, so that rounding does not depend on where parts end.
+                row = np.searchsorted(runs, np.arange(begin, end), side="right") - 1
+                np.add.at(counts.reshape(-1), np.repeat(row * shape[1], len(self._weights)) + near, weights)
+                continue
             bounds = (np.clip(runs, begin, end) - begin) * len(self._weights)
             # What is met several times is added up.
             listed = scipy.sparse.csr_array((weights, near, bounds.astype(np.int32)), shape=shape)
-            part: NDArray[np.float32] = listed.toarray().astype(np.float32, copy=False)
-            counts = part if counts is None else counts + part
+            counts = listed.toarray().astype(np.float32, copy=False)
         whole = np.zeros(shape, dtype=np.float32) if counts is None else counts
         return whole.reshape(-1, self.folds, self.items + 1)
 
@@ -146,6 +160,16 @@ class PairCounts:
         found.data[found.indices == self.items] = 0.0
         found.eliminate_zeros()
         return scipy.sparse.csr_array((found.data, found.indices, found.indptr), shape=(len(runs) - 1, self.items))
+
+    def compiled_entries(self, block: Block, scale: NDArray[np.float32], k: int) -> tuple[NDArray[Any], ...]:
+        """What `pair_kernels.entries` gives for a block; arguments as there."""
+        assert self.kernels is not None
+        runs, nothing = self._runs[block.first * self.folds : block.last * self.folds + 1], np.empty(0, np.float32)
+        met, of_row = (nothing if count is None else count for count in (self._met, self._of_row))
+        found: tuple[NDArray[Any], ...] = self.kernels.entries(
+            self._padded, self._places, runs, self.folds, (self._weights, self._before, met, of_row), scale, k
+        )
+        return found
 
     def _around(self, begin: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """What stands around the sorted places from `begin` to `end`, and how much it counts."""
