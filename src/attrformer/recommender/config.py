@@ -259,6 +259,7 @@ LATER: Final[dict[str, Any]] = {
     "relations.location_scale_km": None,
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
+    "relations.memory": None,
     "relations.own": [],
     "relations.newness": False,
     "relations.newness_horizon": 1.0,

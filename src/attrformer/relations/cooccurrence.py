@@ -17,7 +17,9 @@ from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_count, without_each_fold
 from attrformer.relations.pair_counts import Block, Counting, PairCounts
+from attrformer.relations.parts import parts_of
 from attrformer.relations.row_table import RowRelation, keep_top
+from attrformer.relations.scratch import scratch_array
 from attrformer.relations.strongest_pairs import FoldEntries, fold_entries
 from attrformer.relations.threads import for_each
 
@@ -115,8 +117,8 @@ def counted_rows(
     wanted = [*range(blocks), count]
     scale = _popularity(train, items, folds, counting[1])[wanted] ** np.float32(-config.alpha)
     width = items if top_k is None else top_k
-    values = np.zeros((len(wanted), items, width), dtype=np.float32)
-    indices = None if top_k is None else np.zeros((len(wanted), items, width), dtype=np.int32)
+    values = scratch_array((len(wanted), items, width), np.float32)
+    indices = None if top_k is None else scratch_array((len(wanted), items, width), np.int32)
     pairs = PairCounts(train, items, folds, config, counting)
 
     def count_block(part: Block) -> None:
@@ -146,8 +148,10 @@ def _popularity(
     train: Sequences, items: int, folds: NDArray[np.int64], met: NDArray[np.float32] | None
 ) -> NDArray[np.float32]:
     """Interactions of each item without each fold, and of all users last; 1 at least, float32 `[folds + 1, items]`."""
-    key = np.repeat(folds * items, train.lengths) + train.items
-    own = np.bincount(key, met, minlength=fold_count(folds) * items).reshape(-1, items)
+    own = np.zeros((fold_count(folds), items))
+    for part in parts_of(train):
+        weights = None if met is None else met[part.positions]
+        own += np.bincount(part.each(folds) * items + part.items, weights, own.size).reshape(own.shape)
     return np.maximum(np.stack(without_each_fold(list(own))).astype(np.float32), np.float32(1.0))
 
 

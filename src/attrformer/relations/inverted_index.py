@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from attrformer.data.sequences import Sequences
 
+_LOOKED_UP = 1 << 27
+"""Logs up to this size have room for the user of every position."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InvertedIndex:
@@ -41,7 +44,11 @@ class InvertedIndex:
             starts: int64 `[items + 1]`, cuts `positions` by item.
         """
         count = max(len(train), 1)
-        owner = np.searchsorted(train.offsets, positions, side="right") - 1
+        if len(positions) * 8 > len(train.items) and len(train.items) < _LOOKED_UP:
+            # The owner of every position is written down faster than that of many is searched.
+            owner = np.repeat(np.arange(len(train), dtype=np.int32), train.lengths)[positions].astype(np.int64)
+        else:
+            owner = np.searchsorted(train.offsets, positions, side="right") - 1
         pairs = np.repeat(np.arange(len(starts) - 1), np.diff(starts)) * count + owner
         last = np.flatnonzero(np.append(pairs[1:] != pairs[:-1], True)) if len(pairs) else np.empty(0, dtype=np.int64)
         pairs = pairs[last]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import scipy
@@ -15,6 +15,8 @@ from attrformer.data.sequences import Sequences
 from attrformer.relations.compiled import kernels
 from attrformer.relations.config import CooccurrenceConfig
 from attrformer.relations.folds import fold_count
+from attrformer.relations.parts import grouped, parts_of
+from attrformer.relations.scratch import scratch_array
 
 Counting = tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]
 
@@ -72,22 +74,39 @@ class PairCounts:
         self.items, self.folds = items, fold_count(folds)
         window = int(min(config.window, max(train.lengths.max(initial=0) - 1, 1)))
         self._weights, self._before = _weights_around(window, config)
-        # Gaps between users are as wide as the window, so that it never reaches from one user to the next.
-        gaps = window * (np.repeat(np.arange(len(train)), train.lengths) + 1)
-        places = np.arange(len(train.items)) + gaps
-        length = len(train.items) + window * (len(train) + 2)
-        self._padded = np.full(length, items, dtype=np.int32)
-        self._padded[places] = train.items
-        self._of_row, self._met = (None if count is None else _spread(count, places, length) for count in counting)
         # The items with most interactions come first, so that those of one block have about equally many.
-        frequency = np.bincount(train.items, minlength=items)
-        self.by_rank = np.argsort(-frequency, kind="stable")
-        rank = np.empty(items, dtype=np.int64)
-        rank[self.by_rank] = np.arange(items)
-        run = rank[train.items] * self.folds + np.repeat(folds, train.lengths)
-        self._runs = offsets_of(np.bincount(run, minlength=items * self.folds))
-        self._places = _sorted_by(run, places, length)
+        runs = _runs(train, items, folds)
+        self.by_rank = np.argsort(-runs.sum(axis=1), kind="stable")
+        self._runs = offsets_of(runs[self.by_rank].reshape(-1))
+        # Gaps between users are as wide as the window, so that it never reaches from one user to the next.
+        length = len(train.items) + window * (len(train) + 2)
+        self._padded = scratch_array((length,), np.int32)
+        self._places = scratch_array((len(train.items),), np.int32 if length < 1 << 31 else np.int64)
+        self._of_row, self._met = (
+            None if count is None else scratch_array((length,), np.float32) for count in counting
+        )
+        self._place(train, folds, window, counting)
         self.kernels = kernels(len(self._places) * len(self._weights))
+
+    def _place(self, train: Sequences, folds: NDArray[np.int64], window: int, counting: Counting) -> None:
+        """Writes the padded histories, and the places of every item in each fold, ascending."""
+        rank = np.empty(self.items, dtype=np.int64)
+        rank[self.by_rank] = np.arange(self.items)
+        free = self._runs[:-1].copy()
+        self._padded[:window] = self.items
+        for part in parts_of(train):
+            at, rows = part.positions, part.rows
+            gaps = window * (np.repeat(np.arange(rows.start, rows.stop), part.lengths) + 1)
+            places = np.arange(at.start, at.stop) + gaps
+            self._padded[at.start + window * (rows.start + 1) : at.stop + window * (rows.stop + 1)] = self.items
+            self._padded[places] = part.items
+            for spread, count in ((self._of_row, counting[0]), (self._met, counting[1])):
+                if spread is not None and count is not None:
+                    spread[places] = count[at]
+            run, places, within = grouped(rank[part.items] * self.folds + part.each(folds), places, len(self._padded))
+            self._places[free[run] + within] = places
+            free += np.bincount(run, minlength=len(free))
+        self._padded[len(train.items) + window * len(train) :][-2 * window :] = self.items
 
     def blocks(self) -> list[Block]:
         """All items in blocks, each of about as many pairs, or of cells where its rows are counted as a whole."""
@@ -193,17 +212,10 @@ def _weights_around(window: int, config: CooccurrenceConfig) -> tuple[NDArray[np
     return np.concatenate([config.backward * forward[::-1], [0.0], forward]).astype(np.float32), window
 
 
-def _spread(values: NDArray[np.float32], places: NDArray[np.int64], length: int) -> NDArray[np.float32]:
-    spread = np.zeros(length, dtype=np.float32)
-    spread[places] = values
-    return spread
-
-
-def _sorted_by(run: NDArray[np.int64], places: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Ascending places ordered by their run, those of one run ascending."""
-    bits: Final = int(length).bit_length()
-    # One number for both is sorted several times as fast as an order is found.
-    both = (run << bits) | places
-    both.sort()
-    both &= (1 << bits) - 1
-    return both
+def _runs(train: Sequences, items: int, folds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Interactions of each item in each fold, int64 `[items, folds]`."""
+    count = fold_count(folds)
+    total = np.zeros(items * count, dtype=np.int64)
+    for part in parts_of(train):
+        total += np.bincount(part.items * np.int64(count) + part.each(folds), minlength=len(total))
+    return total.reshape(items, count)

@@ -42,7 +42,7 @@ class FoldEntries:
         """
         # Adding up the others, in place of subtracting the one, leaves no rounding where nothing is left.
         first, *others = self._others(fold)
-        total = self.counts[first].copy()
+        total: NDArray[np.float32] = self.counts[first].copy()
         for other in others:
             total += self.counts[other]
         return total
