@@ -9,9 +9,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 120
-UNREVISED = ("docs/benchmarks.md", "docs/lab-notes.md")
-"""Documents that are revised when their figures have been measured again."""
-
 TEXT = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,14 +40,9 @@ def test_anchors_of_headings() -> None:
     assert anchors("# A step, on `CUDA`\n```\n# none\n```\n### Two-part name\n") == {"a-step-on-cuda", "two-part-name"}
 
 
-@pytest.mark.parametrize("name", [name for name in TEXT if name not in UNREVISED])
+@pytest.mark.parametrize("name", TEXT)
 def test_lines_are_short(name: str) -> None:
     assert too_long(TEXT[name]) == []
-
-
-@pytest.mark.parametrize("name", UNREVISED)
-def test_documents_that_are_not_revised_need_their_exception(name: str) -> None:
-    assert too_long(TEXT[name]) != []
 
 
 @pytest.mark.parametrize("name", TEXT)

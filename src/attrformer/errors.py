@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class AttrFormerError(Exception):
     """Base of every error that the library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Its arguments are not those of the constructor, by which errors are copied to other processes otherwise.
+        return _same_error, (type(self), self.args, self.__dict__)
+
+
+def _same_error(kind: type[AttrFormerError], args: tuple[Any, ...], more: dict[str, Any]) -> AttrFormerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(more)
+    return error
 
 
 class DataError(AttrFormerError):
@@ -77,6 +89,23 @@ class ForkedProcessError(AttrFormerError):
 
 class WorkerError(AttrFormerError):
     """Processes of a service that die again and again."""
+
+
+class ClusterError(AttrFormerError):
+    """A cluster that does not answer, whose nodes lack what is needed, or that loses a task again and again."""
+
+
+class ShardError(AttrFormerError):
+    """Shards that cannot be joined: one is missing, unfinished, damaged, there twice, or of another query.
+
+    Args:
+        message: what is wrong, where, and what to do.
+        shards: numbers of the shards that it is about.
+    """
+
+    def __init__(self, message: str, shards: tuple[int, ...]) -> None:
+        self.shards = shards
+        super().__init__(message)
 
 
 class AttrFormerWarning(UserWarning):

@@ -45,6 +45,11 @@ def load_plugins(names: Iterable[str] = ()) -> None:
         os.environ[VARIABLE] = os.pathsep.join(wanted)
 
 
+def loaded_names() -> tuple[str, ...]:
+    """What was imported, as `load_plugins` takes it; files by their whole path."""
+    return tuple(_loaded)
+
+
 def loaded_plugins() -> dict[str, str]:
     """What was imported, by its short name, with the first letters of the SHA-256 of its source file."""
     return {name.rpartition(os.sep)[2]: _digest(module) for name, module in _loaded.items()}

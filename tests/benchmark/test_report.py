@@ -14,7 +14,7 @@ from attrformer.benchmark.outsiders import PaperTable
 from attrformer.benchmark.report import PLAIN, write_document
 from attrformer.benchmark.results import load_board
 from attrformer.benchmark.tables import Tables
-from attrformer.benchmark.wording import NOTHING, duration
+from attrformer.benchmark.wording import LINE, NOTHING, duration, with_short_lines
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.evaluation import Evaluation
 
@@ -282,3 +282,13 @@ def test_the_plan_of_somebody_else_is_not_looked_for_among_ours(tmp_path: Path) 
         "`attrformer benchmark benchmarks/plans/leaderboard.yaml`" in text
         and "`attrformer benchmark plan.yaml`" in text
     )
+
+
+def test_only_paragraphs_get_short_lines() -> None:
+    words = "word " * 30
+    kept = f"# {words}\n| {words}|\n```\n{words}\n```\n{'x' * 130}\nshort\n"
+    assert with_short_lines(kept) == kept
+    broken = with_short_lines(f"- {words.strip()}  \nnext\n").splitlines()
+    assert len(broken) == 3 and max(map(len, broken)) <= LINE
+    assert broken[0].startswith("- word") and broken[1].startswith("  word") and broken[1].endswith("word  ")
+    assert " ".join(broken).split() == ["-", *words.split(), "next"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -64,3 +65,24 @@ def test_commands_answer_as_of_a_time(run: Path) -> None:
 def test_the_run_is_evaluated_again_on_its_folder(run: Path) -> None:
     result = run_command("evaluate", run)
     assert result.exit_code == 0 and "NDCG" in result.stdout, result.stderr
+
+
+def test_figures_under_rules_are_shown_and_not_kept(run: Path, tmp_path: Path) -> None:
+    kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    (tmp_path / "rules.yaml").write_text("where: offer == 'yes'\n")
+    result = run_command("evaluate", run, "--rules", tmp_path / "rules.yaml", "--json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    # Everybody takes what is on offer at the time: no target is forbidden, and most other items are.
+    assert found["protocol"]["forbidden"] == 0
+    assert found["protocol"]["rules"].endswith("as of each target's time")
+    shown = run_command("evaluate", run, "--rules", tmp_path / "rules.yaml")
+    assert "they forbid 0 targets (0.0 %)" in " ".join(shown.stdout.split())
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == kept
+    plain = json.loads(run_command("evaluate", run, "--json").stdout)
+    # Fifteen items are on offer at a time.
+    assert found["seen=ranked"]["Recall@20"]["value"] == 1
+    assert found["seen=ranked"]["NDCG@5"]["value"] >= plain["seen=ranked"]["NDCG@5"]["value"]
+    (tmp_path / "rules.yaml").write_text("where: ofer == 'yes'\n")
+    wrong = run_command("evaluate", run, "--rules", tmp_path / "rules.yaml")
+    assert wrong.exit_code != 0 and "Did you mean 'offer'?" in wrong.stderr

@@ -181,3 +181,15 @@ def test_train_says_first_what_columns_are_used_as_and_what_is_suspicious(spoile
     assert stored["counts"]["warning"] >= 2
     page = (tmp_path / "run" / "report.html").read_text()
     assert ">The data</h2>" in page and "the whole log seems to be there twice" in page
+
+
+def test_the_command_takes_what_is_predicted(tmp_path: Path) -> None:
+    events = log(300).with_columns(
+        event=pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.lit("view")).otherwise(pl.lit("sale"))
+    )
+    events.write_csv(tmp_path / "interactions.csv")
+    answer = run_command("check", tmp_path, "--targets", "event=sale", "--json")
+    (finding,) = [each for each in json.loads(answer.stdout)["findings"] if each["id"] == "predicted"]
+    assert finding["evidence"]["share"] == 0.5
+    wrong = run_command("check", tmp_path, "--negative", "event=return")
+    assert wrong.exit_code == 2 and "data.negative asks for 'return'" in wrong.stderr

@@ -23,8 +23,8 @@ from attrformer.data import download as downloads
 from attrformer.data.download import Source, SourceFile
 
 NAMES = (
-    *("demo", "download", "prepare", "check", "train", "evaluate", "recommend", "explain"),
-    *("index", "export", "serve", "report", "options", "benchmark"),
+    *("demo", "download", "prepare", "check", "train", "evaluate", "recommend", "join", "explain"),
+    *("index", "export", "publish", "serve", "report", "options", "benchmark"),
 )
 
 

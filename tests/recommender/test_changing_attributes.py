@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,8 +17,16 @@ import pytest
 from tests.support.recommenders import small_config
 
 from attrformer.data.dataset import Dataset
-from attrformer.errors import CheckpointError, ConfigurationError, DataError, UnknownIdError
+from attrformer.errors import (
+    CheckpointError,
+    ConfigurationError,
+    DataError,
+    RuleError,
+    ShortListWarning,
+    UnknownIdError,
+)
 from attrformer.recommender import Recommender
+from attrformer.retrieval import Index
 
 ITEMS, USERS, TAKEN = 120, 240, 5
 WEEK = 7 * 86_400
@@ -180,17 +190,60 @@ def test_an_update_that_cannot_be_read_changes_nothing(model: Recommender) -> No
     with pytest.raises(UnknownIdError, match="not in the catalogue"):
         model.update(LOG.head(1).with_columns(item_id=pl.lit("other")), item_changes=row)
     assert model.fitted is before
-    still = Recommender(small_config("relations.changing_attributes=[]", "training.epochs=1"))
+    knowledge = replace(before.knowledge, item_values=None)
+    plain = Recommender(small_config("relations.changing_attributes=[]", "training.epochs=1"))
+    plain.fit(dataset_of(), progress=False).fitted.know(item_values=None)
     with pytest.raises(ConfigurationError, match="reads no attribute that changes in time"):
-        still.fit(dataset_of(), progress=False).update(item_changes=row)
-
-
-def test_changes_of_other_columns_are_left_out_with_a_warning(model: Recommender) -> None:
-    before = model.recommend(["u000"], k=5)
-    other = pl.DataFrame({"item_id": ["i000"], "timestamp": [START], "column": ["Offer"], "value": ["no"]})
+        plain.update(item_changes=row)
+    old = copy.copy(model)
+    old._fitted = before.knowing(knowledge)
     with pytest.warns(UserWarning, match=r"the model reads offer, and no changes of 'Offer'\. Left out\."):
-        model.update(item_changes=other)
-    assert model.recommend(["u000"], k=5).equals(before)
+        old.update(item_changes=row.with_columns(column=pl.lit("Offer")))
+
+
+def test_changes_of_other_columns_are_kept_for_rules(model: Recommender) -> None:
+    asked: Any = {"k": 3, "where": "stock > 0"}
+    shop = copy.copy(model)
+    stock = pl.DataFrame({"item_id": ["i000", "i001", "i000"], "timestamp": [START, START, START + 9]})
+    stock = stock.with_columns(column=pl.lit("stock"), value=pl.Series(["3", "1", "0"]))
+    with pytest.warns(UserWarning, match=r"fitted without 'stock'\. Kept for rules"):
+        shop.update(item_changes=stock)
+    assert shop.recommend(["u000"], k=5).equals(model.recommend(["u000"], k=5))
+    # Nothing of the network is built anew where only rules read what has changed.
+    assert shop.fitted.network is model.fitted.network
+    with pytest.warns(ShortListWarning):
+        assert shop.recommend(histories=[["i050"]], **asked)["item_id"].to_list() == ["i001"]
+        found = shop.recommend(histories=[["i050"]], as_of=START + 8, **asked)
+    assert sorted(found["item_id"]) == ["i000", "i001"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shop.update(item_changes=stock.tail(1).with_columns(value=pl.lit("4"), timestamp=START + 10))
+    with pytest.warns(ShortListWarning):
+        assert len(shop.recommend(histories=[["i050"]], **asked)) == 2
+    with pytest.raises(RuleError, match="no column 'stock'"):
+        model.recommend(["u000"], **asked)
+
+
+def test_rules_follow_as_of(model: Recommender, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    again, time = Recommender.load(tmp_path, device="cpu"), START + 20 * WEEK + 5
+    asked: Any = {"histories": history_at(time), "k": OFFERS, "hide_seen": False, "where": 'offer == "yes"'}
+    latest = set(model.recommend(**asked)["item_id"])
+    assert latest == offered_at(int(CHANGES["timestamp"].max()))  # type: ignore[arg-type]
+    for one in (model, again):
+        assert set(one.recommend(as_of=time, **asked)["item_id"]) == offered_at(time) != latest
+        assert set(one.explain(as_of=time, **asked)["item_id"]) == offered_at(time)
+    index = Index.build(model)
+    assert set(index.search(as_of=time, **asked)["item_id"]) == offered_at(time)
+    boosted = model.recommend(histories=history_at(time), k=OFFERS, as_of=time, boost={"offer": {"yes": 99.0}})
+    assert set(boosted["item_id"]) <= offered_at(time) | set(boosted.filter(pl.col("score") < 50)["item_id"])
+    assert boosted["score"].to_list()[0] > 50
+    with pytest.warns(ShortListWarning, match="at_most leaves out 12"):
+        few = model.recommend(histories=history_at(time), k=3, as_of=time, where='offer == "yes"', at_most={"offer": 1})
+    assert len(few) == 1 and few["item_id"][0] in offered_at(time)
+    # The latest values again, and those of a second later; neither is mistaken for the other.
+    assert set(model.recommend(**asked)["item_id"]) == latest
+    assert set(model.recommend(as_of=START + 21 * WEEK, **asked)["item_id"]) == offered_at(START + 21 * WEEK)
 
 
 def test_only_the_columns_that_are_named_become_relations() -> None:
@@ -202,14 +255,6 @@ def test_items_like_an_item_are_those_with_its_latest_value(model: Recommender) 
     last = sorted(offered_at(int(CHANGES["timestamp"].max())))  # type: ignore[arg-type]
     found = model.similar_items(last[0], by="offer", k=OFFERS - 1)
     assert set(found["similar_item_id"]) == set(last[1:])
-
-
-def test_an_export_says_what_it_cannot_hold(model: Recommender, tmp_path: Path) -> None:
-    pytest.importorskip("onnxscript")
-    from attrformer.onnx import export_model
-
-    with pytest.raises(ConfigurationError, match=r"'item_offer' has no .*\(relations.changing_attributes=\[\]\)"):
-        export_model(model, tmp_path / "onnx")
 
 
 def test_going_on_from_a_model_carries_what_was_learned(model: Recommender) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.rules.columns import numbers_attribute
 from attrformer.rules.conditions import (
     COMPARISONS,
     Among,
@@ -21,7 +22,7 @@ from attrformer.rules.conditions import (
     Not,
     Or,
 )
-from attrformer.rules.item_values import ItemValues, numbers_attribute
+from attrformer.rules.item_values import ItemValues
 
 NAN = float("nan")
 

@@ -9,7 +9,8 @@ import pytest
 from tests.rules.expressions import ROWS, coded, table
 
 from attrformer.data.attributes import Attribute, AttributeKind
-from attrformer.rules.item_values import ItemValues, numbers_attribute
+from attrformer.rules.columns import numbers_attribute
+from attrformer.rules.item_values import ItemValues
 from attrformer.rules.matching import matching
 from attrformer.rules.parsing import parse
 

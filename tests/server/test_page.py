@@ -95,6 +95,58 @@ def test_a_history_is_composed_and_recommendations_follow(page: Page) -> None:
     assert before[0] not in titles(page)
 
 
+def test_rules_of_a_shop_shape_the_list(page: Page) -> None:
+    settled(page)
+    before = titles(page)
+    with page.expect_response("**/v1/explain") as asked:
+        page.get_by_label("Only items with").fill("price < 12")
+        page.get_by_label("Only items with").press("Enter")
+        page.get_by_label("Only items with").blur()
+    assert asked.value.request.post_data_json["where"] == "price < 12"
+    expect(page.locator("#answers-status")).to_contain_text("items")
+    assert titles(page) != before
+    with page.expect_response("**/v1/explain") as asked:
+        page.get_by_label("of each", exact=True).select_option("brand")
+        page.get_by_label("At most", exact=True).fill("1")
+        page.get_by_label("At most", exact=True).blur()
+    assert asked.value.request.post_data_json["at_most"] == {"brand": 1}
+    # A list that rules leave too short says why.
+    expect(page.locator("#answers-status")).to_contain_text("at_most leaves out")
+    with page.expect_response("**/v1/explain") as asked:
+        page.get_by_label("Only items with").fill("prise < 12")
+        page.get_by_label("Only items with").blur()
+    expect(page.locator("#message")).to_contain_text("Did you mean 'price'?")
+    with page.expect_response("**/v1/explain"):
+        page.get_by_label("Only items with").fill("")
+        page.get_by_label("Only items with").blur()
+    expect(page.locator("#message")).to_be_hidden()
+    # Nothing of this model changes in time.
+    expect(page.get_by_label("As of (UTC)")).to_be_hidden()
+
+
+def test_prices_are_read_as_of_a_time(browser: Browser, run: Path) -> None:
+    service = Service(run, ServeOptions())
+    service.engine.start()
+    with listening(service) as address:
+        opened = Opened(browser, address)
+        page = opened.page
+        settled(page)
+        change = {"changes": [{"item_id": "item-0003", "column": "price", "value": 777, "timestamp": 2_000_000_000}]}
+        assert page.request.post(f"{address}/v1/changes", data=change).status == 201
+        page.reload()
+        page.get_by_label("Only items with").fill("price == 777")
+        with page.expect_response("**/v1/explain") as asked:
+            page.get_by_label("Only items with").blur()
+        expect(page.locator("#answers-status")).to_contain_text("1 items")
+        with page.expect_response("**/v1/explain") as asked:
+            page.get_by_label("As of (UTC)").fill("2033-05-18T03:33:19")
+            page.get_by_label("As of (UTC)").blur()
+        assert asked.value.request.post_data_json["as_of"] == 1_999_999_999
+        expect(page.locator("#answers-status")).to_contain_text("0 items")
+        opened.context.close()
+        assert opened.problems == []
+
+
 def test_a_user_is_picked(page: Page) -> None:
     page.get_by_label("User id").fill("user-0003")
     page.get_by_role("button", name="Load").click()

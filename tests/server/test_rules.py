@@ -122,7 +122,7 @@ def test_odd_values_of_items_are_refused_or_read(service: Service) -> None:
 
 def test_without_rules_nothing_is_said_of_them(service: Service) -> None:
     body = posted(service, "/v1/recommend", WHOM).json()
-    assert body.keys() == {"model", "results", "warnings"}
+    assert body.keys() == {"model", "version", "results", "warnings"}
     assert body["results"][0]["items"][0].keys() == {"item_id", "title", "score", "rank"}
 
 

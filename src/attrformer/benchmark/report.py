@@ -16,7 +16,7 @@ from attrformer.benchmark.outsiders import PaperTable, outsiders
 from attrformer.benchmark.plan import Plan, load_plan
 from attrformer.benchmark.results import load_board
 from attrformer.benchmark.tables import Tables
-from attrformer.benchmark.wording import NOTHING
+from attrformer.benchmark.wording import NOTHING, with_short_lines
 from attrformer.errors import ConfigurationError
 from attrformer.io import write_text
 
@@ -67,7 +67,7 @@ def write_document(template: Path, out: Path, results: Path, paper: PaperTable, 
         "datasets": board.datasets,
         "nothing": NOTHING,
     }
-    text = MARK.format(template=template.name) + _filled(template, names)
+    text = with_short_lines(MARK.format(template=template.name) + _filled(template, names))
     for name, drawing in drawings.items():
         _write(out.parent / "img" / f"{name}.svg", drawing.svg)
     _write(out, text)

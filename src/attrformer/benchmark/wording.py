@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,10 @@ from attrformer.evaluation.bootstrap import Interval
 
 NOTHING: Final = "*No results yet.*"
 PLANS: Final = Path("benchmarks/plans")
+LINE: Final = 120
+"""Characters of a line of a document."""
+
+_LONG: Final = re.compile(rf"^(?![|#<]).{{{LINE + 1},}}$", re.MULTILINE)
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -74,6 +79,27 @@ def caption(results: Sequence[Result]) -> str:
 def with_caption(header: Sequence[str], rows: Sequence[Sequence[str]], results: Sequence[Result]) -> str:
     """A table and where its figures come from, or that there are none yet."""
     return f"{markdown(header, rows)}\n\n{caption(results)}" if rows else NOTHING
+
+
+def with_short_lines(document: str) -> str:
+    """A document in Markdown whose paragraphs are broken into lines that people can compare and edit.
+
+    Args:
+        document: whose tables, headings and blocks of code stay as they are.
+    """
+    parts = re.split(r"(^```.*?^```)", document, flags=re.MULTILINE | re.DOTALL)
+    return "".join(part if number % 2 else _LONG.sub(_broken, part) for number, part in enumerate(parts))
+
+
+def _broken(line: re.Match[str]) -> str:
+    text = line.group()
+    item = re.match(r"\s*(?:- )?", text)
+    assert item is not None
+    ending = "  " if text.endswith("  ") else ""
+    lines = textwrap.wrap(
+        text, LINE, subsequent_indent=" " * item.end(), break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines) + ending
 
 
 def processor(hardware: dict[str, Any]) -> str:

@@ -45,6 +45,19 @@ def check(
         str | None,
         typer.Option(help="Of raw files, as for `attrformer prepare`; recognised by itself.", show_default=False),
     ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            help="Which interactions are predicted, as data.targets says, such as event=purchase.", show_default=False
+        ),
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option(
+            help="Which interactions count against their item, as data.negative says, such as event=return.",
+            show_default=False,
+        ),
+    ] = None,
     columns: Columns = None,
     kinds: Kinds = None,
     separators: Separators = None,
@@ -67,7 +80,8 @@ def check(
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigurationError(f"{out} does not end in .html. Give a file name that does.")
-    report = check_path(data, format=format, **reading.as_given(columns, kinds, separators, duplicates, vectors))
+    given = reading.as_given(columns, kinds, separators, duplicates, vectors)
+    report = check_path(data, format=format, targets=targets, negative=negative, **given)
     if out is not None:
         from attrformer.report import write_check
 

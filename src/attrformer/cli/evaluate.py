@@ -45,6 +45,15 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            "--rules",
+            help="A YAML file with rules of a shop that lists are made by; they read attributes as they were at the "
+            "time of each target. These figures are shown and not kept in the run.",
+            show_default=False,
+        ),
+    ] = None,
     columns: Columns = None,
     kinds: Kinds = None,
     separators: Separators = None,
@@ -66,8 +75,8 @@ def evaluate(
     options = reading.configured(model.config, columns, kinds, separators, duplicates, vectors)
     dataset, split = runs.split_of_run(run, data, options)
     with shown_warnings():
-        evaluation = model.evaluate(dataset, split=split, part=part.value, metrics=named)
-    unkept = _keep(run, evaluation) if part is Part.TEST else None
+        evaluation = model.evaluate(dataset, split=split, part=part.value, metrics=named, rules=rules)
+    unkept = _keep(run, evaluation) if part is Part.TEST and not evaluation.protocol.rules else None
     if as_json:
         typer.echo(json.dumps(evaluation.to_json(), indent=2))
     else:

@@ -33,6 +33,12 @@ def serve(
     batch: Annotated[int, typer.Option(help="Users that are answered together.")] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds until a request that waits gets 503.")] = 10.0,
     grace: Annotated[float, typer.Option(help="Seconds that running requests have after SIGTERM.")] = 30.0,
+    drain: Annotated[
+        float, typer.Option(help="Seconds after SIGTERM in which requests are still taken, and /readyz says no.")
+    ] = 0.0,
+    poll: Annotated[
+        float, typer.Option(help="Seconds between two looks at which version of a folder is current.")
+    ] = 2.0,
     body_bytes: Annotated[int, typer.Option(help="Largest body of a request; larger ones get 413.")] = 1 << 20,
     connections: Annotated[int, typer.Option(help="Open connections; idle ones make room for more.")] = 1000,
     header_timeout: Annotated[float, typer.Option(help="Seconds that the head of a request may take.")] = 10.0,
@@ -43,14 +49,28 @@ def serve(
             help="Names that requests may call this service by, separated by commas; * for any.", show_default=False
         ),
     ] = "",
-    save_added: Annotated[bool, typer.Option("--save-added", help="Keep added items in the run.")] = False,
+    save_added: Annotated[bool, typer.Option("--save-added", help="Keep added and changed items in the run.")] = False,
     most_added: Annotated[int, typer.Option(help="Items that may be added to those of the model.")] = 10_000,
+    most_changed: Annotated[
+        int, typer.Option(help="Changes of items that requests may bring to those of the model.")
+    ] = 1_000_000,
+    changes_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of changes of items, or of item_id and values of now such as stock, that is followed: csv or "
+            "parquet.",
+            show_default=False,
+        ),
+    ] = None,
+    follow_every: Annotated[
+        float, typer.Option(help="Seconds between two looks at whether that table has changed.")
+    ] = 10.0,
 ) -> None:
     """Serve a run over HTTP: recommendations, reasons, similar items, new items, and a page to try them on.
 
     Needs the extra: pip install 'attrformer[serve]'. SIGHUP changes to the model in RUN/next without dropping a
     request; SIGTERM lets running requests end. With --workers, limits hold for each process, and one that dies is
-    replaced.
+    replaced. In place of RUN, a folder that `attrformer publish` wrote: the service follows its current version.
 
     Example:  attrformer serve runs/ml-1m --port 8000 --workers 2
     """
@@ -74,6 +94,8 @@ def serve(
         batch=batch,
         timeout=timeout,
         grace=grace,
+        drain=drain,
+        poll=poll,
         body_bytes=body_bytes,
         connections=connections,
         header_timeout=header_timeout,
@@ -81,6 +103,9 @@ def serve(
         allowed_hosts=tuple(name.strip() for name in allowed_hosts.split(",") if name.strip()),
         save_added=save_added,
         most_added=most_added,
+        most_changed=most_changed,
+        changes_file=None if changes_file is None else str(changes_file),
+        follow_every=follow_every,
     )
     if options.token is None and not options.writable:
         console.say(f"Anybody who reaches {host} can ask this service. Give --token-file to ask for a token.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
@@ -61,6 +63,75 @@ def infer_kind(values: pl.Series) -> AttributeKind | str:
         few = _are_whole(known) and known.n_unique() <= min(_FEW_INTEGERS, len(known) / 2)
         return AttributeKind.CATEGORICAL if few else AttributeKind.NUMERIC
     return AttributeKind.CATEGORICAL if dtype == pl.Boolean else f"values of type {dtype} are not supported"
+
+
+@dataclass(frozen=True, slots=True)
+class TextSigns:
+    """What the texts of a part of a column look like.
+
+    Args:
+        known: how many there are.
+        dates: how many are dates.
+        words: how many may stand for a missing date.
+        early: whether there is a date among the first.
+        times: whether the dates can be read as such.
+        lists: whether all are lists.
+        separated: how many hold the sign between several values.
+        quoted: how many are lists of texts.
+    """
+
+    known: int
+    dates: int
+    words: int
+    early: bool
+    times: bool
+    lists: bool
+    separated: int
+    quoted: int
+
+    @classmethod
+    def of_all(cls, parts: Sequence[TextSigns]) -> TextSigns:
+        """What the texts of all parts look like."""
+        held = [part for part in parts if part.known]
+        return cls(
+            sum(part.known for part in held),
+            sum(part.dates for part in held),
+            sum(part.words for part in held),
+            bool(held) and held[0].early,
+            all(part.times for part in held),
+            bool(held) and all(part.lists for part in held),
+            sum(part.separated for part in held),
+            sum(part.quoted for part in held),
+        )
+
+    @property
+    def several_or_times(self) -> bool:
+        """Whether the texts are times, lists, or hold several values each."""
+        dated = self.known - (self.words if self.early else 0)
+        if (self.dates and self.times and self.dates == dated) or self.lists:
+            return True
+        return max(self.separated, self.quoted) > _SEPARATED_SHARE * self.known
+
+
+def signs_of(texts: pl.Series) -> TextSigns:
+    """What the texts of a part of a column look like.
+
+    Args:
+        texts: null where missing.
+    """
+    known = texts.drop_nulls().str.strip_chars()
+    known = known.filter(known != "")
+    dates = known.filter(known.str.contains(_ISO_DATE))
+    return TextSigns(
+        len(known),
+        len(dates),
+        int(missing_among_numbers(known).sum()),
+        _may_be_dates(known),
+        dates.is_empty() or _are_dates(dates),
+        lists_of_texts(texts) is not None,
+        int(known.str.contains(MULTI_SEPARATOR, literal=True).sum()),
+        int(known.str.contains(_QUOTED_LIST).sum()),
+    )
 
 
 def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:

@@ -21,6 +21,9 @@ from attrformer.errors import DataError
 MOST_VALUES: Final = 64
 """Different values that a column of categories may have; one with more is most likely free text, or an id."""
 
+MANY_VALUES: Final = 10_000
+"""Different values of a column up to which messages count them."""
+
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
 
@@ -54,28 +57,52 @@ def read_behaviours(table: Table, kinds: Mapping[str, AttributeKind | None]) -> 
             continue
         values = table.frame[name]
         kind = kinds[name] if name in kinds else _inferred(values)
-        why = _unused(values, kind) if name not in kinds else "as it is declared" if kind is None else None
+        why = unused_column(values, kind) if name not in kinds else "as it is declared" if kind is None else None
         if why is not None:
-            found.notes.append(f"column '{name}' is not used, {why}")
-            continue
-        told = ", as it is declared" if name in kinds else ""
-        if kind is AttributeKind.NUMERIC:
-            found.columns[name] = _short(table, number_column(table, name))
-            found.notes.append(f"column '{name}' is read as a behaviour attribute, a number{told}")
-            continue
-        texts = _categories(table, values)
-        labels = texts.drop_nulls().unique().sort()
-        if len(labels) > MOST_VALUES:
-            why = f"it has {len(labels):,} different values, and a category of interactions has {MOST_VALUES} at most"
-            if name in kinds:
-                raise DataError(why, fix="Declare it 'ignore', or group its values", source=table.source, column=name)
-            found.notes.append(f"column '{name}' is not used, {why}")
-            continue
-        codes = texts.replace_strict(labels, np.arange(len(labels)), default=None, return_dtype=pl.Float32)
-        found.columns[name] = codes.fill_null(float("nan")).to_numpy().astype(np.float32)
-        found.values[name] = tuple(labels.to_list())
-        found.notes.append(f"column '{name}' is read as a behaviour attribute, a category of {len(labels)}{told}")
+            found.notes.append(unused_note(name, why))
+        elif kind is AttributeKind.NUMERIC:
+            found.columns[name] = short_numbers(table, number_column(table, name))
+            found.notes.append(used_note(name, "a number", name in kinds))
+        else:
+            texts = _categories(table, values)
+            labels = texts.drop_nulls().unique().sort()
+            if len(labels) > MOST_VALUES:
+                found.notes.append(too_many_values(name, len(labels), table.source, name in kinds))
+                continue
+            codes = texts.replace_strict(labels, np.arange(len(labels)), default=None, return_dtype=pl.Float32)
+            found.columns[name] = codes.fill_null(float("nan")).to_numpy().astype(np.float32)
+            found.values[name] = tuple(labels.to_list())
+            found.notes.append(used_note(name, f"a category of {len(labels)}", name in kinds))
     return found
+
+
+def unused_note(name: str, why: str) -> str:
+    """What is said of a column that is not read."""
+    return f"column '{name}' is not used, {why}"
+
+
+def used_note(name: str, what: str, declared: bool) -> str:
+    """What is said of a column that is read."""
+    return f"column '{name}' is read as a behaviour attribute, {what}{', as it is declared' if declared else ''}"
+
+
+def too_many_values(name: str, values: int, source: str, declared: bool) -> str:
+    """What is said of a column that has too many values for a category of interactions.
+
+    Args:
+        name: of the column.
+        values: how many; those beyond `MANY_VALUES` need not be counted.
+        source: the table, for the error.
+        declared: whether its kind is.
+
+    Raises:
+        DataError: it is declared.
+    """
+    counted = f"{values:,}" if values <= MANY_VALUES else f"more than {MANY_VALUES:,}"
+    why = f"it has {counted} different values, and a category of interactions has {MOST_VALUES} at most"
+    if declared:
+        raise DataError(why, fix="Declare it 'ignore', or group its values", source=source, column=name)
+    return unused_note(name, why)
 
 
 def _inferred(values: pl.Series) -> AttributeKind | None:
@@ -99,7 +126,7 @@ def _categories(table: Table, values: pl.Series) -> pl.Series:
         DataError: they are lists or something else that is no single value.
     """
     try:
-        return _texts(values)
+        return texts_of_values(values)
     except pl.exceptions.PolarsError as error:
         raise DataError(
             f"values of type {values.dtype} are no categories",
@@ -109,7 +136,7 @@ def _categories(table: Table, values: pl.Series) -> pl.Series:
         ) from error
 
 
-def _texts(values: pl.Series) -> pl.Series:
+def texts_of_values(values: pl.Series) -> pl.Series:
     """The values as texts, null where missing."""
     texts = values.cast(pl.Float64) if values.dtype.is_float() else values
     if texts.dtype.is_float() and bool((texts.drop_nulls().drop_nans() % 1 == 0).all()):
@@ -122,7 +149,7 @@ def _texts(values: pl.Series) -> pl.Series:
     return texts
 
 
-def _short(table: Table, numbers: pl.Series) -> NDArray[np.float32]:
+def short_numbers(table: Table, numbers: pl.Series) -> NDArray[np.float32]:
     """Numbers of single precision, NaN where missing."""
     large = (numbers.abs() > _LARGEST).fill_null(False).arg_true()
     if len(large):
@@ -136,7 +163,7 @@ def _short(table: Table, numbers: pl.Series) -> NDArray[np.float32]:
     return numbers.fill_null(float("nan")).to_numpy().astype(np.float32)
 
 
-def _unused(values: pl.Series, kind: AttributeKind | None) -> str | None:
+def unused_column(values: pl.Series, kind: AttributeKind | None) -> str | None:
     """Why a column that is not declared is no behaviour attribute; None where it is one."""
     if values.null_count() == len(values) or (
         values.dtype.is_float() and values.fill_nan(None).null_count() == len(values)

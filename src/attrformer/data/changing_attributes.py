@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.csr import offsets_of
 from attrformer.data.attributes import Attribute, AttributeKind
+
+ALWAYS: Final = int(np.iinfo(np.int64).min)
+"""The time of a value that held before all changes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,3 +129,60 @@ def only_changes(attribute: ChangingAttribute) -> ChangingAttribute:
     same[starts] = missing[starts]
     lengths = np.bincount(attribute.items[~same], minlength=len(attribute))
     return attribute.chosen(~same, offsets_of(lengths))
+
+
+def in_order(items: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which changes hold, by item and time: of several of one item and time the last one.
+
+    Args:
+        items: int64 `[m]`, the item of each change.
+        times: int64 `[m]`, its time.
+
+    Returns:
+        Their places, int64.
+    """
+    order = np.lexsort((times, items))
+    last = np.ones(len(order), dtype=bool)
+    last[:-1] = (np.diff(items[order]) != 0) | (times[order][1:] != times[order][:-1])
+    return order[last]
+
+
+def merged(first: ChangingAttribute, second: ChangingAttribute) -> ChangingAttribute:
+    """The changes of both; one of the second takes the place of one of the first with the same item and time.
+
+    Args:
+        first: whose name and kind the result has.
+        second: of the same kind and the same items; its values may be new.
+    """
+    codes = {value: code for code, value in enumerate(first.vocabulary)}
+    # The last place is for missing values, whose code is -1.
+    renumber = np.array([*(codes.setdefault(value, len(codes)) for value in second.vocabulary), -1], dtype=np.int32)
+    items = np.concatenate([first.items, second.items])
+    both = replace(
+        first,
+        times=np.concatenate([first.times, second.times]),
+        codes=np.concatenate([first.codes, renumber[second.codes]]),
+        vocabulary=tuple(codes),
+        numbers=np.concatenate([first.numbers, second.numbers]),
+    )
+    kept = in_order(items, both.times)
+    return both.chosen(kept, offsets_of(np.bincount(items[kept], minlength=len(first))))
+
+
+def from_then_on(values: Attribute, times: NDArray[np.int64] | None = None) -> ChangingAttribute:
+    """Values that do not change, as changes.
+
+    Args:
+        values: categorical or numeric, one row for each item; a missing one is no change.
+        times: int64 `[items]`, from when on each holds; before all other changes where None.
+    """
+    if values.kind is AttributeKind.NUMERIC:
+        known = ~np.isnan(values.numbers)
+        codes, numbers = np.empty(0, np.int32), values.numbers[known]
+    else:
+        known = np.diff(values.offsets) > 0
+        codes, numbers = values.codes[values.offsets[:-1][known]].astype(np.int32), np.empty(0)
+    since = np.full(len(values), ALWAYS) if times is None else times
+    return ChangingAttribute(
+        values.name, values.kind, offsets_of(known), since[known], codes, values.vocabulary, numbers
+    )

@@ -6,9 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from attrformer.columns import (
     CHANGED,
@@ -23,26 +21,25 @@ from attrformer.columns import (
     VALUE,
     WEIGHT,
 )
-from attrformer.data.attribute_columns import attributes_of
-from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.attributes import AttributeKind
 from attrformer.data.change_columns import changed_columns, read_changes
+from attrformer.data.described import describe
 from attrformer.data.edge_columns import read_edges
 from attrformer.data.frames import library_of
-from attrformer.data.id_columns import nearly_known, with_common_ids
+from attrformer.data.id_columns import with_common_ids, with_ids_of
 from attrformer.data.id_map import IdMap
 from attrformer.data.index_columns import without_index
-from attrformer.data.interactions import read_interactions
+from attrformer.data.interactions import Interactions, read_interactions
 from attrformer.data.meaning import PLAIN, Meaning
 from attrformer.data.options import CHANGES, OWNERS, TableOptions
 from attrformer.data.plain_dataset import PlainDataset
-from attrformer.data.sequences import Sequences
+from attrformer.data.prepared.folder import PreparedInteractions
 from attrformer.data.tables import (
     Table,
     id_column,
+    notes_about,
     open_table,
     require_columns,
-    require_distinct,
-    rows_outside,
 )
 from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import DataError
@@ -52,14 +49,6 @@ TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations", CHANGE
 _ROLES: Final = frozenset(
     {USER, ITEM, TIMESTAMP, TITLE, SOURCE_ITEM, TARGET_ITEM, RELATION, WEIGHT, EDGE_RANK, CHANGED, VALUE}
 )
-
-
-class _Described(NamedTuple):
-    """What an items or users table says about known ids."""
-
-    attributes: dict[str, Attribute]
-    titles: tuple[str, ...] | None
-    notes: list[str]
 
 
 def dataset_of_given(
@@ -113,22 +102,90 @@ def histories_from_frame(
 
 def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableOptions) -> PlainDataset:
     """What `dataset_of_given` does once its tables are open; `tables` by their names in `TABLE_NAMES`."""
+    declared = declared_columns(tables, options)
+    tables, notes = _prepared(tables, declared.kept)
+    read = read_interactions(tables["interactions"], declared.kinds["interactions"], options.duplicates)
+    read = read._replace(notes=[*notes, *read.notes])
+    if "items" in tables and options.catalogue == "all":
+        wider = wider_catalogue(read.items.values, tables["items"])
+        items = wider.encode(read.items.values)[read.sequences.items]
+        read = read._replace(items=wider, sequences=replace(read.sequences, items=items))
+    return _described(name, read, tables, declared, options)
+
+
+def dataset_of_prepared(
+    read: PreparedInteractions, tables: Mapping[str, Table], *, name: str, options: TableOptions
+) -> PlainDataset:
+    """What `dataset_of_tables` makes of the table of interactions that was prepared, and of the other tables.
+
+    Args:
+        read: the interactions.
+        tables: the others, by name.
+        name: what protocol lines call the data.
+        options: how the tables are read; those of the interactions have to be as they were prepared.
+
+    Raises:
+        DataError: a table cannot be used as it is, or the interactions were prepared with other options.
+    """
+    columns = Table(pl.DataFrame(schema=dict.fromkeys(read.names, pl.Null)), read.source)
+    declared = declared_columns({"interactions": columns, **tables}, options)
+    read.check_options(options, declared.kinds["interactions"])
+    others, notes = without_indices(tables, declared.kept)
+    ids = (read.user_ids.values, read.item_ids.values)
+    *_, typed, _ = with_ids_of(*ids, others, source=read.source)
+    found = Interactions(read.user_ids, read.item_ids, read.sequences, [*read.about, *notes, *read.told, *read.said])
+    return _described(name, found, typed, declared, options, read.last)
+
+
+class Declared(NamedTuple):
+    """What the options say of columns: their kinds and separators, by table."""
+
+    kinds: dict[str, dict[str, AttributeKind | None]]
+    separators: dict[str, dict[str, str]]
+
+    @property
+    def kept(self) -> dict[str, set[str]]:
+        """The columns of each table of which anything is said."""
+        return {key: {*self.kinds[key], *self.separators[key]} for key in OWNERS}
+
+
+def declared_columns(tables: Mapping[str, Table], options: TableOptions) -> Declared:
+    """What the options say of the columns of tables.
+
+    Args:
+        tables: all of them, by name.
+        options: how they are read.
+
+    Raises:
+        DataError: an option is about a column that is not there.
+        ConfigurationError: a column is declared to be what it cannot be.
+    """
     _check_mapping(tables, options.columns)
     present = {key: table.frame.columns for key, table in tables.items()}
     present[CHANGES] = changed_columns(tables.get(CHANGES))
-    kinds = {key: options.declared(key, present) for key in OWNERS}
-    separators = {key: options.separated(key, present) for key in OWNERS}
-    tables, notes = _prepared(tables, {key: {*kinds[key], *separators[key]} for key in OWNERS})
-    user_ids, item_ids, sequences, said = read_interactions(
-        tables["interactions"], kinds["interactions"], options.duplicates
+    return Declared(
+        {key: options.declared(key, present) for key in OWNERS},
+        {key: options.separated(key, present) for key in OWNERS},
     )
-    if "items" in tables and options.catalogue == "all":
-        item_ids, sequences = _extend_catalogue(item_ids, sequences, tables["items"])
-    last = None if sequences.times is None else int(sequences.times.max())
+
+
+def _described(
+    name: str,
+    read: Interactions,
+    tables: Mapping[str, Table],
+    declared: Declared,
+    options: TableOptions,
+    last: int | None = None,
+) -> PlainDataset:
+    """The dataset of interactions, and of what the other tables say about their users and items."""
+    user_ids, item_ids, sequences, notes = read
+    kinds, separators = declared
+    if last is None and sequences.times is not None:
+        last = int(sequences.times.max())
     changes, change_notes = read_changes(tables.get(CHANGES), item_ids, kinds[CHANGES], options.unknown, last)
     items, replaced = _without_changing(tables.get("items"), changes)
-    about_items = _describe(items, ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
-    about_users = _describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.unknown)
+    about_items = describe(items, ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
+    about_users = describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.unknown)
     edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.unknown)
     return PlainDataset(
         name=name,
@@ -139,7 +196,7 @@ def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableO
         user_attributes=about_users.attributes,
         item_relations=edges,
         item_titles=about_items.titles,
-        notes=(*notes, *said, *replaced, *about_items.notes, *about_users.notes, *edge_notes, *change_notes),
+        notes=(*notes, *replaced, *about_items.notes, *about_users.notes, *edge_notes, *change_notes),
         item_changes=changes,
     )
 
@@ -155,19 +212,31 @@ def _without_changing(table: Table | None, changes: Collection[str]) -> tuple[Ta
 
 def _prepared(tables: Mapping[str, Table], kept: Mapping[str, Collection[str]]) -> tuple[dict[str, Table], list[str]]:
     """The tables without index columns and with ids of one type, and how they were read."""
-    found, notes = {}, []
-    for key, table in tables.items():
-        frame, left_out = without_index(table.frame, {*kept.get(key, ()), *_ROLES})
-        found[key] = replace(table, frame=frame)
-        notes += [f"{table.label}: {note}" for note in (*left_out, *_about_columns(table.notes, frame.columns))]
+    found, notes = without_indices(tables, kept)
     typed, said = with_common_ids(found)
     return typed, [*notes, *said]
 
 
-def _about_columns(notes: Iterable[str], columns: Iterable[str]) -> list[str]:
-    """The notes about columns that are still there."""
-    names = tuple(f"column '{name}'" for name in columns)
-    return [note for note in notes if note.startswith(names)]
+def without_indices(
+    tables: Mapping[str, Table], kept: Mapping[str, Collection[str]]
+) -> tuple[dict[str, Table], list[str]]:
+    """The tables without index columns, and how their columns were read.
+
+    Args:
+        tables: by name.
+        kept: columns of each that are wanted whatever they hold.
+    """
+    found, notes = {}, []
+    for key, table in tables.items():
+        frame, left_out = without_index(table.frame, kept_columns(kept.get(key, ())))
+        found[key] = replace(table, frame=frame)
+        notes += [f"{table.label}: {note}" for note in (*left_out, *notes_about(table.notes, frame.columns))]
+    return found, notes
+
+
+def kept_columns(declared: Collection[str]) -> set[str]:
+    """The columns of a table that are wanted whatever they hold; `declared` are those of which options say anything."""
+    return {*declared, *_ROLES}
 
 
 def _check_mapping(tables: Mapping[str, Table], columns: Mapping[str, str]) -> None:
@@ -181,63 +250,11 @@ def _check_mapping(tables: Mapping[str, Table], columns: Mapping[str, str]) -> N
             )
 
 
-def _extend_catalogue(item_ids: IdMap, sequences: Sequences, table: Table) -> tuple[IdMap, Sequences]:
+def wider_catalogue(known: pl.Series, table: Table) -> IdMap:
+    """The items that somebody acted on, and those of the items table.
+
+    Raises:
+        DataError: the table has no column of ids.
+    """
     require_columns(table, (ITEM,))
-    known, listed = item_ids.values, id_column(table, ITEM)
-    wider = IdMap(pl.concat([known, listed.rename(known.name)]).unique().sort())
-    items = wider.encode(known)[sequences.items]
-    return wider, replace(sequences, items=items)
-
-
-def _describe(
-    table: Table | None,
-    key: str,
-    ids: IdMap,
-    kinds: Mapping[str, AttributeKind | None],
-    separators: Mapping[str, str],
-    unknown: str,
-) -> _Described:
-    if table is None:
-        return _Described({}, None, [])
-    require_columns(table, (key,))
-    external = id_column(table, key)
-    require_distinct(table, external)
-    codes = ids.encode(external)
-    notes = rows_outside(table, key, external, codes < 0, unknown)
-    near = nearly_known(ids.values, external, codes < 0)
-    notes += [] if near is None else [f"{table.label}: {near}"]
-    if len(codes) and (codes < 0).all():
-        raise DataError(
-            f"no row is about an id of the interactions (here e.g. '{external[0]}', there '{ids.values[0]}')",
-            fix="Use the same ids in both tables",
-            source=table.source,
-            column=key,
-            row=0,
-        )
-    bare = len(ids) - int((codes >= 0).sum())
-    if bare:
-        notes.append(f"{table.label}: {bare:,} of {len(ids):,} ids have no row, their attributes are missing")
-    titles = None
-    if key == ITEM and TITLE in table.frame.columns:
-        titles = _titles(table, ids, codes)
-    # A title is an attribute only where it is declared to be read as text.
-    names = [name for name in table.frame.columns if name != key and (key != ITEM or name != TITLE or name in kinds)]
-    attributes, readings = attributes_of(table, names, codes, len(ids), kinds, separators)
-    return _Described(attributes, titles, notes + readings)
-
-
-def _titles(table: Table, ids: IdMap, codes: NDArray[np.int32]) -> tuple[str, ...]:
-    values = table.frame[TITLE]
-    try:
-        known = values.cast(pl.String)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"values of type {values.dtype} cannot be titles",
-            fix="Use text, or rename the column",
-            source=table.source,
-            column=TITLE,
-        ) from error
-    texts = pl.DataFrame({"code": codes, "title": known.set(known == "", None)}).filter(pl.col("code") >= 0)
-    own = pl.DataFrame({"code": np.arange(len(ids), dtype=np.int32), "id": ids.values.cast(pl.String)})
-    joined = own.join(texts, on="code", how="left", maintain_order="left")
-    return tuple(joined.select(pl.coalesce("title", "id")).to_series().to_list())
+    return IdMap(pl.concat([known, id_column(table, ITEM).rename(known.name)]).unique().sort())

@@ -25,12 +25,14 @@ class Repeats:
     Args:
         kept: int64, their numbers, ascending; None where all stay.
         counts: how often each row that stays is there, int64; None where that is not asked for.
-        notes: what is to be said.
+        again: how many rows repeat an earlier one in every column.
+        near: how many repeat user, item and time of an earlier one with other values.
     """
 
     kept: NDArray[np.int64] | None
     counts: NDArray[np.int64] | None
-    notes: list[str]
+    again: int = 0
+    near: int = 0
 
 
 def find_repeats(
@@ -50,7 +52,7 @@ def find_repeats(
         wanted: "keep", "drop" or "count"; None keeps, and the note says how to choose.
     """
     counted = wanted == COUNTED
-    nothing = Repeats(None, np.ones(len(frame), dtype=np.int64) if counted else None, [])
+    nothing = Repeats(None, np.ones(len(frame), dtype=np.int64) if counted else None)
     suspects = _suspects(users, items, times)
     if not len(suspects):
         return nothing
@@ -63,16 +65,16 @@ def find_repeats(
         return nothing
     first = _first_of_equal(frame[suspects])
     again = first != np.arange(len(suspects))
-    events = keys.n_unique()
-    notes = _notes(len(frame), int(again.sum()), len(suspects) - events - int(again.sum()), times is not None, wanted)
+    repeated = int(again.sum())
+    near = len(suspects) - keys.n_unique() - repeated
     if wanted not in (DROP, COUNTED):
-        return Repeats(None, None, notes)
+        return Repeats(None, None, repeated, near)
     kept = np.delete(np.arange(len(frame)), suspects[again])
     if not counted:
-        return Repeats(kept, None, notes)
+        return Repeats(kept, None, repeated, near)
     counts = np.ones(len(frame), dtype=np.int64)
     np.add.at(counts, suspects[first[again]], 1)
-    return Repeats(kept, counts[kept], notes)
+    return Repeats(kept, counts[kept], repeated, near)
 
 
 def _suspects(users: NDArray[np.int32], items: NDArray[np.int32], times: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -96,7 +98,16 @@ def _first_of_equal(frame: pl.DataFrame) -> NDArray[np.int64]:
     return firsts.to_series().to_numpy().astype(np.int64)
 
 
-def _notes(rows: int, again: int, near: int, timed: bool, wanted: str | None) -> list[str]:
+def repeat_notes(rows: int, again: int, near: int, timed: bool, wanted: str | None) -> list[str]:
+    """What is to be said of rows that say again what an earlier row says.
+
+    Args:
+        rows: of the table.
+        again: how many repeat an earlier one in every column.
+        near: how many repeat user, item and time with other values.
+        timed: whether there are times; without them nothing tells such a row from a repeated act.
+        wanted: as `find_repeats` takes it.
+    """
     notes = []
     if again:
         done = {None: "are kept as acts of their own", KEEP: "are kept as acts of their own", DROP: "are left out"}

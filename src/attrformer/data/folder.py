@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from attrformer.columns import TIMESTAMP
 from attrformer.data.attributes import AttributeKind
-from attrformer.data.construct import TABLE_NAMES, dataset_of_tables
+from attrformer.data.construct import TABLE_NAMES, dataset_of_prepared, dataset_of_tables
 from attrformer.data.options import TableOptions
 from attrformer.data.plain_dataset import PlainDataset
+from attrformer.data.prepared.folder import is_prepared, open_prepared
 from attrformer.data.table_files import PARQUET, ending_of, parts_of
 from attrformer.data.tables import Table, open_table
 from attrformer.data.vector_tables import Vectors, by_table, vectors_in, with_vectors
@@ -55,7 +56,7 @@ def folder_options(
     """
     if not folder.is_dir():
         raise DataError("there is no such folder", fix="Check the path", source=str(folder))
-    described = _read_description(standing_file(folder, DESCRIPTION))
+    described = read_description(folder)
     return TableOptions(
         columns={**described.get("columns", {}), **(columns or {})},
         kinds={**described.get("kinds", {}), **(kinds or {})},
@@ -67,7 +68,9 @@ def folder_options(
 
 
 def is_dataset_folder(folder: Path) -> bool:
-    """Whether a folder holds a table of interactions."""
+    """Whether a folder holds a table of interactions, or interactions that were prepared."""
+    if is_prepared(folder):
+        return True
     return folder.is_dir() and any(_is_table(file, "interactions") for file in _present(folder))
 
 
@@ -92,7 +95,7 @@ def folder_tables(
         DataError: there is no table of interactions, or a file that cannot be read.
     """
     files, notes = find_tables(folder)
-    if "interactions" not in files:
+    if "interactions" not in files and not is_prepared(folder):
         raise DataError(
             "the folder has no table of interactions",
             fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
@@ -115,14 +118,18 @@ def dataset_of_folder(
 
     Args:
         folder: where they are.
-        tables: by name.
+        tables: by name; without the interactions where they were prepared.
         options: how they are read.
         name: what protocol lines call the data.
         notes: what was said of the files.
     """
-    described = _read_description(standing_file(folder, DESCRIPTION))
+    described = read_description(folder)
     named = name or described.get("name") or folder.resolve().name
-    dataset = dataset_of_tables(tables, name=named, options=options)
+    read = None if "interactions" in tables else open_prepared(folder)
+    if read is None:
+        dataset = dataset_of_tables(tables, name=named, options=options)
+    else:
+        dataset = dataset_of_prepared(read, tables, name=named, options=options)
     unknown = ", ".join(f"'{key}'" for key in described if key not in _SHAPE)
     ignored = [f"{DESCRIPTION}: {unknown} is none of {', '.join(_SHAPE)}, and is not used"] if unknown else []
     return replace(dataset, notes=_joined_notes(described.get("notes", []), (*ignored, *notes, *dataset.notes)))
@@ -138,7 +145,7 @@ def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
     present = _present(folder)
     for table in TABLE_NAMES:
         files = [file for file in present if _is_table(file, table)]
-        parquet = [file for file in files if ending_of(file) in PARQUET]
+        parquet = [file for file in files if ending_of(file) in PARQUET or parts_of(file)]
         chosen = files if len(files) == 1 else parquet
         if len(files) > 1 and len(parquet) != 1:
             raise DataError(
@@ -175,10 +182,17 @@ def _present(folder: Path) -> list[Path]:
 
 
 def _is_table(file: Path, table: str) -> bool:
-    return ending_of(file) == file.name[len(table) :].lower() and file.name.lower().partition(".")[0] == table
+    ending = "" if file.is_dir() and ending_of(file) is None else ending_of(file)
+    return ending == file.name[len(table) :].lower() and file.name.lower().partition(".")[0] == table
 
 
-def _read_description(file: Path) -> dict[str, Any]:
+def read_description(folder: Path) -> dict[str, Any]:
+    """What the description of a dataset folder says; nothing where there is none.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    file = standing_file(folder, DESCRIPTION)
     if not file.is_file():
         return {}
     try:

@@ -44,21 +44,51 @@ def with_common_ids(tables: Mapping[str, Table]) -> tuple[dict[str, Table], list
     Raises:
         DataError: an id is null, or of a type that cannot be an id.
     """
-    found = dict(tables)
-    notes = []
-    for what, places in _PLACES.items():
-        held = [(table, name) for table, name in places if table in found and name in found[table].frame.columns]
-        values = {place: id_column(replace(found[place[0]], text=False), place[1]) for place in held}
-        text = {place: found[place[0]].text for place in held}
-        whole = _are_whole(values, text)
-        numbers = (series.dtype == pl.Int64 or (text[place] and is_whole(series)) for place, series in values.items())
-        if not whole and any(numbers):
-            notes.append(_told(what, values, found))
-        for (table, name), series in values.items():
-            typed = series.cast(pl.Int64 if whole else pl.String)
-            if typed.dtype != found[table].frame[name].dtype:
-                found[table] = replace(found[table], frame=found[table].frame.with_columns(typed.alias(name)))
+    found, notes = dict(tables), list[str]()
+    for what in _PLACES:
+        notes += _make_common(what, found)
     return {name: replace(table, text=False) for name, table in found.items()}, notes
+
+
+def _make_common(what: str, found: dict[str, Table]) -> list[str]:
+    """Gives the ids of users, or of items, one type in all tables; says where numbers became text."""
+    held = [(table, name) for table, name in _PLACES[what] if table in found and name in found[table].frame.columns]
+    values = {place: id_column(replace(found[place[0]], text=False), place[1]) for place in held}
+    text = {place: found[place[0]].text for place in held}
+    whole = _are_whole(values, text)
+    numbers = (series.dtype == pl.Int64 or (text[place] and is_whole(series)) for place, series in values.items())
+    notes = [_told(what, values, found)] if not whole and any(numbers) else []
+    for (table, name), series in values.items():
+        typed = series.cast(pl.Int64 if whole else pl.String)
+        if typed.dtype != found[table].frame[name].dtype:
+            found[table] = replace(found[table], frame=found[table].frame.with_columns(typed.alias(name)))
+    return notes
+
+
+def with_ids_of(
+    users: pl.Series, items: pl.Series, tables: Mapping[str, Table], *, source: str, text: bool = False
+) -> tuple[pl.Series, pl.Series, dict[str, Table], list[str]]:
+    """What `with_common_ids` says of interactions of which the distinct ids alone are at hand, and of other tables.
+
+    Args:
+        users: their distinct ids, in the order in which they first stand in the interactions.
+        items: the same of items.
+        tables: the others, by name.
+        source: what messages call the interactions.
+        text: whether ids are texts of a file that may stand for numbers.
+
+    Returns:
+        The ids of users and of items, the other tables and a sentence where numbers became text.
+
+    Raises:
+        DataError: an id of another table is null, or of a type that cannot be an id.
+    """
+    found, notes, typed = dict(tables), list[str](), list[pl.Series]()
+    for what, name, ids in (("user", USER, users), ("item", ITEM, items)):
+        found["interactions"] = Table(pl.DataFrame({name: ids}), source, text)
+        notes += _make_common(what, found)
+        typed.append(found.pop("interactions").frame[name])
+    return typed[0], typed[1], {key: replace(table, text=False) for key, table in found.items()}, notes
 
 
 def spelling_notes(what: str, ids: pl.Series) -> list[str]:

@@ -9,7 +9,11 @@ from typing import Final
 import polars as pl
 
 # No person gives a column such a name.
-_BY_NAME: Final = re.compile(r"^(__index_level_\d+__|__null_dask_index__|Unnamed: \d+(_level_\d+)?|\.\.\.\d+|\s*)$")
+INDEX_BY_NAME: Final = re.compile(
+    r"^(__index_level_\d+__|__null_dask_index__|Unnamed: \d+(_level_\d+)?|\.\.\.\d+|\s*)$"
+)
+"""Names that frame libraries give to an index."""
+
 # A person might, so the values have to be row numbers as well.
 _BY_CONTENT: Final = frozenset(
     {"x", "x1", "index", "level_0", "rownames", "row.names", "row_names", "rowname", "row name", "rowid", "row_id",
@@ -25,14 +29,23 @@ def without_index(frame: pl.DataFrame, kept: Collection[str] = ()) -> tuple[pl.D
         kept: columns that are wanted whatever they hold.
     """
     found = [name for name in frame.columns if name not in kept and _is_index(frame[name])]
-    notes = [f"column '{name}' is not used, it is the index that a frame library wrote" for name in found]
-    return frame.drop(found), notes
+    return frame.drop(found), [index_note(name) for name in found]
 
 
 def _is_index(values: pl.Series) -> bool:
-    if _BY_NAME.match(values.name):
+    if INDEX_BY_NAME.match(values.name):
         return True
-    return values.name.strip().lower() in _BY_CONTENT and _numbers_rows(values)
+    return may_number_rows(values.name) and _numbers_rows(values)
+
+
+def may_number_rows(name: str) -> bool:
+    """Whether a column of this name is an index if its values number the rows."""
+    return name.strip().lower() in _BY_CONTENT
+
+
+def index_note(name: str) -> str:
+    """What is said of an index."""
+    return f"column '{name}' is not used, it is the index that a frame library wrote"
 
 
 def _numbers_rows(values: pl.Series) -> bool:

@@ -14,7 +14,7 @@ from attrformer.columns import COUNT, ITEM, TIMESTAMP, USER
 from attrformer.csr import offsets_of
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.behaviour_columns import read_behaviours
-from attrformer.data.duplicates import COUNTED, find_repeats
+from attrformer.data.duplicates import COUNTED, find_repeats, repeat_notes
 from attrformer.data.id_columns import spelling_notes
 from attrformer.data.id_map import IdMap
 from attrformer.data.meaning import Meaning
@@ -47,6 +47,56 @@ class Interactions(NamedTuple):
     notes: list[str]
 
 
+class TimeSpan(NamedTuple):
+    """What is to be known of the times of a table, or of a part of it.
+
+    Args:
+        form: what the column holds, in words.
+        factor: how many of the column's own units make a second.
+        whole: whether these are whole numbers.
+        rows: how many there are.
+        first: the earliest, in seconds since 1970.
+        last: the latest.
+        low: the earliest in the column's own units.
+        high: the latest.
+        early: how many are of the first day of 1970 or before.
+        late: how many are after the year 2100.
+    """
+
+    form: str
+    factor: int
+    whole: bool
+    rows: int
+    first: int
+    last: int
+    low: float
+    high: float
+    early: int
+    late: int
+
+    @classmethod
+    def of(cls, times: Times) -> TimeSpan:
+        """What is to be known of at least one time."""
+        seconds, order = times.seconds, times.order
+        whole = bool(np.issubdtype(order.dtype, np.integer))
+        ends = (int(seconds.min()), int(seconds.max()), order.min().item(), order.max().item())
+        counts = (int((seconds <= _DAY).sum()), int((seconds > _2100).sum()))
+        return cls(times.form, times.factor, whole, len(seconds), *ends, *counts)
+
+    def then(self, other: TimeSpan) -> TimeSpan:
+        """The same of two parts whose times are of one form."""
+        return self._replace(
+            whole=self.whole and other.whole,
+            rows=self.rows + other.rows,
+            first=min(self.first, other.first),
+            last=max(self.last, other.last),
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
+            early=self.early + other.early,
+            late=self.late + other.late,
+        )
+
+
 def read_interactions(table: Table, kinds: Mapping[str, AttributeKind | None], duplicates: str | None) -> Interactions:
     """The sequences that a table of interactions holds.
 
@@ -66,7 +116,7 @@ def read_interactions(table: Table, kinds: Mapping[str, AttributeKind | None], d
     rows, codes = user_ids.encode(users), item_ids.encode(items)
     found = [*spelling_notes("user", user_ids.values), *spelling_notes("item", item_ids.values)]
     times = times_of(table.frame[TIMESTAMP], source=table.source) if TIMESTAMP in table.frame.columns else None
-    found += [f"no column '{TIMESTAMP}', the order of the rows counts"] if times is None else _time_notes(times)
+    found += time_notes(None if times is None else TimeSpan.of(times))
     behaviours, values, said = read_behaviours(table, kinds)
     seconds = None if times is None else times.seconds.astype(np.int64)
     repeats = find_repeats(table.frame, rows, codes, seconds, duplicates)
@@ -77,7 +127,8 @@ def read_interactions(table: Table, kinds: Mapping[str, AttributeKind | None], d
         unordered, rows = _only(unordered, rows, repeats.kept, counted=duplicates == COUNTED)
     order = _order(rows, times, repeats.kept)
     offsets = offsets_of(np.bincount(rows, minlength=len(user_ids)))
-    notes = [f"{table.label}: {note}" for note in (*said, *found, *repeats.notes)]
+    repeated = repeat_notes(len(table.frame), repeats.again, repeats.near, times is not None, duplicates)
+    notes = [f"{table.label}: {note}" for note in (*said, *found, *repeated)]
     return Interactions(user_ids, item_ids, unordered.select(order, offsets), notes)
 
 
@@ -100,35 +151,40 @@ def _only(
 
 def _counts(table: Table, counts: NDArray[np.int64]) -> NDArray[np.float32]:
     if COUNT in table.frame.columns:
-        raise DataError(
-            f"the table has a column '{COUNT}', and repeated rows are to be counted in one of that name",
-            fix="Rename the column, or pass duplicates='drop'",
-            source=table.source,
-            column=COUNT,
-        )
+        raise clashing_count(table.source)
     return counts.astype(np.float32)
 
 
-def _time_notes(times: Times) -> list[str]:
-    """What the times are taken for and the dates they span."""
-    first, last = int(times.seconds.min()), int(times.seconds.max())
-    notes = [f"column '{TIMESTAMP}' holds {times.form}, from {_date(first)} to {_date(last)}"]
-    if first == last and len(times.seconds) > 1:
+def clashing_count(source: str) -> DataError:
+    """The error for a table that has a column in which repeated rows are to be counted."""
+    return DataError(
+        f"the table has a column '{COUNT}', and repeated rows are to be counted in one of that name",
+        fix="Rename the column, or pass duplicates='drop'",
+        source=source,
+        column=COUNT,
+    )
+
+
+def time_notes(span: TimeSpan | None) -> list[str]:
+    """What the times are taken for and the dates they span; None where there are no times."""
+    if span is None:
+        return [f"no column '{TIMESTAMP}', the order of the rows counts"]
+    notes = [f"column '{TIMESTAMP}' holds {span.form}, from {_date(span.first)} to {_date(span.last)}"]
+    if span.first == span.last and span.rows > 1:
         notes.append("all times are the same, the order of the rows counts")
-    elif last < _1980:
+    elif span.last < _1980:
         notes[0] += (
-            f"; if nothing happened then, they are {_perhaps(times)}counters, and only their order means anything"
+            f"; if nothing happened then, they are {_perhaps(span)}counters, and only their order means anything"
         )
-    elif last > _1980:
-        early, late = int((times.seconds <= _DAY).sum()), int((times.seconds > _2100).sum())
-        notes += [f"{early:,} times are of 1970-01-01 or before, as missing ones often are"] if early else []
-        notes += [f"{late:,} times are after the year 2100"] if late else []
+    elif span.last > _1980:
+        notes += [f"{span.early:,} times are of 1970-01-01 or before, as missing ones often are"] if span.early else []
+        notes += [f"{span.late:,} times are after the year 2100"] if span.late else []
     return notes
 
 
-def _perhaps(times: Times) -> str:
+def _perhaps(span: TimeSpan) -> str:
     """What else numbers so small may be: years, or days as spreadsheets count them."""
-    low, high = int(times.order.min()), int(times.order.max())
+    low, high = int(span.low), int(span.high)
     if _YEARS[0] <= low and high <= _YEARS[1]:
         return "years (write them as 2020-01-01) or "
     if _EXCEL_DAYS[0] <= low and high <= _EXCEL_DAYS[1]:

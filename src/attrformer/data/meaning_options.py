@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
-from attrformer.data.dataset import Dataset
 from attrformer.data.meaning import Condition, Meaning
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.sequences import Sequences, some_of
 from attrformer.errors import ConfigurationError, DataError
 
+D = TypeVar("D", bound=PlainDataset)
+
 LARGEST_WEIGHT: Final = 10**9
 """Of an interaction; pairs count the product of two weights, in single precision."""
 
 
-def with_meaning(
-    dataset: Dataset, targets: str | None = None, negative: str | None = None, weight: str | None = None
-) -> Dataset:
+def with_meaning(dataset: D, targets: str | None = None, negative: str | None = None, weight: str | None = None) -> D:
     """The dataset whose interactions know what they are worth; the same one where the options say nothing new.
 
     Args:

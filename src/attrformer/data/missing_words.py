@@ -22,8 +22,11 @@ NUMBER_WORDS: Final = (
 )  # fmt: skip
 """Missing among numbers, words like any other among texts."""
 
-_CODE: Final = r"^[A-Z]{2}$"
-_LEAST_CODES: Final = 2
+CODE: Final = r"^[A-Z]{2}$"
+"""What a code of two letters, such as that of a country, looks like."""
+
+LEAST_CODES: Final = 2
+"""So many different codes make `NA` another one."""
 
 
 def missing_among_numbers(texts: pl.Series) -> pl.Series:
@@ -40,13 +43,8 @@ def missing_among_texts(texts: pl.Series) -> pl.Series:
     return texts.is_in(pl.Series(words).implode()).fill_null(False)
 
 
-def kept_as_code(texts: pl.Series) -> bool:
-    """Whether `NA` occurs and is a value, since all other values are codes of two letters as it is."""
-    return bool((texts == "NA").any()) and _holds_codes(texts)
-
-
 def _holds_codes(texts: pl.Series) -> bool:
     """Whether all values but certainly missing ones and `NA` are codes of two capital letters, such as countries."""
     distinct = texts.drop_nulls().unique()
     others = distinct.filter(~distinct.is_in(pl.Series([*SURE_WORDS, *UNSURE_WORDS, ""]).implode()))
-    return len(others) >= _LEAST_CODES and bool(others.str.contains(_CODE).all())
+    return len(others) >= LEAST_CODES and bool(others.str.contains(CODE).all())

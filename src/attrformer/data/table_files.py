@@ -16,22 +16,23 @@ import polars as pl
 
 from attrformer.columns import ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER
 from attrformer.data.json_tables import read_json_table
-from attrformer.data.text_columns import is_whole, typed_column
+from attrformer.data.text_columns import TextProfile, column_as, is_whole, profile_of, told_of
 from attrformer.errors import DataError
 
 IDS: Final = frozenset({USER, ITEM, SOURCE_ITEM, TARGET_ITEM})
 
 _UNTYPED: Final = IDS | {TITLE, RELATION, TIMESTAMP}
 PARQUET: Final = (".parquet", ".pq")
-_ARROW: Final = (".feather", ".arrow", ".ipc")
-_SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
+ARROW: Final = (".feather", ".arrow", ".ipc")
+SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _JSON: Final = (".jsonl", ".ndjson", ".json")
-_PACKED: Final = tuple(f"{ending}.gz" for ending in (*_SEPARATORS, *_JSON))
-ENDINGS: Final = (*PARQUET, *_ARROW, *_SEPARATORS, *_JSON, *_PACKED)
+_PACKED: Final = tuple(f"{ending}.gz" for ending in (*SEPARATORS, *_JSON))
+ENDINGS: Final = (*PARQUET, *ARROW, *SEPARATORS, *_JSON, *_PACKED)
 """Of files that can be read, the preferred first."""
 
 _OTHERS: Final = {"\t": "tabs", ";": "semicolons", "|": "|", ",": "commas", " ": "blanks"}
 _HEADER: Final = 1 << 20
+_IN_PARTS: Final = "interactions"
 _DAMAGED: Final = (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, csv.Error, OverflowError)
 
 
@@ -83,8 +84,8 @@ def read_file(path: Path | str, *, encoding: str = "utf-8", columns: Mapping[str
         DataError: as `read_table`.
     """
     path = Path(path)
-    ending = ending_of(path)
     parts = parts_of(path)
+    ending = PARQUET[0] if parts else ending_of(path)
     if not path.is_file() and not parts:
         raise DataError("there is no such file", fix="Check the path", source=str(path))
     if ending is None:
@@ -106,8 +107,12 @@ def ending_of(path: Path) -> str | None:
 
 
 def parts_of(path: Path) -> list[Path]:
-    """The files of a parquet table that Spark or Dask wrote as a folder, in order; none where it is something else."""
-    if ending_of(path) not in PARQUET or not path.is_dir():
+    """The files of a parquet table that is a folder of them, in order; none where it is something else.
+
+    Args:
+        path: a folder with the ending of a parquet file, as Spark and Dask write it, or one called "interactions".
+    """
+    if (ending_of(path) not in PARQUET and path.name.lower() != _IN_PARTS) or not path.is_dir():
         return []
     inside = (file for file in path.iterdir() if file.is_file() and not file.name.startswith(("_", ".")))
     return sorted(file for file in inside if ending_of(file) in PARQUET)
@@ -118,13 +123,15 @@ def _read(path: Path, ending: str, encoding: str, columns: Mapping[str, str]) ->
         return TableFile(pl.read_parquet(parts_of(path), glob=False, missing_columns="insert"))
     if ending in PARQUET:
         return TableFile(_with_named_range(pl.read_parquet(path), pl.read_parquet_metadata(path).get("pandas")))
-    if ending in _ARROW:
+    if ending in ARROW:
         return TableFile(pl.read_ipc(path))
     plain = ending.removesuffix(".gz")
     data = gzip.decompress(path.read_bytes()) if ending != plain else path.read_bytes()
     if plain in _JSON:
         return TableFile(read_json_table(data, IDS | {columns[name] for name in IDS & set(columns)}, str(path)))
-    return _read_text(path, data, _SEPARATORS[plain], encoding, columns)
+    raw = read_texts(path, data, SEPARATORS[plain], encoding)
+    untyped = untyped_in(columns)
+    return typed_table(raw, columns, {text.name: profile_of(text) for text in raw if text.name not in untyped})
 
 
 def _with_named_range(frame: pl.DataFrame, metadata: str | None) -> pl.DataFrame:
@@ -141,7 +148,18 @@ def _with_named_range(frame: pl.DataFrame, metadata: str | None) -> pl.DataFrame
     return frame.with_columns(column for column in columns if column.name not in frame.columns)
 
 
-def _read_text(path: Path, data: bytes, separator: str, encoding: str, columns: Mapping[str, str]) -> TableFile:
+def read_texts(path: Path, data: bytes, separator: str, encoding: str) -> pl.DataFrame:
+    """The table that delimited text holds, every value as it stands there.
+
+    Args:
+        path: of the file, for errors.
+        data: the text, or the header and a part of it.
+        separator: between two values.
+        encoding: of the text.
+
+    Raises:
+        DataError: it is no such table.
+    """
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
     except LookupError as error:
@@ -157,15 +175,30 @@ def _read_text(path: Path, data: bytes, separator: str, encoding: str, columns: 
     except pl.exceptions.PolarsError:
         _refuse_ragged(text, separator, str(path))
         raise
-    raw = _without_blank_lines(raw.rename(_headings(raw.columns, text, separator, str(path))))
-    untyped = _UNTYPED | {columns[name] for name in _UNTYPED & set(columns)}
-    notes = []
-    typed = {}
-    for column in raw:
-        found, note = (column, None) if column.name in untyped else typed_column(column)
-        typed[column.name] = found
-        notes += [] if note is None else [note]
-    return TableFile(pl.DataFrame(typed), text=True, notes=tuple(notes))
+    return _without_blank_lines(raw.rename(_headings(raw.columns, text, separator, str(path))))
+
+
+def untyped_in(columns: Mapping[str, str]) -> frozenset[str]:
+    """The columns of a text file whose texts stay as they are until it is known what all tables hold.
+
+    Args:
+        columns: canonical column name to the one in the file.
+    """
+    return _UNTYPED | {columns[name] for name in _UNTYPED & set(columns)}
+
+
+def typed_table(raw: pl.DataFrame, columns: Mapping[str, str], profiles: Mapping[str, TextProfile]) -> TableFile:
+    """A table of texts, or a part of it, with the types of the whole.
+
+    Args:
+        raw: texts as they stand in the file.
+        columns: canonical column name to the one in the file.
+        profiles: of all columns but those of `untyped_in`.
+    """
+    untyped = untyped_in(columns)
+    typed = {text.name: text if text.name in untyped else column_as(text, profiles[text.name]) for text in raw}
+    notes = [told_of(name, profiles[name]) for name in raw.columns if name not in untyped]
+    return TableFile(pl.DataFrame(typed), text=True, notes=tuple(note for note in notes if note is not None))
 
 
 def _headings(given: Collection[str], text: str, separator: str, source: str) -> dict[str, str]:

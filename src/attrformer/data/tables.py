@@ -58,6 +58,11 @@ def open_table(table: Any, source: str, columns: Mapping[str, str], encoding: st
         found = read_file(table, encoding=encoding, columns=columns)
     else:
         found = TableFile(to_polars(table, source=source))
+    return named_table(found, source, columns)
+
+
+def named_table(found: TableFile, source: str, columns: Mapping[str, str]) -> Table:
+    """A table that was read, with the library's own column names; arguments and errors as `open_table`."""
     frame = _with_pairs(found.frame, columns)
     renamed = {theirs: ours for ours, theirs in columns.items() if theirs in frame.columns and theirs != ours}
     for theirs, ours in renamed.items():
@@ -80,6 +85,12 @@ def _with_pairs(frame: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame
         both = pl.struct(pl.col(pair[0]).alias("latitude"), pl.col(pair[1]).alias("longitude"))
         frame = frame.with_columns(both.alias(theirs)).drop(pair)
     return frame
+
+
+def notes_about(notes: Iterable[str], columns: Iterable[str]) -> list[str]:
+    """The notes about columns that are still there."""
+    names = tuple(f"column '{name}'" for name in columns)
+    return [note for note in notes if note.startswith(names)]
 
 
 def require_columns(table: Table, names: Iterable[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
-from attrformer.data.missing_words import kept_as_code, missing_among_numbers, missing_among_texts
+from attrformer.data.missing_words import CODE, LEAST_CODES, SURE_WORDS, UNSURE_WORDS, missing_among_numbers
 
 WHOLE: Final = r"^(0|-?[1-9][0-9]*)$"
 """A whole number in the one way to write it, which an id has to have to be a number."""
@@ -19,6 +21,143 @@ _SHOWN: Final = 3
 _GLANCE: Final = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """What a set of texts has the shape of; all of it is true of no texts.
+
+    Args:
+        none: there are no texts.
+        integer: all are whole numbers.
+        fits: those that are whole numbers where all of their part are fit into 64 bits.
+        number: all are numbers.
+        readable: all that look like numbers can be read as such.
+        padded: some begin with a zero and another digit, as post codes do.
+        truth: all are true or false.
+    """
+
+    none: bool = True
+    integer: bool = True
+    fits: bool = True
+    number: bool = True
+    readable: bool = True
+    padded: bool = False
+    truth: bool = True
+
+    def __or__(self, other: Shapes) -> Shapes:
+        return Shapes(
+            self.none and other.none,
+            self.integer and other.integer,
+            self.fits and other.fits,
+            self.number and other.number,
+            self.readable and other.readable,
+            self.padded or other.padded,
+            self.truth and other.truth,
+        )
+
+    @property
+    def type(self) -> pl.DataType | None:
+        """The type that all of the texts have; None where that is text."""
+        if self.none:
+            return pl.String()
+        if self.integer:
+            return pl.Int64() if self.fits else None
+        if self.number:
+            return None if self.padded or not self.readable else pl.Float64()
+        return pl.Boolean() if self.truth else None
+
+
+@dataclass(frozen=True, slots=True)
+class TextProfile:
+    """What decides how a column of texts is read; the profiles of parts add up to that of the whole.
+
+    Args:
+        given: the shapes of the texts as they stand there.
+        bare: their shapes without blanks around them and words for a missing value.
+        bared: whether there are such blanks or words.
+        words: how often each word occurs that is, or may be, one for a missing value.
+        codes: the other texts as long as all of them are codes of two capital letters; else None.
+    """
+
+    given: Shapes = Shapes()
+    bare: Shapes = Shapes()
+    bared: bool = False
+    words: Mapping[str, int] = field(default_factory=dict)
+    codes: frozenset[str] | None = frozenset()
+
+    def __or__(self, other: TextProfile) -> TextProfile:
+        words = {word: self.words.get(word, 0) + other.words.get(word, 0) for word in {*self.words, *other.words}}
+        codes = None if self.codes is None or other.codes is None else self.codes | other.codes
+        return TextProfile(self.given | other.given, self.bare | other.bare, self.bared or other.bared, words, codes)
+
+    @property
+    def holds_codes(self) -> bool:
+        """Whether `NA` would be a code like all other texts."""
+        return self.codes is not None and len(self.codes) >= LEAST_CODES
+
+
+def profile_of(column: pl.Series) -> TextProfile:
+    """What a column of a text file, or a part of it, says about how it is to be read.
+
+    Args:
+        column: texts as they stand in the file.
+    """
+    known = column.filter((column != "").fill_null(False))
+    given = _shapes(known)
+    if given.none:
+        return TextProfile()
+    if given.type is not None:
+        # Numbers have no blanks around them, and are no words.
+        return TextProfile(given, given, codes=None)
+    bare = known.str.strip_chars()
+    words = missing_among_numbers(bare)
+    unclear = bare.is_in(pl.Series([*SURE_WORDS, *UNSURE_WORDS, ""]).implode())
+    others = bare.filter(~unclear).unique()
+    codes = frozenset(others.to_list()) if bool(others.str.contains(CODE).all()) else None
+    counted = bare.filter(words & (bare != "")).value_counts().rows()
+    return TextProfile(
+        given, _shapes(bare.filter(~words)), bool(words.any()) or not bare.equals(known), dict(counted), codes
+    )
+
+
+def column_as(column: pl.Series, profile: TextProfile) -> pl.Series:
+    """A column of a text file, or a part of it, read as the profile of the whole says.
+
+    Args:
+        column: texts as they stand in the file.
+        profile: of all of its texts.
+    """
+    column = column.set(column == "", None)
+    if profile.given.type is not None:
+        return _cast(column, profile.given.type)
+    bare = column.str.strip_chars()
+    if profile.bared and profile.bare.type is not None:
+        return _cast(bare.set(missing_among_numbers(bare), None), profile.bare.type)
+    words = [*SURE_WORDS, *UNSURE_WORDS, ""]
+    if profile.holds_codes:
+        words.remove("NA")
+    return bare.set(bare.is_in(pl.Series(words).implode()).fill_null(False), None)
+
+
+def told_of(name: str, profile: TextProfile) -> str | None:
+    """What is said of a column in which words were read as missing, or could have been.
+
+    Args:
+        name: of the column.
+        profile: of all of its texts.
+    """
+    if profile.given.type is not None:
+        return None
+    numbers = profile.bared and profile.bare.type is not None
+    missing = {*SURE_WORDS, *UNSURE_WORDS} - ({"NA"} if profile.holds_codes else set())
+    counted = {word: count for word, count in profile.words.items() if numbers or word in missing}
+    if counted:
+        some = ", ".join(f"'{word}'" for word in sorted(counted)[:_SHOWN])
+        return f"column '{name}': {some} read as missing in {sum(counted.values()):,} rows"
+    if profile.holds_codes and "NA" in profile.words:
+        return f"column '{name}': 'NA' is read as a value, since all others are codes of two letters as well"
+    return None
+
+
 def typed_column(column: pl.Series) -> tuple[pl.Series, str | None]:
     """A column of a text file with the type that all its values have, and a sentence where words were read as missing.
 
@@ -27,19 +166,8 @@ def typed_column(column: pl.Series) -> tuple[pl.Series, str | None]:
     Args:
         column: texts as they stand in the file.
     """
-    column = column.set(column == "", None)
-    if column.null_count() == len(column):
-        return column, None
-    found = _typed(column)
-    if found is not None:
-        return found, None
-    bare = column.str.strip_chars()
-    words = missing_among_numbers(bare)
-    found = _typed(bare.set(words, None)) if bool(words.any()) or not bare.equals(column) else None
-    if found is None:
-        words = missing_among_texts(bare)
-        found = bare.set(words | (bare == ""), None)
-    return found, _told(column.name, bare, words)
+    profile = profile_of(column)
+    return column_as(column, profile), told_of(column.name, profile)
 
 
 def is_whole(texts: pl.Series) -> bool:
@@ -49,19 +177,19 @@ def is_whole(texts: pl.Series) -> bool:
     return bool(texts.str.contains(WHOLE).all()) and texts.cast(pl.Int64, strict=False).null_count() == 0
 
 
-def _typed(column: pl.Series) -> pl.Series | None:
-    """The column as integers, numbers or booleans; None where some value is none of them."""
-    known = column.drop_nulls()
+def _shapes(known: pl.Series) -> Shapes:
+    """The shapes of texts none of which is missing."""
     if known.is_empty():
-        return column
-    if _all(known, _INTEGER):
-        return _cast(column, pl.Int64())
-    if _all(known, _FLOAT):
-        return None if bool(known.str.contains(_LEADING_ZERO).any()) else _cast(column, pl.Float64())
-    lower = known.head(_GLANCE).str.to_lowercase().is_in(_BOOLEANS.implode()).all()
-    if lower and known.str.to_lowercase().is_in(_BOOLEANS.implode()).all():
-        return column.str.to_lowercase() == "true"
-    return None
+        return Shapes()
+    integer = _all(known, _INTEGER)
+    number = integer or _all(known, _FLOAT)
+    fits = not integer or _fits(known, pl.Int64())
+    readable = not number or integer or _fits(known, pl.Float64())
+    padded = number and not integer and bool(known.str.contains(_LEADING_ZERO).any())
+    truth = not number and all(
+        bool(some.str.to_lowercase().is_in(_BOOLEANS.implode()).all()) for some in (known.head(_GLANCE), known)
+    )
+    return Shapes(False, integer, fits, number, readable, padded, truth)
 
 
 def _all(known: pl.Series, pattern: str) -> bool:
@@ -69,18 +197,11 @@ def _all(known: pl.Series, pattern: str) -> bool:
     return bool(known.head(_GLANCE).str.contains(pattern).all()) and bool(known.str.contains(pattern).all())
 
 
-def _cast(column: pl.Series, kind: pl.DataType) -> pl.Series | None:
-    plain = column.str.strip_prefix("+")
-    numbers = plain.cast(kind, strict=False)
-    return numbers if numbers.null_count() == column.null_count() else None
+def _fits(known: pl.Series, kind: pl.DataType) -> bool:
+    return known.str.strip_prefix("+").cast(kind, strict=False).null_count() == 0
 
 
-def _told(name: str, texts: pl.Series, words: pl.Series) -> str | None:
-    """What is said of a column in which words were read as missing, or could have been."""
-    counted = texts.filter(words & (texts != ""))
-    if len(counted):
-        some = ", ".join(f"'{word}'" for word in counted.unique().sort().head(_SHOWN))
-        return f"column '{name}': {some} read as missing in {len(counted):,} rows"
-    if kept_as_code(texts):
-        return f"column '{name}': 'NA' is read as a value, since all others are codes of two letters as well"
-    return None
+def _cast(column: pl.Series, kind: pl.DataType) -> pl.Series:
+    if kind == pl.Boolean:
+        return column.str.to_lowercase() == "true"
+    return column.str.strip_prefix("+").cast(kind, strict=False)

@@ -100,12 +100,13 @@ def _are_months(known: pl.Series) -> bool:
     return bool(known.is_between(199_001, 210_012).all()) and bool(months.is_between(1, 12).all())
 
 
-def unit_of(values: Numbers, fail: Fail) -> Unit:
+def unit_of(values: Numbers, fail: Fail, first: int = 0) -> Unit:
     """The unit of whole numbers or fractions since 1970, told by where most of them lie.
 
     Args:
         values: `[n]`, NaN where missing.
         fail: makes the error where units are mixed or a number fits none.
+        first: number of the first row in the table, for the words of the error.
 
     Raises:
         DataError: some numbers are in another unit than the others, or far from all of them.
@@ -128,7 +129,7 @@ def unit_of(values: Numbers, fail: Fail) -> Unit:
     for unit in found:
         rows = usual[UNITS.index(unit)]
         if unit != most and not (unit.factor < most.factor and _reaches_1970(values, rows, most)):
-            raise fail(_mixed(unit, most, rows), int(np.flatnonzero(rows)[0]))
+            raise fail(_mixed(unit, most, rows, first), int(np.flatnonzero(rows)[0]))
     far = np.flatnonzero(sizes >= most.bound)
     if len(far):
         row = int(far[0])
@@ -146,9 +147,9 @@ def _reaches_1970(values: Numbers, rows: NDArray[np.bool_], unit: Unit) -> bool:
     return bool(np.nanmin(values[~rows], initial=np.inf) < _YEAR_1980 * unit.factor)
 
 
-def _mixed(unit: Unit, most: Unit, rows: NDArray[np.bool_]) -> str:
+def _mixed(unit: Unit, most: Unit, rows: NDArray[np.bool_], first: int) -> str:
     count = int(rows.sum())
-    named = ", ".join(map(str, np.flatnonzero(rows)[:_SHOWN]))
+    named = ", ".join(map(str, first + np.flatnonzero(rows)[:_SHOWN]))
     more = "" if count <= _SHOWN else f" and {count - _SHOWN:,} more"
     return f"the times of rows {named}{more} are {unit.name} since 1970 and the others {most.name}"
 

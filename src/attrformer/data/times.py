@@ -26,11 +26,13 @@ class Times(NamedTuple):
         seconds: whole seconds since 1970, float64 `[n]`, exact, NaN where missing.
         order: numbers `[n]` in the same order as the times, in the column's own resolution.
         form: what the column holds, in words.
+        factor: how many of the column's own units make a second.
     """
 
     seconds: NDArray[np.float64]
     order: NDArray[Any]
     form: str
+    factor: int
 
 
 def read_times(values: pl.Series, *, source: str, missing: bool = False) -> tuple[NDArray[np.float64], NDArray[Any]]:
@@ -54,7 +56,7 @@ def read_times(values: pl.Series, *, source: str, missing: bool = False) -> tupl
     return found.seconds, found.order
 
 
-def times_of(values: pl.Series, *, source: str, missing: bool = False, up: bool = False) -> Times:
+def times_of(values: pl.Series, *, source: str, missing: bool = False, up: bool = False, first: int = 0) -> Times:
     """What `read_times` gives, and what the column holds; arguments and errors as there.
 
     Args:
@@ -62,12 +64,13 @@ def times_of(values: pl.Series, *, source: str, missing: bool = False, up: bool 
         source: as for `read_times`.
         missing: as for `read_times`.
         up: whether a part of a second counts as a whole one, so that nothing seems to be known before its time.
+        first: number of the first row in the table, where the values are a part of it, for error messages.
     """
 
     def fail(problem: str, row: int) -> DataError:
-        return DataError(problem, fix=_FIX, source=source, column=values.name, row=row)
+        return DataError(problem, fix=_FIX, source=source, column=values.name, row=first + row)
 
-    numbers, factor, form = _numbers(values, source, fail)
+    numbers, factor, form = _numbers(values, source, fail, first)
     order = numbers.to_numpy()
     gaps = numbers.is_null().to_numpy()
     if gaps.any() and not missing:
@@ -79,14 +82,14 @@ def times_of(values: pl.Series, *, source: str, missing: bool = False, up: bool 
     if len(far):
         raise fail(f"the time is not between the years -5000 and 9999 ({values[int(far[0])]})", int(far[0]))
     seconds[gaps] = np.nan
-    return Times(seconds, order, form)
+    return Times(seconds, order, form, factor)
 
 
-def _numbers(values: pl.Series, source: str, fail: Fail) -> tuple[pl.Series, int, str]:
+def _numbers(values: pl.Series, source: str, fail: Fail, first: int) -> tuple[pl.Series, int, str]:
     """Numbers with null where missing, how many of them make a second, and what they are in words."""
     kind = values.dtype
     if kind == pl.String or isinstance(kind, (pl.Categorical, pl.Enum)):
-        return _of_text(values.cast(pl.String).str.strip_chars(), source, fail)
+        return _of_text(values.cast(pl.String).str.strip_chars(), fail, first)
     if isinstance(kind, pl.Datetime):
         return values.to_physical(), _FACTORS[kind.time_unit], "dates with a time"
     if kind == pl.Date:
@@ -96,23 +99,23 @@ def _numbers(values: pl.Series, source: str, fail: Fail) -> tuple[pl.Series, int
         large = (whole.is_null() & values.is_not_null()).arg_true()
         if len(large):
             raise fail(f"{values[int(large[0])]} is too large for a time", int(large[0]))
-        return _of_integers(whole, fail)
+        return _of_integers(whole, fail, first)
     if kind.is_float() or kind.is_decimal():
-        return _of_floats(values.cast(pl.Float64), fail)
+        return _of_floats(values.cast(pl.Float64), fail, first)
     if kind == pl.Null:
         return values.cast(pl.Int64), 1, "nothing"
     raise DataError(f"values of type {kind} are not times", fix=_FIX, source=source, column=values.name)
 
 
-def _of_integers(values: pl.Series, fail: Fail) -> tuple[pl.Series, int, str]:
+def _of_integers(values: pl.Series, fail: Fail, first: int) -> tuple[pl.Series, int, str]:
     dates = digits_of_dates(values, fail)
     if dates is not None:
         return dates[0], 10**6, dates[1]
-    unit = unit_of(values.cast(pl.Float64).fill_null(float("nan")).to_numpy(), fail)
+    unit = unit_of(values.cast(pl.Float64).fill_null(float("nan")).to_numpy(), fail, first)
     return values, unit.factor, f"{unit.name} since 1970"
 
 
-def _of_floats(values: pl.Series, fail: Fail) -> tuple[pl.Series, int, str]:
+def _of_floats(values: pl.Series, fail: Fail, first: int) -> tuple[pl.Series, int, str]:
     infinite = values.is_infinite().fill_null(False).arg_true()
     if len(infinite):
         raise fail("the time is not finite", int(infinite[0]))
@@ -122,22 +125,22 @@ def _of_floats(values: pl.Series, fail: Fail) -> tuple[pl.Series, int, str]:
         dates = digits_of_dates(whole, fail)
         if dates is not None:
             return dates[0], 10**6, dates[1]
-    unit = unit_of(values.fill_null(float("nan")).to_numpy(), fail)
+    unit = unit_of(values.fill_null(float("nan")).to_numpy(), fail, first)
     return values, unit.factor, f"{unit.name} since 1970"
 
 
-def _of_text(values: pl.Series, source: str, fail: Fail) -> tuple[pl.Series, int, str]:
+def _of_text(values: pl.Series, fail: Fail, first: int) -> tuple[pl.Series, int, str]:
     values = values.set(missing_among_numbers(values), None)
     integers = values.cast(pl.Int64, strict=False)
     if integers.null_count() == values.null_count():
-        return _of_integers(integers, fail)
+        return _of_integers(integers, fail, first)
     floats = values.cast(pl.Float64, strict=False)
     if floats.null_count() == values.null_count():
-        return _of_floats(floats, fail)
-    return _parsed(values, source), 10**6, "ISO 8601 text"
+        return _of_floats(floats, fail, first)
+    return _parsed(values, fail), 10**6, "ISO 8601 text"
 
 
-def _parsed(values: pl.Series, source: str) -> pl.Series:
+def _parsed(values: pl.Series, fail: Fail) -> pl.Series:
     text = values.str.replace(r"^(\d{4})/(\d{2})/(\d{2})", "${1}-${2}-${3}")
     text = text.str.replace(r"^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})", "${1}-${2}-${3} ${4}:${5}:${6}")
     text = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt]", "${1} ").str.replace(r"(\s*(UTC|GMT)|[Zz])$", "+00:00")
@@ -154,5 +157,5 @@ def _parsed(values: pl.Series, source: str) -> pl.Series:
     bad = (parsed.is_null() & values.is_not_null()).arg_true()
     if len(bad):
         row = int(bad[0])
-        raise DataError(f"'{values[row]}' is not a time", fix=_FIX, source=source, column=values.name, row=row)
+        raise fail(f"'{values[row]}' is not a time", row)
     return parsed

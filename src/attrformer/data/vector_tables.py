@@ -19,6 +19,9 @@ from attrformer.errors import ConfigurationError, DataError
 _KEYS: Final = {"items": ITEM, "users": USER}
 _FOLDERS: Final = {"items": "item_vectors", "users": "user_vectors"}
 
+VECTOR_FOLDERS: Final = tuple(_FOLDERS.values())
+"""Folders of files of vectors in a dataset folder."""
+
 Vectors = Mapping[str, "Path | str | Mapping[Any, Any]"]
 """Attribute, or table and attribute ("users.taste"), to a file or to a mapping of id to vector."""
 

@@ -18,12 +18,15 @@ from attrformer.errors import DataError
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.metrics import require_known
-from attrformer.evaluation.protocol import HIDDEN, RANKED, SEEN_VARIANTS, Protocol
-from attrformer.evaluation.ranks import target_ranks, top_items
+from attrformer.evaluation.protocol import HIDDEN, LIST_TIE_RULE, RANKED, SEEN_VARIANTS, TIE_RULE, Protocol
+from attrformer.evaluation.ranks import list_ranks, target_ranks, top_items
 
 OnProgress = Callable[[int, int], None]
 
 DEFAULTS: Final = EvaluationConfig()
+
+MOST_SCORES: Final = 1 << 26
+"""Scores that are in memory at a time, 256 MiB of them: in large catalogues fewer targets are scored together."""
 
 
 class Scorer(typing.Protocol):
@@ -38,6 +41,44 @@ class Scorer(typing.Protocol):
 
         Returns:
             Floating `[b, n_items]` on any device, higher is better.
+        """
+        ...
+
+
+class ListRules(typing.Protocol):
+    """What a shop does to the scores and lists of a model."""
+
+    @property
+    def reorders(self) -> bool:
+        """Whether a list is more than the best of what may be recommended."""
+        ...
+
+    def ruled(self, scores: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        """Scores under rules that say what may be recommended and what is added.
+
+        Args:
+            scores: `[b, n_items]` of the model.
+            rows: int64 `[b]`, the targets that they are for.
+
+        Returns:
+            `[b, n_items]`, -inf for what may not be recommended.
+        """
+        ...
+
+    def lists(
+        self, scores: Tensor, rows: NDArray[np.int64], contexts: Sequences, hide_seen: bool, length: int
+    ) -> Tensor:
+        """The lists under all rules.
+
+        Args:
+            scores: `[b, n_items]` of the model.
+            rows: int64 `[b]`, the targets that they are for.
+            contexts: of these targets.
+            hide_seen: whether items of the context are left out.
+            length: of a list.
+
+        Returns:
+            Item codes, best first, int64 `[b, length]`, -1 where a list is short.
         """
         ...
 
@@ -58,6 +99,7 @@ def evaluate(
     seed: int = 0,
     config: EvaluationConfig = DEFAULTS,
     progress: bool | OnProgress = False,
+    rules: ListRules | None = None,
 ) -> Evaluation:
     """Rank the whole catalogue for every target, block by block, in both seen variants.
 
@@ -79,6 +121,8 @@ def evaluate(
         seed: of the bootstrap.
         config: lengths of the lists, targets scored together, resamples and level of the intervals.
         progress: True for a progress bar on standard error, or a function of targets done and targets in all.
+        rules: of a shop. Where these reorder lists, a target behind the longest cutoff counts as one that cannot be
+            recommended.
 
     Returns:
         Ranks of every target, in the order of `targets`, and the figures that follow.
@@ -93,8 +137,9 @@ def evaluate(
     ranks = {seen: np.empty(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
     recommended = {seen: np.empty((len(targets), length), dtype=np.int32) for seen in SEEN_VARIANTS}
     with _reporter(progress, len(targets)) as report:
-        for rows in _batches(targets.contexts.lengths, config.batch_size):
-            found = _measure(scorer, targets, rows, item_count, length)
+        together = max(1, min(config.batch_size, MOST_SCORES // item_count))
+        for rows in _batches(targets.contexts.lengths, together):
+            found = _measure(scorer, targets, rows, item_count, length, rules)
             for seen in SEEN_VARIANTS:
                 ranks[seen][rows], recommended[seen][rows] = found[seen]
             report(len(rows))
@@ -112,6 +157,7 @@ def evaluate(
         selection=selection,
         repeated_share=float(repeats.mean()),
         later_share=later_share,
+        ties=LIST_TIE_RULE if rules is not None and rules.reorders else TIE_RULE,
     )
     return Evaluation(
         protocol=protocol,
@@ -132,7 +178,12 @@ def evaluate(
 
 @torch.no_grad()
 def _measure(
-    scorer: Scorer, targets: Targets, rows: NDArray[np.int64], item_count: int, length: int
+    scorer: Scorer,
+    targets: Targets,
+    rows: NDArray[np.int64],
+    item_count: int,
+    length: int,
+    rules: ListRules | None,
 ) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Ranks `[b]` and recommended lists `[b, length]` of some targets, by seen variant."""
     contexts = targets.contexts.rows(rows)
@@ -144,6 +195,10 @@ def _measure(
             source="scores",
         )
     wanted = torch.from_numpy(targets.items[rows].astype(np.int64)).to(scores.device)
+    if rules is not None and rules.reorders:
+        listed = {seen: rules.lists(scores, rows, contexts, seen == HIDDEN, length) for seen in SEEN_VARIANTS}
+        return {seen: (list_ranks(items, wanted).cpu().numpy(), items.cpu().numpy()) for seen, items in listed.items()}
+    scores = scores if rules is None else rules.ruled(scores, rows)
     shown = contexts.row_of_position(), contexts.items.astype(np.int64)
     own_rows, own_items = shown if contexts.seen is None else (part[contexts.seen] for part in shown)
     seen_rows = torch.from_numpy(own_rows).to(scores.device)

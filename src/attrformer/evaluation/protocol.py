@@ -15,6 +15,8 @@ SEEN_RULE: Final = (
     "ranked: every item of the catalogue is ranked"
 )
 TIE_RULE: Final = "against the model"
+LIST_TIE_RULE: Final = "in the order of the catalogue"
+"""For lists that rules reorder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Protocol:
         later_share: share of the training interactions that are later than a target, the mean over targets: relations
             and popularity count them as well. None where times are not known.
         leak: what the model had counted of what it was to predict, a sentence; empty where nothing of it.
+        rules: of a shop that the lists were made by, and when they read attributes; empty where there were none.
+        forbidden: targets whose item the rules did not allow.
     """
 
     dataset: str
@@ -56,6 +60,8 @@ class Protocol:
     repeated_share: float | None = None
     later_share: float | None = None
     leak: str = ""
+    rules: str = ""
+    forbidden: int = 0
 
     def line(self, seen: str | None = None) -> str:
         """One line for people.
@@ -75,6 +81,7 @@ class Protocol:
             f"seen={seen}" if seen else "seen=hidden and seen=ranked",
             self._repeated(),
             self._counted(),
+            self._ruled(),
             f"ties {self.ties}",
             f"seed {self.seed}",
             f"{100 * self.confidence:g} % bootstrap interval, {self.resamples:,} resamples",
@@ -97,9 +104,16 @@ class Protocol:
             f"{percent(self.later_share)} of them later than the target on average"
         )
 
+    def _ruled(self) -> str:
+        if not self.rules:
+            return ""
+        share = percent(self.forbidden / self.targets) if self.targets else "0.0 %"
+        return f"under rules: {self.rules}; they forbid {self.forbidden:,} targets ({share}), which are misses"
+
     def to_json(self) -> dict[str, Any]:
-        """Every field by name, ready for JSON."""
-        return asdict(self)
+        """Every field by name, ready for JSON; those about rules where there are any."""
+        fields = asdict(self)
+        return fields if self.rules else {name: fields[name] for name in fields if name not in ("rules", "forbidden")}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Protocol:

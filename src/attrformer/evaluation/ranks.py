@@ -46,6 +46,18 @@ def target_ranks(scores: Tensor, targets: Tensor, seen_rows: Tensor, seen_items:
     return hidden.masked_fill_(never, UNREACHABLE_RANK), ranked.masked_fill_(never, UNREACHABLE_RANK)
 
 
+def list_ranks(lists: Tensor, targets: Tensor) -> Tensor:
+    """The place of each target in its list, int64 `[b]`, counted from 1; `UNREACHABLE_RANK` where it is not there.
+
+    Args:
+        lists: int64 `[b, k]`, item codes, each once in a list.
+        targets: int64 `[b]`, the item to be found in each row.
+    """
+    found = lists == targets[:, None]
+    place = found.int().argmax(1) + 1 if lists.shape[1] else torch.zeros_like(targets)
+    return torch.where(found.any(1), place, UNREACHABLE_RANK)
+
+
 def top_items(scores: Tensor, seen_rows: Tensor, seen_items: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The recommended list of each row: what `recommend` answers, in the same order of equal scores.
 

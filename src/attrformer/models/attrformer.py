@@ -17,6 +17,7 @@ from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.nn.attention import EncoderLayer, StackedHeads
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.candidates import Candidates
 from attrformer.nn.contributions import ContributionInputs
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.item_table import ItemTable
@@ -25,6 +26,7 @@ from attrformer.nn.named import NamedModules, NamedParameters
 from attrformer.nn.recency import LookBack, RecencyProfile, gap_buckets
 from attrformer.nn.relations.base import ContributingModule, ModuleOptions, RelationModule
 from attrformer.nn.relations.registry import modules_of
+from attrformer.nn.restricted import restricted
 from attrformer.nn.stacked import StackedEvidence, StackedParameters
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.positions import GAP_BUCKETS
@@ -69,6 +71,11 @@ class AttrFormerConfig(EncoderConfig):
         require(self.low_rank >= 0, "low_rank", self.low_rank, "0 or more")
         require(self.epsilon > 0, "epsilon", self.epsilon, "a number above 0")
 
+    @property
+    def knows_candidates(self) -> bool:
+        """See `ModelConfig.knows_candidates`."""
+        return True
+
     def reads(self, relations: RelationsConfig) -> RelationsConfig:
         """Every relation that the options ask for; similar users where there is to be at least one."""
         return relations if relations.similar_users_count else replace(relations, similar_users=False)
@@ -82,6 +89,8 @@ class AttrFormerNetwork(Network):
         config: shape and parts.
         dropout: resolved dropout rate.
     """
+
+    ITEM_PARAMETERS: ClassVar[tuple[str, ...]] = (OWN_EMBEDDING,)
 
     def __init__(self, relations: RelationSet, config: AttrFormerConfig, dropout: float) -> None:
         super().__init__()
@@ -163,11 +172,16 @@ class AttrFormerNetwork(Network):
         return self.module(name).attention_values(batch, looked_up, gaps)
 
     def embed(self, items: Tensor, table: Tensor) -> Tensor:
-        """Rows of the table `[items, d]` for item codes `[b, l]`, zeros for padding, `[b, l, d]`."""
+        """Rows of the table `[n, d]` for their numbers `[b, l]`, zeros for padding (n), `[b, l, d]`."""
         return F.embedding(items, torch.cat([table, table.new_zeros(1, table.shape[1])]))
 
     def encode(
-        self, batch: Batch, table: Tensor, looked_up: dict[str, Tensor | None], heads: list[StackedHeads | None]
+        self,
+        batch: Batch,
+        table: Tensor,
+        looked_up: dict[str, Tensor | None],
+        heads: list[StackedHeads | None],
+        rows: Tensor | None = None,
     ) -> Tensor:
         """Hidden state at the places of a batch, `[b, t, d]`.
 
@@ -176,9 +190,10 @@ class AttrFormerNetwork(Network):
             table: item representations `[items, d]`.
             looked_up: what each relation looks up of the batch.
             heads: parameters of the relation heads of each layer.
+            rows: int64 `[b, l]`, the row of the table of each position; None: that of its item code.
         """
         length = batch.items.shape[1]
-        embedded = self.embed(batch.items, table) * math.sqrt(self.config.width)
+        embedded = self.embed(batch.items if rows is None else rows, table) * math.sqrt(self.config.width)
         hidden = self.drop(embedded + self.position[:length])
         values = self.relation_values(batch, looked_up)
         bins = self.look_back(None, length)
@@ -192,29 +207,45 @@ class AttrFormerNetwork(Network):
         normalised: Tensor = self.norm(self.layers[-1](hidden, logits, batch.target_positions))
         return normalised
 
-    def forward(self, batch: Batch) -> Outputs:
-        """Runs the network on a batch; the logits are made by `nn.objectives` in blocks."""
-        table, stacked, modules = self.table(), self.stacked(), self.contributing()
+    def items_read(self, batch: Batch) -> Tensor:
+        """See `Network.items_read`: what similar users did next."""
+        if batch.similar_users is None or not self.config.similar_user_states:
+            return super().items_read(batch)
+        following = batch.similar_users.following[..., 0]
+        return following[following >= 0]
+
+    def named(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
+        """See `Network.named`."""
+        modules = self.contributing().values() if self.config.catalogue_evidence else ()
+        return [found for module in modules if (found := module.named(batch)) is not None]
+
+    def forward(self, batch: Batch, candidates: Candidates | None = None) -> Outputs:
+        """Runs the network on a batch; the logits are made by `nn.fused_loss` in blocks."""
+        stacked, modules = self.stacked(), self.contributing()
         looked_up = {name: module.lookup(batch) for name, module in modules.items()}
-        hidden = self.encode(batch, table, looked_up, stacked.heads)
+        table = self.table() if candidates is None else self.table.rows(candidates.read)
+        local = batch if candidates is None else candidates.local(batch)
+        hidden = self.encode(batch, table, looked_up, stacked.heads, None if candidates is None else local.items)
         if batch.similar_users is not None and self.config.similar_user_states:
             for name, module in modules.items():
                 if module.refines:
-                    hidden = hidden + module.refinement(batch, looked_up[name], table)
+                    hidden = hidden + module.refinement(local, looked_up[name], table)
+        table = table if candidates is None else table[: candidates.count]
         if stacked.evidence is None:
-            return Outputs(hidden, table)
+            return Outputs(hidden, table, candidates=candidates)
         gates = stacked.evidence.gates(hidden).unbind(2)
         bins = self.look_back(batch.target_positions, batch.items.shape[1])
         spoken = stacked.evidence.weights(batch, bins, self.gaps(batch, batch.target_positions), self.items)
         parts = []
         for (name, module), gate, own in zip(modules.items(), gates, spoken, strict=True):
             part, weights = module.contribution(batch, looked_up[name], own)
+            part = part if candidates is None else restricted(part, candidates)
             parts.append((part, ContributionInputs(weights, gate)))
-        return Outputs(hidden, table, list(modules), parts)
+        return Outputs(hidden, table, list(modules), parts, candidates)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy to the posterior target of one batch."""
-        return objective.posterior(self(example.batch), example)
+        return objective.posterior(self._outputs(example), example)
 
     @staticmethod
     def is_relation_parameter(name: str) -> bool:

@@ -80,6 +80,11 @@ class ModelConfig(Options):
         return True
 
     @property
+    def knows_candidates(self) -> bool:
+        """Whether the loss is a softmax over the catalogue that candidates can stand for."""
+        return False
+
+    @property
     def weighs_targets(self) -> bool:
         """Whether the loss counts each target as the mask of the example says."""
         return self.TRAINS_ON_TARGETS

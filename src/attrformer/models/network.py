@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch, Example
@@ -15,6 +17,10 @@ class Network(nn.Module):
     network without parameters is not trained.
     """
 
+    ITEM_PARAMETERS: ClassVar[tuple[str, ...]] = ()
+    """Parameters with a row for each item, which `forward` reads row by row where it is given candidates; none: the
+    network knows no candidates."""
+
     @property
     def parameter_count(self) -> int:
         """How many numbers training may change."""
@@ -22,6 +28,9 @@ class Network(nn.Module):
 
     def forward(self, batch: Batch) -> Outputs:
         """Runs the network on a batch; scores and loss are made of the outputs in blocks.
+
+        Networks with `ITEM_PARAMETERS` take `Candidates` as a second argument: the only items whose scores are asked
+        for. Then no more than the rows of `Candidates.read` may be read of these parameters.
 
         Args:
             batch: histories, padded on the right, and the positions to predict from.
@@ -31,14 +40,37 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
+    def items_read(self, batch: Batch) -> Tensor:
+        """Items beside those of the histories whose representation `forward` reads, int64 `[n]`, also repeated.
+
+        Args:
+            batch: histories and positions.
+        """
+        return batch.items.new_empty(0)
+
+    def named(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
+        """Items that belong among the candidates since relations name them: int64 items and float32 strength `[n]`.
+
+        Args:
+            batch: histories and positions.
+
+        Returns:
+            A pair for each relation; strengths of one item are added up, in units of the strongest entry of a position.
+        """
+        return []
+
+    def _outputs(self, example: Example) -> Outputs:
+        found: Outputs = self(example.batch) if example.candidates is None else self(example.batch, example.candidates)
+        return found
+
     def loss(self, example: Example, objective: Objective) -> Tensor:
-        """The training loss of one batch, by default the cross-entropy of the next item over the whole catalogue.
+        """The training loss of one batch, by default the cross-entropy of the next item over catalogue or candidates.
 
         Args:
             example: histories and what came next.
             objective: losses over the catalogue.
         """
-        return objective.next_item(self(example.batch), example.items[:, :, 0], example.mask)
+        return objective.next_item(self._outputs(example), example.items[:, :, 0], example.mask)
 
     @staticmethod
     def is_relation_parameter(name: str) -> bool:

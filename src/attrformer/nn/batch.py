@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from attrformer.nn.candidates import Candidates
 
 Change = Callable[[Tensor], Tensor]
 
@@ -60,6 +64,8 @@ class Batch:
             None in training.
         as_of: int64 `[b]`, seconds at which items have the values of attributes that change; None: at the time of each
             target position.
+        item_states: by relation of an attribute that changes, int64 value codes of the item of each position `[b, l]`
+            and of every item of the catalogue `[b, items]`; given in exported graphs only, which search no times.
     """
 
     items: Tensor
@@ -71,6 +77,7 @@ class Batch:
     similar_users: NeighbourBatch | None = None
     user_codes: Tensor | None = None
     as_of: Tensor | None = None
+    item_states: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def at_target_positions(self, values: Tensor) -> Tensor:
         """Values `[b, l, ...]` at the target positions, `[b, t, ...]`."""
@@ -88,6 +95,7 @@ class Batch:
             similar_users=None if self.similar_users is None else self.similar_users.map(change),
             user_codes=None if self.user_codes is None else change(self.user_codes),
             as_of=None if self.as_of is None else change(self.as_of),
+            item_states={name: (change(then), change(now)) for name, (then, now) in self.item_states.items()},
         )
 
     def to(self, device: torch.device | str) -> Batch:
@@ -107,6 +115,7 @@ class Example:
         final: int64 `[b]`, the item right after the last position of each row.
         partners: another history of training before the same `final` item for each row (its own where there is no
             other), with its end as the target position; None where the network wants none.
+        candidates: the items that the loss tells apart; None: the whole catalogue.
     """
 
     batch: Batch
@@ -115,6 +124,7 @@ class Example:
     mask: Tensor
     final: Tensor
     partners: Batch | None = None
+    candidates: Candidates | None = None
 
     def map(self, change: Change) -> Example:
         """The same with every tensor changed."""

@@ -31,6 +31,7 @@ class PosteriorTarget:
         popularity: float32 `[items]`, the popularity component, summing to one.
         mixture: weights of relation evidence, popularity and uniform in pi; they sum to one.
         relation: which part gives the relation component; its weight goes to uniform where it has no evidence.
+        even: float32 `[items]`, what stands for the uniform distribution where the items are a sample; None: it does.
     """
 
     items: Tensor
@@ -39,6 +40,7 @@ class PosteriorTarget:
     popularity: Tensor
     mixture: tuple[float, float, float]
     relation: int | None
+    even: Tensor | None = None
 
 
 class LogitBlocks:
@@ -150,8 +152,12 @@ def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: Poster
         terms.append((None, target.popularity, popular))
     # An accelerator is not waited for.
     if flat.device.type != "cpu" or bool((flat > 0).any()):
-        value = value + logits.mean(2) * flat.squeeze(2)
-        terms.append((None, torch.ones_like(target.popularity), flat / logits.shape[2]))
+        even = target.even
+        value = value + (logits.mean(2) if even is None else torch.matmul(logits, even)) * flat.squeeze(2)
+        if even is None:
+            terms.append((None, torch.ones_like(target.popularity), flat / logits.shape[2]))
+        else:
+            terms.append((None, even, flat))
     return value, terms
 
 
@@ -165,6 +171,7 @@ class _FusedPass:
         parts = list(zip(setup["parts"], inputs, strict=True))
         self.walk = LogitBlocks(hidden, table, parts, setup["elements"], setup["precision"], setup["copies"])
         self.target: PosteriorTarget = setup["target"]
+        self.correction: Tensor | None = setup["correction"]
         self.needs = needs
         self.scale = setup["mask"] / setup["mask"].sum().clamp_min(1.0)
         self.of_hidden = torch.zeros_like(hidden)
@@ -192,6 +199,8 @@ class _FusedPass:
         logits, blocks = self.walk.block(rows)
         scale = self.scale[rows]
         value, terms = _target_terms(rows, logits, blocks, self.target)
+        if self.correction is not None:
+            logits.add_(self.correction)
         peak = logits.amax(2, keepdim=True)
         gradient = logits.sub_(peak).exp_()
         total = gradient.sum(2, keepdim=True)
@@ -242,6 +251,7 @@ def fused_cross_entropy(
     block_elements: int = 1 << 20,
     precision: torch.dtype = torch.float32,
     copies: LowCopies | None = None,
+    correction: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of the masked targets to their posterior, gradient computed in the forward pass.
 
@@ -257,6 +267,7 @@ def fused_cross_entropy(
         block_elements: about how many logits a block may hold; at least one sequence is always taken.
         precision: type of the matrix products with the item table.
         copies: of the parts' tables, in whose type the products with these are made; None: in that of the tables.
+        correction: `[items]`, added to the logits in the normaliser, where the items are a sample; None adds nothing.
 
     Returns:
         The loss, a scalar.
@@ -268,6 +279,7 @@ def fused_cross_entropy(
         "elements": block_elements,
         "precision": precision,
         "copies": copies,
+        "correction": correction,
     }
     flat = [tensor for _, inputs in parts for tensor in (inputs.weights, inputs.gate)]
     loss: Tensor = _FusedCrossEntropy.apply(setup, hidden, table, *flat)  # type: ignore[no-untyped-call]

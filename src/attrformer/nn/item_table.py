@@ -55,13 +55,29 @@ class ItemTable(nn.Module):
 
     def forward(self) -> Tensor:
         """Representation of every item, `[items, d]`."""
-        table: Tensor = self.item if self.known is None else self.item * self.known
+        return self._with_attributes(self.item if self.known is None else self.item * self.known, None)
+
+    def rows(self, items: Tensor) -> Tensor:
+        """Representation of some items, `[n, d]`; nothing as large as the catalogue is made.
+
+        The gradient of the embeddings of items is sparse: it has the rows of these items.
+
+        Args:
+            items: int64 `[n]`, distinct.
+        """
+        table = F.embedding(items, self.item, sparse=True)
+        return self._with_attributes(table if self.known is None else table * self.known[items], items)
+
+    def _with_attributes(self, table: Tensor, items: Tensor | None) -> Tensor:
         if not self.attribute:
             return table
         # An own embedding of zero is also that of an item to which interactions came after training.
         share = torch.where((table == 0).all(1, keepdim=True), UNTRAINED_SHARE, 1.0)
         for name, embedding in self.attribute.items():
             key = module_key(name)
-            codes, weights = getattr(self, f"codes_{key}"), getattr(self, f"weights_{key}") * share
+            codes, weights = getattr(self, f"codes_{key}"), getattr(self, f"weights_{key}")
+            if items is not None:
+                codes, weights = codes[items], weights[items]
+            weights = weights * share
             table = table + F.embedding_bag(codes, embedding, per_sample_weights=weights, mode="sum")
         return table

@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attrformer.nn.batch import Example
+from attrformer.nn.candidates import Candidates
 from attrformer.nn.contributions import Contribution, ContributionInputs
 from attrformer.nn.fixed import LowCopies
 from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
+from attrformer.nn.restricted import restricted_target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,20 +22,22 @@ class Outputs:
 
     Args:
         hidden: `[b, t, d]`.
-        table: `[items, d]`.
+        table: `[items, d]`; `[c, d]` where there are candidates, over which the parts are as well then.
         names: of the relation parts.
         parts: the relation parts and their inputs, in the order of `names`.
+        candidates: the only items that are scored; None: the whole catalogue.
     """
 
     hidden: Tensor
     table: Tensor
     names: list[str] = field(default_factory=list)
     parts: list[tuple[Contribution, ContributionInputs]] = field(default_factory=list)
+    candidates: Candidates | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Objective:
-    """Losses over the whole catalogue with the options of one training.
+    """Losses over the whole catalogue, or the candidates of the outputs, with the options of one training.
 
     Args:
         popularity: float32 `[items]`, training interactions of each item as shares that sum to one.
@@ -85,6 +89,9 @@ class Objective:
         return self._fused(outputs, target, mask)
 
     def _fused(self, outputs: Outputs, target: PosteriorTarget, mask: Tensor) -> Tensor:
+        candidates = outputs.candidates
+        if candidates is not None:
+            target = restricted_target(target, candidates)
         return fused_cross_entropy(
             outputs.hidden,
             outputs.table,
@@ -94,6 +101,7 @@ class Objective:
             block_elements=self.block_elements,
             precision=self.precision,
             copies=self.copies,
+            correction=None if candidates is None else candidates.correction,
         )
 
 

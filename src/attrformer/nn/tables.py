@@ -52,22 +52,37 @@ class SparseRows:
         indices: int32 `[rows, k]`, item codes, ascending; unused places come first and hold item 0, value 0.
         values: float32 `[rows, k]`, at least 0.
         columns: number of items.
+        starts: int64 `[rows + 1]`, where the entries of each row begin in `indices` and `values`, which have one axis
+            then; None: all rows are equally long.
     """
 
     indices: Tensor
     values: Tensor
     columns: int
+    starts: Tensor | None = None
+
+    def entries(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Items and values of rows `[...]`, int32 and float32 `[..., k]`."""
+        if self.starts is None:
+            return self.indices[rows], self.values[rows]
+        starts, ends = self.starts[rows], self.starts[rows + 1]
+        k = max(1, int((ends - starts).max())) if rows.numel() else 1
+        places = ends.unsqueeze(-1) + torch.arange(-k, 0, device=rows.device)
+        used = places >= starts.unsqueeze(-1)
+        places.mul_(used)
+        return self.indices[places] * used, self.values[places] * used
 
     def sums(self, rows: Tensor, weights: Tensor) -> Tensor:
         """Rows `[b, s]` added up with weights `[b, s]`, float32 `[b, 1, items]`."""
         total = torch.zeros(len(rows), self.columns, device=rows.device)
-        entries = (self.values[rows] * weights.unsqueeze(2)).flatten(1)
-        return total.scatter_add_(1, self.indices[rows].flatten(1).long(), entries).unsqueeze(1)
+        indices, values = self.entries(rows)
+        entries = (values * weights.unsqueeze(2)).flatten(1)
+        return total.scatter_add_(1, indices.flatten(1).long(), entries).unsqueeze(1)
 
     def products(self, rows: Tensor, gradient: Tensor) -> Tensor:
         """The transpose of `sums`, from `[b, 1, items]` to `[b, 1, s]`."""
-        values = self.values[rows]
-        at = gradient.squeeze(1).gather(1, self.indices[rows].flatten(1).long())
+        indices, values = self.entries(rows)
+        at = gradient.squeeze(1).gather(1, indices.flatten(1).long())
         return (at.view_as(values) * values).sum(2).unsqueeze(1)
 
     def union(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,7 +96,7 @@ class SparseRows:
         """
         items, local = self.union_places(rows)
         dense = torch.zeros(*rows.shape, items.shape[1], device=rows.device)
-        return items, dense.scatter_add_(2, local, self.values[rows])
+        return items, dense.scatter_add_(2, local, self.entries(rows)[1])
 
     def union_places(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The items that some rows name, each once, and where among them each entry of the rows is.
@@ -93,7 +108,8 @@ class SparseRows:
             int64 items `[b, u]`, unused places holding item 0, and int64 places `[b, s, k]`.
         """
         batch, length = rows.shape
-        named = self.indices[rows].flatten(1)
+        indices = self.entries(rows)[0]
+        named = indices.flatten(1)
         ordered, order = named.sort(1)
         # A place is new where the item differs from the one before it; the running count numbers the distinct items.
         new = torch.ones_like(ordered, dtype=torch.bool)
@@ -104,15 +120,16 @@ class SparseRows:
         count = int(number[:, -1].max()) + 1 if waits else min(named.shape[1], self.columns)
         items = torch.zeros(batch, count, dtype=torch.long, device=rows.device)
         items.scatter_(1, number, ordered.long())
-        return items, torch.empty_like(number).scatter_(1, order, number).view(batch, length, self.indices.shape[1])
+        return items, torch.empty_like(number).scatter_(1, order, number).view(batch, length, indices.shape[2])
 
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Values at `rows [b, t]` x `items [b, s]`, float32 `[b, t, s]`; 0 where an entry was not kept."""
-        named = self.indices[rows].flatten(0, 1)
+        indices, kept = self.entries(rows)
+        named = indices.flatten(0, 1)
         wanted = items.unsqueeze(1).expand(-1, rows.shape[1], -1).flatten(0, 1).to(named.dtype).contiguous()
         # The last of equal columns is the kept entry; unused places of column 0 come before it.
         place = torch.searchsorted(named, wanted, right=True).sub_(1).clamp_min_(0)
-        values = self.values[rows].flatten(0, 1).gather(1, place)
+        values = kept.flatten(0, 1).gather(1, place)
         return torch.where(named.gather(1, place) == wanted, values, 0.0).view(*rows.shape, items.shape[1])
 
 
@@ -123,10 +140,11 @@ class FeatureGroups:
     Args:
         of_item: int64 `[items]`, the group of each item.
         features: `[values, groups]`, phi_a of each group; None where every item has at most one value, so that group g
-            is value g with weight 1 and the last group holds the items without a value.
+            is value g with weight 1 and the last group holds the items without a value, or where there are slots.
         values: number of attribute values.
         slots: where the values of a group are few among many, int64 `[m, groups]`, the values of each group in slots;
-            a product with `features` would then consist of zeros for the most part. None elsewhere.
+            a product with `features` would then consist of zeros for the most part, or `features` is not there.
+            None elsewhere.
         shares: float32 `[m, groups]`, the feature of each slot, 0 for an unused one; None where `slots` is.
     """
 
@@ -139,14 +157,16 @@ class FeatureGroups:
     @property
     def count(self) -> int:
         """Number of groups."""
+        if self.slots is not None:
+            return self.slots.shape[1]
         return self.values + 1 if self.features is None else self.features.shape[1]
 
     def from_values(self, profile: Tensor) -> Tensor:
         """`profile(t) . phi_a(group)`, from `[b, t, values]` to `[b, t, groups]`."""
-        if self.features is None:
-            return torch.cat([profile, profile.new_zeros(*profile.shape[:2], 1)], 2)
         flat = profile.flatten(0, 1)
         if self.slots is None or self.shares is None:
+            if self.features is None:
+                return torch.cat([profile, profile.new_zeros(*profile.shape[:2], 1)], 2)
             return (flat @ self.features).view(*profile.shape[:2], self.count)
         out = flat.new_zeros(len(flat), self.count)
         for slot, share in zip(self.slots, self.shares, strict=True):
@@ -155,10 +175,10 @@ class FeatureGroups:
 
     def to_values(self, gradient: Tensor) -> Tensor:
         """The transpose of `from_values`."""
-        if self.features is None:
-            return gradient[:, :, : self.values]
         flat = gradient.flatten(0, 1)
         if self.slots is None or self.shares is None:
+            if self.features is None:
+                return gradient[:, :, : self.values]
             return (flat @ self.features.t()).view(*gradient.shape[:2], self.values)
         out = flat.new_zeros(len(flat), self.values)
         for slot, share in zip(self.slots, self.shares, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +17,15 @@ from attrformer.data.sequences import Sequences
 from attrformer.errors import CheckpointError
 from attrformer.io import file_checksum, has_checksum, json_text, read_json, with_checksum
 from attrformer.relations.attribute_encoder import AttributeEncoder
+from attrformer.relations.changing_attribute import ChangingAttributeRelation
 from attrformer.relations.user_index import UserIndex
 from attrformer.rules.item_values import ItemValues
 
 FORMAT: Final = "attrformer-onnx"
 VERSION: Final = 2
+CHANGING: Final = 3
+"""The version of models that read attributes which change in time; readers of before would not know the inputs."""
+
 UNCHECKED: Final = 1
 """The version before, which has no checksums."""
 
@@ -65,6 +69,7 @@ class Description:
         behaviours: behaviour attributes that a history may have.
         meaning: of the interactions.
         item_values: attribute values of all items, for rules; None where an earlier version exported the model.
+        changing: relations of attributes that change in time, by name.
     """
 
     model: str
@@ -79,6 +84,7 @@ class Description:
     behaviours: tuple[str, ...] = ()
     meaning: Meaning = PLAIN
     item_values: ItemValues | None = None
+    changing: dict[str, ChangingAttributeRelation] = field(default_factory=dict)
 
 
 def write_description(description: Description, folder: Path) -> None:
@@ -101,9 +107,14 @@ def write_description(description: Description, folder: Path) -> None:
     if description.item_values is not None:
         own, values = description.item_values.to_arrays()
         arrays |= {f"{_ITEM_VALUES}{name}": array for name, array in own.items()}
+    changing = []
+    for number, (name, relation) in enumerate(description.changing.items()):
+        own, told = relation.to_arrays()
+        arrays |= {f"changing/{number}/{part}": array for part, array in own.items()}
+        changing.append({"name": name, **told})
     described = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": CHANGING if changing else VERSION,
         "model": description.model,
         "max_length": description.max_length,
         "times": description.times,
@@ -114,6 +125,7 @@ def write_description(description: Description, folder: Path) -> None:
         "meaning": description.meaning.to_json(),
         "neighbours": neighbours,
         "item_values": values,
+        **({"changing": changing} if changing else {}),
         "items": _ids_out(description.items),
         "users": _ids_out(description.users),
     }
@@ -138,13 +150,13 @@ def read_description(folder: Path) -> Description:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
     version = described.get("version")
-    if version not in (UNCHECKED, VERSION):
+    if version not in (UNCHECKED, VERSION, CHANGING):
         raise CheckpointError(
-            f"{folder} has format version {str(version)[:20]}, this library reads {UNCHECKED} and {VERSION}. "
+            f"{folder} has format version {str(version)[:20]}, this library reads {UNCHECKED} to {CHANGING}. "
             "Export again."
         )
     try:
-        if version == VERSION:
+        if version != UNCHECKED:
             _require_checksums(described, folder)
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
             arrays = dict(file)
@@ -191,7 +203,18 @@ def _described(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> De
         behaviours=tuple(described.get("behaviours", described["levels"])),
         meaning=Meaning.from_json(described.get("meaning", {})),
         item_values=_item_values(described, arrays),
+        changing=_changing(described, arrays),
     )
+
+
+def _changing(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> dict[str, ChangingAttributeRelation]:
+    found = {}
+    for number, told in enumerate(described.get("changing", ())):
+        prefix, name = f"changing/{number}/", told["name"]
+        own = {part.removeprefix(prefix): array for part, array in arrays.items() if part.startswith(prefix)}
+        found[name] = ChangingAttributeRelation.from_arrays(name, own, told)
+        found[name].check(len(described["items"]["values"]), len(described["users"]["values"]))
+    return found
 
 
 def _item_values(described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ItemValues | None:

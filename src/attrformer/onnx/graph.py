@@ -18,7 +18,7 @@ from attrformer.models.scorer import InferenceNetwork, look_up
 from attrformer.nn.attention import StackedHeads
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.stacked import StackedEvidence
-from attrformer.onnx.inputs import LEVELS, NEIGHBOURS, USERS
+from attrformer.onnx.inputs import LEVELS, NEIGHBOURS, NOW, THEN, USERS
 from attrformer.relations.naming import name_of_key
 from attrformer.relations.positions import NO_TIMES
 
@@ -64,7 +64,14 @@ def read_batch(inputs: dict[str, Tensor]) -> Batch:
         times=inputs.get("times"),
         levels=_by_column(inputs, LEVELS),
         similar_users=neighbours,
+        item_states=_item_states(inputs),
     )
+
+
+def _item_states(inputs: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+    """The values of items that change, by relation."""
+    then, now = _by_column(inputs, THEN), _by_column(inputs, NOW)
+    return {name: (codes, now[name]) for name, codes in then.items()}
 
 
 def _by_column(inputs: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -95,7 +102,12 @@ class GraphNetwork(InferenceNetwork):
         return hidden.squeeze(1), total
 
     def encode(
-        self, batch: Batch, table: Tensor, looked_up: dict[str, Tensor | None], heads: list[StackedHeads | None]
+        self,
+        batch: Batch,
+        table: Tensor,
+        looked_up: dict[str, Tensor | None],
+        heads: list[StackedHeads | None],
+        rows: Tensor | None = None,
     ) -> Tensor:
         """See `AttrFormerNetwork.encode`; the last layer looks at all positions, of which the places are kept."""
         embedded = look_up(batch.items, table) * math.sqrt(self.config.width)

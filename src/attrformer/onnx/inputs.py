@@ -22,6 +22,7 @@ from attrformer.data.sequences import Sequences
 from attrformer.data.tables import Table
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 from attrformer.onnx.folder import Description, UserAttribute
+from attrformer.onnx.states import ValueStates
 from attrformer.recommender.entries import ids_of, with_details
 from attrformer.recommender.unknown import id_series
 from attrformer.relations.attribute_encoder import AttributeEncoder
@@ -32,7 +33,7 @@ from attrformer.relations.user_index import latest_anchors
 
 Codes = NDArray[np.int64]
 
-USERS, LEVELS, NEIGHBOURS = "user_", "level_", "neighbour_"
+USERS, LEVELS, NEIGHBOURS, THEN, NOW = "user_", "level_", "neighbour_", "then_", "now_"
 """What the names of inputs begin with."""
 
 _AS_TEXT: Final = AttributeEncoder(AttributeKind.CATEGORICAL, np.empty(0), np.empty(0, dtype=np.int64))
@@ -136,7 +137,12 @@ def attribute_codes(description: Description, people: People, given: Mapping[Any
 
 
 def model_inputs(
-    description: Description, people: People, attributes: dict[str, Codes], rows: Codes
+    description: Description,
+    people: People,
+    attributes: dict[str, Codes],
+    rows: Codes,
+    states: Mapping[str, ValueStates] | None = None,
+    as_of: int | None = None,
 ) -> dict[str, NDArray[Any]]:
     """The inputs of the graph for some people.
 
@@ -145,10 +151,13 @@ def model_inputs(
         people: the users to answer.
         attributes: codes of each user attribute of all of them.
         rows: int64 `[b]`, who is answered now.
+        states: the values of items over time, by relation.
+        as_of: when items have those that are read, in seconds; None: at the last interaction of each history.
 
     Returns:
         int64 "items" `[b, l]`, padded on the right with the catalogue size, int64 "lengths" `[b]`, and where the model
-        reads them "times" and levels `[b, l]`, attributes of users `[b]`, similar users `[b, k]`.
+        reads them "times" and levels `[b, l]`, attributes of users `[b]`, similar users `[b, k]`, values of items that
+        change `[b, l]` and `[b, items]`.
     """
     tails = people.contexts.rows(rows).tail(description.max_length)
     owner = tails.row_of_position()
@@ -170,6 +179,10 @@ def model_inputs(
         values = tails.behaviours.get(name, np.full(len(tails.items), np.nan, dtype=np.float32))
         inputs[LEVELS + module_key(name)] = padded(level(values, edges), 0)
     inputs |= {USERS + module_key(name): codes[rows] for name, codes in attributes.items()}
+    for name, state in (states or {}).items():
+        times = None if tails.times is None else inputs["times"]
+        then, now = state.inputs(inputs["items"], times, inputs["lengths"] - 1, as_of)
+        inputs |= {THEN + module_key(name): then, NOW + module_key(name): now}
     index = description.similar_users
     if index is not None:
         anchors = latest_anchors(tails, np.arange(len(tails)), tails.lengths, index.anchors)

@@ -75,12 +75,13 @@ class Lists:
         return [pl.Series(PINNED, np.isin(items, [item for _, item in self.rules.pinned]))]
 
 
-def rules_of(description: Description, k: int, **given: Any) -> CompiledRules | None:
+def rules_of(description: Description, k: int, as_of: int | None, **given: Any) -> CompiledRules | None:
     """The rules of a request; None where there are none.
 
     Args:
         description: of the exported model.
         k: items of a list.
+        as_of: when items have the values that rules read, in seconds; the latest values where None.
         given: rules by name.
 
     Raises:
@@ -99,6 +100,7 @@ def rules_of(description: Description, k: int, **given: Any) -> CompiledRules | 
         raise ConfigurationError("An exported model does not have what new_items reads. Leave it out.")
 
     values, count = description.item_values, len(description.items)
+    values = None if values is None else values.at(as_of)
     rules = compile_rules(shop.rules, shop.expression, values, count, codes_of, is_new)
     require_positions(rules.pinned, k)
     return rules

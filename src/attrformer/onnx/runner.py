@@ -18,8 +18,9 @@ from attrformer.folders import standing_folder
 from attrformer.onnx.folder import GRAPH, Description, read_description
 from attrformer.onnx.inputs import Codes, People, attribute_codes, item_codes, model_inputs, read_people
 from attrformer.onnx.lists import Lists, rules_of
+from attrformer.onnx.states import ValueStates
 from attrformer.processes import require_own_process
-from attrformer.recommender.arguments import truth_value, whole_number
+from attrformer.recommender.arguments import point_in_time, truth_value, whole_number
 
 _ELEMENTS = 1 << 23
 _MOST = 256
@@ -36,6 +37,7 @@ class OnnxRecommender:
     def __init__(self, description: Description, session: Any) -> None:
         self.description, self._session = description, session
         self._names = {node.name for node in session.get_inputs()}
+        self._states = {name: ValueStates(relation) for name, relation in description.changing.items()}
 
     @classmethod
     def load(cls, folder: Path | str, *, threads: int = 1) -> OnnxRecommender:
@@ -77,6 +79,7 @@ class OnnxRecommender:
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        as_of: Any = None,
         where: Any = None,
         boost: Any = None,
         at_most: Any = None,
@@ -95,6 +98,9 @@ class OnnxRecommender:
             hide_seen: leave out items of the history.
             candidates: external ids of the items to choose from; the whole catalogue by default.
             exclude: external ids of items never to recommend.
+            as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
+                8601 text. Where None, relations read those at the last interaction of each history, and rules the
+                latest ones.
             where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
             boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
             at_most: items with the same value of a column in one list, {column: count}.
@@ -114,13 +120,14 @@ class OnnxRecommender:
         ids = self.description.items
         people = read_people(self.description, histories)
         attributes = attribute_codes(self.description, people, user_attributes)
-        rules = rules_of(self.description, k, where=where, boost=boost, at_most=at_most, pinned=pinned)
+        time = None if as_of is None else point_in_time(as_of, "as_of")
+        rules = rules_of(self.description, k, time, where=where, boost=boost, at_most=at_most, pinned=pinned)
         lists = Lists(k, rules, _closed(ids, candidates, exclude), set() if exclude is None else _codes(ids, exclude))
         owners, chosen, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.float32)]
         size = max(1, min(_MOST, _ELEMENTS // max(1, len(ids))))
         for start in range(0, len(people.users), size):
             rows = np.arange(start, min(start + size, len(people.users)))
-            scores = self._scores(people, attributes, rows)
+            scores = self._scores(people, attributes, rows, time)
             for row, own in zip(rows, scores, strict=True):
                 best, scored = lists.of(own, people.contexts.seen_items(int(row)) if hide_seen else None)
                 owners.append(np.full(len(best), row))
@@ -130,8 +137,10 @@ class OnnxRecommender:
         found = _table(people, ids.decode(items), owners, values)
         return native_like(found.with_columns(lists.marks(items)), people.library)
 
-    def _scores(self, people: People, attributes: dict[str, Codes], rows: Codes) -> NDArray[np.float32]:
-        inputs = model_inputs(self.description, people, attributes, rows)
+    def _scores(
+        self, people: People, attributes: dict[str, Codes], rows: Codes, as_of: int | None
+    ) -> NDArray[np.float32]:
+        inputs = model_inputs(self.description, people, attributes, rows, self._states, as_of)
         asked = {name: array for name, array in inputs.items() if name in self._names}
         scores: NDArray[np.float32] = self._session.run(["scores"], asked)[0]
         return scores

@@ -20,10 +20,9 @@ from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.relations.base import ContributingModule
 from attrformer.onnx.folder import GRAPH, Description, UserAttribute, is_export, write_description
 from attrformer.onnx.graph import ScoringGraph
-from attrformer.onnx.inputs import LEVELS, NEIGHBOURS, USERS
+from attrformer.onnx.inputs import LEVELS, NEIGHBOURS, NOW, THEN, USERS
 from attrformer.recommender.model import Recommender
 from attrformer.recommender.state import ModelState
-from attrformer.relations.base import Relation
 from attrformer.relations.naming import module_key
 from attrformer.relations.positions import NO_TIMES
 
@@ -39,7 +38,8 @@ def export_model(model: Recommender, folder: Path | str) -> None:
     """Writes a model that `OnnxRecommender` runs: encoder and scorer with all relations and attributes.
 
     The graph takes batches and histories of any length; its outputs are "hidden" `[batch, width]` and "scores"
-    `[batch, items]`. Similar users are searched outside of it, by plain array operations.
+    `[batch, items]`. Similar users, and the values that items have at a time, are searched outside of it, by plain
+    array operations.
 
     Args:
         model: a fitted model on the CPU.
@@ -62,11 +62,6 @@ def export_model(model: Recommender, folder: Path | str) -> None:
         write_description(_describe(fitted), unfinished)
 
 
-def _how_to_leave_out(relation: Relation) -> str:
-    # Attributes that change in time are what a shop has most often, and their option is not called like the relation.
-    return " (relations.changing_attributes=[])" if relation.changing_columns else ""
-
-
 def _check(fitted: ModelState, folder: Path) -> None:
     if fitted.config.name not in EXPORTABLE:
         raise ConfigurationError(
@@ -76,8 +71,7 @@ def _check(fitted: ModelState, folder: Path) -> None:
         for name, module in fitted.network.contributing().items():
             if type(module).onnx_contribution is ContributingModule.onnx_contribution:
                 raise ConfigurationError(
-                    f"The relation '{name}' has no counterpart in ONNX. Fit a model without it to export that"
-                    f"{_how_to_leave_out(fitted.relations[name])}."
+                    f"The relation '{name}' has no counterpart in ONNX. Fit a model without it to export that."
                 )
     if fitted.device.type != "cpu":
         raise ConfigurationError(f"The model is on {fitted.device}. Load it with device='cpu' to export it.")
@@ -106,6 +100,9 @@ def _example(fitted: ModelState) -> dict[str, Tensor]:
         inputs[LEVELS + module_key(name)] = torch.zeros(count, length, dtype=torch.long)
     for name in relations.users:
         inputs[USERS + module_key(name)] = torch.zeros(count, dtype=torch.long)
+    for relation in relations.changing.values():
+        inputs[THEN + module_key(relation.name)] = torch.zeros(count, length, dtype=torch.long)
+        inputs[NOW + module_key(relation.name)] = torch.zeros(count, relations.n_items, dtype=torch.long)
     index = relations.similar_users
     if index is not None:
         shape = (count, index.count)
@@ -118,9 +115,9 @@ def _example(fitted: ModelState) -> dict[str, Tensor]:
 def _translated(graph: ScoringGraph, inputs: dict[str, Tensor]) -> Any:
     """The graph as an ONNX program with free batch and length."""
     batch, length = torch.export.Dim.DYNAMIC, torch.export.Dim.DYNAMIC
-    along = ("items", "times")
     shapes = {
-        name: {0: batch, 1: length} if name in along or name.startswith(LEVELS) else {0: batch} for name in inputs
+        name: {0: batch, 1: length} if name in ("items", "times") or name.startswith((LEVELS, THEN)) else {0: batch}
+        for name in inputs
     }
     with _quiet(), torch.no_grad():
         return torch.onnx.export(
@@ -153,6 +150,7 @@ def _describe(fitted: ModelState) -> Description:
         behaviours=fitted.behaviours,
         meaning=knowledge.histories.meaning,
         item_values=knowledge.item_values,
+        changing={relation.name: relation for relation in relations.changing.values()} if whole else {},
     )
 
 

@@ -19,10 +19,14 @@ from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.evaluator import check_targets, evaluate
 from attrformer.recommender.config import Config
 from attrformer.recommender.leaks import Leak, leak_of
+from attrformer.recommender.ruled_targets import RuledTargets
 from attrformer.recommender.state import ModelState
+from attrformer.rules.request import ShopRules
 
 
-def assess(fitted: ModelState, config: Config, dataset: Dataset, split: Split, part: str) -> Evaluation:
+def assess(
+    fitted: ModelState, config: Config, dataset: Dataset, split: Split, part: str, shop: ShopRules | None = None
+) -> Evaluation:
     """Ranks the whole catalogue for the targets of a split, and where items were held out these alone as well.
 
     Args:
@@ -31,9 +35,12 @@ def assess(fitted: ModelState, config: Config, dataset: Dataset, split: Split, p
         dataset: with the same catalogue; users the model does not know are answered as newcomers.
         split: of the dataset.
         part: "test" or "validation".
+        shop: rules that lists are made by, as they read at the time of each target; figures among held-out items alone
+            are not measured under rules.
 
     Raises:
-        ConfigurationError: the part is unknown, or the split was made of data that do not know what the options say.
+        ConfigurationError: a rule cannot be used, the part is unknown, or the split was made of data that do not know
+            what the options say.
         DataError: the dataset has another catalogue, or the split is none of it.
     """
     if part not in ("validation", "test"):
@@ -62,7 +69,10 @@ def assess(fitted: ModelState, config: Config, dataset: Dataset, split: Split, p
     if leak is not None:
         text = f"These figures are no measure of the model: {leak.sentence}. {leak.fix}."
         warnings.warn(text, LeakWarning, stacklevel=3)
-    found = _marked(_named(evaluate(scorer, asked, **options), own, scorer.items), leak)
+    rules = None if shop is None else RuledTargets(fitted, shop, asked)
+    found = _marked(_named(evaluate(scorer, asked, **options, rules=rules), own, scorer.items), leak)
+    if rules is not None:
+        return replace(found, protocol=replace(found.protocol, rules=rules.told, forbidden=rules.forbidden))
     if split.held_out is None:
         return found
     candidates = np.sort(scorer.items[split.held_out]).astype(np.int64)

@@ -3,44 +3,66 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from attrformer.columns import CHANGED, ITEM, TIMESTAMP, VALUE
+from attrformer.data.attributes import AttributeKind
 from attrformer.data.change_columns import read_changes
-from attrformer.data.changing_attributes import ChangingAttribute
+from attrformer.data.changing_attributes import ALWAYS
 from attrformer.data.options import CHANGES
 from attrformer.data.tables import id_column, open_table, require_columns
 from attrformer.errors import ConfigurationError, UnknownIdError
 from attrformer.recommender.incoming import in_type_of
 from attrformer.recommender.state import ModelState
-from attrformer.rules.item_values import ItemValues
 
 _ANY_TIME: Final = np.iinfo(np.int64).max
+CHANGEABLE: Final = (AttributeKind.NUMERIC, AttributeKind.CATEGORICAL)
+"""Kinds of columns that tables of changes may be about."""
 
 
-def with_changes(fitted: ModelState, frame: Any) -> ModelState:
+def kind_of(fitted: ModelState, column: str) -> AttributeKind | None:
+    """The kind of an item attribute as relations or rules read it; None where the model has no such column.
+
+    Args:
+        fitted: the model.
+        column: its name.
+    """
+    encoder, values = fitted.relations.changing_columns.get(column), fitted.knowledge.item_values
+    if encoder is not None:
+        return encoder.kind
+    attribute = None if values is None else values.changes.get(column) or values.still.get(column)
+    return None if attribute is None else attribute.kind
+
+
+def _warned(sentence: str) -> None:
+    warnings.warn(sentence, UserWarning, stacklevel=6)
+
+
+def with_changes(fitted: ModelState, frame: Any, tell: Callable[[str], None] = _warned) -> ModelState:
     """The model with further values of items; one at the time of a known one takes its place.
 
     Args:
         fitted: the model.
-        frame: a table with `item_id`, `timestamp`, `column` and `value`; columns that the model does not read are left
-            out with a warning, and a value that training has not seen relates to nothing.
+        frame: a table with `item_id`, `timestamp`, `column` and `value`. Relations read the columns that they are
+            about, where a value that training has not seen relates to nothing; rules read all columns.
+        tell: is told which columns are left out, and which are new, in a sentence each; warns of them by default.
 
     Raises:
-        ConfigurationError: the model reads no attribute that changes in time.
+        ConfigurationError: neither relations nor rules of the model read values that change.
         DataError: the table cannot be read, or a value does not fit its column.
         UnknownIdError: an item is not in the catalogue.
     """
-    encoders = fitted.relations.changing_columns
-    if not encoders:
+    encoders, values = fitted.relations.changing_columns, fitted.knowledge.item_values
+    if not encoders and values is None:
         raise ConfigurationError(
-            "The model reads no attribute that changes in time. Fit an AttrFormer to data with a table of changes, or "
-            "give rules the values of now (item_values)."
+            "The model reads no attribute that changes in time. Fit it again, or give rules the values of now "
+            "(item_values)."
         )
     table = open_table(frame, CHANGES, {})
     require_columns(table, (ITEM, TIMESTAMP, CHANGED, VALUE))
@@ -53,35 +75,45 @@ def with_changes(fitted: ModelState, frame: Any) -> ModelState:
             "(add_items), or leave their changes out."
         )
     read = table.frame.with_columns(ids.rename(ITEM), pl.col(CHANGED).cast(pl.String))
-    _warn_of_others(read[CHANGED], encoders)
-    read = read.filter(pl.col(CHANGED).is_in(list(encoders)) | pl.col(CHANGED).is_null())
-    kinds = {column: encoder.kind for column, encoder in encoders.items()}
+    left_out, kinds = _kinds(fitted, read[CHANGED], tell)
+    read = read.filter(~pl.col(CHANGED).is_in(left_out) | pl.col(CHANGED).is_null())
     changes, _ = read_changes(replace(table, frame=read), known, kinds, "error", _ANY_TIME, whole=False)
-    knowledge = replace(fitted.knowledge, item_values=_latest_values(fitted, changes))
+    if values is not None:
+        before = fitted.relations.changing
+        since = {name: _last(before[name].offsets, before[name].times) for name in changes if name in before}
+        values = values.with_changes(changes, since)
+    knowledge = replace(fitted.knowledge, item_values=values)
+    if not set(changes) & set(encoders):
+        return fitted.knowing(knowledge)
     return fitted.rebuilt(fitted.relations.with_changes(changes), knowledge)
 
 
-def _warn_of_others(columns: pl.Series, readings: Mapping[str, Any]) -> None:
-    others = sorted(set(columns.drop_nulls().unique().to_list()) - set(readings))
-    if others:
-        warnings.warn(
-            f"{CHANGES}: the model reads {', '.join(readings)}, and no changes of '{others[0]}'"
-            f"{f' and {len(others) - 1} more columns' if len(others) > 1 else ''}. Left out.",
-            UserWarning,
-            stacklevel=4,
-        )
+def _kinds(
+    fitted: ModelState, columns: pl.Series, tell: Callable[[str], None]
+) -> tuple[list[str], dict[str, AttributeKind | None]]:
+    """Columns that cannot be used, and the kinds of those that are known; tells which are not, and which are new."""
+    kinds: dict[str, AttributeKind | None] = {}
+    left_out, new = list[str](), list[str]()
+    for name in columns.drop_nulls().unique().sort().to_list():
+        kind = kind_of(fitted, name)
+        if kind is None and fitted.knowledge.item_values is not None:
+            new.append(name)
+        elif kind in CHANGEABLE:
+            kinds[name] = kind
+        else:
+            left_out.append(name)
+    if left_out:
+        read = ", ".join(fitted.relations.changing_columns)
+        tell(f"{CHANGES}: the model reads {read}, and no changes of {_named(left_out)}. Left out.")
+    if new:
+        tell(f"{CHANGES}: the model was fitted without {_named(new)}. Kept for rules (where, boost, at_most).")
+    return left_out, kinds
 
 
-def _latest_values(fitted: ModelState, changes: Mapping[str, ChangingAttribute]) -> ItemValues | None:
-    """The values that rules read, where changes are later than those that the model has."""
-    values = fitted.knowledge.item_values
-    before = fitted.relations.changing
-    for name, more in changes.items():
-        if values is None or name not in values.columns:
-            continue
-        last = before[name].offsets[1:] - 1
-        known = np.where(np.diff(before[name].offsets) > 0, before[name].times[np.maximum(last, 0)], -_ANY_TIME)
-        items = np.flatnonzero(np.diff(more.offsets) > 0)
-        items = items[more.times[more.offsets[items + 1] - 1] >= known[items]]
-        values = values.overlaid(items, {name: more.at().take(items)})
-    return values
+def _named(names: list[str]) -> str:
+    return f"'{names[0]}'{f' and {len(names) - 1} more columns' if len(names) > 1 else ''}"
+
+
+def _last(offsets: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The time of the last change of each item, int64 `[items]`; before all others where there is none."""
+    return np.where(np.diff(offsets) > 0, np.append(times, 0)[np.maximum(offsets[1:] - 1, 0)], ALWAYS)

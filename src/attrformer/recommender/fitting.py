@@ -43,6 +43,7 @@ from attrformer.relations.relation_set import RelationSet
 from attrformer.relations.threads import on_threads
 from attrformer.rules.item_values import ItemValues
 from attrformer.training.batches import Examples
+from attrformer.training.candidate_sampler import CandidateSampler, samples
 from attrformer.training.checkpoint import parameters_of
 from attrformer.training.device import choose_device, choose_precision, replays
 from attrformer.training.trainer import Trainer
@@ -144,6 +145,7 @@ class Fit:
                 None if self.run is None else self.run.checkpoint,
                 watcher,
                 higher,
+                sampler_of(config, relations, device),
             )
             trainer.fit(resume=self.resume)
         return trainer
@@ -198,8 +200,9 @@ class Fit:
             dropout=settled["dropout"],
             precision=settled["precision"],
             selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
+            f"{'' if trainer.sampler is None else trainer.sampler.text + ' | '}"
             f"{protocol_marks(dataset, relations)}{after_the_fact_marks(dataset)}",
-            item_values=ItemValues.latest(dataset),
+            item_values=ItemValues.of_dataset(dataset),
         )
         fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
         if reads_newness(config.model, config.relations):
@@ -241,6 +244,22 @@ def make_examples(
         # What a model of somebody's own computes may not be recordable, which only `true` promises.
         filled=model.allows_filled_batches and recorded and (config.training.graphs is True or not is_own(model)),
     )
+
+
+def sampler_of(config: Config, relations: RelationSet, device: torch.device) -> CandidateSampler | None:
+    """Draws the candidates of each step where the options or the size of the catalogue ask for it; else None.
+
+    Args:
+        config: all options.
+        relations: that the model reads.
+        device: where the model is trained.
+
+    Raises:
+        ConfigurationError: the options ask for it, and the model has no such loss.
+    """
+    if not samples(config.training, config.model, relations.n_items):
+        return None
+    return CandidateSampler(torch.from_numpy(relations.popularity).to(device), config.training)
 
 
 @contextmanager

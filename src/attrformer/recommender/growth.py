@@ -105,8 +105,8 @@ def _item_values(fitted: ModelState, table: Table, count: int) -> ItemValues | N
     everyone = np.arange(count, dtype=np.int32)
     given = {
         name: attribute_from_column(table, name, each.kind, everyone, count, each.separator)
-        for name, each in values.columns.items()
-        if name in table.frame.columns
+        for name in table.frame.columns
+        if (each := values.columns.get(name)) is not None
     }
     return values.with_items(given, count)
 

@@ -24,6 +24,7 @@ from attrformer.recommender.config import Config
 from attrformer.recommender.fitting import Fit
 from attrformer.recommender.run_folder import RunFolder
 from attrformer.recommender.text_models import Encoder, with_text_vectors
+from attrformer.rules.request import ShopRules
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -113,6 +114,7 @@ class Recommender(Answering):
         split: Split | None = None,
         part: str = "test",
         metrics: Sequence[str] | None = None,
+        rules: Any = None,
     ) -> Evaluation:
         """Ranks the whole catalogue for every target, in both seen variants.
 
@@ -124,13 +126,17 @@ class Recommender(Answering):
             split: of the dataset as it is; by default the split that the options ask for.
             part: "test" or "validation".
             metrics: names of the metrics to report, such as ["Recall", "NDCG"]; those of the options where None.
+            rules: of a shop, `Rules`, a mapping, or a YAML file, which read attributes as they were at the time of each
+                target; a target that they forbid is a miss, and the protocol says how many there are. Nothing is
+                measured among held-out items alone then.
 
         Returns:
             Figures with their protocol; user and item codes are those of the dataset.
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            ConfigurationError: the part or a metric is unknown.
+            ConfigurationError: the part, a metric or a rule is unknown, or a rule cannot be used.
+            RuleError: a condition cannot be read, or does not fit the attributes.
             DataError: the dataset has another catalogue.
         """
         fitted = self.fitted
@@ -143,7 +149,7 @@ class Recommender(Answering):
             # The options say what is wrong with anything but a list of names.
             named = cast("tuple[str, ...]", metrics)
             config = replace(config, evaluation=replace(config.evaluation, metrics=named))
-        return assess(fitted, config, dataset, split, part)
+        return assess(fitted, config, dataset, split, part, ShopRules.read({}, rules))
 
 
 class AttrFormer(Recommender):

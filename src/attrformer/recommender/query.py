@@ -32,8 +32,8 @@ class Query:
         candidates: external ids of the items to choose from, for everybody or by user; the whole catalogue where None.
         exclude: external ids of items never to recommend, for everybody or by user.
         on_unknown: what to do with unknown ids and attribute values: "raise", "warn" or "skip".
-        as_of: when items have the values of attributes that change: seconds since 1970, a datetime or ISO 8601 text;
-            the time of the last interaction of each history where None.
+        as_of: when items have the values of attributes that change: seconds since 1970, a datetime or ISO 8601 text.
+            Where None, relations read those at the last interaction of each history, and rules the latest ones.
         where: condition on item attributes, a text or a polars expression.
         boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...].
         at_most: items with the same value of a column in one list, {column: count}.
@@ -109,7 +109,7 @@ class Query:
         if exclude is not None:
             codes = unknown.known(fitted.knowledge.item_ids, id_series(exclude, "exclude"), "exclude", CATALOGUE)
             excluded = np.unique(codes[codes >= 0])
-        rules = None if shop is None else compiled(shop, fitted, unknown)
+        rules = None if shop is None else compiled(shop, fitted, unknown, as_of)
         choice = Choice(self.k, self.hide_seen, chosen, excluded, own_candidates, own_excluded, rules)
         return request, choice.telling(ShortLists(request.names)) if choice.ruled else choice
 

@@ -17,19 +17,20 @@ from attrformer.data.tables import Table, id_column, open_table, require_columns
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, OnUnknown, id_series
-from attrformer.rules.compiled import CompiledRules, compile_rules
+from attrformer.rules.compiled import CompiledRules, columns_read, compile_rules
 from attrformer.rules.item_values import READABLE, ItemValues
 from attrformer.rules.options import NewItemsRule
 from attrformer.rules.request import ITEM_VALUES, ShopRules
 
 
-def compiled(shop: ShopRules, fitted: ModelState, unknown: OnUnknown) -> CompiledRules:
+def compiled(shop: ShopRules, fitted: ModelState, unknown: OnUnknown, as_of: int | None = None) -> CompiledRules:
     """The rules of a request by item codes of a model; what depends on the model only is computed once.
 
     Args:
         shop: the rules.
         fitted: the model.
         unknown: what becomes of pinned items that the model does not know.
+        as_of: when items have the values that rules read, in seconds; the latest values where None.
 
     Raises:
         RuleError: a condition cannot be read, or does not fit the attributes.
@@ -39,30 +40,40 @@ def compiled(shop: ShopRules, fitted: ModelState, unknown: OnUnknown) -> Compile
     """
     # Whoever is to be warned of unknown ids is warned each time.
     if shop.expression is None and shop.item_values is None and unknown.action != "warn":
-        return fitted.rules.get(f"{unknown.action} {shop.rules.key}", lambda: _compile(shop, fitted, unknown))
-    return _compile(shop, fitted, unknown)
+        values, come = fitted.knowledge.item_values, "latest"
+        if as_of is not None and values is not None:
+            come = str(values.moments(columns_read(shop.rules), as_of))
+        if as_of is not None and shop.rules.new_items is not None and shop.rules.new_items.within is not None:
+            come = f"{come} {as_of}"
+        key = f"{unknown.action} {come} {shop.rules.key}"
+        return fitted.rules.get(key, lambda: _compile(shop, fitted, unknown, as_of))
+    return _compile(shop, fitted, unknown, as_of)
 
 
-def _compile(shop: ShopRules, fitted: ModelState, unknown: OnUnknown) -> CompiledRules:
+def _compile(shop: ShopRules, fitted: ModelState, unknown: OnUnknown, as_of: int | None) -> CompiledRules:
     ids, values = fitted.knowledge.item_ids, fitted.knowledge.item_values
+    values = None if values is None else values.at(as_of)
     if shop.item_values is not None:
         values = _overlaid(fitted, ItemValues(len(ids)) if values is None else values, shop.item_values)
 
     def codes_of(pinned: list[Any]) -> NDArray[np.int64]:
         return unknown.known(ids, id_series([str(item) for item in pinned], "pinned"), "pinned", CATALOGUE)
 
-    return compile_rules(shop.rules, shop.expression, values, len(ids), codes_of, lambda rule: new_items(fitted, rule))
+    return compile_rules(
+        shop.rules, shop.expression, values, len(ids), codes_of, lambda rule: new_items(fitted, rule, as_of)
+    )
 
 
-def new_items(fitted: ModelState, rule: NewItemsRule) -> NDArray[np.bool_]:
+def new_items(fitted: ModelState, rule: NewItemsRule, as_of: int | None = None) -> NDArray[np.bool_]:
     """Which items are new, bool `[items]`.
 
     Items without an interaction that the model has counted are, and with `within` those whose first interaction is no
-    longer before the latest interaction that the model knows.
+    longer before a time, or later.
 
     Args:
         fitted: the model.
         rule: what counts as new.
+        as_of: that time in seconds; the latest interaction that the model knows where None.
 
     Raises:
         ConfigurationError: `within` is given, and the model was fitted without times.
@@ -78,7 +89,7 @@ def new_items(fitted: ModelState, rule: NewItemsRule) -> NDArray[np.bool_]:
         )
     first = np.full(fitted.relations.n_items, np.iinfo(np.int64).max)
     np.minimum.at(first, histories.items, histories.times)
-    new |= first >= histories.times.max(initial=0) - rule.seconds
+    new |= first >= (histories.times.max(initial=0) if as_of is None else as_of) - rule.seconds
     return new
 
 

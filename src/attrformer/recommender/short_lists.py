@@ -65,6 +65,15 @@ class ShortLists:
             said = f"{found:,} of {wanted:,} items: of {n_items:,}, {told or 'no more are left'}."
             self.notes.append(Note(place, name, said))
 
+    def take(self, other: ShortLists) -> None:
+        """Adds what was told of other lists of the same request.
+
+        Args:
+            other: what was told.
+        """
+        self.count += other.count
+        self.notes += other.notes[: MOST_NOTES - len(self.notes)]
+
     def warn(self) -> None:
         """Warns of the lists that are too short, where there are any."""
         if self.count:

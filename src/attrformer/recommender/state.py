@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -172,6 +173,16 @@ class ModelState:
         """
         weights = {**parameters_of(self.network), **(parameters or {})}
         return ModelState(self.config, relations, weights, knowledge, self.device)
+
+    def knowing(self, knowledge: ModelMetadata) -> ModelState:
+        """The same network and relations, which are shared, with other metadata; this one stays as it is.
+
+        Args:
+            knowledge: ids, histories and what else is stored.
+        """
+        other = copy.copy(self)
+        other.knowledge, other.rules = knowledge, RuleCache()
+        return other
 
     def occurrences(self) -> Occurrences:
         """Where each item stands in the stored histories; made when first asked for, and anew when they have grown."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from attrformer.csr import offsets_of
 from attrformer.data.attributes import Attribute
-from attrformer.data.changing_attributes import ChangingAttribute
+from attrformer.data.changing_attributes import ChangingAttribute, in_order
 from attrformer.data.sequences import Sequences
 from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
@@ -111,10 +111,7 @@ class ChangingAttributeRelation(Relation):
         owner = np.concatenate([np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets)), more.items])
         times = np.concatenate([self.times, more.times])
         codes = np.concatenate([self.codes, encoded(self.encoder, more.as_attribute(), self.labels)])
-        order = np.lexsort((times, owner))
-        last = np.ones(len(order), dtype=bool)
-        last[:-1] = (np.diff(owner[order]) != 0) | (np.diff(times[order]) != 0)
-        kept = order[last]
+        kept = in_order(owner, times)
         offsets = offsets_of(np.bincount(owner[kept], minlength=len(self.offsets) - 1))
         return replace(self, offsets=offsets, times=times[kept], codes=codes[kept])
 

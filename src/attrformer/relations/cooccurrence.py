@@ -16,6 +16,7 @@ from attrformer.relations.base import Relation, Sources, Update
 from attrformer.relations.config import CooccurrenceConfig, RelationsConfig
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_count, without_each_fold
+from attrformer.relations.kept_rows import KeptRows
 from attrformer.relations.pair_counts import Block, Counting, PairCounts
 from attrformer.relations.parts import parts_of
 from attrformer.relations.row_table import RowRelation, keep_top
@@ -117,31 +118,34 @@ def counted_rows(
     wanted = [*range(blocks), count]
     scale = _popularity(train, items, folds, counting[1])[wanted] ** np.float32(-config.alpha)
     width = items if top_k is None else top_k
-    values = scratch_array((len(wanted), items, width), np.float32)
-    indices = None if top_k is None else scratch_array((len(wanted), items, width), np.int32)
+    kept = None if top_k is None else KeptRows(len(wanted), items, width)
+    whole = scratch_array((len(wanted), items if kept is None else 0, width), np.float32)
     pairs = PairCounts(train, items, folds, config, counting)
 
     def count_block(part: Block) -> None:
         rows = pairs.by_rank[part.first : part.last]
         entries = fold_entries(pairs, part, scale, None if itself else top_k)
-        if pairs.kernels is not None and indices is not None and not itself:
+        if pairs.kernels is not None and kept is not None and not itself:
+            found = (
+                np.zeros((len(wanted), len(rows), width), np.int32),
+                np.zeros((len(wanted), len(rows), width), np.float32),
+            )
             left = np.stack([entries.left(fold, config.alpha) for fold in wanted])
-            found = (entries.starts, entries.columns, entries.counts)
-            pairs.kernels.strongest(*found, left, scale, rows, indices, values)
+            pairs.kernels.strongest(entries.starts, entries.columns, entries.counts, left, scale, *found)
+            for block, (indices, values) in enumerate(zip(*found, strict=True)):
+                kept.put(block, rows, indices, values)
             return
         for block, fold in enumerate(wanted):
             table = normalised(entries, fold, scale[block], config.alpha)
             if itself:
                 table = scipy.sparse.csr_array(table + _diagonal(rows, items, itself))
-            if indices is None:
-                values[block, rows] = table.toarray()
+            if kept is None:
+                whole[block, rows] = table.toarray()
             else:
-                indices[block, rows], values[block, rows] = keep_top(table, width)
+                kept.put(block, rows, *keep_top(table, width))
 
     for_each(count_block, pairs.blocks())
-    if indices is None:
-        return blocks, {"dense": values.reshape(-1, width)}
-    return blocks, {"indices": indices.reshape(-1, width), "values": values.reshape(-1, width)}
+    return blocks, {"dense": whole.reshape(-1, width)} if kept is None else kept.tables()
 
 
 def _popularity(

@@ -99,8 +99,7 @@ def _block(relation: RowRelation, fold: int) -> scipy.sparse.csr_array:
     rows = slice(fold * relation.keys, (fold + 1) * relation.keys)
     if relation.dense is not None:
         return scipy.sparse.csr_array(relation.dense[rows])
-    assert relation.indices is not None and relation.values is not None
-    return _rows_of(relation.indices[rows], relation.values[rows], (relation.keys, relation.columns))
+    return _rows_of(*relation.entries(rows), (relation.keys, relation.columns))
 
 
 def _rows_of(indices: NDArray[np.int32], values: NDArray[np.float32], shape: tuple[int, int]) -> scipy.sparse.csr_array:

@@ -26,6 +26,9 @@ BLOCK_PAIRS = 1 << 20
 COMPILED_PAIRS = 1 << 22
 """Pairs counted at a time by compiled code, which holds a single row at a time."""
 
+COMPILED_ROWS = 1 << 13
+"""Most rows of these."""
+
 DENSE_CELLS = 1 << 21
 """Cells of whole rows that are counted at a time, so that they stay in the processor's cache."""
 
@@ -113,7 +116,7 @@ class PairCounts:
         ends = self._runs[self.folds :: self.folds] * len(self._weights)
         if self.kernels is not None:
             cuts = np.searchsorted(ends, np.arange(0, ends[-1], COMPILED_PAIRS), side="right")
-            bounds = np.unique([0, *cuts, self.items]).tolist()
+            bounds = np.unique([*cuts, *range(0, self.items, COMPILED_ROWS), self.items]).tolist()
             return [Block(first, last, False) for first, last in pairwise(bounds)]
         pairs = np.diff(ends, prepend=0)
         cells = (self.items + 1) * self.folds
@@ -186,7 +189,14 @@ class PairCounts:
         runs, nothing = self._runs[block.first * self.folds : block.last * self.folds + 1], np.empty(0, np.float32)
         met, of_row = (nothing if count is None else count for count in (self._met, self._of_row))
         found: tuple[NDArray[Any], ...] = self.kernels.entries(
-            self._padded, self._places, runs, self.folds, (self._weights, self._before, met, of_row), scale, k
+            self._padded,
+            self._places,
+            runs,
+            self.folds,
+            (self._weights, self._before, met, of_row),
+            scale,
+            scale.max(axis=0),
+            k,
         )
         return found
 

@@ -173,7 +173,7 @@ def _scratch(folds: int, items: int) -> Any:
 
 
 @compiled
-def entries(padded: Any, places: Any, runs: Any, folds: int, around: Any, scale: Any, k: int) -> Any:
+def entries(padded: Any, places: Any, runs: Any, folds: int, around: Any, scale: Any, best: Any, k: int) -> Any:
     """The entries of some items that can be among the k largest of their row in any fold; see `fold_entries`.
 
     Args:
@@ -184,15 +184,14 @@ def entries(padded: Any, places: Any, runs: Any, folds: int, around: Any, scale:
         around: float32 weights of what stands around a place, and how many places lie before the first of it; how much
             each place of `padded` counts as the one that is met, and as the one whose row it is, empty for 1 each.
         scale: float32 `[wanted, items]`, what each column is multiplied by.
+        best: float32 `[items]`, the largest of these.
         k: entries that are to be kept in the end; 0 keeps all.
 
     Returns:
         What `FoldEntries` takes.
     """
     items, rows = scale.shape[1], (len(runs) - 1) // folds
-    scratch, best = _scratch(folds, items), np.empty(items, np.float32)
-    for column in range(items):
-        best[column] = scale[:, column].max()
+    scratch = _scratch(folds, items)
     starts, degrees = np.zeros(rows + 1, np.int64), np.zeros((rows, folds), np.float64)
     columns, kept = np.empty(1 << 12, np.int32), np.empty((folds, 1 << 12), np.float32)
     for row in range(rows):
@@ -209,9 +208,7 @@ def entries(padded: Any, places: Any, runs: Any, folds: int, around: Any, scale:
 
 
 @compiled
-def strongest(
-    starts: Any, columns: Any, counts: Any, left: Any, scale: Any, rows: Any, indices: Any, values: Any
-) -> None:
+def strongest(starts: Any, columns: Any, counts: Any, left: Any, scale: Any, indices: Any, values: Any) -> None:
     """Writes the largest values of each row without each fold, as `normalised` and `keep_top` find them.
 
     Args:
@@ -220,13 +217,12 @@ def strongest(
         counts: likewise.
         left: float32 `[wanted, rows]`, what each row is multiplied by.
         scale: float32 `[wanted, items]`, what each column is multiplied by.
-        rows: int64, the item of each row.
-        indices: int32 `[wanted, items, k]`, written.
-        values: float32 `[wanted, items, k]`, written.
+        indices: int32 `[wanted, rows, k]` of zeros, written.
+        values: float32 `[wanted, rows, k]` of zeros, written.
     """
     k, first, longest = values.shape[2], len(counts) + 1 - len(scale), (starts[1:] - starts[:-1]).max()
     whole, work = np.empty(longest, np.float32), np.empty(longest, np.float32)
-    for row in range(len(rows)):
+    for row in range(len(starts) - 1):
         start, stop = starts[row], starts[row + 1]
         found, own, listed = whole[: stop - start], counts[:, start:stop], columns[start:stop]
         for table in range(len(scale)):
@@ -240,6 +236,6 @@ def strongest(
                 value = found[n]
                 if value > least or (value == least and free > 0):
                     free -= value == least
-                    indices[table, rows[row], place] = listed[n]
-                    values[table, rows[row], place] = value
+                    indices[table, row, place] = listed[n]
+                    values[table, row, place] = value
                     place += 1

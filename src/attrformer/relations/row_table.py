@@ -15,6 +15,7 @@ from attrformer.relations import wording
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
 from attrformer.relations.base import Arrays, NewItems, Relation
 from attrformer.relations.explaining import Attribution, Question
+from attrformer.relations.kept_rows import equally_long
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,6 +39,8 @@ class RowRelation(Relation):
             of the items that were there in training: what has been added since is related to nothing.
         indices: int32 `[(folds + 1) * keys, k]`, columns of the kept entries, ascending, unused places first, or None.
         values: float32, same shape, 0 in unused places, or None.
+        starts: int64 `[(folds + 1) * keys + 1]`, where the entries of each row begin in `indices` and `values`, which
+            have one axis then and no unused places; None: all rows are equally long, as for inference.
     """
 
     kind: ClassVar[str] = "rows"
@@ -50,6 +53,7 @@ class RowRelation(Relation):
     dense: NDArray[np.float32] | None = None
     indices: NDArray[np.int32] | None = None
     values: NDArray[np.float32] | None = None
+    starts: NDArray[np.int64] | None = None
 
     @classmethod
     def of_items(cls, name: str, blocks: Iterable[scipy.sparse.csr_array], top_k: int | None, **own: Any) -> Self:
@@ -87,8 +91,20 @@ class RowRelation(Relation):
             return whole
         assert self.indices is not None and self.values is not None
         out = np.zeros(self.columns, dtype=np.float32)
-        np.add.at(out, self.indices[at], self.values[at])
+        own = at if self.starts is None else slice(self.starts[at], self.starts[at + 1])
+        np.add.at(out, self.indices[own], self.values[own])
         return out
+
+    def entries(self, rows: slice) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Kept entries of some rows, int32 indices and float32 values, both `[n, k]`, unused places first.
+
+        Args:
+            rows: of all blocks together.
+        """
+        assert self.indices is not None and self.values is not None
+        if self.starts is None:
+            return self.indices[rows], self.values[rows]
+        return equally_long(self.starts[:-1][rows], self.starts[1:][rows], self.indices, self.values)
 
     def values_at(self, keys: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
         """R(key, item) of each pair for inference, float32 `[n]`."""
@@ -101,14 +117,11 @@ class RowRelation(Relation):
 
     def for_inference(self) -> Self:
         """The same relation with the rows for inference only."""
-        first = self.folds * self.keys
-        return replace(
-            self,
-            folds=0,
-            dense=None if self.dense is None else self.dense[first:],
-            indices=None if self.indices is None else self.indices[first:],
-            values=None if self.values is None else self.values[first:],
-        )
+        first = slice(self.folds * self.keys, None)
+        if self.dense is not None or self.indices is None:
+            return replace(self, folds=0, dense=None if self.dense is None else self.dense[first])
+        indices, values = self.entries(first)
+        return replace(self, folds=0, indices=indices, values=values, starts=None)
 
     def with_items(self, new: NewItems) -> Self:
         """New items, as keys and as columns, are related to nothing; whole rows stay as narrow as they are."""

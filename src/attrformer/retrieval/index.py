@@ -140,7 +140,8 @@ class Index:
                 to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
             exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
-                8601 text; at that of the last interaction of each history where None.
+                8601 text. Where None, relations read those at the last interaction of each history, and rules the
+                latest ones.
             on_unknown: what to do with unknown item ids and attribute values, and with users who are not in the model
                 and have neither a history nor attributes here: "raise" an error, "warn" and leave them out, or "skip"
                 them without a warning.

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute
 from attrformer.errors import CheckpointError, ConfigurationError
-from attrformer.rules.item_values import NUMBERS, ItemValues
+from attrformer.rules.columns import NUMBERS
+from attrformer.rules.conditions import Column, Compare, leaves
+from attrformer.rules.item_values import ItemValues
 from attrformer.rules.matching import known_column, matching, matching_expression, with_value
 from attrformer.rules.options import NewItemsRule, Rules
 from attrformer.rules.parsing import parse
@@ -147,6 +149,26 @@ def compile_rules(
         0.0 if rules.new_items is None else rules.new_items.share,
         tuple((position, int(code)) for (position, _), code in zip(rules.pinned, pinned, strict=True) if code >= 0),
     )
+
+
+def columns_read(rules: Rules, expression: pl.Expr | None = None) -> set[str]:
+    """The item attributes that rules read.
+
+    Args:
+        rules: as they were given.
+        expression: a polars expression in place of `rules.where`, or None.
+
+    Raises:
+        RuleError: a condition cannot be read.
+    """
+    found = set(rules.at_most) | set([] if expression is None else expression.meta.root_names())
+    texts = [rules.where, *(what for what, _ in rules.boosts if isinstance(what, str))]
+    for text in texts:
+        for leaf in () if text is None else leaves(parse(text)):
+            found.add(leaf.column.name)
+            if isinstance(leaf, Compare) and isinstance(leaf.value, Column):
+                found.add(leaf.value.name)
+    return found | {what[0] for what, _ in rules.boosts if not isinstance(what, str)}
 
 
 def require_positions(pinned: Mapping[int, int] | tuple[tuple[int, int], ...], k: int) -> None:

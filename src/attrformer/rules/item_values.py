@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,16 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.changing_attributes import ChangingAttribute, from_then_on, merged
 from attrformer.data.dataset import Dataset
+from attrformer.rules.columns import NUMBERS, SEVERAL, ColumnsAt, as_series, joined, missing, numbers_attribute
+from attrformer.rules.stored_changes import PARTS, changing_of, is_sound, parts_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-NUMBERS: Final = (AttributeKind.NUMERIC, AttributeKind.TIME)
-"""Kinds whose values are numbers."""
-
-SEVERAL: Final = (AttributeKind.MULTI, AttributeKind.HIERARCHY, AttributeKind.WEIGHTED)
-"""Kinds with several values for an item."""
 
 READABLE: Final = (*NUMBERS, *SEVERAL, AttributeKind.CATEGORICAL)
 """Kinds that rules read; vectors, texts and locations are compared by relations only."""
@@ -32,60 +29,118 @@ class ItemValues:
 
     Args:
         n_items: size of the catalogue.
-        columns: attributes of the kinds in `READABLE`, each with `n_items` rows.
+        columns: attributes of the kinds in `READABLE`, each with `n_items` rows; of those that change in time the
+            values of one time.
+        changes: columns that change in time, each with `n_items` items; empty where their history is not known.
     """
 
     n_items: int
     columns: Mapping[str, Attribute] = field(default_factory=dict)
+    changes: Mapping[str, ChangingAttribute] = field(default_factory=dict)
     _codes: dict[str, dict[str, int]] = field(default_factory=dict, init=False, repr=False)
+    _moments: dict[str, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, attributes: Mapping[str, Attribute], n_items: int) -> Self:
-        """Those of the attributes that rules can read.
+    def of(
+        cls, attributes: Mapping[str, Attribute], n_items: int, changes: Mapping[str, ChangingAttribute] | None = None
+    ) -> Self:
+        """Those of the attributes that rules can read, with the latest values of those that change.
 
         Args:
             attributes: by column.
             n_items: size of the catalogue.
+            changes: attributes that change in time, by column.
         """
-        return cls(n_items, {name: each for name, each in attributes.items() if each.kind in READABLE})
+        still = {name: each for name, each in attributes.items() if each.kind in READABLE}
+        return cls(n_items, ColumnsAt(still, changes or {}, None), changes or {})
 
     @classmethod
-    def latest(cls, dataset: Dataset) -> Self:
-        """The values of a dataset; of attributes that change in time the latest ones.
+    def of_dataset(cls, dataset: Dataset) -> Self:
+        """The values of a dataset, with all changes of those that change in time.
 
         Args:
             dataset: the data.
         """
-        changing = {name: each.at() for name, each in dataset.item_changes.items()}
-        return cls.of({**dataset.item_attributes, **changing}, dataset.item_count)
+        return cls.of(dataset.item_attributes, dataset.item_count, dataset.item_changes)
+
+    @property
+    def still(self) -> Mapping[str, Attribute]:
+        """The columns that do not change in time."""
+        return self.columns.still if isinstance(self.columns, ColumnsAt) else self.columns
+
+    def at(self, time: int | None) -> Self:
+        """The values that were true at a time.
+
+        Args:
+            time: seconds since 1970, a change at that very time is known; None for the latest values.
+        """
+        if time is None or not self.changes:
+            return self
+        found = type(self)(self.n_items, ColumnsAt(self.still, self.changes, time))
+        # The values of a column have the same codes at all times.
+        object.__setattr__(found, "_codes", self._codes)
+        return found
+
+    def moments(self, names: Collection[str], time: int) -> tuple[int, ...]:
+        """How many times of changes of some columns have come; at times where these are equal, values are equal.
+
+        Args:
+            names: of columns.
+            time: seconds since 1970.
+        """
+        changing = sorted(set(names) & set(self.changes))
+        for name in changing:
+            if name not in self._moments:
+                self._moments[name] = np.unique(self.changes[name].times)
+        return tuple(int(np.searchsorted(self._moments[name], time, side="right")) for name in changing)
 
     def with_items(self, attributes: Mapping[str, Attribute], count: int) -> Self:
         """The values of a larger catalogue.
 
         Args:
-            attributes: of the new items; columns that are not among them are missing there.
+            attributes: of the new items; columns that are not among them are missing there. A value of a column that
+                changes in time holds until the first change.
             count: how many items are new.
         """
-        columns = {
-            name: joined(old, attributes[name]) if name in attributes else joined(old, _missing(old, count))
-            for name, old in self.columns.items()
+        still = {
+            name: joined(old, attributes[name]) if name in attributes else joined(old, missing(old, count))
+            for name, old in self.still.items()
         }
-        return type(self)(self.n_items + count, columns)
+        changes = {name: _with_more(old, attributes.get(name), count) for name, old in self.changes.items()}
+        return self.of(still, self.n_items + count, changes)
+
+    def with_changes(
+        self, changes: Mapping[str, ChangingAttribute], since: Mapping[str, NDArray[np.int64]] | None = None
+    ) -> Self:
+        """The values with further changes; one at the time of a known one takes its place.
+
+        Args:
+            changes: by column, with `n_items` items; of the kind of the column, or new columns.
+            since: int64 `[n_items]` by column, from when on the values of columns that did not change so far hold;
+                before all changes where it is not said.
+        """
+        known, still = dict(self.changes), dict(self.still)
+        for name, more in changes.items():
+            if name in still:
+                known[name] = from_then_on(still.pop(name), (since or {}).get(name))
+            known[name] = merged(known[name], more) if name in known else more
+        return self.of(still, self.n_items, known)
 
     def overlaid(self, items: NDArray[np.int64], given: Mapping[str, Attribute]) -> Self:
-        """The same with other values for some items.
+        """The same with other values for some items, at one time.
 
         Args:
             items: int64 `[m]`, item codes, each once.
             given: attributes with `m` rows; of the kind of the column that they replace, or new columns.
         """
-        columns = dict(self.columns)
+        columns = dict[str, Attribute]()
+        base = self.columns if isinstance(self.columns, ColumnsAt) else ColumnsAt(self.columns, {}, None)
         rows = np.arange(self.n_items, dtype=np.int64)
         rows[items] = self.n_items + np.arange(len(items))
         for name, new in given.items():
-            old = columns.get(name) or _missing(new, self.n_items)
+            old = base[name] if name in base else missing(new, self.n_items)
             columns[name] = joined(old, new).take(rows)
-        return type(self)(self.n_items, columns)
+        return type(self)(self.n_items, base.replaced(columns))
 
     def codes_of(self, name: str) -> Mapping[str, int]:
         """The code of each value of a column.
@@ -103,7 +158,7 @@ class ItemValues:
         Args:
             names: of columns.
         """
-        return pl.DataFrame([_series(self.columns[name]).rename(name) for name in names])
+        return pl.DataFrame([as_series(self.columns[name]).rename(name) for name in names])
 
     def to_arrays(self) -> tuple[dict[str, NDArray[Any]], list[dict[str, Any]]]:
         """Arrays by name and a description that JSON can hold."""
@@ -111,6 +166,9 @@ class ItemValues:
         described: list[dict[str, Any]] = []
         for number, (name, each) in enumerate(self.columns.items()):
             described.append({"column": name, "kind": each.kind.value, "separator": each.separator})
+            if name in self.changes:
+                described[-1]["changes"] = True
+                arrays |= {f"{number}/{part}": array for part, array in parts_of(self.changes[name]).items()}
             if each.kind in NUMBERS:
                 arrays[f"{number}/numbers"] = each.numbers
                 continue
@@ -125,16 +183,20 @@ class ItemValues:
         Raises:
             KeyError: an array or a part of the description is missing.
         """
-        columns = {}
+        columns, changes = dict[str, Attribute](), dict[str, ChangingAttribute]()
         for number, told in enumerate(described):
             name, kind = told["column"], AttributeKind(told["kind"])
+            if told.get("changes"):
+                own = {part: arrays[f"{number}/{part}"] for part in PARTS}
+                changes[name] = changing_of(name, kind, tuple(told.get("values", ())), own)
+                continue
             if kind in NUMBERS:
                 each = numbers_attribute(name, kind, arrays[f"{number}/numbers"])
             else:
                 offsets, codes = arrays[f"{number}/offsets"], arrays[f"{number}/codes"]
                 each = Attribute(name, kind, offsets, codes, tuple(told["values"]), np.empty(0), told["separator"])
             columns[name] = each
-        return cls(n_items, columns)
+        return cls.of(columns, n_items, changes)
 
     def check(self) -> None:
         """Looks through values that were read from files.
@@ -142,6 +204,9 @@ class ItemValues:
         Raises:
             ValueError: they cannot be those of a fitted model.
         """
+        for name, changing in self.changes.items():
+            if not is_sound(changing, self.n_items):
+                raise ValueError(f"the changes of '{name}' cannot be those of {self.n_items} items")
         for name, each in self.columns.items():
             sound = each.offsets.dtype == np.int64 and each.offsets.shape == (self.n_items + 1,)
             if each.kind in NUMBERS:
@@ -157,64 +222,9 @@ class ItemValues:
                 raise ValueError(f"the values of '{name}' cannot be those of {self.n_items} items")
 
 
-def numbers_attribute(name: str, kind: AttributeKind, numbers: NDArray[np.float64]) -> Attribute:
-    """An attribute of numbers or times.
-
-    Args:
-        name: of the column.
-        kind: numeric or time.
-        numbers: float64 `[n]`, NaN where missing.
-    """
-    return Attribute(name, kind, np.zeros(len(numbers) + 1, np.int64), np.empty(0, np.int32), (), numbers)
-
-
-def joined(first: Attribute, second: Attribute) -> Attribute:
-    """The rows of two attributes of one kind behind each other; values of the second one may be new.
-
-    Args:
-        first: whose name the result has.
-        second: of the same kind.
-    """
-    if first.kind in NUMBERS:
-        return numbers_attribute(first.name, first.kind, np.concatenate([first.numbers, second.numbers]))
-    codes = {value: code for code, value in enumerate(first.vocabulary)}
-    renumber = np.array([codes.setdefault(value, len(codes)) for value in second.vocabulary], dtype=np.int32)
-    return replace(
-        first,
-        offsets=np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
-        codes=np.concatenate([first.codes, renumber[second.codes].astype(np.int32)]),
-        vocabulary=tuple(codes),
-        weights=np.empty(0, np.float32),
-    )
-
-
-def _missing(like: Attribute, count: int) -> Attribute:
-    """An attribute of the same kind without any value."""
-    if like.kind in NUMBERS:
-        return numbers_attribute(like.name, like.kind, np.full(count, np.nan))
-    offsets = np.zeros(count + 1, dtype=np.int64)
-    return Attribute(like.name, like.kind, offsets, np.empty(0, np.int32), (), np.empty(0), like.separator)
-
-
-def _series(attribute: Attribute) -> pl.Series:
-    if attribute.kind in NUMBERS:
-        numbers = pl.Series(attribute.numbers, nan_to_null=True)
-        if attribute.kind is AttributeKind.NUMERIC:
-            return numbers
-        return (numbers.cast(pl.Int64) * 1000).cast(pl.Datetime("ms", "UTC"))
-    lengths = np.diff(attribute.offsets)
-    values = pl.Series(attribute.vocabulary, dtype=pl.String)
-    owner = np.repeat(np.arange(len(attribute)), lengths)
-    if attribute.kind is AttributeKind.CATEGORICAL:
-        found = np.full(len(attribute), -1, dtype=np.int64)
-        found[owner[::-1]] = attribute.codes[::-1]
-        return _gathered(values, found)
-    texts = pl.DataFrame({"owner": owner, "text": values.gather(attribute.codes)})
-    lists = texts.group_by("owner", maintain_order=True).agg("text")
-    every = pl.DataFrame({"owner": np.arange(len(attribute))})
-    return every.join(lists, on="owner", how="left", maintain_order="left")["text"]
-
-
-def _gathered(values: pl.Series, codes: NDArray[np.int64]) -> pl.Series:
-    known = pl.Series(codes)
-    return values.gather(known.set(known < 0, None))
+def _with_more(old: ChangingAttribute, given: Attribute | None, count: int) -> ChangingAttribute:
+    """A column that changes, for a larger catalogue; what is given of the new items holds until their first change."""
+    longer = replace(old, offsets=np.concatenate([old.offsets, np.full(count, old.offsets[-1])]))
+    if given is None:
+        return longer
+    return merged(longer, from_then_on(joined(missing(given, len(old)), given)))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import ConfigurationError, RuleError
+from attrformer.rules.columns import NUMBERS, SEVERAL
 from attrformer.rules.conditions import (
     And,
     Column,
@@ -26,7 +27,7 @@ from attrformer.rules.conditions import (
     Or,
     Value,
 )
-from attrformer.rules.item_values import NUMBERS, SEVERAL, ItemValues
+from attrformer.rules.item_values import ItemValues
 from attrformer.rules.tokens import date_of, pointed
 
 Mask = NDArray[np.bool_]

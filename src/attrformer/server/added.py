@@ -1,6 +1,7 @@
-"""Items that were added to a running service, in a file of the run that outlives it.
+"""Items that were added to a running service, in a file of the run that outlives it; changes of items likewise.
 
-Each request that adds items becomes one line of `RUN/added.jsonl`, on the disk before the request is answered. No model
+Each request that adds items becomes one line of `RUN/added.jsonl`, on the disk before the request is answered. One that
+changes items becomes a line of `RUN/changed.jsonl`. No model
 folder is touched: neither a new model that waits in `RUN/next` nor the one to go back to can be lost. Whatever model
 is read later, by a start or a reload, gets the items of the file that it does not know.
 """
@@ -19,7 +20,9 @@ from attrformer.errors import CheckpointError
 from attrformer.io import CHECKSUM, flush_folder, has_checksum, parse_json, with_checksum
 
 FILE: Final = "added.jsonl"
-_ITEMS: Final = "items"
+CHANGED_FILE: Final = "changed.jsonl"
+ITEMS: Final = "items"
+CHANGES: Final = "changes"
 
 Rows = list[dict[str, Any]]
 
@@ -30,14 +33,18 @@ class Added:
 
     Args:
         run: the run folder.
+        name: of the file.
+        holds: what its lines hold, ITEMS or CHANGES.
     """
 
     run: Path
+    name: str = FILE
+    holds: str = ITEMS
 
     @property
     def path(self) -> Path:
         """Where it is, once something has been added."""
-        return self.run / FILE
+        return self.run / self.name
 
     def read(self) -> list[Rows]:
         """The items of each request that was answered, the oldest first.
@@ -72,7 +79,7 @@ class Added:
         end = text.rfind(b"\n") + 1
         for number, line in enumerate(text[start:end].split(b"\n")[:-1], 1 + text.count(b"\n", 0, start)):
             try:
-                found.append(_rows(parse_json(line)))
+                found.append(_rows(parse_json(line), self.holds))
             except ValueError as error:
                 raise CheckpointError(
                     f"Line {number} of {self.path} is damaged ({error}). Restore the file from a copy, or take the "
@@ -92,7 +99,7 @@ class Added:
         Raises:
             CheckpointError: they cannot be written; the file then holds what it held before.
         """
-        line = json.dumps(with_checksum({_ITEMS: rows}), ensure_ascii=True, allow_nan=False).encode() + b"\n"
+        line = json.dumps(with_checksum({self.holds: rows}), ensure_ascii=True, allow_nan=False).encode() + b"\n"
         try:
             new = not self.path.exists()
             # Without a buffer, which would write once more what could not be written.
@@ -109,21 +116,21 @@ class Added:
             return end + len(line)
         except OSError as error:
             raise CheckpointError(
-                f"The items cannot be kept in {self.path} ({error.strerror or error}). "
+                f"The {self.holds} cannot be kept in {self.path} ({error.strerror or error}). "
                 "Let the service write there, or start it without --save-added."
             ) from error
 
 
-def _rows(content: Any) -> Rows:
-    """The items in the content of a line.
+def _rows(content: Any, holds: str) -> Rows:
+    """The items or changes in the content of a line.
 
     Raises:
         ValueError: it holds none, or another checksum; lines of earlier versions have none.
     """
-    rows = content.get(_ITEMS) if isinstance(content, dict) else None
+    rows = content.get(holds) if isinstance(content, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) and _is_id(row.get(ITEM)) for row in rows):
-        raise ValueError("it holds no items")
-    if (CHECKSUM in content and not has_checksum(content)) or content.keys() - {_ITEMS, CHECKSUM}:
+        raise ValueError(f"it holds no {holds}")
+    if (CHECKSUM in content and not has_checksum(content)) or content.keys() - {holds, CHECKSUM}:
         raise ValueError("it does not have the checksum that it names")
     return rows
 

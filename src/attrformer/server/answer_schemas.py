@@ -60,6 +60,7 @@ class Answered(BaseModel):
     """What every answer of the model says about itself."""
 
     model: int = Field(description="Which model answered: 1 at the start, one more for each reload.")
+    version: str = Field(description="Name of that model, the same in every service that answers with it.")
     warnings: list[str] = Field(default_factory=list, description="With on_unknown = warn.")
 
 
@@ -95,6 +96,13 @@ class AddAnswer(BaseModel):
 
     added: int
     catalogue: int
+    saved: bool = Field(description="Whether they will still be there after a restart or reload.")
+
+
+class ChangeAnswer(BaseModel):
+    """What changing came to."""
+
+    changed: int
     saved: bool = Field(description="Whether they will still be there after a restart or reload.")
 
 
@@ -142,6 +150,7 @@ class ModelAnswer(BaseModel):
     """What the model in use can be asked."""
 
     model: int
+    version: str
     name: str
     dataset: str
     items: int
@@ -154,6 +163,8 @@ class ModelAnswer(BaseModel):
     )
     user_numbers: list[str] = Field(description="Those that are given as a number, and belong to a range of values.")
     item_attributes: list[str] = Field(description="What an item that is added may have.")
+    item_columns: list[str] = Field(description="What rules can read of items.")
+    changing_columns: list[str] = Field(description="Those of relations and rules whose values change in time.")
     may_add: bool
     may_reload: bool
 
@@ -169,6 +180,7 @@ class ReloadAnswer(BaseModel):
     """The model that answers from now on."""
 
     model: int
+    version: str
     items: int
     lost: int = Field(0, description="Items that were added before and that it does not have.")
 

@@ -38,17 +38,25 @@ class Served:
         model: the recommender.
         catalogue: its items, for the page.
         generation: 1 for the model that the service started with, one more for each change.
+        version: name of the model, the same in every service that answers with it.
         trained: items of the model as it was read; the others were added since.
         lost: items that were added to the model before and that this one does not have.
         taken: bytes of the file of added items whose items it has.
+        changes: of items that requests have brought since the model was read, those kept from before among them.
+        changes_taken: bytes of the file of these that it has.
+        changes_lost: changes that it could not take, of that file and of one that is followed.
     """
 
     model: Recommender
     catalogue: Catalogue
     generation: int
+    version: str
     trained: int
     lost: int = 0
     taken: int = 0
+    changes: int = 0
+    changes_taken: int = 0
+    changes_lost: int = 0
 
     @property
     def added(self) -> int:
@@ -63,6 +71,7 @@ class Answer:
     Args:
         results: pieces of JSON, together a list with an entry for each user or item that has rows.
         generation: of the model that answered.
+        version: of the model that answered.
         together: calls that were answered by the same call.
         warnings: of the call, where warnings were asked for.
         notes: why lists are too short, where rules make them so.
@@ -70,6 +79,7 @@ class Answer:
 
     results: tuple[bytes, ...]
     generation: int
+    version: str
     together: int
     warnings: tuple[str, ...] = ()
     notes: tuple[Row, ...] = ()
@@ -134,7 +144,7 @@ def answer_in_pieces(served: Served, call: Call, prices: Prices, heard: Heard) -
         watch = _Watch()
     heard(call.method, 1, total)
     notes = [note for lists in short for note in notes_of(call, Share(0, None), lists)]
-    return Answer(text.pieces(), served.generation, 1, tuple(caught), tuple(notes))
+    return Answer(text.pieces(), served.generation, served.version, 1, tuple(caught), tuple(notes))
 
 
 class _Watch:
@@ -200,7 +210,7 @@ def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) ->
         text.add(entries)
         rows += sum(len(entry[text.name]) for entry in entries)
         notes = tuple(notes_of(call, share, short))
-        answers.append(Answer(text.pieces(), served.generation, together, tuple(caught), notes))
+        answers.append(Answer(text.pieces(), served.generation, served.version, together, tuple(caught), notes))
     used, passed = watch.read()
     if call.asked >= _TELLING:
         prices.learn(call.method, call.asked, rows, used, passed)

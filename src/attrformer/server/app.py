@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 
 from attrformer.server import answer_schemas, routes
 from attrformer.server.auth import Gate
-from attrformer.server.errors import add_failures, not_ready
+from attrformer.server.errors import add_failures, not_ready, stopping
 from attrformer.server.state import Service
 
 PAGE: Final = Path(__file__).parent / "page"
@@ -53,7 +53,7 @@ def create_app(service: Service) -> FastAPI:
     _add_operations(app, service, described)
     add_failures(app)
     app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
-    app.add_middleware(Gate, options=service.options, metrics=service.metrics)
+    app.add_middleware(Gate, options=service.options, metrics=service.metrics, closing=lambda: service.draining)
     return app
 
 
@@ -69,6 +69,8 @@ def _add_operations(app: FastAPI, service: Service, described: list[Any]) -> Non
     async def readyz() -> JSONResponse:
         if service.engine.served is None:
             raise not_ready()
+        if service.draining:
+            raise stopping()
         return JSONResponse({"status": "ready", **_worker(service)})
 
     @app.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus", dependencies=described)

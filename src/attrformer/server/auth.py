@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -43,10 +44,13 @@ class Gate:
         app: what answers.
         options: token and limits.
         metrics: where requests are counted.
+        closing: whether answers are to close their connections.
     """
 
-    def __init__(self, app: ASGIApp, options: ServeOptions, metrics: Metrics) -> None:
-        self._app, self._options, self._metrics = app, options, metrics
+    def __init__(
+        self, app: ASGIApp, options: ServeOptions, metrics: Metrics, closing: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._app, self._options, self._metrics, self._closing = app, options, metrics, closing
         self._hosts = Hosts(options.host, options.allowed_hosts, options.token is not None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +64,7 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _decorate(message, scope["path"])
+                _decorate(message, scope["path"], self._closing())
             await send(message)
 
         try:
@@ -169,8 +173,10 @@ async def _while_connected(app: ASGIApp, scope: Scope, body: bytes, receive: Rec
             task.cancel()
 
 
-def _decorate(message: Message, path: str) -> None:
+def _decorate(message: Message, path: str, closing: bool) -> None:
     headers = MutableHeaders(scope=message)
     for name, value in _HEADERS.items():
         headers[name] = value
+    if closing:
+        headers["Connection"] = "close"
     headers.setdefault("Cache-Control", "no-store" if path.startswith("/v1/") else "no-cache")

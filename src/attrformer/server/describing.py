@@ -22,9 +22,10 @@ BEHAVIOURS: Final = "behaviours"
 def describe(served: Served) -> dict[str, Any]:
     """Sizes, relations with their strength, attributes with their values."""
     model, fitted = served.model, served.model.fitted
-    relations = fitted.relations
+    relations, values = fitted.relations, fitted.knowledge.item_values
     return {
         "model": served.generation,
+        "version": served.version,
         "name": model.config.model.name,
         "dataset": fitted.knowledge.dataset,
         "items": len(served.catalogue),
@@ -35,6 +36,8 @@ def describe(served: Served) -> dict[str, Any]:
         "user_attributes": {name: _values(user) for name, user in relations.users.items()},
         "user_numbers": [name for name, user in relations.users.items() if _counted(user)],
         "item_attributes": list(relations.item_columns),
+        "item_columns": [] if values is None else sorted(values.columns),
+        "changing_columns": sorted({*relations.changing_columns, *([] if values is None else values.changes)}),
     }
 
 

@@ -7,26 +7,23 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 import polars as pl
 
-from attrformer.columns import CONTRIBUTION, SCORE, USER
-from attrformer.data.frames import to_polars
-from attrformer.errors import AttrFormerError, CheckpointError
+from attrformer.errors import CheckpointError
 from attrformer.recommender import Recommender
 from attrformer.server import model_store as folders
-from attrformer.server.added import Added
+from attrformer.server import versions
+from attrformer.server.added import CHANGED_FILE, CHANGES, Added
 from attrformer.server.answering import Answer, Served, answer_in_pieces, answer_together
-from attrformer.server.calls import EXPLAIN, RECOMMEND, SIMILAR, Call
+from attrformer.server.calls import Call
 from attrformer.server.carrying import carry, item_table
 from attrformer.server.catalogue import Catalogue
+from attrformer.server.changing import Changes
 from attrformer.server.options import ServeOptions
 from attrformer.server.pricing import Prices
-
-_ASKED: Final = 32
-"""Users, and items as histories of their own, that are asked about."""
+from attrformer.server.trial import require_answers
 
 
 class ReloadRunning(Exception):
@@ -47,15 +44,16 @@ class CatalogueFull(Exception):
 
 
 class Engine:
-    """One run and its model.
+    """One run, or one folder of versions, and its model.
 
     Args:
-        run: the run folder.
+        run: the run folder, or the folder of versions, to which nothing is written then.
         options: of the service.
         heard: is told of joint calls: the method, how many calls it answered, and its seconds.
         shared: items that several processes add to, who then see to it that one adds at a time and that none starts
             while another moves models; None where this one is alone.
         generation: of the first model.
+        version: of the first model; the current one where None.
     """
 
     def __init__(
@@ -65,12 +63,16 @@ class Engine:
         heard: Callable[[str, int, float], None] = lambda *_: None,
         shared: Added | None = None,
         generation: int = 1,
+        version: str | None = None,
     ) -> None:
         self.run, self._options, self._heard = run, options, heard
         self.prices = Prices()
-        self._alone, self._first = shared is None, generation
+        self.versioned = versions.is_versioned(run)
+        self._alone, self._first, self._first_version = shared is None, generation, version
         self._added = Added(run) if shared is None else shared
         self._keeps = options.save_added or shared is not None
+        posted = Added(self._added.run, CHANGED_FILE, CHANGES)
+        self._changes = Changes(posted, self._keeps, options.changes_path, options.most_changed)
         self._served: Served | None = None
         self._changing = threading.Lock()
         self._adding = False
@@ -91,14 +93,16 @@ class Engine:
             ConfigurationError: the device cannot be used.
         """
         with self._changing:
-            if self._alone:
+            if self._alone and not self.versioned:
                 folders.recover(self.run)
-            served = self._read(self.run / folders.MODEL, self._first)
+            served = self._changes.onto(self._read(self._standing(self._first_version), self._first))
             ready()
             self._served = served
 
-    def reload(self, wait: bool = False, follow: int | None = None) -> Served:
+    def reload(self, wait: bool = False, follow: int | None = None, version: str | None = None) -> Served:
         """Reads `RUN/next`, or where there is none `RUN/model` anew, tries it out and answers with it from then on.
+
+        Of a folder of versions it reads the current one.
 
         Calls are answered by the old model until the new one is ready. What is moved into its place is moved last, so
         that whatever ends the process before leaves the old model to the next start.
@@ -106,6 +110,7 @@ class Engine:
         Args:
             wait: for another change that is under way.
             follow: the number of the model that another process has put in its place; None where this one is first.
+            version: that the other process has read; of a folder of versions only.
 
         Raises:
             ReloadRunning: another change is under way.
@@ -115,13 +120,14 @@ class Engine:
         if not self._changing.acquire(blocking=wait or self._adding):
             raise ReloadRunning
         try:
-            folder = folders.waiting(self.run) if follow is None else self.run / folders.MODEL
+            alone = follow is None and not self.versioned
+            folder = folders.waiting(self.run) if alone else self._standing(version)
             generation = follow or (self._first if self._served is None else self._served.generation + 1)
             before = folders.state(folder)
-            served = self._read(folder, generation)
+            served = self._changes.onto(self._read(folder, generation))
             if folders.state(folder) != before:
                 raise CheckpointError(f"{folder} was written to while it was read. Reload again when it is complete.")
-            if folder.name == folders.NEXT:
+            if alone and folder.name == folders.NEXT:
                 self._promote()
             self._served = served
         finally:
@@ -160,24 +166,54 @@ class Engine:
             CatalogueFull: as many items have been added as may be.
             AttrFormerError: the items cannot be added; none is then.
         """
+        return self._changed(lambda served: self._with_items(served, rows))
+
+    def change_items(self, rows: list[dict[str, Any]], new_columns: bool) -> Served:
+        """Takes up changes of items; they are on the disk before this returns where they are to be kept.
+
+        Args:
+            rows: item_id, timestamp, column and value of each.
+            new_columns: whether columns that the model does not have may be among them.
+
+        Raises:
+            ReloadRunning: a new model is being read, which would not know them.
+            ChangesFull: as many have been taken up as may be.
+            AttrFormerError: they cannot be taken up; none is then.
+        """
+        return self._changed(lambda served: self._changes.with_rows(served, rows, new_columns))
+
+    def follow(self) -> bool:
+        """Takes up what has changed in the file that is followed; whether anything has.
+
+        Raises:
+            ReloadRunning: a new model is being read, which will know it.
+            ConfigurationError: the file cannot be used as it is.
+        """
+        before = self._served
+        return self._changed(self._changes.followed) is not before
+
+    def _changed(self, change: Callable[[Served], Served]) -> Served:
         if not self._changing.acquire(blocking=False):
             raise ReloadRunning
         self._adding = True
         try:
             served = self._ready() if self._alone else self._caught_up(self._ready())
-            left = self._options.most_added - served.added
-            if len(rows) > left:
-                raise CatalogueFull(self._options.most_added, max(0, left))
-            # A copy, so that nothing has happened where anything fails.
-            model = copy.copy(served.model)
-            model.add_items(item_table(rows, list(model.fitted.relations.item_columns)))
-            require_answers(model)
-            taken = self._added.append(rows) if self._keeps else 0
-            self._served = replace(served, model=model, catalogue=Catalogue(model.fitted), taken=taken)
+            self._served = change(served)
             return self._served
         finally:
             self._adding = False
             self._changing.release()
+
+    def _with_items(self, served: Served, rows: list[dict[str, Any]]) -> Served:
+        left = self._options.most_added - served.added
+        if len(rows) > left:
+            raise CatalogueFull(self._options.most_added, max(0, left))
+        # A copy, so that nothing has happened where anything fails.
+        model = copy.copy(served.model)
+        model.add_items(item_table(rows, list(model.fitted.relations.item_columns)))
+        require_answers(model)
+        taken = self._added.append(rows) if self._keeps else 0
+        return replace(served, model=model, catalogue=Catalogue(model.fitted), taken=taken)
 
     def catch_up(self) -> None:
         """Takes up the items that other processes have added; waits while a model is being read.
@@ -191,29 +227,38 @@ class Engine:
 
     def _caught_up(self, served: Served) -> Served:
         rows, taken = self._added.since(served.taken)
-        if not rows:
-            return served
-        model = copy.copy(served.model)
-        _, lost = carry(model, rows)
-        return replace(served, model=model, catalogue=Catalogue(model.fitted), lost=served.lost + lost, taken=taken)
+        if rows:
+            model = copy.copy(served.model)
+            _, lost = carry(model, rows)
+            served = replace(
+                served, model=model, catalogue=Catalogue(model.fitted), lost=served.lost + lost, taken=taken
+            )
+        return self._changes.caught_up(served)
 
     def _ready(self) -> Served:
         assert self._served is not None, "requests are let in once the model is ready"
         return self._served
 
+    def _standing(self, version: str | None) -> Path:
+        """The folder of the model that is to answer."""
+        if not self.versioned:
+            return self.run / folders.MODEL
+        return versions.current(self.run) if version is None else self.run / version
+
     def _read(self, folder: Path, generation: int) -> Served:
         if not folder.exists():
-            raise CheckpointError(f"{self.run} holds no finished model. Give a folder that `attrformer train` wrote.")
+            raise CheckpointError(f"{folder} holds no finished model. Give a folder that `attrformer train` wrote.")
         model = Recommender.load(folder, device=self._options.device)
+        version = versions.version_of(folder)
         trained = len(model.fitted.knowledge.item_ids)
         require_answers(model)
         if not self._keeps:
-            return Served(model, Catalogue(model.fitted), generation, trained, self._left_behind(model))
+            return Served(model, Catalogue(model.fitted), generation, version, trained, self._left_behind(model))
         rows, taken = self._added.since(0)
         carried, lost = carry(model, rows)
         if carried:
             require_answers(model)
-        return Served(model, Catalogue(model.fitted), generation, trained, lost, taken)
+        return Served(model, Catalogue(model.fitted), generation, version, trained, lost, taken)
 
     def _left_behind(self, model: Recommender) -> int:
         """Items that were added to the model in use and that another one does not know."""
@@ -231,47 +276,3 @@ class Engine:
                 f"The new model cannot be moved into {self.run} ({error.strerror or error}). "
                 "Let the service write there."
             ) from error
-
-
-def require_answers(model: Recommender) -> None:
-    """Asks what requests will ask, and looks at the answers: what is called first is slow, and nothing damaged answers.
-
-    Args:
-        model: that has been read or changed.
-
-    Raises:
-        CheckpointError: an answer is empty or holds a score that is no number.
-    """
-    knowledge = model.fitted.knowledge
-    items = _spread(knowledge.item_ids.values.to_list())
-    users = _spread(np.flatnonzero(knowledge.histories.lengths > 0).tolist())
-    known = knowledge.user_ids.decode(users).to_list() if users else []
-    everything: dict[str, Any] = {"k": 50, "hide_seen": False}
-    _ask(model, RECOMMEND, must=True, histories=[[item] for item in items], **everything)
-    if known:
-        _ask(model, RECOMMEND, must=True, users=known, **everything)
-    _ask(model, EXPLAIN, histories=[items[:3], items[:1]], k=3, hide_seen=False)
-    _ask(model, SIMILAR, items=items[:1])
-
-
-def _ask(model: Recommender, method: str, must: bool = False, **arguments: Any) -> None:
-    try:
-        answer = to_polars(getattr(model, method)(**arguments))
-    except AttrFormerError:
-        # A model may refuse one of these, as it would refuse the request.
-        return
-    people = len(arguments.get("histories", arguments.get("users", ())))
-    scores = [answer[name].to_numpy() for name in (SCORE, CONTRIBUTION) if name in answer.columns]
-    if (must and answer[USER].n_unique() < people) or not all(np.isfinite(values).all() for values in scores):
-        raise CheckpointError(
-            "The model cannot be used: it gives no answers, or scores that are no numbers. "
-            "Train it again, or restore it from a copy."
-        )
-
-
-def _spread(values: list[Any]) -> list[Any]:
-    """Some values from the whole of a list, the first and the last among them."""
-    if not values:
-        return []
-    places = np.unique(np.linspace(0, len(values) - 1, min(len(values), _ASKED)).astype(int))
-    return [values[place] for place in places.tolist()]

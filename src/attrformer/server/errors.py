@@ -19,6 +19,7 @@ from attrformer.errors import (
     NotFittedError,
     UnknownIdError,
 )
+from attrformer.server.changing import ChangesFull
 from attrformer.server.engine import CatalogueFull, ReloadRunning
 from attrformer.server.monitoring import log
 from attrformer.server.queueing import LineClosed, LineFull
@@ -67,6 +68,11 @@ def not_ready() -> Refused:
     return Refused(503, "not_ready", "The model is being read. Ask again in a few seconds.", {"Retry-After": "2"})
 
 
+def stopping() -> Refused:
+    """The answer of a probe once the service was asked to end."""
+    return Refused(503, "stopping", "The service is stopping. Ask another one.", {"Retry-After": "1"})
+
+
 def internal() -> JSONResponse:
     """The answer to whatever was not expected."""
     return failure(500, "internal", "Something went wrong in the service. Its log says where.")
@@ -82,7 +88,16 @@ def add_failures(app: FastAPI) -> None:
     async def expected(_: Request, error: Exception) -> JSONResponse:
         return as_response(error)
 
-    for kind in (AttrFormerError, Refused, LineFull, LineClosed, TimeoutError, ReloadRunning, CatalogueFull):
+    for kind in (
+        AttrFormerError,
+        Refused,
+        LineFull,
+        LineClosed,
+        TimeoutError,
+        ReloadRunning,
+        CatalogueFull,
+        ChangesFull,
+    ):
         app.add_exception_handler(kind, expected)
     app.add_exception_handler(RequestValidationError, expected)
     app.add_exception_handler(HTTPException, expected)
@@ -106,7 +121,7 @@ def as_response(error: Exception) -> JSONResponse:
         later = {"Retry-After": str(error.seconds)}
         return failure(429, "busy", "Too much is waiting. Ask for less, or again in a few seconds.", headers=later)
     if isinstance(error, LineClosed):
-        return failure(503, "stopping", "The service is stopping. Ask another one.", headers=soon)
+        return stopping().response()
     if isinstance(error, TimeoutError):
         return failure(503, "timed_out", "The answer took too long. Ask for less, or again later.", headers=soon)
     if isinstance(error, ReloadRunning):
@@ -115,6 +130,12 @@ def as_response(error: Exception) -> JSONResponse:
         message = (
             f"{error.left:,} more items can be added, of {error.most:,}. Train a model that knows those that were, "
             "or start the service with a larger --most-added."
+        )
+        return failure(409, "full", message)
+    if isinstance(error, ChangesFull):
+        message = (
+            f"{error.left:,} more changes can be taken up, of {error.most:,}. Put a model in place that has those that "
+            "were, without the file of them, or start the service with a larger --most-changed."
         )
         return failure(409, "full", message)
     for kind, status, code in _KINDS:

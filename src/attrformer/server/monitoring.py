@@ -107,6 +107,7 @@ class Metrics:
         self._waiting = Gauge("attrformer_waiting_requests", "Requests that wait for the model.", **own)
         self._items = Gauge("attrformer_catalogue_items", "Items that can be recommended.", **own)
         self._generation = Gauge("attrformer_model_generation", "1 at the start, one more for each reload.", **own)
+        self._model = Gauge("attrformer_model_info", "1 for the version of the model in use.", ["version"], **own)
         self._ready = Gauge("attrformer_ready", "1 when a model answers.", **own)
 
     def watch(self, engine: Engine, waiting: Any) -> None:
@@ -129,6 +130,11 @@ class Metrics:
     def reload(self, outcome: str) -> None:
         """Counts a change of the model: "done" or "failed"."""
         self._reloads.labels(outcome).inc()
+
+    def model(self, version: str) -> None:
+        """Notes the version of the model in use."""
+        self._model.clear()
+        self._model.labels(version).set(1)
 
     def text(self) -> bytes:
         """All figures in the format that Prometheus reads."""

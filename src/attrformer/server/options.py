@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from attrformer.config import Options
@@ -38,6 +39,9 @@ MOST_DIVERSE: Final = 200
 
 MOST_ADDED: Final = 1000
 """Items that one request may add."""
+
+MOST_CHANGED: Final = 10_000
+"""Changes of items that one request may bring."""
 
 MOST_CHARACTERS: Final = 10_000
 """Characters of a text that describes an item."""
@@ -82,6 +86,13 @@ class ServeOptions(Options):
     batch: int = field(default=64, metadata={"help": "Users that are answered together."})
     timeout: float = field(default=10.0, metadata={"help": "Seconds until a request that waits gets 503."})
     grace: float = field(default=30.0, metadata={"help": "Seconds that running requests have after SIGTERM."})
+    drain: float = field(
+        default=0.0, metadata={"help": "Seconds after SIGTERM in which requests are still taken, and /readyz says no."}
+    )
+    poll: float = field(
+        default=2.0,
+        metadata={"help": "Seconds between two looks at which version of a folder is current."},
+    )
     body_bytes: int = field(default=1 << 20, metadata={"help": "Largest body of a request; larger ones get 413."})
     connections: int = field(default=1000, metadata={"help": "Open connections; idle ones make room for more."})
     header_timeout: float = field(default=10.0, metadata={"help": "Seconds that the head of a request may take."})
@@ -89,8 +100,21 @@ class ServeOptions(Options):
     allowed_hosts: tuple[str, ...] = field(
         default=(), metadata={"help": "Names that requests may call this service by; * for any."}
     )
-    save_added: bool = field(default=False, metadata={"help": "Keep added items in the run."})
+    save_added: bool = field(default=False, metadata={"help": "Keep added and changed items in the run."})
     most_added: int = field(default=10_000, metadata={"help": "Items that may be added to those of the model."})
+    most_changed: int = field(
+        default=1_000_000, metadata={"help": "Changes of items that requests may bring to those of the model."}
+    )
+    changes_file: str | None = field(
+        default=None,
+        metadata={
+            "help": "Table of changes of items, or of item_id and values of now such as stock, that is followed: csv or "
+            "parquet."
+        },
+    )
+    follow_every: float = field(
+        default=10.0, metadata={"help": "Seconds between two looks at whether that table has changed."}
+    )
     workers: int = field(
         default=1, metadata={"help": "Processes that answer on the port; they share the model's memory."}
     )
@@ -101,8 +125,10 @@ class ServeOptions(Options):
         require(self.threads >= 0, "threads", self.threads, "0 or more")
         for name in ("workers", "queue", "batch", "connections"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        require(self.most_added >= 0, "most_added", self.most_added, "0 or more")
-        for name in ("timeout", "grace", "header_timeout", "idle_timeout"):
+        for name in ("most_added", "most_changed"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        require(0 <= self.drain <= 3600, "drain", self.drain, "0 to 3600 seconds")
+        for name in ("follow_every", "timeout", "grace", "poll", "header_timeout", "idle_timeout"):
             require(0 < getattr(self, name) <= 3600, name, getattr(self, name), "seconds above 0, 3600 at most")
         require(self.body_bytes >= 1024, "body_bytes", self.body_bytes, "1024 or more")
         for name in self.allowed_hosts:
@@ -112,8 +138,13 @@ class ServeOptions(Options):
             raise ConfigurationError("The token cannot be used. Give 16 or more ASCII characters without spaces.")
 
     @property
+    def changes_path(self) -> Path | None:
+        """The table that is followed."""
+        return None if self.changes_file is None else Path(self.changes_file)
+
+    @property
     def writable(self) -> bool:
-        """Whether requests may add items: who may reach the service is known by a token, or by the machine."""
+        """Whether requests may add and change items: who reaches the service is known by a token, or by the machine."""
         return self.token is not None or self.host in LOCAL
 
 

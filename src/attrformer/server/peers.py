@@ -25,6 +25,7 @@ class Peers:
         number: of this worker, from 1.
         workers: how many there are.
         generation: of the model that it starts with.
+        version: of that model; None for the one of a run.
         folder: where items that were added are kept, for all workers.
         channel: to the process that supervises them.
     """
@@ -32,6 +33,7 @@ class Peers:
     number: int
     workers: int
     generation: int
+    version: str | None
     folder: Path
     channel: Channel
 

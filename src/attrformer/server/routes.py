@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from attrformer.columns import ITEM, TITLE
+from attrformer.columns import CHANGED, ITEM, TIMESTAMP, TITLE, VALUE
 from attrformer.server import answer_schemas as answers
 from attrformer.server import describing, schemas
 from attrformer.server.answer_schemas import ErrorAnswer
@@ -37,7 +38,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": words} for status, words in _REASONS.items()
 }
 _CONFLICT: dict[int | str, dict[str, Any]] = {
-    403: {"model": ErrorAnswer, "description": "Set a token to allow this."},
+    403: {"model": ErrorAnswer, "description": "Set a token to allow this; a folder of versions takes no items."},
     409: {"model": ErrorAnswer, "description": "A new model is being read, or cannot be used; no more can be added."},
 }
 
@@ -87,14 +88,46 @@ async def add_items(body: schemas.AddBody, service: Here) -> JSONResponse:
     """What `Recommender.add_items` does: items nobody has met yet can be recommended from their attributes at once.
 
     They are there until the service ends or reads another model, unless it was started to save them. So many may be
-    added as `--most-added` says.
+    added as `--most-added` says. A service that follows a folder of versions takes none.
     """
     if not service.options.writable:
         raise Refused(403, "not_allowed", "Items can be added where a token is set. Start the service with one.")
+    if service.engine.versioned:
+        message = "This service follows a folder of versions. Publish a model that has the items: attrformer publish."
+        raise Refused(403, "read_only", message)
     rows = [_item_row(item) for item in body.items]
     served = await service.add(rows)
     saved = service.options.save_added
     return JSONResponse({"added": len(rows), "catalogue": len(served.catalogue), "saved": saved}, 201)
+
+
+@router.post(
+    "/changes",
+    response_model=answers.ChangeAnswer,
+    responses=_CONFLICT,
+    status_code=201,
+    summary="Change attributes of items",
+)
+async def change_items(body: schemas.ChangeBody, service: Here) -> JSONResponse:
+    """What `Recommender.update(item_changes=...)` does: prices, stock and other single values change at once.
+
+    Relations that read a column, and rules, have the value from its time on. As with added items, they are there until
+    the service ends or reads another model, unless it was started to save them.
+    """
+    if not service.options.writable:
+        raise Refused(403, "not_allowed", "Items can be changed where a token is set. Start the service with one.")
+    now = int(time.time())
+    rows = [
+        {
+            ITEM: change.item_id,
+            TIMESTAMP: now if change.timestamp is None else change.timestamp,
+            CHANGED: change.column,
+            VALUE: change.value,
+        }
+        for change in body.changes
+    ]
+    await service.change(rows, body.new_columns)
+    return JSONResponse({"changed": len(rows), "saved": service.options.save_added}, 201)
 
 
 @router.get("/catalogue", response_model=answers.CatalogueAnswer, summary="Search the catalogue")
@@ -123,7 +156,7 @@ async def history(
 async def model(service: Here) -> JSONResponse:
     """Relations with their strength, attributes and their values."""
     options = service.options
-    allowed = {"may_add": options.writable, "may_reload": options.token is not None}
+    allowed = {"may_add": options.writable and not service.engine.versioned, "may_reload": options.token is not None}
     return JSONResponse(describing.describe(service.served) | allowed)
 
 
@@ -141,12 +174,12 @@ async def pairs(
 
 @router.post("/reload", response_model=answers.ReloadAnswer, responses=_CONFLICT, summary="Change to a new model")
 async def reload(service: Here) -> JSONResponse:
-    """Reads `RUN/next`, or `RUN/model` anew, and answers with it from then on; no request is dropped meanwhile."""
+    """Reads `RUN/next`, or `RUN/model` anew, or the current version, and answers with it; no request is dropped."""
     if service.options.token is None:
         raise Refused(403, "not_allowed", "This needs a token. Start the service with one, or send it SIGHUP.")
     served = await service.reload()
     lost = {"lost": served.lost} if served.lost else {}
-    return JSONResponse({"model": served.generation, "items": len(served.catalogue), **lost})
+    return JSONResponse({"model": served.generation, "version": served.version, "items": len(served.catalogue), **lost})
 
 
 def _require_somebody(body: schemas.Whom) -> None:
@@ -180,10 +213,10 @@ def _answer(answer: Answer) -> Response:
     # The entries are JSON already: making them takes time, which the event loop does not have.
     warnings = json.dumps(answer.warnings, ensure_ascii=False).encode("utf-8", "replace")
     pieces = list(answer.results)
-    pieces[0] = b'{"model":%d,"results":%b' % (answer.generation, pieces[0])
+    pieces[0] = b'{"model":%d,"version":"%b","results":%b' % (answer.generation, answer.version.encode(), pieces[0])
     notes = json.dumps(answer.notes, ensure_ascii=False).encode("utf-8", "replace")
     pieces[-1] += b',"warnings":%b%b}' % (warnings, b',"notes":%b' % notes if answer.notes else b"")
-    return InPieces(pieces, {"X-Answered-Together": str(answer.together)})
+    return InPieces(pieces, {"X-Answered-Together": str(answer.together), "X-Model-Version": answer.version})
 
 
 def _item_row(item: schemas.AddBody.Item) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from attrformer.recommender.arguments import LATEST_TIME
 from attrformer.server.fields import Body, Chosen, ChosenByUser, RuleFields
-from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHOSEN, MOST_HISTORY, MOST_K
-from attrformer.server.values import Attributes, Id, Name, Text
+from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHANGED, MOST_CHOSEN, MOST_HISTORY, MOST_K
+from attrformer.server.values import Attributes, Id, Name, Number, Text
 
 
 class Entry(BaseModel):
@@ -56,8 +56,8 @@ class Whom(Body):
     exclude: Chosen | ChosenByUser | None = Field(None, description="Items never to give, for everybody or by user.")
     as_of: Annotated[StrictInt, Field(ge=-LATEST_TIME, le=LATEST_TIME)] | None = Field(
         None,
-        description="Seconds since 1970 at which items have the values of attributes that change; the time of the last "
-        "interaction of each history where not given.",
+        description="Seconds since 1970 at which items have the values of attributes that change. Where not given, "
+        "relations read those at the last interaction of each history, and rules the latest ones.",
     )
     on_unknown: Literal["raise", "warn", "skip"] = Field(
         "raise", description="What becomes of ids that the model does not know: 404, a warning in the answer, nothing."
@@ -124,3 +124,27 @@ class AddBody(Body):
         attributes: Attributes = Field(default_factory=dict)
 
     items: Annotated[list[Item], Field(min_length=1, max_length=MOST_ADDED)]
+
+
+class ChangeBody(Body):
+    """Changes of items."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"changes": [{"item_id": "item-0003", "column": "price", "value": 12.5}]}]},
+    )
+
+    class Change(Body):
+        """From a time on an item has another value in a column."""
+
+        item_id: Id
+        column: Name
+        value: Text | Number | bool | None = Field(description="The value; null where it is missing from then on.")
+        timestamp: Annotated[StrictInt, Field(ge=-LATEST_TIME, le=LATEST_TIME)] | None = Field(
+            None, description="Seconds since 1970 from which on the value holds; now where not given."
+        )
+
+    changes: Annotated[list[Change], Field(min_length=1, max_length=MOST_CHANGED)]
+    new_columns: bool = Field(
+        False, description="Whether columns that the model does not have may be among them, for rules alone."
+    )

@@ -27,20 +27,24 @@ _NEEDED: Final = ("fastapi", "uvicorn", "prometheus_client")
 def serve(run: Path | str, options: ServeOptions | None = None) -> None:
     """Serves the model of a run until SIGTERM or SIGINT; SIGHUP changes to a new one.
 
+    Of a folder of versions (`attrformer publish`) it answers with the current one, and follows it.
+
     The port is open from the start, so that probes get an answer; `/readyz` turns to 200 when a model has been read and
-    tried. On SIGTERM no new connection is taken, and running requests have `grace` seconds to end.
+    tried. On SIGTERM no new connection is taken, once `drain` seconds have passed, and running requests have `grace`
+    seconds to end.
 
     Args:
-        run: the folder of a run.
+        run: the folder of a run, or of versions.
         options: of the service; the defaults where None.
 
     Raises:
-        ConfigurationError: the extra is not installed, or the address cannot be used.
+        ConfigurationError: the extra is not installed, the address cannot be used, or items are to be saved in a folder
+            of versions.
         CheckpointError: the run holds no model that can be read.
     """
     require_extra()
     run, options = Path(run), options or ServeOptions()
-    _require_model(run)
+    _require_model(run, options)
     from attrformer.server.app import create_app
     from attrformer.server.monitoring import start_logging
     from attrformer.server.state import Service
@@ -72,11 +76,10 @@ def serve(run: Path | str, options: ServeOptions | None = None) -> None:
 
 
 async def _run(app: Any, service: Service, listener: socket.socket, options: ServeOptions) -> None:
-    import uvicorn
-
+    from attrformer.server.draining import DrainingServer
     from attrformer.server.monitoring import log
 
-    server = uvicorn.Server(server_config(app, options))
+    server = DrainingServer(server_config(app, options), service)
     if hasattr(signal, "SIGHUP"):
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload_soon)
@@ -88,8 +91,15 @@ async def _run(app: Any, service: Service, listener: socket.socket, options: Ser
         if service.failure is not None:
             server.should_exit = True
 
+    async def follow() -> None:
+        await asyncio.shield(reading)
+        if service.failure is None:
+            await service.follow()
+
     reading = asyncio.ensure_future(start())
+    following = asyncio.ensure_future(follow())
     await server.serve(sockets=[listener])
+    following.cancel()
     await reading
     log("stopped")
 
@@ -121,11 +131,19 @@ def require_files(connections: int) -> None:
         ) from error
 
 
-def _require_model(run: Path) -> None:
+def _require_model(run: Path, options: ServeOptions) -> None:
     from attrformer.server.model_store import MODEL, PREVIOUS
+    from attrformer.server.versions import is_versioned
 
     if not run.is_dir():
         raise CheckpointError(f"{run} is not a folder. Give the folder that `attrformer train --out` wrote.")
+    if is_versioned(run):
+        if options.save_added:
+            raise ConfigurationError(
+                f"{run} is a folder of versions, which is only read. Leave --save-added out, and publish a model that "
+                "has the new items."
+            )
+        return
     if not ((run / MODEL).exists() or (run / PREVIOUS).exists()):
         raise CheckpointError(f"{run} holds no finished model. Finish it: attrformer train ... --out {run} --resume")
 

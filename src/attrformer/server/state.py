@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrformer.columns import TIMESTAMP
+from attrformer.errors import AttrFormerError
+from attrformer.server import versions
 from attrformer.server.answering import Answer, Served
 from attrformer.server.calls import Call
 from attrformer.server.engine import Engine, ReloadRunning
@@ -28,7 +31,7 @@ class Service:
     """One run behind HTTP: its model, the line before it, its figures.
 
     Args:
-        run: the run folder.
+        run: the run folder, or the folder of versions.
         options: of the service.
         peers: other processes of the same service; None where this one is alone.
     """
@@ -39,7 +42,7 @@ class Service:
         if peers is None:
             self.engine = Engine(run, options, self.metrics.call)
         else:
-            self.engine = Engine(run, options, self.metrics.call, peers.added, peers.generation)
+            self.engine = Engine(run, options, self.metrics.call, peers.added, peers.generation, peers.version)
         self.line = Line(
             self.engine.answer,
             options.queue,
@@ -55,6 +58,8 @@ class Service:
         self.failure: Exception | None = None
         self._reloading: asyncio.Task[Served] | None = None
         self._soon = False
+        self.draining = False
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def served(self) -> Served:
@@ -75,7 +80,27 @@ class Service:
             self.failure = error
             log("start.failed", logging.ERROR, error=error)
         else:
-            log("ready", items=len(self.served.catalogue), **_carried(self.served))
+            self.metrics.model(self.served.version)
+            log("ready", version=self.served.version, items=len(self.served.catalogue), **_carried(self.served))
+            if self.options.changes_file is not None:
+                self._following = asyncio.ensure_future(self._follow())
+
+    async def _follow(self) -> None:
+        """Takes up what changes in the file that is followed, in each process by itself."""
+        while True:
+            await asyncio.sleep(self.options.follow_every)
+            try:
+                changed = await asyncio.wrap_future(self._adder.submit(self.engine.follow))
+            except ReloadRunning:
+                continue
+            except RuntimeError:
+                # The service is about to stop.
+                return
+            except AttrFormerError as error:
+                log("changes.failed", logging.ERROR, error=error)
+                continue
+            if changed:
+                log("changes.read", lost=self.served.changes_lost)
 
     async def ask(self, method: str, body: Any) -> Answer:
         """Waits for the answer to a call of the model.
@@ -113,23 +138,43 @@ class Service:
             CatalogueFull: as many items have been added as may be.
             AttrFormerError: the items cannot be added; none is then.
         """
+        return await self._in_turn(lambda: self.engine.add_items(rows))
+
+    async def change(self, rows: list[dict[str, Any]], new_columns: bool) -> Served:
+        """Takes up changes of items, in turn with requests that add some.
+
+        Args:
+            rows: item_id, timestamp, column and value of each.
+            new_columns: whether columns that the model does not have may be among them.
+
+        Raises:
+            LineFull: others are being added, and enough wait for them.
+            LineClosed: the service is about to stop.
+            TimeoutError: its turn did not come in time; nothing was changed.
+            ReloadRunning: a new model is being read.
+            ChangesFull: as many have been taken up as may be.
+            AttrFormerError: they cannot be taken up; none is then.
+        """
+        return await self._in_turn(lambda: self.engine.change_items(rows, new_columns))
+
+    async def _in_turn(self, change: Callable[[], Served]) -> Served:
         _ = self.served
         if self._adding >= ADDS:
             raise LineFull
         self._adding += 1
         try:
             if self.peers is None:
-                return await self._add(rows)
+                return await self._apply(change)
             # Goes on where nobody waits any more: the others wait for the end of this turn.
-            turn = asyncio.ensure_future(self.peers.in_turn(lambda: self._add(rows)))
+            turn = asyncio.ensure_future(self.peers.in_turn(lambda: self._apply(change)))
             turn.add_done_callback(lambda done: done.cancelled() or done.exception())
             return await asyncio.shield(turn)
         finally:
             self._adding -= 1
 
-    async def _add(self, rows: list[dict[str, Any]]) -> Served:
+    async def _apply(self, change: Callable[[], Served]) -> Served:
         try:
-            work = self._adder.submit(self.engine.add_items, rows)
+            work = self._adder.submit(change)
         except RuntimeError as error:
             raise LineClosed from error
         try:
@@ -169,12 +214,13 @@ class Service:
         await self.peers.reload()
         return self.served
 
-    async def reload_here(self, wait: bool = False, follow: int | None = None) -> Served:
+    async def reload_here(self, wait: bool = False, follow: int | None = None, version: str | None = None) -> Served:
         """Changes the model of this process.
 
         Args:
             wait: as for `reload`.
             follow: the number of the model that another process has put in its place.
+            version: of that model.
 
         Raises:
             ReloadRunning: another change is under way.
@@ -182,7 +228,7 @@ class Service:
         """
         log("reload.started")
         try:
-            served = await asyncio.to_thread(self.engine.reload, wait, follow)
+            served = await asyncio.to_thread(self.engine.reload, wait, follow, version)
             # The old model leaves by itself; a collection now would stop all requests.
             gc.freeze()
         except ReloadRunning:
@@ -192,8 +238,24 @@ class Service:
             log("reload.failed", logging.ERROR, error=error)
             raise
         self.metrics.reload("done")
-        log("reload.done", model=served.generation, items=len(served.catalogue), **_carried(served))
+        self.metrics.model(served.version)
+        log(
+            "reload.done",
+            model=served.generation,
+            version=served.version,
+            items=len(served.catalogue),
+            **_carried(served),
+        )
         return served
+
+    async def follow(self) -> None:
+        """Changes to each version that becomes the current one, once there is a model; of a run it does nothing."""
+        if not self.engine.versioned:
+            return
+        async for _ in versions.changes(self.engine.run, self.options.poll, lambda: self.served.version):
+            # The log says why, and the version before stays.
+            with contextlib.suppress(AttrFormerError):
+                await self.reload(wait=True)
 
     def reload_soon(self) -> None:
         """Starts a reload and forgets about it: its outcome is in the log and in the figures.
@@ -215,6 +277,8 @@ class Service:
 
     def close(self) -> None:
         """Answers what is waiting and takes no more."""
+        if self._following is not None:
+            self._following.cancel()
         self.line.close()
         self._adder.shutdown()
 

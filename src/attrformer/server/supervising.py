@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from attrformer import errors
 from attrformer.errors import AttrFormerError, CheckpointError, ConfigurationError, WorkerError
-from attrformer.server import model_store
+from attrformer.server import model_store, versions
 from attrformer.server.channel import Channel, ChannelClosed, Content, Declined
 from attrformer.server.engine import ReloadRunning
 from attrformer.server.merging import merged
@@ -49,7 +49,7 @@ class Supervisor:
     """Makes the workers of a service and sees to them.
 
     Args:
-        run: the run folder.
+        run: the run folder, or the folder of versions.
         options: of the service.
         listener: the open port.
         folder: where added items are kept.
@@ -62,6 +62,7 @@ class Supervisor:
         self.failure: AttrFormerError | None = None
         self._workers: dict[int, _Worker] = {}
         self._generation, self._restarts = 1, 0
+        self._version = versions.current(run).name if versions.is_versioned(run) else None
         self._deaths = Deaths()
         self._ending, self._changed = asyncio.Event(), asyncio.Event()
         self._changing, self._turn = asyncio.Lock(), asyncio.Lock()
@@ -79,7 +80,9 @@ class Supervisor:
         host, port = self._listener.getsockname()[:2]
         log("listening", host=host, port=port, process=os.getpid(), workers=self._options.workers)
         self._soon(self._start_all())
+        following = asyncio.ensure_future(self._follow())
         await self._ending.wait()
+        following.cancel()
         await self._end()
         log("stopped")
 
@@ -95,7 +98,7 @@ class Supervisor:
 
     def _fork(self, number: int, at_once: bool = False) -> _Worker:
         ours, theirs = socket.socketpair()
-        post = Post(number, self._generation, at_once, self._folder, theirs, self._listener)
+        post = Post(number, self._generation, self._version, at_once, self._folder, theirs, self._listener)
         others = [ours, *(worker.channel.end for worker in self._workers.values())]
         sys.stderr.flush()
         # A signal that came before the child has handlers of its own would be taken for one to this process.
@@ -203,6 +206,12 @@ class Supervisor:
             self._reload_waits = True
             self._soon(self._reload_later())
 
+    async def _follow(self) -> None:
+        """Has the workers change whenever another version becomes current."""
+        if self._version:
+            async for _ in versions.changes(self._run, self._options.poll, lambda: self._version or ""):
+                self._reload_soon()
+
     async def _reload_later(self) -> None:
         async with self._changing:
             self._reload_waits = False
@@ -216,11 +225,12 @@ class Supervisor:
         """Changes the model of one worker after the other, so that the rest answer and only one holds two models."""
         done = await first.channel.ask("reload", wait=True)
         self._generation = done["generation"]
+        self._version = done["version"] if self._version else None
         for worker in self._ready():
             if worker is first:
                 continue
             try:
-                await worker.channel.ask("reload", wait=True, follow=self._generation)
+                await worker.channel.ask("reload", wait=True, follow=self._generation, version=self._version)
             except (Declined, ChannelClosed):
                 # The one that takes its place starts with the new model.
                 log("worker.left.behind", logging.ERROR, worker=worker.number)
@@ -265,7 +275,7 @@ class Supervisor:
         for worker in self._workers.values():
             with suppress(ProcessLookupError):
                 os.kill(worker.process, signal.SIGTERM)
-        end = time.monotonic() + self._options.grace + _PATIENCE
+        end = time.monotonic() + self._options.drain + self._options.grace + _PATIENCE
         while self._workers and time.monotonic() < end:
             self._changed.clear()
             with suppress(asyncio.TimeoutError):

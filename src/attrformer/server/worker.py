@@ -36,6 +36,7 @@ class Post:
     Args:
         number: of the worker, from 1.
         generation: of the model that it starts with.
+        version: of that model; None for the one of a run.
         at_once: whether it takes connections before it has a model, so that probes are answered.
         folder: where added items are kept.
         end: of the pair of sockets to the process that supervises it.
@@ -44,6 +45,7 @@ class Post:
 
     number: int
     generation: int
+    version: str | None
     at_once: bool
     folder: Path
     end: socket.socket
@@ -74,18 +76,19 @@ class _Worker:
     def __init__(self, run: Path, options: ServeOptions, post: Post) -> None:
         self._post, self._options = post, options
         self._channel = Channel(post.end, self._answer)
-        self._peers = Peers(post.number, options.workers, post.generation, post.folder, self._channel)
+        self._peers = Peers(post.number, options.workers, post.generation, post.version, post.folder, self._channel)
         self._service = Service(run, options, self._peers)
         self._opened, self._ending = asyncio.Event(), asyncio.Event()
         if post.at_once:
             self._opened.set()
 
     async def run(self) -> None:
-        import uvicorn
+        from attrformer.server.draining import DrainingServer
 
         # One connection in each round of the event loop: whichever worker is idle takes the next, and a burst is
         # shared out.
-        server = uvicorn.Server(server_config(create_app(self._service), self._options, backlog=1))
+        config = server_config(create_app(self._service), self._options, backlog=1)
+        server = DrainingServer(config, self._service)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             # While the server below runs it handles them, too.
@@ -133,7 +136,7 @@ class _Worker:
         elif what == "reload":
             served = await service.reload_here(**content)
             _give_back()
-            return {"generation": served.generation}
+            return {"generation": served.generation, "version": served.version}
         elif what == "catch_up":
             # On the thread of those that add: neither requests nor this loop wait for it.
             await service.catch_up()

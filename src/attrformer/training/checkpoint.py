@@ -24,6 +24,7 @@ from attrformer.io import (
     write_atomically,
     write_json,
 )
+from attrformer.training.lazy_rows import LazyRows
 
 STATE = "state.json"
 TENSORS = "state.safetensors"
@@ -125,6 +126,7 @@ class CheckpointFolder:
         optimizer: torch.optim.Optimizer,
         averaged: dict[str, Tensor],
         best: dict[str, Tensor],
+        rows: LazyRows | None = None,
     ) -> None:
         """Writes the whole state; the JSON file, which names the tensors' file, is renamed last.
 
@@ -136,6 +138,8 @@ class CheckpointFolder:
         tensors |= {f"best/{name}": value for name, value in best.items()}
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{key}": torch.as_tensor(value) for key, value in state.items()}
+        if rows is not None and rows.names():
+            tensors |= {f"rows/{name}": value for name, value in rows.state().items()}
         tensors["random"] = torch.get_rng_state()
         if torch.cuda.is_available():
             tensors["random_cuda"] = torch.cuda.get_rng_state()
@@ -152,7 +156,7 @@ class CheckpointFolder:
         return [path.name for path in self._folder.glob(f"*.{TENSORS}")]
 
     def load(
-        self, network: nn.Module, optimizer: torch.optim.Optimizer
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, rows: LazyRows | None = None
     ) -> tuple[Progress, dict[str, Tensor], dict[str, Tensor]]:
         """Puts network, optimizer and random state back; returns progress, averaged and best weights.
 
@@ -162,16 +166,18 @@ class CheckpointFolder:
         progress, tensors = self._read()
         random = tensors["random"]
         device = next((parameter.device for parameter in network.parameters()), None)
-        groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}}
+        groups: dict[str, dict[str, Tensor]] = {"parameter": {}, "averaged": {}, "best": {}, "rows": {}}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition("/")
             if kind in groups:
-                groups[kind][parameter(rest)] = tensor.to(device)
+                groups[kind][rest if kind == "rows" else parameter(rest)] = tensor.to(device)
             elif kind == "optimizer":
                 number, _, key = rest.partition("/")
                 moments.setdefault(int(number), {})[key] = tensor
         set_parameters(network, groups["parameter"])
+        if rows is not None and rows.names():
+            rows.set_state(groups["rows"])
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(random)
         if "random_cuda" in tensors and torch.cuda.is_available():

@@ -56,6 +56,23 @@ class TrainingConfig(Options):
     select_on: Literal["seen=hidden", "seen=ranked", "mean"] = field(
         default="mean", metadata={"help": "which variant of that metric selects the best epoch"}
     )
+    loss: Literal["auto", "full", "sampled"] = field(
+        default="auto",
+        metadata={
+            "help": "full: softmax over the whole catalogue; sampled: over candidates of each step, and only rows that "
+            "are read are updated; auto: sampled above 40,000 items where the model can"
+        },
+    )
+    negatives: int | None = field(
+        default=None,
+        metadata={
+            "help": "items drawn for each step of the sampled loss, beside at most as many that relations name; "
+            "null: 4,096"
+        },
+    )
+    popular_negatives: float = field(
+        default=0.5, metadata={"help": "share of the drawn items that are drawn by popularity, the rest evenly"}
+    )
     batch_targets: int = field(default=1024, metadata={"help": "target positions in a batch"})
     sequence_targets: int = field(
         default=64, metadata={"help": "most target positions of one sequence in one epoch, drawn anew each epoch"}
@@ -106,6 +123,8 @@ class TrainingConfig(Options):
         require(
             self.average is None or 0 <= self.average < 1, "average", self.average, "0 or more and below 1, or null"
         )
+        require(self.negatives is None or self.negatives >= 1, "negatives", self.negatives, "1 or more, or null")
+        require(0 <= self.popular_negatives <= 1, "popular_negatives", self.popular_negatives, "a share from 0 to 1")
         blocks = self.block_elements
         require(blocks is None or blocks >= 1, "block_elements", blocks, "1 or more, or null")
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "1 or more, or null")

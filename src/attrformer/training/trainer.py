@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import FrameType
 from typing import Protocol
 
@@ -18,10 +19,12 @@ from attrformer.nn.batch import Example
 from attrformer.nn.losses import Objective
 from attrformer.processes import REQUESTS, Terminated, handling, would_end
 from attrformer.training.batches import Examples
+from attrformer.training.candidate_sampler import CandidateSampler
 from attrformer.training.checkpoint import CheckpointFolder, Progress, parameters_of, set_parameters
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.cuda_graphs import StepGraphs
 from attrformer.training.device import choose_block, keep_freed_memory
+from attrformer.training.lazy_rows import LazyRows, clip_with_rows
 
 Validate = Callable[[], dict[str, dict[str, float]]]
 LONG_EPOCH = 300
@@ -70,6 +73,7 @@ class Trainer:
         checkpoint: where to save the state, or None.
         watcher: looks on.
         higher_is_better: whether more of `training.metric` is better.
+        sampler: draws the candidates of each step; None: the loss is over the whole catalogue.
     """
 
     def __init__(
@@ -84,15 +88,19 @@ class Trainer:
         checkpoint: CheckpointFolder | None,
         watcher: Watcher,
         higher_is_better: bool = True,
+        sampler: CandidateSampler | None = None,
     ) -> None:
         self._sign = 1.0 if higher_is_better else -1.0
         self.network, self.examples, self.validate = network, examples, validate
         self.training, self.checkpoint, self.watcher = training, checkpoint, watcher
         elements = choose_block(training.block_elements, popularity.device)
         self.objective = Objective(popularity / popularity.sum(), target.strength, target.mixture, elements, precision)
+        self.sampler = sampler
+        names = network.ITEM_PARAMETERS if sampler is not None else ()
+        self.rows = LazyRows({name: network.get_parameter(name) for name in names}, training.weight_decay)
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
-        recorded = examples.filled and popularity.device.type == "cuda"
+        recorded = sampler is None and examples.filled and popularity.device.type == "cuda"
         self.optimizer = torch.optim.AdamW(self._groups(), lr=training.learning_rate, fused=fused, capturable=recorded)
         self._learn: Callable[[Example], Tensor] = StepGraphs(self._learn_once) if recorded else self._learn_once
         if recorded:
@@ -112,7 +120,7 @@ class Trainer:
     def _groups(self) -> list[dict[str, object]]:
         decayed, plain, relation = [], [], []
         for name, parameter in self.network.named_parameters():
-            if not parameter.requires_grad:
+            if not parameter.requires_grad or name in self.rows.names():
                 continue
             if self.network.is_relation_parameter(name):
                 relation.append(parameter)
@@ -139,7 +147,7 @@ class Trainer:
         """
         keep_freed_memory()
         if resume and self.checkpoint is not None and self.checkpoint.exists():
-            self.progress, self.averaged, self.best = self.checkpoint.load(self.network, self.optimizer)
+            self.progress, self.averaged, self.best = self.checkpoint.load(self.network, self.optimizer, self.rows)
             # More epochs or patience than before reopen a run that had come to its end.
             self.progress.finished = self._finished(self.progress.epoch)
         with self._interruptible():
@@ -169,6 +177,7 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         progress, training = self.progress, self.training
+        self.rows.refresh(None, self.averaged)
         line: dict[str, object] = {
             "epoch": progress.epoch,
             "step": progress.step,
@@ -213,6 +222,8 @@ class Trainer:
     def step(self, example: Example) -> float:
         """Makes one step; gives the loss that it began from."""
         self._tell_rate(self._rate(self.progress.step))
+        if self.sampler is not None:
+            example = replace(example, candidates=self.sampler(self.network, example))
         loss = self._learn(example)
         self._average()
         self.progress.step += 1
@@ -230,10 +241,15 @@ class Trainer:
 
     def _learn_once(self, example: Example) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
+        candidates = example.candidates
+        if candidates is not None:
+            self.rows.refresh(candidates.read, self.averaged)
         loss = self.loss(example)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.training.clip)
+        clip = torch.nn.utils.clip_grad_norm_ if candidates is None else clip_with_rows
+        clip(self.network.parameters(), self.training.clip)
         self.optimizer.step()
+        self.rows.step(self._set_rate)
         return loss.detach()
 
     def loss(self, example: Example) -> Tensor:
@@ -250,20 +266,21 @@ class Trainer:
 
     def _average(self) -> None:
         decay = self.average
-        if decay <= 0:
-            return
         current = parameters_of(self.network)
-        if not self.averaged:
-            self.averaged = {name: value.clone() for name, value in current.items()}
+        if decay <= 0 or not self.averaged:
+            self.averaged = {name: value.clone() for name, value in current.items()} if decay > 0 else {}
+            self.rows.average({}, 1.0)
             return
         # Early on the average follows closely, so that it does not remember the random start.
         decay = min(decay, self.progress.step / (self.progress.step + 10))
+        self.rows.average(self.averaged, decay)
         # A resumed average comes in another order.
-        torch._foreach_lerp_([self.averaged[name] for name in current], list(current.values()), 1 - decay)
+        dense = [name for name in current if name not in self.rows.names()]
+        torch._foreach_lerp_([self.averaged[name] for name in dense], [current[name] for name in dense], 1 - decay)
 
     def _save(self) -> None:
         if self.checkpoint is not None:
-            self.checkpoint.save(self.progress, self.network, self.optimizer, self.averaged, self.best)
+            self.checkpoint.save(self.progress, self.network, self.optimizer, self.averaged, self.best, self.rows)
         self._saved = time.monotonic()
 
     def _interruptible(self) -> AbstractContextManager[None]:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from tests.data.check.clean import USERS, check, found, log, silent
 
-from attrformer.data.check import Severity
+from attrformer.data.check import Severity, check_path
+from attrformer.errors import ConfigurationError
 
 
 def test_a_log_that_is_there_twice_is_told() -> None:
@@ -70,3 +73,33 @@ def test_few_targets_make_wide_intervals() -> None:
 def test_nobody_with_three_interactions_is_an_error() -> None:
     finding = found(check(log(each=2)), "no-targets")
     assert (finding.severity, finding.evidence) == (Severity.ERROR, {"longest_history": 2})
+
+
+def test_only_what_is_predicted_is_a_target(tmp_path: Path) -> None:
+    viewed = log().with_columns(event=pl.lit("view"))
+    # Everybody buys the first two items that they viewed, some of them the second one twice.
+    bought = viewed.group_by("user_id", maintain_order=True).head(2)
+    bought = bought.with_columns(pl.col("timestamp") + 7_000_000, event=pl.lit("purchase"))
+    again = bought.group_by("user_id", maintain_order=True).tail(1).head(9).with_columns(pl.col("timestamp") + 500)
+    pl.concat([viewed, bought, again]).write_csv(tmp_path / "interactions.csv")
+    every = check_path(tmp_path)
+    assert silent(every, "predicted")
+    assert found(every, "repeats").evidence["leave-one-out repeated test targets"] == USERS
+    report = check_path(tmp_path, targets="event=purchase")
+    told = found(report, "predicted")
+    assert told.evidence == {"predicted": 2 * USERS + 9, "share": told.evidence["share"], "users": USERS}
+    assert "(targets: event=purchase)" in told.title
+    # What was only viewed has not been had.
+    assert found(report, "repeats").evidence["leave-one-out repeated test targets"] == 9
+    with pytest.raises(ConfigurationError, match=r"data\.targets asks for 'buy'"):
+        check_path(tmp_path, targets="event=buy")
+
+
+def test_too_few_predicted_interactions_are_an_error(tmp_path: Path) -> None:
+    viewed = log().with_columns(event=pl.lit("view"))
+    bought = viewed.group_by("user_id", maintain_order=True).tail(1)
+    bought = bought.with_columns(pl.col("timestamp") + 5, event=pl.lit("purchase"))
+    pl.concat([viewed, bought]).write_csv(tmp_path / "interactions.csv")
+    finding = found(check_path(tmp_path, targets="event=purchase"), "no-targets")
+    assert finding.severity is Severity.ERROR and "--targets" in finding.fix
+    assert finding.evidence == {"longest_history": 9, "most_predicted": 1}

@@ -31,6 +31,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     times.same_time_targets,
     times.same_time_order,
     times.resolution,
+    interactions.predicted,
     interactions.few_targets,
     interactions.duplicates,
     interactions.repeats,

@@ -146,11 +146,41 @@ def dominant_user(subject: Subject) -> Iterator[Finding]:
     )
 
 
+def predicted(subject: Subject) -> Iterator[Finding]:
+    """Which interactions are predicted, where not all are."""
+    sequences = subject.dataset.sequences
+    if sequences.targets is None:
+        return
+    count, whole = int(sequences.targets.sum()), len(subject.items)
+    users = len(np.unique(subject.users[sequences.targets]))
+    yield Finding(
+        "predicted",
+        Severity.NOTE,
+        f"{count:,} of {whole:,} interactions are predicted ({sequences.meaning.text}), those of {users:,} of "
+        f"{len(subject.offsets) - 1:,} users",
+        "Give training the same conditions (data.targets, data.negative)",
+        detail="Targets, repeats and seen items below are those of these conditions; all interactions stay history.",
+        evidence={"predicted": count, "share": share(count, whole), "users": users},
+    )
+
+
 def few_targets(subject: Subject) -> Iterator[Finding]:
     """So few test targets that intervals are wide."""
     split = subject.leave_one_out
     if split is None:
         longest = int(np.diff(subject.offsets).max(initial=0))
+        targets = subject.dataset.sequences.targets
+        if targets is not None:
+            most = int(np.bincount(subject.users[targets], minlength=1).max())
+            yield Finding(
+                "no-targets",
+                Severity.ERROR,
+                f"no user has two interactions to be predicted after an earlier one (the most is {most}), so "
+                "leave-one-out has nothing to ask for",
+                "Predict more of the interactions (--targets), or use --set data.split=time",
+                evidence={"longest_history": longest, "most_predicted": most},
+            )
+            return
         yield Finding(
             "no-targets",
             Severity.ERROR,

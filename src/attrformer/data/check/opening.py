@@ -19,6 +19,7 @@ from attrformer.data.check.uses import column_uses
 from attrformer.data.construct import dataset_of_tables
 from attrformer.data.folder import dataset_of_folder, folder_options, folder_tables, is_dataset_folder
 from attrformer.data.formats import detect, read_raw
+from attrformer.data.meaning_options import with_meaning
 from attrformer.data.options import TableOptions
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.table_files import ending_of, parts_of
@@ -39,6 +40,8 @@ def check_path(
     duplicates: str | None = None,
     format: str | None = None,
     encoding: str = "utf-8",
+    targets: str | None = None,
+    negative: str | None = None,
     now: float | None = None,
 ) -> CheckReport:
     """What the data in a folder or file will do to figures.
@@ -59,6 +62,8 @@ def check_path(
             says, else "keep".
         format: of raw files; recognised by itself by default.
         encoding: of csv files.
+        targets: which interactions are predicted, as `data.targets` says: "event=purchase"; None: all.
+        negative: which count against their item, as `data.negative` says.
         now: seconds since 1970 after which a time lies in the future; the present by default.
 
     Returns:
@@ -66,7 +71,7 @@ def check_path(
 
     Raises:
         DataError: the path cannot be read at all.
-        ConfigurationError: an option has an unknown value.
+        ConfigurationError: an option has an unknown value, or a condition fits no interaction.
     """
     path, options = Path(path), TableOptions(columns or {}, kinds or {}, separators or {}, duplicates=duplicates)
     tables, make = _opened(path, options, format, encoding, vectors)
@@ -74,9 +79,11 @@ def check_path(
         dataset = make()
     except DataError as error:
         return _unreadable(path, tables, error)
+    dataset = with_meaning(dataset, targets, negative)
     uses = column_uses(dataset, tables)
     # The dataset holds the interactions; a log is too large to be held twice.
-    tables["interactions"] = _sampled(tables["interactions"])
+    if "interactions" in tables:
+        tables["interactions"] = _sampled(tables["interactions"])
     return check_dataset(dataset, tables, uses=uses, now=now)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from attrformer.columns import CHANGED, ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, USER, VALUE
+from attrformer.data.folder import is_dataset_folder
 from attrformer.data.formats.base import RawFormat
 from attrformer.data.formats.files import RawFiles
 from attrformer.data.formats.registry import find_format, is_own, known_formats
@@ -60,6 +61,12 @@ def detect(path: Path | str) -> RawFormat:
         DataError: the path cannot be read, no format fits, or more than one does.
     """
     return _detect(RawFiles(path))
+
+
+def holds_tables(path: Path | str) -> bool:
+    """Whether a path is a folder of plain tables, and not one that a raw format recognises."""
+    folder = Path(path)
+    return is_dataset_folder(folder) and not _fitting(RawFiles(folder))
 
 
 def read_raw(path: Path | str, format: RawFormat | str | None = None) -> Tables:
@@ -139,7 +146,8 @@ def _detect(files: RawFiles) -> RawFormat:
         folder = files.path if files.path.is_dir() else files.path.parent
         raise DataError(
             f"these are plain tables ({', '.join(tables)}), which need no preparing",
-            fix=f"Pass their folder to --data: attrformer train --data {folder} --out runs/{folder.resolve().name}",
+            fix=f"Pass their folder to --data: attrformer train --data {folder} --out runs/{folder.resolve().name}; "
+            f"where it is large, prepare the folder: attrformer prepare {folder} --out data/prepared",
             source=str(files.path),
         )
     raise DataError(

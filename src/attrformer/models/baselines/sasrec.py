@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.nn.attention import EncoderLayer
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.candidates import Candidates
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.losses import Objective, Outputs, binary_cross_entropy, uniform_negatives
 from attrformer.relations.relation_set import RelationSet
@@ -31,6 +32,11 @@ class SASRecConfig(EncoderConfig):
         default="binary",
         metadata={"help": "binary: one drawn negative for each target, as published; full: over all items"},
     )
+
+    @property
+    def knows_candidates(self) -> bool:
+        """See `ModelConfig.knows_candidates`."""
+        return self.loss == "full"
 
 
 class SelfAttentiveEncoder(nn.Module):
@@ -94,14 +100,21 @@ class SASRecNetwork(Network):
         dropout: resolved dropout rate.
     """
 
+    ITEM_PARAMETERS: ClassVar[tuple[str, ...]] = ("item",)
+
     def __init__(self, relations: RelationSet, config: SASRecConfig, dropout: float) -> None:
         super().__init__()
         self.config, self.items = config, relations.n_items
         self.item = nn.Parameter(torch.randn(relations.n_items, config.width) * 0.02)
         self.encoder = SelfAttentiveEncoder(config, dropout)
 
-    def forward(self, batch: Batch) -> Outputs:
+    def forward(self, batch: Batch, candidates: Candidates | None = None) -> Outputs:
         """Hidden state at the places, and the item embeddings."""
+        if candidates is not None:
+            table = F.embedding(candidates.read, self.item, sparse=True)
+            embedded = padded_embedding(candidates.rows(batch.items), table)
+            hidden = self.encoder(embedded, batch.target_positions)
+            return Outputs(hidden, table[: candidates.count], candidates=candidates)
         return Outputs(self.encoder(padded_embedding(batch.items, self.item), batch.target_positions), self.item)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:

@@ -206,6 +206,17 @@ class ContributingModule(RelationModule):
         """
         raise NotImplementedError
 
+    def named(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """Items that the relation names for the histories of a batch, and how strongly; see `Network.named`.
+
+        Args:
+            batch: histories and places.
+
+        Returns:
+            int64 items and float32 strengths, both `[n]`; None where it tells none apart, as by default.
+        """
+        return None
+
     def values_between(self, batch: Batch, items: Tensor) -> Tensor | None:
         """R_a(i_s, j) for positions s and items j `[b, n]`, `[b, l, n]`; None where the history plays no part."""
         return None

@@ -54,7 +54,7 @@ class ChangingAttributeModule(ContributingModule):
     def __init__(self, relation: ChangingAttributeRelation, rank: int, gate: Gate, recency: RecencyProfile) -> None:
         super().__init__(gate, recency)
         items, values = len(relation.offsets) - 1, len(relation.labels)
-        self.padding, self.values = items, values
+        self.name, self.padding, self.values = relation.name, items, values
         moments, number = np.unique(relation.times, return_inverse=True)
         owner = np.repeat(np.arange(items), np.diff(relation.offsets))
         codes = np.where(relation.codes < 0, values, relation.codes)
@@ -131,9 +131,26 @@ class ChangingAttributeModule(ContributingModule):
 
     def attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
         """log(1 + R(i_t, i_s) / eps), each item with the value that it had when it was taken, `[b, l, l]`."""
+        return self._between_positions(self.history_values(batch), looked_up)
+
+    def _between_positions(self, codes: Tensor, looked_up: Tensor | None) -> Tensor:
         assert looked_up is not None
-        codes = self.history_values(batch).unsqueeze(1).expand(-1, batch.items.shape[1], -1)
-        return torch.log1p(_with_missing(looked_up).gather(2, codes) * self.pair_scale)
+        index = codes.unsqueeze(1).expand(-1, codes.shape[1], -1)
+        return torch.log1p(_with_missing(looked_up).gather(2, index) * self.pair_scale)
+
+    def onnx_lookup(self, batch: Batch) -> Tensor:
+        """See `RelationModule.onnx_lookup`; the values of the positions are an input."""
+        return self.project(batch.item_states[self.name][0])
+
+    def onnx_attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
+        """See `RelationModule.onnx_attention_values`."""
+        return self._between_positions(batch.item_states[self.name][0], looked_up)
+
+    def onnx_contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> Tensor:
+        """See `ContributingModule.onnx_contribution`; the values of the catalogue are an input."""
+        assert looked_up is not None
+        by_value = _with_missing(torch.bmm(weights, looked_up).squeeze(1))
+        return torch.log1p(by_value).gather(1, batch.item_states[self.name][1])
 
     def values_between(self, batch: Batch, items: Tensor) -> Tensor:
         """See `ContributingModule.values_between`; items have the values of the target position."""

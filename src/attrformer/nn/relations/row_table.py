@@ -40,7 +40,7 @@ class RowModule(ContributingModule):
         super().__init__(gate, recency)
         self.keys, self.folds, self.padding = relation.keys, relation.folds, relation.columns
         self.columns = relation.columns
-        for name in ("dense", "indices", "values"):
+        for name in ("dense", "indices", "values", "starts"):
             block = getattr(relation, name)
             self.register_buffer(name, None if block is None else torch.from_numpy(block), persistent=False)
         self.pair_scale = float(gate.inverse_epsilon().detach())
@@ -54,6 +54,7 @@ class RowModule(ContributingModule):
     dense: Tensor | None
     indices: Tensor | None
     values: Tensor | None
+    starts: Tensor | None
 
     @property
     def table(self) -> DenseRows | SparseRows:
@@ -61,7 +62,7 @@ class RowModule(ContributingModule):
         if self.dense is not None:
             return DenseRows(self.dense, self.columns)
         assert self.indices is not None and self.values is not None
-        return SparseRows(self.indices, self.values, self.columns)
+        return SparseRows(self.indices, self.values, self.columns, self.starts)
 
     def lookup(self, batch: Batch) -> Tensor:
         """The table row of every position, its fold's block included, `[b, l]`."""
@@ -71,6 +72,14 @@ class RowModule(ContributingModule):
         """The rows of the positions, weighted by recency."""
         assert looked_up is not None
         return RowContribution(self.table, looked_up), weights
+
+    def named(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """The kept entries of the rows of all positions; whole rows are those of small catalogues."""
+        table = self.table
+        if not isinstance(table, SparseRows):
+            return None
+        items, values = table.entries(self.lookup(batch)[batch.items != self.padding])
+        return items.flatten(), (values / values.amax(1, keepdim=True).clamp_min(1e-12)).flatten()
 
     def attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
         """log(1 + R_a(i_t, i_s) / eps) from the rows, eps as it started, `[b, l, l]`."""

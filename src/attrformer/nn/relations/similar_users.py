@@ -123,6 +123,13 @@ class SimilarUsersModule(ContributingModule):
         following, entries = self._entries(batch, looked_up, weights)
         return EntryContribution(following.flatten(2), self.padding), entries.flatten(2)
 
+    def named(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """What similar users did next, the most similar ones first."""
+        assert batch.similar_users is not None
+        following, similarity = batch.similar_users.following[..., 0], batch.similar_users.similarity
+        strength = similarity / similarity.amax(2, keepdim=True).clamp_min(1e-12) * (following >= 0)
+        return following.clamp_min(0).flatten(), strength.flatten()
+
     def _entries(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Tensor, Tensor]:
         """What neighbours did next, and the weight of each, both `[b, t, k, horizon]`."""
         assert batch.similar_users is not None and looked_up is not None

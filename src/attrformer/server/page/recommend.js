@@ -3,6 +3,7 @@
 import { get, post } from "./api.js";
 import { whom } from "./asked.js";
 import { bar, byId, element, latest, paused, titled } from "./dom.js";
+import { rules, startRules } from "./rules.js";
 import { itemSearch } from "./search.js";
 
 const REASONS = 4;
@@ -24,6 +25,7 @@ function body() {
     k: Number(byId("count").value),
     hide_seen: byId("hide-seen").checked,
     on_unknown: "warn",
+    ...rules(),
   };
 }
 
@@ -65,11 +67,11 @@ const refresh = latest(
     byId("answers-status").textContent = "Asking …";
     return post("v1/explain", body());
   },
-  ({ results, warnings }) => {
+  ({ results, warnings, notes = [] }) => {
     const items = results[0]?.items ?? [];
     const all = items.flatMap((item) => item.components.map((component) => component.contribution));
     const [least, most] = [Math.min(0, ...all), Math.max(0, ...all)];
-    byId("answers-status").textContent = [`${items.length} items`, ...warnings].join(" · ");
+    byId("answers-status").textContent = [`${items.length} items`, ...warnings, ...notes.map(({ note }) => note)].join(" · ");
     byId("answers").replaceChildren(...items.map((item) => card(item, least, most)));
   },
 );
@@ -160,6 +162,7 @@ export function startRecommend(model) {
   const attributes = JSON.stringify([model.user_attributes, model.user_numbers]);
   if (attributes !== described) attributeFields(model.user_attributes, model.user_numbers);
   described = attributes;
+  startRules(model, refreshSoon);
   if (search === null) {
     search = itemSearch(byId("find"), "Words of a title or id", "Add", add);
     byId("clear").addEventListener("click", forget);

@@ -176,8 +176,8 @@ def _pairs(relation: RowRelation) -> tuple[NDArray[Any], NDArray[Any]]:
     if relation.dense is not None:
         source, target = np.nonzero(relation.dense > 0)
     else:
-        assert relation.indices is not None and relation.values is not None
-        source, place = np.nonzero(relation.values > 0)
-        target = relation.indices[source, place].astype(np.int64)
+        indices, values = relation.entries(slice(None))
+        source, place = np.nonzero(values > 0)
+        target = indices[source, place].astype(np.int64)
     kept = source != target
     return source[kept], target[kept]

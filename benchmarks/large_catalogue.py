@@ -1,0 +1,202 @@
+"""A catalogue of 711,000 items: from the dataset's folder to the first step of training, a step, and peak memory.
+
+The log is invented: users take items of a few categories each, by a Zipf law over categories and within them; items
+have a category and one of 50,000 brands. With --against, another build of the library takes turns, each run a process
+of its own. Times are those of the processor, with one thread.
+
+python benchmarks/large_catalogue.py --work runs/large --against ../earlier
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import bench
+
+USERS, ITEMS, INTERACTIONS, CATEGORIES, BRANDS = 300_000, 711_000, 3_600_000, 2_000, 50_000
+SEED: Final = 0
+BARS: Final = {"load_to_first_step": 60.0, "step": 0.5, "peak_gib": 4.0}
+"""Seconds of the processor until the first step begins, for a step, and GiB."""
+
+
+def parse() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--work", metavar="FOLDER", type=Path, required=True, help="where the log is written and kept")
+    parser.add_argument("--against", metavar="CHECKOUT", type=Path, help="checkout of another build")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of users, items, categories and brands")
+    parser.add_argument("--steps", type=int, default=20, help="steps of this build that count")
+    parser.add_argument("--other-steps", type=int, default=2, help="steps of the other build that count")
+    parser.add_argument("--rounds", type=int, default=1, help="runs of each build")
+    parser.add_argument("--scored", type=int, default=100, help="validation users ranked by this build after its steps")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one option of this build")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--one", metavar="FOLDER", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def write_log(folder: Path, scale: float) -> None:
+    """Writes a dataset folder: interactions and items.
+
+    Args:
+        folder: made where needed.
+        scale: share of users, items, categories and brands; histories are as long at every scale.
+    """
+    import numpy as np
+    import polars as pl
+
+    users, items, rows, categories, brands = (
+        max(2, round(count * scale)) for count in (USERS, ITEMS, INTERACTIONS, CATEGORIES, BRANDS)
+    )
+    rng = np.random.default_rng(SEED)
+    category = np.sort(rng.choice(categories, items, p=_zipf(categories, 0.5)))
+    sizes = np.bincount(category, minlength=categories)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    each = max(1, brands // categories)
+    brand = category * each + np.floor(each * rng.random(items) ** 2).astype(np.int64)
+    # Histories of 5 and more, 12 on average.
+    lengths = 5 + rng.poisson(rows / users - 5, users)
+    user = np.repeat(np.arange(users), lengths)
+    favourites = rng.choice(categories, (users, 3), p=_zipf(categories, 0.8))
+    chosen = favourites[user, rng.choice(3, len(user), p=[0.6, 0.25, 0.15])]
+    chosen = np.where(sizes[chosen] > 0, chosen, category[0])
+    # The inverse of a Zipf law with exponent 1: ranks are even on a logarithmic scale.
+    rank = np.minimum(np.exp(rng.random(len(user)) * np.log(sizes[chosen] + 1)).astype(np.int64), sizes[chosen]) - 1
+    begun = rng.integers(0, 3 * 365 * 86_400, users)
+    times = 1_600_000_000 + begun[user] + np.cumsum(rng.exponential(86_400, len(user)).astype(np.int64) + 1) % 7_776_000
+    item = rng.permutation(items)
+    folder.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame({"user_id": user, "item_id": item[starts[chosen] + rank], "timestamp": times}).write_parquet(
+        folder / "interactions.parquet"
+    )
+    names = {"category": [f"c{k}" for k in category.tolist()], "brand": [f"b{k}" for k in brand.tolist()]}
+    pl.DataFrame({"item_id": item, **names}).write_parquet(folder / "items.parquet")
+    (folder / "dataset.json").write_text(json.dumps({"name": "large catalogue", "catalogue": "all"}) + "\n")
+
+
+def _zipf(count: int, exponent: float) -> Any:
+    import numpy as np
+
+    weights = 1.0 / np.arange(1, count + 1) ** exponent
+    return weights / weights.sum()
+
+
+class Enough(Exception):
+    """As many steps as were asked for have been made."""
+
+
+def one(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Trains as `fit` does until enough steps are made; the imports do not count."""
+    import torch
+
+    from attrformer import AttrFormer, Dataset
+    from attrformer.config import override
+    from attrformer.recommender import Config
+    from attrformer.training.trainer import Trainer
+
+    torch.set_num_threads(1)
+    fixed = ["training.device=cpu", "training.threads=1", f"training.validation_users={max(1, options.scored)}"]
+    config = override(Config(), [*fixed, *options.set])
+    found: dict[str, Any] = {}
+    steps: list[float] = []
+    targets: list[float] = []
+    begun = time.process_time()
+    first = 0.0
+    inner = Trainer.step
+
+    def step(self: Trainer, example: Any) -> float:
+        nonlocal first
+        first = first or time.process_time() - begun
+        # The first step makes what is made once.
+        if len(steps) > options.steps:
+            found["training_peak_gib"] = _peak_gib()
+            if options.scored:
+                started = time.process_time()
+                self._validated()
+                found["scoring_a_user"] = (time.process_time() - started) / options.scored
+            raise Enough
+        started = time.process_time()
+        loss = inner(self, example)
+        steps.append(time.process_time() - started)
+        targets.append(float(example.mask.sum()))
+        return loss
+
+    Trainer.step = step  # type: ignore[method-assign]
+    try:
+        dataset = Dataset.load(folder)
+        found["load"] = time.process_time() - begun
+        AttrFormer(config).fit(dataset, progress=False)
+    except Enough:
+        pass
+    each = [(seconds, count) for seconds, count in zip(steps[1:], targets[1:], strict=True)]
+    return found | {
+        "load_to_first_step": first,
+        "step": statistics.median(seconds for seconds, _ in each),
+        "targets": statistics.mean(count for _, count in each),
+        "peak_gib": _peak_gib(),
+    }
+
+
+def _peak_gib() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform != "darwin" else 1 << 30)
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Runs each build in turn."""
+    builds = {"this": Path(__file__).resolve().parents[1]}
+    if options.against is not None:
+        builds["other"] = options.against.resolve()
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in builds}
+    for _ in range(options.rounds):
+        for name, checkout in builds.items():
+            steps = options.steps if name == "this" else options.other_steps
+            command = [sys.executable, __file__, "--work", ".", "--one", str(folder), "--steps", str(steps)]
+            command += ["--scored", str(options.scored if name == "this" else 0)]
+            command += [f"--set={given}" for given in options.set] if name == "this" else []
+            environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": "1"}
+            environment["POLARS_MAX_THREADS"] = "1"
+            done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+            found[name].append(json.loads(done.stdout))
+            print(name, found[name][-1], file=sys.stderr, flush=True)
+    return found
+
+
+def main() -> None:
+    """Measures and prints."""
+    options = parse()
+    if options.one is not None:
+        print(json.dumps(one(options, options.one)))
+        return
+    folder = options.work / f"large-{options.scale:g}"
+    if not folder.is_dir():
+        write_log(folder, options.scale)
+    runs = measure(options, folder)
+    medians = {
+        name: {figure: statistics.median(run[figure] for run in found) for figure in BARS}
+        for name, found in runs.items()
+    }
+    result: dict[str, Any] = {"hardware": bench.hardware(1), "scale": options.scale, "runs": runs, "medians": medians}
+    lines = []
+    for figure, bar in BARS.items():
+        own = medians["this"][figure]
+        other = ""
+        if "other" in medians:
+            other = f", other build {medians['other'][figure]:.2f}, ratio {medians['other'][figure] / own:.2f}"
+        lines.append(f"{figure}: {own:.2f} (bar {bar:g}: {'met' if own <= bar else 'missed'}){other}")
+    bench.report(result, lines, options.json)
+
+
+if __name__ == "__main__":
+    main()

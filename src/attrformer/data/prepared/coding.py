@@ -1,0 +1,75 @@
+"""A part of the interactions with the codes of the whole, cut by ranges of users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from attrformer.csr import offsets_of
+from attrformer.data.id_map import IdMap
+from attrformer.data.prepared.columns import recode
+from attrformer.data.prepared.plan import Plan
+from attrformer.data.prepared.survey import BEHAVIOUR, ITEMS, ORDER, SAME, USERS, Survey
+
+STARTS: Final = "starts"
+"""Where the rows of each range of users begin, and where those of the last one end."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def code_part(plan: Plan, users: IdMap, items: IdMap, survey: Survey, kept: pl.DataFrame) -> Arrays:
+    """The rows of a part by ranges of users, those of one range in the order of the table.
+
+    Args:
+        plan: what was decided.
+        users: every user.
+        items: every item of the catalogue.
+        survey: what `survey_part` said of the part.
+        kept: the rows that it kept.
+
+    Returns:
+        int32 users and items; the order of times, int64 or float64; float32 behaviour attributes; a number for what
+        else tells rows apart, all `[rows]`; and `STARTS`.
+    """
+    rows = users.encode(kept[USERS])
+    starts = np.array(plan.starts)
+    ranges = (np.searchsorted(starts, rows, "right") - 1).astype(np.uint16 if len(starts) < 2**16 else np.int64)
+    lengths = np.bincount(ranges, minlength=len(starts) - 1)
+    by_range = np.argsort(ranges, kind="stable")
+    found: Arrays = {USERS: rows[by_range], ITEMS: items.encode(kept[ITEMS])[by_range]}
+    if plan.times is not None and ORDER in kept.columns:
+        order = kept[ORDER].to_numpy()[by_range]
+        found[ORDER] = order if plan.times.whole else order.astype(np.float64)
+    if SAME in kept.columns:
+        found[SAME] = kept[SAME].to_numpy()[by_range]
+    for column in plan.columns:
+        values = kept[f"{BEHAVIOUR}{column.name}"].to_numpy()
+        found[f"{BEHAVIOUR}{column.name}"] = recode(values, survey.columns[column.name], column)[by_range]
+    return {**found, STARTS: offsets_of(lengths)}
+
+
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Writes arrays to one file."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+
+
+def read_arrays(path: Path, start: int | None = None, stop: int | None = None) -> Arrays:
+    """The arrays in a file, all of them or a range of their rows.
+
+    Args:
+        path: the file.
+        start: the first row; `STARTS` is left out.
+        stop: the row after the last.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        if start is None:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return {name: file.get_slice(name)[start:stop] for name in file.keys() if name != STARTS}  # noqa: SIM118

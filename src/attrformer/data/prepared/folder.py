@@ -1,0 +1,232 @@
+"""Interactions that are coded and sorted, in a folder: arrays to be mapped into memory, ids, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from attrformer.columns import COUNT
+from attrformer.data.attributes import AttributeKind
+from attrformer.data.id_map import IdMap
+from attrformer.data.meaning import Meaning
+from attrformer.data.options import TableOptions
+from attrformer.data.prepared.coding import Arrays
+from attrformer.data.prepared.ordering import LENGTHS, TIMES
+from attrformer.data.prepared.survey import BEHAVIOUR, ITEMS
+from attrformer.data.sequences import Sequences
+from attrformer.errors import DataError
+from attrformer.io import has_checksum, json_text, read_json, with_checksum
+
+PREPARED: Final = "interactions.prepared"
+"""Name of the folder in a dataset folder."""
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+_TYPES: Final[dict[str, np.dtype[Any]]] = {"offsets": np.dtype("<i8"), ITEMS: np.dtype("<i4"), TIMES: np.dtype("<i8")}
+_FLOAT: Final[np.dtype[Any]] = np.dtype("<f4")
+_AGAIN: Final = "Prepare the tables again"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedInteractions:
+    """A table of interactions that was prepared.
+
+    Args:
+        user_ids: of the users, in the order of the rows of `sequences`.
+        item_ids: of the catalogue.
+        sequences: views of files, one row for each user.
+        names: the columns of the table but those that number the rows.
+        source: what messages call the table.
+        about: notes on the file: columns left out, words read as missing.
+        told: notes on the type of ids.
+        said: notes on how the columns were read.
+        last: the latest time, or None.
+        options: how the table was read.
+    """
+
+    user_ids: IdMap
+    item_ids: IdMap
+    sequences: Sequences
+    names: tuple[str, ...]
+    source: str
+    about: tuple[str, ...]
+    told: tuple[str, ...]
+    said: tuple[str, ...]
+    last: int | None
+    options: Mapping[str, Any]
+
+    def check_options(self, options: TableOptions, kinds: Mapping[str, AttributeKind | None]) -> None:
+        """Refuses options with which the interactions would have been read in another way.
+
+        Args:
+            options: how the tables are to be read.
+            kinds: declared kinds of columns of the interactions.
+
+        Raises:
+            DataError: an option differs.
+        """
+        asked = reading_options(options, kinds)
+        for name, value in asked.items():
+            ours = self.options.get(name)
+            if name == "columns":
+                ours, value = ({key: held.get(key) for key in self.names} for held in (ours or {}, value))
+            if ours != value:
+                raise DataError(
+                    f"the interactions were prepared with {name}={ours!r}, and {value!r} is asked for",
+                    fix=f"{_AGAIN} with that option, or leave it out",
+                    source=self.source,
+                )
+
+
+def reading_options(options: TableOptions, kinds: Mapping[str, AttributeKind | None]) -> dict[str, Any]:
+    """The options on which prepared interactions depend, as plain values.
+
+    Args:
+        options: how the tables are read.
+        kinds: declared kinds of columns of the interactions; None for columns to be ignored.
+    """
+    return {
+        "columns": dict(options.columns),
+        "kinds": {name: None if kind is None else kind.value for name, kind in sorted(kinds.items())},
+        "catalogue": options.catalogue,
+        "duplicates": options.duplicates,
+    }
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether a dataset folder holds prepared interactions."""
+    return (folder / PREPARED).is_dir()
+
+
+def open_prepared(folder: Path) -> PreparedInteractions | None:
+    """The prepared interactions of a dataset folder, mapped into memory.
+
+    Args:
+        folder: the dataset folder.
+
+    Returns:
+        None where there are none.
+
+    Raises:
+        DataError: they are damaged, or of another version.
+    """
+    place = folder / PREPARED
+    if not place.is_dir():
+        return None
+    try:
+        manifest = read_json(place / MANIFEST)
+        if not isinstance(manifest, dict) or not has_checksum(manifest):
+            raise ValueError(f"{MANIFEST} was changed or cut off")
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"it has format {manifest['format']}, and this version reads {FORMAT}")
+        users, items = (IdMap(pl.read_ipc(place / f"{name}.arrow")["id"]) for name in ("users", "items"))
+        return PreparedInteractions(
+            users,
+            items,
+            _sequences(place, manifest, len(users)),
+            tuple(manifest["names"]),
+            manifest["source"]["name"],
+            tuple(manifest["about"]),
+            tuple(manifest["told"]),
+            tuple(manifest["said"]),
+            manifest["last"],
+            manifest["options"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"it cannot be read ({error})", fix=_AGAIN, source=str(place)) from error
+
+
+def _sequences(place: Path, manifest: Mapping[str, Any], users: int) -> Sequences:
+    count = manifest["interactions"]
+    columns = manifest["behaviours"]
+    offsets = _mapped(place / "offsets.npy", _TYPES["offsets"], users + 1)
+    times = _mapped(place / "times.npy", _TYPES[TIMES], count) if manifest["timed"] else None
+    behaviours = {
+        column["name"]: _mapped(place / f"behaviour-{number}.npy", _FLOAT, count)
+        for number, column in enumerate(columns)
+    }
+    labels = {column["name"]: tuple(column["labels"]) for column in columns if column["labels"] is not None}
+    items = _mapped(place / "items.npy", _TYPES[ITEMS], count)
+    return Sequences(offsets, items, times, behaviours, Meaning(labels))
+
+
+def _mapped(file: Path, kind: np.dtype[Any], count: int) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    if array.dtype != kind or array.shape != (count,):
+        raise ValueError(f"{file.name} has another type or length than {MANIFEST} says")
+    return array
+
+
+def write_prepared(
+    place: Path, users: pl.Series, items: pl.Series, ranges: Iterator[Arrays], manifest: Mapping[str, Any]
+) -> None:
+    """Writes prepared interactions.
+
+    Args:
+        place: an empty folder.
+        users: every user.
+        items: every item of the catalogue.
+        ranges: what `order_range` gave for each range of users, in order.
+        manifest: what was decided; what depends on the ranges is added.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    for name, ids in (("users", users), ("items", items)):
+        pl.DataFrame({"id": ids}).write_ipc(place / f"{name}.arrow", compression="uncompressed")
+    columns = [column["name"] for column in manifest["behaviours"]]
+    files = {ITEMS: "items.npy", **({TIMES: "times.npy"} if manifest["timed"] else {})}
+    files |= {f"{BEHAVIOUR}{name}": f"behaviour-{number}.npy" for number, name in enumerate(columns)}
+    lengths = [np.zeros(1, np.int64)]
+    writers = {name: _Growing(place / file, _TYPES.get(name, _FLOAT)) for name, file in files.items()}
+    try:
+        for arrays in ranges:
+            lengths.append(arrays[LENGTHS])
+            for name, writer in writers.items():
+                writer.append(arrays[name])
+    finally:
+        for writer in writers.values():
+            writer.close()
+    np.save(place / "offsets.npy", np.cumsum(np.concatenate(lengths), dtype=np.int64), allow_pickle=False)
+    whole = with_checksum({**manifest, "interactions": writers[ITEMS].count})
+    (place / MANIFEST).write_text(json_text(whole), encoding="utf-8")
+
+
+class _Growing:
+    """A file of NumPy to which an array is written piece by piece."""
+
+    _HEADER: Final = 128
+
+    def __init__(self, file: Path, kind: np.dtype[Any]) -> None:
+        self._file, self._kind, self.count = file.open("wb"), kind, 0
+        self._file.write(self._header())
+
+    def _header(self) -> bytes:
+        words = f"{{'descr': '{self._kind.str}', 'fortran_order': False, 'shape': ({self.count},), }}"
+        return b"\x93NUMPY\x01\x00\x76\x00" + words.ljust(self._HEADER - 11).encode() + b"\n"
+
+    def append(self, piece: NDArray[Any]) -> None:
+        self._file.write(np.ascontiguousarray(piece, dtype=self._kind).data)
+        self.count += len(piece)
+
+    def close(self) -> None:
+        self._file.seek(0)
+        self._file.write(self._header())
+        self._file.close()
+
+
+def described_columns(columns: Mapping[str, tuple[str, ...] | None], counted: bool) -> list[dict[str, Any]]:
+    """Behaviour attributes as the manifest has them.
+
+    Args:
+        columns: name to the values of a category, None for a number.
+        counted: whether repeated rows are counted in one more.
+    """
+    every = {**columns, **({COUNT: None} if counted else {})}
+    return [{"name": name, "labels": None if labels is None else list(labels)} for name, labels in every.items()]

@@ -1,0 +1,295 @@
+"""What relations add to the logits of the candidates of a step alone.
+
+`restricted` turns each kind of contribution into one whose items are the candidates, so that the same blocks and
+gradients serve a whole catalogue and a part of it. Nothing here has the size of the catalogue but look-ups in tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attrformer.errors import ConfigurationError
+from attrformer.nn.candidates import Candidates
+from attrformer.nn.changing_values import ChangeTable, ChangingContribution
+from attrformer.nn.contributions import (
+    Block,
+    Contribution,
+    ContributionInputs,
+    DenseBlock,
+    EntryBlock,
+    EntryContribution,
+    FeatureContribution,
+    RowContribution,
+    UnionBlock,
+)
+from attrformer.nn.fixed import LowCopies
+from attrformer.nn.fused_loss import PosteriorTarget
+from attrformer.nn.offsets import OffsetContribution
+from attrformer.nn.tables import DenseRows, FeatureGroups, SparseRows
+from attrformer.nn.vector_contributions import KeptPairsContribution, VectorContribution, packed, unpacked
+
+FEW: float = 0.3
+"""Share of the candidates that a sequence's rows name, above which they are added up over all candidates."""
+
+
+@singledispatch
+def restricted(part: Any, candidates: Candidates) -> Contribution:
+    """A contribution to the logits of the candidates alone.
+
+    Args:
+        part: a contribution to the whole catalogue; one of a class from outside has a method
+            `restricted(candidates)` that gives the other.
+        candidates: of the step.
+
+    Raises:
+        ConfigurationError: it cannot be restricted.
+    """
+    own = getattr(part, "restricted", None)
+    if own is None:
+        raise ConfigurationError(
+            f"training.loss is sampled, and {type(part).__name__} cannot be computed for some items alone. Give it a "
+            "method restricted(candidates), or set training.loss=full."
+        )
+    found: Contribution = own(candidates)
+    return found
+
+
+def restricted_target(target: PosteriorTarget, candidates: Candidates) -> PosteriorTarget:
+    """The target over the candidates; what it holds of other items is estimated by those that were drawn.
+
+    Args:
+        target: over the catalogue, all its upcoming items among the candidates.
+        candidates: of the step.
+    """
+    weights = candidates.correction.exp()
+    popularity = target.popularity[candidates.items] * weights
+    return replace(
+        target,
+        items=candidates.among(target.items)[0],
+        popularity=popularity / popularity.sum().clamp_min(1e-12),
+        even=weights / weights.sum(),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandidateRows:
+    """Rows of a relation that name items by the k largest entries, over the candidates of a step.
+
+    Args:
+        indices: int32 `[n, k]`, places among the candidates; entries of other items hold place 0, value 0.
+        values: float32 `[n, k]`.
+        columns: number of candidates.
+    """
+
+    indices: Tensor
+    values: Tensor
+    columns: int
+
+    def block(self, rows: Tensor, inputs: ContributionInputs) -> Block:
+        """Evidence of some sequences.
+
+        Args:
+            rows: int64 `[b, s]`.
+            inputs: of the same sequences.
+        """
+        places, values = self.indices[rows].long(), self.values[rows]
+        columns, local = named(places, values > 0, self.columns)
+        few = columns.shape[1] < FEW * self.columns
+        width = columns.shape[1] if few else self.columns
+        dense = torch.zeros(*rows.shape, width, device=rows.device)
+        dense.scatter_add_(2, local if few else places, values)
+        if few:
+            return UnionBlock(columns, dense, inputs)
+        weights = inputs.weights.expand(-1, inputs.gate.shape[1], -1)
+        return DenseBlock(torch.bmm(weights, dense), inputs.gate, lambda g: torch.bmm(g, dense.transpose(1, 2)))
+
+
+def named(places: Tensor, used: Tensor, columns: int) -> tuple[Tensor, Tensor]:
+    """The columns that some entries of each sequence name, each once.
+
+    Args:
+        places: int64 `[b, s, k]`.
+        used: bool `[b, s, k]`, which of them count.
+        columns: how many there are.
+
+    Returns:
+        int64 columns `[b, u]`, unused places holding column 0, and where among them each entry is, int64 `[b, s, k]`;
+        an entry that does not count is somewhere.
+    """
+    flat = places.flatten(1)
+    marks = torch.zeros(len(places), columns, dtype=torch.int32, device=places.device)
+    marks.scatter_reduce_(1, flat, used.flatten(1).int(), "amax")
+    number = marks.cumsum(1, dtype=torch.int32)
+    count = max(1, int(number[:, -1].max()))
+    number = number.sub_(1).clamp_min_(0).long()
+    found = torch.zeros(len(places), count, dtype=torch.long, device=places.device)
+    row, column = marks.nonzero(as_tuple=True)
+    found[row, number[row, column]] = column
+    return found, number.gather(1, flat).view(places.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandidateRowContribution:
+    """Evidence as a weighted sum of rows over the candidates.
+
+    Args:
+        table: the rows.
+        rows: int64 `[b, s]`, the row of each position.
+    """
+
+    table: CandidateRows
+    rows: Tensor
+
+    def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
+        """See `Contribution.block`."""
+        return self.table.block(self.rows[rows], inputs)
+
+
+@restricted.register
+def _(part: RowContribution, candidates: Candidates) -> Contribution:
+    # Rows that several positions share are cut to the candidates once.
+    named_rows, place = torch.unique(part.rows, return_inverse=True)
+    table = part.table
+    if isinstance(table, SparseRows):
+        indices, values = table.entries(named_rows)
+        indices, inside = candidates.among(indices)
+        values = values * inside
+        return CandidateRowContribution(CandidateRows(indices.int(), values, candidates.count), place)
+    items = candidates.items
+    known = items.clamp_max(table.values.shape[1] - 1)
+    values = table.values[named_rows.clamp_max(len(table.values) - 1).unsqueeze(1), known]
+    if table.columns > table.values.shape[1]:
+        values = values * (items < table.values.shape[1]) * (named_rows < len(table.values)).unsqueeze(1)
+    return RowContribution(DenseRows(values, candidates.count), place)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SomeEntries:
+    """Evidence as a list of entries for each target, of which only some are of candidates.
+
+    Args:
+        items: int64 `[b, t, e]`, places among the candidates; t may be 1.
+        inside: float32, same shape, 0 for entries of other items.
+        columns: number of candidates.
+    """
+
+    items: Tensor
+    inside: Tensor
+    columns: int
+
+    def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
+        """See `Contribution.block`."""
+        targets = inputs.gate.shape[1]
+        items = self.items[rows].expand(-1, targets, -1)
+        inside = self.inside[rows].expand(-1, targets, -1)
+        entries = inputs.weights.expand(-1, targets, -1) * inside
+        return EntryBlock(items, entries, inputs.gate, lambda gradient: gradient * inside, self.columns)
+
+
+@restricted.register
+def _(part: EntryContribution, candidates: Candidates) -> Contribution:
+    places, inside = candidates.among(part.items)
+    return SomeEntries(places, inside.float(), candidates.count)
+
+
+@restricted.register
+def _(part: FeatureContribution, candidates: Candidates) -> Contribution:
+    groups = part.groups
+    # Only groups that a candidate is of have evidence.
+    present, of_item = torch.unique(groups.of_item[candidates.items], return_inverse=True)
+    if groups.features is None:
+        known = (present < groups.values).float().unsqueeze(0)
+        slots = present.clamp_max(groups.values - 1).unsqueeze(0)
+        return FeatureContribution(FeatureGroups(of_item, None, groups.values, slots, known))
+    if groups.slots is not None and groups.shares is not None:
+        slots, shares = groups.slots[:, present], groups.shares[:, present]
+        return FeatureContribution(FeatureGroups(of_item, None, groups.values, slots, shares))
+    return FeatureContribution(FeatureGroups(of_item, groups.features[:, present], groups.values))
+
+
+@restricted.register
+def _(part: OffsetContribution, candidates: Candidates) -> Contribution:
+    return OffsetContribution(part.of_item[candidates.items])
+
+
+@dataclass(frozen=True, eq=False)
+class _ChangingValues(ChangingContribution):
+    """The values of the candidates over time.
+
+    Args:
+        chosen: int64 `[c]`, the candidates.
+    """
+
+    chosen: Tensor | None = None
+
+    def codes(self, rows: slice) -> Tensor:
+        """See `ChangingContribution.codes`."""
+        assert self.chosen is not None
+        ranks = self.ranks[rows]
+        # Targets of one time see the same values.
+        distinct, place = torch.unique(ranks, return_inverse=True)
+        return self.table.at(self.chosen, distinct.unsqueeze(1))[place]
+
+
+@restricted.register
+def _(part: ChangingContribution, candidates: Candidates) -> Contribution:
+    table: ChangeTable = part.table
+    return _ChangingValues(table, part.ranks, candidates.items)
+
+
+@restricted.register
+def _(part: VectorContribution, candidates: Candidates) -> Contribution:
+    # The items of the history are candidates, so that each finds its own place; padding has no products.
+    return VectorContribution(part.vectors[candidates.items], candidates.rows(part.items))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _SomePairs:
+    """Evidence from kept pairs, of which only some are with candidates.
+
+    Args:
+        kept: int64 `[b, s, k]`, places among the candidates.
+        inside: bool, same shape.
+        columns: number of candidates.
+    """
+
+    kept: Tensor
+    inside: Tensor
+    columns: int
+
+    def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
+        """See `Contribution.block`."""
+        kept, inside = self.kept[rows], self.inside[rows]
+        weights, values = unpacked(inputs, kept.shape[1])
+        inner = KeptPairsContribution(kept, self.columns)
+        masked = ContributionInputs(packed(weights, values * inside), inputs.gate)
+        return _Masked(inner.block(slice(None), masked), packed(torch.ones_like(weights), inside.float()))
+
+
+class _Masked:
+    """A block some of whose inputs do not count.
+
+    Args:
+        block: what it is made of.
+        mask: of the gradient of the weights.
+    """
+
+    def __init__(self, block: Block, mask: Tensor) -> None:
+        self._block, self._mask = block, mask
+        self.add_to, self.spoken = block.add_to, block.spoken
+
+    def gradients(self, gradient: Tensor, factor: Tensor, needs_weights: bool) -> tuple[Tensor | None, Tensor]:
+        """See `Block`."""
+        of_weights, of_gate = self._block.gradients(gradient, factor, needs_weights)
+        return None if of_weights is None else of_weights * self._mask, of_gate
+
+
+@restricted.register
+def _(part: KeptPairsContribution, candidates: Candidates) -> Contribution:
+    places, inside = candidates.among(part.kept)
+    return _SomePairs(places, inside, candidates.count)

@@ -1,0 +1,83 @@
+"""A table of changes, or of values of now, that a service follows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from attrformer.columns import CHANGED, ITEM, TIMESTAMP, TITLE, VALUE
+from attrformer.data.tables import Table, id_column, open_table, require_columns
+from attrformer.data.times import times_of
+from attrformer.errors import AttrFormerError, ConfigurationError
+
+_KEYS = (ITEM, TIMESTAMP, CHANGED, VALUE)
+
+
+class ChangesFile:
+    """A file that others write.
+
+    With a column `column` it is a table of changes. Else it has `item_id` and a column for each attribute, whose values
+    hold from the time on at which the file was written.
+
+    Args:
+        path: csv or parquet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: tuple[int, int, int] | None = None
+        self._before: pl.DataFrame | None = None
+
+    def whole(self) -> pl.DataFrame:
+        """All of its changes: item_id, timestamp in seconds, column and value as text.
+
+        Raises:
+            ConfigurationError: it cannot be used.
+        """
+        try:
+            state = self._path.stat()
+            self._read = state.st_ino, state.st_mtime_ns, state.st_size
+            found = self._changes(open_table(self._path, "item_changes", {}), int(state.st_mtime))
+        except OSError as error:
+            raise ConfigurationError(f"{self._path} cannot be read ({error.strerror or error}).") from error
+        except AttrFormerError as error:
+            raise ConfigurationError(f"{self._path} cannot be used. {error}") from error
+        self._before = found
+        return found
+
+    def news(self) -> pl.DataFrame | None:
+        """What was not in it before; None where the file is the same.
+
+        Raises:
+            ConfigurationError: it cannot be used as it is.
+        """
+        try:
+            state = self._path.stat()
+        except OSError:
+            # It is being replaced.
+            return None
+        if (state.st_ino, state.st_mtime_ns, state.st_size) == self._read:
+            return None
+        before, found = self._before, self.whole()
+        if before is None:
+            return found
+        # Values of now have another time whenever the file is written: only other values are changes.
+        keys = list(_KEYS) if self._timed else [ITEM, CHANGED, VALUE]
+        return found.join(before, on=keys, how="anti", nulls_equal=True, maintain_order="left")
+
+    def _changes(self, table: Table, written: int) -> pl.DataFrame:
+        require_columns(table, (ITEM,))
+        self._timed = CHANGED in table.frame.columns
+        frame = table.frame.with_columns(id_column(table, ITEM).cast(pl.String).rename(ITEM))
+        if self._timed:
+            require_columns(table, _KEYS)
+            seconds = pl.Series(TIMESTAMP, times_of(frame[TIMESTAMP], source=table.source, up=True).seconds)
+            return frame.with_columns(seconds).select(
+                ITEM, pl.col(TIMESTAMP).cast(pl.Int64), pl.col(CHANGED, VALUE).cast(pl.String)
+            )
+        values = [name for name in frame.columns if name not in (ITEM, TITLE)]
+        long = frame.select(ITEM, pl.col(values).cast(pl.String)).unpivot(
+            index=ITEM, variable_name=CHANGED, value_name=VALUE
+        )
+        return long.with_columns(pl.lit(written, dtype=pl.Int64).alias(TIMESTAMP)).select(_KEYS)

@@ -1,0 +1,106 @@
+"""Which items a training step tells apart, where the catalogue is too large for all of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from attrformer.errors import ConfigurationError
+from attrformer.models.config import ModelConfig
+from attrformer.models.network import Network
+from attrformer.nn.batch import Example
+from attrformer.nn.candidates import Candidates, candidates_of, forget
+from attrformer.training.config import TrainingConfig
+
+FULL_SOFTMAX: Final = 40_000
+"""Items up to which the loss is over the whole catalogue where the options leave it open (docs/lab-notes.md)."""
+
+NEGATIVES: Final = 4_096
+"""Items that are drawn for each step where the options leave it open, and as many that relations name at most."""
+
+
+def samples(training: TrainingConfig, model: ModelConfig, items: int) -> bool:
+    """Whether the loss is over candidates.
+
+    Args:
+        training: what the options say.
+        model: options of the model.
+        items: size of the catalogue.
+
+    Raises:
+        ConfigurationError: the options ask for it, and the loss of the model is none over the catalogue.
+    """
+    if training.loss == "sampled" and not model.knows_candidates:
+        raise ConfigurationError(
+            f"training.loss is sampled, and model.name is '{model.name}', whose loss here is not a softmax over the "
+            "catalogue that candidates can stand for. Set training.loss=full, or choose AttrFormer, or SASRec with "
+            "model.loss=full."
+        )
+    return model.knows_candidates and (training.loss == "sampled" or (training.loss == "auto" and items > FULL_SOFTMAX))
+
+
+class CandidateSampler:
+    """Makes the candidates of each step: what is upcoming, the histories, what relations name, and drawn items.
+
+    Args:
+        popularity: float32 `[items]`, training interactions of each item.
+        training: how many items are drawn, and which share of them by popularity.
+    """
+
+    def __init__(self, popularity: Tensor, training: TrainingConfig) -> None:
+        items = len(popularity)
+        self.count = min(NEGATIVES if training.negatives is None else training.negatives, items)
+        self.popular = round(self.count * training.popular_negatives)
+        shares = popularity.double() / popularity.double().sum()
+        self._cumulative = shares.cumsum(0)
+        # Of an item, that none of the draws of either kind is it.
+        missed = self.popular * torch.log1p(-shares.clamp_max(1 - 1e-12))
+        missed += (self.count - self.popular) * torch.log1p(torch.tensor(-1.0 / max(items, 2), dtype=torch.float64))
+        self._log_chance = torch.log(-torch.expm1(missed)).float()
+        self._places = torch.full((items + 1,), items + 1, dtype=torch.int32, device=popularity.device)
+        self._last: Candidates | None = None
+
+    @property
+    def text(self) -> str:
+        """What the protocol line says of it."""
+        return (
+            f"loss sampled: {self.count:,} drawn items a step ({self.popular:,} by popularity), and at most as many "
+            "that relations name; rows of items updated when read"
+        )
+
+    def __call__(self, network: Network, example: Example) -> Candidates:
+        """The candidates of a step; those of the step before are of no use from then on.
+
+        Args:
+            network: says what relations name, and what else is read.
+            example: the batch.
+        """
+        if self._last is not None:
+            forget(self._last)
+        batch, items = example.batch, len(self._log_chance)
+        history = batch.items[batch.items < items]
+        certain = torch.cat([history, example.items.flatten()])
+        certain = torch.unique(torch.cat([certain, self._named(network, example, certain)]))
+        drawn = self._drawn(items)
+        others = network.items_read(batch)
+        self._last = candidates_of(certain, drawn, self._log_chance[drawn], others, self._places)
+        return self._last
+
+    def _drawn(self, items: int) -> Tensor:
+        device = self._places.device
+        even = torch.randint(items, (self.count - self.popular,), device=device)
+        at = torch.rand(self.popular, dtype=torch.float64, device=device) * self._cumulative[-1]
+        popular = torch.searchsorted(self._cumulative, at, right=True).clamp_max_(items - 1)
+        return torch.cat([even, popular])
+
+    @torch.no_grad()
+    def _named(self, network: Network, example: Example, certain: Tensor) -> Tensor:
+        """The items that relations name most strongly for the histories, beside those that are certain already."""
+        total = torch.zeros(len(self._log_chance), device=self._places.device)
+        for items, strength in network.named(example.batch):
+            total.index_add_(0, items, strength)
+        total[certain] = 0.0
+        strongest = total.topk(min(self.count, len(total)))
+        return strongest.indices[strongest.values > 0]

@@ -1,0 +1,164 @@
+"""Versions in one folder: publishing, going back, what cannot be published, and services that follow the folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.server.test_reload import larger
+from tests.support.services import got, posted
+
+from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.recommender import AttrFormer
+from attrformer.server import versions
+from attrformer.server.engine import Engine
+from attrformer.server.options import ServeOptions
+from attrformer.server.server import serve
+from attrformer.server.state import Service
+
+QUICK = ServeOptions(poll=0.01)
+
+
+@pytest.fixture
+def models(run: Path, tmp_path: Path) -> Path:
+    """A folder of two versions, of which the first is current; the second knows one item more."""
+    larger(run)
+    folder = tmp_path / "models"
+    versions.publish(run, folder, "a")
+    versions.publish(run / "next", folder, "b")
+    versions.publish(None, folder, "a")
+    return folder
+
+
+def test_a_version_is_a_copy_that_anybody_may_read(run: Path, models: Path) -> None:
+    assert sorted(path.name for path in models.iterdir()) == ["a", "b", "current"]
+    assert os.readlink(models / "current") == "a" and versions.current(models) == models / "a"
+    for name in ("model.json", "model.safetensors"):
+        assert (models / "a" / name).read_bytes() == (run / "model" / name).read_bytes()
+        assert (models / "a" / name).stat().st_mode & 0o044 == 0o044
+    assert len(AttrFormer.load(models / "current").fitted.knowledge.item_ids) == 80
+
+
+def test_old_versions_leave_and_the_current_one_stays(run: Path, models: Path) -> None:
+    named = versions.publish(run, models)
+    versions.publish(run, models, "c", keep=2)
+    assert sorted(path.name for path in models.iterdir()) == sorted(["c", named, "current"])
+    versions.publish(None, models, named, keep=2)
+    assert versions.current(models).name == named
+
+
+def test_what_cannot_be_published_changes_nothing(run: Path, models: Path, tmp_path: Path) -> None:
+    def refuse(_: Path) -> None:
+        raise CheckpointError("no answers")
+
+    before = sorted(models.iterdir())
+    for source, version, options, kind, words in (
+        (run, "a", {}, ConfigurationError, "exists already"),
+        (run, "current", {}, ConfigurationError, "version is 'current'"),
+        (run, "../c", {}, ConfigurationError, "version is '../c'"),
+        (run, "c", {"keep": 1}, ConfigurationError, "keep is 1"),
+        (run, "c", {"check": refuse}, CheckpointError, "no answers"),
+        (tmp_path, "c", {}, CheckpointError, "holds no finished model"),
+        (None, "c", {}, CheckpointError, "no version c. Name one that is there: a, b"),
+    ):
+        with pytest.raises(kind, match=words):
+            versions.publish(source, models, version, **options)  # type: ignore[arg-type]
+    assert sorted(models.iterdir()) == before and versions.current(models).name == "a"
+
+
+def test_a_link_that_leads_elsewhere_is_refused(models: Path) -> None:
+    (models / "current").unlink()
+    with pytest.raises(CheckpointError, match="attrformer publish"):
+        versions.current(models)
+    (models / "current").symlink_to("/etc")
+    with pytest.raises(CheckpointError, match="leads to /etc"):
+        versions.current(models)
+
+
+def test_answers_name_their_version_and_none_is_written_to(models: Path) -> None:
+    service = Service(models, ServeOptions())
+    service.engine.start()
+    before = {path: path.stat().st_mtime_ns for path in models.rglob("*")}
+    answer = posted(service, "/v1/recommend", {"users": ["user-0001"], "k": 1})
+    assert answer.json()["version"] == answer.headers["X-Model-Version"] == "a"
+    described = got(service, "/v1/model").json()
+    assert (described["version"], described["may_add"]) == ("a", False)
+    refused = posted(service, "/v1/items", {"items": [{"item_id": "new"}]})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "read_only")
+    assert 'attrformer_model_info{version="a"}' not in got(service, "/metrics").text
+    assert {path: path.stat().st_mtime_ns for path in models.rglob("*")} == before
+
+
+def test_two_services_of_one_model_name_it_alike(run: Path, tmp_path: Path) -> None:
+    engine, other = Engine(run, ServeOptions()), Engine(Path(shutil.copytree(run, tmp_path / "copy")), ServeOptions())
+    engine.start()
+    other.start()
+    assert engine.served is not None and other.served is not None
+    first = engine.served.version
+    assert len(first) == 12 and first == other.served.version
+    larger(run)
+    assert engine.reload().version != first
+
+
+def test_a_service_follows_the_folder_past_a_version_that_cannot_be_used(run: Path, models: Path) -> None:
+    async def follow() -> list[str]:
+        service = Service(models, QUICK)
+        await service.start()
+        following, seen = asyncio.ensure_future(service.follow()), [service.served.version]
+
+        async def until(version: str, failed: float) -> None:
+            for _ in range(2000):
+                text = service.metrics.text().decode()
+                if service.served.version == version and f'outcome="failed"}} {failed}' in text:
+                    break
+                await asyncio.sleep(0.01)
+            seen.append(service.served.version)
+
+        shutil.copytree(models / "b", models / "broken")
+        (models / "broken" / "model.safetensors").write_bytes(b"torn")
+        versions.publish(None, models, "broken")
+        await until("a", 1.0)
+        versions.publish(None, models, "b")
+        await until("b", 1.0)
+        assert service.served.generation == 2 and service.served.catalogue.search("", 1, 0)[0] == 81
+        assert 'attrformer_model_info{version="b"} 1.0' in service.metrics.text().decode()
+        following.cancel()
+        service.close()
+        return seen
+
+    assert asyncio.run(follow()) == ["a", "a", "b"]
+
+
+def test_a_change_is_named_once_and_what_is_in_use_is_none(tmp_path: Path) -> None:
+    steps = ["bad", "bad", "b", "bad", "b", "c"]
+
+    async def named() -> list[str]:
+        found, used = list[str](), ["a"]
+        _link(tmp_path, "a")
+
+        async def listen() -> None:
+            async for version in versions.changes(tmp_path, 0.001, lambda: used[-1]):
+                found.append(version)
+                used.extend([] if version == "bad" else [version])
+
+        listening = asyncio.ensure_future(listen())
+        for step in steps:
+            _link(tmp_path, step)
+            await asyncio.sleep(0.1)
+        listening.cancel()
+        return found
+
+    assert asyncio.run(named()) == ["bad", "b", "bad", "c"]
+
+
+def _link(folder: Path, name: str) -> None:
+    (folder / "new").symlink_to(name)
+    os.replace(folder / "new", folder / "current")
+
+
+def test_items_cannot_be_saved_in_a_folder_of_versions(models: Path) -> None:
+    with pytest.raises(ConfigurationError, match="publish a model"):
+        serve(models, ServeOptions(save_added=True))

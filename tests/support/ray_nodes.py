@@ -1,0 +1,84 @@
+"""A Ray cluster of two nodes on this machine, which listens on the loopback interface alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NODE = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 80 << 20}
+_HEALTH = {
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 5000,
+    "health_check_failure_threshold": 3,
+}
+
+
+@dataclass
+class Nodes:
+    """A cluster of two nodes with one processor each."""
+
+    cluster: Any
+    second: Any
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def kill_in_the_middle(self) -> bool:
+        """Kills the second node with its processes, if one of them is computing; whether it was killed."""
+        (raylet,) = (found.process.pid for found in self.second.all_processes["raylet"])
+        for worker in children(raylet):
+            os.kill(worker, signal.SIGSTOP)
+            # Stopped within a task, it cannot finish it.
+            if title(worker).startswith("ray::_task"):
+                self.cluster.remove_node(self.second, allow_graceful=False)
+                os.kill(worker, signal.SIGKILL)
+                return True
+            os.kill(worker, signal.SIGCONT)
+        return False
+
+    def ensure(self) -> None:
+        """Starts the second node anew where it was killed."""
+        if self.second not in self.cluster.worker_nodes:
+            self.second = self.cluster.add_node(**NODE)
+
+
+def children(process: int) -> list[int]:
+    """Processes that a process has started."""
+    told = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for path in told for child in path.read_text().split()]
+
+
+def title(process: int) -> str:
+    """What a process calls itself."""
+    return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace")
+
+
+@contextmanager
+def two_nodes() -> Iterator[Nodes]:
+    """Two nodes with one processor each; the test is skipped where Ray is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Read when Ray is imported; otherwise it takes 127.0.0.1 for the address by which others reach the machine.
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", os.pathsep.join(["src", os.environ.get("PYTHONPATH", "")]))
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        pytest.importorskip("ray")
+        from ray.cluster_utils import Cluster
+
+        head = {**NODE, "include_dashboard": False, "_system_config": _HEALTH}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            yield Nodes(cluster, cluster.add_node(**NODE))
+        finally:
+            cluster.shutdown()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
