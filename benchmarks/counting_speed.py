@@ -109,6 +109,10 @@ def count(file: Path, threads: int) -> dict[str, Any]:
     }
 
 
+def _environment(checkout: Path, threads: int) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": str(threads)}
+
+
 def measure(options: argparse.Namespace, file: Path) -> dict[str, Any]:
     """Counts by each build in turn."""
     builds = {"this": Path(__file__).resolve().parents[1]}
@@ -118,7 +122,7 @@ def measure(options: argparse.Namespace, file: Path) -> dict[str, Any]:
     for _ in range(options.repeats):
         for name, checkout in builds.items():
             command = [sys.executable, __file__, "--count", str(file), "--threads", str(options.threads)]
-            environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": str(options.threads)}
+            environment = _environment(checkout, options.threads)
             done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
             found[name].append({**json.loads(done.stdout), "load": os.getloadavg()[0]})
             print(name, found[name][-1], file=sys.stderr, flush=True)
@@ -145,7 +149,8 @@ def report_sizes(options: argparse.Namespace) -> None:
             command = [sys.executable, __file__, "--count", folder, "--interactions", "1"]
             for name in ("threads", "items", "memory"):
                 command += [f"--{name}", str(getattr(options, name))]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            environment = _environment(Path(__file__).resolve().parents[1], options.threads)
+            done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
         runs.append(json.loads(done.stdout))
         print(runs[-1], file=sys.stderr, flush=True)
     grows = {
