@@ -83,5 +83,11 @@ def test_long_rows_that_are_cut_are_equal_to_the_bit(items: int, weighed: bool, 
 
 
 def test_few_pairs_are_counted_without_compiling() -> None:
-    assert compiled.kernels(compiled.LEAST_PAIRS - 1) is None
-    assert compiled.kernels(compiled.LEAST_PAIRS) is not None
+    assert compiled.kernels(compiled.LEAST_PAIRS - 1, 0) is None
+    assert compiled.kernels(compiled.LEAST_PAIRS, 0) is not None
+    assert compiled.kernels(0, compiled.LEAST_PAIRS // compiled.PAIRS_OF_ROW + 1) is not None
+
+
+def test_without_numba_everything_is_counted_by_plain_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert compiled.kernels(compiled.LEAST_PAIRS, 0) is None

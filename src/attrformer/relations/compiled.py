@@ -5,17 +5,21 @@ from __future__ import annotations
 import importlib.util
 from types import ModuleType
 
-LEAST_PAIRS = 1 << 26
-"""Fewer pairs are counted before numba is imported and has compiled."""
+LEAST_PAIRS = 1 << 27
+"""Fewer pairs are counted before numba is imported and, in the first run, has compiled."""
+
+PAIRS_OF_ROW = 200
+"""A row takes plain code as long as so many pairs do."""
 
 
-def kernels(pairs: int) -> ModuleType | None:
+def kernels(pairs: int, rows: int) -> ModuleType | None:
     """The compiled functions; None where plain ones are to be used, whose results are the same.
 
     Args:
         pairs: how many there are to count.
+        rows: that they are cut into.
     """
-    if pairs < LEAST_PAIRS or importlib.util.find_spec("numba") is None:
+    if pairs + rows * PAIRS_OF_ROW < LEAST_PAIRS or importlib.util.find_spec("numba") is None:
         return None
     from attrformer.relations import pair_kernels
 

@@ -89,7 +89,7 @@ class PairCounts:
             None if count is None else scratch_array((length,), np.float32) for count in counting
         )
         self._place(train, folds, window, counting)
-        self.kernels = kernels(len(self._places) * len(self._weights))
+        self.kernels = kernels(len(self._places) * len(self._weights), items)
 
     def _place(self, train: Sequences, folds: NDArray[np.int64], window: int, counting: Counting) -> None:
         """Writes the padded histories, and the places of every item in each fold, ascending."""
