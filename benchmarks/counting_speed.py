@@ -151,6 +151,7 @@ def report_sizes(options: argparse.Namespace) -> None:
                 command += [f"--{name}", str(getattr(options, name))]
             environment = _environment(Path(__file__).resolve().parents[1], options.threads)
             done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        large_log.clean_up()
         runs.append(json.loads(done.stdout))
         print(runs[-1], file=sys.stderr, flush=True)
     grows = {

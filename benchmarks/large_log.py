@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -158,3 +159,10 @@ def _cap(memory: float) -> bool:
     except OSError:
         return False
     return True
+
+
+def clean_up() -> None:
+    """Removes the limits of processes that have ended."""
+    for group in GROUP.glob("attrformer-benchmark-*"):
+        with contextlib.suppress(OSError):  # Another benchmark is at work.
+            group.rmdir()

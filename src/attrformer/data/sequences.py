@@ -16,6 +16,9 @@ from attrformer.errors import DataError
 OTHER_EVENTS: Final = 1 / 1024
 """How much an event that is not predicted counts for how popular an item is: it decides between equals alone."""
 
+_STRIP: Final = 1 << 22
+"""Interactions of a large log that are counted at a time: NumPy copies them."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
@@ -154,7 +157,11 @@ class Sequences:
         if targets is not None:
             one = np.float32(1.0) if counting is None else counting
             counting = np.where(targets, one, one * np.float32(OTHER_EVENTS))
-        return np.bincount(self.items, counting, minlength=items).astype(np.float32)
+        total = np.zeros(items)
+        for start in range(0, len(self.items), _STRIP):
+            strip = slice(start, start + _STRIP)
+            total += np.bincount(self.items[strip], None if counting is None else counting[strip], minlength=items)
+        return total.astype(np.float32)
 
     def _holding(self, condition: Condition | None) -> NDArray[np.bool_] | None:
         if condition is None or condition.column not in self.behaviours:
