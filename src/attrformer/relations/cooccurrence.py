@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -126,14 +127,9 @@ def counted_rows(
         rows = pairs.by_rank[part.first : part.last]
         entries = fold_entries(pairs, part, scale, None if itself else top_k)
         if pairs.kernels is not None and kept is not None and not itself:
-            found = (
-                np.zeros((len(wanted), len(rows), width), np.int32),
-                np.zeros((len(wanted), len(rows), width), np.float32),
-            )
             left = np.stack([entries.left(fold, config.alpha) for fold in wanted])
-            pairs.kernels.strongest(entries.starts, entries.columns, entries.counts, left, scale, *found)
-            for block, (indices, values) in enumerate(zip(*found, strict=True)):
-                kept.put(block, rows, indices, values)
+            for block, found in enumerate(_largest(pairs.kernels, entries, left, scale, width)):
+                kept.put(block, rows, *found)
             return
         for block, fold in enumerate(wanted):
             table = normalised(entries, fold, scale[block], config.alpha)
@@ -173,6 +169,16 @@ def normalised(entries: FoldEntries, fold: int, scale: NDArray[np.float32], alph
     table = scipy.sparse.csr_array((scaled, entries.columns, entries.starts), shape=(len(left), len(scale)), copy=True)
     table.eliminate_zeros()
     return table
+
+
+def _largest(
+    kernels: ModuleType, entries: FoldEntries, left: NDArray[np.float32], scale: NDArray[np.float32], k: int
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+    """What `normalised` and `keep_top` find of some rows without each fold, by compiled code."""
+    shape = (*left.shape, k)
+    indices, values = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
+    kernels.strongest(entries.starts, entries.columns, entries.counts, left, scale, indices, values)
+    return zip(indices, values, strict=True)
 
 
 def _diagonal(rows: NDArray[np.int64], items: int, value: float) -> scipy.sparse.csr_array:
