@@ -11,7 +11,11 @@ from typing import Any
 
 USERS_OF_PART = 16_384
 CATEGORIES = 400
-GROUP = Path("/sys/fs/cgroup")
+GROUPS = (
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+    (Path("/sys/fs/cgroup"), "memory.max"),
+)
+"""Where limits are set, by the first version of control groups and by the second."""
 
 
 def write(folder: Path, interactions: int, items: int, each: float, seed: int = 0) -> int:
@@ -155,18 +159,24 @@ def _status(name: str) -> int:
 
 def _cap(memory: float) -> bool:
     """Puts this process under a limit, pages of files included; says whether that was allowed."""
-    group = GROUP / f"attrformer-benchmark-{os.getpid()}"
-    try:
-        group.mkdir()
-        (group / "memory.max").write_text(str(int(memory * 1e9)), encoding="ascii")
-        (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
-    except OSError:
-        return False
-    return True
+    for parent, limit in GROUPS:
+        group = parent / f"attrformer-benchmark-{os.getpid()}"
+        try:
+            group.mkdir()
+            # Where this is no group of processes, the file is not there, and must not be made.
+            for name, value in ((limit, int(memory * 1e9)), ("cgroup.procs", os.getpid())):
+                with (group / name).open("r+", encoding="ascii") as file:
+                    file.write(str(value))
+        except OSError:
+            with contextlib.suppress(OSError):
+                group.rmdir()
+            continue
+        return True
+    return False
 
 
 def clean_up() -> None:
     """Removes the limits of processes that have ended."""
-    for group in GROUP.glob("attrformer-benchmark-*"):
+    for group in (group for parent, _ in GROUPS for group in parent.glob("attrformer-benchmark-*")):
         with contextlib.suppress(OSError):  # Another benchmark is at work.
             group.rmdir()
