@@ -2,8 +2,14 @@
 
 The log comes from the generator of the embedded sample: users by `--scale`, histories as long as in MovieLens-25M, and
 the whole catalogue of MovieLens-25M at every scale unless `--items` says otherwise. Each count is a process of its own.
+Compiling is timed apart, since numba keeps what it has compiled for later processes.
 
 python benchmarks/counting_speed.py --against ../earlier --scale .1
+
+With --interactions, logs of these sizes lie in files and are counted within --memory: rate, peak, and whether the time
+grows as the log does.
+
+python benchmarks/counting_speed.py --interactions 25e6 100e6 400e6 --memory 8
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
+import large_log
 import ml25m_log
 
 
@@ -37,6 +44,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="counts by each build")
     parser.add_argument("--out", metavar="FILE", type=Path, help="JSON file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--interactions", type=float, nargs="+", metavar="N", help="sizes of logs that lie in files")
+    parser.add_argument("--memory", type=float, default=8, help="gigabytes for counting these")
+    parser.add_argument("--folder", metavar="FOLDER", type=Path, help="where these are written for a while")
     parser.add_argument("--count", metavar="FILE", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -86,15 +96,21 @@ def count(file: Path, threads: int) -> dict[str, Any]:
         IdMap(pl.Series(range(items), dtype=pl.Int64)), None, {}, {}, {}, train,
         assign_folds(len(train), config.folds, 0), config.kept_entries(items),
     )  # fmt: skip
+    compiling = large_log.compile_first()
     clock, processor = time.perf_counter(), time.process_time()
     with on_threads(threads):
         relations = relations_from(sources, config)
     return {
         "seconds": round(time.perf_counter() - clock, 2),
         "processor_seconds": round(time.process_time() - processor, 2),
+        "compiling_seconds": compiling,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "relations": list(relations),
     }
+
+
+def _environment(checkout: Path, threads: int) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": str(threads)}
 
 
 def measure(options: argparse.Namespace, file: Path) -> dict[str, Any]:
@@ -106,7 +122,7 @@ def measure(options: argparse.Namespace, file: Path) -> dict[str, Any]:
     for _ in range(options.repeats):
         for name, checkout in builds.items():
             command = [sys.executable, __file__, "--count", str(file), "--threads", str(options.threads)]
-            environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": str(options.threads)}
+            environment = _environment(checkout, options.threads)
             done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
             found[name].append({**json.loads(done.stdout), "load": os.getloadavg()[0]})
             print(name, found[name][-1], file=sys.stderr, flush=True)
@@ -123,9 +139,45 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
     return {"runs": found, "medians": medians, "other_by_this": ratios}
 
 
+def report_sizes(options: argparse.Namespace) -> None:
+    """Counts logs in files, each in a process of its own, and prints rate, peak and how the time grows."""
+    runs = []
+    for interactions in options.interactions:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            each = ml25m_log.INTERACTIONS / ml25m_log.USERS
+            large_log.write(Path(folder), int(interactions), options.items, each)
+            command = [sys.executable, __file__, "--count", folder, "--interactions", "1"]
+            for name in ("threads", "items", "memory"):
+                command += [f"--{name}", str(getattr(options, name))]
+            environment = _environment(Path(__file__).resolve().parents[1], options.threads)
+            done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        large_log.clean_up()
+        runs.append(json.loads(done.stdout))
+        print(runs[-1], file=sys.stderr, flush=True)
+    grows = {
+        name: round(runs[-1][name] / runs[0][name] * runs[0]["interactions"] / runs[-1]["interactions"], 3)
+        for name in ("seconds", "processor_seconds")
+    }
+    result = {"hardware": bench.hardware(options.threads), "runs": runs, "last_by_first_per_interaction": grows}
+    lines = [
+        f"{run['interactions']:,} interactions: {run['seconds']} s, {run['million_a_second']} million a second, peak "
+        f"{run['peak_mib']} MiB, {run['peak_without_files_mib']} MiB without files, limit set: {run['capped']}"
+        for run in runs
+    ]
+    bench.report(result, [*lines, f"  seconds per interaction, last by first: {grows} (bar: 1.2)"], options.json)
+    if options.out is not None:
+        options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Measures and prints."""
     options = parse()
+    if options.count is not None and options.interactions:
+        print(json.dumps(large_log.count(options.count, options.items, options.threads, options.memory)))
+        return
+    if options.interactions:
+        report_sizes(options)
+        return
     if options.count is not None:
         print(json.dumps(count(options.count, options.threads)))
         return

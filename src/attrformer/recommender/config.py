@@ -259,6 +259,7 @@ LATER: Final[dict[str, Any]] = {
     "relations.location_scale_km": None,
     "evaluation.metrics": list(EvaluationConfig().metrics),
     "training.metric": TrainingConfig().metric,
+    "relations.memory": None,
     "training.loss": TrainingConfig().loss,
     "training.negatives": TrainingConfig().negatives,
     "training.popular_negatives": TrainingConfig().popular_negatives,

@@ -11,6 +11,7 @@ from attrformer.relations.folds import assign_folds, fold_count
 from attrformer.relations.id_order import checked_numbering
 from attrformer.relations.registry import BUILT_IN, registered
 from attrformer.relations.relation_set import RelationSet
+from attrformer.relations.scratch import within_memory
 
 
 def build_relations(dataset: Dataset, train: Sequences, config: RelationsConfig, seed: int) -> RelationSet:
@@ -41,8 +42,9 @@ def relations_from(sources: Sources, config: RelationsConfig) -> RelationSet:
         ConfigurationError: as for `build_relations`.
     """
     built: dict[str, Relation] = {}
-    for kind in BUILT_IN:
-        built |= {relation.name: relation for relation in kind.build(sources, config, built)}
+    with within_memory(config.memory):
+        for kind in BUILT_IN:
+            built |= {relation.name: relation for relation in kind.build(sources, config, built)}
     for options in config.own:
         for relation in build_own(options, sources, built):
             if relation.name in built:

@@ -164,6 +164,13 @@ class RelationsConfig(Options):
         default=4096, metadata={"help": "most values of one attribute, the commonest; rarer values relate to nothing"}
     )
 
+    memory: float | None = field(
+        default=None,
+        metadata={
+            "help": "gigabytes of memory that counting may take: larger arrays than an eighth of it lie in temporary "
+            "files. The result does not depend on it; null: the memory of the machine or container"
+        },
+    )
     own: tuple[RelationOptions, ...] = field(
         default=(), metadata={"help": "relations that were registered from outside, each by its name and options"}
     )
@@ -232,6 +239,7 @@ class RelationsConfig(Options):
         for name in (*counts, *(f"similar_users_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")
+        require(self.memory is None or self.memory > 0, "memory", self.memory, "a number above 0, or null")
         scale = self.location_scale_km
         require(scale is None or 0 < scale < math.inf, "location_scale_km", scale, "a number above 0, or null")
         require(self.similar_users_anchors <= 24, "similar_users_anchors", self.similar_users_anchors, "1 to 24")

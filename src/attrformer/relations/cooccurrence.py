@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +19,9 @@ from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_count, without_each_fold
 from attrformer.relations.kept_rows import KeptRows
 from attrformer.relations.pair_counts import Block, Counting, PairCounts
+from attrformer.relations.parts import parts_of
 from attrformer.relations.row_table import RowRelation, keep_top
+from attrformer.relations.scratch import scratch_array
 from attrformer.relations.strongest_pairs import FoldEntries, fold_entries
 from attrformer.relations.threads import for_each
 
@@ -117,12 +120,17 @@ def counted_rows(
     scale = _popularity(train, items, folds, counting[1])[wanted] ** np.float32(-config.alpha)
     width = items if top_k is None else top_k
     kept = None if top_k is None else KeptRows(len(wanted), items, width)
-    whole = np.zeros((len(wanted), items if kept is None else 0, width), dtype=np.float32)
+    whole = scratch_array((len(wanted), items if kept is None else 0, width), np.float32)
     pairs = PairCounts(train, items, folds, config, counting)
 
     def count_block(part: Block) -> None:
         rows = pairs.by_rank[part.first : part.last]
         entries = fold_entries(pairs, part, scale, None if itself else top_k)
+        if pairs.kernels is not None and kept is not None and not itself:
+            left = np.stack([entries.left(fold, config.alpha) for fold in wanted])
+            for block, found in enumerate(_largest(pairs.kernels, entries, left, scale, width)):
+                kept.put(block, rows, *found)
+            return
         for block, fold in enumerate(wanted):
             table = normalised(entries, fold, scale[block], config.alpha)
             if itself:
@@ -140,8 +148,10 @@ def _popularity(
     train: Sequences, items: int, folds: NDArray[np.int64], met: NDArray[np.float32] | None
 ) -> NDArray[np.float32]:
     """Interactions of each item without each fold, and of all users last; 1 at least, float32 `[folds + 1, items]`."""
-    key = np.repeat(folds * items, train.lengths) + train.items
-    own = np.bincount(key, met, minlength=fold_count(folds) * items).reshape(-1, items)
+    own = np.zeros((fold_count(folds), items))
+    for part in parts_of(train):
+        weights = None if met is None else met[part.positions]
+        own += np.bincount(part.each(folds) * items + part.items, weights, own.size).reshape(own.shape)
     return np.maximum(np.stack(without_each_fold(list(own))).astype(np.float32), np.float32(1.0))
 
 
@@ -154,12 +164,21 @@ def normalised(entries: FoldEntries, fold: int, scale: NDArray[np.float32], alph
         scale: pop(j)^-alpha, float32 `[items]`.
         alpha: how much popular targets are held back.
     """
-    counts, degree = entries.without(fold)
-    left = (np.where(degree > 0, degree, 1.0) ** -(1.0 - alpha)).astype(np.float32)
+    counts, left = entries.without(fold), entries.left(fold, alpha)
     scaled = counts * np.repeat(left, np.diff(entries.starts)) * scale[entries.columns]
     table = scipy.sparse.csr_array((scaled, entries.columns, entries.starts), shape=(len(left), len(scale)), copy=True)
     table.eliminate_zeros()
     return table
+
+
+def _largest(
+    kernels: ModuleType, entries: FoldEntries, left: NDArray[np.float32], scale: NDArray[np.float32], k: int
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+    """What `normalised` and `keep_top` find of some rows without each fold, by compiled code."""
+    shape = (*left.shape, k)
+    indices, values = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
+    kernels.strongest(entries.starts, entries.columns, entries.counts, left, scale, indices, values)
+    return zip(indices, values, strict=True)
 
 
 def _diagonal(rows: NDArray[np.int64], items: int, value: float) -> scipy.sparse.csr_array:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from attrformer.data.sequences import Sequences
+from attrformer.relations.parts import Part, parts_of
 
 Counts = TypeVar("Counts", bound=Any)
 
@@ -28,27 +29,27 @@ def assign_folds(users: int, folds: int, seed: int) -> NDArray[np.int64]:
 
 
 def fold_tables(
-    folds: NDArray[np.int64], train: Sequences, keys: NDArray[np.int64], shape: tuple[int, int]
+    folds: NDArray[np.int64],
+    train: Sequences,
+    keys: Callable[[Part], NDArray[np.int64]],
+    shape: tuple[int, int],
 ) -> list[NDArray[np.float32]]:
     """How often each key meets each item, for each fold of users; interactions count as `Sequences.counting` says.
 
     Args:
         folds: int64 `[users]`, the fold of each user.
         train: training sequences, one row for each user.
-        keys: int64 `[n]`, the key of each interaction, such as an attribute value or a moment.
+        keys: the key of each interaction of a part, int64 `[n]`, such as an attribute value or a moment.
         shape: number of keys and of items.
 
     Returns:
         A float32 table `[keys, items]` for each fold.
     """
-    tables, fold_of, counting = [], np.repeat(folds, train.lengths), train.counting
-    for fold in range(fold_count(folds)):
-        used = fold_of == fold
-        ones = np.ones(int(used.sum()), dtype=np.float32) if counting is None else counting[used]
-        tables.append(
-            scipy.sparse.coo_array((ones, (keys[used], train.items[used])), shape=shape).toarray().astype(np.float32)
-        )
-    return tables
+    tables, counting = np.zeros((fold_count(folds), *shape), dtype=np.float32), train.counting
+    for part in parts_of(train):
+        places = (part.each(folds) * shape[0] + keys(part)) * shape[1] + part.items
+        np.add.at(tables.reshape(-1), places, np.float32(1) if counting is None else counting[part.positions])
+    return list(tables)
 
 
 def without_each_fold(counts: list[Counts]) -> list[Counts]:

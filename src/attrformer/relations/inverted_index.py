@@ -9,6 +9,8 @@ import scipy
 from numpy.typing import NDArray
 
 from attrformer.data.sequences import Sequences
+from attrformer.relations.parts import PART
+from attrformer.relations.scratch import scratch_array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,17 +42,26 @@ class InvertedIndex:
             positions: int64, absolute positions, ascending for each item.
             starts: int64 `[items + 1]`, cuts `positions` by item.
         """
-        count = max(len(train), 1)
-        owner = np.searchsorted(train.offsets, positions, side="right") - 1
-        pairs = np.repeat(np.arange(len(starts) - 1), np.diff(starts)) * count + owner
-        last = np.flatnonzero(np.append(pairs[1:] != pairs[:-1], True)) if len(pairs) else np.empty(0, dtype=np.int64)
-        pairs = pairs[last]
+        items, count, found = len(starts) - 1, max(len(train), 1), 0
+        pairs, last = scratch_array((len(positions),), np.int64), scratch_array((len(positions),), np.int32)
+        first = 0
+        while first < items:
+            # Some items at a time, so that what is needed for a while is small beside the index.
+            end = max(int(np.searchsorted(starts, starts[first] + PART, side="right")) - 1, first + 1)
+            own = np.asarray(positions[starts[first] : starts[end]])
+            item = np.repeat(np.arange(first, end), np.diff(starts[first : end + 1]))
+            both = item * count + np.searchsorted(train.offsets, own, side="right") - 1
+            latest = np.flatnonzero(np.diff(both, append=-1))
+            pairs[found : found + len(latest)], last[found : found + len(latest)] = both[latest], own[latest]
+            first, found = end, found + len(latest)
+        pairs, last = pairs[:found], last[:found]
         bounds = np.searchsorted(pairs, np.arange(len(starts)) * count)
         # Of one type with the users, or scipy would look through both at each use.
         bounds = bounds.astype(np.int32 if len(pairs) < 1 << 31 else np.int64)
-        users = (pairs % count).astype(np.int32)
-        ones = np.ones(len(pairs), dtype=np.float32)
-        return cls(users, ones, bounds, pairs, positions[last].astype(np.int32), count)
+        users, ones = scratch_array((found,), np.int32), scratch_array((found,), np.float32)
+        np.remainder(pairs, count, out=users, casting="unsafe")
+        ones[:] = 1.0
+        return cls(users, ones, bounds, pairs, last, count)
 
     @property
     def table(self) -> scipy.sparse.csr_array:

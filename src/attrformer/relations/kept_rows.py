@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.csr import offsets_of, positions_in_rows
+from attrformer.relations.scratch import scratch_array
 
 MOST_PLACES: Final = 1 << 27
 """Entries, 1 GiB of them, up to which all rows are equally long: beyond, most rows of a catalogue are mostly empty."""
@@ -26,8 +27,8 @@ class KeptRows:
         self._items, self._k = items, k
         self.short = blocks * items * k > MOST_PLACES
         rows = 0 if self.short else items
-        self._indices = np.zeros((blocks, rows, k), dtype=np.int32)
-        self._values = np.zeros((blocks, rows, k), dtype=np.float32)
+        self._indices = scratch_array((blocks, rows, k), np.int32)
+        self._values = scratch_array((blocks, rows, k), np.float32)
         self._lengths = np.zeros((blocks, items), dtype=np.int32)
         self._pieces: list[tuple[int, NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]] = []
 
@@ -52,7 +53,7 @@ class KeptRows:
         if not self.short:
             return {"indices": self._indices.reshape(-1, self._k), "values": self._values.reshape(-1, self._k)}
         starts = offsets_of(self._lengths.ravel())
-        found = np.empty(starts[-1], dtype=np.int32), np.empty(starts[-1], dtype=np.float32)
+        found = scratch_array((int(starts[-1]),), np.int32), scratch_array((int(starts[-1]),), np.float32)
         while self._pieces:
             block, rows, indices, values = self._pieces.pop()
             lengths = self._lengths[block, rows]

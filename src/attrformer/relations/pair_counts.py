@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import scipy
@@ -11,13 +12,22 @@ from numpy.typing import NDArray
 
 from attrformer.csr import offsets_of
 from attrformer.data.sequences import Sequences
+from attrformer.relations.compiled import kernels
 from attrformer.relations.config import CooccurrenceConfig
 from attrformer.relations.folds import fold_count
+from attrformer.relations.parts import grouped, parts_of
+from attrformer.relations.scratch import scratch_array
 
 Counting = tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]
 
 BLOCK_PAIRS = 1 << 20
 """Pairs counted at a time, which bounds the memory of counting."""
+
+COMPILED_PAIRS = 1 << 22
+"""Pairs counted at a time by compiled code, which holds a single row at a time."""
+
+COMPILED_ROWS = 1 << 13
+"""Most rows of these."""
 
 DENSE_CELLS = 1 << 21
 """Cells of whole rows that are counted at a time, so that they stay in the processor's cache."""
@@ -67,25 +77,47 @@ class PairCounts:
         self.items, self.folds = items, fold_count(folds)
         window = int(min(config.window, max(train.lengths.max(initial=0) - 1, 1)))
         self._weights, self._before = _weights_around(window, config)
-        # Gaps between users are as wide as the window, so that it never reaches from one user to the next.
-        gaps = window * (np.repeat(np.arange(len(train)), train.lengths) + 1)
-        places = np.arange(len(train.items)) + gaps
-        length = len(train.items) + window * (len(train) + 2)
-        self._padded = np.full(length, items, dtype=np.int32)
-        self._padded[places] = train.items
-        self._of_row, self._met = (None if count is None else _spread(count, places, length) for count in counting)
         # The items with most interactions come first, so that those of one block have about equally many.
-        frequency = np.bincount(train.items, minlength=items)
-        self.by_rank = np.argsort(-frequency, kind="stable")
-        rank = np.empty(items, dtype=np.int64)
-        rank[self.by_rank] = np.arange(items)
-        run = rank[train.items] * self.folds + np.repeat(folds, train.lengths)
-        self._runs = offsets_of(np.bincount(run, minlength=items * self.folds))
-        self._places = _sorted_by(run, places, length)
+        runs = _runs(train, items, folds)
+        self.by_rank = np.argsort(-runs.sum(axis=1), kind="stable")
+        self._runs = offsets_of(runs[self.by_rank].reshape(-1))
+        # Gaps between users are as wide as the window, so that it never reaches from one user to the next.
+        length = len(train.items) + window * (len(train) + 2)
+        self._padded = scratch_array((length,), np.int32)
+        self._places = scratch_array((len(train.items),), np.int32 if length < 1 << 31 else np.int64)
+        self._of_row, self._met = (
+            None if count is None else scratch_array((length,), np.float32) for count in counting
+        )
+        self._place(train, folds, window, counting)
+        self.kernels = kernels(len(self._places) * len(self._weights), items)
+
+    def _place(self, train: Sequences, folds: NDArray[np.int64], window: int, counting: Counting) -> None:
+        """Writes the padded histories, and the places of every item in each fold, ascending."""
+        rank = np.empty(self.items, dtype=np.int64)
+        rank[self.by_rank] = np.arange(self.items)
+        free = self._runs[:-1].copy()
+        self._padded[:window] = self.items
+        for part in parts_of(train):
+            at, rows = part.positions, part.rows
+            gaps = window * (np.repeat(np.arange(rows.start, rows.stop), part.lengths) + 1)
+            places = np.arange(at.start, at.stop) + gaps
+            self._padded[at.start + window * (rows.start + 1) : at.stop + window * (rows.stop + 1)] = self.items
+            self._padded[places] = part.items
+            for spread, count in ((self._of_row, counting[0]), (self._met, counting[1])):
+                if spread is not None and count is not None:
+                    spread[places] = count[at]
+            run, places, within = grouped(rank[part.items] * self.folds + part.each(folds), places, len(self._padded))
+            self._places[free[run] + within] = places
+            free += np.bincount(run, minlength=len(free))
+        self._padded[len(train.items) + window * len(train) :][-2 * window :] = self.items
 
     def blocks(self) -> list[Block]:
         """All items in blocks, each of about as many pairs, or of cells where its rows are counted as a whole."""
         ends = self._runs[self.folds :: self.folds] * len(self._weights)
+        if self.kernels is not None:
+            cuts = np.searchsorted(ends, np.arange(0, ends[-1], COMPILED_PAIRS), side="right")
+            bounds = np.unique([*cuts, *range(0, self.items, COMPILED_ROWS), self.items]).tolist()
+            return [Block(first, last, False) for first, last in pairwise(bounds)]
         pairs = np.diff(ends, prepend=0)
         cells = (self.items + 1) * self.folds
         # Ranks descend by frequency, so that whole rows are those of the first ones.
@@ -115,11 +147,15 @@ class PairCounts:
         for begin in range(int(runs[0]), int(runs[-1]), step):
             end = min(begin + step, int(runs[-1]))
             near, weights = self._around(begin, end)
+            if counts is not None:
+                # One after the other as in a single part, so that rounding does not depend on where parts end.
+                row = np.searchsorted(runs, np.arange(begin, end), side="right") - 1
+                np.add.at(counts.reshape(-1), np.repeat(row * shape[1], len(self._weights)) + near, weights)
+                continue
             bounds = (np.clip(runs, begin, end) - begin) * len(self._weights)
             # What is met several times is added up.
             listed = scipy.sparse.csr_array((weights, near, bounds.astype(np.int32)), shape=shape)
-            part: NDArray[np.float32] = listed.toarray().astype(np.float32, copy=False)
-            counts = part if counts is None else counts + part
+            counts = listed.toarray().astype(np.float32, copy=False)
         whole = np.zeros(shape, dtype=np.float32) if counts is None else counts
         return whole.reshape(-1, self.folds, self.items + 1)
 
@@ -147,6 +183,23 @@ class PairCounts:
         found.eliminate_zeros()
         return scipy.sparse.csr_array((found.data, found.indices, found.indptr), shape=(len(runs) - 1, self.items))
 
+    def compiled_entries(self, block: Block, scale: NDArray[np.float32], k: int) -> tuple[NDArray[Any], ...]:
+        """What `pair_kernels.entries` gives for a block; arguments as there."""
+        assert self.kernels is not None
+        runs, nothing = self._runs[block.first * self.folds : block.last * self.folds + 1], np.empty(0, np.float32)
+        met, of_row = (nothing if count is None else count for count in (self._met, self._of_row))
+        found: tuple[NDArray[Any], ...] = self.kernels.entries(
+            self._padded,
+            self._places,
+            runs,
+            self.folds,
+            (self._weights, self._before, met, of_row),
+            scale,
+            scale.max(axis=0),
+            k,
+        )
+        return found
+
     def _around(self, begin: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """What stands around the sorted places from `begin` to `end`, and how much it counts."""
         places, width = self._places[begin:end], len(self._weights)
@@ -169,17 +222,10 @@ def _weights_around(window: int, config: CooccurrenceConfig) -> tuple[NDArray[np
     return np.concatenate([config.backward * forward[::-1], [0.0], forward]).astype(np.float32), window
 
 
-def _spread(values: NDArray[np.float32], places: NDArray[np.int64], length: int) -> NDArray[np.float32]:
-    spread = np.zeros(length, dtype=np.float32)
-    spread[places] = values
-    return spread
-
-
-def _sorted_by(run: NDArray[np.int64], places: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Ascending places ordered by their run, those of one run ascending."""
-    bits: Final = int(length).bit_length()
-    # One number for both is sorted several times as fast as an order is found.
-    both = (run << bits) | places
-    both.sort()
-    both &= (1 << bits) - 1
-    return both
+def _runs(train: Sequences, items: int, folds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Interactions of each item in each fold, int64 `[items, folds]`."""
+    count = fold_count(folds)
+    total = np.zeros(items * count, dtype=np.int64)
+    for part in parts_of(train):
+        total += np.bincount(part.items * np.int64(count) + part.each(folds), minlength=len(total))
+    return total.reshape(items, count)

@@ -34,19 +34,33 @@ class FoldEntries:
     counts: NDArray[np.float32]
     degrees: NDArray[np.float64]
 
-    def without(self, fold: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Counts and degrees of all folds but one; of all folds where that fold is not one of several.
+    def without(self, fold: int) -> NDArray[np.float32]:
+        """Counts of all folds but one, `[n]`; of all folds where that fold is not one of several.
 
         Args:
             fold: that is left out.
         """
-        count = len(self.counts)
-        others = [other for other in range(count) if other != fold or count == 1]
         # Adding up the others, in place of subtracting the one, leaves no rounding where nothing is left.
-        total = self.counts[others[0]].copy()
-        for other in others[1:]:
+        first, *others = self._others(fold)
+        total: NDArray[np.float32] = self.counts[first].copy()
+        for other in others:
             total += self.counts[other]
-        return total, self.degrees[others].sum(axis=0)
+        return total
+
+    def left(self, fold: int, alpha: float) -> NDArray[np.float32]:
+        """deg(i)^-(1-alpha) without one fold, float32 `[rows]`.
+
+        Args:
+            fold: that is left out.
+            alpha: how much popular targets are held back.
+        """
+        degree: NDArray[np.float64] = self.degrees[self._others(fold)].sum(axis=0)
+        left: NDArray[np.float32] = (np.where(degree > 0, degree, 1.0) ** -(1.0 - alpha)).astype(np.float32)
+        return left
+
+    def _others(self, fold: int) -> list[int]:
+        count = len(self.counts)
+        return [other for other in range(count) if other != fold or count == 1]
 
 
 def fold_entries(pairs: PairCounts, block: Block, scale: NDArray[np.float32], k: int | None) -> FoldEntries:
@@ -58,6 +72,8 @@ def fold_entries(pairs: PairCounts, block: Block, scale: NDArray[np.float32], k:
         scale: float32 `[wanted, items]`, what each column is multiplied by without each fold, and for inference last.
         k: entries that are to be kept of each row in the end; None keeps all.
     """
+    if pairs.kernels is not None:
+        return FoldEntries(*pairs.compiled_entries(block, scale, k or 0))
     if block.whole:
         return _of_whole_rows(pairs.whole_rows(block)[:, :, :-1], scale, k)
     found = _of_entries(pairs.entries(block), pairs.folds)
@@ -69,7 +85,7 @@ def _of_whole_rows(counts: NDArray[np.float32], scale: NDArray[np.float32], k: i
     best = scale.max(axis=0)
     columns = [_chosen(own, together, best, scale, k) for own, together in zip(counts, total, strict=True)]
     found = np.concatenate([counts[row][:, chosen] for row, chosen in enumerate(columns)], axis=1)
-    degrees = counts.sum(axis=2).T.astype(np.float64)
+    degrees = counts.sum(axis=2, dtype=np.float64).T
     starts = offsets_of([len(chosen) for chosen in columns])
     return FoldEntries(starts, np.concatenate(columns).astype(np.int32), found, degrees)
 

@@ -15,6 +15,7 @@ from attrformer.relations.array_checks import INTEGERS, is_finite, require_array
 from attrformer.relations.base import Arrays, NewItems, Relation, Sources, Update
 from attrformer.relations.explaining import Attribution, Question
 from attrformer.relations.folds import fold_tables, without_each_fold
+from attrformer.relations.parts import higher_quantiles
 from attrformer.relations.row_table import RowRelation
 
 NAME = "time_bucket"
@@ -144,7 +145,7 @@ def _cuts(times: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Where times are cut into that many buckets of equally many interactions; fewer where times repeat."""
     if not len(times):
         return np.empty(0, dtype=np.int64)
-    return np.unique(np.quantile(times, np.arange(1, count) / count, method="higher")).astype(np.int64)
+    return np.unique(higher_quantiles(times, np.arange(1, count) / count))
 
 
 def counted_buckets(
@@ -162,9 +163,12 @@ def counted_buckets(
         items: catalogue size.
         folds: fold of each user, int64 `[users]`.
     """
-    assert train.times is not None
+    times = train.times
+    assert times is not None
     keys = len(edges) + 1
-    counts = fold_tables(folds, train, np.searchsorted(edges, train.times, side="right"), (keys, items))
+    counts = fold_tables(
+        folds, train, lambda part: np.searchsorted(edges, times[part.positions], side="right"), (keys, items)
+    )
     steps = np.arange(keys)
     weights = np.float32(reach) ** np.abs(steps[:, None] - steps).astype(np.float32)
 

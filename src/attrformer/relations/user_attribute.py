@@ -184,7 +184,7 @@ def lift_relation(
         codes: value of each user, the last code (`values - 1`) meaning missing.
         values: number of codes, missing included.
     """
-    counts = fold_tables(folds, train, codes[train.row_of_position()], (values, items))
+    counts = fold_tables(folds, train, lambda part: part.each(codes), (values, items))
 
     def finish(count: NDArray[np.float32]) -> NDArray[np.float32]:
         total = count.sum()

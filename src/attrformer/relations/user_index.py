@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from attrformer.csr import offsets_of, positions_in_rows
 from attrformer.data.sequences import Sequences
 from attrformer.relations.inverted_index import InvertedIndex, added_up, strongest
+from attrformer.relations.parts import counted, grouped, parts_of
+from attrformer.relations.scratch import scratch_array
 
 RECENCY = 0.8
 """An anchor counts this much less for each step it lies back in the context."""
@@ -92,16 +94,21 @@ class UserIndex:
             horizon: aligned positions read after the last shared item.
             candidates: most occurrences of one item that are looked at, an even sample of users.
         """
-        order = np.argsort(train.items, kind="stable")
-        frequency = np.bincount(train.items, minlength=items)
-        rank = positions_in_rows(frequency)
+        frequency = counted(train, items)
         # An even sample keeps candidates spread over all users where an item has too many.
-        stride = np.repeat(np.maximum(np.ceil(frequency / candidates), 1).astype(np.int64), frequency)
-        order = order[rank % stride == 0]
-        starts = offsets_of(np.bincount(train.items[order], minlength=items))
+        stride = np.maximum(np.ceil(frequency / candidates), 1).astype(np.int64)
+        starts, seen = offsets_of(-(-frequency // stride)), np.zeros(items, dtype=np.int64)
+        order = scratch_array((int(starts[-1]),), np.int64)
+        for part in parts_of(train):
+            positions = np.arange(part.positions.start, part.positions.stop)
+            item, positions, rank = grouped(part.items.astype(np.int64), positions, len(train.items))
+            rank += seen[item]
+            kept = rank % stride[item] == 0
+            order[starts[item[kept]] + (rank // stride[item])[kept]] = positions[kept]
+            seen += np.bincount(part.items, minlength=items)
         users = max(len(train), 1)
         idf = np.log1p(users / np.maximum(frequency, 1)).astype(np.float32)
-        return cls(train, order.astype(np.int64), starts, idf, count, anchors, horizon)
+        return cls(train, order, starts, idf, count, anchors, horizon)
 
     def search(self, anchors: NDArray[np.int64], users: NDArray[np.int64]) -> Neighbours:
         """Finds the most similar training users of each context and reads them; see `align` and `read`."""

@@ -1,0 +1,26 @@
+"""Whether counting is compiled: by numba, where that is installed and there is enough to count."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+
+LEAST_PAIRS = 1 << 27
+"""Fewer pairs are counted before numba is imported and, in the first run, has compiled."""
+
+PAIRS_OF_ROW = 200
+"""A row takes plain code as long as so many pairs do."""
+
+
+def kernels(pairs: int, rows: int) -> ModuleType | None:
+    """The compiled functions; None where plain ones are to be used, whose results are the same.
+
+    Args:
+        pairs: how many there are to count.
+        rows: that they are cut into.
+    """
+    if pairs + rows * PAIRS_OF_ROW < LEAST_PAIRS or importlib.util.find_spec("numba") is None:
+        return None
+    from attrformer.relations import pair_kernels
+
+    return pair_kernels
