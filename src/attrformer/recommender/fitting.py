@@ -149,6 +149,7 @@ class Fit:
                 sampler_of(config, relations, device),
             )
             trainer.fit(resume=self.resume)
+            trainer.release()
         return trainer
 
     def _validation(self, scorer: Scorer) -> Callable[[], dict[str, dict[str, float]]]:

@@ -159,6 +159,11 @@ class Trainer:
         if self.best:
             set_parameters(self.network, self.best)
 
+    def release(self) -> None:
+        """Forgets what only further steps would need: copies and moments several times as large as the network."""
+        self.optimizer.state.clear()
+        self.rows, self.averaged, self.best = LazyRows({}, 0.0), {}, {}
+
     def _epoch(self) -> None:
         progress = self.progress
         self.network.train()
