@@ -155,10 +155,8 @@ def _target_terms(rows: slice, logits: Tensor, blocks: list[Any], target: Poster
     if flat.device.type != "cpu" or bool((flat > 0).any()):
         even = target.even
         value = value + (logits.mean(2) if even is None else torch.matmul(logits, even)) * flat.squeeze(2)
-        if even is None:
-            terms.append((None, torch.ones_like(target.popularity), flat / logits.shape[2]))
-        else:
-            terms.append((None, even, flat))
+        each = (torch.ones_like(target.popularity), flat / logits.shape[2]) if even is None else (even, flat)
+        terms.append((None, *each))
     return value, terms
 
 

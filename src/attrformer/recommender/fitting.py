@@ -161,6 +161,7 @@ class Fit:
                 config.seed,
             )
             trainer.fit(resume=self.resume)
+            trainer.release()
         return trainer
 
     def _validation(self, scorer: Scorer) -> Callable[[], dict[str, dict[str, float]]]:

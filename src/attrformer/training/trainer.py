@@ -150,6 +150,11 @@ class Trainer:
             self.weights.set(self.best)
         self.weights.complete()
 
+    def release(self) -> None:
+        """Forgets what only further steps would need: copies and moments several times as large as the network."""
+        self.optimizer.state.clear()
+        self.rows, self.averaged, self.best = LazyRows({}, 0.0), {}, {}
+
     def _epoch(self) -> None:
         progress = self.progress
         self.network.train()
