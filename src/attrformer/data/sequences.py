@@ -21,8 +21,6 @@ _OWN: Final = "own "
 OTHER_EVENTS: Final = 1 / 1024
 """How much an event that is not predicted counts for how popular an item is: it decides between equals alone."""
 
-"""Interactions of a large log that are counted at a time: NumPy copies them."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
