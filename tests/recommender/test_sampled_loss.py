@@ -7,6 +7,7 @@ import pytest
 from tests.support.recommenders import small_config, small_dataset
 
 from attrformer import AttrFormer, ConfigurationError, Recommender
+from attrformer.io import CHECKSUM, read_json, with_checksum, write_json
 from attrformer.training import candidate_sampler
 
 pytestmark = pytest.mark.slow
@@ -45,6 +46,23 @@ def test_large_catalogues_are_sampled_by_themselves(monkeypatch: pytest.MonkeyPa
     for options, sampled in (((), True), (("training.loss=full",), False)):
         model = AttrFormer(small_config(*options, "training.epochs=1")).fit(data, progress=False)
         assert ("loss sampled: 120 drawn" in model.fitted.knowledge.selection) == sampled
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_the_full_softmax(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, run = small_dataset(), tmp_path / "run"
+    AttrFormer(small_config("training.epochs=1")).fit(data, run=run, progress=False)
+    options, settled = read_json(run / "config.json"), read_json(run / "run.json")
+    del options["training"]["loss"], settled["loss"], settled[CHECKSUM]
+    write_json(run / "config.json", options)
+    write_json(run / "run.json", with_checksum(settled))
+    monkeypatch.setattr(candidate_sampler, "FULL_SOFTMAX", 100)
+    model = AttrFormer(small_config()).fit(data, run=run, resume=True, progress=False)
+    assert "loss sampled" not in model.fitted.knowledge.selection
+    whole = AttrFormer(small_config("training.loss=full")).fit(data, progress=False)
+    for first, second in zip(*(each.fitted.network.parameters() for each in (model, whole)), strict=True):
+        np.testing.assert_array_equal(first.detach().numpy(), second.detach().numpy())
 
 
 def test_sasrec_samples_its_full_loss_and_refuses_the_binary_one() -> None:

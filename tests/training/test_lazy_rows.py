@@ -157,3 +157,11 @@ def test_a_state_of_another_catalogue_is_refused() -> None:
         LazyRows({"item": nn.Parameter(torch.zeros(5, 2))}, 0.1).set_state(state)
     with pytest.raises(CheckpointError, match="another loss or catalogue"):
         LazyRows({"item": nn.Parameter(torch.zeros(4, 2))}, 0.1).set_state({})
+
+
+def test_a_state_of_the_sampled_loss_is_refused_by_the_full_one(tmp_path: Path) -> None:
+    sampled = sampling(folder=tmp_path)
+    sampled.fit()
+    assert sampled.checkpoint is not None
+    with pytest.raises(CheckpointError, match="another loss or catalogue"):
+        sampled.checkpoint.load(sampled.network, sampled.optimizer, LazyRows({}, 0.1))

@@ -34,7 +34,7 @@ from attrformer.recommender.known_later import (
 from attrformer.recommender.newness import reads_newness, with_newness
 from attrformer.recommender.numerics import numerics
 from attrformer.recommender.progress import TrainingWatcher
-from attrformer.recommender.run_folder import WARM_START, RunFolder
+from attrformer.recommender.run_folder import FULL, SAMPLED, WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
 from attrformer.recommender.strengths import relation_strengths
 from attrformer.recommender.trainable import require_trainable
@@ -108,12 +108,15 @@ class Fit:
             if self.run is not None and ranks.first:
                 self.run.claim(config, settled)
             precision = torch.bfloat16 if settled["precision"] == "bfloat16" else torch.float32
-            trainer = self._train(network, relations, precision, device)
+            popularity, sampler = torch.from_numpy(relations.popularity).to(device), None
+            if settled["loss"] == SAMPLED:
+                sampler = CandidateSampler(popularity, config.training, ranks)
+            trainer = self._train(network, relations, precision, device, sampler)
             return self._fitted(network, relations, settled, trainer, device)
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
         model = self.config.model
-        samples(self.config.training, model, self.dataset.item_count)
+        sampled = samples(self.config.training, model, self.dataset.item_count)
         if self.ranks.size > 1 and not model.allows_filled_batches:
             raise ConfigurationError(
                 f"model.name is '{model.name}', whose loss reads all histories of a batch together, so that several "
@@ -125,6 +128,7 @@ class Fit:
         settled = {
             "dropout": self.config.model.dropout_rate(float(lengths.mean())),
             "precision": "bfloat16" if precision == torch.bfloat16 else "float32",
+            "loss": SAMPLED if sampled else FULL,
             "data": fingerprint(self.dataset, self.split),
         }
         if self.start is not None:
@@ -133,7 +137,14 @@ class Fit:
         # A resumed run goes on as it began, also where timing both precisions turns out otherwise today.
         return settled if self.run is None else self.run.settle(self.config, settled, resume=self.resume)
 
-    def _train(self, network: Network, relations: RelationSet, precision: torch.dtype, device: torch.device) -> Trainer:
+    def _train(
+        self,
+        network: Network,
+        relations: RelationSet,
+        precision: torch.dtype,
+        device: torch.device,
+        sampler: CandidateSampler | None,
+    ) -> Trainer:
         config = self.config
         maker = InputMaker(relations, config.model.max_length, device)
         examples = make_examples(config, self.split.train, relations, maker, device, self.ranks)
@@ -156,7 +167,7 @@ class Fit:
                 None if self.run is None else self.run.checkpoint,
                 watcher,
                 higher,
-                sampler_of(config, relations, device, self.ranks),
+                sampler,
                 self.ranks,
                 config.seed,
             )
@@ -266,22 +277,3 @@ def make_examples(
         filled=model.allows_filled_batches and recorded and (config.training.graphs is True or not is_own(model)),
         ranks=ranks,
     )
-
-
-def sampler_of(
-    config: Config, relations: RelationSet, device: torch.device, ranks: Ranks = ALONE
-) -> CandidateSampler | None:
-    """Draws the candidates of each step where the options or the size of the catalogue ask for it; else None.
-
-    Args:
-        config: all options.
-        relations: that the model reads.
-        device: where the model is trained.
-        ranks: that train together.
-
-    Raises:
-        ConfigurationError: the options ask for it, and the model has no such loss.
-    """
-    if not samples(config.training, config.model, relations.n_items):
-        return None
-    return CandidateSampler(torch.from_numpy(relations.popularity).to(device), config.training, ranks)

@@ -20,6 +20,8 @@ SETTLED: Final = "run.json"
 METRICS: Final = "metrics.jsonl"
 MODEL: Final = "model"
 WARM_START: Final = "warm_start"
+FULL: Final = "full"
+SAMPLED: Final = "sampled"
 
 # More epochs continue the same path; every other option would make another one.
 _MAY_CHANGE: Final = frozenset({"training.epochs"})
@@ -46,8 +48,8 @@ class RunFolder:
 
         Args:
             config: options of the run.
-            settled: what the options leave to be found out ("precision", "dropout"), the fingerprint of the data, and
-                "warm_start" where the run begins from another model.
+            settled: what the options leave to be found out ("precision", "dropout", "loss"), the fingerprint of the
+                data, and "warm_start" where the run begins from another model.
             resume: whether a run that lies here is to be continued.
 
         Returns:
@@ -82,7 +84,8 @@ class RunFolder:
                 f"The run in {self.folder} was made with other data. Resume it with the same dataset and split, "
                 "or give another folder."
             )
-        return before
+        # Earlier versions knew of no other loss, however large the catalogue.
+        return {"loss": FULL} | before
 
     def _settled(self) -> dict[str, Any]:
         path = self.folder / SETTLED

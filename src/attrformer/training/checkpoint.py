@@ -220,7 +220,7 @@ class CheckpointFolder:
                 number, _, key = rest.partition("/")
                 moments.setdefault(int(number), {})[key] = tensor
         self._set(network, groups["parameter"])
-        if rows is not None and rows.names():
+        if rows is not None and (rows.names() or rows_state):
             rows.set_state(rows_state)
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(random)

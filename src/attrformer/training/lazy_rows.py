@@ -165,7 +165,7 @@ class LazyRows:
         if own.keys() != state.keys() or any(own[name].shape != state[name].shape for name in own):
             raise CheckpointError(
                 "The checkpoint was written by a training with another loss or catalogue. Start a new run folder, or "
-                "set training.loss=full for a run of an earlier version."
+                "use the configuration it was made with."
             )
         for name, value in own.items():
             value.copy_(state[name])
