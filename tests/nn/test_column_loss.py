@@ -98,6 +98,15 @@ def test_a_part_that_is_not_known_is_left_to_the_plain_passes(setting: Setting, 
     assert made == []
 
 
+def test_the_plain_passes_are_taken_where_compiled_ones_are_not_wanted(setting: Setting, made: list[Any]) -> None:
+    leaves, target = leaves_of(setting, NAMES, False), target_of(setting, None, (0.0, 0.5, 0.5), 0.0)
+    for compiled in (False, True):
+        fused_cross_entropy(
+            leaves.hidden, leaves.table, leaves.pairs(), target, setting.example.mask, compiled=compiled
+        )
+        assert len(made) == compiled
+
+
 def test_logarithm_and_exponential_are_exact_to_rounding() -> None:
     from attrformer.nn import column_kernels as kernels
 

@@ -1,4 +1,4 @@
-"""Passes over a block of logits, compiled by numba. Imported only where numba is (`nn/column_loss.py`).
+"""Passes over a block of logits, compiled by numba. Imported only where numba can be (`nn/column_loss.py`).
 
 A block has a row for each item and a column for each target, so that what targets have in common is done for many of
 them by one instruction. Sums over the catalogue are made in parts, as rounding grows with the terms of a sum.
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from attrformer.nn.compiled import ONE, compiled, exp, log, read, rounded_as
+from attrformer.nn.number_kernels import ONE, compiled, exp, log, read, rounded_as
 
 _PART: Final = 64
 """Items whose terms are added up before they join the sum of all."""

@@ -5,12 +5,12 @@ It computes what `nn/fused_loss.py` computes, which stays the reference and does
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
 
+from attrformer.compiled import can_compile
 from attrformer.nn.contributions import ContributionInputs, EntryContribution, FeatureContribution, RowContribution
 from attrformer.nn.tables import DenseRows, SparseRows
 from attrformer.nn.workers import each_share
@@ -26,7 +26,7 @@ MOST_COLUMNS: Final = 128
 
 
 def takes(setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tensor, ...]) -> bool:
-    """Whether the loss can be computed here: numba is installed, and all parts and the target are known.
+    """Whether the loss is computed here: it is to be, numba is there, and all parts and the target are known.
 
     Args:
         setup: as `fused_cross_entropy` makes it.
@@ -35,13 +35,13 @@ def takes(setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tens
         flat: weights and gate of each part.
     """
     count, parts, target = hidden.shape[0] * hidden.shape[1] * table.shape[0], setup["parts"], setup["target"]
-    if count < LEAST_LOGITS or table.device.type != "cpu" or not parts or importlib.util.find_spec("numba") is None:
+    if not setup["compiled"] or count < LEAST_LOGITS or table.device.type != "cpu" or not parts:
         return False
     if setup["correction"] is not None or target.even is not None:
         return False
     if any(tensor.dtype != torch.float32 for tensor in (hidden, table, *flat)):
         return False
-    if not all(_known(part, len(table)) for part in parts):
+    if not all(_known(part, len(table)) for part in parts) or not can_compile():
         return False
     if target.strength > 0 and target.mixture[0] > 0 and target.relation is not None:
         return _is_dense(parts[target.relation], flat[2 * target.relation], hidden.shape[1])

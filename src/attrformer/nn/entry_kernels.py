@@ -1,7 +1,7 @@
 """Passes over the few items of a block of logits that some relations name, compiled by numba.
 
-Imported only where numba is (`nn/column_loss.py`). As in `nn/column_kernels.py`, a block has a row for each item and a
-column for each target.
+Imported only where numba can be (`nn/column_loss.py`). As in `nn/column_kernels.py`, a block has a row for each item
+and a column for each target.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from attrformer.nn.compiled import ONE, compiled, log
+from attrformer.nn.number_kernels import ONE, compiled, log
 
 WIDTH: Final = 8
 """The targets of a history are filled up to a multiple of so many, where they are held apart from the block."""

@@ -252,6 +252,7 @@ def fused_cross_entropy(
     precision: torch.dtype = torch.float32,
     copies: LowCopies | None = None,
     correction: Tensor | None = None,
+    compiled: bool = True,
 ) -> Tensor:
     """Mean cross-entropy of the masked targets to their posterior, gradient computed in the forward pass.
 
@@ -268,19 +269,13 @@ def fused_cross_entropy(
         precision: type of the matrix products with the item table.
         copies: of the parts' tables, in whose type the products with these are made; None: in that of the tables.
         correction: `[items]`, added to the logits in the normaliser, where the items are a sample; None adds nothing.
+        compiled: whether compiled passes may do it (`nn/column_loss.py`), whose results are equal but for rounding.
 
     Returns:
         The loss, a scalar.
     """
-    setup = {
-        "target": target,
-        "mask": mask,
-        "parts": [part for part, _ in parts],
-        "elements": block_elements,
-        "precision": precision,
-        "copies": copies,
-        "correction": correction,
-    }
+    setup = {"target": target, "mask": mask, "parts": [part for part, _ in parts], "elements": block_elements}
+    setup |= {"precision": precision, "copies": copies, "correction": correction, "compiled": compiled}
     flat = [tensor for _, inputs in parts for tensor in (inputs.weights, inputs.gate)]
     loss: Tensor = _FusedCrossEntropy.apply(setup, hidden, table, *flat)  # type: ignore[no-untyped-call]
     return loss

@@ -45,6 +45,7 @@ class Objective:
         mixture: weights of relation evidence, popularity and uniform in the prior mean; they sum to one.
         block_elements: logits made at a time.
         precision: type of the large products.
+        compiled: whether compiled passes may be used.
         copies: of relation tables in that type, made as they are asked for.
     """
 
@@ -53,6 +54,7 @@ class Objective:
     mixture: tuple[float, float, float]
     block_elements: int
     precision: torch.dtype
+    compiled: bool = True
     copies: LowCopies = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,6 +104,7 @@ class Objective:
             precision=self.precision,
             copies=self.copies,
             correction=None if candidates is None else candidates.correction,
+            compiled=self.compiled,
         )
 
 

@@ -263,6 +263,7 @@ LATER: Final[dict[str, Any]] = {
     "training.loss": TrainingConfig().loss,
     "training.negatives": TrainingConfig().negatives,
     "training.popular_negatives": TrainingConfig().popular_negatives,
+    "training.compiled": None,
     "relations.own": [],
     "relations.newness": False,
     "relations.newness_horizon": 1.0,

@@ -45,7 +45,7 @@ from attrformer.rules.item_values import ItemValues
 from attrformer.training.batches import Examples
 from attrformer.training.candidate_sampler import CandidateSampler, samples
 from attrformer.training.checkpoint import parameters_of
-from attrformer.training.device import choose_device, choose_precision, replays
+from attrformer.training.device import choose_device, choose_precision, compiles, replays
 from attrformer.training.trainer import Trainer
 
 STRENGTH_CONTEXTS = 512
@@ -116,6 +116,7 @@ class Fit:
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
         model = self.config.model
+        compiles(self.config.training.compiled)
         sampled = samples(self.config.training, model, self.dataset.item_count)
         if self.ranks.size > 1 and not model.allows_filled_batches:
             raise ConfigurationError(

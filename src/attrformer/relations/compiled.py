@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from types import ModuleType
+
+from attrformer.compiled import can_compile
 
 LEAST_PAIRS = 1 << 27
 """Fewer pairs are counted before numba is imported and, in the first run, has compiled."""
@@ -19,7 +20,7 @@ def kernels(pairs: int, rows: int) -> ModuleType | None:
         pairs: how many there are to count.
         rows: that they are cut into.
     """
-    if pairs + rows * PAIRS_OF_ROW < LEAST_PAIRS or importlib.util.find_spec("numba") is None:
+    if pairs + rows * PAIRS_OF_ROW < LEAST_PAIRS or not can_compile():
         return None
     from attrformer.relations import pair_kernels
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
 import numpy as np
+
+from attrformer.compiled import compiler
 
 TINY: Final = np.float32(1e-45)
 """The smallest number above 0."""
@@ -21,16 +22,7 @@ _STRIP: Final = 64
 _SAMPLED: Final = 16
 
 
-def compiled(function: Any) -> Any:
-    """Compiled when it is first called, and kept on disk for later processes.
-
-    Args:
-        function: of arrays and numbers.
-    """
-    try:
-        return numba.njit(function, nogil=True, cache=True)
-    except RuntimeError:  # Neither the folder of this file nor a cache of the user can be written.
-        return numba.njit(function, nogil=True)
+compiled: Final = compiler()
 
 
 @compiled

@@ -105,6 +105,13 @@ class TrainingConfig(Options):
         default=None,
         metadata={"help": "record each training step once and replay it (CUDA); null: where the model allows it"},
     )
+    compiled: bool | None = field(
+        default=None,
+        metadata={
+            "help": "loss and gradients by compiled passes, equal but for rounding (CPU, numba); null: where numba is "
+            "installed; false: never, so that it does not matter whether it is"
+        },
+    )
     threads: int | None = field(default=None, metadata={"help": "CPU threads; null: all cores"})
     checkpoint_minutes: float = field(default=5.0, metadata={"help": "minutes between checkpoints within an epoch"})
 

@@ -7,6 +7,7 @@ import platform
 
 import torch
 
+from attrformer.compiled import can_compile
 from attrformer.errors import ConfigurationError
 
 CPU_BLOCK, ACCELERATOR_BLOCK = 1 << 20, 1 << 26
@@ -81,6 +82,23 @@ def replays(wanted: bool | None, device: torch.device) -> bool:
     if wanted and device.type != "cuda":
         raise ConfigurationError(f"training.graphs is true, which needs a CUDA device and not {device}. Leave it out.")
     return device.type == "cuda" and wanted is not False
+
+
+def compiles(wanted: bool | None) -> bool:
+    """Whether compiled passes are used where there are some.
+
+    Args:
+        wanted: what the options say; None leaves it to whether numba is installed.
+
+    Raises:
+        ConfigurationError: they are to be used, and numba is not there.
+    """
+    if wanted and not can_compile():
+        raise ConfigurationError(
+            "training.compiled is true, and numba cannot be imported. Run pip install 'attrformer[fast]', or leave the "
+            "option out."
+        )
+    return wanted is not False
 
 
 M_TRIM_THRESHOLD = -1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import time
 from collections.abc import Callable
@@ -24,11 +23,11 @@ from attrformer.training.candidate_sampler import CandidateSampler
 from attrformer.training.checkpoint import CheckpointFolder, Progress
 from attrformer.training.config import TargetConfig, TrainingConfig
 from attrformer.training.cuda_graphs import StepGraphs
-from attrformer.training.device import choose_block, keep_freed_memory
+from attrformer.training.device import choose_block, compiles, keep_freed_memory
 from attrformer.training.joint_step import JointStep, Wishes
 from attrformer.training.lazy_rows import LazyRows, clip_with_rows
 from attrformer.training.sharded_weights import ShardedWeights
-from attrformer.training.weights import Weights, average_decay, groups_of
+from attrformer.training.weights import Weights, average_decay, groups_of, learning_rate
 
 Validate = Callable[[], dict[str, dict[str, float]]]
 FUSED = ("cpu", "cuda")
@@ -88,7 +87,8 @@ class Trainer:
         self.network, self.examples, self.validate = network, examples, validate
         self.training, self.checkpoint, self.watcher = training, checkpoint, watcher
         elements = choose_block(training.block_elements, popularity.device)
-        self.objective = Objective(popularity / popularity.sum(), target.strength, target.mixture, elements, precision)
+        shares, compiled = popularity / popularity.sum(), compiles(training.compiled)
+        self.objective = Objective(shares, target.strength, target.mixture, elements, precision, compiled)
         self.sampler = sampler
         names = network.ITEM_PARAMETERS if sampler is not None else ()
         sharded = None if ranks is ALONE else ShardedWeights(network, len(popularity), ranks, names)
@@ -269,12 +269,7 @@ class Trainer:
         return self.network.loss(example, self.objective)
 
     def _rate(self, step: int) -> float:
-        training = self.training
-        rate = training.learning_rate * min(1.0, (step + 1) / max(training.warm_up, 1))
-        if training.schedule == "cosine":
-            done = min(1.0, step / max(1, training.epochs * self._steps_per_epoch))
-            rate *= 0.5 * (1 + math.cos(math.pi * done)) * 0.99 + 0.01
-        return rate
+        return learning_rate(self.training, step, self._steps_per_epoch)
 
     def _average(self) -> None:
         decay = self.average

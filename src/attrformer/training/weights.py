@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
@@ -94,3 +95,18 @@ def average_decay(wanted: float | None, batches: int) -> float:
         return wanted
     # The average is to span a few epochs: 500 batches, or 1,000 where epochs are long.
     return 0.999 if batches > LONG_EPOCH else 0.998
+
+
+def learning_rate(training: TrainingConfig, step: int, batches: int) -> float:
+    """The learning rate of a step.
+
+    Args:
+        training: warm-up and schedule.
+        step: number of the step, from 0.
+        batches: of one epoch.
+    """
+    rate = training.learning_rate * min(1.0, (step + 1) / max(training.warm_up, 1))
+    if training.schedule == "cosine":
+        done = min(1.0, step / max(1, training.epochs * batches))
+        rate *= 0.5 * (1 + math.cos(math.pi * done)) * 0.99 + 0.01
+    return rate

@@ -1,6 +1,6 @@
-"""What compiled passes have in common: the decorator, logarithm and exponential, and bfloat16.
+"""What the compiled passes here have in common: how exact they are, logarithm and exponential, and bfloat16.
 
-Imported only where numba is (`nn/column_loss.py`).
+Imported only where numba can be (`nn/column_loss.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import Any, Final
 import numba
 import numpy as np
 from numba.extending import overload
+
+from attrformer.compiled import compiler
 
 _HALF_BITS: Final = np.uint32(16)
 _BELOW_HALF: Final = np.uint32(0x7FFF)
@@ -30,13 +32,7 @@ _E0, _E1, _E2 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3), np.flo
 _E3, _E4, _E5 = np.float32(4.1665795894e-2), np.float32(1.6666665459e-1), np.float32(5.0000001201e-1)
 
 
-def compiled(function: Any) -> Any:
-    """Compiled when it is first called, and kept on disk for later processes."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "nsz", "arcp"}, "error_model": "numpy"}
-    try:
-        return numba.njit(function, cache=True, **options)
-    except RuntimeError:  # Neither the folder of this file nor a cache of the user can be written.
-        return numba.njit(function, **options)
+compiled: Final = compiler(fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
 
 
 @compiled

@@ -1,0 +1,56 @@
+"""Whether numba is there to compile what takes longest, and how functions are given to it."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from attrformer.errors import AttrFormerWarning
+
+
+def can_compile() -> bool:
+    """Whether numba (extra `fast`) can be imported.
+
+    It takes most of a second where nobody has asked before: ask where there is enough to compute.
+
+    Warns:
+        AttrFormerWarning: it is installed and cannot be imported; said once.
+    """
+    return importlib.util.find_spec("numba") is not None and _is_imported()
+
+
+@cache
+def _is_imported() -> bool:
+    try:
+        importlib.import_module("numba")
+    except ImportError as error:
+        warnings.warn(
+            f"numba is installed and cannot be used ({error}), so that training and counting take several times as "
+            "long. Update numba, or uninstall it.",
+            AttrFormerWarning,
+            stacklevel=3,
+        )
+        return False
+    return True
+
+
+def compiler(**options: Any) -> Callable[[Any], Any]:
+    """A decorator: a function is compiled when it is first called, and kept on disk for later processes.
+
+    Only for modules that are imported where `can_compile` says so.
+
+    Args:
+        options: of `numba.njit`, beside those that all have.
+    """
+    import numba
+
+    def compiled(function: Any) -> Any:
+        try:
+            return numba.njit(function, nogil=True, cache=True, **options)
+        except RuntimeError:  # Neither the folder of the file nor a cache of the user can be written.
+            return numba.njit(function, nogil=True, **options)
+
+    return compiled
