@@ -12,6 +12,7 @@ from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.batch import Batch, Example
 from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy, score_catalogue
 from attrformer.nn.relations.row_table import RowModule
+from attrformer.nn.tables import SparseRows
 from attrformer.relations.relation_set import RelationSet
 
 DATA = shop()
@@ -102,3 +103,16 @@ def test_a_smaller_k_reads_the_largest_values_only() -> None:
             expected = torch.log1p(torch.from_numpy(whole)[known] * near.pair_scale)
             there = items[row] < DATA.item_count
             torch.testing.assert_close(values[row, early][there], expected[there])
+
+
+def test_rows_of_different_lengths_are_read_without_waiting_for_a_device() -> None:
+    indices, values = torch.tensor([2, 0, 1, 3], dtype=torch.int32), torch.tensor([0.5, 1.0, 2.0, 3.0])
+    rows = torch.tensor([[0, 2], [1, 1]])
+    table = SparseRows(indices, values, 4, torch.tensor([0, 1, 4, 4]), 3)
+    items, found = table.entries(rows)
+    assert items.tolist() == [[[0, 0, 2], [0, 0, 0]], [[0, 1, 3], [0, 1, 3]]]
+    assert found.tolist() == [[[0, 0, 0.5], [0, 0, 0]], [[1, 2, 3], [1, 2, 3]]]
+    # Nothing can be read from this device, so that whoever asks for a value fails.
+    starts = torch.empty(4, dtype=torch.long, device="meta")
+    away = SparseRows(indices.to("meta"), values.to("meta"), 4, starts, 3)
+    assert [each.shape for each in away.entries(rows.to("meta"))] == [(2, 2, 3), (2, 2, 3)]

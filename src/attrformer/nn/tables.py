@@ -56,19 +56,23 @@ class SparseRows:
         columns: number of items.
         starts: int64 `[rows + 1]`, where the entries of each row begin in `indices` and `values`, which have one axis
             then; None: all rows are equally long.
+        longest: entries of the longest row, where there are starts.
     """
 
     indices: Tensor
     values: Tensor
     columns: int
     starts: Tensor | None = None
+    longest: int = 0
 
     def entries(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Items and values of rows `[...]`, int32 and float32 `[..., k]`."""
         if self.starts is None:
             return self.indices[rows], self.values[rows]
         starts, ends = self.starts[rows], self.starts[rows + 1]
-        k = max(1, int((ends - starts).max())) if rows.numel() else 1
+        # An accelerator is not waited for: there the most entries that a row can have are taken.
+        waits = rows.device.type == "cpu" and rows.numel() > 0
+        k = max(1, int((ends - starts).max()) if waits else self.longest)
         places = ends.unsqueeze(-1) + torch.arange(-k, 0, device=rows.device)
         used = places >= starts.unsqueeze(-1)
         places.mul_(used)

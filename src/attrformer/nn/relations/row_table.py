@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -43,6 +44,7 @@ class RowModule(ContributingModule):
         for name in ("dense", "indices", "values", "starts"):
             block = getattr(relation, name)
             self.register_buffer(name, None if block is None else torch.from_numpy(block), persistent=False)
+        self.longest = 0 if relation.starts is None else int(np.diff(relation.starts).max(initial=0))
         self.pair_scale = float(gate.inverse_epsilon().detach())
 
     @classmethod
@@ -62,7 +64,7 @@ class RowModule(ContributingModule):
         if self.dense is not None:
             return DenseRows(self.dense, self.columns)
         assert self.indices is not None and self.values is not None
-        return SparseRows(self.indices, self.values, self.columns, self.starts)
+        return SparseRows(self.indices, self.values, self.columns, self.starts, self.longest)
 
     def lookup(self, batch: Batch) -> Tensor:
         """The table row of every position, its fold's block included, `[b, l]`."""
