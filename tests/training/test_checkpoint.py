@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from tests.models.builders import network_of
 from tests.relations.builders import relations_of, shop
 from torch import nn
 
-from attrformer.errors import CheckpointError
+from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.training.checkpoint import (
     STATE,
     CheckpointFolder,
@@ -178,3 +180,11 @@ def test_tensors_round_trip_also_where_they_are_views(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["some.safetensors"]
     with pytest.raises(CheckpointError, match=r"nowhere\.safetensors"):
         read_tensors(tmp_path / "nowhere.safetensors")
+
+
+def test_an_old_torch_is_refused_before_several_processes_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    importlib.import_module("torch.distributed.checkpoint")
+    monkeypatch.setitem(sys.modules, "torch.distributed.checkpoint.hf_storage", None)
+    monkeypatch.delitem(sys.modules, "attrformer.training.shards", raising=False)
+    with pytest.raises(ConfigurationError, match=r"needs torch 2\.8 or later; this is .*Update torch"):
+        importlib.import_module("attrformer.training.shards")

@@ -7,12 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.tensor import DTensor, Shard
 
 from attrformer.training.checkpoint import SHARDS, CheckpointFolder, Progress, read_tensors, tensors_checksum
 from attrformer.training.lazy_rows import LazyRows
 from attrformer.training.sharded_weights import ShardedWeights
-from attrformer.training.shards import read_shards, write_shards
+from attrformer.training.shards import placed_rows, read_shards, write_shards
 
 
 class SharedCheckpointFolder(CheckpointFolder):
@@ -79,9 +78,7 @@ class SharedCheckpointFolder(CheckpointFolder):
         table = self._table(name)
         if table is None:
             return tensor
-        shape = torch.Size([self._weights.shapes[table][0], *tensor.shape[1:]])
-        stride = torch.empty(shape, device="meta").stride()
-        return DTensor.from_local(tensor, self._mesh, [Shard(0)], run_check=False, shape=shape, stride=stride)
+        return placed_rows((self._weights.shapes[table][0], *tensor.shape[1:]), tensor, self._mesh)
 
     def _empty(self, name: str, shape: torch.Size, kind: torch.dtype) -> Tensor:
         table = self._table(name)

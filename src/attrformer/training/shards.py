@@ -16,12 +16,33 @@ from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
-from torch.distributed.tensor import DTensor
+from torch.distributed.device_mesh import DeviceMesh
 
 from attrformer.errors import CheckpointError, ConfigurationError, WriteError
 
+# Here, so that a training of several processes says so before it begins, and not at its first checkpoint.
+try:
+    from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+    from torch.distributed.tensor import DTensor, Shard
+except ImportError as error:
+    raise ConfigurationError(
+        f"Training by several processes needs torch 2.8 or later; this is {torch.__version__}. Update torch."
+    ) from error
+
 Empty = Callable[[str, torch.Size, torch.dtype], Tensor]
 """Makes a tensor to be read into of name, whole shape and type: a `DTensor` where the rank reads some rows of it."""
+
+
+def placed_rows(table: tuple[int, ...], own: Tensor, mesh: DeviceMesh) -> Tensor:
+    """The rows of this rank as a part of a table, which `write_shards` and `read_shards` take.
+
+    Args:
+        table: shape of the whole.
+        own: rows of this rank, as `Ranks.rows` cuts them.
+        mesh: the ranks.
+    """
+    stride = torch.empty(table, device="meta").stride()
+    return DTensor.from_local(own, mesh, [Shard(0)], run_check=False, shape=torch.Size(table), stride=stride)
 
 
 def _whole(name: str, shape: torch.Size, kind: torch.dtype) -> Tensor:
@@ -40,15 +61,13 @@ def read_shards(folder: Path, empty: Empty | None = None) -> dict[str, Tensor]:
 
     Raises:
         CheckpointError: it is damaged.
-        ConfigurationError: this release of torch cannot read it.
     """
-    read, _ = _storage()
     make = empty or _whole
     try:
         with _quiet():
-            described = read(str(folder)).read_metadata().state_dict_metadata
+            described: dict[str, Any] = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
             tensors = {name: make(name, told.size, told.properties.dtype) for name, told in described.items()}
-            load(tensors, storage_reader=read(str(folder)), no_dist=empty is None)
+            load(tensors, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=empty is None)
     except (OSError, ValueError, KeyError, AssertionError, CheckpointException) as error:
         raise CheckpointError(f"{folder} cannot be read ({_first_line(error)}). Start the run again.") from error
     return {name: each.to_local() if isinstance(each, DTensor) else each for name, each in tensors.items()}
@@ -63,27 +82,14 @@ def write_shards(folder: Path, tensors: dict[str, Tensor]) -> None:
 
     Raises:
         WriteError: it cannot be written.
-        ConfigurationError: this release of torch cannot write it.
     """
-    _, write = _storage()
     try:
         with _quiet():
-            save(tensors, storage_writer=write(str(folder), save_distributed=True))
+            save(tensors, storage_writer=HuggingFaceStorageWriter(str(folder), save_distributed=True))
     except (OSError, CheckpointException) as error:
         raise WriteError(
             f"{folder} cannot be written ({_first_line(error)}). The state before is as it was; make room and resume."
         ) from error
-
-
-def _storage() -> tuple[Any, Any]:
-    """Reader and writer of safetensors, which older releases of torch lack."""
-    try:
-        from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
-    except ImportError as error:
-        raise ConfigurationError(
-            f"Training by several processes needs torch 2.8 or later; this is {torch.__version__}. Update torch."
-        ) from error
-    return HuggingFaceStorageReader, HuggingFaceStorageWriter
 
 
 @contextmanager
