@@ -49,13 +49,14 @@ class Network(nn.Module):
         return batch.items.new_empty(0)
 
     def named(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
-        """Items that belong among the candidates since relations name them: int64 items and float32 strength `[n]`.
+        """Items that belong among the candidates since relations name them.
 
         Args:
             batch: histories and positions.
 
         Returns:
-            A pair for each relation; strengths of one item are added up, in units of the strongest entry of a position.
+            A pair for each relation: item codes (int32 or int64) and float32 strengths, both `[n]`. Strengths of one
+            item are added up, in units of the strongest entry of a position.
         """
         return []
 

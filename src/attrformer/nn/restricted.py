@@ -48,8 +48,9 @@ def restricted(part: Any, candidates: Candidates) -> Contribution:
     own = getattr(part, "restricted", None)
     if own is None:
         raise ConfigurationError(
-            f"training.loss is sampled, and {type(part).__name__} cannot be computed for some items alone. Give it a "
-            "method restricted(candidates), or set training.loss=full."
+            "The loss is over candidates (training.loss is sampled, or auto and the catalogue large), and "
+            f"{type(part).__name__} cannot be computed for some items alone. Give it a method restricted(candidates), "
+            "or set training.loss=full."
         )
     found: Contribution = own(candidates)
     return found

@@ -16,7 +16,8 @@ from attrformer.ranks import ALONE, Ranks
 from attrformer.training.config import TrainingConfig
 
 FULL_SOFTMAX: Final = 40_000
-"""Items up to which the loss is over the whole catalogue where the options leave it open (docs/lab-notes.md)."""
+"""Items up to which the loss is over the whole catalogue where the options leave it open: nothing is estimated then,
+and time and memory of a step grow with the catalogue."""
 
 NEGATIVES: Final = 2_048
 """Items that are drawn for each step where the options leave it open, and as many that relations name at most."""

@@ -222,7 +222,7 @@ class ContributingModule(RelationModule):
             batch: histories and places.
 
         Returns:
-            int64 items and float32 strengths, both `[n]`; None where it tells none apart, as by default.
+            Item codes (int32 or int64) and float32 strengths, both `[n]`; None where it names none, as by default.
         """
         return None
 
