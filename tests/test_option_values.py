@@ -22,6 +22,8 @@ from attrformer.recommender.config import Config
         ("target.window=0", "target.window"),
         ("target.strength=-1", "target.strength"),
         ("training.learning_rate=0", "training.learning_rate"),
+        ("training.weight_decay=-1", "training.weight_decay"),
+        ("training.weight_decay=1000", "below 1 / learning_rate"),
         ("training.average=1.0", "training.average"),
         ("training.epochs=0", "training.epochs"),
     ],

@@ -45,3 +45,8 @@ def test_a_run_that_was_begun_before_the_option_goes_on(model: str) -> None:
     before = to_dict(config)
     before["model"].pop("item_gates", None)
     assert changed_options(before, config) == []
+
+
+def test_a_sum_may_be_large() -> None:
+    started = starts(3000.0)
+    assert sum(started[name] for name in started if name.startswith("item_")) == pytest.approx(3000.0)

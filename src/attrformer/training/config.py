@@ -125,7 +125,8 @@ class TrainingConfig(Options):
         require(formed, "metric", f"'{self.metric}'", "a metric, @ and a list length, such as NDCG@20")
         for name in ("learning_rate", "relation_rate", "clip", "checkpoint_minutes"):
             require(getattr(self, name) > 0, name, getattr(self, name), "a number above 0")
-        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
+        decays = 0 <= self.weight_decay * self.learning_rate < 1
+        require(decays, "weight_decay", self.weight_decay, "0 or more, and below 1 / learning_rate")
         require(self.warm_up >= 0, "warm_up", self.warm_up, "0 or more")
         require(
             self.average is None or 0 <= self.average < 1, "average", self.average, "0 or more and below 1, or null"

@@ -58,7 +58,8 @@ class Gate(nn.Module):
         Args:
             value: above 0.
         """
-        self.bias.fill_(math.log(math.expm1(value)))
+        # The inverse of the softplus, written so that nothing overflows.
+        self.bias.fill_(value + math.log(-math.expm1(-value)))
 
     def forward(self, hidden: Tensor) -> Tensor:
         """`[b, t, d]` to `[b, t]`."""
