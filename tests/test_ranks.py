@@ -115,7 +115,8 @@ def test_a_rank_that_does_not_answer_is_named_by_one_of_the_others(tmp_path: Pat
     begun = time.monotonic()
     processes = start(SILENT, 3, tmp_path, **{TIMEOUT: "3"})
     try:
-        said = [words(processes[rank]).strip() for rank in (0, 2)]
+        # torch may warn of the connection that broke, at its own length.
+        said = [words(processes[rank]).splitlines()[0] for rank in (0, 2)]
     finally:
         processes[1].kill()
         processes[1].communicate()

@@ -77,7 +77,8 @@ def main() -> None:
             options,
             watch,
             packages=("attrformer", "torch", "numpy", "polars"),
-            settings=to_dict(config.model) | to_dict(config.training),
+            # The loss of the model, which the peers have as well, and not which items it is summed over.
+            settings=to_dict(config.training) | to_dict(config.model),
             parameters=sum(weights.numel() for weights in fitted.network.parameters()),
             validation=run.history,
             memory=memory,

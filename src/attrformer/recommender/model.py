@@ -18,7 +18,7 @@ from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.models.config import ModelConfig
 from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
-from attrformer.ranks import current
+from attrformer.ranks import ALONE, current
 from attrformer.recommender.answering import Answering
 from attrformer.recommender.arguments import check_data, truth_value
 from attrformer.recommender.assessment import assess
@@ -105,7 +105,10 @@ class Recommender(Answering):
         dataset, split, folder = fit.dataset, fit.split, fit.run
         self._fitted = fit()
         if folder is not None:
-            self.evaluation = assess(self._fitted, self.config, dataset, split, "test", ranks=fit.ranks)
+            if fit.ranks is ALONE:
+                self.evaluation = self.evaluate(dataset, split=split)
+            else:
+                self.evaluation = assess(self._fitted, self.config, dataset, split, "test", ranks=fit.ranks)
             self._fitted.know(figures=self.evaluation.to_json())
             if not fit.ranks.first:
                 return
