@@ -19,6 +19,7 @@ from tests.support.services import TOKEN, Process, got, posted, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer
+from attrformer.recommender.changes import with_changes
 from attrformer.server.added import CHANGED_FILE, CHANGES, Added
 from attrformer.server.changes_file import ChangesFile
 from attrformer.server.changing import change_table
@@ -157,6 +158,26 @@ def test_a_kept_change_that_does_not_fit_is_left_out_and_counted(run: Path) -> N
     (run / CHANGED_FILE).write_text('{"items": []}\n')
     with pytest.raises(CheckpointError, match=r"changed\.jsonl is damaged \(it holds no changes\)"):
         started(run)
+
+
+def test_what_does_not_fit_is_found_without_a_try_of_each(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"item_id": f"item-{n:04}", "timestamp": 5, "column": "price", "value": f"no {n}" if n % 2 else n}
+        for n in range(1, 61)
+    ]
+    # Several values for an item cannot change.
+    rows.append({"item_id": "item-0001", "timestamp": 5, "column": "category", "value": "x"})
+    Added(run, CHANGED_FILE, CHANGES).append(rows)
+    asked = []
+
+    def counting(fitted: Any, frame: Any, **more: Any) -> Any:
+        asked.append(len(frame))
+        return with_changes(fitted, frame, **more)
+
+    monkeypatch.setattr("attrformer.server.changing.with_changes", counting)
+    service = started(run)
+    assert asked == [30] and service.served.changes_lost == 31
+    service.close()
 
 
 def test_changes_as_a_table() -> None:
