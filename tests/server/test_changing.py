@@ -221,7 +221,11 @@ class TestFile:
         assert news is not None and news.rows() == [("a", 86_400, "stock", "1")]
 
     @pytest.mark.parametrize(
-        "text", ["id,stock\na,1\n", "item_id,column\na,x\n", "item_id,timestamp,column,value\na,,x,1\n"]
+        "text",
+        [
+            *("id,stock\na,1\n", "item_id,column\na,x\n", "item_id,timestamp,column,value\na,,x,1\n"),
+            "item_id,timestamp,stock\na,7,1\n",
+        ],
     )
     def test_what_cannot_be_read_is_named(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "x.csv").write_text(text)
@@ -229,6 +233,17 @@ class TestFile:
             ChangesFile(tmp_path / "x.csv").whole()
         with pytest.raises(ConfigurationError, match=r"no\.csv cannot be read"):
             ChangesFile(tmp_path / "no.csv").whole()
+
+    @pytest.mark.parametrize("values", [[["x", "y"]], [b"x"], [{"a": 1}]], ids=["list", "bytes", "struct"])
+    def test_a_column_that_cannot_change_is_named(self, tmp_path: Path, values: list[Any]) -> None:
+        path = tmp_path / "x.parquet"
+        pl.DataFrame({"item_id": ["a"], "tags": values}).write_parquet(path)
+        with pytest.raises(ConfigurationError, match=r"column 'tags': values of type .* cannot change\. Leave"):
+            ChangesFile(path).whole()
+        changes = {"item_id": ["a"], "timestamp": [1], "column": ["tags"], "value": values}
+        pl.DataFrame(changes).write_parquet(path)
+        with pytest.raises(ConfigurationError, match=r"column 'value': values of type .* cannot change\. Leave"):
+            ChangesFile(path).whole()
 
     def test_a_service_follows_it(self, run: Path, tmp_path: Path) -> None:
         path = tmp_path / "stock.parquet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from attrformer.columns import CHANGED, ITEM, TIMESTAMP, TITLE, VALUE
 from attrformer.data.tables import Table, id_column, open_table, require_columns
 from attrformer.data.times import times_of
-from attrformer.errors import AttrFormerError, ConfigurationError
+from attrformer.errors import AttrFormerError, ConfigurationError, DataError
 
 _KEYS = (ITEM, TIMESTAMP, CHANGED, VALUE)
 
@@ -17,8 +18,8 @@ _KEYS = (ITEM, TIMESTAMP, CHANGED, VALUE)
 class ChangesFile:
     """A file that others write.
 
-    With a column `column` it is a table of changes. Else it has `item_id` and a column for each attribute, whose values
-    hold from the time on at which the file was written.
+    With a column `column` or `timestamp` it is a table of changes. Else it has `item_id` and a column for each
+    attribute, whose values hold from the time on at which the file was written.
 
     Args:
         path: csv or parquet.
@@ -68,16 +69,30 @@ class ChangesFile:
 
     def _changes(self, table: Table, written: int) -> pl.DataFrame:
         require_columns(table, (ITEM,))
-        self._timed = CHANGED in table.frame.columns
         frame = table.frame.with_columns(id_column(table, ITEM).cast(pl.String).rename(ITEM))
+        self._timed = CHANGED in frame.columns or TIMESTAMP in frame.columns
         if self._timed:
             require_columns(table, _KEYS)
+            _require_single(table, (VALUE,))
             seconds = pl.Series(TIMESTAMP, times_of(frame[TIMESTAMP], source=table.source, up=True).seconds)
             return frame.with_columns(seconds).select(
                 ITEM, pl.col(TIMESTAMP).cast(pl.Int64), pl.col(CHANGED, VALUE).cast(pl.String)
             )
         values = [name for name in frame.columns if name not in (ITEM, TITLE)]
+        _require_single(table, values)
         long = frame.select(ITEM, pl.col(values).cast(pl.String)).unpivot(
             index=ITEM, variable_name=CHANGED, value_name=VALUE
         )
         return long.with_columns(pl.lit(written, dtype=pl.Int64).alias(TIMESTAMP)).select(_KEYS)
+
+
+def _require_single(table: Table, names: Iterable[str]) -> None:
+    for name in names:
+        kind = table.frame[name].dtype
+        if kind.is_nested() or kind in (pl.Binary, pl.Object):
+            raise DataError(
+                f"values of type {kind} cannot change",
+                fix="Leave the column out, or give numbers or texts",
+                source=table.source,
+                column=name,
+            )
