@@ -280,6 +280,16 @@ class TestFile:
         with_client(service, ask, **AUTHORISED)
         assert not (run / CHANGED_FILE).exists() and service.served.changes == 0
 
+    def test_an_item_that_is_added_later_has_what_the_file_says_of_it(self, run: Path, tmp_path: Path) -> None:
+        path = tmp_path / "stock.csv"
+        path.write_text("item_id,stock\nitem-0001,0\nmine,4\nelsewhere,1\n")
+        service = started(run, replace(OPEN, changes_file=str(path)))
+        assert service.served.changes_lost == 2 and items(service, "stock > 0") == set()
+        body = {"items": [{"item_id": "mine", "attributes": {"price": 3.5}}]}
+        assert posted(service, "/v1/items", body, **AUTHORISED).status_code == 201
+        assert items(service, "stock > 0") == {"mine"} and service.served.changes_lost == 1
+        service.close()
+
     def test_a_start_with_a_file_that_cannot_be_used_fails(self, run: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="cannot be read"):
             started(run, replace(OPEN, changes_file=str(tmp_path / "none.csv")))

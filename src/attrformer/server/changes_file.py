@@ -67,6 +67,14 @@ class ChangesFile:
         keys = list(_KEYS) if self._timed else [ITEM, CHANGED, VALUE]
         return found.join(before, on=keys, how="anti", nulls_equal=True, maintain_order="left")
 
+    def of(self, items: Iterable[str]) -> pl.DataFrame | None:
+        """What it said of some items when it was read last; None where it has not been read.
+
+        Args:
+            items: their ids as text.
+        """
+        return None if self._before is None else self._before.filter(pl.col(ITEM).is_in(list(items)))
+
     def _changes(self, table: Table, written: int) -> pl.DataFrame:
         require_columns(table, (ITEM,))
         frame = table.frame.with_columns(id_column(table, ITEM).cast(pl.String).rename(ITEM))

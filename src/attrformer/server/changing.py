@@ -115,6 +115,20 @@ class Changes:
         news = None if self._file is None else self._file.news()
         return served if news is None or news.is_empty() else self._with_file(served, news)
 
+    def of_added(self, served: Served, rows: Rows) -> Served:
+        """The model with what the file that is followed says of items that were just added.
+
+        Args:
+            served: the model, with the items.
+            rows: of the items, with item_id.
+        """
+        told = None if self._file is None else self._file.of(str(row[ITEM]) for row in rows)
+        if told is None or told.is_empty():
+            return served
+        model, lost = _carried(served.model, told)
+        # They were counted as lost when the file was read.
+        return _answering(served, model, changes_lost=served.changes_lost - len(told) + lost)
+
     def _with_file(self, served: Served, frame: pl.DataFrame) -> Served:
         model, lost = _carried(served.model, frame)
         return _answering(served, model, changes_lost=served.changes_lost + lost)
