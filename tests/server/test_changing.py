@@ -144,15 +144,19 @@ def test_so_many_changes_and_no_more(run: Path) -> None:
     service.close()
 
 
-def test_a_kept_change_that_does_not_fit_is_left_out_and_counted(run: Path) -> None:
+def test_a_kept_change_that_does_not_fit_is_left_out_and_counted(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         {"item_id": item, "timestamp": 5, "column": column, "value": value}
         for item, column, value in (("item-0001", "price", 1), ("item-0002", "price", "no"), ("gone", "price", 2))
     ]
     rows += [{"item_id": f"item-{n:04}", "timestamp": 5, "column": "price", "value": 2} for n in range(3, 9)]
     Added(run, CHANGED_FILE, CHANGES).append(rows)
-    service = started(run)
+    service = Service(run, OPEN)
+    logged = dict[str, Any]()
+    monkeypatch.setattr("attrformer.server.state.log", lambda event, *_, **fields: logged.update({event: fields}))
+    asyncio.run(service.start())
     assert service.served.changes_lost == 2
+    assert (logged["ready"]["changes"], logged["ready"]["changes_lost"]) == (9, 2)
     assert {"item-0001", *(f"item-{n:04}" for n in range(3, 9))} <= items(service, "price < 3")
     service.close()
     (run / CHANGED_FILE).write_text('{"items": []}\n')

@@ -276,5 +276,8 @@ def _spare() -> None:
 
 
 def _carried(served: Served) -> dict[str, Any]:
-    """What the log says of items that were added before, where there were any."""
-    return {"added": served.added, "lost": served.lost} if served.added or served.lost else {}
+    """What the log says of items and changes that came before, where there were any."""
+    told = {"added": served.added, "lost": served.lost} if served.added or served.lost else {}
+    if served.changes or served.changes_lost:
+        told |= {"changes": served.changes, "changes_lost": served.changes_lost}
+    return told
