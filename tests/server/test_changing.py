@@ -294,6 +294,27 @@ class TestFile:
         assert items(service, "stock > 0") == {"mine"} and service.served.changes_lost == 1
         service.close()
 
+    def test_a_reload_that_fails_takes_nothing_of_the_file_away(
+        self, run: Path, tmp_path: Path, model: AttrFormer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "stock.csv"
+        path.write_text("item_id,stock\nitem-0001,1\nitem-0002,0\n")
+        service = started(run, replace(OPEN, changes_file=str(path)))
+        path.write_text("item_id,stock\nitem-0001,0\nitem-0002,10\n")
+        later = time.time() + 5
+        os.utime(path, (later, later))
+        model.save(run / "next")
+
+        def refuse(_: Path) -> None:
+            raise OSError(13, "no")
+
+        monkeypatch.setattr("attrformer.server.model_store.promote", refuse)
+        with pytest.raises(CheckpointError, match="cannot be moved"):
+            service.engine.reload()
+        assert items(service, "stock > 0") == {"item-0001"}
+        assert service.engine.follow() and items(service, "stock > 0") == {"item-0002"}
+        service.close()
+
     def test_a_start_with_a_file_that_cannot_be_used_fails(self, run: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="cannot be read"):
             started(run, replace(OPEN, changes_file=str(tmp_path / "none.csv")))

@@ -67,6 +67,10 @@ class ChangesFile:
         keys = list(_KEYS) if self._timed else [ITEM, CHANGED, VALUE]
         return found.join(before, on=keys, how="anti", nulls_equal=True, maintain_order="left")
 
+    def forget(self) -> None:
+        """Has all of it count as news at the next look: what was read last came to nothing."""
+        self._read = self._before = None
+
     def of(self, items: Iterable[str]) -> pl.DataFrame | None:
         """What it said of some items when it was read last; None where it has not been read.
 

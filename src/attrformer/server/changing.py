@@ -115,6 +115,11 @@ class Changes:
         news = None if self._file is None else self._file.news()
         return served if news is None or news.is_empty() else self._with_file(served, news)
 
+    def forget(self) -> None:
+        """Has the file that is followed read as a whole at the next look: the model that had it does not answer."""
+        if self._file is not None:
+            self._file.forget()
+
     def of_added(self, served: Served, rows: Rows) -> Served:
         """The model with what the file that is followed says of items that were just added.
 

@@ -130,6 +130,9 @@ class Engine:
             if alone and folder.name == folders.NEXT:
                 self._promote()
             self._served = served
+        except Exception:
+            self._changes.forget()
+            raise
         finally:
             self._changing.release()
         return served
