@@ -133,6 +133,34 @@ def test_a_service_follows_the_folder_past_a_version_that_cannot_be_used(run: Pa
     assert asyncio.run(follow()) == ["a", "a", "b"]
 
 
+def test_a_service_follows_the_folder_past_an_error_that_nobody_expected(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def follow() -> str:
+        service = Service(models, QUICK)
+        await service.start()
+        monkeypatch.setattr("attrformer.server.model_store.state", _gone)
+        versions.publish(None, models, "b")
+        while 'outcome="failed"} 1.0' not in service.metrics.text().decode():
+            await asyncio.sleep(0.01)
+        monkeypatch.undo()
+        versions.publish(None, models, "a")
+        await asyncio.sleep(0.1)
+        versions.publish(None, models, "b")
+        for _ in range(1000):
+            if service.served.version == "b":
+                break
+            await asyncio.sleep(0.01)
+        service.close()
+        return service.served.version
+
+    assert asyncio.run(follow()) == "b"
+
+
+def _gone(folder: Path) -> None:
+    raise FileNotFoundError(2, "removed at this moment", str(folder))
+
+
 def test_a_change_is_named_once_and_what_is_in_use_is_none(tmp_path: Path) -> None:
     steps = ["bad", "bad", "b", "bad", "b", "c"]
 
