@@ -69,6 +69,13 @@ def test_what_cannot_be_published_changes_nothing(run: Path, models: Path, tmp_p
     assert sorted(models.iterdir()) == before and versions.current(models).name == "a"
 
 
+def test_nothing_is_published_into_a_run(run: Path) -> None:
+    before = sorted(run.rglob("*"))
+    with pytest.raises(ConfigurationError, match=r"is the folder of a run\. Give one of its own"):
+        versions.publish(run, run, "a", keep=2)
+    assert sorted(run.rglob("*")) == before
+
+
 def test_a_link_that_leads_elsewhere_is_refused(models: Path) -> None:
     (models / "current").unlink()
     with pytest.raises(CheckpointError, match="attrformer publish"):
