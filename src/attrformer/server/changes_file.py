@@ -41,7 +41,9 @@ class ChangesFile:
             self._read = state.st_ino, state.st_mtime_ns, state.st_size
             found = self._changes(open_table(self._path, "item_changes", {}), int(state.st_mtime))
         except OSError as error:
-            raise ConfigurationError(f"{self._path} cannot be read ({error.strerror or error}).") from error
+            raise ConfigurationError(
+                f"{self._path} cannot be read ({error.strerror or error}). Correct --changes-file, or write the table."
+            ) from error
         except AttrFormerError as error:
             raise ConfigurationError(f"{self._path} cannot be used. {error}") from error
         self._before = found
