@@ -19,6 +19,7 @@ from tests.support.services import TOKEN, Process, got, posted, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer
+from attrformer.recommender.changes import with_changes
 from attrformer.server.added import CHANGED_FILE, CHANGES, Added
 from attrformer.server.changes_file import ChangesFile
 from attrformer.server.changing import change_table
@@ -143,20 +144,44 @@ def test_so_many_changes_and_no_more(run: Path) -> None:
     service.close()
 
 
-def test_a_kept_change_that_does_not_fit_is_left_out_and_counted(run: Path) -> None:
+def test_a_kept_change_that_does_not_fit_is_left_out_and_counted(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         {"item_id": item, "timestamp": 5, "column": column, "value": value}
         for item, column, value in (("item-0001", "price", 1), ("item-0002", "price", "no"), ("gone", "price", 2))
     ]
     rows += [{"item_id": f"item-{n:04}", "timestamp": 5, "column": "price", "value": 2} for n in range(3, 9)]
     Added(run, CHANGED_FILE, CHANGES).append(rows)
-    service = started(run)
+    service = Service(run, OPEN)
+    logged = dict[str, Any]()
+    monkeypatch.setattr("attrformer.server.state.log", lambda event, *_, **fields: logged.update({event: fields}))
+    asyncio.run(service.start())
     assert service.served.changes_lost == 2
+    assert (logged["ready"]["changes"], logged["ready"]["changes_lost"]) == (9, 2)
     assert {"item-0001", *(f"item-{n:04}" for n in range(3, 9))} <= items(service, "price < 3")
     service.close()
     (run / CHANGED_FILE).write_text('{"items": []}\n')
     with pytest.raises(CheckpointError, match=r"changed\.jsonl is damaged \(it holds no changes\)"):
         started(run)
+
+
+def test_what_does_not_fit_is_found_without_a_try_of_each(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"item_id": f"item-{n:04}", "timestamp": 5, "column": "price", "value": f"no {n}" if n % 2 else n}
+        for n in range(1, 61)
+    ]
+    # Several values for an item cannot change.
+    rows.append({"item_id": "item-0001", "timestamp": 5, "column": "category", "value": "x"})
+    Added(run, CHANGED_FILE, CHANGES).append(rows)
+    asked = []
+
+    def counting(fitted: Any, frame: Any, **more: Any) -> Any:
+        asked.append(len(frame))
+        return with_changes(fitted, frame, **more)
+
+    monkeypatch.setattr("attrformer.server.changing.with_changes", counting)
+    service = started(run)
+    assert asked == [30] and service.served.changes_lost == 31
+    service.close()
 
 
 def test_changes_as_a_table() -> None:
@@ -200,7 +225,11 @@ class TestFile:
         assert news is not None and news.rows() == [("a", 86_400, "stock", "1")]
 
     @pytest.mark.parametrize(
-        "text", ["id,stock\na,1\n", "item_id,column\na,x\n", "item_id,timestamp,column,value\na,,x,1\n"]
+        "text",
+        [
+            *("id,stock\na,1\n", "item_id,column\na,x\n", "item_id,timestamp,column,value\na,,x,1\n"),
+            "item_id,timestamp,stock\na,7,1\n",
+        ],
     )
     def test_what_cannot_be_read_is_named(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "x.csv").write_text(text)
@@ -208,6 +237,17 @@ class TestFile:
             ChangesFile(tmp_path / "x.csv").whole()
         with pytest.raises(ConfigurationError, match=r"no\.csv cannot be read"):
             ChangesFile(tmp_path / "no.csv").whole()
+
+    @pytest.mark.parametrize("values", [[["x", "y"]], [b"x"], [{"a": 1}]], ids=["list", "bytes", "struct"])
+    def test_a_column_that_cannot_change_is_named(self, tmp_path: Path, values: list[Any]) -> None:
+        path = tmp_path / "x.parquet"
+        pl.DataFrame({"item_id": ["a"], "tags": values}).write_parquet(path)
+        with pytest.raises(ConfigurationError, match=r"column 'tags': values of type .* cannot change\. Leave"):
+            ChangesFile(path).whole()
+        changes = {"item_id": ["a"], "timestamp": [1], "column": ["tags"], "value": values}
+        pl.DataFrame(changes).write_parquet(path)
+        with pytest.raises(ConfigurationError, match=r"column 'value': values of type .* cannot change\. Leave"):
+            ChangesFile(path).whole()
 
     def test_a_service_follows_it(self, run: Path, tmp_path: Path) -> None:
         path = tmp_path / "stock.parquet"
@@ -243,6 +283,37 @@ class TestFile:
 
         with_client(service, ask, **AUTHORISED)
         assert not (run / CHANGED_FILE).exists() and service.served.changes == 0
+
+    def test_an_item_that_is_added_later_has_what_the_file_says_of_it(self, run: Path, tmp_path: Path) -> None:
+        path = tmp_path / "stock.csv"
+        path.write_text("item_id,stock\nitem-0001,0\nmine,4\nelsewhere,1\n")
+        service = started(run, replace(OPEN, changes_file=str(path)))
+        assert service.served.changes_lost == 2 and items(service, "stock > 0") == set()
+        body = {"items": [{"item_id": "mine", "attributes": {"price": 3.5}}]}
+        assert posted(service, "/v1/items", body, **AUTHORISED).status_code == 201
+        assert items(service, "stock > 0") == {"mine"} and service.served.changes_lost == 1
+        service.close()
+
+    def test_a_reload_that_fails_takes_nothing_of_the_file_away(
+        self, run: Path, tmp_path: Path, model: AttrFormer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "stock.csv"
+        path.write_text("item_id,stock\nitem-0001,1\nitem-0002,0\n")
+        service = started(run, replace(OPEN, changes_file=str(path)))
+        path.write_text("item_id,stock\nitem-0001,0\nitem-0002,10\n")
+        later = time.time() + 5
+        os.utime(path, (later, later))
+        model.save(run / "next")
+
+        def refuse(_: Path) -> None:
+            raise OSError(13, "no")
+
+        monkeypatch.setattr("attrformer.server.model_store.promote", refuse)
+        with pytest.raises(CheckpointError, match="cannot be moved"):
+            service.engine.reload()
+        assert items(service, "stock > 0") == {"item-0001"}
+        assert service.engine.follow() and items(service, "stock > 0") == {"item-0002"}
+        service.close()
 
     def test_a_start_with_a_file_that_cannot_be_used_fails(self, run: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="cannot be read"):

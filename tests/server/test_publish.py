@@ -31,6 +31,16 @@ def test_a_run_becomes_the_current_version_and_another_can_be_gone_back_to(run: 
     assert os.readlink(models / "current") == "a"
 
 
+def test_what_only_the_service_of_the_run_has_is_told(run: Path, tmp_path: Path) -> None:
+    (run / "added.jsonl").touch()
+    (run / "changed.jsonl").touch()
+    result = published(run, "--to", tmp_path / "models", "--version", "a")
+    assert result.exit_code == 0 and result.stderr.count("Note: ") == 2
+    assert "changes of items that were sent to the service of this run" in result.stderr
+    assert "kept there, and the version does not have them." in result.stderr
+    assert "Note: " not in published("--to", tmp_path / "models", "--version", "a").stderr
+
+
 def test_a_model_that_gives_no_sound_answer_is_not_published(run: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
     published(run, "--to", models, "--version", "a")

@@ -69,6 +69,13 @@ def test_what_cannot_be_published_changes_nothing(run: Path, models: Path, tmp_p
     assert sorted(models.iterdir()) == before and versions.current(models).name == "a"
 
 
+def test_nothing_is_published_into_a_run(run: Path) -> None:
+    before = sorted(run.rglob("*"))
+    with pytest.raises(ConfigurationError, match=r"is the folder of a run\. Give one of its own"):
+        versions.publish(run, run, "a", keep=2)
+    assert sorted(run.rglob("*")) == before
+
+
 def test_a_link_that_leads_elsewhere_is_refused(models: Path) -> None:
     (models / "current").unlink()
     with pytest.raises(CheckpointError, match="attrformer publish"):
@@ -131,6 +138,34 @@ def test_a_service_follows_the_folder_past_a_version_that_cannot_be_used(run: Pa
         return seen
 
     assert asyncio.run(follow()) == ["a", "a", "b"]
+
+
+def test_a_service_follows_the_folder_past_an_error_that_nobody_expected(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def follow() -> str:
+        service = Service(models, QUICK)
+        await service.start()
+        monkeypatch.setattr("attrformer.server.model_store.state", _gone)
+        versions.publish(None, models, "b")
+        while 'outcome="failed"} 1.0' not in service.metrics.text().decode():
+            await asyncio.sleep(0.01)
+        monkeypatch.undo()
+        versions.publish(None, models, "a")
+        await asyncio.sleep(0.1)
+        versions.publish(None, models, "b")
+        for _ in range(1000):
+            if service.served.version == "b":
+                break
+            await asyncio.sleep(0.01)
+        service.close()
+        return service.served.version
+
+    assert asyncio.run(follow()) == "b"
+
+
+def _gone(folder: Path) -> None:
+    raise FileNotFoundError(2, "removed at this moment", str(folder))
 
 
 def test_a_change_is_named_once_and_what_is_in_use_is_none(tmp_path: Path) -> None:

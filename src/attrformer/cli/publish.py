@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attrformer.cli import console
+from attrformer.cli import console, runs
 
 
 def publish(
@@ -42,4 +42,6 @@ def publish(
     name = versions.publish(
         run, to, version, keep=keep, check=lambda folder: require_answers(Recommender.load(folder, device="cpu"))
     )
+    if run is not None:
+        runs.tell_of_kept(run, "the version does not have them")
     console.say(f"{to / versions.CURRENT} is {name}.")

@@ -21,7 +21,7 @@ SETTLED = "run.json"
 MODEL = "model"
 DATA = "data.json"
 CHECK = "check.json"
-ADDED = "added.jsonl"
+KEPT = {"added.jsonl": "items that were added", "changed.jsonl": "changes of items that were sent"}
 SAMPLE = "sample"
 
 _NAME_IT = "Name the dataset folder: --data FOLDER"
@@ -163,12 +163,23 @@ def open_model(run: Path) -> Recommender:
     if not run.is_dir():
         raise CheckpointError(f"{run} is not a folder. Give the folder that `attrformer train --out` wrote.")
     model = Recommender.load(run / MODEL)
-    if (run / ADDED).is_file():
-        console.say(
-            f"Note: {run / ADDED} holds items that were added to the service of this run (attrformer serve "
-            "--save-added). They are kept there, and this command answers without them."
-        )
+    tell_of_kept(run, "this command answers without them")
     return model
+
+
+def tell_of_kept(run: Path, so: str) -> None:
+    """Says what the service of a run has and its model has not.
+
+    Args:
+        run: the run folder.
+        so: what follows, in words.
+    """
+    for name, what in KEPT.items():
+        if (run / name).is_file():
+            console.say(
+                f"Note: {run / name} holds {what} to the service of this run (attrformer serve --save-added). "
+                f"They are kept there, and {so}."
+            )
 
 
 def remember_data(run: Path, data: Path) -> None:

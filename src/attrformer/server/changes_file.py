@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from attrformer.columns import CHANGED, ITEM, TIMESTAMP, TITLE, VALUE
 from attrformer.data.tables import Table, id_column, open_table, require_columns
 from attrformer.data.times import times_of
-from attrformer.errors import AttrFormerError, ConfigurationError
+from attrformer.errors import AttrFormerError, ConfigurationError, DataError
 
 _KEYS = (ITEM, TIMESTAMP, CHANGED, VALUE)
 
@@ -17,8 +18,8 @@ _KEYS = (ITEM, TIMESTAMP, CHANGED, VALUE)
 class ChangesFile:
     """A file that others write.
 
-    With a column `column` it is a table of changes. Else it has `item_id` and a column for each attribute, whose values
-    hold from the time on at which the file was written.
+    With a column `column` or `timestamp` it is a table of changes. Else it has `item_id` and a column for each
+    attribute, whose values hold from the time on at which the file was written.
 
     Args:
         path: csv or parquet.
@@ -40,7 +41,9 @@ class ChangesFile:
             self._read = state.st_ino, state.st_mtime_ns, state.st_size
             found = self._changes(open_table(self._path, "item_changes", {}), int(state.st_mtime))
         except OSError as error:
-            raise ConfigurationError(f"{self._path} cannot be read ({error.strerror or error}).") from error
+            raise ConfigurationError(
+                f"{self._path} cannot be read ({error.strerror or error}). Correct --changes-file, or write the table."
+            ) from error
         except AttrFormerError as error:
             raise ConfigurationError(f"{self._path} cannot be used. {error}") from error
         self._before = found
@@ -66,18 +69,44 @@ class ChangesFile:
         keys = list(_KEYS) if self._timed else [ITEM, CHANGED, VALUE]
         return found.join(before, on=keys, how="anti", nulls_equal=True, maintain_order="left")
 
+    def forget(self) -> None:
+        """Has all of it count as news at the next look: what was read last came to nothing."""
+        self._read = self._before = None
+
+    def of(self, items: Iterable[str]) -> pl.DataFrame | None:
+        """What it said of some items when it was read last; None where it has not been read.
+
+        Args:
+            items: their ids as text.
+        """
+        return None if self._before is None else self._before.filter(pl.col(ITEM).is_in(list(items)))
+
     def _changes(self, table: Table, written: int) -> pl.DataFrame:
         require_columns(table, (ITEM,))
-        self._timed = CHANGED in table.frame.columns
         frame = table.frame.with_columns(id_column(table, ITEM).cast(pl.String).rename(ITEM))
+        self._timed = CHANGED in frame.columns or TIMESTAMP in frame.columns
         if self._timed:
             require_columns(table, _KEYS)
+            _require_single(table, (VALUE,))
             seconds = pl.Series(TIMESTAMP, times_of(frame[TIMESTAMP], source=table.source, up=True).seconds)
             return frame.with_columns(seconds).select(
                 ITEM, pl.col(TIMESTAMP).cast(pl.Int64), pl.col(CHANGED, VALUE).cast(pl.String)
             )
         values = [name for name in frame.columns if name not in (ITEM, TITLE)]
+        _require_single(table, values)
         long = frame.select(ITEM, pl.col(values).cast(pl.String)).unpivot(
             index=ITEM, variable_name=CHANGED, value_name=VALUE
         )
         return long.with_columns(pl.lit(written, dtype=pl.Int64).alias(TIMESTAMP)).select(_KEYS)
+
+
+def _require_single(table: Table, names: Iterable[str]) -> None:
+    for name in names:
+        kind = table.frame[name].dtype
+        if kind.is_nested() or kind in (pl.Binary, pl.Object):
+            raise DataError(
+                f"values of type {kind} cannot change",
+                fix="Leave the column out, or give numbers or texts",
+                source=table.source,
+                column=name,
+            )

@@ -12,6 +12,8 @@ from typing import Any
 import polars as pl
 
 from attrformer.columns import CHANGED, ITEM, TIMESTAMP, VALUE
+from attrformer.data.attributes import AttributeKind
+from attrformer.data.missing_words import missing_among_numbers
 from attrformer.errors import AttrFormerError, ConfigurationError
 from attrformer.recommender import Recommender
 from attrformer.recommender.changes import CHANGEABLE, kind_of, with_changes
@@ -113,6 +115,25 @@ class Changes:
         news = None if self._file is None else self._file.news()
         return served if news is None or news.is_empty() else self._with_file(served, news)
 
+    def forget(self) -> None:
+        """Has the file that is followed read as a whole at the next look: the model that had it does not answer."""
+        if self._file is not None:
+            self._file.forget()
+
+    def of_added(self, served: Served, rows: Rows) -> Served:
+        """The model with what the file that is followed says of items that were just added.
+
+        Args:
+            served: the model, with the items.
+            rows: of the items, with item_id.
+        """
+        told = None if self._file is None else self._file.of(str(row[ITEM]) for row in rows)
+        if told is None or told.is_empty():
+            return served
+        model, lost = _carried(served.model, told)
+        # They were counted as lost when the file was read.
+        return _answering(served, model, changes_lost=served.changes_lost - len(told) + lost)
+
     def _with_file(self, served: Served, frame: pl.DataFrame) -> Served:
         model, lost = _carried(served.model, frame)
         return _answering(served, model, changes_lost=served.changes_lost + lost)
@@ -166,16 +187,31 @@ def _carried(model: Recommender, table: pl.DataFrame) -> tuple[Recommender, int]
     ids = model.fitted.knowledge.item_ids
     known = table.filter(pl.Series(ids.encode(ids.in_own_type(table[ITEM])) >= 0))
     model = copy.copy(model)
-    taken = _taken(model, known)
+    taken = _taken(model, known.filter(_fitting(model, known)))
     return model, len(table) - taken
 
 
+def _fitting(model: Recommender, table: pl.DataFrame) -> pl.Series:
+    """Which changes have a column, and a value, that the model can take, bool `[rows]`."""
+    kinds = {name: kind_of(model.fitted, name) for name in table[CHANGED].drop_nulls().unique().to_list()}
+    numeric = [name for name, kind in kinds.items() if kind is AttributeKind.NUMERIC]
+    fixed = [name for name, kind in kinds.items() if kind is not None and kind not in CHANGEABLE]
+    texts = table[VALUE].str.strip_chars()
+    number = texts.cast(pl.Float64, strict=False).is_not_null() | texts.is_null() | missing_among_numbers(texts)
+    columns = table[CHANGED]
+    fits: pl.Series = columns.is_not_null() & ~columns.is_in(fixed) & (number | ~columns.is_in(numeric))
+    return fits.fill_null(False)
+
+
 def _taken(model: Recommender, table: pl.DataFrame) -> int:
-    """How many of some changes could be taken up; those that could not are found by halves."""
+    """How many of some changes could be taken up; the few that could not are found by halves."""
     if table.is_empty():
         return 0
     try:
         model._fitted = with_changes(model.fitted, table, tell=_nothing)
+    except ConfigurationError:
+        # The model takes no changes at all.
+        return 0
     except AttrFormerError:
         half = len(table) // 2
         return _taken(model, table[:half]) + _taken(model, table[half:]) if half else 0

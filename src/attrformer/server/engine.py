@@ -130,6 +130,9 @@ class Engine:
             if alone and folder.name == folders.NEXT:
                 self._promote()
             self._served = served
+        except Exception:
+            self._changes.forget()
+            raise
         finally:
             self._changing.release()
         return served
@@ -212,8 +215,8 @@ class Engine:
         model = copy.copy(served.model)
         model.add_items(item_table(rows, list(model.fitted.relations.item_columns)))
         require_answers(model)
-        taken = self._added.append(rows) if self._keeps else 0
-        return replace(served, model=model, catalogue=Catalogue(model.fitted), taken=taken)
+        grown = self._changes.of_added(replace(served, model=model, catalogue=Catalogue(model.fitted)), rows)
+        return replace(grown, taken=self._added.append(rows) if self._keeps else 0)
 
     def catch_up(self) -> None:
         """Takes up the items that other processes have added; waits while a model is being read.
@@ -230,9 +233,10 @@ class Engine:
         if rows:
             model = copy.copy(served.model)
             _, lost = carry(model, rows)
-            served = replace(
+            grown = replace(
                 served, model=model, catalogue=Catalogue(model.fitted), lost=served.lost + lost, taken=taken
             )
+            served = self._changes.of_added(grown, [row for request in rows for row in request])
         return self._changes.caught_up(served)
 
     def _ready(self) -> Served:

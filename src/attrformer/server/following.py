@@ -36,4 +36,4 @@ async def follow(every: float, adder: Executor, look: Callable[[], bool], lost: 
             log("changes.failed", logging.ERROR, error=error)
             continue
         if changed:
-            log("changes.read", lost=lost())
+            log("changes.read", changes_lost=lost())

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from attrformer.errors import AttrFormerError
 from attrformer.server import versions
 from attrformer.server.answering import Answer, Served
 from attrformer.server.calls import Call, flat
@@ -93,8 +92,8 @@ class Service:
         """Changes to each version that becomes the current one."""
         seconds = self.options.follow_every
         async for _ in versions.changes(self.engine.run, seconds, lambda: self.served.version):
-            # The log says why, and the version before stays.
-            with contextlib.suppress(AttrFormerError):
+            # The log says why, and the version before stays. Whatever it was, the next version is looked for.
+            with contextlib.suppress(Exception):
                 await self.reload(wait=True)
 
     async def ask(self, method: str, body: Any) -> Answer:
@@ -276,5 +275,8 @@ def _spare() -> None:
 
 
 def _carried(served: Served) -> dict[str, Any]:
-    """What the log says of items that were added before, where there were any."""
-    return {"added": served.added, "lost": served.lost} if served.added or served.lost else {}
+    """What the log says of items and changes that came before, where there were any."""
+    told = {"added": served.added, "lost": served.lost} if served.added or served.lost else {}
+    if served.changes or served.changes_lost:
+        told |= {"changes": served.changes, "changes_lost": served.changes_lost}
+    return told

@@ -110,7 +110,7 @@ def publish(
         The name of the version.
 
     Raises:
-        ConfigurationError: the name cannot be used, or keep is below 2.
+        ConfigurationError: the name cannot be used, keep is below 2, or the folder is that of a run.
         CheckpointError: there is no model, or no such version.
         BusyError: another process is publishing there.
         WriteError: the folder cannot be written.
@@ -122,6 +122,10 @@ def publish(
         taken = ", ".join(_TAKEN)
         raise ConfigurationError(
             f"version is '{name}'. Give letters, digits, dots, dashes and underscores, 63 at most, and none of {taken}."
+        )
+    if (models / model_store.MODEL).exists():
+        raise ConfigurationError(
+            f"{models} is the folder of a run. Give one of its own for versions, such as --to models."
         )
     with locked_folder(models):
         if source is None:
