@@ -99,6 +99,10 @@ def prepare_tables(
         folder, columns=columns, kinds=kinds, separators=separators, catalogue=catalogue, duplicates=duplicates
     )
     asked = Asked(folder, options, encoding, memory or MEMORY, part_rows)
+    if folder.resolve() == out:
+        raise DataError(
+            "the output would take the place of the tables", fix="Name another folder for it", source=str(out)
+        )
     with locked_place(out):
         done = _done(out, asked)
         if done is not None and not overwrite:
