@@ -64,6 +64,18 @@ def test_a_folder_that_holds_the_same_is_left_alone(tmp_path: Path) -> None:
     assert prepare_tables(folder, tmp_path / "out", duplicates="drop", overwrite=True).interactions == 6
 
 
+def test_another_description_is_no_longer_the_same(tmp_path: Path) -> None:
+    folder = written(LOG, tmp_path / "log")
+    prepare_tables(folder, tmp_path / "out")
+    (folder / "dataset.json").write_text('{"name": "Shop", "notes": ["of 2020"]}')
+    assert prepare_tables(folder, tmp_path / "out", overwrite=True).fresh
+    assert not prepare_tables(folder, tmp_path / "out").fresh
+    assert Dataset.load(tmp_path / "out").name == "Shop"
+    (folder / "dataset.json").write_text('{"name": "Shop", "notes": ["of 2021"]}')
+    with pytest.raises(DataError, match="already holds a dataset"):
+        prepare_tables(folder, tmp_path / "out")
+
+
 def test_other_files_and_other_writers_are_left_alone(tmp_path: Path) -> None:
     folder = written(LOG, tmp_path / "log")
     prepare_tables(folder, tmp_path / "out")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from attrformer.data.folder import find_tables, folder_tables
+from attrformer.data.folder import find_tables, folder_tables, read_description
 from attrformer.data.options import INTERACTIONS, TableOptions
 from attrformer.data.prepared.folder import is_prepared
 from attrformer.data.prepared.names import FORMAT
@@ -119,4 +119,6 @@ class Asked:
             "catalogue": self.options.catalogue,
             "duplicates": self.options.duplicates,
             "encoding": self.encoding,
+            # Its name and notes are copied.
+            "description": read_description(self.folder),
         }
