@@ -147,6 +147,14 @@ def test_a_column_that_may_number_the_rows_is_decided_by_all_of_them(tmp_path: P
         prepare_tables(folder, tmp_path / "large-out", part_rows=1, memory=1)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_numbers_beyond_64_bits_with_a_sign_may_number_the_rows(order: int, tmp_path: Path) -> None:
+    large = pl.Series([2**63 + row for row in range(len(LOG))], dtype=pl.UInt64)[::order]
+    one, two = both(written(LOG.with_columns(index=large), tmp_path / "log", "parquet"))
+    assert_same(one, two)
+    assert ("index" in two.sequences.behaviours) == (order < 0)
+
+
 def test_a_packed_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     folder = written(LOG, tmp_path / "log", "packed")
     with pytest.raises(DataError, match=r"interactions.csv.gz: such a file is read as a whole.*Write it as parquet"):
