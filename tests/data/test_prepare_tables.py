@@ -155,6 +155,14 @@ def test_numbers_beyond_64_bits_with_a_sign_may_number_the_rows(order: int, tmp_
     assert ("index" in two.sequences.behaviours) == (order < 0)
 
 
+def test_notes_on_ids_are_about_those_of_the_interactions(tmp_path: Path) -> None:
+    numbers = LOG.with_columns(item_id=pl.Series([5, 6, 5, 7, 5, 5, 6]))
+    more = pl.DataFrame({"item_id": ["5", "x9"], "brand": ["A", "B"]})
+    one, two = both(written(numbers, tmp_path / "log", items=more), catalogue="all")
+    assert two.item_ids.to_list() == ["5", "6", "7", "x9"]
+    assert_same(one, two)
+
+
 def test_a_packed_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     folder = written(LOG, tmp_path / "log", "packed")
     with pytest.raises(DataError, match=r"interactions.csv.gz: such a file is read as a whole.*Write it as parquet"):
