@@ -22,7 +22,7 @@ from attrformer.data.id_columns import spelling_notes, with_ids_of
 from attrformer.data.interactions import time_notes
 from attrformer.data.options import INTERACTIONS
 from attrformer.data.prepared.folder import reading_options
-from attrformer.data.prepared.names import FORMAT, ITEMS, PREPARED, REPEATED, USERS
+from attrformer.data.prepared.names import FORMAT, ITEMS, PREPARED, USERS
 from attrformer.data.prepared.parts import Source
 from attrformer.data.prepared.plan import plan_of, ranges_of
 from attrformer.data.prepared.reading import (
@@ -43,6 +43,7 @@ from attrformer.data.prepared.tasks import (
     order_task,
     read_glance,
     read_ordered,
+    read_repeated,
     read_survey,
     survey_task,
     write_whole,
@@ -198,7 +199,7 @@ def _count_ids(files: list[Path], name: str, kind: type[pl.DataType]) -> pl.Data
 def _manifest(asked: Asked, work: Work, surveys: list[Survey], spelled: list[str]) -> dict[str, Any]:
     plan, source = work.plan, work.reading.source
     assert plan is not None
-    repeated = [read_ordered(work, number)[REPEATED] for number in range(len(plan.starts) - 1)]
+    repeated = [read_repeated(work, number) for number in range(len(plan.starts) - 1)]
     again, near = np.sum(repeated, axis=0).tolist()
     wanted = asked.options.duplicates
     said = [
