@@ -17,7 +17,7 @@ from tests.data.small_log import FORMS, ITEMS, LOG, assert_same, files_of, writt
 
 from attrformer.data import Dataset
 from attrformer.data.prepare_tables import PreparedTables, prepare_tables
-from attrformer.errors import DataError
+from attrformer.errors import ConfigurationError, DataError
 
 EXAMPLES = int(os.environ.get("ATTRFORMER_EXAMPLES", "25"))
 
@@ -161,6 +161,15 @@ def test_notes_on_ids_are_about_those_of_the_interactions(tmp_path: Path) -> Non
     one, two = both(written(numbers, tmp_path / "log", items=more), catalogue="all")
     assert two.item_ids.to_list() == ["5", "6", "7", "x9"]
     assert_same(one, two)
+
+
+@pytest.mark.parametrize("option", ["memory", "part_rows"])
+def test_sizes_below_one_are_refused(option: str, tmp_path: Path) -> None:
+    folder = written(LOG, tmp_path / "log")
+    for value in (0, -5):
+        given: dict[str, Any] = {option: value}
+        with pytest.raises(ConfigurationError, match=f"{option} is {value}. Give 1 or more"):
+            prepare_tables(folder, tmp_path / "out", **given)
 
 
 def test_a_packed_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
