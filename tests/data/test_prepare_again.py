@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from tests.data.small_log import ITEMS, LOG, assert_same, files_of, written
 
 from attrformer.data import Dataset
 from attrformer.data.prepare_tables import prepare_tables
+from attrformer.data.prepared import tasks
 from attrformer.data.prepared.names import MANIFEST, PREPARED
 from attrformer.errors import BusyError, DataError
 from attrformer.locks import locked_place
@@ -113,3 +115,24 @@ def test_tables_that_change_meanwhile_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="changed while they were read"):
         prepare_tables(folder, tmp_path / "out", run=meanwhile)
     assert prepare_tables(folder, tmp_path / "out").interactions == 3
+
+
+def test_a_task_that_ends_elsewhere_meanwhile_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written(LOG, tmp_path / "log", "folder")
+    prepare_tables(folder, tmp_path / "whole", part_rows=2)
+
+    def twice(step: str, task: Callable[[int], None], count: int) -> None:
+        for number in range(count):
+            with monkeypatch.context() as patch:
+
+                def read(file: Path, number: int = number) -> pl.DataFrame:
+                    patch.undo()
+                    if step == "coded":
+                        task(number)
+                    return pl.read_ipc(file)
+
+                patch.setattr(tasks.pl, "read_ipc", read)
+                task(number)
+
+    prepare_tables(folder, tmp_path / "out", part_rows=2, run=twice)
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")

@@ -85,7 +85,13 @@ def code_task(work: Work, number: int) -> None:
     """Gives the rows of a part the codes of the whole, by ranges of users; what was kept of the part is removed."""
     file, kept = work.file("coded", number, "safetensors"), work.file("rows", number, "arrow")
     if not file.exists() and work.plan is not None:
-        rows = pl.read_ipc(kept)
+        try:
+            rows = pl.read_ipc(kept)
+        except FileNotFoundError:
+            if file.exists():
+                # What was left of a lost task has ended meanwhile.
+                return
+            raise
         users, items = (_ids(file, _stamp(file)) for file in (work.ids(USERS), work.ids(ITEMS)))
         arrays = code_part(work.plan, users, items, read_survey(work, number), rows)
         write_whole(file, lambda path: write_arrays(path, arrays))
