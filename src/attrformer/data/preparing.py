@@ -80,9 +80,6 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
         DataError: a table cannot be used as it is.
     """
     key = asked.key()
-    parts = [[part.file, part.start, part.stop] for part in source.parts]
-    # Numbers by which rows are told apart are those of one release of polars.
-    _begin(folder, {**key, "parts": parts, "polars": pl.__version__})
     others = [name for name in TABLE_NAMES if name != INTERACTIONS]
     tables, _ = folder_tables(asked.folder, asked.options.columns, encoding=asked.encoding, names=others)
     reading = Reading(source, asked.options.columns, {}, kept_columns(()))
@@ -90,6 +87,9 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     require_columns(columns, (USER, ITEM))
     declared = declared_columns({INTERACTIONS: columns, **tables}, asked.options)
     kinds, kept = declared.kinds[INTERACTIONS], kept_columns(declared.kept[INTERACTIONS])
+    parts = [[part.file, part.start, part.stop] for part in source.parts]
+    # Numbers by which rows are told apart are those of one release of polars.
+    _begin(folder, {**key, "parts": parts, "polars": pl.__version__})
     work, surveys = _surveyed(Work(folder, replace(reading, kinds=kinds, kept=kept)), run)
     plan = plan_of(surveys, source.path, work.reading.kinds, asked.options.duplicates)
     users, items, told, spelled = _ids(asked, work, surveys, without_indices(tables, declared.kept)[0])
