@@ -55,6 +55,21 @@ def test_what_is_left_of_another_table_is_not_used(tmp_path: Path) -> None:
     assert_same(Dataset.load(folder, name="log"), Dataset.load(tmp_path / "out", name="log"))
 
 
+def test_ranges_of_another_size_are_not_used(tmp_path: Path) -> None:
+    def broken(step: str, task: Callable[[int], None], count: int) -> None:
+        if step == "sorted":
+            raise KeyboardInterrupt
+        for number in range(count):
+            task(number)
+
+    # Its files are parts of the same rows whatever the size of a part, and users come in other ranges.
+    folder = written(LOG, tmp_path / "log", "folder")
+    with pytest.raises(KeyboardInterrupt):
+        prepare_tables(folder, tmp_path / "out", part_rows=3, run=broken)
+    prepare_tables(folder, tmp_path / "out", part_rows=100)
+    assert_same(Dataset.load(folder, name="log"), Dataset.load(tmp_path / "out", name="log"))
+
+
 def test_a_folder_that_holds_the_same_is_left_alone(tmp_path: Path) -> None:
     folder = written(LOG, tmp_path / "log", items=ITEMS)
     prepare_tables(folder, tmp_path / "out")

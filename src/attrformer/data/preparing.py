@@ -89,7 +89,7 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     kinds, kept = declared.kinds[INTERACTIONS], kept_columns(declared.kept[INTERACTIONS])
     parts = [[part.file, part.start, part.stop] for part in source.parts]
     # Numbers by which rows are told apart are those of one release of polars.
-    _begin(folder, {**key, "parts": parts, "polars": pl.__version__})
+    _begin(folder, {**key, "parts": parts, "rows_of_range": asked.rows_of_range, "polars": pl.__version__})
     work, surveys = _surveyed(Work(folder, replace(reading, kinds=kinds, kept=kept)), run)
     plan = plan_of(surveys, source.path, work.reading.kinds, asked.options.duplicates)
     users, items, told, spelled = _ids(asked, work, surveys, without_indices(tables, declared.kept)[0])
