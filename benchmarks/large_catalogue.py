@@ -108,14 +108,10 @@ def one(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     import torch
 
     from attrformer import AttrFormer, Dataset
-    from attrformer.config import load_yaml, override
-    from attrformer.recommender import Config
     from attrformer.training.trainer import Trainer
 
     torch.set_num_threads(1)
-    fixed = ["training.device=cpu", "training.threads=1", f"training.validation_users={max(1, options.scored)}"]
-    config = Config() if options.config is None else load_yaml(Config, options.config)
-    config = override(config, [*fixed, *options.set])
+    config = _config(options)
     found: dict[str, Any] = {}
     steps: list[float] = []
     targets: list[float] = []
@@ -126,13 +122,8 @@ def one(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     def step(self: Trainer, example: Any) -> float:
         nonlocal first
         first = first or time.process_time() - begun
-        # The first step makes what is made once.
         if len(steps) > options.steps:
-            found["training_peak_gib"] = _peak_gib()
-            if options.scored:
-                started = time.process_time()
-                self._validated()
-                found["scoring_a_user"] = (time.process_time() - started) / options.scored
+            found.update(_afterwards(self, options.scored))
             raise Enough
         started = time.process_time()
         loss = inner(self, example)
@@ -147,13 +138,32 @@ def one(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         AttrFormer(config).fit(dataset, progress=False)
     except Enough:
         pass
-    each = [(seconds, count) for seconds, count in zip(steps[1:], targets[1:], strict=True)]
+    # The first step makes what is made once.
     return found | {
         "load_to_first_step": first,
-        "step": statistics.median(seconds for seconds, _ in each),
-        "targets": statistics.mean(count for _, count in each),
+        "step": statistics.median(steps[1:]),
+        "targets": statistics.mean(targets[1:]),
         "peak_gib": _peak_gib(),
     }
+
+
+def _afterwards(trainer: Any, scored: int) -> dict[str, float]:
+    """Peak memory of the training, and what it takes then to score a validation user."""
+    found, started = {"training_peak_gib": _peak_gib()}, time.process_time()
+    if scored:
+        trainer._validated()
+        found["scoring_a_user"] = (time.process_time() - started) / scored
+    return found
+
+
+def _config(options: argparse.Namespace) -> Any:
+    """The options of a training that is measured."""
+    from attrformer.config import load_yaml, override
+    from attrformer.recommender import Config
+
+    fixed = ["training.device=cpu", "training.threads=1", f"training.validation_users={max(1, options.scored)}"]
+    config = Config() if options.config is None else load_yaml(Config, options.config)
+    return override(config, [*fixed, *options.set])
 
 
 def _peak_gib() -> float:

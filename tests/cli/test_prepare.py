@@ -64,12 +64,20 @@ def test_options_of_own_tables_are_refused_for_raw_files(runner: CliRunner, tmp_
     assert result.exit_code == 2 and "--memory is for folders of your own tables" in result.stderr
 
 
+@pytest.mark.parametrize("memory", ["inf", "nan", "0"])
+def test_memory_is_a_number_of_gigabytes(memory: str, runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    log(50).write_csv(tmp_path / "log" / "interactions.csv")
+    result = runner.invoke(app, ["prepare", str(tmp_path / "log"), "--out", str(tmp_path / "out"), "--memory", memory])
+    assert result.exit_code == 2 and "Invalid value for '--memory'" in result.stderr
+
+
 def test_a_column_that_is_missing_is_named_before_anything_is_read(runner: CliRunner, tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     log(50).drop("item_id").write_csv(tmp_path / "log" / "interactions.csv")
     result = runner.invoke(app, ["prepare", str(tmp_path / "log"), "--out", str(tmp_path / "out")])
     assert result.exit_code == 2 and "column 'item_id': the column is missing" in result.stderr
-    assert not (tmp_path / "out").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["log"]
 
 
 @pytest.mark.slow

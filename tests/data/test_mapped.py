@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from attrformer.data import Sequences, mapped, sequences
 from attrformer.data.mapped import room_like
+from attrformer.errors import WriteError
 
 
 def in_file(values: np.ndarray, file: Path) -> np.ndarray:
@@ -26,6 +28,13 @@ def test_large_arrays_made_of_mapped_ones_are_mapped(tmp_path: Path, monkeypatch
     room[:] = values[np.arange(10) % 5]
     assert isinstance(room, np.memmap) and room.tolist() == [0, 1, 2, 3, 4] * 2
     assert type(room_like(values, 9)) is np.ndarray and type(room_like(np.arange(5), 100)) is np.ndarray
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room is not taken at once here")
+def test_a_disk_without_room_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    values = in_file(np.arange(5), tmp_path / "values.npy")
+    with pytest.raises(WriteError, match=r"no room for them .*TMPDIR"):
+        room_like(values, 1 << 55)
 
 
 @settings(max_examples=80, deadline=None)

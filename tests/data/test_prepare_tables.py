@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,71 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.data.any_logs import tables
+from tests.data.small_log import FORMS, ITEMS, LOG, assert_same, files_of, written
 
 from attrformer.data import Dataset
 from attrformer.data.prepare_tables import PreparedTables, prepare_tables
-from attrformer.data.prepared.names import MANIFEST, PREPARED
-from attrformer.errors import BusyError, DataError
-from attrformer.locks import locked_place
+from attrformer.errors import ConfigurationError, DataError
 
 EXAMPLES = int(os.environ.get("ATTRFORMER_EXAMPLES", "25"))
-LOG = pl.DataFrame(
-    {
-        "user_id": ["b", "a", "b", "c", "a", "b", "b"],
-        "item_id": ["x", "y", "x", "z", "x", "x", "y"],
-        "event": ["view", "buy", "view", None, "view", "view", "NA"],
-        "price": [1.5, 2.0, 1.5, None, 3.0, 2.5, 1.0],
-        "timestamp": [30, 20, 30, 5, 10, 30, 20],
-    }
-)
-ITEMS = pl.DataFrame({"item_id": ["x", "y", "w"], "brand": ["A", "B", "A"]})
-
-Write = Callable[[pl.DataFrame, Path], object]
-
-
-def in_folder(frame: pl.DataFrame, folder: Path) -> None:
-    (folder / "interactions").mkdir()
-    for start in range(0, max(len(frame), 1), 3):
-        frame[start : start + 3].write_parquet(folder / "interactions" / f"part-{start:05d}.parquet")
-
-
-def packed(frame: pl.DataFrame, folder: Path) -> None:
-    (folder / "interactions.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode()))
-
-
-FORMS: dict[str, Write] = {
-    "parquet": lambda frame, folder: frame.write_parquet(folder / "interactions.parquet"),
-    "csv": lambda frame, folder: frame.write_csv(folder / "interactions.csv"),
-    "tsv": lambda frame, folder: frame.write_csv(folder / "interactions.tsv", separator="\t", quote_style="always"),
-    "arrow": lambda frame, folder: frame.write_ipc(folder / "interactions.arrow"),
-    "folder": in_folder,
-    "packed": packed,
-}
-
-
-def written(frame: pl.DataFrame, folder: Path, form: str = "csv", items: pl.DataFrame | None = None) -> Path:
-    folder.mkdir()
-    FORMS[form](frame, folder)
-    if items is not None:
-        items.write_csv(folder / "items.csv")
-    return folder
-
-
-def assert_same(one: Dataset, two: Dataset) -> None:
-    assert one.user_ids == two.user_ids and one.item_ids == two.item_ids
-    first, second = one.sequences.to_arrays(), two.sequences.to_arrays()
-    assert list(first) == list(second)
-    for name, values in first.items():
-        assert values.dtype == second[name].dtype, name
-        np.testing.assert_array_equal(values, second[name], err_msg=name)
-    assert one.sequences.meaning == two.sequences.meaning
-    assert one.notes == two.notes
-    assert list(one.item_attributes) == list(two.item_attributes) and one.item_titles == two.item_titles
-
-
-def files_of(folder: Path) -> dict[str, str]:
-    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def both(folder: Path, rows: int = 2, **options: Any) -> tuple[Dataset, Dataset]:
@@ -160,72 +100,6 @@ def test_tasks_in_any_order_write_the_same_bytes(tmp_path: Path) -> None:
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
-@pytest.mark.parametrize("at", [0, 3, 8, 13, 15])
-def test_an_interrupted_preparation_goes_on(at: int, tmp_path: Path) -> None:
-    ran: list[tuple[str, int]] = []
-
-    def broken(step: str, task: Callable[[int], None], count: int) -> None:
-        for number in range(count):
-            if len(ran) == at:
-                raise KeyboardInterrupt
-            ran.append((step, number))
-            task(number)
-
-    folder = written(LOG, tmp_path / "log", "csv" if at < 8 else "folder", ITEMS)
-    prepare_tables(folder, tmp_path / "whole", part_rows=1)
-    with pytest.raises(KeyboardInterrupt):
-        prepare_tables(folder, tmp_path / "out", part_rows=1, run=broken)
-    assert not (tmp_path / "out").exists() and (tmp_path / ".out.preparing").is_dir()
-    before = {file.name: file.stat().st_mtime_ns for file in (tmp_path / ".out.preparing").iterdir()}
-    kept = [name for name in before if name.startswith(("glance", "survey", "coded"))]
-    assert len(kept) >= min(at, 1)
-    assert prepare_tables(folder, tmp_path / "out", part_rows=1).fresh
-    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
-
-
-def test_what_is_left_of_another_table_is_not_used(tmp_path: Path) -> None:
-    def broken(step: str, task: Callable[[int], None], count: int) -> None:
-        for number in range(count):
-            task(number)
-        if step == "coded":
-            raise KeyboardInterrupt
-
-    folder = written(LOG, tmp_path / "log")
-    with pytest.raises(KeyboardInterrupt):
-        prepare_tables(folder, tmp_path / "out", part_rows=2, run=broken)
-    LOG[:5].write_csv(folder / "interactions.csv")
-    prepare_tables(folder, tmp_path / "out", part_rows=2)
-    assert_same(Dataset.load(folder, name="log"), Dataset.load(tmp_path / "out", name="log"))
-
-
-def test_a_folder_that_holds_the_same_is_left_alone(tmp_path: Path) -> None:
-    folder = written(LOG, tmp_path / "log", items=ITEMS)
-    prepare_tables(folder, tmp_path / "out")
-    before = (tmp_path / "out" / PREPARED / MANIFEST).stat().st_mtime_ns
-    assert not prepare_tables(folder, tmp_path / "out").fresh
-    assert (tmp_path / "out" / PREPARED / MANIFEST).stat().st_mtime_ns == before
-    with pytest.raises(DataError, match="already holds a dataset"):
-        prepare_tables(folder, tmp_path / "out", duplicates="drop")
-    assert prepare_tables(folder, tmp_path / "out", duplicates="drop", overwrite=True).interactions == 6
-
-
-def test_other_files_and_other_writers_are_left_alone(tmp_path: Path) -> None:
-    folder = written(LOG, tmp_path / "log")
-    prepare_tables(folder, tmp_path / "out")
-    (tmp_path / "out" / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match=r"holds other files \(notes.txt\)"):
-        prepare_tables(folder, tmp_path / "out", duplicates="drop", overwrite=True)
-    with locked_place(tmp_path / "busy"), pytest.raises(BusyError):
-        _in_thread(lambda: prepare_tables(folder, tmp_path / "busy"))
-
-
-def _in_thread(call: Callable[[], object]) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(call).result()
-
-
 _FIFTH = pl.Series([False] * 5 + [True, False])
 WRONG = {
     "missing id": (LOG.with_columns(LOG["user_id"].set(_FIFTH, None)), "user_id"),
@@ -273,6 +147,31 @@ def test_a_column_that_may_number_the_rows_is_decided_by_all_of_them(tmp_path: P
         prepare_tables(folder, tmp_path / "large-out", part_rows=1, memory=1)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_numbers_beyond_64_bits_with_a_sign_may_number_the_rows(order: int, tmp_path: Path) -> None:
+    large = pl.Series([2**63 + row for row in range(len(LOG))], dtype=pl.UInt64)[::order]
+    one, two = both(written(LOG.with_columns(index=large), tmp_path / "log", "parquet"))
+    assert_same(one, two)
+    assert ("index" in two.sequences.behaviours) == (order < 0)
+
+
+def test_notes_on_ids_are_about_those_of_the_interactions(tmp_path: Path) -> None:
+    numbers = LOG.with_columns(item_id=pl.Series([5, 6, 5, 7, 5, 5, 6]))
+    more = pl.DataFrame({"item_id": ["5", "x9"], "brand": ["A", "B"]})
+    one, two = both(written(numbers, tmp_path / "log", items=more), catalogue="all")
+    assert two.item_ids.to_list() == ["5", "6", "7", "x9"]
+    assert_same(one, two)
+
+
+@pytest.mark.parametrize("option", ["memory", "part_rows"])
+def test_sizes_below_one_are_refused(option: str, tmp_path: Path) -> None:
+    folder = written(LOG, tmp_path / "log")
+    for value in (0, -5):
+        given: dict[str, Any] = {option: value}
+        with pytest.raises(ConfigurationError, match=f"{option} is {value}. Give 1 or more"):
+            prepare_tables(folder, tmp_path / "out", **given)
+
+
 def test_a_packed_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     folder = written(LOG, tmp_path / "log", "packed")
     with pytest.raises(DataError, match=r"interactions.csv.gz: such a file is read as a whole.*Write it as parquet"):
@@ -292,17 +191,3 @@ def test_nothing_of_an_earlier_table_is_left_in_memory(tmp_path: Path) -> None:
         folder = written(frame, tmp_path / f"log{number}", "folder")
         prepare_tables(folder, tmp_path / "out", part_rows=2, overwrite=True)
         assert_same(Dataset.load(folder, name="log"), Dataset.load(tmp_path / "out", name="log"))
-
-
-def test_tables_that_change_meanwhile_are_refused(tmp_path: Path) -> None:
-    folder = written(LOG, tmp_path / "log")
-
-    def meanwhile(step: str, task: Callable[[int], None], count: int) -> None:
-        for number in range(count):
-            task(number)
-        if step == "sorted":
-            LOG[:3].write_csv(folder / "interactions.csv")
-
-    with pytest.raises(DataError, match="changed while they were read"):
-        prepare_tables(folder, tmp_path / "out", run=meanwhile)
-    assert prepare_tables(folder, tmp_path / "out").interactions == 3

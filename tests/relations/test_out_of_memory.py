@@ -117,3 +117,9 @@ def test_an_array_above_its_share_lies_in_a_file_that_goes_with_it(
 def test_a_disk_without_room_is_said_before_anything_is_written() -> None:
     with within_memory(1e-9), pytest.raises(ConfigurationError, match="TMPDIR"):
         scratch_array((1 << 55,), np.int32)
+
+
+@pytest.mark.parametrize("memory", [0, -1, float("inf")])
+def test_memory_is_a_number_above_0(memory: float) -> None:
+    with pytest.raises(ConfigurationError, match=r"memory is .* Give a number above 0, or null"):
+        RelationsConfig(memory=memory)

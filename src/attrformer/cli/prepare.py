@@ -80,6 +80,7 @@ def prepare(
         float | None,
         typer.Option(
             min=0.1,
+            max=1e6,
             metavar="GB",
             help="Of own tables: memory for the rows that are looked at together, 1 by default.",
             show_default=False,

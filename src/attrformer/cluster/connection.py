@@ -28,7 +28,8 @@ _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 def connected(options: RayOptions | None = None) -> Iterator[Cluster]:
     """Connects to a cluster, or starts Ray on this machine, for the time of a block.
 
-    A connection that the program has made by `ray.init` is used and left as it is.
+    A connection that the program has made by `ray.init` is used and left as it is. What the block prints goes to
+    standard error.
 
     Args:
         options: the defaults where None.

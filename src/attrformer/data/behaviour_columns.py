@@ -128,12 +128,17 @@ def _categories(table: Table, values: pl.Series) -> pl.Series:
     try:
         return texts_of_values(values)
     except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"values of type {values.dtype} are no categories",
-            fix="Give one text, number or truth value for each interaction",
-            source=table.source,
-            column=values.name,
-        ) from error
+        raise no_categories(table, values) from error
+
+
+def no_categories(table: Table, values: pl.Series) -> DataError:
+    """The error for a column declared a category whose values are lists or something else that is no single value."""
+    return DataError(
+        f"values of type {values.dtype} are no categories",
+        fix="Give one text, number or truth value for each interaction",
+        source=table.source,
+        column=values.name,
+    )
 
 
 def texts_of_values(values: pl.Series) -> pl.Series:

@@ -90,6 +90,7 @@ def prepare_tables(
         part_rows: rows of a part, in place of what follows from `memory`.
 
     Raises:
+        ConfigurationError: `memory` or `part_rows` is below 1.
         DataError: a table cannot be used as it is; the message names the table, column and row.
         BusyError: another process is writing there.
         WriteError: the folder cannot be written.
@@ -98,7 +99,11 @@ def prepare_tables(
     options = folder_options(
         folder, columns=columns, kinds=kinds, separators=separators, catalogue=catalogue, duplicates=duplicates
     )
-    asked = Asked(folder, options, encoding, memory or MEMORY, part_rows)
+    asked = Asked(folder, options, encoding, MEMORY if memory is None else memory, part_rows)
+    if folder.resolve() == out:
+        raise DataError(
+            "the output would take the place of the tables", fix="Name another folder for it", source=str(out)
+        )
     with locked_place(out):
         done = _done(out, asked)
         if done is not None and not overwrite:

@@ -22,7 +22,7 @@ from attrformer.data.id_columns import spelling_notes, with_ids_of
 from attrformer.data.interactions import time_notes
 from attrformer.data.options import INTERACTIONS
 from attrformer.data.prepared.folder import reading_options
-from attrformer.data.prepared.names import FORMAT, ITEMS, PREPARED, REPEATED, USERS
+from attrformer.data.prepared.names import FORMAT, ITEMS, PREPARED, USERS
 from attrformer.data.prepared.parts import Source
 from attrformer.data.prepared.plan import plan_of, ranges_of
 from attrformer.data.prepared.reading import (
@@ -43,6 +43,7 @@ from attrformer.data.prepared.tasks import (
     order_task,
     read_glance,
     read_ordered,
+    read_repeated,
     read_survey,
     survey_task,
     write_whole,
@@ -79,9 +80,6 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
         DataError: a table cannot be used as it is.
     """
     key = asked.key()
-    parts = [[part.file, part.start, part.stop] for part in source.parts]
-    # Numbers by which rows are told apart are those of one release of polars.
-    _begin(folder, {**key, "parts": parts, "polars": pl.__version__})
     others = [name for name in TABLE_NAMES if name != INTERACTIONS]
     tables, _ = folder_tables(asked.folder, asked.options.columns, encoding=asked.encoding, names=others)
     reading = Reading(source, asked.options.columns, {}, kept_columns(()))
@@ -89,14 +87,17 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     require_columns(columns, (USER, ITEM))
     declared = declared_columns({INTERACTIONS: columns, **tables}, asked.options)
     kinds, kept = declared.kinds[INTERACTIONS], kept_columns(declared.kept[INTERACTIONS])
+    parts = [[part.file, part.start, part.stop] for part in source.parts]
+    # Numbers by which rows are told apart are those of one release of polars.
+    _begin(folder, {**key, "parts": parts, "rows_of_range": asked.rows_of_range, "polars": pl.__version__})
     work, surveys = _surveyed(Work(folder, replace(reading, kinds=kinds, kept=kept)), run)
     plan = plan_of(surveys, source.path, work.reading.kinds, asked.options.duplicates)
-    users, items, told = _ids(asked, work, surveys, without_indices(tables, declared.kept)[0])
+    users, items, told, spelled = _ids(asked, work, surveys, without_indices(tables, declared.kept)[0])
     plan = replace(plan, starts=ranges_of(users[COUNT].to_numpy().astype(np.int64), asked.rows_of_range))
     work = replace(work, plan=plan)
     run("coded", partial(code_task, work), len(source.parts))
     run("sorted", partial(order_task, work), len(plan.starts) - 1)
-    manifest = {**_manifest(asked, work, surveys, users["id"], items), "told": told}
+    manifest = {**_manifest(asked, work, surveys, spelled), "told": told, "users": len(users), "items": len(items)}
     if asked.key() != key:
         raise DataError("its tables changed while they were read", fix="Run this again", source=str(asked.folder))
     _write(asked, work, out, users["id"], items, manifest)
@@ -159,8 +160,11 @@ def _firsts(rows: list[int]) -> tuple[int, ...]:
 
 def _ids(
     asked: Asked, work: Work, surveys: list[Survey], others: dict[str, Table]
-) -> tuple[pl.DataFrame, pl.Series, list[str]]:
-    """The users with the number of their rows and the items of the catalogue, both in order; and what is to be said."""
+) -> tuple[pl.DataFrame, pl.Series, list[str], list[str]]:
+    """The users with the number of their rows and the items of the catalogue, both in order, and what is to be said.
+
+    It is said of the types of the ids, and of the spelling of those in the interactions.
+    """
     held = [work.file("rows", number, "arrow") for number, survey in enumerate(surveys) if survey.rows]
     found = {}
     for name, place in ((USERS, 0), (ITEMS, 1)):
@@ -176,12 +180,13 @@ def _ids(
     )
     counted = found[USERS].with_columns(users.alias("id")).sort("id")
     items = items.sort()
+    spelled = [*spelling_notes("user", counted["id"]), *spelling_notes("item", items)]
     if "items" in tables and asked.options.catalogue == "all":
         items = wider_catalogue(items, tables["items"]).values
     for name, ids in ((USERS, counted["id"]), (ITEMS, items)):
         if not work.ids(name).exists():
             write_whole(work.ids(name), pl.DataFrame({"id": ids}).write_ipc)
-    return counted, items, told
+    return counted, items, told, spelled
 
 
 def _count_ids(files: list[Path], name: str, kind: type[pl.DataType]) -> pl.DataFrame:
@@ -191,16 +196,15 @@ def _count_ids(files: list[Path], name: str, kind: type[pl.DataType]) -> pl.Data
     return counted.collect(engine="streaming")
 
 
-def _manifest(asked: Asked, work: Work, surveys: list[Survey], users: pl.Series, items: pl.Series) -> dict[str, Any]:
+def _manifest(asked: Asked, work: Work, surveys: list[Survey], spelled: list[str]) -> dict[str, Any]:
     plan, source = work.plan, work.reading.source
     assert plan is not None
-    repeated = [read_ordered(work, number)[REPEATED] for number in range(len(plan.starts) - 1)]
+    repeated = [read_repeated(work, number) for number in range(len(plan.starts) - 1)]
     again, near = np.sum(repeated, axis=0).tolist()
     wanted = asked.options.duplicates
     said = [
         *plan.said,
-        *spelling_notes("user", users),
-        *spelling_notes("item", items),
+        *spelled,
         *time_notes(plan.times),
         *repeat_notes(plan.rows, again, near, plan.times is not None, wanted),
     ]
@@ -218,8 +222,6 @@ def _manifest(asked: Asked, work: Work, surveys: list[Survey], users: pl.Series,
         "timed": plan.times is not None,
         "last": None if plan.times is None else plan.times.last,
         "behaviours": described_columns(labels, wanted == COUNTED),
-        "users": len(users),
-        "items": len(items),
     }
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from attrformer.data.folder import find_tables, folder_tables
+from attrformer.data.folder import find_tables, folder_tables, read_description
 from attrformer.data.options import INTERACTIONS, TableOptions
 from attrformer.data.prepared.folder import is_prepared
 from attrformer.data.prepared.names import FORMAT
 from attrformer.data.prepared.parts import Source, cut_table, files_of, whole_table
 from attrformer.data.table_files import SEPARATORS, ending_of
 from attrformer.data.vector_tables import VECTOR_FOLDERS
-from attrformer.errors import DataError
+from attrformer.errors import DataError, require
 
 MEMORY: Final = 1 << 30
 """Bytes for the rows that are looked at together."""
@@ -35,13 +35,21 @@ _UNFOLDED: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be prepared, and how."""
+    """What is to be prepared, and how; arguments as of `prepare_tables`.
+
+    Raises:
+        ConfigurationError: `memory` or `part_rows` is below 1.
+    """
 
     folder: Path
     options: TableOptions
     encoding: str
     memory: int
     part_rows: int | None
+
+    def __post_init__(self) -> None:
+        require(self.memory >= 1, "memory", self.memory, "1 or more bytes")
+        require(self.part_rows is None or self.part_rows >= 1, "part_rows", self.part_rows, "1 or more, or None")
 
     @property
     def table(self) -> Path:
@@ -119,4 +127,6 @@ class Asked:
             "catalogue": self.options.catalogue,
             "duplicates": self.options.duplicates,
             "encoding": self.encoding,
+            # Its name and notes are copied.
+            "description": read_description(self.folder),
         }

@@ -239,7 +239,7 @@ class RelationsConfig(Options):
         for name in (*counts, *(f"similar_users_{part}" for part in ("count", "anchors", "horizon", "candidates"))):
             value, lowest = getattr(self, name), least.get(name, 1)
             require(value >= lowest, name, value, f"{lowest} or more")
-        require(self.memory is None or self.memory > 0, "memory", self.memory, "a number above 0, or null")
-        scale = self.location_scale_km
-        require(scale is None or 0 < scale < math.inf, "location_scale_km", scale, "a number above 0, or null")
+        for name in ("memory", "location_scale_km"):
+            size: float | None = getattr(self, name)
+            require(size is None or 0 < size < math.inf, name, size, "a number above 0, or null")
         require(self.similar_users_anchors <= 24, "similar_users_anchors", self.similar_users_anchors, "1 to 24")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from attrformer.data.mapped import array_in_file
 from attrformer.errors import ConfigurationError
 
 SHARE = 8
@@ -67,22 +68,9 @@ def scratch_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         return np.zeros(shape, dtype)
     folder = tempfile.gettempdir()
     try:
-        with tempfile.TemporaryFile(prefix="attrformer-", dir=folder) as file:
-            _reserve(file.fileno(), size)
-            # The file is gone once nobody holds the array, also where the process is ended.
-            return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
+        return np.asarray(array_in_file(shape, dtype, folder))
     except OSError as error:
         raise ConfigurationError(
             f"Counting needs {size / 1e9:.1f} GB for a while, and '{folder}' has no room for them ({error.strerror}). "
             "Name a folder that has, by the environment variable TMPDIR, or allow more memory by relations.memory."
         ) from error
-
-
-def _reserve(file: int, size: int) -> None:
-    """Takes the room at once: a file that cannot grow would end the process only when it is written to."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, 0, size)
-        return
-    zeros = bytes(1 << 24)
-    for start in range(0, size, len(zeros)):
-        os.write(file, zeros[: size - start])

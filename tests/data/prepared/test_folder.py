@@ -53,9 +53,10 @@ def test_other_options_are_refused(options: dict[str, object], named: str, prepa
 def test_what_is_damaged_is_refused(prepared: Path) -> None:
     place = prepared / PREPARED
     items = (place / "items.npy").read_bytes()
-    (place / "items.npy").write_bytes(items[:-4])
-    with pytest.raises(DataError, match="it cannot be read"):
-        Dataset.load(prepared)
+    for left in (items[:-4], items[:50], b""):
+        (place / "items.npy").write_bytes(left)
+        with pytest.raises(DataError, match="it cannot be read"):
+            Dataset.load(prepared)
     np.save(place / "items.npy", np.zeros(3, np.int32))
     with pytest.raises(DataError, match="another type or length"):
         Dataset.load(prepared)

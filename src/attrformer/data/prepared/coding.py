@@ -60,6 +60,20 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
 
 
+def read_array(path: Path, name: str) -> NDArray[Any]:
+    """One of the arrays in a file.
+
+    Args:
+        path: the file.
+        name: of the array.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        found: NDArray[Any] = file.get_tensor(name)
+    return found
+
+
 def read_arrays(path: Path, start: int | None = None, stop: int | None = None) -> Arrays:
     """The arrays in a file, all of them or a range of their rows.
 

@@ -17,6 +17,7 @@ from attrformer.data.behaviour_columns import (
     MANY_VALUES,
     MOST_VALUES,
     declare_to_use,
+    no_categories,
     short_numbers,
     texts_of_values,
     too_many_values,
@@ -24,7 +25,6 @@ from attrformer.data.behaviour_columns import (
     used_note,
 )
 from attrformer.data.tables import Table, number_column
-from attrformer.errors import DataError
 
 # More than there are words for a missing value, which are none of the values.
 _SPARE: Final = 100
@@ -115,12 +115,7 @@ def _plain(table: Table, values: pl.Series) -> pl.Series:
     try:
         return values.str.strip_chars() if values.dtype == pl.String else values.cast(pl.String)
     except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"values of type {values.dtype} are no categories",
-            fix="Give one text, number or truth value for each interaction",
-            source=table.source,
-            column=values.name,
-        ) from error
+        raise no_categories(table, values) from error
 
 
 def decide_column(

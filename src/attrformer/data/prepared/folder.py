@@ -130,7 +130,7 @@ def open_prepared(folder: Path) -> PreparedInteractions | None:
             manifest["last"],
             manifest["options"],
         )
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"it cannot be read ({error})", fix=_AGAIN, source=str(place)) from error
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from attrformer.columns import ITEM, TIMESTAMP, USER
@@ -194,10 +193,10 @@ def _numbering(values: pl.Series) -> Numbering:
         return Numbering()
     if values.null_count() or not values.dtype.is_integer():
         return Numbering(False, False, 0, 0, len(values))
-    numbers = values.cast(pl.Int64).to_numpy()
-    ascending = bool((np.diff(numbers) > 0).all())
-    first, last = int(numbers.min()), int(numbers.max())
-    return Numbering(first >= 0, ascending, first, last, len(numbers))
+    # In their own type: not all whole numbers fit into 64 bits with a sign.
+    ascending = bool((values[1:] > values[:-1]).all())
+    first, last = int(values.min()), int(values.max())  # type: ignore[arg-type]
+    return Numbering(first >= 0, ascending, first, last, len(values))
 
 
 def named_part(reading: Reading, raw: pl.DataFrame) -> Table:

@@ -14,14 +14,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from attrformer.data.attribute_kinds import TextSigns
 from attrformer.data.id_map import IdMap
 from attrformer.data.interactions import TimeSpan
-from attrformer.data.prepared.coding import STARTS, Arrays, code_part, read_arrays, write_arrays
+from attrformer.data.prepared.coding import STARTS, Arrays, code_part, read_array, read_arrays, write_arrays
 from attrformer.data.prepared.columns import ColumnPart
-from attrformer.data.prepared.names import ITEMS, USERS
+from attrformer.data.prepared.names import ITEMS, REPEATED, USERS
 from attrformer.data.prepared.ordering import order_range
 from attrformer.data.prepared.plan import Plan
 from attrformer.data.prepared.reading import Glance, Numbering, Reading, glance_at
@@ -83,7 +85,13 @@ def code_task(work: Work, number: int) -> None:
     """Gives the rows of a part the codes of the whole, by ranges of users; what was kept of the part is removed."""
     file, kept = work.file("coded", number, "safetensors"), work.file("rows", number, "arrow")
     if not file.exists() and work.plan is not None:
-        rows = pl.read_ipc(kept)
+        try:
+            rows = pl.read_ipc(kept)
+        except FileNotFoundError:
+            if file.exists():
+                # What was left of a lost task has ended meanwhile.
+                return
+            raise
         users, items = (_ids(file, _stamp(file)) for file in (work.ids(USERS), work.ids(ITEMS)))
         arrays = code_part(work.plan, users, items, read_survey(work, number), rows)
         write_whole(file, lambda path: write_arrays(path, arrays))
@@ -136,6 +144,11 @@ def read_ordered(work: Work, number: int) -> Arrays:
     return read_arrays(work.file("ordered", number, "safetensors"))
 
 
+def read_repeated(work: Work, number: int) -> NDArray[np.int64]:
+    """What `order_task` counted of rows that stand there twice."""
+    return read_array(work.file("ordered", number, "safetensors"), REPEATED)
+
+
 def _profile(given: dict[str, Any], bare: dict[str, Any], codes: list[str] | None, **others: Any) -> TextProfile:
     return TextProfile(Shapes(**given), Shapes(**bare), codes=None if codes is None else frozenset(codes), **others)
 
@@ -168,10 +181,7 @@ def _ids(file: Path, stamp: tuple[int, int, int]) -> IdMap:
 
 @lru_cache(maxsize=4096)
 def _starts(file: Path, stamp: tuple[int, int, int]) -> list[int]:
-    from safetensors import safe_open
-
-    with safe_open(file, "numpy") as opened:
-        found: list[int] = opened.get_tensor(STARTS).tolist()
+    found: list[int] = read_array(file, STARTS).tolist()
     return found
 
 
