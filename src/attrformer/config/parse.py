@@ -100,9 +100,7 @@ def load_yaml(cls: type[C], path: Path | str) -> C:
         ) from error
     content = parse_yaml(text, source=str(path))
     if content is not None and not isinstance(content, dict):
-        raise ConfigurationError(
-            f"{path} is not a mapping. Write one 'part:' per line with its options indented below."
-        )
+        raise ConfigurationError(f"{path} is not a mapping. Write one 'part:' per line, its options indented below.")
     try:
         return from_dict(cls, content or {})
     except ConfigurationError as error:
