@@ -26,8 +26,8 @@ OnProgress = Callable[[int, int], None]
 
 DEFAULTS: Final = EvaluationConfig()
 
-MOST_SCORES: Final = 1 << 25
-"""Scores that are in memory at a time, 128 MiB of them: in large catalogues fewer targets are scored together."""
+MOST_SCORES: Final = 1 << 24
+"""Scores that are in memory at a time, 64 MiB of them: in large catalogues fewer targets are scored together."""
 
 
 class Scorer(typing.Protocol):
