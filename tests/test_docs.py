@@ -87,7 +87,7 @@ SHOWN = command_lines("attrformer")
 def test_the_readme_shows_the_way_from_download_to_explanation() -> None:
     shown = [words[0] for name, words in SHOWN if name == "README.md"]
     way = ["download", "prepare", "check", "train", "evaluate", "recommend", "recommend", "explain"]
-    way += ["index", "export", "serve", "options"]
+    way += ["index", "export", "serve", "publish", "options"]
     assert shown == [*way, "train", "options", "benchmark", "benchmark"]
 
 
