@@ -73,8 +73,7 @@ class PairBlock:
         columns: Tensor | None = None,
         entries: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        self._scaled = evidence.add_(1.0)
-        self._log = torch.log(self._scaled)
+        self._evidence, self._log = evidence, torch.log1p(evidence)
         self._gate, self._back, self._columns, self._entries = gate.unsqueeze(2), back, columns, entries
 
     def add_to(self, logits: Tensor) -> None:
@@ -91,13 +90,14 @@ class PairBlock:
         of_gate = self._log.mul_(gradient).sum(2).mul_(factor.squeeze(2))
         if not needs_weights:
             return None, of_gate
-        return self._back(torch.div(gradient, self._scaled, out=self._scaled), self._gate * factor), of_gate
+        scaled = self._evidence.add_(1.0)
+        return self._back(torch.div(gradient, scaled, out=scaled), self._gate * factor), of_gate
 
     def spoken(self) -> tuple[Tensor | None, Tensor]:
         """Items, or None where it is the whole catalogue, and the evidence for them."""
         if self._entries is not None:
             return self._entries
-        return self._columns, self._scaled - 1.0
+        return self._columns, self._evidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
