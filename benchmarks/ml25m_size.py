@@ -190,8 +190,9 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
     from attrformer.models.inputs import InputMaker
     from attrformer.models.registry import build_network
     from attrformer.models.scorer import CatalogueScorer
-    from attrformer.recommender.fitting import sample_targets, sampler_of
+    from attrformer.recommender.fitting import sample_targets
     from attrformer.training.batches import Examples
+    from attrformer.training.candidate_sampler import CandidateSampler
     from attrformer.training.device import choose_precision
     from attrformer.training.trainer import Trainer
 
@@ -213,7 +214,7 @@ def train(stages: Stages, options: argparse.Namespace, config: Any, dataset: Any
         popularity = torch.from_numpy(relations.popularity)
         nothing = {seen: {"NDCG@20": 0.0} for seen in ("seen=hidden", "seen=ranked")}
         settings = (training, config.target, precision, None, timer)
-        sampler = sampler_of(config, relations, device)
+        sampler = CandidateSampler.where_asked(popularity, training, model)
         return network, examples, Trainer(network, examples, lambda: nothing, popularity, *settings, sampler=sampler)
 
     network, examples, trainer = stages.run("network", ready)

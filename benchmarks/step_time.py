@@ -26,9 +26,10 @@ from attrformer.data.dataset import Dataset
 from attrformer.models.inputs import InputMaker
 from attrformer.models.registry import build_network
 from attrformer.nn.batch import Example
-from attrformer.recommender.fitting import make_examples, sampler_of
+from attrformer.recommender.fitting import make_examples
 from attrformer.relations.build import build_relations
 from attrformer.training.batches import Examples
+from attrformer.training.candidate_sampler import CandidateSampler
 from attrformer.training.checkpoint import Progress
 from attrformer.training.device import choose_device, choose_precision
 from attrformer.training.trainer import Trainer
@@ -81,7 +82,7 @@ def prepare(job: Job) -> tuple[Trainer, Examples, dict[str, float]]:
     examples = make_examples(config, split.train, relations, maker, device)
     popularity = torch.from_numpy(relations.popularity).to(device)
     precision = choose_precision(config.training.precision, device)
-    sampler = sampler_of(config, relations, device)
+    sampler = CandidateSampler.where_asked(popularity, config.training, config.model)
     options = config.training, config.target, precision
     trainer = Trainer(network, examples, dict, popularity, *options, None, Silent(), sampler=sampler)
     return trainer, examples, {"load_seconds": loaded - begun, "relation_seconds": time.perf_counter() - loaded}

@@ -51,8 +51,9 @@ def work(arguments: argparse.Namespace) -> None:
     from attrformer.models.registry import build_network
     from attrformer.ranks import joined
     from attrformer.recommender import Config
-    from attrformer.recommender.fitting import make_examples, sampler_of
+    from attrformer.recommender.fitting import make_examples
     from attrformer.relations.build import build_relations
+    from attrformer.training.candidate_sampler import CandidateSampler
     from attrformer.training.device import keep_freed_memory
     from attrformer.training.trainer import Trainer
 
@@ -81,7 +82,7 @@ def work(arguments: argparse.Namespace) -> None:
             torch.float32,
             None,
             Silent(),
-            sampler=sampler_of(config, relations, torch.device("cpu"), ranks),
+            sampler=CandidateSampler.where_asked(popularity, config.training, config.model, ranks),
             ranks=ranks,
         )
         groups = examples.batches(0)[: arguments.warm_up + arguments.steps]

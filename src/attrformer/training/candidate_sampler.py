@@ -55,6 +55,13 @@ class CandidateSampler:
         ranks: that train together; each has a part of the batch, and all get the candidates of the whole of it.
     """
 
+    @classmethod
+    def where_asked(
+        cls, popularity: Tensor, training: TrainingConfig, model: ModelConfig, ranks: Ranks = ALONE
+    ) -> CandidateSampler | None:
+        """One where the options or the size of the catalogue ask for it, None for the full softmax; see `samples`."""
+        return cls(popularity, training, ranks) if samples(training, model, len(popularity)) else None
+
     def __init__(self, popularity: Tensor, training: TrainingConfig, ranks: Ranks = ALONE) -> None:
         self._ranks = ranks
         items = len(popularity)
