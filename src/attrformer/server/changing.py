@@ -25,8 +25,8 @@ from attrformer.server.changes_file import ChangesFile
 Rows = list[dict[str, Any]]
 
 
-class ChangesFull(Exception):
-    """As many changes have been taken up as may be.
+class Full(Exception):
+    """As many of something have been taken up as may be.
 
     Args:
         most: that may.
@@ -36,6 +36,10 @@ class ChangesFull(Exception):
     def __init__(self, most: int, left: int) -> None:
         super().__init__()
         self.most, self.left = most, left
+
+
+class ChangesFull(Full):
+    """As many changes have been taken up as may be."""
 
 
 class Changes:

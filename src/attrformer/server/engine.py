@@ -20,7 +20,7 @@ from attrformer.server.answering import Answer, Served, answer_in_pieces, answer
 from attrformer.server.calls import Call
 from attrformer.server.carrying import carry, item_table
 from attrformer.server.catalogue import Catalogue
-from attrformer.server.changing import Changes
+from attrformer.server.changing import Changes, Full
 from attrformer.server.options import ServeOptions
 from attrformer.server.pricing import Prices
 from attrformer.server.trial import require_answers
@@ -30,17 +30,8 @@ class ReloadRunning(Exception):
     """A new model is being read at this moment."""
 
 
-class CatalogueFull(Exception):
-    """As many items have been added as may be.
-
-    Args:
-        most: that may.
-        left: that still may.
-    """
-
-    def __init__(self, most: int, left: int) -> None:
-        super().__init__()
-        self.most, self.left = most, left
+class CatalogueFull(Full):
+    """As many items have been added as may be."""
 
 
 class Engine:
