@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Barrier
 
 import pytest
 import torch
 
+from attrformer.nn import workers
 from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.workers import each_share
 
@@ -29,6 +31,19 @@ def test_every_piece_falls_into_one_share(two_threads: None) -> None:
 
 def test_little_work_stays_together(two_threads: None) -> None:
     assert each_share(lambda share: share, [0, 1, 2], CPU) == [[0, 1, 2]]
+
+
+def test_threads_of_the_pool_keep_to_one(two_threads: None) -> None:
+    def threads_of(share: list[int]) -> int:
+        both.wait()
+        return torch.get_num_threads()
+
+    both = Barrier(2, timeout=30)
+    workers._pool.cache_clear()
+    each_share(lambda share: both.wait(), list(range(8)), CPU)
+    torch.set_num_threads(1)
+    torch.set_num_threads(2)
+    assert each_share(threads_of, list(range(8)), CPU) == [1, 1]
 
 
 def test_an_error_in_a_share_comes_out(two_threads: None) -> None:

@@ -38,4 +38,11 @@ def each_share(run: Callable[[list[Work]], Result], work: list[Work], device: to
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "attrformer-block", initializer=torch.set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(threads, "attrformer-block", initializer=_take_one_thread)
+
+
+def _take_one_thread() -> None:
+    # Until torch has read the number in a thread, one that any other thread sets takes the place of its own
+    # (findings/torch_threads_of_a_thread.sh), and products differ in their last bits.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
