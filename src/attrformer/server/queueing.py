@@ -1,8 +1,9 @@
 """What waits for the model, and the one thread that works it off.
 
-A request puts its call into the line and waits. The thread takes what stands there, answers calls that can be joined
-together, and hands the answers back to the event loop. While it works the next ones gather, so that batches grow
-with the load and a single request never waits for company.
+A request puts its call into the line and waits. Once the event loop has nothing else to do, the thread takes what
+stands there, answers calls that can be joined together, and hands the answers back. A call of the model costs much in
+itself, whatever it answers, so what has arrived already is read first. While the thread works the next ones gather, so
+that batches grow with the load and a single request never waits for company.
 
 A call that takes long is answered in pieces, and between two pieces the others have their turn: they wait for a piece
 and not for the call. Of several such calls the one that is nearest to its end goes on. What all of them will take is
@@ -12,6 +13,7 @@ bounded by the time that a request waits at most, since what comes behind them w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import threading
 from collections import deque
@@ -26,6 +28,13 @@ LONG: Final = 0.05
 """Seconds from which on a call is answered in pieces; calls that are answered together take twice as long at most."""
 
 _LATEST: Final = 60
+
+_QUIET: Final = 2
+"""Rounds of the event loop without another request after which there is nothing more to read: one hears that a request
+has come, the next one puts it into the line."""
+
+_PATIENCE: Final = 0.02
+"""Seconds after which the thread begins in any case."""
 
 
 class LineFull(Exception):
@@ -88,7 +97,9 @@ class Line:
         self._waiting: deque[_Waiting] = deque()
         self._long: list[_Waiting] = []
         self._changed = threading.Condition()
-        self._closed = False
+        self._closed = self._begin = False
+        self._looking: asyncio.AbstractEventLoop | None = None
+        self._came = 0
         self._thread = threading.Thread(target=self._run, name="attrformer-model", daemon=True)
         self._thread.start()
 
@@ -129,7 +140,8 @@ class Line:
             line = self._long if self._pieces is not None and price > LONG else self._waiting
             self._require_room(line, price)
             line.append(entry)
-            self._changed.notify()
+            self._came += 1
+            self._look_soon(loop)
         try:
             return await asyncio.wait_for(answer, timeout)
         except asyncio.TimeoutError as error:
@@ -143,6 +155,21 @@ class Line:
             self._changed.notify()
         self._thread.join()
 
+    def _look_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._looking is not loop:
+            self._looking = loop
+            loop.call_soon(self._look, loop, self._came, 0, loop.time())
+
+    def _look(self, loop: asyncio.AbstractEventLoop, came: int, quiet: int, since: float) -> None:
+        """Lets the thread begin once a few rounds of the event loop have brought nothing more."""
+        with self._changed:
+            quiet = quiet + 1 if came == self._came else 0
+            if quiet < _QUIET and loop.time() < since + _PATIENCE:
+                loop.call_soon(self._look, loop, self._came, quiet, since)
+                return
+            self._looking, self._begin = None, True
+            self._changed.notify()
+
     def _require_room(self, line: deque[_Waiting] | list[_Waiting], price: float) -> None:
         """Refuses what would make too many wait, or too much; a call that finds none before it is always taken."""
         cost = self._cost(line)
@@ -155,15 +182,18 @@ class Line:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._long or self._closed)
+                self._changed.wait_for(lambda: self._begin or self._closed)
                 # Whoever gave up waiting cancelled the answer.
                 self._long = [entry for entry in self._long if not entry.answer.cancelled()]
                 if not self._waiting and not self._long:
                     if self._closed:
                         return
+                    self._begin = False
                     continue
                 taken = self._take() if self._waiting else []
                 long = min(self._long, key=lambda entry: entry.left, default=None)
+                # What comes next is begun when those who are answered now have had time to ask again.
+                self._begin = bool(self._long)
             self._work([entry for entry in taken if not entry.answer.cancelled()])
             if long is not None:
                 self._go_on(long)
@@ -188,8 +218,7 @@ class Line:
             answers = self._answer(calls) if calls else [entry.work() for entry in taken]  # type: ignore[operator]
         except Exception as error:
             answers = [error] * len(taken)
-        for entry, answer in zip(taken, answers, strict=True):
-            _hand_back(entry, answer)
+        self._hand_back(taken, answers)
 
     def _go_on(self, entry: _Waiting) -> None:
         """Does the next piece of a long call."""
@@ -207,21 +236,26 @@ class Line:
             answer = error
         with self._changed:
             self._long = [other for other in self._long if other is not entry]
-        _hand_back(entry, answer)
+        self._hand_back([entry], [answer])
 
+    def _hand_back(self, entries: Sequence[_Waiting], answers: Sequence[Any]) -> None:
+        """Hands answers to those who wait, all of one event loop at once."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+        for entry, answer in zip(entries, answers, strict=True):
+            by_loop.setdefault(entry.loop, []).append((entry.answer, answer))
+        for loop, pairs in by_loop.items():
+            # Where the event loop has ended, nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._deliver, loop, pairs)
 
-def _hand_back(entry: _Waiting, answer: Any) -> None:
-    try:
-        entry.loop.call_soon_threadsafe(_deliver, entry.answer, answer)
-    except RuntimeError:
-        # The event loop has ended, so nobody waits any more.
-        return
-
-
-def _deliver(future: asyncio.Future[Any], answer: Any) -> None:
-    if future.cancelled():
-        return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
+    def _deliver(self, loop: asyncio.AbstractEventLoop, pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
+        for future, answer in pairs:
+            if future.cancelled():
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+        with self._changed:
+            if self._waiting:
+                self._look_soon(loop)
