@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 FEW = 1000
 """Ids up to this many are looked up by bisection; a join with the whole catalogue would take longer."""
 
+SMALL = 100_000
+"""A dictionary of all ids is kept where there are at most so many; it takes about 100 bytes for each of them."""
+
 VERY_FEW = 50
 """Ids up to this many are searched here one by one; to hand them to other threads would take longer."""
 
@@ -34,6 +37,7 @@ class IdMap:
         self._codes = pl.DataFrame({"id": self._values, "code": np.arange(len(values), dtype=np.int32)})
         self._ascending: tuple[pl.Series, NDArray[np.int32]] | None = None
         self._dense: tuple[NDArray[np.int32], int] | None = None
+        self._named: dict[Any, int] | None = None
 
     def __len__(self) -> int:
         return len(self._values)
@@ -110,7 +114,11 @@ class IdMap:
         return self._values[np.asarray(codes, dtype=np.int64)]
 
     def _look_up(self, wanted: pl.Series) -> NDArray[np.int32]:
-        """What `encode` gives, by bisection."""
+        """What `encode` gives, id by id."""
+        if len(self) <= SMALL:
+            if self._named is None:
+                self._named = {value: code for code, value in enumerate(self._values.to_list())}
+            return np.array([self._named.get(value, -1) for value in wanted.to_list()], dtype=np.int32)
         if self._ascending is None:
             order = self._values.arg_sort()
             self._ascending = self._values.gather(order), order.to_numpy().astype(np.int32)

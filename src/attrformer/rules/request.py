@@ -45,6 +45,8 @@ class ShopRules:
             ConfigurationError: there is no such rule, or it has a value that cannot be used.
         """
         named = {name: value for name, value in given.items() if value is not None}
+        if not named and together is None:
+            return None
         base, values = _together(together), named.pop(ITEM_VALUES, None)
         expression = named.pop("where") if isinstance(named.get("where"), pl.Expr) else None
         rules = Rules(**({name: getattr(base, name) for name in RULES} | named)) if named else base

@@ -13,7 +13,6 @@ bounded by the time that a request waits at most, since what comes behind them w
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import threading
 from collections import deque
@@ -98,7 +97,9 @@ class Line:
         self._long: list[_Waiting] = []
         self._changed = threading.Condition()
         self._closed = self._begin = False
+        # Event loops: that looks whether more comes, and that has not yet got the answers to the calls under way.
         self._looking: asyncio.AbstractEventLoop | None = None
+        self._answered: asyncio.AbstractEventLoop | None = None
         self._came = 0
         self._thread = threading.Thread(target=self._run, name="attrformer-model", daemon=True)
         self._thread.start()
@@ -167,8 +168,10 @@ class Line:
             if quiet < _QUIET and loop.time() < since + _PATIENCE:
                 loop.call_soon(self._look, loop, self._came, quiet, since)
                 return
-            self._looking, self._begin = None, True
-            self._changed.notify()
+            self._looking = None
+            if self._answered is not loop:
+                self._begin = True
+                self._changed.notify()
 
     def _require_room(self, line: deque[_Waiting] | list[_Waiting], price: float) -> None:
         """Refuses what would make too many wait, or too much; a call that finds none before it is always taken."""
@@ -190,16 +193,18 @@ class Line:
                         return
                     self._begin = False
                     continue
-                taken = self._take() if self._waiting else []
+                taken = [entry for entry in self._take() if not entry.answer.cancelled()]
                 long = min(self._long, key=lambda entry: entry.left, default=None)
-                # What comes next is begun when those who are answered now have had time to ask again.
-                self._begin = bool(self._long)
-            self._work([entry for entry in taken if not entry.answer.cancelled()])
+                # What comes next begins when those who are answered now have had time to ask again.
+                self._begin, self._answered = not taken or bool(self._long), taken[0].loop if taken else None
+            self._work(taken)
             if long is not None:
                 self._go_on(long)
 
     def _take(self) -> list[_Waiting]:
         """The next work to do: one function, or calls from the front of the line that make up a batch."""
+        if not self._waiting:
+            return []
         taken = [self._waiting.popleft()]
         if not isinstance(taken[0].work, Call):
             return taken
@@ -244,9 +249,12 @@ class Line:
         for entry, answer in zip(entries, answers, strict=True):
             by_loop.setdefault(entry.loop, []).append((entry.answer, answer))
         for loop, pairs in by_loop.items():
-            # Where the event loop has ended, nobody waits any more.
-            with contextlib.suppress(RuntimeError):
+            try:
                 loop.call_soon_threadsafe(self._deliver, loop, pairs)
+            except RuntimeError:
+                # The event loop has ended, so nobody waits any more.
+                with self._changed:
+                    self._begin, self._answered = True, None
 
     def _deliver(self, loop: asyncio.AbstractEventLoop, pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
         for future, answer in pairs:
@@ -257,5 +265,6 @@ class Line:
             else:
                 future.set_result(answer)
         with self._changed:
+            self._answered = None
             if self._waiting:
                 self._look_soon(loop)

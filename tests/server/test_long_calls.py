@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+
+from attrformer.server.calls import RECOMMEND, Call
+from attrformer.server.queueing import Line, LineFull
+
+
+def call(*users: str) -> Call:
+    return Call(RECOMMEND, {"users": list(users)})
+
+
+class Slow:
+    """Answers a call in as many pieces as it has users, and notes what was done in which order."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.on = threading.Event()
+
+    def answer(self, calls: Sequence[Call]) -> list[Any]:
+        self.done += [f"short {call.arguments['users'][0]}" for call in calls]
+        return [call.arguments["users"] for call in calls]
+
+    def pieces(self, call: Call) -> Generator[None, None, Any]:
+        for user in call.arguments["users"]:
+            assert self.on.wait(10)
+            if user == "bad":
+                raise ValueError("bad")
+            self.done.append(user)
+            yield
+            time.sleep(0.02)
+        return call.arguments["users"]
+
+    def line(self, seconds: float = 100.0, most: int = 9) -> Line:
+        """A line in which every user of a call takes a second, and a call of one is short."""
+        return Line(
+            self.answer,
+            most,
+            9,
+            price=lambda call: len(call.arguments["users"]) - 1.0,
+            pieces=self.pieces,
+            seconds=seconds,
+        )
+
+
+def test_between_the_pieces_of_a_long_call_short_ones_have_their_turn() -> None:
+    async def run() -> None:
+        slow = Slow()
+        line = slow.line()
+        long = asyncio.create_task(line.submit(call(*"abcdef"), 10))
+        await asyncio.sleep(0.02)
+        short = asyncio.create_task(line.submit(call("s"), 10))
+        await asyncio.sleep(0.02)
+        slow.on.set()
+        assert await short == ["s"] and not long.done()
+        assert await long == list("abcdef")
+        assert slow.done.index("short s") <= 2
+        line.close()
+
+    asyncio.run(run())
+
+
+def test_of_long_calls_the_one_nearest_to_its_end_goes_on_and_errors_are_its_own() -> None:
+    async def run() -> None:
+        slow = Slow()
+        line = slow.line()
+        tasks = [
+            asyncio.create_task(line.submit(work, 10)) for work in (call(*"abc"), call("bad", "x"), call(*"uvwxy"))
+        ]
+        await asyncio.sleep(0.02)
+        slow.on.set()
+        three, bad, five = await asyncio.gather(*tasks, return_exceptions=True)
+        assert (three, five) == (list("abc"), list("uvwxy")) and isinstance(bad, ValueError)
+        assert slow.done.index("c") < slow.done.index("u") and len(line) == 0
+        line.close()
+
+    asyncio.run(run())
+
+
+def test_more_work_than_can_be_done_in_time_is_refused_with_the_time_to_come_back() -> None:
+    async def run() -> None:
+        slow = Slow()
+        line = slow.line(seconds=5)
+        # One that is too much by itself is tried where nothing else waits.
+        first = asyncio.create_task(line.submit(call(*"abcdefgh"), 10))
+        await asyncio.sleep(0.02)
+        with pytest.raises(LineFull) as full:
+            await line.submit(call(*"xy"), 10)
+        assert 5 < full.value.seconds <= 8 and line.cost > 5
+        # Short calls are counted apart.
+        slow.on.set()
+        assert await line.submit(call("s"), 10) == ["s"]
+        await first
+        assert await line.submit(call(*"xy"), 10) == ["x", "y"]
+        line.close()
+
+    asyncio.run(run())
+
+
+def test_a_long_call_that_nobody_waits_for_is_not_gone_on_with() -> None:
+    async def run() -> None:
+        slow = Slow()
+        line = slow.line()
+        slow.on.set()
+        with pytest.raises(TimeoutError):
+            await line.submit(call(*map(str, range(1000))), 0.2)
+        done = len(slow.done)
+        await line.submit(call("s"), 10)
+        assert 0 < done < 1000 and len(slow.done) <= done + 2 and len(line) == 0
+        line.close()
+
+    asyncio.run(run())
