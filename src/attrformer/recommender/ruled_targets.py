@@ -15,10 +15,12 @@ from attrformer.data.splits import Targets
 from attrformer.recommender.choice import Choice
 from attrformer.recommender.requests import Group
 from attrformer.recommender.ruled_lists import listed
-from attrformer.recommender.shop_rules import compiled
+from attrformer.recommender.shop_rules import compiled, new_items_at
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import REFUSE
 from attrformer.rules.compiled import CompiledRules
+from attrformer.rules.item_values import ItemValues
+from attrformer.rules.over_time import RulesOverTime
 from attrformer.rules.request import ShopRules
 
 Rows = NDArray[np.int64]
@@ -42,7 +44,9 @@ class RuledTargets:
     def __init__(self, fitted: ModelState, shop: ShopRules, targets: Targets) -> None:
         self._fitted, self._shop, self._times = fitted, shop, targets.times
         # What is wrong with the rules is wrong at any time.
-        self.reorders = self._at(0 if len(targets) else None).reorders
+        self._any = compiled(shop, fitted, REFUSE)
+        self.reorders = self._any.reorders
+        self._over_time = None if targets.times is None else self._rules_over_time()
         self.forbidden = sum(
             int((~rules.open[targets.items[rows]]).sum()) - _pinned(rules, targets.items[rows])
             for rules, rows in self._groups(np.arange(len(targets)))
@@ -77,26 +81,20 @@ class RuledTargets:
             found[torch.from_numpy(places).to(own.device)[own], columns] = items
         return found
 
-    def _at(self, row: int | None) -> CompiledRules:
-        as_of = None if self._times is None or row is None else int(self._times[row])
-        return compiled(self._shop, self._fitted, REFUSE, as_of)
+    def _rules_over_time(self) -> RulesOverTime:
+        rules, n_items = self._shop.rules, self._fitted.relations.n_items
+        values = self._fitted.knowledge.item_values
+        new_at = None if rules.new_items is None else new_items_at(self._fitted, rules.new_items)
+        return RulesOverTime(rules, ItemValues(n_items) if values is None else values, self._any, new_at)
 
     def _groups(self, rows: Rows) -> Iterator[tuple[CompiledRules, Rows]]:
         """The places of some targets by the rules that hold for them, those of one time together."""
-        if self._times is None:
-            yield self._at(None), np.arange(len(rows))
+        if self._over_time is None or self._times is None:
+            yield self._any, np.arange(len(rows))
             return
         order = np.argsort(self._times[rows], kind="stable")
-        before: CompiledRules | None = None
-        start = 0
-        for place, row in enumerate(rows[order].tolist()):
-            rules = self._at(row)
-            if before is not None and rules is not before:
-                yield before, np.sort(order[start:place])
-                start = place
-            before = rules
-        if before is not None:
-            yield before, np.sort(order[start:])
+        for rules, start, stop in self._over_time.at(self._times[rows[order]]):
+            yield rules, np.sort(order[start:stop])
 
 
 def _pinned(rules: CompiledRules, items: NDArray[np.int32]) -> int:

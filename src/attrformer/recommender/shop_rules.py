@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -78,9 +78,18 @@ def new_items(fitted: ModelState, rule: NewItemsRule, as_of: int | None = None) 
     Raises:
         ConfigurationError: `within` is given, and the model was fitted without times.
     """
-    new: NDArray[np.bool_] = fitted.relations.popularity <= 0
+    return new_items_at(fitted, rule)(as_of)
+
+
+def new_items_at(fitted: ModelState, rule: NewItemsRule) -> Callable[[int | None], NDArray[np.bool_]]:
+    """The same for many times, as a function of `as_of`.
+
+    Raises:
+        ConfigurationError: as for `new_items`.
+    """
+    never: NDArray[np.bool_] = fitted.relations.popularity <= 0
     if rule.seconds is None:
-        return new
+        return lambda _: never
     histories = fitted.knowledge.histories
     if histories.times is None:
         raise ConfigurationError(
@@ -89,8 +98,8 @@ def new_items(fitted: ModelState, rule: NewItemsRule, as_of: int | None = None) 
         )
     first = np.full(fitted.relations.n_items, np.iinfo(np.int64).max)
     np.minimum.at(first, histories.items, histories.times)
-    new |= first >= (histories.times.max(initial=0) if as_of is None else as_of) - rule.seconds
-    return new
+    within, latest = rule.seconds, int(histories.times.max(initial=0))
+    return lambda as_of: never | (first >= (latest if as_of is None else as_of) - within)
 
 
 def _overlaid(fitted: ModelState, values: ItemValues, given: Any) -> ItemValues:
