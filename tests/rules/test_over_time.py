@@ -57,6 +57,7 @@ def require_same(found: CompiledRules, wanted: CompiledRules) -> None:
         assert (alike(mine) == alike(own)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart", [1, 1 << 16], ids=["states are kept", "one state"])
 @given(
     batches=st.lists(st.lists(changes, max_size=8), max_size=3),
