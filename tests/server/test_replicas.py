@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import threading
 import time
@@ -153,7 +154,7 @@ def test_the_model_changes_and_a_replica_ends_without_a_lost_request(run: Path, 
         assert not [line for line in process.lines if line["level"] == "error"]
 
 
-def test_workers_of_a_replica_follow_the_folder(run: Path, tmp_path: Path) -> None:
+def test_workers_of_a_replica_follow_the_folder_though_files_come_late(run: Path, tmp_path: Path) -> None:
     if not hasattr(os, "fork"):
         pytest.skip("needs a system that can fork")
     larger(run)
@@ -163,9 +164,16 @@ def test_workers_of_a_replica_follow_the_folder(run: Path, tmp_path: Path) -> No
     try:
         process.wait_for("ready")
         process.wait_for("ready")
-        versions.publish(run / "next", models, "b")
+        # Files that come late, as on a volume over the network: the link is there before the tensors are.
+        (models / "b").mkdir()
+        shutil.copyfile(run / "next" / "model.json", models / "b" / "model.json")
+        versions.publish(None, models, "b")
+        process.wait_for("reload.failed")
+        time.sleep(1)
+        shutil.copyfile(run / "next" / "model.safetensors", models / "b" / "model.safetensors")
         for _ in range(2):
             assert process.wait_for("reload.done")["version"] == "b"
+        assert [line["event"] for line in process.lines].count("reload.failed") == 1
         found = set()
         for _ in range(40):
             with process.client() as client:

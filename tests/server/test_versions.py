@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer
 from attrformer.server import versions
 from attrformer.server.engine import Engine
+from attrformer.server.monitoring import LOGGER
 from attrformer.server.options import ServeOptions
 from attrformer.server.server import serve
 from attrformer.server.state import Service
@@ -118,10 +120,9 @@ def test_a_service_follows_the_folder_past_a_version_that_cannot_be_used(run: Pa
         await service.start()
         seen = [service.served.version]
 
-        async def until(version: str, failed: float) -> None:
+        async def until(version: str) -> None:
             for _ in range(2000):
-                text = service.metrics.text().decode()
-                if service.served.version == version and f'outcome="failed"}} {failed}' in text:
+                if service.served.version == version and failures(service):
                     break
                 await asyncio.sleep(0.01)
             seen.append(service.served.version)
@@ -129,15 +130,66 @@ def test_a_service_follows_the_folder_past_a_version_that_cannot_be_used(run: Pa
         shutil.copytree(models / "b", models / "broken")
         (models / "broken" / "model.safetensors").write_bytes(b"torn")
         versions.publish(None, models, "broken")
-        await until("a", 1.0)
+        await until("a")
         versions.publish(None, models, "b")
-        await until("b", 1.0)
+        await until("b")
         assert service.served.generation == 2 and service.served.catalogue.search("", 1, 0)[0] == 81
         assert 'attrformer_model_info{version="b"} 1.0' in service.metrics.text().decode()
         service.close()
         return seen
 
     assert asyncio.run(follow()) == ["a", "a", "b"]
+
+
+def test_a_version_whose_files_come_late_is_tried_again_and_logged_once(models: Path) -> None:
+    lines = Lines()
+
+    async def follow() -> str:
+        service = Service(models, QUICK)
+        await service.start()
+        (models / "late").mkdir()
+        shutil.copyfile(models / "b" / "model.json", models / "late" / "model.json")
+        (models / "late" / "model.safetensors").write_bytes(b"torn")
+        _link(models, "late")
+        while failures(service) < 3:
+            await asyncio.sleep(0.01)
+        assert service.served.version == "a"
+        shutil.copyfile(models / "b" / "model.safetensors", models / "late" / "model.safetensors")
+        while service.served.version == "a":
+            await asyncio.sleep(0.01)
+        service.close()
+        return service.served.version
+
+    with lines:
+        assert asyncio.run(asyncio.wait_for(follow(), 30)) == "late"
+    assert lines.said == ["ready", "reload.started", "reload.failed", "reload.done"]
+
+
+def failures(service: Service) -> float:
+    """Tries of a model that could not be used."""
+    found = [line for line in service.metrics.text().decode().splitlines() if 'reloads_total{outcome="failed"' in line]
+    return float(found[0].split()[-1]) if found else 0.0
+
+
+class Lines(logging.Handler):
+    """Notes the events that a service logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+    def __enter__(self) -> None:
+        logger = logging.getLogger(LOGGER)
+        self._level = logger.level
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger(LOGGER).setLevel(self._level)
+        logging.getLogger(LOGGER).removeHandler(self)
 
 
 def test_a_service_follows_the_folder_past_an_error_that_nobody_expected(
@@ -148,7 +200,7 @@ def test_a_service_follows_the_folder_past_an_error_that_nobody_expected(
         await service.start()
         monkeypatch.setattr("attrformer.server.model_store.state", _gone)
         versions.publish(None, models, "b")
-        while 'outcome="failed"} 1.0' not in service.metrics.text().decode():
+        while not failures(service):
             await asyncio.sleep(0.01)
         monkeypatch.undo()
         versions.publish(None, models, "a")
@@ -168,16 +220,16 @@ def _gone(folder: Path) -> None:
     raise FileNotFoundError(2, "removed at this moment", str(folder))
 
 
-def test_a_change_is_named_once_and_what_is_in_use_is_none(tmp_path: Path) -> None:
+def test_a_change_is_named_what_is_in_use_is_none_and_what_is_not_taken_is_named_again(tmp_path: Path) -> None:
     steps = ["bad", "bad", "b", "bad", "b", "c"]
 
-    async def named() -> list[str]:
-        found, used = list[str](), ["a"]
+    async def named() -> list[tuple[str, bool]]:
+        found, used = list[tuple[str, bool]](), ["a"]
         _link(tmp_path, "a")
 
         async def listen() -> None:
-            async for version in versions.changes(tmp_path, 0.001, lambda: used[-1]):
-                found.append(version)
+            async for version, again in versions.changes(tmp_path, 0.001, lambda: used[-1]):
+                found.append((version, again))
                 used.extend([] if version == "bad" else [version])
 
         listening = asyncio.ensure_future(listen())
@@ -187,7 +239,16 @@ def test_a_change_is_named_once_and_what_is_in_use_is_none(tmp_path: Path) -> No
         listening.cancel()
         return found
 
-    assert asyncio.run(named()) == ["bad", "b", "bad", "c"]
+    found = asyncio.run(named())
+    assert [version for version, again in found if not again] == ["bad", "b", "bad", "c"]
+    # Two and then one stay of a tenth of a second, with pauses that double.
+    assert {version for version, again in found if again} == {"bad"} and 3 <= len(found) - 4 <= 14
+
+
+def test_pauses_between_tries_grow_to_a_bound() -> None:
+    assert [versions.pause_after(tries, 10) for tries in (0, 1, 2, 5, 10_000)] == [10, 20, 40, 300, 300]
+    # Who looks less often than that tries whenever it looks.
+    assert versions.pause_after(9, 900) == 900
 
 
 def _link(folder: Path, name: str) -> None:

@@ -57,6 +57,8 @@ class Service:
         self.failure: Exception | None = None
         self._reloading: asyncio.Task[Served] | None = None
         self._soon = False
+        # Why a model that is tried again and again could not be used.
+        self._reasons: set[str] = set()
         self.draining = False
         self._following: list[asyncio.Task[None]] = []
 
@@ -91,10 +93,10 @@ class Service:
     async def _follow_versions(self) -> None:
         """Changes to each version that becomes the current one."""
         seconds = self.options.follow_every
-        async for _ in versions.changes(self.engine.run, seconds, lambda: self.served.version):
+        async for _, again in versions.changes(self.engine.run, seconds, lambda: self.served.version):
             # The log says why, and the version before stays. Whatever it was, the next version is looked for.
             with contextlib.suppress(Exception):
-                await self.reload(wait=True)
+                await self.reload_here(wait=True, again=again)
 
     async def ask(self, method: str, body: Any) -> Answer:
         """Waits for the answer to a call of the model.
@@ -208,19 +210,24 @@ class Service:
         await self.peers.reload()
         return self.served
 
-    async def reload_here(self, wait: bool = False, follow: int | None = None, version: str | None = None) -> Served:
+    async def reload_here(
+        self, wait: bool = False, follow: int | None = None, version: str | None = None, again: bool = False
+    ) -> Served:
         """Changes the model of this process.
 
         Args:
             wait: as for `reload`.
             follow: the number of the model that another process has put in its place.
             version: of that model.
+            again: whether it is tried once more without anybody having asked; what was logged of it is not repeated.
 
         Raises:
             ReloadRunning: another change is under way.
             AttrFormerError: the new model cannot be used; the old one stays.
         """
-        log("reload.started")
+        if not again:
+            self._reasons.clear()
+            log("reload.started")
         try:
             served = await asyncio.to_thread(self.engine.reload, wait, follow, version)
             # The old model leaves by itself; a collection now would stop all requests.
@@ -229,7 +236,10 @@ class Service:
             raise
         except Exception as error:
             self.metrics.reload("failed")
-            log("reload.failed", logging.ERROR, error=error)
+            reason = f"{type(error).__name__} {error}"
+            if reason not in self._reasons:
+                self._reasons.add(reason)
+                log("reload.failed", logging.ERROR, error=error)
             raise
         self.metrics.reload("done")
         self.metrics.model(served.version)

@@ -200,30 +200,33 @@ class Supervisor:
         with suppress(ProcessLookupError):
             os.kill(worker.process, signal.SIGTERM)
 
-    def _reload_soon(self) -> None:
+    def _reload_soon(self, again: bool = False) -> None:
         """One that has not begun stands for all that are asked for until then."""
         if not self._reload_waits:
             self._reload_waits = True
-            self._soon(self._reload_later())
+            self._soon(self._reload_later(again))
 
     async def _follow(self) -> None:
         """Has the workers change whenever another version becomes current."""
         if self._version:
-            async for _ in versions.changes(self._run, self._options.follow_every, lambda: self._version or ""):
-                self._reload_soon()
+            seconds = self._options.follow_every
+            async for _, again in versions.changes(self._run, seconds, lambda: self._version or ""):
+                # What is being read at this moment may be that very version.
+                if not (again and self._changing.locked()):
+                    self._reload_soon(again)
 
-    async def _reload_later(self) -> None:
+    async def _reload_later(self, again: bool) -> None:
         async with self._changing:
             self._reload_waits = False
             ready = self._ready()
             if ready:
                 # Its worker has logged why, and the old model is still in use.
                 with suppress(Declined, ChannelClosed):
-                    await self._reload(ready[0])
+                    await self._reload(ready[0], again)
 
-    async def _reload(self, first: _Worker) -> None:
+    async def _reload(self, first: _Worker, again: bool = False) -> None:
         """Changes the model of one worker after the other, so that the rest answer and only one holds two models."""
-        done = await first.channel.ask("reload", wait=True)
+        done = await first.channel.ask("reload", wait=True, again=again)
         self._generation = done["generation"]
         self._version = done["version"] if self._version else None
         for worker in self._ready():

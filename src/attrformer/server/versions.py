@@ -30,6 +30,11 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TAKEN: Final = (CURRENT, model_store.MODEL, model_store.NEXT, model_store.PREVIOUS, model_store.DISCARDED)
 _DIGITS: Final = 12
 
+LONGEST: Final = 300.0
+"""Seconds between two tries of a version that cannot be used, at most."""
+
+_DOUBLED: Final = 30
+
 
 def is_versioned(folder: Path) -> bool:
     """Whether a folder holds versions of a model and not a run."""
@@ -69,24 +74,44 @@ def version_of(folder: Path) -> str:
     return file_checksum(standing_file(folder, DESCRIPTION))[:_DIGITS]
 
 
-async def changes(models: Path, seconds: float, known: Callable[[], str]) -> AsyncIterator[str]:
-    """Versions as they become current; each is named once, whether or not it can be used.
+async def changes(models: Path, seconds: float, known: Callable[[], str]) -> AsyncIterator[tuple[str, bool]]:
+    """Versions as they become current, and again, after longer and longer pauses, those that are not taken.
+
+    What one could not use may be whole the next time: on a volume over the network files arrive one after the other.
 
     Args:
         models: the folder of versions.
         seconds: between two looks at the link.
         known: the version in use.
+
+    Yields:
+        The version, and whether it has been named before.
     """
-    named = known()
+    named, tries, waited = known(), 0, 0.0
     while True:
         await asyncio.sleep(seconds)
+        waited += seconds
         # A volume that is gone for a while is no change.
         with contextlib.suppress(CheckpointError):
             # Reading a volume over the network may take long.
             found = (await asyncio.to_thread(current, models)).name
-            before, named = named, found
-            if found not in (before, known()):
-                yield found
+            if found != named:
+                named, tries = found, 0
+            elif waited < pause_after(tries, seconds):
+                continue
+            if found != known():
+                tries, waited = tries + 1, 0.0
+                yield found, tries > 1
+
+
+def pause_after(tries: int, seconds: float) -> float:
+    """Seconds from one try of a version that could not be used to the next.
+
+    Args:
+        tries: so far.
+        seconds: between two looks at the link.
+    """
+    return min(seconds * 2.0 ** min(tries, _DOUBLED), max(seconds, LONGEST))
 
 
 def publish(
