@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.recommender.test_changing_attributes import CHANGES, LOG, START, WEEK, offered_at
+from tests.support.offers import CHANGES, LOG, START, WEEK, offered_at
 from tests.support.recommenders import SMALL
 from typer.testing import CliRunner, Result
 

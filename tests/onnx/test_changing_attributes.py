@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.recommender.test_changing_attributes import START, WEEK, dataset_of, history_at
 from tests.relations.changing import changing_shop, values_then
 from tests.retrieval.builders import assert_same_answers
+from tests.support.offers import START, WEEK, dataset_of, history_at
 from tests.support.recommenders import small_config
 
 from attrformer import AttrFormer, ConfigurationError

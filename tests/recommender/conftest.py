@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.offers import SETTINGS, dataset_of
 from tests.support.recommenders import small_config, small_dataset
 
 from attrformer.data.dataset import Dataset
-from attrformer.recommender import AttrFormer
+from attrformer.recommender import AttrFormer, Recommender
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model(dataset: Dataset, run: Path) -> AttrFormer:
     return AttrFormer(small_config()).fit(dataset, run=run, progress=False)
+
+
+@pytest.fixture(scope="session")
+def offers_model() -> Recommender:
+    """Fitted to `tests.support.offers`; no test changes it."""
+    return Recommender(small_config(*SETTINGS)).fit(dataset_of(), progress=False)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.services import listening
 
 from attrformer.config import override
 from attrformer.data.dataset import Dataset
@@ -14,6 +16,9 @@ from attrformer.data.sample import make_sample
 from attrformer.recommender import AttrFormer, Config
 from attrformer.server.options import ServeOptions
 from attrformer.server.state import Service
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 SMALL = (
     "model.width=16",
@@ -54,3 +59,34 @@ def service(fitted_run: Path) -> Iterator[Service]:
     made.engine.start()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    playwright_api = pytest.importorskip("playwright.sync_api")
+    installed = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with playwright_api.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
+        except playwright_api.Error:
+            pytest.skip("needs Chromium: playwright install chromium, or the package chromium of the system")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(fitted_run: Path) -> Iterator[str]:
+    service = Service(fitted_run, ServeOptions())
+    service.engine.start()
+    with listening(service) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    from tests.server.pages import Opened
+
+    opened = Opened(browser, address)
+    yield opened.page
+    opened.context.close()
+    assert opened.problems == []

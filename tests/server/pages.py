@@ -1,0 +1,30 @@
+"""The page in a browser, for the tests of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect
+
+
+class Opened:
+    """A page, and whatever went wrong in it or was fetched from elsewhere."""
+
+    def __init__(self, browser: Browser, address: str, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        self.page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("console", lambda line: self.problems.append(line.text) if line.type == "error" else None)
+        self.page.on(
+            "request", lambda asked: None if asked.url.startswith(address) else self.problems.append(asked.url)
+        )
+        self.page.goto(f"{address}/")
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator("#answers h3 span:nth-child(2)").all_text_contents()
+
+
+def settled(page: Page, count: int = 10) -> None:
+    expect(page.locator("#answers-status")).to_have_text(f"{count} items", timeout=20_000)
