@@ -66,6 +66,28 @@ def test_between_the_pieces_of_a_long_call_short_ones_have_their_turn() -> None:
     asyncio.run(run())
 
 
+def test_a_long_call_that_comes_while_short_ones_are_answered_has_its_turn() -> None:
+    async def run() -> None:
+        slow, busy, on = Slow(), threading.Event(), threading.Event()
+
+        def answer(calls: Sequence[Call]) -> list[Any]:
+            busy.set()
+            assert on.wait(10)
+            return slow.answer(calls)
+
+        line = Line(answer, 9, 9, price=lambda call: len(call.arguments["users"]) - 1.0, pieces=slow.pieces)
+        slow.on.set()
+        short = asyncio.create_task(line.submit(call("s"), 10))
+        await asyncio.to_thread(busy.wait, 10)
+        long = asyncio.create_task(line.submit(call(*"ab"), 10))
+        await asyncio.sleep(0.02)
+        on.set()
+        assert (await short, await long) == (["s"], ["a", "b"])
+        line.close()
+
+    asyncio.run(run())
+
+
 def test_of_long_calls_the_one_nearest_to_its_end_goes_on_and_errors_are_its_own() -> None:
     async def run() -> None:
         slow = Slow()

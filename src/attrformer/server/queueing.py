@@ -266,5 +266,5 @@ class Line:
                 future.set_result(answer)
         with self._changed:
             self._answered = None
-            if self._waiting:
+            if self._waiting or self._long:
                 self._look_soon(loop)
