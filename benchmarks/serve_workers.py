@@ -5,7 +5,7 @@
 
 Starts the services, waits until they are ready, and lets the same clients ask one after the other for recommendations,
 round by round; each client sends its next request when it has the answer to the one before. With `--against` the one
-process and the workers of another checkout take part, too.
+process of another checkout takes part, and its workers where it has them.
 
 The clients are one thread without a library for HTTP. They share the cores with the services: with two cores, one
 process leaves them a core and two workers do not. What they cost is in the results, and no figure is corrected for it.
@@ -217,7 +217,9 @@ def main() -> None:
     counts = (1, given.workers)
     memory = [memory_alone(Service(given.run, workers), given.clients) for workers in counts]
     services = [Service(given.run, workers) for workers in counts]
-    services += [Service(given.run, workers, given.against) for workers in counts if given.against]
+    if given.against:
+        able = (given.against / "src/attrformer/server/workers.py").exists()
+        services += [Service(given.run, workers, given.against) for workers in (counts if able else (1,))]
     found = {service.name: Rounds() for service in services}
     try:
         for service in services:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
+import torch
 
 from attrformer.data.frames import to_polars
 from attrformer.recommender import Recommender, explaining, ranking
@@ -200,7 +201,8 @@ class Text:
 def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) -> list[Answer]:
     call, watch = joint.call, _Watch()
     caught: list[str] = []
-    with _heeding(call, caught):
+    # Without what a gradient would need an operation costs less, and a call has hundreds of small ones.
+    with _heeding(call, caught), torch.inference_mode():
         frame, short = _answered(served, call)
     groups = grouped(call.column, _rows(frame))
     together, answers, rows = len(joint.shares), [], 0
