@@ -24,9 +24,11 @@ def test_each_way_of_looking_up_gives_the_code(known: list[Any], wanted: list[An
     series = pl.Series("wanted", [None if value is None else str(value) for value in wanted], dtype=pl.String)
     text = [None if value is None else str(value) for value in known]
     expected = [text.index(value) if value is not None and value in text else -1 for value in series.to_list()]
-    very_few = ids.encode(series)
-    limits = module.VERY_FEW, module.FEW, module._SPREAD
+    named = ids.encode(series)
+    limits = module.SMALL, module.VERY_FEW, module.FEW, module._SPREAD
     try:
+        module.SMALL = -1
+        very_few = ids.encode(series)
         module.VERY_FEW = 0
         few = ids.encode(series)
         module.FEW = 0
@@ -34,9 +36,9 @@ def test_each_way_of_looking_up_gives_the_code(known: list[Any], wanted: list[An
         module._SPREAD = 0
         joined = IdMap(pl.Series("id", known, dtype=kind)).encode(series)
     finally:
-        module.VERY_FEW, module.FEW, module._SPREAD = limits
-    assert very_few.tolist() == few.tolist() == many.tolist() == joined.tolist() == expected
-    assert very_few.dtype == few.dtype == many.dtype == joined.dtype == np.int32
+        module.SMALL, module.VERY_FEW, module.FEW, module._SPREAD = limits
+    assert named.tolist() == very_few.tolist() == few.tolist() == many.tolist() == joined.tolist() == expected
+    assert named.dtype == very_few.dtype == few.dtype == many.dtype == joined.dtype == np.int32
 
 
 @pytest.mark.parametrize("low", [-(2**63), -3, 0, 2**63 - 3000])
