@@ -45,7 +45,7 @@ from attrformer.rules.item_values import ItemValues
 from attrformer.training.batches import Examples
 from attrformer.training.candidate_sampler import CandidateSampler, samples
 from attrformer.training.checkpoint import parameters_of
-from attrformer.training.device import choose_device, choose_precision, compiles, replays
+from attrformer.training.device import choose_device, choose_precision, replays, settles_compiled, still_compiles
 from attrformer.training.selection import Figures
 from attrformer.training.trainer import Trainer
 
@@ -112,13 +112,13 @@ class Fit:
             popularity, sampler = torch.from_numpy(relations.popularity).to(device), None
             if settled["loss"] == SAMPLED:
                 sampler = CandidateSampler(popularity, config.training, ranks)
-            trainer = self._train(network, relations, precision, device, sampler)
+            trainer = self._train(network, relations, precision, device, sampler, settled["compiled"])
             return self._fitted(network, relations, settled, trainer, device)
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
         model = self.config.model
-        compiles(self.config.training.compiled)
-        sampled = samples(self.config.training, model, self.dataset.item_count)
+        training, items = self.config.training, self.dataset.item_count
+        sampled = samples(training, model, items)
         if self.ranks.size > 1 and not model.allows_filled_batches:
             raise ConfigurationError(
                 f"model.name is '{model.name}', whose loss reads all histories of a batch together, so that several "
@@ -131,6 +131,7 @@ class Fit:
             "dropout": self.config.model.dropout_rate(float(lengths.mean())),
             "precision": "bfloat16" if precision == torch.bfloat16 else "float32",
             "loss": SAMPLED if sampled else FULL,
+            "compiled": settles_compiled(training.compiled, device, items * training.most_targets),
             "data": fingerprint(self.dataset, self.split),
         }
         if self.start is not None:
@@ -146,6 +147,7 @@ class Fit:
         precision: torch.dtype,
         device: torch.device,
         sampler: CandidateSampler | None,
+        compiled: bool,
     ) -> Trainer:
         config = self.config
         maker = InputMaker(relations, config.model.max_length, device)
@@ -162,7 +164,7 @@ class Fit:
                 examples,
                 self._validation(lambda: CatalogueScorer(network, relations, maker)),
                 torch.from_numpy(relations.popularity).to(device),
-                config.training,
+                replace(config.training, compiled=still_compiles(compiled)),
                 config.target,
                 precision,
                 None if self.run is None else self.run.checkpoint,

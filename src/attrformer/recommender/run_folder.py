@@ -49,8 +49,8 @@ class RunFolder:
 
         Args:
             config: options of the run.
-            settled: what the options leave to be found out ("precision", "dropout", "loss"), the fingerprint of the
-                data, and "warm_start" where the run begins from another model.
+            settled: what the options leave to be found out ("precision", "dropout", "loss", "compiled"), the
+                fingerprint of the data, and "warm_start" where the run begins from another model.
             resume: whether a run that lies here is to be continued.
 
         Returns:
@@ -85,8 +85,8 @@ class RunFolder:
                 f"The run in {self.folder} was made with other data. Resume it with the same dataset and split, "
                 "or give another folder."
             )
-        # Earlier versions knew of no other loss, however large the catalogue.
-        return {"loss": FULL} | before
+        # Earlier versions knew of no other loss, however large the catalogue, and did not note whether they compiled.
+        return {"loss": FULL, "compiled": settled.get("compiled", False)} | before
 
     def _settled(self) -> dict[str, Any]:
         path = self.folder / SETTLED

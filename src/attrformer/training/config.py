@@ -127,11 +127,16 @@ class TrainingConfig(Options):
         default=None,
         metadata={
             "help": "loss and gradients by compiled passes, equal but for rounding (CPU, numba); null: where numba is "
-            "installed; false: never, so that it does not matter whether it is"
+            "installed when training starts, and a resumed run keeps that; false: never"
         },
     )
     threads: int | None = field(default=None, metadata={"help": "CPU threads; null: all cores"})
     checkpoint_minutes: float = field(default=5.0, metadata={"help": "minutes between checkpoints within an epoch"})
+
+    @property
+    def most_targets(self) -> int:
+        """Target positions of the largest batch, about."""
+        return max(self.batch_targets, self.sequence_targets)
 
     def __post_init__(self) -> None:
         super().__post_init__()
