@@ -4,9 +4,11 @@ The logs are those of `large_catalogue.py` at several sizes: as many interaction
 every size the full softmax trains for some epochs, and is looked at several times in each. Then the sampled loss
 trains for as many seconds of the processor, and is looked at after the same steps, which see the same targets, and
 after the same seconds. Seconds are of steps alone, with one thread, without the first step, which compiles; validation
-NDCG@20 has seen items hidden, and the best so far counts, as in a training that keeps its best weights. The rule: the sampled loss is to be the default from the least
-size on at which, in the mean over seeds, it has at least the validation of the full softmax after equal time, and at
-least 98 % of it after equal targets, there and at all larger sizes.
+NDCG@20 has seen items hidden, and the best so far counts, as in a training that keeps its best weights.
+
+The rule: the sampled loss is to be the default from the least size on at which, in the mean over seeds, it has at least
+the validation of the full softmax after equal time, and at least 98 % of it after equal targets, there and at all
+larger sizes that were tried.
 
 python benchmarks/sampled_from.py --work runs/sizes
 """
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,10 +95,8 @@ def one(options: argparse.Namespace) -> list[dict[str, Any]]:
     set_ = ["training.device=cpu", "training.threads=1", "training.epochs=100000", "training.evaluate_every=100000"]
     set_ += [f"training.validation_users={options.validation_users}", f"training.loss={options.loss}"]
     set_ += [f"seed={options.seeds[0]}"]
-    try:
+    with suppress(large_catalogue.Enough):
         AttrFormer(override(Config(), set_)).fit(Dataset.load(options.one), progress=False)
-    except large_catalogue.Enough:
-        pass
     return found
 
 

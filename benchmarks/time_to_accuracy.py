@@ -84,7 +84,9 @@ def train(options: argparse.Namespace) -> None:
     Recommender(config).fit(dataset, run=run, progress=False)
 
 
-def evaluations(row: str, options: argparse.Namespace, settings: Sequence[str] = ()) -> Generator[dict[str, Any], None, None]:
+def evaluations(
+    row: str, options: argparse.Namespace, settings: Sequence[str] = ()
+) -> Generator[dict[str, Any], None, None]:
     """The evaluations of a training as they come; who stops asking ends it."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ATTRFORMER_DATA": str(options.data_root)}
     told = ["--data", options.data, "--seed", str(options.seed), "--evaluations", str(options.evaluations)]

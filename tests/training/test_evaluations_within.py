@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def test_they_change_neither_losses_nor_weights() -> None:
     assert [line["epoch"] for line in notes.lines] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     # Each line tells of what came since the one before.
     ends = [0, *(line["step"] for line in notes.lines)]
-    means = [sum(notes.losses[a:b]) / (b - a) for a, b in zip(ends, ends[1:], strict=False)]
+    means = [sum(notes.losses[a:b]) / (b - a) for a, b in pairwise(ends)]
     assert [line["loss"] for line in notes.lines] == pytest.approx(means)
 
 

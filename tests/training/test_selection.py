@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ def test_which_batches_an_evaluation_follows(parts: int, batches: int, expected:
 def test_evaluations_are_evenly_spread(parts: int, batches: int) -> None:
     told = selection(evaluations_per_epoch=parts)
     ends = [0, *(done for done in range(1, batches + 1) if told.is_due(done, batches)), batches]
-    between = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    between = [after - before for before, after in pairwise(ends)]
     assert len(between) == min(parts, batches) and max(between) - min(between) <= 1
 
 

@@ -228,7 +228,8 @@ class Fit:
             edges=edges_read(dataset, relations),
             dropout=settled["dropout"],
             precision=settled["precision"],
-            selection=f"best {_of_what(config.training.evaluations_per_epoch)} by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
+            selection=f"best {_of_what(config.training.evaluations_per_epoch)} by validation "
+            f"{config.training.metric} ({_SELECTED[config.training.select_on]}) | "
             f"{'' if trainer.sampler is None else trainer.sampler.text + ' | '}"
             f"{protocol_marks(dataset, relations)}{after_the_fact_marks(dataset)}",
             item_values=ItemValues.of_dataset(dataset),

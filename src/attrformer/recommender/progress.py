@@ -88,7 +88,8 @@ class TrainingWatcher:
             for variant, values in line.get("validation", {}).items()
         )
         self._console.print(
-            f"epoch {round(passes_of(line), 2):g}/{self._epochs} | loss {line['loss']:.4f}{figures} | {line['seconds']:.1f} s",
+            f"epoch {round(passes_of(line), 2):g}/{self._epochs} | loss {line['loss']:.4f}{figures} | "
+            f"{line['seconds']:.1f} s",
             highlight=False,
             soft_wrap=True,
         )

@@ -121,7 +121,11 @@ class HeatMap:
 
 
 def line_chart(
-    title: str, description: str, series: Mapping[str, Sequence[tuple[float, float | None]]], *, best: Best | None = None
+    title: str,
+    description: str,
+    series: Mapping[str, Sequence[tuple[float, float | None]]],
+    *,
+    best: Best | None = None,
 ) -> LineChart | None:
     """Curves of one or two series over the epochs, or None where there is nothing to draw.
 

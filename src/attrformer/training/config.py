@@ -8,7 +8,6 @@ from typing import Final, Literal
 from attrformer.config import Options
 from attrformer.errors import require
 
-
 _FROM_ONE: Final = (
     "epochs",
     "patience",
