@@ -98,6 +98,8 @@ def evaluations(
             try:
                 for line in process.stdout:
                     yield json.loads(line)
+                if process.wait():
+                    raise SystemExit(f"The training of {row} has failed.")
             finally:
                 process.kill()
 
