@@ -53,18 +53,20 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_log(folder: Path, scale: float) -> None:
+def write_log(folder: Path, scale: float, more_users: float = 1.0) -> None:
     """Writes a dataset folder: interactions and items.
 
     Args:
         folder: made where needed.
         scale: share of users, items, categories and brands; histories are as long at every scale.
+        more_users: times as many users, and interactions, as that share.
     """
     import numpy as np
     import polars as pl
 
     users, items, rows, categories, brands = (
-        max(2, round(count * scale)) for count in (USERS, ITEMS, INTERACTIONS, CATEGORIES, BRANDS)
+        max(2, round(count * scale))
+        for count in (USERS * more_users, ITEMS, INTERACTIONS * more_users, CATEGORIES, BRANDS)
     )
     rng = np.random.default_rng(SEED)
     category = np.sort(rng.choice(categories, items, p=_zipf(categories, 0.5)))

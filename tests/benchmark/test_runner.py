@@ -112,6 +112,18 @@ def test_the_line_of_the_full_model(make_plan: MakePlan, data: Path) -> None:
     assert "leave-one-out test" in line["protocol"] and "all 40 items ranked" in line["protocol"]
 
 
+def test_the_line_of_a_run_that_is_evaluated_within_epochs(make_plan: MakePlan, data: Path) -> None:
+    options = "{model.name: sasrec, training.epochs: 2, training.evaluations_per_epoch: 2, training.batch_targets: 64}"
+    (job,) = jobs(make_plan(f"name: sasrec, group: paper, set: {options}"), root=data)
+    line = carried_out(job)
+    found = [json.loads(text) for text in (job.folder / "metrics.jsonl").read_text().splitlines()]
+    means = [sum(figures["NDCG@20"] for figures in each["validation"].values()) / 2 for each in found]
+    assert len(found) == 4 and line["cost"]["epochs"] == 2
+    assert line["selected"]["epoch"] == pytest.approx(found[means.index(max(means))]["passes"])
+    seconds = sum(each["seconds"] for each in found)
+    assert line["cost"]["seconds_per_epoch"] == pytest.approx(seconds / 2, rel=1e-4)
+
+
 def test_a_trial_sees_no_test_interaction(make_plan: MakePlan, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (job,) = jobs(make_plan(SASREC), root=data)
     asked: list[Evaluation] = []

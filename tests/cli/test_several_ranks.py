@@ -194,6 +194,16 @@ def test_ranks_that_hold_parts_of_the_table_train_alike(shop: Path, tmp_path: Pa
     assert_same(two, three)
 
 
+def test_ranks_evaluate_within_an_epoch_as_one_process_does(shop: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    often = ("--set", "training.evaluations_per_epoch=3")
+    assert call(*words(shop, one, 2, *often)).exit_code == 0
+    ended(start(2, shop, two, 2, *often))
+    assert_same(one, two)
+    found, wanted = ([line["passes"] for line in lines(run)] for run in (two, one))
+    assert found == wanted and len(found) == 6
+
+
 def test_a_mistake_is_said_once(shop: Path, tmp_path: Path) -> None:
     said = ended(start(2, shop, tmp_path / "run", 1, "--set", "training.epoch=3"), 1)
     assert said.count("training.epochs") == 1 and "Error: " in said

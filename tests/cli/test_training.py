@@ -72,6 +72,44 @@ def test_resume_goes_on_with_the_options_of_the_run(shop: Path, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("loss", [(), ("training.loss=sampled", "training.negatives=8")], ids=["full", "sampled"])
+def test_a_run_interrupted_after_an_evaluation_within_an_epoch_ends_as_if_it_never_was(
+    shop: Path, tmp_path: Path, loss: tuple[str, ...]
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    options = settings("training.epochs=4", "training.evaluations_per_epoch=4", "training.batch_targets=64", *loss)
+    assert call("train", "--data", shop, "--out", whole, "--quiet", *options).exit_code == 0
+    arguments = ["train", "--data", str(shop), "--out", str(cut), "--quiet", *options]
+    # Asked to end by the first evaluation, of which it then must not lose anything.
+    program = (
+        "import os, signal, sys\n"
+        "from attrformer.cli.app import app\n"
+        "from attrformer.recommender.run_folder import RunFolder\n"
+        "kept = RunFolder.add_epoch\n"
+        "def told(folder, line):\n"
+        "    kept(folder, line)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "RunFolder.add_epoch = told\n"
+        "app(sys.argv[1:])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 130 and "--resume" in done.stderr, done.stderr
+
+    def lines(folder: Path) -> list[dict[str, object]]:
+        found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        return [{**line, "seconds": 0, "targets_per_second": 0} for line in found]
+
+    assert lines(cut) == lines(whole)[:1] and lines(whole)[0]["passes"] < 0.5  # type: ignore[operator]
+    result = call(*arguments, "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert lines(cut) == lines(whole) and len(lines(whole)) == 16
+    models = [(folder / "model" / "model.safetensors").read_bytes() for folder in (whole, cut)]
+    assert models[0] == models[1]
+    assert "best of 4 evaluations an epoch by validation NDCG@20" in (whole / "figures.json").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupted_training_can_be_resumed(shop: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     arguments = ["train", "--data", str(shop), "--out", str(folder), *settings("training.epochs=500")]

@@ -47,6 +47,14 @@ def test_lines_of_an_interrupted_run_are_replaced(tmp_path: Path) -> None:
     assert lines == [{"epoch": 0, "loss": 5.0}, {"epoch": 1, "loss": 4.5}]
 
 
+def test_so_are_those_within_an_epoch(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for epoch, passes in ((0, 0.5), (0, 1.0), (1, 1.5), (0, 1.0), (1, 1.5), (1, 2.0)):
+        folder.add_epoch({"epoch": epoch, "passes": passes})
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["passes"] for line in lines] == [0.5, 1.0, 1.5, 2.0]
+
+
 def test_a_resumed_run_keeps_what_was_settled(tmp_path: Path) -> None:
     folder, config = RunFolder(tmp_path), small_config()
     folder.claim(config, {"precision": "float32", "data": "x"})

@@ -31,6 +31,14 @@ def test_values_that_cannot_be_drawn_leave_a_gap(tmp_path: Path) -> None:
     assert "nan" not in " ".join(str(found.get("d")) for tag, found in page.elements if tag == "path")
 
 
+def test_evaluations_within_epochs_are_drawn_where_they_were_made(tmp_path: Path) -> None:
+    lines = [epoch(1, 9.0, 0.01) | {"passes": 0.5}, epoch(1, 8.0, 0.02) | {"passes": 1.0}]
+    text, page = read(write_run(tmp_path / "run", metrics=[*lines, epoch(2, 7.0, 0.03) | {"passes": 1.333333}]))
+    assert page.tables[1] == [["Epoch", "loss"], ["0.5", "9.0000"], ["1", "8.0000"], ["1.33", "7.0000"]]
+    assert "goes from 9.0000 at epoch 0.5 to 7.0000 at epoch 1.33." in text
+    assert "<dd>2</dd>" in text or ">2<" in text
+
+
 def test_one_epoch_is_enough_for_a_chart(tmp_path: Path) -> None:
     _, page = read(write_run(tmp_path / "run", metrics=EPOCHS[:1]))
     assert page.tables[1] == [["Epoch", "loss"], ["1", "8.5000"]]

@@ -30,6 +30,7 @@ from attrformer.models.registry import is_own
 from attrformer.plugins import load_plugins, loaded_plugins
 from attrformer.processes import exit_code, terminable
 from attrformer.recommender import Config, Recommender
+from attrformer.recommender.run_folder import passes_of
 from attrformer.training.device import choose_device
 
 JOB: Final = "job.json"
@@ -129,7 +130,7 @@ def _session(folder: Path, commit: str, device: str) -> Iterator[list[dict[str, 
 
 
 def _selected(folder: Path) -> dict[str, Any]:
-    """The epoch whose weights were kept, with the validation figures that training saw; empty for untrained models."""
+    """The evaluation whose weights were kept: epochs done by then, its figures; empty for untrained models."""
     epochs = [line for line in read_lines(folder / "metrics.jsonl") if line.get("validation")]
     if not epochs:
         return {}
@@ -142,12 +143,14 @@ def _selected(folder: Path) -> dict[str, Any]:
         return sum(float(line["validation"][variant][metric]) for variant in variants) / len(variants)
 
     best = max(epochs, key=lambda line: sign * judged(line))
-    return {"epoch": best["epoch"] + 1, "value": judged(best), "select_on": select_on, "figures": best["validation"]}
+    passes = passes_of(best)
+    epoch = int(passes) if passes.is_integer() else passes
+    return {"epoch": epoch, "value": judged(best), "select_on": select_on, "figures": best["validation"]}
 
 
 def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated: float) -> dict[str, Any]:
-    epochs = read_lines(folder / "metrics.jsonl")
-    optimising = sum(float(line["seconds"]) for line in epochs)
+    lines = read_lines(folder / "metrics.jsonl")
+    optimising = sum(float(line["seconds"]) for line in lines)
     spent = [session["seconds"] for session in sessions]
     # A run that a longer one went on from was evaluated too.
     evaluations = sum(session.get("evaluation", 0.0) for session in sessions)
@@ -159,9 +162,9 @@ def _cost(folder: Path, model: _Timed, sessions: list[dict[str, Any]], evaluated
         "sittings": len(spent),
         "devices": sorted({session["device"] for session in sessions if "device" in session}),
         "optimising_seconds": optimising,
-        "seconds_per_epoch": optimising / len(epochs) if epochs else 0.0,
+        "seconds_per_epoch": optimising / passes_of(lines[-1]) if lines else 0.0,
         "evaluation_seconds": evaluated,
-        "epochs": len(epochs),
+        "epochs": len({line["epoch"] for line in lines}),
         **_peaks(sessions),
         "parameters": model.fitted.network.parameter_count,
     }

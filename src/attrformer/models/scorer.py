@@ -110,14 +110,16 @@ def catalogue_scores(
 class CatalogueScorer:
     """A trained network behind the interface that the evaluation asks for.
 
+    What depends on its parameters alone is computed once.
+
     Args:
-        network: the network; put into evaluation mode for each call.
+        network: answers as it is now, and is put into evaluation mode.
         relations: its relations.
         maker: makes its batches.
     """
 
     def __init__(self, network: Network, relations: RelationSet, maker: InputMaker) -> None:
-        self._network, self._relations, self._maker = network, relations, maker
+        self._network, self._relations, self._maker = prepared(network.eval()), relations, maker
 
     @torch.no_grad()
     def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
@@ -127,9 +129,5 @@ class CatalogueScorer:
             users: int64 `[b]`, training users.
             contexts: their histories, at least one interaction each.
         """
-        training = self._network.training
-        self._network.eval()
         codes = {name: user.codes[users] for name, user in self._relations.users.items()}
-        scores = catalogue_scores(prepared(self._network), self._maker, users, contexts, codes)
-        self._network.train(training)
-        return scores
+        return catalogue_scores(self._network, self._maker, users, contexts, codes)

@@ -264,6 +264,7 @@ LATER: Final[dict[str, Any]] = {
     "training.negatives": TrainingConfig().negatives,
     "training.popular_negatives": TrainingConfig().popular_negatives,
     "training.compiled": None,
+    "training.evaluations_per_epoch": 1,
     "relations.own": [],
     "relations.newness": False,
     "relations.newness_horizon": 1.0,

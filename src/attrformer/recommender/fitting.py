@@ -45,7 +45,8 @@ from attrformer.rules.item_values import ItemValues
 from attrformer.training.batches import Examples
 from attrformer.training.candidate_sampler import CandidateSampler, samples
 from attrformer.training.checkpoint import parameters_of
-from attrformer.training.device import choose_device, choose_precision, compiles, replays
+from attrformer.training.device import choose_device, choose_precision, replays, settles_compiled, still_compiles
+from attrformer.training.selection import Figures
 from attrformer.training.trainer import Trainer
 
 STRENGTH_CONTEXTS = 512
@@ -111,13 +112,13 @@ class Fit:
             popularity, sampler = torch.from_numpy(relations.popularity).to(device), None
             if settled["loss"] == SAMPLED:
                 sampler = CandidateSampler(popularity, config.training, ranks)
-            trainer = self._train(network, relations, precision, device, sampler)
+            trainer = self._train(network, relations, precision, device, sampler, settled["compiled"])
             return self._fitted(network, relations, settled, trainer, device)
 
     def _settle(self, device: torch.device) -> dict[str, Any]:
         model = self.config.model
-        compiles(self.config.training.compiled)
-        sampled = samples(self.config.training, model, self.dataset.item_count)
+        training, items = self.config.training, self.dataset.item_count
+        sampled = samples(training, model, items)
         if self.ranks.size > 1 and not model.allows_filled_batches:
             raise ConfigurationError(
                 f"model.name is '{model.name}', whose loss reads all histories of a batch together, so that several "
@@ -130,6 +131,7 @@ class Fit:
             "dropout": self.config.model.dropout_rate(float(lengths.mean())),
             "precision": "bfloat16" if precision == torch.bfloat16 else "float32",
             "loss": SAMPLED if sampled else FULL,
+            "compiled": settles_compiled(training.compiled, device, items * training.most_targets),
             "data": fingerprint(self.dataset, self.split),
         }
         if self.start is not None:
@@ -145,6 +147,7 @@ class Fit:
         precision: torch.dtype,
         device: torch.device,
         sampler: CandidateSampler | None,
+        compiled: bool,
     ) -> Trainer:
         config = self.config
         maker = InputMaker(relations, config.model.max_length, device)
@@ -152,7 +155,6 @@ class Fit:
         if is_own(config.model):
             self._check(network, examples)
         check_relations(self.dataset, self.split.train, config.model.reads(config.relations), config.seed)
-        scorer = CatalogueScorer(network, relations, maker)
         higher = higher_is_better(config.training.metric)
         sign = 1.0 if higher else -1.0
         told = (self.run, self.shown) if self.ranks.first else (None, False)
@@ -160,9 +162,9 @@ class Fit:
             trainer = Trainer(
                 network,
                 examples,
-                self._validation(scorer),
+                self._validation(lambda: CatalogueScorer(network, relations, maker)),
                 torch.from_numpy(relations.popularity).to(device),
-                config.training,
+                replace(config.training, compiled=still_compiles(compiled)),
                 config.target,
                 precision,
                 None if self.run is None else self.run.checkpoint,
@@ -176,8 +178,8 @@ class Fit:
             trainer.release()
         return trainer
 
-    def _validation(self, scorer: Scorer) -> Callable[[], dict[str, dict[str, float]]]:
-        """Gives the validation figures of a scorer as it is then, the one that selects among them."""
+    def _validation(self, scorer: Callable[[], Scorer]) -> Callable[[], Figures]:
+        """Gives the validation figures of the scorer that there is then, the one that selects among them."""
         config = self.config
         sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)
         name, k = parse_metric(config.training.metric)
@@ -187,9 +189,9 @@ class Fit:
         if "popularity" in reads:
             popularity = np.bincount(self.split.train.items, minlength=self.dataset.item_count)
 
-        def validate() -> dict[str, dict[str, float]]:
+        def validate() -> Figures:
             return evaluate(
-                scorer,
+                scorer(),
                 sample,
                 item_count=self.dataset.item_count,
                 dataset=self.dataset.name,
@@ -226,7 +228,8 @@ class Fit:
             edges=edges_read(dataset, relations),
             dropout=settled["dropout"],
             precision=settled["precision"],
-            selection=f"best epoch by validation {config.training.metric} ({_SELECTED[config.training.select_on]}) | "
+            selection=f"best {_of_what(config.training.evaluations_per_epoch)} by validation "
+            f"{config.training.metric} ({_SELECTED[config.training.select_on]}) | "
             f"{'' if trainer.sampler is None else trainer.sampler.text + ' | '}"
             f"{protocol_marks(dataset, relations)}{after_the_fact_marks(dataset)}",
             item_values=ItemValues.of_dataset(dataset),
@@ -237,6 +240,10 @@ class Fit:
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)
         fitted.know(strengths=relation_strengths(fitted, sample.users, sample.contexts))
         return fitted
+
+
+def _of_what(evaluations: int) -> str:
+    return "epoch" if evaluations == 1 else f"of {evaluations} evaluations an epoch"
 
 
 def make_examples(

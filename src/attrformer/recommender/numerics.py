@@ -19,7 +19,7 @@ def numerics(threads: int | None, device: torch.device, seed: int) -> Iterator[N
         device: where the model is trained.
         seed: of torch's generator.
     """
-    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before, deterministic = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
@@ -27,12 +27,13 @@ def numerics(threads: int | None, device: torch.device, seed: int) -> Iterator[N
                 torch.set_num_threads(threads)
             if device.type == "cpu":
                 # Gradients of embeddings are otherwise summed in whatever order the threads come.
-                torch.use_deterministic_algorithms(True)
+                # The other call for it imports the compilers of torch, which takes a second.
+                torch.set_deterministic_debug_mode("error")
                 torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             torch.manual_seed(seed)
             with on_threads(torch.get_num_threads()):
                 yield
         finally:
             torch.set_num_threads(before)
-            torch.use_deterministic_algorithms(deterministic)
+            torch.set_deterministic_debug_mode(deterministic)
             torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]

@@ -6,16 +6,16 @@ import time
 from types import TracebackType
 from typing import Any
 
-from attrformer.recommender.run_folder import RunFolder
+from attrformer.recommender.run_folder import RunFolder, passes_of
 from attrformer.training import checkpoint
 
 
 class TrainingWatcher:
-    """Shows progress on standard error and keeps the metrics of each epoch.
+    """Shows progress on standard error and keeps the metrics of each epoch, and of evaluations within it.
 
     Args:
         epochs: most epochs of the run.
-        run: gets a line for each epoch, or None.
+        run: gets each line of metrics, or None.
         shown: whether there is a progress bar.
         metric: that selects the best epoch.
         sign: 1, or -1 where less of it is better.
@@ -67,7 +67,7 @@ class TrainingWatcher:
         self._seen += targets
         if now - self._clock > 1.0:
             self._speed, self._clock, self._seen = self._seen / (now - self._clock), now, 0
-        self._loss = progress.loss_sum / progress.batch
+        self._loss = progress.loss_sum / (progress.batch - progress.told)
         best = ""
         if progress.best_epoch >= 0:
             best = f" | best {self._metric} {self._sign * progress.best:.4f} (epoch {progress.best_epoch + 1})"
@@ -80,7 +80,7 @@ class TrainingWatcher:
         )
 
     def epoch(self, line: dict[str, Any]) -> None:
-        """Prints and keeps the metrics of an epoch."""
+        """Prints and keeps a line of metrics."""
         if self._run is not None:
             self._run.add_epoch(line)
         figures = "".join(
@@ -88,7 +88,8 @@ class TrainingWatcher:
             for variant, values in line.get("validation", {}).items()
         )
         self._console.print(
-            f"epoch {line['epoch'] + 1}/{self._epochs} | loss {line['loss']:.4f}{figures} | {line['seconds']:.1f} s",
+            f"epoch {round(passes_of(line), 2):g}/{self._epochs} | loss {line['loss']:.4f}{figures} | "
+            f"{line['seconds']:.1f} s",
             highlight=False,
             soft_wrap=True,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,8 +49,8 @@ class RunFolder:
 
         Args:
             config: options of the run.
-            settled: what the options leave to be found out ("precision", "dropout", "loss"), the fingerprint of the
-                data, and "warm_start" where the run begins from another model.
+            settled: what the options leave to be found out ("precision", "dropout", "loss", "compiled"), the
+                fingerprint of the data, and "warm_start" where the run begins from another model.
             resume: whether a run that lies here is to be continued.
 
         Returns:
@@ -84,8 +85,8 @@ class RunFolder:
                 f"The run in {self.folder} was made with other data. Resume it with the same dataset and split, "
                 "or give another folder."
             )
-        # Earlier versions knew of no other loss, however large the catalogue.
-        return {"loss": FULL} | before
+        # Earlier versions knew of no other loss, however large the catalogue, and did not note whether they compiled.
+        return {"loss": FULL, "compiled": settled.get("compiled", False)} | before
 
     def _settled(self) -> dict[str, Any]:
         path = self.folder / SETTLED
@@ -121,9 +122,9 @@ class RunFolder:
         copy.claim(config, settled)
 
     def add_epoch(self, line: dict[str, object]) -> None:
-        """Adds the metrics of an epoch, in place of its line and later ones that an interrupted run may have left."""
+        """Adds a line of metrics, in place of the same and later ones that an interrupted run may have left."""
         path = self.folder / METRICS
-        kept = [old for old in _lines(path) if _epoch_of(old) < line["epoch"]]  # type: ignore[operator]
+        kept = [old for old in _lines(path) if _passes_of(old) < passes_of(line)]
         write_text(path, "".join(f"{text}\n" for text in (*kept, json.dumps(line))))
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
@@ -153,11 +154,20 @@ def _lines(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def _epoch_of(line: str) -> float:
-    """The epoch of a line of metrics; of a damaged one, a number above all others."""
+def passes_of(line: Mapping[str, Any]) -> float:
+    """How many epochs were done at a line of metrics, also within one.
+
+    Args:
+        line: as training makes it.
+    """
+    return float(line.get("passes", line["epoch"] + 1))
+
+
+def _passes_of(line: str) -> float:
+    """The same of a line as it is written; of a damaged one, a number above all others."""
     try:
-        return float(parse_json(line)["epoch"])
-    except (ValueError, TypeError, KeyError):
+        return passes_of(parse_json(line))
+    except (ValueError, TypeError, KeyError, AttributeError):
         return float("inf")
 
 

@@ -121,7 +121,11 @@ class HeatMap:
 
 
 def line_chart(
-    title: str, description: str, series: Mapping[str, Sequence[tuple[int, float | None]]], *, best: Best | None = None
+    title: str,
+    description: str,
+    series: Mapping[str, Sequence[tuple[float, float | None]]],
+    *,
+    best: Best | None = None,
 ) -> LineChart | None:
     """Curves of one or two series over the epochs, or None where there is nothing to draw.
 
@@ -142,7 +146,7 @@ def line_chart(
     upward = Scale(y_values[0], y_values[-1], bottom, 18.0)
     lines = tuple(_line(name, points, across, upward, best) for name, points in drawn.items() if points)
     by_epoch = [{x: y for x, y in points} for points in drawn.values()]
-    rows = tuple((str(epoch), *(number(points.get(epoch)) for points in by_epoch)) for epoch in epochs)
+    rows = tuple((f"{epoch:g}", *(number(points.get(epoch)) for points in by_epoch)) for epoch in epochs)
     return LineChart(
         title=title,
         description=description,
@@ -156,13 +160,13 @@ def line_chart(
     )
 
 
-def _line(name: str, points: Sequence[tuple[int, Any]], across: Scale, upward: Scale, best: Best | None) -> Line:
+def _line(name: str, points: Sequence[tuple[float, Any]], across: Scale, upward: Scale, best: Best | None) -> Line:
     values = [y for _, y in points]
     marked = -1 if best is None else values.index(best(values))
     places = [(across(x), upward(y)) for x, y in points]
     path = "M" + " L".join(f"{x} {y}" for x, y in places)
     markers = tuple(
-        Point(x, y, f"{name}, epoch {points[index][0]}: {number(points[index][1])}", index == marked)
+        Point(x, y, f"{name}, epoch {points[index][0]:g}: {number(points[index][1])}", index == marked)
         for index, (x, y) in enumerate(places)
     )
     return Line(name, path, markers)

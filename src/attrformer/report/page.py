@@ -152,7 +152,7 @@ def _tiles(run: RunFiles) -> Iterator[tuple[str, str]]:
         if figure:
             yield f"{HEADLINE}, {variant}", number(figure["value"])
     if run.epochs:
-        yield "Epochs", str(len(run.epochs))
+        yield "Epochs", str(len({epoch["epoch"] for epoch in run.epochs}))
         seconds = sum(finite([epoch.get("seconds") for epoch in run.epochs]))
         yield "Training time", f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
         speeds = finite([epoch.get("targets_per_second") for epoch in run.epochs])

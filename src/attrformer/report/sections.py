@@ -8,6 +8,7 @@ from typing import Any, Final
 from attrformer.data.check.text import percent, said
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation.metrics import higher_is_better, in_brief
+from attrformer.recommender.run_folder import passes_of
 from attrformer.report.charts import Best, LineChart, Table, line_chart
 from attrformer.report.scale import finite, number
 
@@ -56,13 +57,13 @@ def curves(epochs: Sequence[Mapping[str, Any]], metric: str) -> tuple[LineChart,
         epochs: the lines of `metrics.jsonl`.
         metric: such as `NDCG@20`.
     """
-    # The log counts epochs from zero, people from one.
-    losses = {"loss": [(epoch["epoch"] + 1, epoch.get("loss")) for epoch in epochs]}
-    quality: dict[str, list[tuple[int, float | None]]] = {variant: [] for variant in VARIANTS}
-    for epoch in epochs:
+    places = [round(passes_of(epoch), 2) for epoch in epochs]
+    losses = {"loss": [(place, epoch.get("loss")) for place, epoch in zip(places, epochs, strict=True)]}
+    quality: dict[str, list[tuple[float, float | None]]] = {variant: [] for variant in VARIANTS}
+    for place, epoch in zip(places, epochs, strict=True):
         for variant in VARIANTS:
             value = (epoch.get("validation") or {}).get(variant, {}).get(metric)
-            quality[variant].append((epoch["epoch"] + 1, value["value"] if isinstance(value, dict) else value))
+            quality[variant].append((place, value["value"] if isinstance(value, dict) else value))
     charts = (
         line_chart("Training loss", _course("The training loss", losses["loss"]), losses),
         line_chart(f"Validation {metric}", _summary(metric, quality), quality, best=_best_of(metric)),
@@ -70,14 +71,14 @@ def curves(epochs: Sequence[Mapping[str, Any]], metric: str) -> tuple[LineChart,
     return tuple(chart for chart in charts if chart)
 
 
-def _course(what: str, points: Sequence[tuple[int, float | None]]) -> str:
+def _course(what: str, points: Sequence[tuple[float, float | None]]) -> str:
     known = [(x, y) for x, y in points if finite([y])]
     if not known:
         return what
     (first, before), (last, after) = known[0], known[-1]
     if first == last:
-        return f"{what} is {number(after)} at epoch {last}."
-    return f"{what} goes from {number(before)} at epoch {first} to {number(after)} at epoch {last}."
+        return f"{what} is {number(after)} at epoch {last:g}."
+    return f"{what} goes from {number(before)} at epoch {first:g} to {number(after)} at epoch {last:g}."
 
 
 def _best_of(metric: str) -> Best | None:
@@ -88,7 +89,7 @@ def _best_of(metric: str) -> Best | None:
         return None
 
 
-def _summary(metric: str, series: Mapping[str, Sequence[tuple[int, float | None]]]) -> str:
+def _summary(metric: str, series: Mapping[str, Sequence[tuple[float, float | None]]]) -> str:
     known = {name: [(x, y) for x, y in points if finite([y])] for name, points in series.items()}
     return " ".join(_course(f"Validation {metric} with {name}", points) for name, points in known.items() if points)
 

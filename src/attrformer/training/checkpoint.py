@@ -41,11 +41,13 @@ class Progress:
         epoch: the epoch that is running, from 0.
         batch: batches of it that are done.
         step: optimizer steps in all.
-        loss_sum: sum of the epoch's batch losses so far.
-        seconds: of the epoch so far.
+        loss_sum: sum of the batch losses since the last line of metrics.
+        seconds: of training since then.
         best: best validation figure, negative where less is better.
-        best_epoch: when it was reached.
+        best_epoch: the epoch at whose end, or within which, it was reached.
         finished: whether training has come to its end.
+        told: batches of the epoch that were done at its last line of metrics.
+        since_best: evaluations since the best one; None in states of versions that did not count them.
     """
 
     epoch: int = 0
@@ -56,6 +58,8 @@ class Progress:
     best: float = -1.0
     best_epoch: int = -1
     finished: bool = False
+    told: int = 0
+    since_best: int | None = 0
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -254,7 +258,7 @@ class CheckpointFolder:
             state.pop(CHECKSUM, None)
             if checked and self._checksum(self.folder / name) != digest:
                 raise ValueError(f"{name} does not have the checksum that it names")
-            progress, tensors = Progress(**state), self._tensors_in(self.folder / name)
+            progress, tensors = Progress(**({"since_best": None} | state)), self._tensors_in(self.folder / name)
             if "random" not in tensors:
                 raise ValueError(f"{name} lacks the random state")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from attrformer.config import Options
 from attrformer.errors import require
+
+_FROM_ONE: Final = (
+    "epochs",
+    "patience",
+    "evaluate_every",
+    "evaluations_per_epoch",
+    "validation_users",
+    "batch_targets",
+    "sequence_targets",
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,13 @@ class TrainingConfig(Options):
         default=4, metadata={"help": "evaluations without a better validation figure before stopping"}
     )
     evaluate_every: int = field(default=1, metadata={"help": "epochs between evaluations on validation"})
+    evaluations_per_epoch: int = field(
+        default=1,
+        metadata={
+            "help": "evaluations on validation in an epoch, the last one at its end; for long epochs. Patience counts "
+            "each of them"
+        },
+    )
     validation_users: int = field(
         default=10000, metadata={"help": "most validation targets looked at during training, a fixed sample"}
     )
@@ -109,16 +126,23 @@ class TrainingConfig(Options):
         default=None,
         metadata={
             "help": "loss and gradients by compiled passes, equal but for rounding (CPU, numba); null: where numba is "
-            "installed; false: never, so that it does not matter whether it is"
+            "installed when training starts, and a resumed run keeps that; false: never"
         },
     )
     threads: int | None = field(default=None, metadata={"help": "CPU threads; null: all cores"})
     checkpoint_minutes: float = field(default=5.0, metadata={"help": "minutes between checkpoints within an epoch"})
 
+    @property
+    def most_targets(self) -> int:
+        """Target positions of the largest batch, about."""
+        return max(self.batch_targets, self.sequence_targets)
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("epochs", "patience", "evaluate_every", "validation_users", "batch_targets", "sequence_targets"):
+        for name in _FROM_ONE:
             require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        often = self.evaluations_per_epoch
+        require(often == 1 or self.evaluate_every == 1, "evaluations_per_epoch", often, "1 where evaluate_every is not")
         # Whether it is known is asked before training: this floor does not know metrics.
         measure, _, length = self.metric.partition("@")
         formed = bool(measure) and length.isdecimal() and int(length) >= 1

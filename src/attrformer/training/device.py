@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import warnings
 
 import torch
 
 from attrformer.compiled import can_compile
-from attrformer.errors import ConfigurationError
+from attrformer.errors import AttrFormerWarning, ConfigurationError
+from attrformer.nn.column_loss import LEAST_LOGITS
 
 CPU_BLOCK, ACCELERATOR_BLOCK = 1 << 20, 1 << 26
 
@@ -99,6 +101,40 @@ def compiles(wanted: bool | None) -> bool:
             "option out."
         )
     return wanted is not False
+
+
+def settles_compiled(wanted: bool | None, device: torch.device, logits: int) -> bool:
+    """Whether a training that begins now has compiled passes, which change last bits of its weights.
+
+    Args:
+        wanted: what the options say; None leaves it to whether numba can be imported.
+        device: where the model is trained.
+        logits: about how many the loss of a step is over; numba is not imported for few.
+
+    Raises:
+        ConfigurationError: they are to be used, and numba is not there.
+    """
+    return compiles(wanted) and device.type == "cpu" and logits >= LEAST_LOGITS and can_compile()
+
+
+def still_compiles(began: bool) -> bool:
+    """Whether a training has compiled passes that may be a resumed one.
+
+    Args:
+        began: whether it had them when it began; without them it goes on without them.
+
+    Warns:
+        AttrFormerWarning: it had them, and numba is no longer there.
+    """
+    if began and not can_compile():
+        warnings.warn(
+            "This run began with numba, which cannot be imported now. Training goes on without it: steps take longer, "
+            "and weights differ in their last bits from those of a run that was not interrupted. To go on as it began, "
+            "stop it, run pip install 'attrformer[fast]' and resume again.",
+            AttrFormerWarning,
+            stacklevel=2,
+        )
+    return began and can_compile()
 
 
 M_TRIM_THRESHOLD = -1

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import FrameType
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from attrformer.nn.batch import Example
 from attrformer.nn.losses import Objective
 from attrformer.processes import REQUESTS, Terminated, handling, would_end
 from attrformer.ranks import ALONE, Ranks
+from attrformer.training.adamw import AdamW
 from attrformer.training.batches import Examples
 from attrformer.training.candidate_sampler import CandidateSampler
 from attrformer.training.checkpoint import CheckpointFolder, Progress
@@ -26,22 +26,14 @@ from attrformer.training.cuda_graphs import StepGraphs
 from attrformer.training.device import choose_block, compiles, keep_freed_memory
 from attrformer.training.joint_step import JointStep, Wishes
 from attrformer.training.lazy_rows import LazyRows, clip_with_rows
+from attrformer.training.selection import Figures, Selection
 from attrformer.training.sharded_weights import ShardedWeights
+from attrformer.training.watcher import Watcher
 from attrformer.training.weights import Weights, average_decay, groups_of, learning_rate
 
-Validate = Callable[[], dict[str, dict[str, float]]]
+Validate = Callable[[], Figures]
 FUSED = ("cpu", "cuda")
 """Devices for which every supported release of torch has AdamW as one operation."""
-
-
-class Watcher(Protocol):
-    """Who looks on while a model trains: a progress bar, a log of metrics."""
-
-    def batch(self, progress: Progress, batches: int, loss: float, targets: int) -> None:
-        """Called after each batch."""
-
-    def epoch(self, line: dict[str, object]) -> None:
-        """Called after each epoch with its line of metrics."""
 
 
 class Stopped(Terminated):
@@ -83,9 +75,9 @@ class Trainer:
         ranks: Ranks = ALONE,
         seed: int = 0,
     ) -> None:
-        self._sign = 1.0 if higher_is_better else -1.0
         self.network, self.examples, self.validate = network, examples, validate
         self.training, self.checkpoint, self.watcher = training, checkpoint, watcher
+        self.selection = Selection(training, higher_is_better)
         elements = choose_block(training.block_elements, popularity.device)
         shares, compiled = popularity / popularity.sum(), compiles(training.compiled)
         self.objective = Objective(shares, target.strength, target.mixture, elements, precision, compiled)
@@ -98,7 +90,7 @@ class Trainer:
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
         recorded = sampler is None and examples.filled and popularity.device.type == "cuda"
-        self.optimizer = torch.optim.AdamW(groups, lr=training.learning_rate, fused=fused, capturable=recorded)
+        self.optimizer = AdamW(groups, lr=training.learning_rate, fused=fused, capturable=recorded)
         self._learn: Callable[[Example], Tensor] = StepGraphs(self._learn_once) if recorded else self._learn_once
         if recorded:
             # What a recorded step reads must lie on the device.
@@ -139,7 +131,7 @@ class Trainer:
         if resume and self.checkpoint is not None and self.checkpoint.exists():
             self.progress, self.averaged, self.best = self.checkpoint.load(self.network, self.optimizer, self.rows)
             # More epochs or patience than before reopen a run that had come to its end.
-            self.progress.finished = self._finished(self.progress.epoch)
+            self.progress.finished = self._finished()
         with self._interruptible():
             while not self.progress.finished:
                 if self._learns:
@@ -166,6 +158,10 @@ class Trainer:
             progress.seconds += time.perf_counter() - start
             targets = int(example.mask.sum()) if self._joint is None else self._joint.targets
             self.watcher.batch(progress, count, loss, targets)
+            if self.selection.is_due(progress.batch, count):
+                self._evaluate_within(count)
+                if progress.finished:
+                    return
             wishes = self._wishes() if self._joint is None else self._joint.agreed
             if wishes.stop is not None or wishes.save:
                 self._save()
@@ -177,41 +173,47 @@ class Trainer:
         due = time.monotonic() - self._saved > 60 * self.training.checkpoint_minutes
         return Wishes(self._stop, due)
 
+    def _evaluate_within(self, batches: int) -> None:
+        self._tell(self.progress.batch / batches, evaluated=True)
+        self.progress.finished = self._finished()
+        self._save()
+        self.network.train()
+
     def _finish_epoch(self) -> None:
-        progress, training = self.progress, self.training
+        progress = self.progress
+        self._tell(1.0, evaluated=self.selection.is_due_after(progress.epoch + 1) or not self._learns)
+        progress.epoch, progress.batch, progress.told = progress.epoch + 1, 0, 0
+        progress.finished = self._finished()
+        self._save()
+
+    def _tell(self, share: float, *, evaluated: bool) -> None:
+        """Makes the line of what was done since the one before, `share` of the epoch being done."""
+        progress = self.progress
         self._refresh(None)
+        batches = progress.batch - progress.told
+        targets = self.examples.target_count * share * batches / max(progress.batch, 1)
         line: dict[str, object] = {
             "epoch": progress.epoch,
             "step": progress.step,
-            "loss": progress.loss_sum / max(progress.batch, 1),
+            "loss": progress.loss_sum / max(batches, 1),
             "seconds": round(progress.seconds, 3),
-            "targets_per_second": round(self.examples.target_count / max(progress.seconds, 1e-9), 1),
+            "targets_per_second": round(targets / max(progress.seconds, 1e-9), 1),
             "learning_rate": self._rate(progress.step),
         }
-        last = progress.epoch + 1 >= training.epochs or not self._learns
-        if last or (progress.epoch + 1) % training.evaluate_every == 0:
+        if self.training.evaluations_per_epoch > 1:
+            line["passes"] = round(progress.epoch + share, 6)
+        if evaluated:
             figures = self._validated()
             line["validation"] = figures
-            value = self._selected(figures)
-            if progress.best_epoch < 0 or value > progress.best:
-                progress.best, progress.best_epoch = value, progress.epoch
+            if self.selection.is_best(progress, figures):
                 self.best = {n: v.clone() for n, v in (self.averaged or self.weights.own()).items()}
         self.watcher.epoch(line)
-        progress.finished = self._finished(progress.epoch + 1)
-        progress.epoch, progress.batch, progress.loss_sum, progress.seconds = progress.epoch + 1, 0, 0.0, 0.0
-        self._save()
+        progress.loss_sum, progress.seconds, progress.told = 0.0, 0.0, progress.batch
 
-    def _finished(self, epochs: int) -> bool:
-        stale = epochs - 1 - self.progress.best_epoch >= self.training.patience * self.training.evaluate_every
-        return epochs >= self.training.epochs or stale or (epochs > 0 and not self._learns)
+    def _finished(self) -> bool:
+        return self.selection.has_ended(self.progress) or (self.progress.epoch > 0 and not self._learns)
 
-    def _selected(self, figures: dict[str, dict[str, float]]) -> float:
-        metric = self.training.metric
-        if self.training.select_on == "mean":
-            return self._sign * (figures["seen=hidden"][metric] + figures["seen=ranked"][metric]) / 2
-        return self._sign * figures[self.training.select_on][metric]
-
-    def _validated(self) -> dict[str, dict[str, float]]:
+    def _validated(self) -> Figures:
         if not self.averaged:
             with self.weights.whole():
                 return self.validate()
