@@ -37,6 +37,13 @@ with joined() as ranks:
     table[ranks.rows(4)] = ranks.rank
     ranks.spread(table)
     assert table[:, 0].tolist() == [0, 0, 1, 1]
+    for length in (8, 60):
+        # Eight places are summed whole, of sixty those alone that a rank has written; the last rank has written none.
+        values, places = torch.zeros(length), torch.tensor([[7, 0, 3], [5, 3], []][ranks.rank], dtype=torch.int64)
+        values[places] = 1.5
+        found = ranks.sum_at(values, places)
+        assert values[[0, 3, 5, 7]].tolist() == [1.5, 3.0, 1.5, 1.5] and values.sum() == 7.5, values
+        assert found.tolist() == [0, 3, 5, 7]
     assert ranks.told(lambda: {"rank": ranks.rank}) == {"rank": 0}
     called = []
     assert ranks.in_turn(lambda: called.append(ranks.rank) or ranks.rank) == ranks.rank and called == [ranks.rank]
