@@ -42,8 +42,8 @@ class JoinedRanks(Ranks):
         self._dist, self._made, self._local = dist, made, local_rank
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        # Launchers other than torchrun do not number machines alike; several of torchrun's may be one host.
-        self._machine = os.environ.get("GROUP_RANK", socket.gethostname())
+        # Several machines of a launcher may be one host. torchrun numbers them so, and Ray Train by the other name.
+        self._machine = os.environ.get("GROUP_RANK") or os.environ.get("NODE_RANK") or socket.gethostname()
         restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = dist.distributed_c10d._get_default_store()
         self._store = dist.distributed_c10d.PrefixStore(f"attrformer/{restarts}", store)
