@@ -101,6 +101,8 @@ class Fit:
         settled = ranks.told(lambda: self._settle(device))
         with numerics(config.training.threads, device, config.seed):
             read = config.model.reads(config.relations)
+            # Before it takes long.
+            check_relations(self.dataset, self.split.train, read, config.seed, sampled=settled["loss"] == SAMPLED)
             relations = ranks.shared(lambda: build_relations(self.dataset, split.train, read, config.seed))
             tell_what_is_known_later(self.dataset, relations, config, stacklevel=3)
             network = build_network(relations, config.model, settled["dropout"]).to(device)
@@ -152,7 +154,6 @@ class Fit:
         examples = make_examples(config, self.split.train, relations, maker, device, self.ranks)
         if is_own(config.model):
             self._check(network, examples)
-        check_relations(self.dataset, self.split.train, config.model.reads(config.relations), config.seed)
         sharded = sampler is not None and self.ranks is not ALONE
         higher = higher_is_better(config.training.metric)
         sign = 1.0 if higher else -1.0
