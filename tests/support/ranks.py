@@ -29,6 +29,6 @@ def start(script: str, size: int, folder: Path, **variables: str) -> list[subpro
 
 
 def words(process: subprocess.Popen[str]) -> str:
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=240)[0]
     assert process.returncode == 0, said
     return said
