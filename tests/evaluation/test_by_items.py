@@ -12,7 +12,8 @@ pytestmark = pytest.mark.slow
 # Three ranks draw the same blocks and keep the scores of their own items; few distinct values, so that ties are common.
 SCRIPT = """
 import torch
-from attrformer.errors import DataError
+from tests.evaluation.scorers import HistoryScorer, run
+
 from attrformer.evaluation.by_items import ranks_and_lists
 from attrformer.evaluation.ranks import target_ranks, top_items
 from attrformer.ranks import joined
@@ -31,6 +32,15 @@ with joined() as ranks:
         expected = target_ranks(scores, targets, *pairs), top_items(scores, *pairs, count)
         for ours, theirs in zip((*found[0], *found[1]), (*expected[0], *expected[1]), strict=True):
             assert ours.tolist() == theirs.tolist(), (seed, ours, theirs)
+
+    class Own(HistoryScorer):
+        def score(self, users, contexts):
+            return super().score(users, contexts)[:, ranks.rows(30)]
+
+    evaluation = run(scorer=Own(), ranks=ranks, by_items=True, batch_size=7)
+    assert evaluation.to_json() == run().to_json()
+    for seen, lists in run().lists.items():
+        assert (evaluation.lists[seen] == lists).all() and (evaluation.ranks[seen] == run().ranks[seen]).all()
 print("same")
 """
 
