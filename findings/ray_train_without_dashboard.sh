@@ -42,12 +42,13 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import ray
 
 folder = Path(sys.argv[1])
-ray.init(num_cpus=2, log_to_driver=False, logging_level="ERROR", object_store_memory=80 << 20)
+ray.init("local", num_cpus=2, log_to_driver=False, logging_level="ERROR", object_store_memory=80 << 20)
 told = os.environ | {"RAY_ADDRESS": ray.get_runtime_context().gcs_address}
 log = folder / "log"
 with log.open("w") as out:
@@ -59,13 +60,12 @@ with log.open("w") as out:
     run.kill()
     run.wait()
 time.sleep(60)
-left = 0
-waiting = [os.getpid()]
+left, waiting = 0, [str(os.getpid())]
 while waiting:
-    for children in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-        for process in map(int, children.read_text().split()):
-            waiting.append(process)
-            left += Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::PlacementGroupCleaner")
+    process = Path("/proc", waiting.pop())
+    with suppress(OSError):
+        left += (process / "cmdline").read_bytes().startswith(b"ray::PlacementGroupCleaner")
+        waiting += [each for file in process.glob("task/*/children") for each in file.read_text().split()]
 warns = log.read_text().count("State API may be temporarily unavailable") > 5
 print(f"{left} left, {'warns' if warns else 'quiet'}")
 PY
