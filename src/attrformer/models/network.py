@@ -42,7 +42,7 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def before_scores(self, batch: Batch, candidates: Candidates) -> Outputs:
-        """What `forward` computes before it knows which items are scored, once for several groups of these.
+        """What `forward` computes whichever items are scored, once for several groups of them.
 
         Args:
             batch: histories and positions.

@@ -42,8 +42,9 @@ class JoinedRanks(Ranks):
         self._dist, self._made, self._local = dist, made, local_rank
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        # Several machines of a launcher may be one host. torchrun numbers them so, and Ray Train by the other name.
-        self._machine = os.environ.get("GROUP_RANK") or os.environ.get("NODE_RANK") or socket.gethostname()
+        # Several machines of a launcher may be one host; torchrun and Ray Train number them by different names.
+        host = f"{os.environ.get('NODE_RANK', '')}@{socket.gethostname()}"
+        self._machine = os.environ.get("GROUP_RANK", host)
         restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = dist.distributed_c10d._get_default_store()
         self._store = dist.distributed_c10d.PrefixStore(f"attrformer/{restarts}", store)
