@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Ray Train needs Ray's dashboard to clean up: with the package 'ray[train]', each killed run leaves a process for good.
 #
-# Where: ray 2.60.0, Ray Train V2, installed as its own message asks (`pip install "ray[train]"`), or a cluster whose
-#   dashboard is switched off.
+# Where: ray 2.60.0, Ray Train V2, installed as its own message asks (`pip install "ray[train]"`).
 # Guess before the run: the extra brings what Ray Train needs. A run whose driver is killed leaves nothing after five
 #   minutes, and the log of a healthy run is quiet.
 # Behaviour: the actor that is to clean up after a lost run asks the State API, a part of the dashboard, which only
@@ -10,7 +9,7 @@
 #   temporarily unavailable"), and never learns that the run is over: its process of about 190 MB stays with the
 #   cluster, one for each run that was killed. With the dashboard it is gone within two minutes.
 # Why it matters: nodes that run for weeks and whose jobs are killed or preempted fill up. Install
-#   'ray[default,train]' on the head node, and leave the dashboard on.
+#   'ray[default,train]'.
 # Output seen: "ray[train]: 1 left, warns; ray[default,train]: 0 left, quiet".
 # Fails if that changes. Needs pip and Python 3.11 on Linux; reads no code of this project.
 set -euo pipefail
