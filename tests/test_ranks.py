@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from tests.support.ranks import start, words
 
 from attrformer.errors import ConfigurationError
 from attrformer.ranks import ALONE, LAUNCHED, TIMEOUT, Ranks, current, joined
@@ -19,31 +16,6 @@ pytestmark = pytest.mark.slow
 
 class Third(Ranks):
     rank, size = 2, 3
-
-
-def start(script: str, size: int, folder: Path, **variables: str) -> list[subprocess.Popen[str]]:
-    """A process for each rank, all on one machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    shared |= {"GROUP_RANK": "0", "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
-    return [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(size)
-    ]
-
-
-def words(process: subprocess.Popen[str]) -> str:
-    said = process.communicate(timeout=60)[0]
-    assert process.returncode == 0, said
-    return said
 
 
 EXCHANGE = """
@@ -65,6 +37,13 @@ with joined() as ranks:
     table[ranks.rows(4)] = ranks.rank
     ranks.spread(table)
     assert table[:, 0].tolist() == [0, 0, 1, 1]
+    for length in (8, 60):
+        # Eight places are summed whole, of sixty those alone that a rank has written; the last rank has written none.
+        values, places = torch.zeros(length), torch.tensor([[7, 0, 3], [5, 3], []][ranks.rank], dtype=torch.int64)
+        values[places] = 1.5
+        found = ranks.sum_at(values, places)
+        assert values[[0, 3, 5, 7]].tolist() == [1.5, 3.0, 1.5, 1.5] and values.sum() == 7.5, values
+        assert found.tolist() == [0, 3, 5, 7]
     assert ranks.told(lambda: {"rank": ranks.rank}) == {"rank": 0}
     called = []
     assert ranks.in_turn(lambda: called.append(ranks.rank) or ranks.rank) == ranks.rank and called == [ranks.rank]

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from tests.relations.builders import SMALL, shop
+from tests.support.recommenders import small_dataset
 from torch import Tensor
 from typing_extensions import Self
 
@@ -17,11 +19,14 @@ from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.models import check_relations
 from attrformer.nn.batch import Batch
+from attrformer.nn.candidates import Candidates
 from attrformer.nn.contributions import Contribution
 from attrformer.nn.relations import Gate, ModuleOptions
 from attrformer.nn.relations.row_table import RowModule
+from attrformer.recommender import AttrFormer, Config
 from attrformer.relations import Relation, RelationOptions, RowRelation, Sources, register, registry
 from attrformer.relations.base import Arrays
+from attrformer.relations.config import RelationsConfig
 from attrformer.relations.folds import without_each_fold
 
 DATA = shop()
@@ -59,13 +64,70 @@ def registry_as_before() -> Iterator[None]:
     registry._registered.update(before)
 
 
-def check(relation: type[Relation] = Follows, module: Any = None) -> None:
+def check(relation: type[Relation] = Follows, module: Any = None, *, sampled: bool = False) -> None:
     register(FollowsOptions, relation, module)
-    check_relations(DATA, DATA.sequences, replace(SMALL, folds=3, own=(FollowsOptions(),)), seed=0)
+    own = replace(SMALL, folds=3, own=(FollowsOptions(),))
+    check_relations(DATA, DATA.sequences, own, seed=0, sampled=sampled)
 
 
-def test_a_relation_that_keeps_to_the_rules_passes() -> None:
-    check()
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_relation_that_keeps_to_the_rules_passes(sampled: bool) -> None:
+    check(sampled=sampled)
+
+
+class WholeCatalogue:
+    """A contribution of a class from outside."""
+
+    def __init__(self, inner: Contribution) -> None:
+        self.block = inner.block
+
+
+class AnyItems(WholeCatalogue):
+    """Takes the first items for any."""
+
+    def restricted(self, candidates: Candidates) -> Contribution:
+        own = self.block
+
+        class First:
+            def block(self, rows: slice, inputs: Any, copies: Any = None) -> Any:
+                found = own(rows, inputs)
+                items, evidence = found.spoken()
+                whole = torch.zeros(*evidence.shape[:2], DATA.item_count).scatter_add(2, items, evidence)
+                found.spoken = lambda: (None, whole[:, :, : candidates.count])
+                return found
+
+        return First()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(WholeCatalogue, "WholeCatalogue cannot be computed"), (AnyItems, "something else of some items")],
+)
+def test_what_candidates_get_is_looked_at_where_the_loss_is_sampled(kind: type[WholeCatalogue], said: str) -> None:
+    class Module(RowModule):
+        def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Any, Tensor]:
+            part, weights = super().contribution(batch, looked_up, weights)
+            return kind(part), weights
+
+    check(module=Module)
+    with pytest.raises(ConfigurationError, match=said):
+        check(module=Module, sampled=True)
+
+
+def test_relations_are_looked_at_before_they_are_counted_of_all_users() -> None:
+    counted: list[int] = []
+
+    class Negative(Follows):
+        @classmethod
+        def build(cls, sources: Sources, options: Any, built: Mapping[str, Relation]) -> list[Relation]:
+            counted.append(len(sources.train))
+            return [replace(each, values=-each.values) for each in super().build(sources, options, built)]
+
+    register(FollowsOptions, Negative)
+    data = small_dataset(300)
+    with pytest.raises(ConfigurationError, match="negative"):
+        AttrFormer(Config(relations=RelationsConfig(own=(FollowsOptions(),), folds=3))).fit(data, progress=False)
+    assert counted == [200]
 
 
 def test_without_relations_from_outside_nothing_is_built() -> None:

@@ -19,6 +19,7 @@ from attrformer.nn.candidates import Candidates, candidates_of, every_item, forg
 from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.losses import Objective
 from attrformer.nn.restricted import restricted
+from attrformer.relations.relation_set import RelationSet
 from attrformer.training.config import TargetConfig
 
 ITEMS = 30
@@ -34,13 +35,16 @@ def vectors() -> Dataset:
     return with_vectors(shop(), torch.randn(ITEMS, 8, generator=torch.Generator().manual_seed(3)).numpy())
 
 
-@cache
-def setting(name: str) -> tuple[AttrFormerNetwork, Example]:
+def setting_data(name: str) -> tuple[Dataset, RelationSet]:
     made = {"changing": changing_shop, "vectors": vectors, "kept pairs": vectors}
     data = made.get(name, shop)()
-    relations = relations_of(
-        data, **({"dense_items": 0, "top_k": 7} if name == "kept pairs" else SETTINGS.get(name, {}))
-    )
+    options = {"dense_items": 0, "top_k": 7} if name == "kept pairs" else SETTINGS.get(name, {})
+    return data, relations_of(data, **options)
+
+
+@cache
+def setting(name: str) -> tuple[AttrFormerNetwork, Example]:
+    data, relations = setting_data(name)
     return network_of(relations), example_of(data, relations, target=TargetConfig(window=2))
 
 

@@ -225,6 +225,30 @@ def test_what_cannot_be_joined_is_named_and_stays(
     assert join_shards(out).rows == 150 and list(out.parent.iterdir()) == [out]
 
 
+@pytest.mark.parametrize("left", ["renaming", "removing"])
+def test_a_call_that_was_killed_after_the_file_was_there_is_made_again(
+    model: AttrFormer, out: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    inner = {"renaming": Path.rename, "removing": shutil.rmtree}[left]
+    called: list[Path] = []
+
+    def killed(path: Path, *more: Path) -> object:
+        called.append(path)
+        if len(called) == 2:
+            raise KeyboardInterrupt
+        return inner(path, *more)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(*((Path, "rename") if left == "renaming" else (shutil, "rmtree")), killed)
+        join_shards(out)
+    content = out.read_bytes()
+    assert len(list(shards_folder(out).iterdir())) == (3 if left == "renaming" else 2)
+    assert join_shards(out).rows == 150
+    assert out.read_bytes() == content and list(out.parent.iterdir()) == [out]
+    with pytest.raises(ShardError, match="There is no shard in"):
+        join_shards(out)
+
+
 def test_no_shard_at_all(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="There is no shard in") as caught:
         join_shards(tmp_path / "a.parquet")

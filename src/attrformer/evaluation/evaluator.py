@@ -15,11 +15,12 @@ from torch import Tensor
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Targets
 from attrformer.errors import DataError
+from attrformer.evaluation.by_items import ranks_and_lists
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.metrics import require_known
 from attrformer.evaluation.protocol import HIDDEN, LIST_TIE_RULE, RANKED, SEEN_VARIANTS, TIE_RULE, Protocol
-from attrformer.evaluation.ranks import list_ranks, target_ranks, top_items
+from attrformer.evaluation.ranks import list_ranks
 from attrformer.ranks import ALONE, Ranks
 
 OnProgress = Callable[[int, int], None]
@@ -102,6 +103,7 @@ def evaluate(
     progress: bool | OnProgress = False,
     ranks: Ranks = ALONE,
     rules: ListRules | None = None,
+    by_items: bool = False,
 ) -> Evaluation:
     """Rank the whole catalogue for every target, block by block, in both seen variants.
 
@@ -126,6 +128,8 @@ def evaluate(
         ranks: that call this together with equal scorers; each scores some of the blocks, and all get the whole.
         rules: of a shop. Where these reorder lists, a target behind the longest cutoff counts as one that cannot be
             recommended.
+        by_items: whether the scorer of each rank scores the items alone that the rank owns (`Ranks.rows`), so that each
+            scores all blocks; rules are not known then.
 
     Returns:
         Ranks of every target, in the order of `targets`, and the figures that follow.
@@ -140,12 +144,14 @@ def evaluate(
     found_ranks = {seen: np.zeros(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
     recommended = {seen: np.zeros((len(targets), length), dtype=np.int32) for seen in SEEN_VARIANTS}
     with _reporter(progress, len(targets)) as report:
-        together = max(1, min(config.batch_size, MOST_SCORES // item_count))
+        holders = ranks if by_items else ALONE
+        together = max(1, min(config.batch_size, MOST_SCORES // holders.rows(item_count, 0).stop))
         # The same blocks as one process scores, so that the figures are the same to the last digit.
         for number, rows in enumerate(_batches(targets.contexts.lengths, together)):
-            if number % ranks.size == ranks.rank:
-                found = _measure(scorer, targets, rows, item_count, length, rules)
-                for seen in SEEN_VARIANTS:
+            own = number % ranks.size == ranks.rank
+            if own or by_items:
+                found = _measure(scorer, targets, rows, item_count, length, rules, holders)
+                for seen in SEEN_VARIANTS if own else ():
                     found_ranks[seen][rows], recommended[seen][rows] = found[seen]
             report(len(rows))
     for values in (*found_ranks.values(), *(recommended.values() if lists else ())):
@@ -191,14 +197,16 @@ def _measure(
     item_count: int,
     length: int,
     rules: ListRules | None,
+    holders: Ranks,
 ) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Ranks `[b]` and recommended lists `[b, length]` of some targets, by seen variant."""
     contexts = targets.contexts.rows(rows)
-    scores = scorer.score(targets.users[rows], contexts)
-    if scores.shape != (len(rows), item_count) or not scores.is_floating_point():
+    scores, own = scorer.score(targets.users[rows], contexts), holders.rows(item_count)
+    expected = len(rows), own.stop - own.start
+    if scores.shape != expected or not scores.is_floating_point():
         raise DataError(
             f"the scorer gave {scores.dtype} scores of shape {list(scores.shape)} for {len(rows)} users",
-            fix=f"Return floating scores of shape [{len(rows)}, {item_count}]",
+            fix=f"Return floating scores of shape {list(expected)}",
             source="scores",
         )
     wanted = torch.from_numpy(targets.items[rows].astype(np.int64)).to(scores.device)
@@ -208,13 +216,11 @@ def _measure(
     scores = scores if rules is None else rules.ruled(scores, rows)
     shown = contexts.row_of_position(), contexts.items.astype(np.int64)
     own_rows, own_items = shown if contexts.seen is None else (part[contexts.seen] for part in shown)
-    seen_rows = torch.from_numpy(own_rows).to(scores.device)
-    seen_items = torch.from_numpy(own_items).to(scores.device)
-    ranks = target_ranks(scores, wanted, seen_rows, seen_items)
-    best = top_items(scores, seen_rows, seen_items, length) if length else (wanted.new_empty(len(rows), 0),) * 2
+    seen_pairs = torch.from_numpy(own_rows).to(scores.device), torch.from_numpy(own_items).to(scores.device)
+    found = ranks_and_lists(scores, wanted, seen_pairs, length, item_count, holders)
     return {
         seen: (rank.cpu().numpy(), items.cpu().numpy())
-        for seen, rank, items in zip((HIDDEN, RANKED), ranks, best, strict=True)
+        for seen, rank, items in zip((HIDDEN, RANKED), *found, strict=True)
     }
 
 

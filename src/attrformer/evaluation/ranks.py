@@ -32,7 +32,7 @@ def target_ranks(scores: Tensor, targets: Tensor, seen_rows: Tensor, seen_items:
     Raises:
         DataError: a score is NaN.
     """
-    _refuse_nan(scores)
+    refuse_nan(scores)
     if not len(scores):
         return targets.new_empty(0, dtype=torch.int64), targets.new_empty(0, dtype=torch.int64)
     threshold = scores.gather(1, targets[:, None].long())
@@ -159,8 +159,15 @@ def _padded(scores: Tensor, rows: Tensor, items: Tensor) -> tuple[Tensor, Tensor
     return padded_scores, padded_items
 
 
-def _refuse_nan(scores: Tensor) -> None:
-    """Raise where a score is NaN."""
+def refuse_nan(scores: Tensor) -> None:
+    """Raises where a score is NaN.
+
+    Args:
+        scores: `[b, n_items]`, any floating type.
+
+    Raises:
+        DataError: a score is NaN.
+    """
     # The maximum carries NaN through and costs a tenth of a test of each score.
     if scores.numel() and bool(scores.amax().isnan()):
         broken = scores.isnan().any(dim=1)

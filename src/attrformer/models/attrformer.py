@@ -26,7 +26,6 @@ from attrformer.nn.named import NamedModules, NamedParameters
 from attrformer.nn.recency import LookBack, RecencyProfile, gap_buckets
 from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions, RelationModule
 from attrformer.nn.relations.registry import modules_of
-from attrformer.nn.restricted import restricted
 from attrformer.nn.stacked import StackedEvidence, StackedParameters
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.positions import GAP_BUCKETS
@@ -231,6 +230,15 @@ class AttrFormerNetwork(Network):
 
     def forward(self, batch: Batch, candidates: Candidates | None = None) -> Outputs:
         """Runs the network on a batch; the logits are made by `nn.fused_loss` in blocks."""
+        outputs = self.before_scores(batch, candidates)
+        return outputs if candidates is None else outputs.among(candidates, outputs.table[: candidates.count])
+
+    def item_rows(self, items: Tensor) -> Tensor:
+        """See `Network.item_rows`."""
+        return self.table.rows(items)
+
+    def before_scores(self, batch: Batch, candidates: Candidates | None = None) -> Outputs:
+        """See `Network.before_scores`."""
         stacked, modules = self.stacked(), self.contributing()
         looked_up = {name: module.lookup(batch) for name, module in modules.items()}
         table = self.table() if candidates is None else self.table.rows(candidates.read)
@@ -240,18 +248,16 @@ class AttrFormerNetwork(Network):
             for name, module in modules.items():
                 if module.refines:
                     hidden = hidden + module.refinement(local, looked_up[name], table)
-        table = table if candidates is None else table[: candidates.count]
         if stacked.evidence is None:
-            return Outputs(hidden, table, candidates=candidates)
+            return Outputs(hidden, table)
         gates = stacked.evidence.gates(hidden).unbind(2)
         bins = self.look_back(batch.target_positions, batch.items.shape[1])
         spoken = stacked.evidence.weights(batch, bins, self.gaps(batch, batch.target_positions), self.items)
         parts = []
         for (name, module), gate, own in zip(modules.items(), gates, spoken, strict=True):
             part, weights = module.contribution(batch, looked_up[name], own)
-            part = part if candidates is None else restricted(part, candidates)
             parts.append((part, ContributionInputs(weights, gate)))
-        return Outputs(hidden, table, list(modules), parts, candidates)
+        return Outputs(hidden, table, list(modules), parts)
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy to the posterior target of one batch."""

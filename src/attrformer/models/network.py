@@ -7,6 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from attrformer.nn.batch import Batch, Example
+from attrformer.nn.candidates import Candidates
 from attrformer.nn.losses import Objective, Outputs
 
 
@@ -39,6 +40,28 @@ class Network(nn.Module):
             Hidden state at these positions, the item table, and what else adds to the scores.
         """
         raise NotImplementedError
+
+    def before_scores(self, batch: Batch, candidates: Candidates) -> Outputs:
+        """What `forward` computes whichever items are scored, once for several groups of them.
+
+        Args:
+            batch: histories and positions.
+            candidates: items of the histories and `items_read`; no other rows of `ITEM_PARAMETERS` are read.
+
+        Returns:
+            Hidden state, and parts over the whole catalogue, which `Outputs.among` cuts.
+        """
+        return self(batch, candidates)  # type: ignore[no-any-return]
+
+    def item_rows(self, items: Tensor) -> Tensor | None:
+        """Rows of the item table as they depend on `ITEM_PARAMETERS` and items alone, `[n, d]`.
+
+        None, as by default: `forward` has to be asked for them.
+
+        Args:
+            items: int64 `[n]`, distinct.
+        """
+        return None
 
     def items_read(self, batch: Batch) -> Tensor:
         """Items beside those of the histories whose representation `forward` reads, int64 `[n]`, also repeated.

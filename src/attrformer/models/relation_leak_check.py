@@ -18,8 +18,10 @@ from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerConfig, AttrFormerNetwork
 from attrformer.models.inputs import InputMaker
 from attrformer.nn.batch import Batch
+from attrformer.nn.candidates import Candidates, placed
 from attrformer.nn.contributions import ContributionInputs
 from attrformer.nn.relations.base import ContributingModule
+from attrformer.nn.restricted import restricted
 from attrformer.relations.base import Sources
 from attrformer.relations.build import relations_from, sources_of
 from attrformer.relations.config import RelationsConfig
@@ -61,8 +63,10 @@ class _Said:
         return [part for part in (self.attention, self.catalogue) if part is not None]
 
 
-def check_relations(dataset: Dataset, train: Sequences, options: RelationsConfig, seed: int) -> None:
-    """Tests every relation that `relations.own` names before it is trained.
+def check_relations(
+    dataset: Dataset, train: Sequences, options: RelationsConfig, seed: int, *, sampled: bool = False
+) -> None:
+    """Tests every relation that `relations.own` names before anything is counted of all users.
 
     It is built of a sample of the users twice, the second time with other interactions of one fold, and is given
     histories as they are and with another continuation.
@@ -72,10 +76,12 @@ def check_relations(dataset: Dataset, train: Sequences, options: RelationsConfig
         train: training interactions.
         options: of all relations.
         seed: of the folds.
+        sampled: whether the loss is over candidates.
 
     Raises:
-        ConfigurationError: a relation sees the interactions of the user who is taught by it, later interactions or
-            parameters of others; or says what is not finite, negative, or other than what it says after saving.
+        ConfigurationError: a relation cannot be computed for candidates alone where it has to be; sees the interactions
+            of the user who is taught by it, later interactions or parameters of others; or says what is not finite,
+            negative, or other than what it says after saving.
     """
     if not options.own or not len(train.items):
         return
@@ -90,6 +96,8 @@ def check_relations(dataset: Dataset, train: Sequences, options: RelationsConfig
     subjects = [_Subject(name, relations, sources) for name, each in relations.items() if each.kind in kinds]
     for subject in subjects:
         subject.check_values()
+        if sampled:
+            subject.check_candidates()
         subject.check_future()
         subject.check_parameters()
         subject.check_saving()
@@ -135,6 +143,17 @@ class _Subject:
                 self._refuse(f"gives values of shape {list(values.shape)} for {part}, not {list(shape)}", "Correct it")
             if not bool(values.isfinite().all()) or (part == "catalogue" and float(values.min()) < 0):
                 self._refuse("says what is not finite, or negative", "Give numbers from 0 on, 0 for what is unrelated")
+
+    def check_candidates(self) -> None:
+        """What it says of some items alone must be what it says of them among all."""
+        # Few histories, so that they do not hold the whole catalogue.
+        batch, items = self._batch(self._rows[:2]), self._relations.n_items
+        read = torch.unique(torch.cat([batch.items[batch.items < items], torch.arange(0, items, 3)]))
+        candidates = placed(read, torch.full((items + 1,), items + 1, dtype=torch.int32))
+        whole, some = (self._said(self._network, batch, given).catalogue for given in (None, candidates))
+        if whole is not None and (some is None or not _alike(whole[:, :, read], some)):
+            advice = "Correct its method restricted(candidates), or set training.loss=full"
+            self._refuse("says something else of some items than of these among all", advice)
 
     def check_future(self) -> None:
         """Another continuation must change nothing that is said before it."""
@@ -208,7 +227,7 @@ class _Subject:
         return InputMaker(relations, LENGTH, _CPU).pad(histories, places, folds, codes, None)
 
     @torch.no_grad()
-    def _said(self, network: AttrFormerNetwork, batch: Batch) -> _Said:
+    def _said(self, network: AttrFormerNetwork, batch: Batch, candidates: Candidates | None = None) -> _Said:
         everywhere = torch.arange(batch.items.shape[1]).expand(len(batch.items), -1)
         module = network.module(self._name)
         looked_up = module.lookup(batch)
@@ -224,10 +243,12 @@ class _Subject:
         if adding.recency is not None:
             weights = weights * adding.weights(batch, network.gaps(batch, batch.target_positions))
         part, inputs = adding.contribution(batch, looked_up, weights)
-        gate = torch.ones(batch.target_positions.shape)
+        gate, columns = torch.ones(batch.target_positions.shape), network.items
+        if candidates is not None:
+            part, columns = restricted(part, candidates), candidates.count
         items, evidence = part.block(slice(0, len(batch.items)), ContributionInputs(inputs, gate)).spoken()
         if items is not None:
-            whole = torch.zeros(*evidence.shape[:2], network.items)
+            whole = torch.zeros(*evidence.shape[:2], columns)
             evidence = whole.scatter_add(2, items.expand_as(evidence), evidence)
         return _Said(attention, evidence.expand(-1, batch.target_positions.shape[1], -1))
 

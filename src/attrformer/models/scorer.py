@@ -43,13 +43,14 @@ class InferenceNetwork(AttrFormerNetwork):
 
     Args:
         network: a network for inference, which stays as it is.
+        known: what gives the item table; None: it is computed of the network.
     """
 
-    def __init__(self, network: AttrFormerNetwork) -> None:
+    def __init__(self, network: AttrFormerNetwork, known: nn.Module | None = None) -> None:
         nn.Module.__init__(self)
         self.__dict__.update(network.__dict__)
         with torch.no_grad():
-            known = KnownTable(network.table().detach())
+            known = known or KnownTable(network.table().detach())
             self._stacked = network.stacked()
         self._modules = {**network._modules, "table": known}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from attrformer.csr import offsets_of
 from attrformer.nn.contributions import Block, ContributionInputs, DenseBlock, RowContribution, UnionBlock
 from attrformer.nn.fixed import LowCopies
-from attrformer.nn.tables import DenseRows
+from attrformer.nn.tables import DenseRows, SparseRows
 
 FEW: float = 0.3
 """Share of the candidates that a sequence's rows name, above which they are added up over all candidates."""
@@ -39,8 +39,12 @@ class CandidateRows:
         Args:
             rows: int64 `[b, s]`.
             inputs: of the same sequences.
-            copies: see `Contribution.block`; not read.
+            copies: see `Contribution.block`; they are not read.
         """
+        if copies is None and inputs.gate.shape[1] == 1:
+            # Scores of a part of a large catalogue, which are made as those of the whole.
+            whole = SparseRows(self.indices, self.values, self.columns)
+            return RowContribution(whole, rows).block(slice(None), inputs)
         places, values = self.indices[rows].long(), self.values[rows]
         columns, local = named(places, values > 0, self.columns)
         if columns.shape[1] < FEW * self.columns:

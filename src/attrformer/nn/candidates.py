@@ -73,6 +73,17 @@ def candidates_of(certain: Tensor, drawn: Tensor, log_chance: Tensor, others: Te
     return Candidates(read, len(items), correction, places)
 
 
+def placed(items: Tensor, places: Tensor) -> Candidates:
+    """Candidates in the order given, none of which was drawn.
+
+    Args:
+        items: int64 `[c]`, distinct.
+        places: int32 `[items + 1]`, as for `candidates_of`.
+    """
+    places[items] = torch.arange(len(items), dtype=places.dtype, device=places.device)
+    return Candidates(items, len(items), torch.zeros(len(items), device=items.device), places)
+
+
 def forget(candidates: Candidates) -> None:
     """Empties the places of a step that is over, so that the next one can fill them in."""
     candidates.places[candidates.read] = len(candidates.places)
@@ -80,6 +91,5 @@ def forget(candidates: Candidates) -> None:
 
 def every_item(count: int, device: torch.device | str = "cpu") -> Candidates:
     """The whole catalogue as candidates, in the order of codes."""
-    items = torch.arange(count, device=device)
-    places = torch.arange(count + 1, dtype=torch.int32, device=device)
-    return Candidates(items, count, torch.zeros(count, device=device), places)
+    places = torch.full((count + 1,), count, dtype=torch.int32, device=device)
+    return placed(torch.arange(count, device=device), places)

@@ -7,6 +7,8 @@ from typing import Final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attrformer.ranks import Ranks
+
 _FETCHED: Final = "fetched_rows"
 
 
@@ -23,6 +25,22 @@ def fetch(parameter: nn.Parameter, rows: Tensor | None) -> None:
 def fetched(parameter: nn.Parameter) -> Tensor | None:
     """The rows that were laid down for a parameter, or None."""
     rows: Tensor | None = getattr(parameter, _FETCHED, None)
+    return rows
+
+
+def from_owners(own: Tensor, items: Tensor, owned: slice, ranks: Ranks) -> Tensor:
+    """Rows of a table of which each rank holds some, `[n, ...]`, the same on all ranks.
+
+    Args:
+        own: `[own, ...]`, the rows of this rank.
+        items: int64 `[n]`, the same on all ranks.
+        owned: numbers of the own rows.
+        ranks: that hold the other rows.
+    """
+    rows = own.new_zeros(len(items), *own.shape[1:])
+    here = (items >= owned.start) & (items < owned.stop)
+    rows[here] = own[items[here] - owned.start]
+    ranks.sum(rows)
     return rows
 
 

@@ -68,7 +68,7 @@ class ItemTable(nn.Module):
         super().__init__()
         known = torch.from_numpy(popularity > 0).unsqueeze(1)
         # Zero from the start, so that nothing random is left where interactions come in after training.
-        self.item = nn.Parameter(torch.randn(len(popularity), width) * 0.02 * known)
+        self.item = nn.Parameter(torch.randn(len(popularity), width).mul_(0.02).mul_(known))
         self.register_buffer("known", None if bool(known.all()) else known.float(), persistent=False)
         self.attribute = NamedParameters(
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from attrformer.nn.candidates import Candidates
 from attrformer.nn.contributions import Contribution, ContributionInputs
 from attrformer.nn.fixed import LowCopies
 from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
-from attrformer.nn.restricted import restricted_target
+from attrformer.nn.restricted import restricted, restricted_target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +33,16 @@ class Outputs:
     names: list[str] = field(default_factory=list)
     parts: list[tuple[Contribution, ContributionInputs]] = field(default_factory=list)
     candidates: Candidates | None = None
+
+    def among(self, candidates: Candidates, table: Tensor) -> Outputs:
+        """The same for some items alone.
+
+        Args:
+            candidates: the only items that are scored.
+            table: `[c, d]`, their rows.
+        """
+        parts = [(restricted(part, candidates), inputs) for part, inputs in self.parts]
+        return replace(self, table=table, parts=parts, candidates=candidates)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

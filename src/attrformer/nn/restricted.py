@@ -124,7 +124,10 @@ def _(part: EntryContribution, candidates: Candidates) -> Contribution:
 def _(part: FeatureContribution, candidates: Candidates) -> Contribution:
     groups = part.groups
     # Only groups that a candidate is of have evidence.
-    present, of_item = torch.unique(groups.of_item[candidates.items], return_inverse=True)
+    of_candidate = groups.of_item[candidates.items]
+    there = torch.zeros(groups.count, dtype=torch.bool, device=of_candidate.device).index_fill_(0, of_candidate, True)
+    present = there.nonzero()[:, 0]
+    of_item = (there.cumsum(0) - 1)[of_candidate]
     if groups.features is None:
         known = (present < groups.values).float().unsqueeze(0)
         slots = present.clamp_max(groups.values - 1).unsqueeze(0)

@@ -43,6 +43,18 @@ class Ranks:
             values: contiguous, of the same shape on all ranks.
         """
 
+    def sum_at(self, values: Tensor, places: Tensor) -> Tensor:
+        """As `sum`, for a long vector of which each rank has written a few places.
+
+        Args:
+            values: float32 `[n]`, 0 where this rank has not written.
+            places: int64 `[m]`, distinct places where it has; m may differ.
+
+        Returns:
+            Places beyond which every value is 0, int64 `[k]`, ascending.
+        """
+        return places
+
     def spread(self, values: Tensor) -> None:
         """Completes a table of which each rank has filled its own `rows`.
 

@@ -42,8 +42,9 @@ class JoinedRanks(Ranks):
         self._dist, self._made, self._local = dist, made, local_rank
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        # Launchers other than torchrun do not number machines alike; several of torchrun's may be one host.
-        self._machine = os.environ.get("GROUP_RANK", socket.gethostname())
+        # Several machines of a launcher may be one host; torchrun and Ray Train number them by different names.
+        host = f"{os.environ.get('NODE_RANK', '')}@{socket.gethostname()}"
+        self._machine = os.environ.get("GROUP_RANK", host)
         restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = dist.distributed_c10d._get_default_store()
         self._store = dist.distributed_c10d.PrefixStore(f"attrformer/{restarts}", store)
@@ -52,6 +53,25 @@ class JoinedRanks(Ranks):
     def sum(self, values: Tensor) -> None:
         """See `Ranks.sum`."""
         self.safely(lambda: self._dist.all_reduce(values))
+
+    def sum_at(self, values: Tensor, places: Tensor) -> Tensor:
+        """See `Ranks.sum_at`; places and their values are sent where that is less than the whole vector."""
+        import torch
+
+        most = self._most(places)
+        if self.size * most >= len(values):
+            self.sum(values)
+            return values.nonzero()[:, 0]
+        # Whole numbers and the bits of floats in one exchange; what is filled up adds 0 to place 0.
+        told = places.new_zeros(self.size, 2, most, dtype=torch.int32)
+        told[self.rank, 0, : len(places)] = places
+        told[self.rank, 1, : len(places)] = values[places].view(torch.int32)
+        self.spread(told)
+        values[places] = 0.0
+        for numbers, bits in told:
+            values.index_add_(0, numbers, bits.view(torch.float32))
+        found: Tensor = torch.unique(told[:, 0])
+        return found.long()
 
     def spread(self, values: Tensor) -> None:
         """See `Ranks.spread`."""
@@ -67,16 +87,20 @@ class JoinedRanks(Ranks):
         import torch
 
         own: Tensor = torch.unique(values)
-        counts = own.new_zeros(self.size)
-        counts[self.rank] = len(own)
-        self.sum(counts)
-        most = max(int(counts.max()), 1)
+        most = self._most(own)
         # Of equal length; what is filled up is no value.
         every = own.new_full((self.size * most,), -1)
         every[self.rank * most : self.rank * most + len(own)] = own
         self.spread(every)
         found: Tensor = torch.unique(every)
         return found[found >= 0]
+
+    def _most(self, values: Tensor) -> int:
+        """The length of the longest of the ranks' vectors, at least 1."""
+        counts = values.new_zeros(self.size)
+        counts[self.rank] = len(values)
+        self.sum(counts)
+        return max(int(counts.max()), 1)
 
     def told(self, tell: Callable[[], Value]) -> Value:
         """See `Ranks.told`."""

@@ -14,7 +14,7 @@ from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Split
 from attrformer.data.targets import sample_targets
 from attrformer.errors import ConfigurationError
-from attrformer.evaluation.evaluator import Scorer, evaluate
+from attrformer.evaluation.evaluator import evaluate
 from attrformer.evaluation.metrics import find_metric, higher_is_better, parse_metric, require_known
 from attrformer.models.inputs import InputMaker
 from attrformer.models.leak_check import ROWS, check_network
@@ -22,6 +22,7 @@ from attrformer.models.network import Network
 from attrformer.models.registry import build_network, is_own
 from attrformer.models.relation_leak_check import check_relations
 from attrformer.models.scorer import CatalogueScorer
+from attrformer.models.shard_scorer import ShardScorer
 from attrformer.ranks import ALONE, Ranks
 from attrformer.recommender.config import Config
 from attrformer.recommender.fingerprint import fingerprint
@@ -101,6 +102,8 @@ class Fit:
         settled = ranks.told(lambda: self._settle(device))
         with numerics(config.training.threads, device, config.seed):
             read = config.model.reads(config.relations)
+            # Before it takes long.
+            check_relations(self.dataset, self.split.train, read, config.seed, sampled=settled["loss"] == SAMPLED)
             relations = ranks.shared(lambda: build_relations(self.dataset, split.train, read, config.seed))
             tell_what_is_known_later(self.dataset, relations, config, stacklevel=3)
             network = build_network(relations, config.model, settled["dropout"]).to(device)
@@ -154,7 +157,7 @@ class Fit:
         examples = make_examples(config, self.split.train, relations, maker, device, self.ranks)
         if is_own(config.model):
             self._check(network, examples)
-        check_relations(self.dataset, self.split.train, config.model.reads(config.relations), config.seed)
+        sharded = sampler is not None and self.ranks is not ALONE
         higher = higher_is_better(config.training.metric)
         sign = 1.0 if higher else -1.0
         told = (self.run, self.shown) if self.ranks.first else (None, False)
@@ -162,7 +165,7 @@ class Fit:
             trainer = Trainer(
                 network,
                 examples,
-                self._validation(lambda: CatalogueScorer(network, relations, maker)),
+                self._validation(network, relations, maker, sharded),
                 torch.from_numpy(relations.popularity).to(device),
                 replace(config.training, compiled=still_compiles(compiled)),
                 config.target,
@@ -178,8 +181,10 @@ class Fit:
             trainer.release()
         return trainer
 
-    def _validation(self, scorer: Callable[[], Scorer]) -> Callable[[], Figures]:
-        """Gives the validation figures of the scorer that there is then, the one that selects among them."""
+    def _validation(
+        self, network: Network, relations: RelationSet, maker: InputMaker, sharded: bool
+    ) -> Callable[[], Figures]:
+        """Gives the validation figures of a network as it is then, the one that selects among them."""
         config = self.config
         sample = sample_targets(self.split.validation, config.training.validation_users, config.seed)
         name, k = parse_metric(config.training.metric)
@@ -190,8 +195,9 @@ class Fit:
             popularity = np.bincount(self.split.train.items, minlength=self.dataset.item_count)
 
         def validate() -> Figures:
+            args = network, relations, maker
             return evaluate(
-                scorer(),
+                ShardScorer(*args, self.ranks) if sharded else CatalogueScorer(*args),
                 sample,
                 item_count=self.dataset.item_count,
                 dataset=self.dataset.name,
@@ -199,6 +205,7 @@ class Fit:
                 lists="lists" in reads,
                 config=measured,
                 ranks=self.ranks,
+                by_items=sharded,
             ).values()
 
         return validate

@@ -24,6 +24,7 @@ from attrformer.recommender.pieces import MANIFEST, Piece, PieceFiles, join_piec
 FORMAT: Final = "attrformer-shard"
 VERSION: Final = 1
 _FOLDER: Final = re.compile(r"0*([1-9]\d*)-of-([1-9]\d*)")
+_JOINED: Final = ".joined"
 _SHOWN: Final = 8
 
 
@@ -134,6 +135,8 @@ class Joined:
 def join_shards(out: Path) -> Joined:
     """Makes one file of its shards, equal to what one machine writes byte by byte, and removes them.
 
+    A call that was killed can be made again, whatever it was doing.
+
     Args:
         out: the .csv or .parquet file that the shards were computed for.
 
@@ -145,14 +148,45 @@ def join_shards(out: Path) -> Joined:
     """
     folder = shards_folder(out)
     with locked_place(out):
+        if _only_to_remove(folder, out):
+            table = pl.scan_parquet(out) if out.suffix == ".parquet" else pl.scan_csv(out, infer_schema=False)
+            return Joined(rows_of(table), ())
         found = _complete(folder, [_read(each) for each in _folders(folder)])
         paths = {int(file["piece"]): _checked(shard, file) for shard in found for file in shard.described["files"]}
         rows = join_pieces([paths[number] for number in sorted(paths)], out)
-        for shard in found:
-            shutil.rmtree(shard.folder)
-        with suppress(OSError):
-            folder.rmdir()
+        _remove(folder, [shard.folder.rename(_retired(shard.folder)) for shard in found])
     return Joined(rows, tuple(_differences([shard.described["computed_with"] for shard in found])))
+
+
+def _retired(shard: Path) -> Path:
+    """The name of a shard that is in the file and only waits to be removed; all get it before one is removed."""
+    return shard.with_name(f".{shard.name}{_JOINED}")
+
+
+def _remove(folder: Path, retired: list[Path]) -> None:
+    for each in retired:
+        (each / MANIFEST).unlink(missing_ok=True)
+    for each in retired:
+        shutil.rmtree(each)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _only_to_remove(folder: Path, out: Path) -> bool:
+    """Whether an earlier call was killed while it removed the shards, which is done then."""
+    retired = list(folder.glob(f".*{_JOINED}"))
+    names = [each.with_name(each.name[1 : -len(_JOINED)]) for each in retired]
+    others = any(each.is_dir() and not each.name.startswith(".") for each in folder.glob("*"))
+    if retired and not others and out.is_file():
+        _remove(folder, retired)
+        return True
+    # It had not come to removing: the shards are those of before, but for what was computed again since.
+    for each, name in zip(retired, names, strict=True):
+        if (each / MANIFEST).is_file() and not name.exists():
+            each.rename(name)
+        else:
+            shutil.rmtree(each)
+    return False
 
 
 @dataclass(frozen=True, slots=True)

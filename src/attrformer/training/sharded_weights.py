@@ -7,13 +7,12 @@ optimizer state, moving average and best weights of a row exist on its owner alo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from attrformer.nn.fetched import fetch, fetched
+from attrformer.nn.fetched import fetch, fetched, from_owners
 from attrformer.ranks import Ranks
 from attrformer.training.checkpoint import copy_into, parameters_of
 from attrformer.training.weights import Weights
@@ -85,12 +84,8 @@ class ShardedWeights(Weights):
         Args:
             items: int64 `[n]`, distinct, the same on all ranks.
         """
-        places, numbers = self.owned(items)
         for parameter in self._apart.values():
-            rows = parameter.data.new_zeros(len(items), *parameter.shape[1:])
-            rows[places] = parameter.data[numbers]
-            self.ranks.sum(rows)
-            fetch(parameter, rows.requires_grad_())
+            fetch(parameter, from_owners(parameter.data, items, self._own, self.ranks).requires_grad_())
 
     def leaves(self) -> list[tuple[str, Tensor]]:
         """The tensors that a step gives a gradient, by name: parameters, and the rows that were fetched of them."""
@@ -116,17 +111,6 @@ class ShardedWeights(Weights):
                 )
             else:
                 parameter.grad = gradient
-
-    @contextmanager
-    def whole(self) -> Iterator[None]:
-        """See `Weights.whole`."""
-        kept = {name: parameter.data for name, parameter in self._apart.items()}
-        self.complete()
-        try:
-            yield
-        finally:
-            for name, parameter in self._apart.items():
-                parameter.data = kept[name]
 
     def complete(self) -> None:
         """See `Weights.complete`."""

@@ -215,13 +215,11 @@ class Trainer:
 
     def _validated(self) -> Figures:
         if not self.averaged:
-            with self.weights.whole():
-                return self.validate()
+            return self.validate()
         own = {name: value.clone() for name, value in self.weights.own().items()}
         self.weights.set(self.averaged)
         try:
-            with self.weights.whole():
-                return self.validate()
+            return self.validate()
         finally:
             self.weights.set(own)
 

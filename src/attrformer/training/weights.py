@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from torch import Tensor, nn
@@ -46,10 +45,6 @@ class Weights:
             CheckpointError: where names or shapes differ.
         """
         set_parameters(self.network, values)
-
-    def whole(self) -> AbstractContextManager[None]:
-        """The network with all of its rows for the time of a block, in which nothing is trained."""
-        return nullcontext()
 
     def complete(self) -> None:
         """Ends the training: the network has all of its rows from now on."""

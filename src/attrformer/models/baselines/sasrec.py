@@ -118,6 +118,10 @@ class SASRecNetwork(Network):
             return Outputs(hidden, table[: candidates.count], candidates=candidates)
         return Outputs(self.encoder(padded_embedding(batch.items, self.item), batch.target_positions), self.item)
 
+    def item_rows(self, items: Tensor) -> Tensor:
+        """See `Network.item_rows`."""
+        return rows_of(self.item, items)
+
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Binary cross-entropy with one negative (section III.E), or cross-entropy over the whole catalogue."""
         if self.config.loss == "full":
