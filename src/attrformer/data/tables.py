@@ -197,7 +197,7 @@ def number_column(table: Table, name: str) -> pl.Series:
         row = int(bad[0])
         raise DataError(
             f"'{values[row]}' is not a number",
-            fix="Correct the value, leave it empty, or declare another kind for the column",
+            fix="Write it with digits and a point alone (1299.00), leave it empty, or declare another kind",
             source=table.source,
             column=name,
             row=row,
