@@ -14,6 +14,7 @@ from attrformer.data.construct import dataset_of_prepared, dataset_of_tables
 from attrformer.data.options import TableOptions
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.prepared.folder import is_prepared, open_prepared
+from attrformer.data.prepared.names import PREPARED
 from attrformer.data.table_files import PARQUET, TABLE_NAMES, ending_of, parts_of
 from attrformer.data.tables import Table, open_table
 from attrformer.data.unread_files import held_by, unread_in
@@ -160,6 +161,8 @@ def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
         others = [file.name for file in files if file not in chosen]
         if others:
             notes.append(f"{chosen[0].name}: this file is read, {', '.join(others)} beside it is not")
+    if "interactions" in found and is_prepared(folder):
+        notes.append(f"{found['interactions'].name}: this file is read, {PREPARED} beside it is not")
     told = {DESCRIPTION, *(file.name for file in present if any(_is_table(file, table) for table in TABLE_NAMES))}
     return found, notes + unread_in(folder, told)
 
