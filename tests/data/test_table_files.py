@@ -47,9 +47,18 @@ def test_a_file_that_seems_to_hold_a_table_and_is_not_read_is_told(tmp_path: Pat
     FRAME.write_csv(tmp_path / "interactions.csv")
     for other in (name, "README.md", "schema.json", "_SUCCESS", ".items.csv.crc", "dataset.json"):
         (tmp_path / other).write_text("{}")
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "log.csv").write_text("x")
     told = [note for note in Dataset.load(tmp_path).notes if "is not read" in note]
     assert len(told) == 1
     assert told[0].startswith(f"{tmp_path.name}: '{name}' is not read; a table is called interactions, items, users,")
+
+
+def test_a_folder_of_parts_under_another_name_is_told(tmp_path: Path) -> None:
+    FRAME.write_csv(tmp_path / "interactions.csv")
+    (tmp_path / "products").mkdir()
+    FRAME.write_parquet(tmp_path / "products" / "0.parquet")
+    assert any(note.startswith(f"{tmp_path.name}: 'products' is not read; ") for note in Dataset.load(tmp_path).notes)
 
 
 def test_a_folder_without_interactions_says_what_it_holds(tmp_path: Path) -> None:

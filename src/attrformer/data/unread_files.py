@@ -14,6 +14,7 @@ from attrformer.data.vector_tables import VECTOR_FOLDERS
 UNREAD: Final = " is not read; "
 """What stands in each sentence of `unread_in`."""
 
+_ARRAYS: Final = ".prepared"
 _NAMED: Final = re.compile(r"^(interactions?|items?|users?|item_relations?|item_changes?)([^a-z]|$)")
 _TABLES: Final = (*PARQUET, *ARROW, *SEPARATORS, *(f"{ending}.gz" for ending in SEPARATORS))
 _WHY: Final = (
@@ -48,12 +49,19 @@ def _shown(folder: Path) -> list[Path]:
 
 
 def _seems_table(entry: Path) -> bool:
-    if entry.is_dir():
-        # Arrays that were prepared, and vectors, are read by others.
-        read = entry.name in VECTOR_FOLDERS or entry.suffix == ".prepared"
-        inside = (ending_of(file) in _TABLES for file in entry.iterdir() if file.is_file())
-        return not read and (_NAMED.match(entry.name.lower()) is not None or any(inside))
-    return ending_of(entry) in _TABLES or _NAMED.match(entry.name.lower()) is not None
+    if entry.name in VECTOR_FOLDERS or entry.suffix == _ARRAYS:
+        return False
+    if _NAMED.match(entry.name.lower()) is not None:
+        return True
+    # Other folders may hold tables in parts; what raw files or copies lie in them says nothing.
+    return any(ending_of(file) in PARQUET for file in _inside(entry)) if entry.is_dir() else ending_of(entry) in _TABLES
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return [file for file in folder.iterdir() if file.is_file()]
+    except OSError:
+        return []
 
 
 def _no_vectors(folder: Path) -> list[Path]:
