@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -54,6 +55,12 @@ def test_integers_that_pandas_made_floats_come_back_as_integers() -> None:
 def test_what_is_no_table_is_refused_by_name() -> None:
     with pytest.raises(DataError, match=r"^items: this is a int that cannot be read as a table .* Pass a pandas"):
         to_polars(3, source="items")
+
+
+def test_a_column_that_cannot_be_read_is_named() -> None:
+    vectors = [np.zeros(2, np.float32), np.zeros(0), np.zeros(2, np.float32)]
+    with pytest.raises(DataError, match=r"^items, column 'image': its values cannot be read as a column \(.*one type"):
+        to_polars(pd.DataFrame({"item_id": [1, 2, 3], "image": vectors}), source="items")
 
 
 @pytest.mark.slow

@@ -132,10 +132,37 @@ def test_separators_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
         dataset_of([1, 2, 3, 4, 5, 6], tmp_path, separators={"genres": ","})
 
 
-@pytest.mark.parametrize("texts", [["$1.50", "$2,000.00"], ["1,5", "2,5"], ["1.50 EUR", "2 EUR"], ["1'000", "20"]])
+@pytest.mark.parametrize(
+    "texts", [["$1.50", "$2,000.00"], ["1,5", "2,5"], ["1.50 EUR", "2 EUR"], ["1'000", "20"], ["5 kg", "7 kg"]]
+)
 def test_numbers_with_other_signs_get_a_hint(tmp_path: Path, texts: list[str]) -> None:
     assert "its texts look like numbers with other signs" in dataset_of(texts * 3, tmp_path).notes[-1]
-    assert "look like numbers" not in dataset_of(["1 star", "5 apples"] * 3, tmp_path).notes[-1]
+    for other in (["1 star", "5 apples"], ["b0", "b1"], ["1.50", "2.50"]):
+        assert "look like numbers" not in dataset_of(other * 3, tmp_path).notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "hint"),
+    [
+        (
+            ["13.01.2023", "14.02.2023"],
+            "its texts look like days, which are times where they are written as 2024-01-31",
+        ),
+        (["01/13/2023 10:00", "02/14/2023 11:00"], "its texts look like days"),
+        (["Home>Garden", "Home>Kitchen"], "look like paths of levels (kinds={'genres': 'hierarchy'} reads"),
+    ],
+)
+def test_days_and_paths_in_other_forms_get_a_hint(tmp_path: Path, texts: list[str], hint: str) -> None:
+    assert hint in dataset_of(texts * 3, tmp_path).notes[-1]
+
+
+@pytest.mark.parametrize("texts", [["1.0", "2.0"], ["-999", "1.5"], ["1990", "1991"]])
+def test_numbers_that_a_frame_holds_as_text_get_a_hint(texts: list[str]) -> None:
+    log = pl.DataFrame({"user_id": [1] * 6, "item_id": range(6)})
+    items = pl.DataFrame({"item_id": range(6), "size": texts * 3})
+    told = f"its texts are {'whole ' if texts[0] == '1990' else ''}numbers (declare 'numeric' to have them read so)"
+    assert told in Dataset.from_frames(log, items).notes[-1]
+    assert "its texts" not in Dataset.from_frames(log, items.with_columns(size=pl.lit("007"))).notes[-1]
 
 
 def test_empty_lists_of_interactions_are_no_category(tmp_path: Path) -> None:

@@ -24,6 +24,10 @@ BAD = [
         {"interactions": LOG.drop("item_id")},
         r"^interactions, column 'item_id': the column is missing \(present: user_id, ",
     ),
+    (
+        {"interactions": LOG.rename({"user_id": "User ID", "item_id": "itemId"})},
+        r"pass columns=\{'user_id': 'User ID', 'item_id': 'itemId'\} .*--columns 'user_id=User ID,item_id=itemId'",
+    ),
     ({"items": ITEMS.drop("item_id")}, r"^items, column 'item_id': the column is missing"),
     ({"users": USERS.drop("user_id")}, r"^users, column 'user_id': the column is missing"),
     ({"item_relations": EDGES.drop("relation")}, r"^item_relations, column 'relation': the column is missing"),

@@ -169,7 +169,7 @@ def test_a_description_by_hand_declares_kinds_and_arguments_go_before_it(tmp_pat
 def test_folders_that_cannot_be_loaded_say_why(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none: there is no such folder"):
         Dataset.load(tmp_path / "none")
-    with pytest.raises(DataError, match=r"has no table of interactions. Write interactions.parquet or"):
+    with pytest.raises(DataError, match=r"has no table of interactions \(it is empty\). Write interactions.parquet, "):
         Dataset.load(tmp_path)
     (tmp_path / "interactions.csv").write_text("user_id,item\na,1\n")
     with pytest.raises(DataError, match=r"interactions.csv, column 'item_id': the column is missing"):

@@ -42,6 +42,49 @@ def test_other_files_of_a_folder_do_not_disturb(tmp_path: Path) -> None:
     assert Dataset.load(tmp_path).user_count == 2
 
 
+@pytest.mark.parametrize("name", ["products.csv", "Items.XLSX", "item.csv", "items.csv.zst", "items.txt"])
+def test_a_file_that_seems_to_hold_a_table_and_is_not_read_is_told(tmp_path: Path, name: str) -> None:
+    FRAME.write_csv(tmp_path / "interactions.csv")
+    for other in (name, "README.md", "schema.json", "_SUCCESS", ".items.csv.crc", "dataset.json"):
+        (tmp_path / other).write_text("{}")
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "log.csv").write_text("x")
+    told = [note for note in Dataset.load(tmp_path).notes if "is not read" in note]
+    assert len(told) == 1
+    assert told[0].startswith(f"{tmp_path.name}: '{name}' is not read; a table is called interactions, items, users,")
+
+
+def test_a_folder_of_parts_under_another_name_is_told(tmp_path: Path) -> None:
+    FRAME.write_csv(tmp_path / "interactions.csv")
+    (tmp_path / "products").mkdir()
+    FRAME.write_parquet(tmp_path / "products" / "0.parquet")
+    assert any(note.startswith(f"{tmp_path.name}: 'products' is not read; ") for note in Dataset.load(tmp_path).notes)
+
+
+def test_a_folder_without_interactions_says_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "interactions" / "day=1").mkdir(parents=True)
+    FRAME.write_parquet(tmp_path / "interactions" / "day=1" / "0.parquet")
+    with pytest.raises(DataError, match=r"no table of interactions \(it holds interactions\). Write .* or a folder"):
+        Dataset.load(tmp_path)
+
+
+def test_vectors_in_another_form_are_told(tmp_path: Path) -> None:
+    FRAME.write_csv(tmp_path / "interactions.csv")
+    (tmp_path / "item_vectors").mkdir()
+    (tmp_path / "item_vectors" / "image.pt").write_bytes(b"")
+    told = f"{tmp_path.name}: 'item_vectors/image.pt' is not read; files of vectors end in one of .npz, "
+    assert any(note.startswith(told) for note in Dataset.load(tmp_path).notes)
+
+
+@pytest.mark.parametrize("table", ["items", "items.parquet"])
+def test_a_table_of_any_name_may_be_a_folder_of_files(tmp_path: Path, table: str) -> None:
+    FRAME.write_csv(tmp_path / "interactions.csv")
+    (tmp_path / table).mkdir()
+    for number, item in enumerate("ab"):
+        pl.DataFrame({"item_id": [item], "size": [item * 2]}).write_parquet(tmp_path / table / f"{number}.parquet")
+    assert Dataset.load(tmp_path).item_attributes["size"].vocabulary == ("aa", "bb")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

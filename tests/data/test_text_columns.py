@@ -140,7 +140,21 @@ def test_ids_that_differ_by_blanks_or_case_are_told_and_kept(tmp_path: Path) -> 
     assert dataset.item_count == 4
     notes = "\n".join(dataset.notes)
     assert "2 item ids differ from others by blanks, case or the form of a letter alone (e.g. 'A1' and 'a1')" in notes
-    assert "1 unknown ids differ from known ones by blanks or case alone (e.g. 'B2')" in notes
+    assert "1 unknown ids differ from known ones by blanks, case, the form of a letter, zeros in front or" in notes
+
+
+@pytest.mark.parametrize(
+    ("here", "there"), [("007", "7"), ("7", "7.0"), ("7", "7   "), ("CAFE\u0301", "caf\u00e9"), ("AB", "ab")]
+)
+def test_ids_of_which_none_is_known_are_said_to_be_written_in_another_way(
+    tmp_path: Path, here: str, there: str
+) -> None:
+    with pytest.raises(
+        DataError, match=r"no row is about an id .*; 1 unknown ids differ from known ones by blanks, .*"
+    ):
+        write(tmp_path, [there] * 3, [here])
+    with pytest.raises(DataError, match=r"no row is about an id [^;]*\. Use the same ids in both tables\.$"):
+        write(tmp_path, [there] * 3, ["other"])
 
 
 def test_an_empty_id_is_refused(tmp_path: Path) -> None:

@@ -137,6 +137,29 @@ def test_outputs_that_cannot_be_used_are_told(outputs: Callable[[Batch], Outputs
         check_network(Wrong(), places, ITEMS)
 
 
+def test_answers_at_every_position_are_told_where_they_are_as_many_as_places() -> None:
+    class Everywhere(Network):
+        def __init__(self) -> None:
+            super().__init__()
+            self.item = nn.Parameter(torch.randn(ITEMS, 8))
+
+        def forward(self, batch: Batch) -> Outputs:
+            return Outputs(padded_embedding(batch.items, self.item), self.item)
+
+    everywhere = replace(BATCH, target_positions=torch.arange(BATCH.items.shape[1]).expand(len(BATCH.items), -1))
+    with pytest.raises(ConfigurationError, match=r"Give \[\*places, d\]"):
+        check_network(Everywhere(), everywhere, ITEMS)
+
+
+def test_what_is_no_output_is_told() -> None:
+    class Bare(Network):
+        def forward(self, batch: Batch) -> Outputs:
+            return torch.zeros(*batch.target_positions.shape, 8)  # type: ignore[return-value]
+
+    with pytest.raises(ConfigurationError, match=r"The network gives a Tensor. Give Outputs\(hidden, table\)"):
+        check_network(Bare(), BATCH, ITEMS)
+
+
 def test_what_would_not_be_saved_is_told() -> None:
     network = Shifted(nothing)
     network.register_buffer("made", torch.zeros(3), persistent=False)

@@ -55,6 +55,17 @@ def test_new_items_are_recommended_at_once(copy: AttrFormer, dataset: Dataset) -
     assert "new-0" not in copy.recommend(histories=[["new-0"]], k=200)[ITEM]
 
 
+def test_nothing_is_said_of_what_others_did_with_an_item_that_nobody_took(copy: AttrFormer, dataset: Dataset) -> None:
+    copy.add_items(twins(dataset, 3))
+    said = copy.explain(USERS, items=["new-0", "item-0007"]).filter(
+        pl.col(COMPONENT).is_in(["time_bucket", "user_age_band"])
+    )
+    new = said.filter(pl.col(ITEM) == "new-0")
+    assert set(new["reason"].drop_nulls()) == {"Chosen by nobody else yet, so it counts as items do on average"}
+    known = said.filter(pl.col(ITEM) == "item-0007")
+    assert not known["reason"].drop_nulls().str.contains("nobody").any() and len(known) == len(new)
+
+
 def test_known_items_keep_their_scores(copy: AttrFormer, model: AttrFormer, dataset: Dataset) -> None:
     known = dataset.item_ids.to_list()
     before = parts(model, known)

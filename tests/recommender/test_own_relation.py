@@ -7,15 +7,17 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy import sparse
 from tests.support.recommenders import small_config, small_dataset
 
 from attrformer.data.dataset import Dataset
-from attrformer.errors import CheckpointError, ConfigurationError
-from attrformer.recommender import AttrFormer
+from attrformer.errors import AttrFormerWarning, CheckpointError, ConfigurationError
+from attrformer.recommender import AttrFormer, Recommender
 from attrformer.relations import registry
 from attrformer.retrieval import Index, IndexOptions
 
@@ -130,3 +132,30 @@ def test_unknown_names_and_options_are_told(known: None) -> None:
         small_config("relations.own=[{name: series, word: 1}]")
     baseline = small_config("relations.own=[{name: series}]", "model.name=sasrec")
     assert baseline.model.reads(baseline.relations).own == ()
+
+
+def test_a_model_that_does_not_read_it_says_so(known: None, data: Dataset) -> None:
+    config = small_config("relations.own=[{name: series}]", "model.name=sasrec", "training.epochs=1")
+    with pytest.warns(AttrFormerWarning, match="'sasrec', which reads none of relations.own: series"):
+        Recommender(config).fit(data, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ("series", "builds 'series'. Give a list of relations"),
+        (["series"], r"builds \['series'\]. Give a list of relations"),
+        (3, "'series' is of another size than the catalogue"),
+        (-1, "'series' says what is not finite, or negative"),
+    ],
+)
+def test_what_is_no_relation_of_the_catalogue_is_refused(
+    known: None, data: Dataset, monkeypatch: pytest.MonkeyPatch, made: Any, message: str
+) -> None:
+    kind = registry.registered("series").relation  # type: ignore[union-attr]
+    if isinstance(made, int):
+        size = made if made > 0 else data.item_count
+        made = [kind.of_items("series", [sparse.csr_array(np.full((size, size), float(made)))], None)]  # type: ignore[attr-defined]
+    monkeypatch.setattr(kind, "build", classmethod(lambda *_: made))
+    with pytest.raises(ConfigurationError, match=message):
+        AttrFormer(small_config("relations.own=[{name: series}]")).fit(data, progress=False)

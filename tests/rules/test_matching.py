@@ -106,6 +106,8 @@ def test_exact_items(text: str, items: list[int]) -> None:
         ("brand < 'X'", 0, "has no order"),
         ("brand < 5", 0, "holds text, such as"),
         ("brand == 2024-01-01", 0, "holds text, such as"),
+        ("brand == true", 0, "holds no truth values, but such as 'X'. Compare it with one of these"),
+        ("year in [false]", 0, "holds no truth values"),
         ("tags == 'a'", 0, "Write contains or in"),
         ("brand contains 'X'", 0, "Write == in place of contains"),
         ("since > 5", 0, "Write a date"),

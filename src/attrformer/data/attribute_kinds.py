@@ -8,12 +8,15 @@ from typing import Final
 
 import polars as pl
 
-from attrformer.data.attributes import LEVEL_SEPARATOR, AttributeKind
+from attrformer.data.attributes import AttributeKind
 from attrformer.data.list_text import MULTI_SEPARATOR, lists_of_texts
 from attrformer.data.missing_words import missing_among_numbers
-from attrformer.data.text_columns import WHOLE
+from attrformer.data.text_columns import profile_of
 from attrformer.data.times import read_times
 from attrformer.errors import DataError
+
+PATH: Final = r"^[^<>]+>[^<]+$"
+"""What a path of levels looks like; no text with tags of HTML does."""
 
 _FEW_INTEGERS: Final = 50
 _FREE_TEXT_SHARE: Final = 0.5
@@ -22,9 +25,12 @@ _SEPARATED_SHARE: Final = 0.05
 _GLANCE: Final = 200
 _LARGEST_WHOLE: Final = 2**53
 _QUOTED_LIST: Final = r"""^\[\s*('[^']*'|"[^"]*")\s*(,.*)?\]$"""
-_ISO_DATE: Final = r"^\s*\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|\s*(UTC|GMT)|[+-]\d{2}:?\d{2})?)?\s*$"
+_ZONE: Final = r"([Zz]|\s*(UTC|GMT)|[+-]\d{2}(:?\d{2})?)"
+_ISO_DATE: Final = rf"^\s*\d{{4}}-\d{{2}}-\d{{2}}([Tt ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?{_ZONE}?)?\s*$"
 # A number with a sign of money, thousands or a decimal comma.
-_SIGNED: Final = r"^[^\d\s,.-]{0,3}\s?-?\d[\d.,' ]*\s?[^\d\s,.]{0,3}$"
+_SIGNED: Final = r"^([^\d\s,.\pL-]|\pL{0,2}\p{Sc}|[A-Z]{3}|Fr\.?|kr)?\s?-?\d[\d.,' ]*\s?[^\d\s,.]{0,3}$"
+# A day with the year last.
+_DAY_FIRST: Final = r"^\s*\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})\b"
 # Latitude and longitude, both with fractions.
 _PLACE: Final = r"^\s*-?\d{1,2}\.\d+\s*,\s*-?\d{1,3}\.\d+\s*$"
 # Separators that a hint is given for, and the least share of texts that hold one.
@@ -144,14 +150,18 @@ def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
     if values.dtype != pl.String or kind in (AttributeKind.MULTI, AttributeKind.TIME, AttributeKind.VECTOR):
         return ""
     texts = values.drop_nulls()
-    if kind is AttributeKind.CATEGORICAL and len(texts) and texts.str.contains(WHOLE).all():
-        return "; its texts are whole numbers (declare 'numeric' to have them read so)"
+    shape = profile_of(texts).given.type
+    if shape is not None and shape.is_numeric():
+        whole = "whole " if shape.is_integer() else ""
+        return f"; its texts are {whole}numbers (declare 'numeric' to have them read so)"
     glance = texts.head(_GLANCE * 10)
     if not glance.is_empty() and glance.str.contains(_PLACE).all():
         return f"; its texts look like latitude and longitude (kinds={{'{values.name}': 'location'}} reads places)"
+    if not glance.is_empty() and glance.str.contains(_DAY_FIRST).all():
+        return "; its texts look like days, which are times where they are written as 2024-01-31"
     if glance.str.contains(_SIGNED).all() and glance.str.contains(r"[^\d]").any() and not glance.is_empty():
         return "; its texts look like numbers with other signs, without which they would be a numeric attribute"
-    if glance.str.contains(LEVEL_SEPARATOR, literal=True).sum() >= max(2, _PATH_SHARE * len(glance)):
+    if glance.str.contains(PATH).sum() >= max(2, _PATH_SHARE * len(glance)):
         return f"; its texts look like paths of levels (kinds={{'{values.name}': 'hierarchy'}} reads every level)"
     for mark in _MARKS:
         if glance.str.contains(mark, literal=True).sum() < max(2, _HINT_SHARE * len(glance)):

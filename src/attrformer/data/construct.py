@@ -44,8 +44,6 @@ from attrformer.data.tables import (
 from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import DataError
 
-TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations", CHANGES)
-
 _ROLES: Final = frozenset(
     {USER, ITEM, TIMESTAMP, TITLE, SOURCE_ITEM, TARGET_ITEM, RELATION, WEIGHT, EDGE_RANK, CHANGED, VALUE}
 )

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrformer.data.attributes import AttributeKind
-from attrformer.data.construct import TABLE_NAMES, dataset_of_given
+from attrformer.data.construct import dataset_of_given
 from attrformer.data.folder import dataset_of_folder, folder_options, folder_tables
 from attrformer.data.options import Duplicates, TableOptions
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.store import save_dataset
+from attrformer.data.table_files import TABLE_NAMES
 from attrformer.data.vector_tables import Vectors
 from attrformer.paths import folder_path
 

@@ -58,8 +58,9 @@ def describe(
     notes += [] if near is None else [f"{table.label}: {near}"]
     if len(codes) and (codes < 0).all():
         raise DataError(
-            f"no row is about an id of the interactions (here e.g. '{external[0]}', there '{ids.values[0]}')",
-            fix="Use the same ids in both tables",
+            f"no row is about an id of the interactions (here e.g. '{external[0]}', there '{ids.values[0]}')"
+            + ("" if near is None else f"; {near}"),
+            fix="Write ids in the same way in both tables" if near else "Use the same ids in both tables",
             source=table.source,
             column=key,
             row=0,

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from attrformer.columns import TIMESTAMP
 from attrformer.data.attributes import AttributeKind
-from attrformer.data.construct import TABLE_NAMES, dataset_of_prepared, dataset_of_tables
+from attrformer.data.construct import dataset_of_prepared, dataset_of_tables
 from attrformer.data.options import TableOptions
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.prepared.folder import is_prepared, open_prepared
-from attrformer.data.table_files import PARQUET, ending_of, parts_of
+from attrformer.data.prepared.names import PREPARED
+from attrformer.data.table_files import PARQUET, TABLE_NAMES, ending_of, parts_of
 from attrformer.data.tables import Table, open_table
+from attrformer.data.unread_files import held_by, unread_in
 from attrformer.data.vector_tables import Vectors, by_table, vectors_in, with_vectors
 from attrformer.errors import DataError
 from attrformer.folders import standing_file, standing_files
@@ -97,8 +99,9 @@ def folder_tables(
     files, notes = find_tables(folder)
     if "interactions" not in files and not is_prepared(folder):
         raise DataError(
-            "the folder has no table of interactions",
-            fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
+            f"the folder has no table of interactions ({held_by(folder)})",
+            fix="Write interactions.parquet, interactions.csv or a folder interactions of parquet files with user_id, "
+            "item_id and, where known, timestamp",
             source=str(folder),
         )
     tables = {table: open_table(file, table, columns, encoding) for table, file in files.items() if table in names}
@@ -136,7 +139,7 @@ def dataset_of_folder(
 
 
 def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
-    """The files of the tables in a folder, by the names of the tables, and a sentence where one of several is read.
+    """The files of the tables in a folder, by the names of the tables, and a sentence about each that is not read.
 
     Raises:
         DataError: there are several files of one table, and none or more than one of them is a parquet file.
@@ -158,7 +161,10 @@ def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
         others = [file.name for file in files if file not in chosen]
         if others:
             notes.append(f"{chosen[0].name}: this file is read, {', '.join(others)} beside it is not")
-    return found, notes
+    if "interactions" in found and is_prepared(folder):
+        notes.append(f"{found['interactions'].name}: this file is read, {PREPARED} beside it is not")
+    told = {DESCRIPTION, *(file.name for file in present if any(_is_table(file, table) for table in TABLE_NAMES))}
+    return found, notes + unread_in(folder, told)
 
 
 def _joined_notes(before: list[str], now: Iterable[str]) -> tuple[str, ...]:

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     import narwhals as nw
 
 _LARGEST_WHOLE: Final = 2**53
+_UNREADABLE: Final = (
+    pl.exceptions.PolarsError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    KeyError,
+)
 
 
 def library_of(table: object) -> str:
@@ -57,16 +65,9 @@ def to_polars(table: Any, *, source: str = "table") -> pl.DataFrame:
         native = nw.from_native(_with_plain_columns(_with_named_index(table)))
         frame = native.collect() if isinstance(native, nw.LazyFrame) else native
         polars = _eager_to_polars(frame)
-    except (
-        nw.exceptions.NarwhalsError,
-        pl.exceptions.PolarsError,
-        TypeError,
-        ValueError,
-        OverflowError,
-        NotImplementedError,
-        KeyError,
-    ) as error:
+    except (nw.exceptions.NarwhalsError, *_UNREADABLE) as error:
         _refuse_mixed_types(table, source, error)
+        _refuse_column(table, source)
         raise DataError(
             f"this is a {type(table).__name__} that cannot be read as a table ({_first_line(error)})",
             fix="Pass a pandas, polars or Arrow table with distinct column names, or the path of a parquet or csv file",
@@ -160,6 +161,28 @@ def _refuse_mixed_types(table: Any, source: str, error: Exception) -> None:
             column=str(name),
             row=int(rows[odd[0]]),
         ) from error
+
+
+def _refuse_column(table: Any, source: str) -> None:
+    """Names the first column of a pandas table that cannot be read by itself, if that is what went wrong.
+
+    Raises:
+        DataError: there is such a column.
+    """
+    if library_of(table) != "pandas" or table.columns.has_duplicates:
+        return
+    import narwhals as nw
+
+    for name in table.columns:
+        try:
+            _eager_to_polars(nw.from_native(table[[name]]))
+        except _UNREADABLE as error:
+            raise DataError(
+                f"its values cannot be read as a column ({_first_line(error)})",
+                fix="Give values of one type, such as lists of floats or texts, and None where one is missing",
+                source=source,
+                column=str(name),
+            ) from error
 
 
 def _first_line(error: Exception) -> str:

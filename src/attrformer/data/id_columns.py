@@ -129,7 +129,7 @@ def spelling_notes(what: str, ids: pl.Series) -> list[str]:
 
 
 def nearly_known(known: pl.Series, ids: pl.Series, outside: NDArray[np.bool_]) -> str | None:
-    """A sentence about ids that would be known if blanks and case did not count; None where there are none.
+    """A sentence about ids that are known but for the way in which they are written; None where there are none.
 
     Args:
         known: the ids of the data.
@@ -139,10 +139,13 @@ def nearly_known(known: pl.Series, ids: pl.Series, outside: NDArray[np.bool_]) -
     if known.dtype != pl.String or ids.dtype != pl.String or not outside.any():
         return None
     others = ids.filter(pl.Series(outside)).unique(maintain_order=True)
-    near = others.filter(_plain(others).is_in(_plain(known).unique().implode()))
+    near = others.filter(_bare(others).is_in(_bare(known).unique().implode()))
     if near.is_empty():
         return None
-    return f"{len(near):,} unknown ids differ from known ones by blanks or case alone (e.g. '{near[0]}')"
+    return (
+        f"{len(near):,} unknown ids differ from known ones by blanks, case, the form of a letter, zeros in front or "
+        f"'.0' alone (e.g. '{near[0]}')"
+    )
 
 
 def _are_whole(values: Mapping[tuple[str, str], pl.Series], text: Mapping[tuple[str, str], bool]) -> bool:
@@ -161,6 +164,10 @@ def _told(what: str, values: Mapping[tuple[str, str], pl.Series], tables: Mappin
                 f"{what} ids are read as text, since {tables[table].label} has ids that are no whole numbers{example}"
             )
     return f"{what} ids are read as text, since they are text in one of the tables"
+
+
+def _bare(ids: pl.Series) -> pl.Series:
+    return _plain(ids).str.replace(r"^0+([0-9])", "${1}").str.replace(r"^([0-9]+)\.0+$", "${1}")
 
 
 def _plain(ids: pl.Series) -> pl.Series:

@@ -156,6 +156,6 @@ def _check_out(out: Path, *, overwrite: bool) -> None:
     if not overwrite:
         raise DataError(
             "the output folder already holds a dataset",
-            fix="Name another folder, or ask to overwrite it",
+            fix="Name another folder, or ask to overwrite it (--overwrite)",
             source=str(out),
         )

@@ -15,7 +15,7 @@ import polars as pl
 from attrformer.columns import ITEM, USER
 from attrformer.csr import offsets_of
 from attrformer.data.attributes import AttributeKind
-from attrformer.data.construct import TABLE_NAMES, declared_columns, kept_columns, wider_catalogue, without_indices
+from attrformer.data.construct import declared_columns, kept_columns, wider_catalogue, without_indices
 from attrformer.data.duplicates import COUNTED, repeat_notes
 from attrformer.data.folder import DESCRIPTION, find_tables, folder_tables, read_description
 from attrformer.data.id_columns import spelling_notes, with_ids_of
@@ -49,6 +49,7 @@ from attrformer.data.prepared.tasks import (
     write_whole,
 )
 from attrformer.data.prepared.writing import described_columns, write_prepared
+from attrformer.data.table_files import TABLE_NAMES
 from attrformer.data.tables import Table, require_columns
 from attrformer.data.tables_to_prepare import Asked
 from attrformer.errors import DataError

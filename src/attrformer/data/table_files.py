@@ -30,9 +30,10 @@ _PACKED: Final = tuple(f"{ending}.gz" for ending in (*SEPARATORS, *_JSON))
 ENDINGS: Final = (*PARQUET, *ARROW, *SEPARATORS, *_JSON, *_PACKED)
 """Of files that can be read, the preferred first."""
 
+TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations", "item_changes")
+
 _OTHERS: Final = {"\t": "tabs", ";": "semicolons", "|": "|", ",": "commas", " ": "blanks"}
 _HEADER: Final = 1 << 20
-_IN_PARTS: Final = "interactions"
 _DAMAGED: Final = (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, csv.Error, OverflowError)
 
 
@@ -110,9 +111,9 @@ def parts_of(path: Path) -> list[Path]:
     """The files of a parquet table that is a folder of them, in order; none where it is something else.
 
     Args:
-        path: a folder with the ending of a parquet file, as Spark and Dask write it, or one called "interactions".
+        path: a folder with the ending of a parquet file, as Spark and Dask write it, or with the bare name of a table.
     """
-    if (ending_of(path) not in PARQUET and path.name.lower() != _IN_PARTS) or not path.is_dir():
+    if (ending_of(path) not in PARQUET and path.name.lower() not in TABLE_NAMES) or not path.is_dir():
         return []
     inside = (file for file in path.iterdir() if file.is_file() and not file.name.startswith(("_", ".")))
     return sorted(file for file in inside if ending_of(file) in PARQUET)
@@ -267,7 +268,7 @@ def _encoding_error(source: str, data: bytes, separator: str, error: UnicodeDeco
     field = data[line_start : error.start].count(separator.encode())
     return DataError(
         f"the text is not {error.encoding.upper()}",
-        fix="Save the file as UTF-8, or name its encoding (encoding='latin-1' is a common one)",
+        fix="Save the file as UTF-8 (iconv -f latin1 -t utf-8), or name its encoding in Python (encoding='latin-1')",
         source=source,
         column=header[field].strip('"') if line and field < len(header) else None,
         row=line - 1 if line else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.columns import ITEM, USER
+from attrformer.columns import ITEM, TIMESTAMP, USER
 from attrformer.data.frames import to_polars
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.data.table_files import TableFile, read_file
@@ -102,13 +104,21 @@ def require_columns(table: Table, names: Iterable[str]) -> None:
     for name in names:
         if name not in table.frame.columns:
             present = ", ".join(table.frame.columns) or "none"
+            alike = _alike(table.frame.columns) if name in _alike(table.frame.columns) else {name: "YOURS"}
+            given = shlex.quote(",".join(f"{our}={your}" for our, your in alike.items()))
             raise DataError(
                 f"the column is missing (present: {present})",
-                fix=f"Rename your column, or pass columns={{'{name}': 'your column'}} "
-                f"(on the command line --columns {name}=YOURS)",
+                fix=f"Rename your column, or pass columns={alike} (on the command line --columns {given})",
                 source=table.source,
                 column=name,
             )
+
+
+def _alike(columns: Iterable[str]) -> dict[str, str]:
+    """Columns that have the library's names in other letters, such as `userId` and `ITEM ID`, by those names."""
+    ours = {name.replace("_", ""): name for name in (USER, ITEM, TIMESTAMP)}
+    found = [(ours.get(re.sub(r"[\W_]", "", column).lower()), column) for column in columns]
+    return {our: column for our, column in found if our is not None and our != column}
 
 
 def id_column(table: Table, name: str) -> pl.Series:
@@ -187,7 +197,7 @@ def number_column(table: Table, name: str) -> pl.Series:
         row = int(bad[0])
         raise DataError(
             f"'{values[row]}' is not a number",
-            fix="Correct the value, leave it empty, or declare another kind for the column",
+            fix="Write it with digits and a point alone (1299.00), leave it empty, or declare another kind",
             source=table.source,
             column=name,
             row=row,

@@ -112,9 +112,9 @@ def unit_of(values: Numbers, fail: Fail, first: int = 0) -> Unit:
         DataError: some numbers are in another unit than the others, or far from all of them.
     """
     low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
-    for unit in UNITS:
-        if _USUAL[0] * unit.factor <= low and high <= _USUAL[1] * unit.factor:
-            return unit
+    usual_unit = in_usual_unit(low, high)
+    if usual_unit is not None:
+        return usual_unit
     sizes = np.abs(values)
     largest = np.nanmax(sizes, initial=0.0)
     fitting = next(unit for unit in UNITS if largest < unit.bound or unit is UNITS[-1])
@@ -135,6 +135,16 @@ def unit_of(values: Numbers, fail: Fail, first: int = 0) -> Unit:
         row = int(far[0])
         raise fail(f"{values[row]:.15g} is far from the others, which are {most.name} since 1970", row)
     return most
+
+
+def in_usual_unit(low: float, high: float) -> Unit | None:
+    """The unit in which all numbers between two are times of our days; None where there is none.
+
+    Args:
+        low: the least.
+        high: the greatest.
+    """
+    return next((u for u in UNITS if _USUAL[0] * u.factor <= low and high <= _USUAL[1] * u.factor), None)
 
 
 def _within_usual(sizes: Numbers, unit: Unit) -> NDArray[np.bool_]:

@@ -16,7 +16,9 @@ _FACTORS: Final = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 _FORMATS: Final = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
 _ZONED_FORMATS: Final = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
 _YEAR_9999: Final = 253_402_300_799
-_FIX: Final = "Use integers since 1970 (s, ms, us or ns), datetimes or ISO 8601 text, or drop the row"
+_FIX: Final = (
+    "Use integers since 1970 (s, ms, us or ns), datetimes or ISO 8601 text such as 2024-01-31 18:30:00, or drop the row"
+)
 
 
 class Times(NamedTuple):
@@ -144,6 +146,8 @@ def _parsed(values: pl.Series, fail: Fail) -> pl.Series:
     text = values.str.replace(r"^(\d{4})/(\d{2})/(\d{2})", "${1}-${2}-${3}")
     text = text.str.replace(r"^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})", "${1}-${2}-${3} ${4}:${5}:${6}")
     text = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt]", "${1} ").str.replace(r"(\s*(UTC|GMT)|[Zz])$", "+00:00")
+    # PostgreSQL leaves out the minutes of a zone.
+    text = text.str.replace(r"(:\d{2}(?:\.\d+)?\s*[+-]\d{2})$", "${1}:00")
     column = pl.col(values.name)
     readings = [
         *(column.str.to_datetime(form, time_unit="us", strict=False, ambiguous="earliest") for form in _FORMATS),

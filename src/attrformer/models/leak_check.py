@@ -80,6 +80,11 @@ def _check_buffers(network: Network) -> None:
 
 
 def _check_outputs(outputs: Outputs, batch: Batch, items: int) -> None:
+    if not isinstance(outputs, Outputs):
+        raise ConfigurationError(
+            f"The network gives a {type(outputs).__name__}. Give Outputs(hidden, table): hidden states at the places "
+            "that are asked for, and the item table."
+        )
     places, hidden, table = tuple(batch.target_positions.shape), outputs.hidden, outputs.table
     if hidden.dim() != 3 or tuple(hidden.shape[:2]) != places:
         raise ConfigurationError(
@@ -100,7 +105,10 @@ def _check_outputs(outputs: Outputs, batch: Batch, items: int) -> None:
 def _check_alone(told: _Shaken, hidden: Tensor, batch: Batch, items: int) -> None:
     """Each history by itself, without any padding, has to come out as it does among the others."""
     for row, length in enumerate((batch.items != items).sum(1).tolist()):
-        alone = told(_cut(batch.map(lambda tensor, row=row: tensor[row : row + 1]), max(length, 1)))  # type: ignore[misc]
+        cut = _cut(batch.map(lambda tensor, row=row: tensor[row : row + 1]), max(length, 1))  # type: ignore[misc]
+        alone = told(cut)
+        # With as many positions as places, a network that answers at positions has the right shape by accident.
+        _check_outputs(alone, cut, items)
         inside = batch.target_positions[row] < length
         if not _alike(alone.hidden[0, inside], hidden[row, inside]):
             raise ConfigurationError(

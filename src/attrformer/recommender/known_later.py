@@ -9,7 +9,7 @@ from dataclasses import replace
 from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.dataset import Dataset
 from attrformer.data.id_numbering import FIRST_INTERACTION, IdNumbering, id_numbering
-from attrformer.errors import KnownLaterWarning
+from attrformer.errors import AttrFormerWarning, KnownLaterWarning
 from attrformer.recommender.config import Config
 from attrformer.relations.naming import relation_name
 from attrformer.relations.relation_set import RelationSet
@@ -36,7 +36,7 @@ def protocol_marks(dataset: Dataset, relations: RelationSet) -> str:
 
 
 def tell_what_is_known_later(dataset: Dataset, relations: RelationSet, config: Config, *, stacklevel: int) -> None:
-    """Warns of what is read, and of edge tables that are not, before a training.
+    """Warns of what is read, and of edge tables and relations of one's own that are not, before a training.
 
     Args:
         dataset: that the model is trained on.
@@ -46,6 +46,13 @@ def tell_what_is_known_later(dataset: Dataset, relations: RelationSet, config: C
     """
     for sentence in _sentences(dataset, relations, config):
         warnings.warn(sentence, KnownLaterWarning, stacklevel=stacklevel + 1)
+    own = {options.name for options in config.relations.own}
+    unread = own - {options.name for options in config.model.reads(config.relations).own}
+    if unread:
+        sentence = (
+            f"model.name is '{config.model.name}', which reads none of relations.own: {', '.join(sorted(unread))}."
+        )
+        warnings.warn(sentence, AttrFormerWarning, stacklevel=stacklevel + 1)
 
 
 _NO_EDGES = "item_relations as relations: none"

@@ -58,7 +58,8 @@ class OnUnknown:
         problem = f"{what}: {named}{more} not among {where}."
         if self.action == "raise":
             raise UnknownIdError(
-                f"{problem} Give known ids, fit the model to data that hold them, or pass on_unknown='skip'."
+                f"{problem} Give known ids, fit the model to data that hold them, or pass on_unknown='skip' "
+                "(on the command line --on-unknown skip)."
             )
         warnings.warn(f"{problem} Left out.", UserWarning, stacklevel=2)
 

@@ -84,16 +84,27 @@ def build_own(options: RelationOptions, sources: Sources, built: dict[str, Relat
         built: relations of the library, by name.
 
     Raises:
-        ConfigurationError: it is not registered, or gives a relation a name that is not its own.
+        ConfigurationError: it is not registered, gives something else than relations, gives one a name that is not its
+            own, or one of another size than the catalogue.
     """
     known = registered(options.name)
     if known is None:
         raise ConfigurationError(f"No relation is registered as '{options.name}'. Import the file that registers it.")
-    found = list(known.relation.build(sources, options, built))
+    found = known.relation.build(sources, options, built)
+    if not isinstance(found, list) or not all(isinstance(relation, Relation) for relation in found):
+        raise ConfigurationError(f"The relation '{options.name}' builds {found!r}. Give a list of relations.")
     for relation in found:
+        _check_values(relation, sources)
         if relation.name != options.name and not relation.name.startswith(f"{options.name}_"):
             raise ConfigurationError(
                 f"The relation '{options.name}' builds one that is called '{relation.name}'. Call it "
                 f"'{options.name}', or begin its name with '{options.name}_', so that no other has its name."
             )
     return found
+
+
+def _check_values(relation: Relation, sources: Sources) -> None:
+    try:
+        relation.for_inference().check(sources.n_items, len(sources.train))
+    except ValueError as error:
+        raise ConfigurationError(f"The relation '{relation.name}' cannot be used: {error}.") from error

@@ -92,9 +92,11 @@ class TimeBucketRelation(Relation):
         self.lift.check_rows(len(self.edges) + 1, items)
 
     def attributions(self, question: Question) -> list[Attribution]:
-        """The item of the history around whose time others took the answer."""
+        """The item of the history around whose time others took the answer, where any did."""
+        holders = question.counts().holders(question.items, question.users).tolist()
         return [
-            Attribution(item, reason=wording.at_the_time(question.title(item))) for item in question.strongest.tolist()
+            Attribution(item, reason=wording.at_the_time(question.title(item)) if count else wording.untaken())
+            for item, count in zip(question.strongest.tolist(), holders, strict=True)
         ]
 
 

@@ -122,10 +122,14 @@ class UserAttributeRelation(Relation):
         """The user's value, and how many other users of the same value had the item."""
         codes, labels = question.values[self.column], self.value_labels
         holders = question.counts().holders(question.items, question.users, (self.codes, codes))
-        lifts = self.lift.values_at(codes, question.items)
+        taken = question.counts().holders(question.items, question.users) > 0
+        reasons = [
+            wording.preferred(self.column, labels[code], lift) if known else wording.untaken()
+            for code, lift, known in zip(codes, self.lift.values_at(codes, question.items), taken, strict=True)
+        ]
         return [
-            Attribution(-1, labels[code], count, wording.preferred(self.column, labels[code], lift))
-            for code, count, lift in zip(codes.tolist(), holders.tolist(), lifts.tolist(), strict=True)
+            Attribution(-1, labels[code], count, reason)
+            for code, count, reason in zip(codes.tolist(), holders.tolist(), reasons, strict=True)
         ]
 
 

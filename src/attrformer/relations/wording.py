@@ -163,6 +163,11 @@ def at_the_time(title: str) -> str:
     return f"Chosen by others around the time of {quoted(title)}"
 
 
+def untaken() -> str:
+    """Nobody else has the item, so that a relation that counts who takes it says nothing of it in particular."""
+    return "Chosen by nobody else yet, so it counts as items do on average"
+
+
 def had_before(welcome: bool) -> str:
     """The item is in the history, which speaks for it or against it."""
     return f"Was in the history before, which counts {'for' if welcome else 'against'} it"

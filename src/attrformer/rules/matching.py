@@ -200,6 +200,9 @@ class _Matcher:
         texts, numbers = set(), set()
         for value in values:
             if isinstance(value, bool):
+                if attribute.vocabulary and not {"true", "false"} & {*attribute.vocabulary}:
+                    some = f"holds no truth values, but such as '{attribute.vocabulary[0]}'"
+                    raise self._fail(column, f"{some}. Compare it with one of these")
                 texts.add("true" if value else "false")
             elif isinstance(value, str):
                 texts.add(value)

@@ -25,6 +25,11 @@ def test_paths_in_text_are_named_until_they_are_declared() -> None:
     assert silent(of_column(PATHS, feature="hierarchy"), "path-in-text", "text-not-read", "list-in-text")
 
 
+def test_paths_without_blanks_are_named_and_html_is_not() -> None:
+    assert found(of_column([path.replace(" > ", ">") for path in PATHS]), "path-in-text").evidence["paths"] == ITEMS
+    assert silent(of_column([f"<b>Brush</b> {number % 7}" for number in range(ITEMS)]), "path-in-text")
+
+
 def test_text_in_words_is_named_until_it_is_declared() -> None:
     finding = found(of_column(TEXTS), "text-not-read")
     assert finding.evidence["words"] == 8.0 and "Use --kinds items.feature=text" in finding.fix

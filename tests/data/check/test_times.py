@@ -19,6 +19,28 @@ def test_data_without_times_are_noted() -> None:
     assert silent(report, "same-time-targets", "implausible-times", "constant-times")
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("created_at", pl.col("timestamp")),
+        ("t", pl.col("timestamp") * 1000),
+        ("Order Date", pl.from_epoch("timestamp")),
+        ("event_time", pl.from_epoch("timestamp").dt.to_string("%d.%m.%Y %H:%M:%S")),
+        ("TIMESTAMP", pl.from_epoch("timestamp").dt.to_string("%Y-%m-%d %H:%M:%S")),
+    ],
+)
+def test_times_under_another_name_are_a_warning(name: str, values: pl.Expr) -> None:
+    finding = found(check(log().with_columns(values.alias(name)).drop("timestamp")), "no-times")
+    assert finding.severity is Severity.WARNING
+    assert f"though '{name}' seems to hold some" in finding.title
+    assert f"timestamp={name}" in finding.fix
+
+
+def test_other_numbers_are_not_taken_for_times() -> None:
+    other = log().with_columns(price=pl.col("timestamp") % 1000, update=pl.lit("a b")).drop("timestamp")
+    assert found(check(other), "no-times").severity is Severity.NOTE
+
+
 def test_one_time_for_everything_is_a_warning() -> None:
     finding = found(check(log().with_columns(timestamp=pl.lit(START))), "constant-times")
     assert (finding.severity, finding.evidence) == (Severity.WARNING, {"time": START, "date": "2020-09-13"})

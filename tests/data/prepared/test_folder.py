@@ -41,13 +41,21 @@ def test_the_folder_keeps_how_it_was_read(prepared: Path) -> None:
         ({"duplicates": "drop"}, "duplicates=None"),
         ({"kinds": {"stars": "numeric"}}, "kinds={'stars': 'categorical'}"),
         ({"catalogue": "all"}, "catalogue='interacted'"),
-        ({"columns": {"user_id": "user"}}, "columns={'user_id': 'who'"),
+        ({"columns": {"user_id": "user"}}, "columns={'user_id': 'who'}, and {'user_id': 'user'} is asked for"),
     ],
 )
 def test_other_options_are_refused(options: dict[str, object], named: str, prepared: Path) -> None:
     with pytest.raises(DataError) as raised:
         Dataset.load(prepared, **options)  # type: ignore[arg-type]
     assert f"prepared with {named}" in str(raised.value) and "Prepare the tables again" in str(raised.value)
+
+
+def test_a_table_of_interactions_beside_prepared_ones_is_read_with_a_note(prepared: Path) -> None:
+    LOG.rename({"who": "user_id"}).head(2).write_csv(prepared / "interactions.csv")
+    (prepared / "dataset.json").unlink()
+    dataset = Dataset.load(prepared)
+    assert dataset.user_count == 1
+    assert f"interactions.csv: this file is read, {PREPARED} beside it is not" in dataset.notes
 
 
 def test_what_is_damaged_is_refused(prepared: Path) -> None:

@@ -10,7 +10,17 @@ from dataclasses import replace
 from typing import Final
 
 from attrformer.columns import ITEM, USER
-from attrformer.data.check import after_the_fact, columns, declarable, drift, edges, identifiers, interactions, times
+from attrformer.data.check import (
+    after_the_fact,
+    columns,
+    declarable,
+    drift,
+    edges,
+    files,
+    identifiers,
+    interactions,
+    times,
+)
 from attrformer.data.check.findings import ColumnUse, Finding, shortened
 from attrformer.data.check.report import CheckReport
 from attrformer.data.check.sizes import facts
@@ -23,6 +33,7 @@ from attrformer.data.tables import Table
 Check = Callable[[Subject], Iterator[Finding]]
 
 CHECKS: Final[tuple[Check, ...]] = (
+    files.unread,
     identifiers.numbering,
     times.no_times,
     times.implausible,

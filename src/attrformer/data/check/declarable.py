@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from attrformer.data.attribute_kinds import PATH
 from attrformer.data.attributes import LEVEL_SEPARATOR, AttributeKind
 from attrformer.data.check.columns import MANY, Column, columns_of
 from attrformer.data.check.findings import Finding, Severity
@@ -28,7 +29,7 @@ def undeclared(subject: Subject) -> Iterator[Finding]:
         declared = f"column '{column.name}' is not used, as it is declared"
         if kind not in (None, AttributeKind.CATEGORICAL) or any(declared in note for note in subject.dataset.notes):
             continue
-        paths = int(column.known.str.contains(LEVEL_SEPARATOR, literal=True).sum())
+        paths = int(column.known.str.contains(PATH).sum())
         words = float(column.known.str.split(" ").list.len().mean())  # type: ignore[arg-type]
         if paths >= _PATHS * len(column.known):
             yield _path(column, paths)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrformer.data.check.findings import ColumnUse, Finding, Number, Severity, printable
 from attrformer.data.check.text import as_text, renderables
+from attrformer.data.unread_files import UNREAD
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -73,7 +74,8 @@ class CheckReport:
         told = [self._uses_of(table) for table in dict.fromkeys(use.table for use in self.columns)]
         serious = [f"{found.severity.value.capitalize()}: {found.title}." for found in self.from_on(Severity.WARNING)]
         # What a note says of a column stands in the lines about columns.
-        noted = [f"Note: {note}." for note in self.notes if ": column '" not in note]
+        # So do files that are not read among the warnings.
+        noted = [f"Note: {note}." for note in self.notes if ": column '" not in note and UNREAD not in note]
         kept = (serious + noted)[: max(lines - len(told) - 1, 0)]
         left = len(self.findings) + len(noted) - len(kept)
         more = f"{left:,} more findings and notes, and what to do" if left else "What to do about them"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,6 +15,7 @@ from attrformer.data.check.findings import Finding, Number, Severity
 from attrformer.data.check.subject import DAY, SplitView, Subject, day, share
 from attrformer.data.check.text import percent
 from attrformer.data.id_map import order_of
+from attrformer.data.time_units import in_usual_unit
 
 COLUMN: Final = f"interactions.{TIMESTAMP}"
 EARLIEST: Final = 631_152_000
@@ -30,18 +33,25 @@ LISTED: Final = 0.6
 DEFAULT: Final = 0.05
 """Share of the interactions at a single time, or of the users with all of theirs at it, from which it looks made up."""
 
+_UNREAD_TIME: Final = re.compile(
+    r"column '(?P<column>timestamp[^']*|([^']*[_ ])?(at|date|datetime|time|ts))' is not used", re.IGNORECASE
+)
 _FORWARD: Final = "Use --set data.same_time=shuffled, and report figures of both orders"
 
 
 def no_times(subject: Subject) -> Iterator[Finding]:
     """There are no times, or all are the same."""
     if subject.times is None:
+        other = _other_column_of_times(subject)
+        held = f" in a column '{TIMESTAMP}', though '{other}' seems to hold some" if other else ""
         yield Finding(
             "no-times",
-            Severity.NOTE,
-            "the interactions have no times, the order of the rows stands for them",
-            f"Give a column '{TIMESTAMP}', or make sure that each user's rows stand in the order of what happened",
+            Severity.WARNING if other else Severity.NOTE,
+            f"the interactions have no times{held}: the order of the rows stands for them",
+            (f"Use --columns {shlex.quote(f'{TIMESTAMP}={other}')}" if other else f"Give a column '{TIMESTAMP}'")
+            + ", or make sure that each user's rows stand in the order of what happened",
             detail="A time split is not possible, and nothing here can tell whether rows are in order.",
+            columns=(f"interactions.{other}",) if other else (),
         )
     elif len(subject.times) > 1 and int(subject.times.min()) == int(subject.times.max()):
         yield Finding(
@@ -53,6 +63,17 @@ def no_times(subject: Subject) -> Iterator[Finding]:
             evidence={"time": int(subject.times[0]), "date": day(int(subject.times[0]))},
             columns=(COLUMN,),
         )
+
+
+def _other_column_of_times(subject: Subject) -> str | None:
+    """A column of interactions that by its numbers, or by its name where it is not read, holds times."""
+    for name, values in subject.dataset.sequences.behaviours.items():
+        known = values[np.isfinite(values)]
+        ends = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+        if name not in subject.dataset.sequences.meaning.values and in_usual_unit(*ends) is not None:
+            return name
+    unread = (_UNREAD_TIME.search(note) for note in subject.dataset.notes)
+    return next((found["column"] for found in unread if found is not None), None)
 
 
 def resolution(subject: Subject) -> Iterator[Finding]:

@@ -133,6 +133,6 @@ def check_target(folder: Path | str, *, overwrite: bool) -> None:
     if present and not overwrite:
         raise DataError(
             "the output folder already holds a dataset",
-            fix="Name another folder, or ask to overwrite it",
+            fix="Name another folder, or ask to overwrite it (--overwrite)",
             source=str(folder),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -67,13 +67,18 @@ class PreparedInteractions:
         for name, value in asked.items():
             ours = self.options.get(name)
             if name == "columns":
-                ours, value = ({key: held.get(key) for key in self.names} for held in (ours or {}, value))
+                ours, value = (_renamed(held or {}, self.names) for held in (ours, value))
             if ours != value:
                 raise DataError(
                     f"the interactions were prepared with {name}={ours!r}, and {value!r} is asked for",
                     fix=f"{_AGAIN} with that option, or leave it out",
                     source=self.source,
                 )
+
+
+def _renamed(columns: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """The columns of the interactions that are mapped to another name."""
+    return {name: columns[name] for name in names if name in columns}
 
 
 def reading_options(options: TableOptions, kinds: Mapping[str, AttributeKind | None]) -> dict[str, Any]:
