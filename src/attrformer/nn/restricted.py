@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from attrformer.errors import ConfigurationError
-from attrformer.nn.candidate_rows import CandidateRowContribution, CandidateRows, CandidateWholeRows
+from attrformer.nn.candidate_rows import CandidateRowContribution, CandidateRows, CandidateWholeRows, SomeEntries
 from attrformer.nn.candidates import Candidates
 from attrformer.nn.changing_values import ChangeTable, ChangingContribution
 from attrformer.nn.contributions import (
     Block,
     Contribution,
     ContributionInputs,
-    EntryBlock,
     EntryContribution,
     FeatureContribution,
     RowContribution,
@@ -79,10 +78,7 @@ def _(part: RowContribution, candidates: Candidates) -> Contribution:
     named_rows, place = torch.unique(part.rows, return_inverse=True)
     table = part.table
     if isinstance(table, SparseRows):
-        indices, values = table.entries(named_rows)
-        indices, inside = candidates.among(indices)
-        values = values * inside
-        return CandidateRowContribution(CandidateRows(indices.int(), values, candidates.count), place)
+        return CandidateRowContribution(CandidateRows.of(table, named_rows, candidates), place)
     items = candidates.items
     known = items.clamp_max(table.values.shape[1] - 1)
     values = table.values[named_rows.clamp_max(len(table.values) - 1).unsqueeze(1), known]
@@ -91,33 +87,10 @@ def _(part: RowContribution, candidates: Candidates) -> Contribution:
     return CandidateRowContribution(CandidateWholeRows(values), place)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SomeEntries:
-    """Evidence as a list of entries for each target, of which only some are of candidates.
-
-    Args:
-        items: int64 `[b, t, e]`, places among the candidates; t may be 1.
-        inside: float32, same shape, 0 for entries of other items.
-        columns: number of candidates.
-    """
-
-    items: Tensor
-    inside: Tensor
-    columns: int
-
-    def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
-        """See `Contribution.block`."""
-        targets = inputs.gate.shape[1]
-        items = self.items[rows].expand(-1, targets, -1)
-        inside = self.inside[rows].expand(-1, targets, -1)
-        entries = inputs.weights.expand(-1, targets, -1) * inside
-        return EntryBlock(items, entries, inputs.gate, lambda gradient: gradient * inside, self.columns)
-
-
 @restricted.register
 def _(part: EntryContribution, candidates: Candidates) -> Contribution:
-    places, inside = candidates.among(part.items)
-    return SomeEntries(places, inside.float(), candidates.count)
+    places = candidates.places[part.items]
+    return SomeEntries(places.masked_fill_(places >= candidates.count, -1), candidates.count)
 
 
 @restricted.register
