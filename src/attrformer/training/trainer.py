@@ -93,7 +93,7 @@ class Trainer:
         names = network.ITEM_PARAMETERS if sampler is not None else ()
         sharded = None if ranks is ALONE else ShardedWeights(network, len(popularity), ranks, names)
         self.weights: Weights = sharded or Weights(network)
-        self.rows = LazyRows({name: network.get_parameter(name) for name in names}, training.weight_decay)
+        self.rows = LazyRows({name: network.get_parameter(name) for name in names}, training.weight_decay, compiled)
         groups = groups_of(self.weights, network.is_relation_parameter, training, self.rows.names())
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
