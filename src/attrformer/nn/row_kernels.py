@@ -5,14 +5,16 @@ Imported only where numba can be (`attrformer.compiled`).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from attrformer.nn.number_kernels import compiled
+from attrformer.compiled import compiler
+
+exact: Final = compiler(error_model="numpy")
 
 
-@compiled
+@exact
 def pairs(indices: Any, values: Any, starts: Any, ends: Any, items: Any, slots: Any, out: Any) -> None:
     """Values of rows at items.
 
@@ -42,7 +44,7 @@ def pairs(indices: Any, values: Any, starts: Any, ends: Any, items: Any, slots: 
             slots[items[b, s]] = -1
 
 
-@compiled
+@exact
 def cut(
     indices: Any, values: Any, starts: Any, ends: Any, places: Any, limit: Any, items: Any, kept: Any, counts: Any
 ) -> None:
@@ -67,3 +69,22 @@ def cut(
                 items[row, count], kept[row, count] = place, values[e]
                 count += 1
         counts[row] = count
+
+
+@exact
+def add_strengths(indices: Any, values: Any, starts: Any, ends: Any, total: Any) -> None:
+    """Adds the entries of some rows, each over the largest of its row, up by item.
+
+    Args:
+        indices: as for `pairs`.
+        values: as for `pairs`.
+        starts: int64 `[n]`, where the entries of each row begin.
+        ends: int64 `[n]`, where they end.
+        total: float32 `[columns]`, added to.
+    """
+    for row in range(len(starts)):
+        largest = np.float32(1e-12)
+        for e in range(starts[row], ends[row]):
+            largest = max(largest, values[e])
+        for e in range(starts[row], ends[row]):
+            total[indices[e]] += values[e] / largest

@@ -116,8 +116,7 @@ class CandidateSampler:
     def _named(self, network: Network, example: Example, certain: Tensor) -> Tensor:
         """The items that relations name most strongly for the histories, beside those that are certain already."""
         total = torch.zeros(len(self._log_chance), device=self._places.device)
-        for items, strength in network.named(example.batch):
-            total.index_add_(0, items, strength)
+        network.add_named(example.batch, total)
         self._ranks.sum(total)
         total[certain] = 0.0
         strongest = total.topk(min(self.count, len(total)))

@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from attrformer.compiled import rounding
 from attrformer.models.network import Network
 from attrformer.nn.batch import Example
 from attrformer.nn.losses import Objective
@@ -266,7 +267,8 @@ class Trainer:
 
     def loss(self, example: Example) -> Tensor:
         """The loss of one batch, as the network defines it."""
-        return self.network.loss(example, self.objective)
+        with rounding(self.objective.compiled):
+            return self.network.loss(example, self.objective)
 
     def _rate(self, step: int) -> float:
         return learning_rate(self.training, step, self._steps_per_epoch)
