@@ -10,6 +10,7 @@ import scipy
 import torch
 from torch import Tensor
 
+from attrformer.compiled import can_compile
 from attrformer.csr import offsets_of
 from attrformer.nn.candidates import Candidates
 from attrformer.nn.contributions import (
@@ -25,6 +26,9 @@ from attrformer.nn.tables import DenseRows, SparseRows
 
 MANY_ROWS: Final = 256
 """Fewer rows are not worth importing numba for."""
+
+MANY_ENTRIES: Final = 1 << 16
+"""Fewer entries are not worth importing numba for."""
 
 FEW: float = 0.3
 """Share of the candidates that a sequence's rows name, above which they are added up over all candidates."""
@@ -66,7 +70,7 @@ class CandidateRows:
         from attrformer.nn.row_kernels import cut
 
         starts, ends = table.ranges(rows)
-        shape = (len(rows), int((ends - starts).max()))
+        shape = (len(rows), max(1, int((ends - starts).max())))
         items, values = torch.zeros(shape, dtype=torch.int32), torch.zeros(shape)
         counts = torch.empty(len(rows), dtype=torch.int32)
         flat = [tensor.numpy() for tensor in (table.indices.flatten(), table.values.flatten(), starts, ends)]
@@ -200,6 +204,23 @@ class SomeEntries:
 
     items: Tensor
     columns: int
+
+    @classmethod
+    def of(cls, items: Tensor, candidates: Candidates) -> SomeEntries:
+        """Entries of items, placed among the candidates.
+
+        Args:
+            items: int64 `[b, t, e]`.
+            candidates: of the step.
+        """
+        if items.numel() < MANY_ENTRIES or items.device.type != "cpu" or not can_compile():
+            places = candidates.places[items]
+            return cls(places.masked_fill_(places >= candidates.count, -1), candidates.count)
+        from attrformer.nn.row_kernels import place
+
+        out = torch.empty(items.shape, dtype=torch.int32)
+        place(items.flatten().numpy(), candidates.places.numpy(), candidates.count, out.view(-1).numpy())
+        return cls(out, candidates.count)
 
     def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
         """See `Contribution.block`."""

@@ -50,7 +50,7 @@ def takes(setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tens
 def _known(part: object, items: int) -> bool:
     if type(part) in (EntryContribution, FeatureContribution, SomeEntries):
         return True
-    if type(part) is CandidateRowContribution:
+    if isinstance(part, CandidateRowContribution):
         return part.table.values.dtype == torch.float32
     if type(part) is not RowContribution:
         return False

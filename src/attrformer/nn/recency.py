@@ -202,7 +202,7 @@ class StackedProfiles:
         return found
 
     def compiled(self, batch: Batch, bins: Tensor, gaps: Tensor | None, keep: Tensor) -> Tensor:
-        """beta of each relation by one compiled pass, on a CPU where numba can be imported.
+        """Beta of each relation by one compiled pass, on a CPU where numba can be imported.
 
         Args:
             batch: histories and places.

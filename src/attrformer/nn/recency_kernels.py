@@ -95,7 +95,7 @@ class _Profiles(torch.autograd.Function):
 def profiles(
     distance: Tensor, gap: Tensor | None, position: Tensor, bins: Tensor, gaps: Tensor | None, keep: Tensor
 ) -> Tensor:
-    """beta of r relations: the exponential of the sum of three look-ups.
+    """Beta of r relations: the exponential of the sum of three look-ups.
 
     Args:
         distance: logarithms by bin, `[r, bins]`.

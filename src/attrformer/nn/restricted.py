@@ -13,8 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from attrformer.compiled import can_compile
 from attrformer.errors import ConfigurationError
-from attrformer.nn.candidate_rows import CandidateRowContribution, CandidateRows, CandidateWholeRows, SomeEntries
+from attrformer.nn.candidate_rows import (
+    MANY_ENTRIES,
+    CandidateRowContribution,
+    CandidateRows,
+    CandidateWholeRows,
+    SomeEntries,
+)
 from attrformer.nn.candidates import Candidates
 from attrformer.nn.changing_values import ChangeTable, ChangingContribution
 from attrformer.nn.contributions import (
@@ -81,16 +88,27 @@ def _(part: RowContribution, candidates: Candidates) -> Contribution:
         return CandidateRowContribution(CandidateRows.of(table, named_rows, candidates), place)
     items = candidates.items
     known = items.clamp_max(table.values.shape[1] - 1)
-    values = table.values[named_rows.clamp_max(len(table.values) - 1).unsqueeze(1), known]
+    values = _taken(table.values, named_rows.clamp_max(len(table.values) - 1), known)
     if table.columns > table.values.shape[1]:
         values = values * (items < table.values.shape[1]) * (named_rows < len(table.values)).unsqueeze(1)
     return CandidateRowContribution(CandidateWholeRows(values), place)
 
 
+def _taken(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Some columns `[c]` of some rows `[n]` of a table, `[n, c]`."""
+    many = len(rows) * len(columns) >= MANY_ENTRIES
+    if not many or values.device.type != "cpu" or values.dtype != torch.float32 or not can_compile():
+        return values[rows.unsqueeze(1), columns]
+    from attrformer.nn.row_kernels import take
+
+    out = torch.empty(len(rows), len(columns))
+    take(*(tensor.numpy() for tensor in (values, rows, columns, out)))
+    return out
+
+
 @restricted.register
 def _(part: EntryContribution, candidates: Candidates) -> Contribution:
-    places = candidates.places[part.items]
-    return SomeEntries(places.masked_fill_(places >= candidates.count, -1), candidates.count)
+    return SomeEntries.of(part.items, candidates)
 
 
 @restricted.register

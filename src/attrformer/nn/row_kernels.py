@@ -72,6 +72,30 @@ def cut(
 
 
 @exact
+def place(items: Any, places: Any, limit: Any, out: Any) -> None:
+    """What takes the place of items, -1 where that is not below a limit.
+
+    Args:
+        items: int64 `[n]`.
+        places: as for `cut`.
+        limit: as for `cut`.
+        out: int32 `[n]`, filled in.
+    """
+    for n in range(len(items)):
+        found = places[items[n]]
+        out[n] = found if found < limit else -1
+
+
+@exact
+def take(values: Any, rows: Any, columns: Any, out: Any) -> None:
+    """Some columns `[c]` of some rows `[n]` of a table, into `out` `[n, c]`."""
+    for n in range(len(rows)):
+        own, row = out[n], values[rows[n]]
+        for c in range(len(columns)):
+            own[c] = row[columns[c]]
+
+
+@exact
 def add_strengths(indices: Any, values: Any, starts: Any, ends: Any, total: Any) -> None:
     """Adds the entries of some rows, each over the largest of its row, up by item.
 

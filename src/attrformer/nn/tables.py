@@ -75,6 +75,8 @@ class SparseRows:
         """Items and values of rows `[...]`, int32 and float32 `[..., k]`."""
         if self.starts is None:
             return self.indices[rows], self.values[rows]
+        if not len(self.indices):
+            return self.indices.new_zeros(*rows.shape, 1), self.values.new_zeros(*rows.shape, 1)
         starts, ends = self.starts[rows], self.starts[rows + 1]
         # An accelerator is not waited for: there the most entries that a row can have are taken.
         waits = rows.device.type == "cpu" and rows.numel() > 0

@@ -27,9 +27,7 @@ def _follow(own: Any, value: Any, kept: Any) -> None:
 
 
 @compiled
-def refresh(
-    items: Any, factors: Any, kept: Any, parameter: Any, mean: Any, square: Any, averaged: Any
-) -> None:
+def refresh(items: Any, factors: Any, kept: Any, parameter: Any, mean: Any, square: Any, averaged: Any) -> None:
     """Brings rows up to date.
 
     Args:
