@@ -60,8 +60,9 @@ def _known(part: object, items: int) -> bool:
 
 
 def _is_dense(part: object, weights: Tensor, targets: int) -> bool:
-    rows = isinstance(part, RowContribution | CandidateRowContribution)
-    return rows and isinstance(part.table, DenseRows | CandidateWholeRows) and (weights.shape[1] > 1 or targets == 1)
+    if not isinstance(part, RowContribution | CandidateRowContribution):
+        return False
+    return isinstance(part.table, DenseRows | CandidateWholeRows) and (weights.shape[1] > 1 or targets == 1)
 
 
 class ColumnPass:
