@@ -39,6 +39,27 @@ def _union(indices: Any, values: Any, counts: Any, named: Any, slots: Any) -> An
 
 
 @compiled
+def _evidence(indices: Any, values: Any, counts: Any, named: Any, weights: Any, slots: Any, union: Any) -> Any:
+    """The evidence of the items that histories name, `[1 + u, w]`, the first row that of none; see `add_rows`."""
+    offsets, items = union
+    most, width = indices.shape[1], weights.shape[2]
+    evidence = np.zeros((1 + len(items), width), np.float32)
+    for b in range(len(named)):
+        for place in range(offsets[b], offsets[b + 1]):
+            slots[items[place]] = 1 + place
+        for s in range(named.shape[1]):
+            row, weight = named[b, s], weights[b, s]
+            # An unused entry adds nothing to the item that it names, or to the row of none.
+            for e in range(counts[row] if len(counts) else most):
+                own, value = evidence[slots[indices[row, e]]], values[row, e]
+                for c in range(width):
+                    own[c] += value * weight[c]
+        for place in range(offsets[b], offsets[b + 1]):
+            slots[items[place]] = 0
+    return evidence
+
+
+@compiled
 def add_rows(logits: Any, indices: Any, values: Any, counts: Any, named: Any, weights: Any, gate: Any) -> Any:
     """Adds gate times log(1 + evidence), the evidence a weighted sum of rows of which few entries are not 0.
 
@@ -55,27 +76,15 @@ def add_rows(logits: Any, indices: Any, values: Any, counts: Any, named: Any, we
         Where the items of each history begin, int64 `[b + 1]`; these items, int32 `[u]`; their evidence, `[1 + u, w]`,
         the first row that of none.
     """
-    targets, most, width = gate.shape[1], indices.shape[1], weights.shape[2]
-    slots = np.zeros(len(logits), np.int32)
+    targets, slots = gate.shape[1], np.zeros(len(logits), np.int32)
     offsets, items = _union(indices, values, counts, named, slots)
-    evidence = np.zeros((1 + len(items), width), np.float32)
+    evidence = _evidence(indices, values, counts, named, weights, slots, (offsets, items))
     for b in range(len(named)):
-        for place in range(offsets[b], offsets[b + 1]):
-            slots[items[place]] = 1 + place
-        for s in range(named.shape[1]):
-            row, weight = named[b, s], weights[b, s]
-            # An unused entry adds nothing to the item that it names, or to the row of none.
-            for e in range(counts[row] if len(counts) else most):
-                own, value = evidence[slots[indices[row, e]]], values[row, e]
-                for c in range(width):
-                    own[c] += value * weight[c]
         own_gate = gate[b]
         for place in range(offsets[b], offsets[b + 1]):
-            item, own = items[place], evidence[1 + place]
-            slots[item] = 0
-            row_of_logits = logits[item, b * targets : (b + 1) * targets]
+            own, row = evidence[1 + place], logits[items[place], b * targets : (b + 1) * targets]
             for c in range(targets):
-                row_of_logits[c] += own_gate[c] * log(ONE + own[c])
+                row[c] += own_gate[c] * log(ONE + own[c])
     return offsets, items, evidence
 
 

@@ -164,7 +164,7 @@ class SparseRows:
         from attrformer.nn.row_kernels import pairs
 
         out = torch.zeros(*rows.shape, items.shape[1])
-        slots = torch.full((self.columns,), -1, dtype=torch.int32)
+        slots = torch.full((max(self.columns, int(items.max()) + 1),), -1, dtype=torch.int32)
         entries = (self.indices.flatten(), self.values.flatten(), *self.ranges(rows), items.contiguous(), slots, out)
         pairs(*(tensor.numpy() for tensor in entries))
         return out
