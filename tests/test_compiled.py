@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.models.builders import example_of
 from tests.relations.builders import relations_of, shop
 from tests.training.builders import FAST, trainer_of
 
@@ -44,7 +45,11 @@ def test_without_numba_nothing_is_compiled_and_what_asks_for_it_is_refused(monke
 
 
 @pytest.mark.parametrize("wanted", [None, False])
-def test_the_option_reaches_the_loss(wanted: bool | None) -> None:
+def test_the_option_reaches_the_loss(wanted: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
     data = shop()
     trainer = trainer_of(data, relations_of(data), training=replace(FAST, compiled=wanted))
     assert trainer.objective.compiled == (wanted is None)
+    monkeypatch.setattr(compiled, "can_compile", lambda: True)
+    monkeypatch.setattr(trainer.network, "loss", lambda example, objective: compiled.may_round())
+    assert trainer.loss(example_of(data, relations_of(data))) == (wanted is None)
+    assert not compiled.may_round()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from attrformer.errors import AttrFormerWarning
 
@@ -35,6 +37,28 @@ def _is_imported() -> bool:
         )
         return False
     return True
+
+
+_ROUNDING: Final[ContextVar[bool]] = ContextVar("rounding", default=False)
+
+
+@contextmanager
+def rounding(allowed: bool) -> Iterator[None]:
+    """Lets compiled passes whose results differ by rounding be used until the end of the block, or not.
+
+    Args:
+        allowed: whether they may be.
+    """
+    token = _ROUNDING.set(allowed)
+    try:
+        yield
+    finally:
+        _ROUNDING.reset(token)
+
+
+def may_round() -> bool:
+    """Whether compiled passes whose results differ by rounding may be used here, and numba is there to compile them."""
+    return _ROUNDING.get() and can_compile()
 
 
 def compiler(**options: Any) -> Callable[[Any], Any]:

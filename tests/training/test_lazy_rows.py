@@ -29,12 +29,21 @@ def sparse(items: list[int], values: Tensor) -> Tensor:
     return torch.sparse_coo_tensor(torch.tensor([items]), values, (ITEMS, WIDTH), check_invariants=True)
 
 
+@pytest.fixture(params=[False, True], ids=["plain", "compiled"], autouse=True)
+def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether rows are updated by compiled passes."""
+    if request.param:
+        pytest.importorskip("numba", reason="needs the extra `fast`")
+    monkeypatch.setattr("attrformer.training.lazy_rows.MANY_ROWS", 0 if request.param else 1 << 30)
+    return bool(request.param)
+
+
 def both(steps: list[list[int]], decay: float = DECAY, kept: float = 0.9) -> tuple[list[Tensor], list[Tensor]]:
     """Weights and moving average after steps that read some rows: rows updated lazily, and all of them by AdamW."""
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(ITEMS, WIDTH, generator=generator)
     lazy, dense = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    rows, averages = LazyRows({"item": lazy}, decay), [start.clone(), start.clone()]
+    rows, averages = LazyRows({"item": lazy}, decay, True), [start.clone(), start.clone()]
     optimizer = torch.optim.AdamW([dense], lr=RATE, weight_decay=decay)
     for items in steps:
         values = torch.randn(len(items), WIDTH, generator=generator)
@@ -70,7 +79,7 @@ def test_the_average_of_rows_that_stand_still_is_exact() -> None:
 
 def test_moments_decay_as_without_a_gradient() -> None:
     parameter = nn.Parameter(torch.zeros(ITEMS, WIDTH))
-    rows = LazyRows({"item": parameter}, 0.0)
+    rows = LazyRows({"item": parameter}, 0.0, True)
     for items in ([0], [1], [1], [0]):
         rows.refresh(torch.tensor(items), {})
         parameter.grad = sparse(items, torch.ones(1, WIDTH))

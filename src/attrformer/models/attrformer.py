@@ -228,6 +228,11 @@ class AttrFormerNetwork(Network):
         modules = self.contributing().values() if self.config.catalogue_evidence else ()
         return [found for module in modules if (found := module.named(batch)) is not None]
 
+    def add_named(self, batch: Batch, total: Tensor) -> None:
+        """See `Network.add_named`."""
+        for module in self.contributing().values() if self.config.catalogue_evidence else ():
+            module.add_named(batch, total)
+
     def forward(self, batch: Batch, candidates: Candidates | None = None) -> Outputs:
         """Runs the network on a batch; the logits are made by `nn.fused_loss` in blocks."""
         outputs = self.before_scores(batch, candidates)

@@ -83,6 +83,16 @@ class Network(nn.Module):
         """
         return []
 
+    def add_named(self, batch: Batch, total: Tensor) -> None:
+        """Adds the strengths of `named` up by item.
+
+        Args:
+            batch: histories and positions.
+            total: float32 `[items]`, added to.
+        """
+        for items, strengths in self.named(batch):
+            total.index_add_(0, items, strengths)
+
     def _outputs(self, example: Example) -> Outputs:
         found: Outputs = self(example.batch) if example.candidates is None else self(example.batch, example.candidates)
         return found

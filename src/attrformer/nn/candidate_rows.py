@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import scipy
 import torch
 from torch import Tensor
 
+from attrformer.compiled import can_compile
 from attrformer.csr import offsets_of
-from attrformer.nn.contributions import Block, ContributionInputs, DenseBlock, RowContribution, UnionBlock
+from attrformer.nn.candidates import Candidates
+from attrformer.nn.contributions import (
+    Block,
+    ContributionInputs,
+    DenseBlock,
+    EntryBlock,
+    RowContribution,
+    UnionBlock,
+)
 from attrformer.nn.fixed import LowCopies
 from attrformer.nn.tables import DenseRows, SparseRows
+
+MANY_ROWS: Final = 256
+"""Fewer rows are not worth importing numba for."""
+
+MANY_ENTRIES: Final = 1 << 16
+"""Fewer entries are not worth importing numba for."""
 
 FEW: float = 0.3
 """Share of the candidates that a sequence's rows name, above which they are added up over all candidates."""
@@ -27,11 +42,41 @@ class CandidateRows:
         indices: int32 `[n, k]`, places among the candidates; entries of other items hold place 0, value 0.
         values: float32 `[n, k]`.
         columns: number of candidates.
+        counts: int32 `[n]`, entries of each row, which come first then; None: any place may hold one.
     """
 
     indices: Tensor
     values: Tensor
     columns: int
+    counts: Tensor | None = None
+
+    @classmethod
+    def of(cls, table: SparseRows, rows: Tensor, candidates: Candidates) -> CandidateRows:
+        """Some rows cut to the candidates.
+
+        Args:
+            table: of all rows.
+            rows: int64 `[n]`.
+            candidates: of the step.
+        """
+        if len(rows) >= MANY_ROWS and table.compiles:
+            return cls._compiled(table, rows, candidates)
+        indices, values = table.entries(rows)
+        indices, inside = candidates.among(indices)
+        return cls(indices.int(), values * inside, candidates.count)
+
+    @classmethod
+    def _compiled(cls, table: SparseRows, rows: Tensor, candidates: Candidates) -> CandidateRows:
+        from attrformer.nn.row_kernels import cut
+
+        starts, ends = table.ranges(rows)
+        shape = (len(rows), max(1, int((ends - starts).max())))
+        items, values = torch.zeros(shape, dtype=torch.int32), torch.zeros(shape)
+        counts = torch.empty(len(rows), dtype=torch.int32)
+        flat = [tensor.numpy() for tensor in (table.indices.flatten(), table.values.flatten(), starts, ends)]
+        out = [tensor.numpy() for tensor in (items, values, counts)]
+        cut(*flat, candidates.places.numpy(), candidates.count, *out)
+        return cls(items, values, candidates.count, counts)
 
     def block(self, rows: Tensor, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
         """Evidence of some sequences.
@@ -150,3 +195,41 @@ class CandidateRowContribution:
     def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
         """See `Contribution.block`."""
         return self.table.block(self.rows[rows], inputs, copies)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SomeEntries:
+    """Evidence as a list of entries for each target, of which only some are of candidates.
+
+    Args:
+        items: int32 `[b, t, e]`, places among the candidates, -1 for entries of other items; t may be 1.
+        columns: number of candidates.
+    """
+
+    items: Tensor
+    columns: int
+
+    @classmethod
+    def of(cls, items: Tensor, candidates: Candidates) -> SomeEntries:
+        """Entries of items, placed among the candidates.
+
+        Args:
+            items: int64 `[b, t, e]`.
+            candidates: of the step.
+        """
+        if items.numel() < MANY_ENTRIES or items.device.type != "cpu" or not can_compile():
+            places = candidates.places[items]
+            return cls(places.masked_fill_(places >= candidates.count, -1), candidates.count)
+        from attrformer.nn.row_kernels import place
+
+        out = torch.empty(items.shape, dtype=torch.int32)
+        place(items.flatten().numpy(), candidates.places.numpy(), candidates.count, out.view(-1).numpy())
+        return cls(out, candidates.count)
+
+    def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
+        """See `Contribution.block`."""
+        targets = inputs.gate.shape[1]
+        items = self.items[rows].long().expand(-1, targets, -1)
+        inside, items = (items >= 0).float(), items.clamp_min(0)
+        entries = inputs.weights.expand(-1, targets, -1) * inside
+        return EntryBlock(items, entries, inputs.gate, lambda gradient: gradient * inside, self.columns)

@@ -65,9 +65,11 @@ def candidates_of(certain: Tensor, drawn: Tensor, log_chance: Tensor, others: Te
     correction = torch.cat([log_chance.new_zeros(len(certain)), -log_chance[kept]])
     order = items.argsort()
     items, correction = items[order], correction[order]
-    places[items] = -1
-    others = others.flatten()
-    more = torch.unique(others[places[others] == unused])
+    # Marks tell which items there are, ascending, without sorting.
+    marks = torch.zeros(unused, dtype=torch.bool, device=places.device)
+    marks[others.flatten()] = True
+    marks[items] = False
+    more = marks.nonzero().squeeze(1)
     read = torch.cat([items, more])
     places[read] = torch.arange(len(read), dtype=places.dtype, device=places.device)
     return Candidates(read, len(items), correction, places)

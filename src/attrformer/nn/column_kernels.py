@@ -65,12 +65,13 @@ def add_parts(logits: Any, content: Any, groups: Any, values: Any, dense: Any, g
 
 
 @compiled
-def softmax(logits: Any, weights: Any, peak: Any, total: Any, weighted: Any) -> None:
-    """Turns logits into exp(logit - peak), and adds these up by target.
+def softmax(logits: Any, correction: Any, weights: Any, peak: Any, total: Any, weighted: Any) -> None:
+    """Turns logits into exp(logit + correction - peak), and adds these up by target.
 
     Args:
         logits: `[items, n]`.
-        weights: `[w, items]`; each target's logits are added up with them.
+        correction: `[items]`.
+        weights: `[w, items]`; each target's logits, without the correction, are added up with them.
         peak: of each target, `[n]`, filled in.
         total: `[n]`, 0 at the start.
         weighted: `[w, n]`, 0 at the start.
@@ -80,7 +81,7 @@ def softmax(logits: Any, weights: Any, peak: Any, total: Any, weighted: Any) -> 
     peak[:] = -np.inf
     for item in range(items):
         for c in range(count):
-            peak[c] = max(peak[c], logits[item, c])
+            peak[c] = max(peak[c], logits[item, c] + correction[item])
     for w in range(len(weights)):
         for first in range(0, items, _PART):
             part[:] = 0
@@ -93,7 +94,7 @@ def softmax(logits: Any, weights: Any, peak: Any, total: Any, weighted: Any) -> 
         part[:] = 0
         for item in range(first, min(first + _PART, items)):
             for c in range(count):
-                value = exp(logits[item, c] - peak[c])
+                value = exp(logits[item, c] + correction[item] - peak[c])
                 logits[item, c] = value
                 part[c] += value
         for c in range(count):

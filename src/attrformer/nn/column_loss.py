@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from attrformer.compiled import can_compile
+from attrformer.nn.candidate_rows import CandidateRowContribution, CandidateRows, CandidateWholeRows, SomeEntries
 from attrformer.nn.contributions import ContributionInputs, EntryContribution, FeatureContribution, RowContribution
 from attrformer.nn.tables import DenseRows, SparseRows
 from attrformer.nn.workers import each_share
@@ -37,8 +38,6 @@ def takes(setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tens
     count, parts, target = hidden.shape[0] * hidden.shape[1] * table.shape[0], setup["parts"], setup["target"]
     if not setup["compiled"] or count < LEAST_LOGITS or table.device.type != "cpu" or not parts:
         return False
-    if setup["correction"] is not None or target.even is not None:
-        return False
     if any(tensor.dtype != torch.float32 for tensor in (hidden, table, *flat)):
         return False
     if not all(_known(part, len(table)) for part in parts) or not can_compile():
@@ -49,8 +48,10 @@ def takes(setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tens
 
 
 def _known(part: object, items: int) -> bool:
-    if type(part) is EntryContribution or type(part) is FeatureContribution:
+    if type(part) in (EntryContribution, FeatureContribution, SomeEntries):
         return True
+    if isinstance(part, CandidateRowContribution):
+        return part.table.values.dtype == torch.float32
     if type(part) is not RowContribution:
         return False
     table = part.table
@@ -59,8 +60,9 @@ def _known(part: object, items: int) -> bool:
 
 
 def _is_dense(part: object, weights: Tensor, targets: int) -> bool:
-    whole = isinstance(part, RowContribution) and isinstance(part.table, DenseRows)
-    return whole and (weights.shape[1] > 1 or targets == 1)
+    if not isinstance(part, RowContribution | CandidateRowContribution):
+        return False
+    return isinstance(part.table, DenseRows | CandidateWholeRows) and (weights.shape[1] > 1 or targets == 1)
 
 
 class ColumnPass:
@@ -95,13 +97,16 @@ class ColumnPass:
         self.others = [k for k in numbers if k not in self.of_groups and k not in self.dense]
         self.groups = GroupColumns([self.parts[k] for k in self.of_groups], len(table))
         self.prior = self._prior()
+        given = setup["correction"]
+        self.correction: Tensor = torch.zeros(len(table)) if given is None else given
 
     def _prior(self) -> Tensor:
         """What the prior of the target says of every item, `[w, items]`; nothing where it has no strength."""
         popularity: Tensor = self.target.popularity
         if self.target.strength <= 0:
             return popularity.new_empty(0, len(popularity))
-        return torch.stack([popularity, torch.full_like(popularity, 1 / len(popularity))])
+        even = self.target.even
+        return torch.stack([popularity, torch.full_like(popularity, 1 / len(popularity)) if even is None else even])
 
     def run(self) -> tuple[Tensor, Tensor]:
         """The loss and the gradient of the table; the other gradients lie in `of_hidden` and `of_flat`."""
@@ -169,7 +174,7 @@ class ColumnBlock:
 
     def _lists(self, number: int) -> bool:
         part = self.whole.parts[number]
-        return isinstance(part, EntryContribution) or isinstance(part.table, SparseRows)
+        return isinstance(part, EntryContribution | SomeEntries) or isinstance(part.table, SparseRows | CandidateRows)
 
     def loss(self, of_table: Tensor) -> Tensor:
         """The loss of the block; its gradients are written into the pass and added to that of the table."""
@@ -182,7 +187,10 @@ class ColumnBlock:
         kernels.at_targets(logits, items, shares, value.numpy())
         prior, of_relation = self._prior(total_count, value)
         peak, total, weighted = torch.empty(shape.columns), torch.zeros(shape.columns), torch.zeros_like(prior)
-        kernels.softmax(logits, self.whole.prior.numpy(), peak.numpy(), total.numpy(), weighted.numpy())
+        kernels.softmax(
+            logits, self.whole.correction.numpy(), self.whole.prior.numpy(), peak.numpy(), total.numpy(),
+            weighted.numpy(),
+        )  # fmt: skip
         value += (prior * weighted).sum(0)
         scale = shape.row(self.whole.scale[self.rows])
         loss = ((total.log() + peak - value) * scale).sum()
@@ -262,6 +270,10 @@ class ColumnBlock:
 def _listed(part: Any, inputs: ContributionInputs, rows: slice, shape: Shape) -> EntryColumns | RowColumns:
     from attrformer.nn.column_parts import EntryColumns, RowColumns
 
-    if isinstance(part, EntryContribution):
-        return EntryColumns(part, inputs, rows)
-    return RowColumns(part, inputs, rows, shape)
+    if not isinstance(part, EntryContribution | SomeEntries):
+        table = part.table
+        return RowColumns((table.indices, table.values, getattr(table, "counts", None), part.rows[rows]), inputs, shape)
+    items = part.items[rows]
+    if items.shape[1] == 1:
+        return RowColumns.of_items(items.squeeze(1), inputs, shape)
+    return EntryColumns(items, inputs)

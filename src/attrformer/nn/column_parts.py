@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.nn import column_kernels, entry_kernels
-from attrformer.nn.contributions import ContributionInputs, EntryContribution, FeatureContribution, RowContribution
+from attrformer.nn.contributions import ContributionInputs, FeatureContribution, RowContribution
 from attrformer.nn.fixed import LowCopies
 
 FEW_ROWS = 96
@@ -197,17 +197,33 @@ class RowColumns:
     """A part with few entries in each row, of which a history names the union.
 
     Args:
-        part: the largest entries of rows.
+        table: indices, values and counts as `entry_kernels.add_rows` reads them, and the row of each position, int64
+            `[b, s]`.
         inputs: cut to the block.
-        rows: the histories of the block.
         shape: of the block.
     """
 
-    def __init__(self, part: RowContribution, inputs: ContributionInputs, rows: slice, shape: Shape) -> None:
-        table = part.table
-        self._table = (table.indices.numpy(), table.values.numpy(), part.rows[rows].contiguous().numpy())  # type: ignore[union-attr]
-        self._inputs, self._shape, self._found = inputs, shape, ()
+    def __init__(
+        self, table: tuple[Tensor, Tensor, Tensor | None, Tensor], inputs: ContributionInputs, shape: Shape
+    ) -> None:
+        indices, values, counts, named = table
+        counts = indices.new_empty(0) if counts is None else counts
+        self._table = tuple(tensor.contiguous().numpy() for tensor in (indices, values, counts, named))
+        self._inputs, self._found = inputs, ()
         self._wide = -(-shape.targets // entry_kernels.WIDTH) * entry_kernels.WIDTH
+
+    @classmethod
+    def of_items(cls, items: Tensor, inputs: ContributionInputs, shape: Shape) -> RowColumns:
+        """A part that lists the same items for all targets of a history: each is a row of one entry.
+
+        Args:
+            items: `[b, s]`, -1 for entries that do not count.
+            inputs: cut to the block.
+            shape: of the block.
+        """
+        named = torch.arange(items.numel()).view(items.shape)
+        flat = items.reshape(-1, 1)
+        return cls((flat.clamp_min(0).int(), (flat >= 0).float(), None, named), inputs, shape)
 
     def add_to(self, logits: Tensor) -> None:
         """Adds the part to logits `[items, n]`."""
@@ -224,7 +240,7 @@ class RowColumns:
             block: gradient of the logits but for the factor, `[items, n]`.
         """
         batch, targets = self._inputs.gate.shape
-        of_weights, of_gate = torch.zeros(batch, self._table[2].shape[1], self._wide), torch.empty(batch, targets)
+        of_weights, of_gate = torch.zeros(batch, self._table[-1].shape[1], self._wide), torch.zeros(batch, targets)
         entry_kernels.rows_gradients(block.numpy(), *self._table, self._found, of_weights.numpy(), of_gate.numpy())
         return of_weights[:, :, :targets].transpose(1, 2), of_gate
 
@@ -233,26 +249,26 @@ class EntryColumns:
     """A part that lists items for each target.
 
     Args:
-        part: the items.
+        items: `[b, t, e]`, -1 for entries that do not count.
         inputs: cut to the block.
-        rows: the histories of the block.
     """
 
-    def __init__(self, part: EntryContribution, inputs: ContributionInputs, rows: slice) -> None:
-        self._items = part.items[rows].contiguous().numpy()
+    def __init__(self, items: Tensor, inputs: ContributionInputs) -> None:
+        self._items = items.contiguous().numpy()
         self._weights = inputs.weights.expand(-1, inputs.gate.shape[1], -1).contiguous().numpy()
         self._gate = inputs.gate.contiguous().numpy()
+        self._found = ()
 
     def add_to(self, logits: Tensor) -> None:
         """Adds the part to logits `[items, n]`."""
-        entry_kernels.add_entries(logits.numpy(), self._items, self._weights, self._gate)
+        self._found = entry_kernels.add_entries(logits.numpy(), self._items, self._weights, self._gate)
 
     def gradients(self, block: Tensor) -> Gradients:
-        """See `Gradients`.
+        """See `Gradients`; the part is used up.
 
         Args:
             block: gradient of the logits but for the factor, `[items, n]`.
         """
-        of_weights, of_gate = torch.empty(self._weights.shape), torch.zeros(self._gate.shape)
-        entry_kernels.entry_gradients(block.numpy(), self._items, self._weights, of_weights.numpy(), of_gate.numpy())
+        of_weights, of_gate = torch.empty(self._weights.shape), torch.empty(self._gate.shape)
+        entry_kernels.entry_gradients(block.numpy(), self._found, of_weights.numpy(), of_gate.numpy())
         return of_weights, of_gate

@@ -10,73 +10,87 @@ from typing import Any, Final
 
 import numpy as np
 
-from attrformer.nn.number_kernels import ONE, compiled, log
+from attrformer.nn.number_kernels import ONE, ZERO, compiled, log
 
 WIDTH: Final = 8
 """The targets of a history are filled up to a multiple of so many, where they are held apart from the block."""
 
 
 @compiled
-def add_rows(logits: Any, indices: Any, values: Any, named: Any, weights: Any, gate: Any) -> Any:
+def _union(indices: Any, values: Any, counts: Any, named: Any, slots: Any) -> Any:
+    """The items that the rows of each history name, each once: where they begin, int64 `[b + 1]`, and int32 `[u]`."""
+    batch, length = named.shape
+    most = indices.shape[1]
+    offsets = np.zeros(batch + 1, np.int64)
+    items = np.empty(batch * min(len(slots), length * most), np.int32)
+    used = 0
+    for b in range(batch):
+        for s in range(length):
+            row = named[b, s]
+            for e in range(counts[row] if len(counts) else most):
+                item = indices[row, e]
+                if values[row, e] > 0 and slots[item] == 0:
+                    slots[item], items[used] = 1, item
+                    used += 1
+        offsets[b + 1] = used
+        for place in range(offsets[b], used):
+            slots[items[place]] = 0
+    return offsets, items[:used].copy()
+
+
+@compiled
+def _evidence(indices: Any, values: Any, counts: Any, named: Any, weights: Any, slots: Any, union: Any) -> Any:
+    """The evidence of the items that histories name, `[1 + u, w]`, the first row that of none; see `add_rows`."""
+    offsets, items = union
+    most, width = indices.shape[1], weights.shape[2]
+    evidence = np.zeros((1 + len(items), width), np.float32)
+    for b in range(len(named)):
+        for place in range(offsets[b], offsets[b + 1]):
+            slots[items[place]] = 1 + place
+        for s in range(named.shape[1]):
+            row, weight = named[b, s], weights[b, s]
+            # An unused entry adds nothing to the item that it names, or to the row of none.
+            for e in range(counts[row] if len(counts) else most):
+                own, value = evidence[slots[indices[row, e]]], values[row, e]
+                for c in range(width):
+                    own[c] += value * weight[c]
+        for place in range(offsets[b], offsets[b + 1]):
+            slots[items[place]] = 0
+    return evidence
+
+
+@compiled
+def add_rows(logits: Any, indices: Any, values: Any, counts: Any, named: Any, weights: Any, gate: Any) -> Any:
     """Adds gate times log(1 + evidence), the evidence a weighted sum of rows of which few entries are not 0.
 
     Args:
         logits: `[items, b t]`.
         indices: int32 `[rows, k]`, the items of the entries.
         values: `[rows, k]`, entries, at least 0.
+        counts: int32 `[rows]`, entries of each row, which come first; `[0]` where all have k.
         named: int64 `[b, s]`, the rows of each history.
         weights: `[b, s, w]`, those of t targets, then 0; w is a multiple of `WIDTH`.
         gate: `[b, t]`.
 
     Returns:
-        Where the items of each history begin, int64 `[b + 1]`; these items, int32 `[u]`; their evidence, `[u, w]`.
+        Where the items of each history begin, int64 `[b + 1]`; these items, int32 `[u]`; their evidence, `[1 + u, w]`,
+        the first row that of none.
     """
-    batch, length = named.shape
-    targets, entries = gate.shape[1], indices.shape[1]
-    slots = np.full(len(logits), -1, np.int32)
-    offsets = np.zeros(batch + 1, np.int64)
-    items = np.empty(batch * min(len(logits), length * entries), np.int32)
-    used = 0
-    for b in range(batch):
-        for s in range(length):
-            row = named[b, s]
-            for e in range(entries):
-                item = indices[row, e]
-                if values[row, e] > 0 and slots[item] < 0:
-                    slots[item], items[used] = used, item
-                    used += 1
-        offsets[b + 1] = used
-        for place in range(offsets[b], used):
-            slots[items[place]] = -1
-    width = weights.shape[2]
-    evidence, logs = np.zeros((used, width), np.float32), np.empty(width, np.float32)
-    for b in range(batch):
+    targets, slots = gate.shape[1], np.zeros(len(logits), np.int32)
+    offsets, items = _union(indices, values, counts, named, slots)
+    evidence = _evidence(indices, values, counts, named, weights, slots, (offsets, items))
+    for b in range(len(named)):
+        own_gate = gate[b]
         for place in range(offsets[b], offsets[b + 1]):
-            slots[items[place]] = place
-        for s in range(length):
-            weight, row = weights[b, s], named[b, s]
-            if not weight.any():
-                continue
-            for e in range(entries):
-                value = values[row, e]
-                if value > 0:
-                    own = evidence[slots[indices[row, e]]]
-                    for c in range(width):
-                        own[c] += value * weight[c]
-        first = b * targets
-        for place in range(offsets[b], offsets[b + 1]):
-            item = items[place]
-            slots[item] = -1
-            for c in range(width):
-                logs[c] = log(ONE + evidence[place, c])
+            own, row = evidence[1 + place], logits[items[place], b * targets : (b + 1) * targets]
             for c in range(targets):
-                logits[item, first + c] += gate[b, c] * logs[c]
-    return offsets, items[:used].copy(), evidence
+                row[c] += own_gate[c] * log(ONE + own[c])
+    return offsets, items, evidence
 
 
 @compiled
 def rows_gradients(
-    block: Any, indices: Any, values: Any, named: Any, found: Any, of_weights: Any, of_gate: Any
+    block: Any, indices: Any, values: Any, counts: Any, named: Any, found: Any, of_weights: Any, of_gate: Any
 ) -> None:
     """The gradients of what `add_rows` has added.
 
@@ -84,100 +98,102 @@ def rows_gradients(
         block: gradient of the logits, `[items, b t]`.
         indices: as for `add_rows`.
         values: as for `add_rows`.
+        counts: as for `add_rows`.
         named: as for `add_rows`.
         found: what `add_rows` gave; the evidence is used up.
         of_weights: `[b, s, w]`, 0 at the start.
-        of_gate: `[b, t]`, filled in.
+        of_gate: `[b, t]`, 0 at the start.
     """
     offsets, items, evidence = found
-    batch, length = named.shape
-    targets, entries = of_gate.shape[1], indices.shape[1]
-    slots = np.zeros(len(block), np.int64)
+    targets, most = of_gate.shape[1], indices.shape[1]
+    slots = np.zeros(len(block), np.int32)
     width = evidence.shape[1]
-    taken, own_gate = np.zeros(width, np.float32), np.empty(width, np.float32)
-    for b in range(batch):
-        first = b * targets
-        own_gate[:] = 0
+    for b in range(len(named)):
+        own_gate = of_gate[b]
         for place in range(offsets[b], offsets[b + 1]):
-            slots[items[place]] = place
+            item, own = items[place], evidence[1 + place]
+            slots[item] = 1 + place
+            taken = block[item, b * targets : (b + 1) * targets]
             for c in range(targets):
-                taken[c] = block[items[place], first + c]
-            for c in range(width):
-                scaled = ONE + evidence[place, c]
+                scaled = ONE + own[c]
                 own_gate[c] += taken[c] * log(scaled)
-                evidence[place, c] = taken[c] / scaled
-        for c in range(targets):
-            of_gate[b, c] = own_gate[c]
-        for s in range(length):
+                own[c] = taken[c] / scaled
+        for s in range(named.shape[1]):
             row, out = named[b, s], of_weights[b, s]
-            for e in range(entries):
-                value = values[row, e]
-                if value > 0:
-                    own = evidence[slots[indices[row, e]]]
-                    for c in range(width):
-                        out[c] += value * own[c]
+            for e in range(counts[row] if len(counts) else most):
+                own, value = evidence[slots[indices[row, e]]], values[row, e]
+                for c in range(width):
+                    out[c] += value * own[c]
+        for place in range(offsets[b], offsets[b + 1]):
+            slots[items[place]] = 0
 
 
 @compiled
-def add_entries(logits: Any, items: Any, weights: Any, gate: Any) -> None:
+def add_entries(logits: Any, items: Any, weights: Any, gate: Any) -> Any:
     """Adds gate times log(1 + evidence), the evidence the sum of a target's entries of an item.
 
     Args:
         logits: `[items, b t]`.
-        items: int64 `[b, t, e]`; t may be 1.
+        items: int32 or int64 `[b, t, e]`, -1 for entries that do not count.
         weights: `[b, t, e]`, at least 0.
         gate: `[b, t]`.
+
+    Returns:
+        How many items each target names, int32 `[b, t]`; these items, int32 `[b, t, e]`; their evidence, same shape;
+        which of them each entry is, int32 `[b, t, e]`, -1 for those that do not count.
     """
-    evidence, distinct = np.zeros(len(logits), np.float32), np.empty(items.shape[2], np.int64)
-    batch, targets = gate.shape
+    batch, targets, entries = items.shape
+    counts, slots = np.empty((batch, targets), np.int32), np.zeros(len(logits), np.int32)
+    distinct, places = np.empty(items.shape, np.int32), np.empty(items.shape, np.int32)
+    evidence, logs = np.empty(items.shape, np.float32), np.empty(entries, np.float32)
     for b in range(batch):
         for t in range(targets):
-            count = _gather(items[b, min(t, items.shape[1] - 1)], weights[b, t], evidence, distinct)
+            named, own, there, count = distinct[b, t], evidence[b, t], places[b, t], 0
+            for e in range(entries):
+                item = items[b, t, e]
+                if item < 0:
+                    there[e] = -1
+                    continue
+                if slots[item] == 0:
+                    named[count], own[count] = item, 0
+                    count += 1
+                    slots[item] = count
+                place = slots[item] - 1
+                own[place] += weights[b, t, e]
+                there[e] = place
+            counts[b, t] = count
+            used = own[:count]
+            for place in range(len(used)):
+                logs[place] = log(ONE + used[place])
             for place in range(count):
-                item = distinct[place]
-                logits[item, b * targets + t] += gate[b, t] * log(ONE + evidence[item])
-                evidence[item] = 0
+                slots[named[place]] = 0
+                logits[named[place], b * targets + t] += gate[b, t] * logs[place]
+    return counts, distinct, evidence, places
 
 
 @compiled
-def _gather(named: Any, weight: Any, evidence: Any, distinct: Any) -> Any:
-    """Adds up the entries of a target in `evidence`, 0 before; how many items have any, which `distinct` names."""
-    count = 0
-    for e in range(len(named)):
-        item = named[e]
-        if weight[e] > 0:
-            if evidence[item] == 0:
-                distinct[count] = item
-                count += 1
-            evidence[item] += weight[e]
-    return count
-
-
-@compiled
-def entry_gradients(block: Any, items: Any, weights: Any, of_weights: Any, of_gate: Any) -> None:
+def entry_gradients(block: Any, found: Any, of_weights: Any, of_gate: Any) -> None:
     """The gradients of what `add_entries` has added.
 
     Args:
         block: gradient of the logits, `[items, b t]`.
-        items: as for `add_entries`.
-        weights: as for `add_entries`.
+        found: what `add_entries` gave; the evidence is used up.
         of_weights: `[b, t, e]`, filled in.
-        of_gate: `[b, t]`, 0 at the start.
+        of_gate: `[b, t]`, filled in.
     """
-    evidence, distinct = np.zeros(len(block), np.float32), np.empty(items.shape[2], np.int64)
+    counts, distinct, evidence, places = found
     batch, targets = of_gate.shape
+    taken = np.empty(evidence.shape[2], np.float32)
     for b in range(batch):
         for t in range(targets):
-            column, named = b * targets + t, items[b, min(t, items.shape[1] - 1)]
-            count = _gather(named, weights[b, t], evidence, distinct)
-            for place in range(count):
-                item = distinct[place]
-                scaled = ONE + evidence[item]
-                of_gate[b, t] += block[item, column] * log(scaled)
-                evidence[item] = block[item, column] / scaled
-            for e in range(len(named)):
-                # What has no evidence is divided by 1.
-                found = evidence[named[e]]
-                of_weights[b, t, e] = found if found != 0 else block[named[e], column]
-            for place in range(count):
-                evidence[distinct[place]] = 0
+            named, there, out = distinct[b, t], places[b, t], of_weights[b, t]
+            own, total = evidence[b, t, : counts[b, t]], ZERO
+            for place in range(len(own)):
+                taken[place] = block[named[place], b * targets + t]
+            for place in range(len(own)):
+                scaled = ONE + own[place]
+                total += taken[place] * log(scaled)
+                own[place] = taken[place] / scaled
+            of_gate[b, t] = total
+            for e in range(len(out)):
+                out[e] = own[there[e]] if there[e] >= 0 else ZERO

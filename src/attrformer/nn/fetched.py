@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor, nn
 
 from attrformer.ranks import Ranks
@@ -52,4 +52,24 @@ def rows_of(parameter: nn.Parameter, items: Tensor) -> Tensor:
         items: int64 `[n]`, distinct; the items whose rows were fetched.
     """
     found = fetched(parameter)
-    return F.embedding(items, parameter, sparse=True) if found is None else found
+    if found is None:
+        found = _Rows.apply(parameter, items)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Rows(torch.autograd.Function):
+    """Rows, each once, so that their gradients need no sorting to be added up."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, items: Tensor) -> Tensor:
+        ctx.save_for_backward(items)
+        ctx.shape = table.shape
+        return table.index_select(0, items)
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
+        (items,) = ctx.saved_tensors
+        gradient = torch.sparse_coo_tensor(
+            items.unsqueeze(0), outputs[0], ctx.shape, is_coalesced=True, check_invariants=False
+        )
+        return gradient, None

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from attrformer.compiled import may_round
+from attrformer.nn.bags import described
 from attrformer.nn.fetched import rows_of
 from attrformer.nn.named import NamedParameters
 from attrformer.relations.item_attribute import ItemAttributeRelation
@@ -20,6 +22,9 @@ UNTRAINED_SHARE: Final = 0.25
 
 They were learned beside embeddings of their own and make up for what those get wrong, so that alone they say less.
 """
+
+MANY_ITEMS: Final = 1 << 10
+"""Fewer rows are not worth importing numba for."""
 
 
 class _OfAttribute(torch.autograd.Function):
@@ -94,7 +99,15 @@ class ItemTable(nn.Module):
             items: int64 `[n]`, distinct.
         """
         table = rows_of(self.item, items)
-        return self._with_attributes(table if self.known is None else table * self.known[items], items)
+        table = table if self.known is None else table * self.known[items]
+        if self.attribute and len(items) >= MANY_ITEMS and items.device.type == "cpu" and may_round():
+            return described(table, items, UNTRAINED_SHARE, [self._values(*pair) for pair in self.attribute.items()])
+        return self._with_attributes(table, items)
+
+    def _values(self, name: str, embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The embeddings of an attribute, and value codes and weights of every item."""
+        key = module_key(name)
+        return embedding, getattr(self, f"codes_{key}"), getattr(self, f"weights_{key}")
 
     def _with_attributes(self, table: Tensor, items: Tensor | None) -> Tensor:
         if not self.attribute:
@@ -102,8 +115,7 @@ class ItemTable(nn.Module):
         # An own embedding of zero is also that of an item to which interactions came after training.
         share = torch.where((table == 0).all(1, keepdim=True), UNTRAINED_SHARE, 1.0)
         for name, embedding in self.attribute.items():
-            key = module_key(name)
-            codes, weights = getattr(self, f"codes_{key}"), getattr(self, f"weights_{key}")
+            _, codes, weights = self._values(name, embedding)
             if items is not None:
                 codes, weights = codes[items], weights[items]
             if items is None and table.device.type == "cpu":

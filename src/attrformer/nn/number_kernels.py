@@ -15,6 +15,7 @@ from attrformer.compiled import compiler
 
 _HALF_BITS: Final = np.uint32(16)
 _BELOW_HALF: Final = np.uint32(0x7FFF)
+ZERO: Final = np.float32(0)
 ONE: Final = np.float32(1)
 _HALF: Final = np.float32(0.5)
 _LEAST: Final = np.float32(-87)

@@ -200,3 +200,23 @@ class StackedProfiles:
             if name in batch.levels:
                 found = found + look_up(levels, batch.levels[name]).unsqueeze(2)
         return found
+
+    def compiled(self, batch: Batch, bins: Tensor, gaps: Tensor | None, keep: Tensor) -> Tensor:
+        """Beta of each relation by one compiled pass, on a CPU where numba can be imported.
+
+        Args:
+            batch: histories and places.
+            bins: as for `logarithms`.
+            gaps: as for `logarithms`.
+            keep: float32 `[b, l]`, 0 for positions that do not count, else 1.
+
+        Returns:
+            The exponential of `logarithms` but for rounding, 0 where `keep` is.
+        """
+        from attrformer.nn.recency_kernels import profiles
+
+        position = self.by_distance.new_zeros(len(self.by_distance), *batch.items.shape)
+        for name, levels in self.by_level.items():
+            if name in batch.levels:
+                position = position + look_up(levels, batch.levels[name])
+        return profiles(self.by_distance, self.by_gap, position, bins, gaps, keep)

@@ -13,15 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from attrformer.compiled import can_compile
 from attrformer.errors import ConfigurationError
-from attrformer.nn.candidate_rows import CandidateRowContribution, CandidateRows, CandidateWholeRows
+from attrformer.nn.candidate_rows import (
+    MANY_ENTRIES,
+    CandidateRowContribution,
+    CandidateRows,
+    CandidateWholeRows,
+    SomeEntries,
+)
 from attrformer.nn.candidates import Candidates
 from attrformer.nn.changing_values import ChangeTable, ChangingContribution
 from attrformer.nn.contributions import (
     Block,
     Contribution,
     ContributionInputs,
-    EntryBlock,
     EntryContribution,
     FeatureContribution,
     RowContribution,
@@ -79,45 +85,30 @@ def _(part: RowContribution, candidates: Candidates) -> Contribution:
     named_rows, place = torch.unique(part.rows, return_inverse=True)
     table = part.table
     if isinstance(table, SparseRows):
-        indices, values = table.entries(named_rows)
-        indices, inside = candidates.among(indices)
-        values = values * inside
-        return CandidateRowContribution(CandidateRows(indices.int(), values, candidates.count), place)
+        return CandidateRowContribution(CandidateRows.of(table, named_rows, candidates), place)
     items = candidates.items
     known = items.clamp_max(table.values.shape[1] - 1)
-    values = table.values[named_rows.clamp_max(len(table.values) - 1).unsqueeze(1), known]
+    values = _taken(table.values, named_rows.clamp_max(len(table.values) - 1), known)
     if table.columns > table.values.shape[1]:
         values = values * (items < table.values.shape[1]) * (named_rows < len(table.values)).unsqueeze(1)
     return CandidateRowContribution(CandidateWholeRows(values), place)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SomeEntries:
-    """Evidence as a list of entries for each target, of which only some are of candidates.
+def _taken(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Some columns `[c]` of some rows `[n]` of a table, `[n, c]`."""
+    many = len(rows) * len(columns) >= MANY_ENTRIES
+    if not many or values.device.type != "cpu" or values.dtype != torch.float32 or not can_compile():
+        return values[rows.unsqueeze(1), columns]
+    from attrformer.nn.row_kernels import take
 
-    Args:
-        items: int64 `[b, t, e]`, places among the candidates; t may be 1.
-        inside: float32, same shape, 0 for entries of other items.
-        columns: number of candidates.
-    """
-
-    items: Tensor
-    inside: Tensor
-    columns: int
-
-    def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
-        """See `Contribution.block`."""
-        targets = inputs.gate.shape[1]
-        items = self.items[rows].expand(-1, targets, -1)
-        inside = self.inside[rows].expand(-1, targets, -1)
-        entries = inputs.weights.expand(-1, targets, -1) * inside
-        return EntryBlock(items, entries, inputs.gate, lambda gradient: gradient * inside, self.columns)
+    out = torch.empty(len(rows), len(columns))
+    take(*(tensor.numpy() for tensor in (values, rows, columns, out)))
+    return out
 
 
 @restricted.register
 def _(part: EntryContribution, candidates: Candidates) -> Contribution:
-    places, inside = candidates.among(part.items)
-    return SomeEntries(places, inside.float(), candidates.count)
+    return SomeEntries.of(part.items, candidates)
 
 
 @restricted.register

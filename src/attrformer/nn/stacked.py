@@ -6,16 +6,21 @@ Every relation keeps parameters of its own: stacking copies them, and each gets 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from attrformer.compiled import may_round
 from attrformer.nn.attention import StackedHeads
 from attrformer.nn.batch import Batch
 from attrformer.nn.fixed import constant
 from attrformer.nn.recency import StackedProfiles
 from attrformer.nn.relations.base import ContributingModule, Gate
+
+MANY_WEIGHTS: Final = 1 << 18
+"""Fewer weights of positions are not worth importing numba for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,8 +97,13 @@ class StackedEvidence:
         """
         if self.recency is None:
             return self.inverse_epsilons
-        beta = self.recency.logarithms(batch, bins, gaps).exp()
-        each = iter(beta.masked_fill((batch.items == padding).unsqueeze(1), 0.0))
+        there = batch.items != padding
+        many = bins.numel() * sum(self.with_history) >= MANY_WEIGHTS
+        if many and bins.device.type == "cpu" and may_round():
+            each = iter(self.recency.compiled(batch, bins, gaps, there.float()))
+        else:
+            beta = self.recency.logarithms(batch, bins, gaps).exp()
+            each = iter(beta.masked_fill(~there.unsqueeze(1), 0.0))
         return [next(each) if reads else e for e, reads in zip(self.inverse_epsilons, self.with_history, strict=True)]
 
 

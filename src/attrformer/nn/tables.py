@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from attrformer.compiled import can_compile
+
+MANY_PAIRS: Final = 1 << 16
+"""Fewer pairs of rows and items are not worth importing numba for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +75,8 @@ class SparseRows:
         """Items and values of rows `[...]`, int32 and float32 `[..., k]`."""
         if self.starts is None:
             return self.indices[rows], self.values[rows]
+        if not len(self.indices):
+            return self.indices.new_zeros(*rows.shape, 1), self.values.new_zeros(*rows.shape, 1)
         starts, ends = self.starts[rows], self.starts[rows + 1]
         # An accelerator is not waited for: there the most entries that a row can have are taken.
         waits = rows.device.type == "cpu" and rows.numel() > 0
@@ -77,6 +85,18 @@ class SparseRows:
         used = places >= starts.unsqueeze(-1)
         places.mul_(used)
         return self.indices[places] * used, self.values[places] * used
+
+    @property
+    def compiles(self) -> bool:
+        """Whether compiled look-ups (`nn/row_kernels.py`) can read the rows."""
+        return self.values.device.type == "cpu" and self.values.dtype == torch.float32 and can_compile()
+
+    def ranges(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the entries of rows `[...]` begin and end in the flat entries, int64 `[...]`."""
+        if self.starts is None:
+            starts = rows * self.indices.shape[1]
+            return starts, starts + self.indices.shape[1]
+        return self.starts[rows], self.starts[rows + 1]
 
     def sums(self, rows: Tensor, weights: Tensor) -> Tensor:
         """Rows `[b, s]` added up with weights `[b, s]`, float32 `[b, 1, items]`."""
@@ -130,6 +150,8 @@ class SparseRows:
 
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Values at `rows [b, t]` x `items [b, s]`, float32 `[b, t, s]`; 0 where an entry was not kept."""
+        if rows.numel() * items.shape[1] >= MANY_PAIRS and self.compiles:
+            return self._compiled_pairs(rows, items)
         indices, kept = self.entries(rows)
         named = indices.flatten(0, 1)
         wanted = items.unsqueeze(1).expand(-1, rows.shape[1], -1).flatten(0, 1).to(named.dtype).contiguous()
@@ -137,6 +159,15 @@ class SparseRows:
         place = torch.searchsorted(named, wanted, right=True).sub_(1).clamp_min_(0)
         values = kept.flatten(0, 1).gather(1, place)
         return torch.where(named.gather(1, place) == wanted, values, 0.0).view(*rows.shape, items.shape[1])
+
+    def _compiled_pairs(self, rows: Tensor, items: Tensor) -> Tensor:
+        from attrformer.nn.row_kernels import pairs
+
+        out = torch.zeros(*rows.shape, items.shape[1])
+        slots = torch.full((max(self.columns, int(items.max()) + 1),), -1, dtype=torch.int32)
+        entries = (self.indices.flatten(), self.values.flatten(), *self.ranges(rows), items.contiguous(), slots, out)
+        pairs(*(tensor.numpy() for tensor in entries))
+        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)

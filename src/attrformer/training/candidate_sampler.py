@@ -115,14 +115,9 @@ class CandidateSampler:
     @torch.no_grad()
     def _named(self, network: Network, example: Example, certain: Tensor) -> Tensor:
         """The items that relations name most strongly for the histories, beside those that are certain already."""
-        named = network.named(example.batch)
         total = torch.zeros(len(self._log_chance), device=self._places.device)
-        for items, strength in named:
-            total.index_add_(0, items, strength)
-        places = None
-        if self._ranks.size > 1:
-            own = torch.cat([certain[:0], *(items.long() for items, _ in named)])
-            places = self._ranks.sum_at(total, torch.unique(own))
+        network.add_named(example.batch, total)
+        places = self._ranks.sum_at(total, total.nonzero()[:, 0]) if self._ranks.size > 1 else None
         total[certain] = 0.0
         some = total if places is None else total[places]
         strongest = some.topk(min(self.count, len(some)))

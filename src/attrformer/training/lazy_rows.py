@@ -7,13 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from attrformer.compiled import can_compile
 from attrformer.errors import CheckpointError
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 """As `torch.optim.AdamW` has them."""
+
+MANY_ROWS: Final = 1 << 10
+"""Fewer rows are not worth importing numba for."""
 
 AT_ONCE: Final = 1 << 16
 """Rows that are brought up to date together where all are."""
@@ -63,11 +68,12 @@ class LazyRows:
     Args:
         parameters: by name; their gradients are sparse.
         weight_decay: as of AdamW.
+        compiled: whether compiled passes may be used, whose results are equal but for rounding.
     """
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], weight_decay: float) -> None:
+    def __init__(self, parameters: Mapping[str, nn.Parameter], weight_decay: float, compiled: bool = False) -> None:
         self._rows = {name: _Rows(parameter) for name, parameter in parameters.items()}
-        self._weight_decay = weight_decay
+        self._weight_decay, self._compiled = weight_decay, compiled
         self._steps, self._decay, self._blend = 0, 0.0, 0.0
 
     def names(self) -> list[str]:
@@ -95,6 +101,9 @@ class LazyRows:
         if not len(items):
             return
         missed = missed[missed > 0].unsqueeze(1).float()
+        if self._compiles(rows, items):
+            self._refresh_compiled(rows, items, missed.squeeze(1), averaged)
+            return
         rows.mean[items] *= BETA1**missed
         rows.square[items] *= BETA2**missed
         value = rows.parameter[items]
@@ -104,6 +113,21 @@ class LazyRows:
         if averaged is not None:
             kept = torch.exp(self._blend - rows.blended[items]).to(value.dtype).unsqueeze(1)
             averaged[items] = torch.lerp(value, averaged[items], kept)
+        self._mark(rows, items)
+
+    def _compiles(self, rows: _Rows, items: Tensor) -> bool:
+        own = rows.parameter
+        return self._compiled and own.device.type == "cpu" and items.numel() >= MANY_ROWS and can_compile()
+
+    def _refresh_compiled(self, rows: _Rows, items: Tensor, missed: Tensor, averaged: Tensor | None) -> None:
+        from attrformer.training import row_kernels
+
+        decay = torch.exp(self._decay - rows.decayed[items]).float()
+        kept = torch.exp(self._blend - rows.blended[items]).float()
+        factors = torch.stack([BETA1**missed, BETA2**missed, decay])
+        table = rows.parameter.detach()
+        tables = (table, rows.mean, rows.square, table[:0] if averaged is None else averaged)
+        row_kernels.refresh(*(tensor.numpy() for tensor in (items, factors, kept, *tables)))
         self._mark(rows, items)
 
     def _mark(self, rows: _Rows, items: Tensor) -> None:
@@ -125,6 +149,9 @@ class LazyRows:
                 continue
             gradient = gradient.coalesce()
             items, values = gradient.indices()[0], gradient.values()
+            if self._compiles(rows, items):
+                self._move_compiled(rows, items, values, rate)
+                continue
             mean = torch.lerp(rows.mean[items], values, 1 - BETA1)
             square = rows.square[items].mul_(BETA2).addcmul_(values, values, value=1 - BETA2)
             rows.mean[items], rows.square[items] = mean, square
@@ -132,6 +159,14 @@ class LazyRows:
             moved = rows.parameter[items] * (1 - rate * self._weight_decay)
             moved.addcdiv_(mean, square.sqrt_().div_(scale).add_(EPSILON), value=-rate / (1 - BETA1**self._steps))
             rows.parameter[items] = moved
+
+    def _move_compiled(self, rows: _Rows, items: Tensor, values: Tensor, rate: float) -> None:
+        from attrformer.training import row_kernels
+
+        moments, squares = 1 - BETA1**self._steps, 1 - BETA2**self._steps
+        options = [1 - BETA1, BETA2, 1 - rate * self._weight_decay, rate / moments, math.sqrt(squares), EPSILON]
+        tables = (rows.parameter.detach(), rows.mean, rows.square)
+        row_kernels.move(*(t.numpy() for t in (items, values.contiguous(), torch.tensor(options), *tables)))
 
     @torch.no_grad()
     def average(self, averaged: Mapping[str, Tensor], kept: float) -> None:
@@ -146,7 +181,12 @@ class LazyRows:
             if rows.parameter.grad is None:
                 continue
             items = rows.parameter.grad.coalesce().indices()[0]
-            if name in averaged:
+            if name in averaged and self._compiles(rows, items):
+                from attrformer.training import row_kernels
+
+                own = (rows.parameter.detach().numpy(), averaged[name].numpy())
+                row_kernels.average(items.numpy(), np.float32(kept), *own)
+            elif name in averaged:
                 averaged[name][items] = torch.lerp(averaged[name][items], rows.parameter[items], 1 - kept)
             self._mark(rows, items)
 

@@ -12,6 +12,7 @@ from types import FrameType
 import torch
 from torch import Tensor
 
+from attrformer.compiled import rounding
 from attrformer.models.network import Network
 from attrformer.nn.batch import Example
 from attrformer.nn.losses import Objective
@@ -85,7 +86,7 @@ class Trainer:
         names = network.ITEM_PARAMETERS if sampler is not None else ()
         sharded = None if ranks is ALONE else ShardedWeights(network, len(popularity), ranks, names)
         self.weights: Weights = sharded or Weights(network)
-        self.rows = LazyRows({name: network.get_parameter(name) for name in names}, training.weight_decay)
+        self.rows = LazyRows({name: network.get_parameter(name) for name in names}, training.weight_decay, compiled)
         groups = groups_of(self.weights, network.is_relation_parameter, training, self.rows.names())
         # One pass over the parameters in place of ten.
         fused = popularity.device.type in FUSED
@@ -266,7 +267,8 @@ class Trainer:
 
     def loss(self, example: Example) -> Tensor:
         """The loss of one batch, as the network defines it."""
-        return self.network.loss(example, self.objective)
+        with rounding(self.objective.compiled):
+            return self.network.loss(example, self.objective)
 
     def _rate(self, step: int) -> float:
         return learning_rate(self.training, step, self._steps_per_epoch)

@@ -227,6 +227,17 @@ class ContributingModule(RelationModule):
         """
         return None
 
+    def add_named(self, batch: Batch, total: Tensor) -> None:
+        """Adds the strengths of `named` up by item.
+
+        Args:
+            batch: histories and places.
+            total: float32 `[items]`, added to.
+        """
+        found = self.named(batch)
+        if found is not None:
+            total.index_add_(0, *found)
+
     def values_between(self, batch: Batch, items: Tensor) -> Tensor | None:
         """R_a(i_s, j) for positions s and items j `[b, n]`, `[b, l, n]`; None where the history plays no part."""
         return None

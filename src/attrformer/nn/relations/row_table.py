@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 OWN_RECENCY_DECAY = {"cooccurrence_next": 0.5, "cooccurrence_wide": 0.97}
 """Where the recency profiles of some relations start."""
 
+MANY_ROWS = 256
+"""Fewer positions are not worth importing numba for."""
+
 _AT_A_TIME = 16
 """Entries of each sparse row that are compared with the positions at a time."""
 
@@ -82,6 +85,18 @@ class RowModule(ContributingModule):
             return None
         items, values = table.entries(self.lookup(batch)[batch.items != self.padding])
         return items.flatten(), (values / values.amax(1, keepdim=True).clamp_min(1e-12)).flatten()
+
+    def add_named(self, batch: Batch, total: Tensor) -> None:
+        """See `ContributingModule.add_named`; by a compiled pass, exactly as without, where there are many rows."""
+        table = self.table
+        if batch.items.numel() < MANY_ROWS or not isinstance(table, SparseRows) or not table.compiles:
+            super().add_named(batch, total)
+            return
+        from attrformer.nn.row_kernels import add_strengths
+
+        ranges = table.ranges(self.lookup(batch)[batch.items != self.padding])
+        tensors = (table.indices.flatten(), table.values.flatten(), *ranges, total)
+        add_strengths(*(tensor.numpy() for tensor in tensors))
 
     def attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
         """log(1 + R_a(i_t, i_s) / eps) from the rows, eps as it started, `[b, l, l]`."""

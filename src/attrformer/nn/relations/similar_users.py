@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attrformer.nn.bags import weighted_sums
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.contributions import Contribution, EntryContribution
 from attrformer.nn.named import NamedParameters
@@ -150,7 +150,7 @@ class SimilarUsersModule(ContributingModule):
         """
         following, weights = self._next(batch, looked_up)
         flat = following.clamp_min(0).flatten(0, 1)
-        total = F.embedding_bag(flat, table, per_sample_weights=weights.flatten(0, 1), mode="sum")
+        total = weighted_sums(flat, table, weights.flatten(0, 1))
         return self._refined(total.view(*following.shape[:2], table.shape[1]), weights)
 
     def _next(self, batch: Batch, looked_up: Tensor | None) -> tuple[Tensor, Tensor]:
