@@ -24,6 +24,7 @@ from attrformer.nn.item_table import ItemTable
 from attrformer.nn.losses import Objective, Outputs
 from attrformer.nn.named import NamedModules, NamedParameters
 from attrformer.nn.recency import LookBack, RecencyProfile, gap_buckets
+from attrformer.nn.relation_mix import HeadValues, takes
 from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions, RelationModule
 from attrformer.nn.relations.registry import modules_of
 from attrformer.nn.restricted import restricted
@@ -168,18 +169,33 @@ class AttrFormerNetwork(Network):
         """
         if not self.head_names:
             return None
-        everywhere = torch.arange(batch.items.shape[1], device=batch.items.device).expand(batch.items.shape[0], -1)
-        gaps = self.gaps(batch, everywhere)
-        values = [self._head_values(name, batch, gaps, looked_up.get(name)) for name in self.head_names]
-        stacked = torch.stack(values, 1)
+        stacked = torch.stack(self._values(batch, looked_up), 1)
         if self.mixing:
             mixing = torch.stack([self.mixing[name] for name in self.head_names])
             return (stacked * mixing.view(-1, 1, 1)).sum(1, keepdim=True)
         return stacked
 
+    def _values(self, batch: Batch, looked_up: dict[str, Tensor | None]) -> list[Tensor]:
+        """R_a(i_t, i_s) of each relation that a head reads, `[b, l, l]`."""
+        everywhere = torch.arange(batch.items.shape[1], device=batch.items.device).expand(batch.items.shape[0], -1)
+        gaps = self.gaps(batch, everywhere)
+        return [self._head_values(name, batch, gaps, looked_up.get(name)) for name in self.head_names]
+
     def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, looked_up: Tensor | None) -> Tensor:
         """R_a(i_t, i_s) of one relation, `[b, l, l]`."""
         return self.module(name).attention_values(batch, looked_up, gaps)
+
+    def _held(
+        self, batch: Batch, looked_up: dict[str, Tensor | None], items: int, precision: torch.dtype | None
+    ) -> HeadValues | None:
+        """What compiled passes make the relation heads of; None where they are computed the plain way."""
+        if precision is None or self.mixing or not self.head_names:
+            return None
+        if not takes(batch.target_positions.numel() * items, batch.items.device):
+            return None
+        length, lengths = batch.items.shape[1], (batch.items != self.items).sum(1)
+        distances = self.look_back.bins[:length].flip(0)
+        return HeadValues(self._values(batch, looked_up), lengths, distances, precision)
 
     def embed(self, items: Tensor, table: Tensor) -> Tensor:
         """Rows of the table `[n, d]` for their numbers `[b, l]`, zeros for padding (n), `[b, l, d]`."""
@@ -192,6 +208,7 @@ class AttrFormerNetwork(Network):
         looked_up: dict[str, Tensor | None],
         heads: list[StackedHeads | None],
         rows: Tensor | None = None,
+        compiled: torch.dtype | None = None,
     ) -> Tensor:
         """Hidden state at the places of a batch, `[b, t, d]`.
 
@@ -201,10 +218,16 @@ class AttrFormerNetwork(Network):
             looked_up: what each relation looks up of the batch.
             heads: parameters of the relation heads of each layer.
             rows: int64 `[b, l]`, the row of the table of each position; None: that of its item code.
+            compiled: type of the products of relation heads, where compiled passes may make them; None: they may not.
         """
         length = batch.items.shape[1]
         embedded = self.embed(batch.items if rows is None else rows, table) * math.sqrt(self.config.width)
         hidden = self.drop(embedded + self.position[:length])
+        held = self._held(batch, looked_up, len(table), compiled)
+        if held is not None:
+            for layer in self.layers[:-1]:
+                hidden = layer(hidden, held)
+            return self.norm(self.layers[-1](hidden, held, batch.target_positions))  # type: ignore[no-any-return]
         values = self.relation_values(batch, looked_up)
         bins = self.look_back(None, length)
         for layer, own in zip(self.layers[:-1], heads[:-1], strict=True):
@@ -229,13 +252,22 @@ class AttrFormerNetwork(Network):
         modules = self.contributing().values() if self.config.catalogue_evidence else ()
         return [found for module in modules if (found := module.named(batch)) is not None]
 
-    def forward(self, batch: Batch, candidates: Candidates | None = None) -> Outputs:
-        """Runs the network on a batch; the logits are made by `nn.fused_loss` in blocks."""
+    def forward(
+        self, batch: Batch, candidates: Candidates | None = None, *, compiled: torch.dtype | None = None
+    ) -> Outputs:
+        """Runs the network on a batch; the logits are made by `nn.fused_loss` in blocks.
+
+        Args:
+            batch: histories and places.
+            candidates: the only items that are scored; None: the whole catalogue.
+            compiled: see `encode`.
+        """
         stacked, modules = self.stacked(), self.contributing()
         looked_up = {name: module.lookup(batch) for name, module in modules.items()}
         table = self.table() if candidates is None else self.table.rows(candidates.read)
         local = batch if candidates is None else batch.local(candidates)
-        hidden = self.encode(batch, table, looked_up, stacked.heads, None if candidates is None else local.items)
+        rows = None if candidates is None else local.items
+        hidden = self.encode(batch, table, looked_up, stacked.heads, rows, compiled)
         if batch.similar_users is not None and self.config.similar_user_states:
             for name, module in modules.items():
                 if module.refines:
@@ -255,7 +287,8 @@ class AttrFormerNetwork(Network):
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy to the posterior target of one batch."""
-        return objective.posterior(self._outputs(example), example)
+        import os; compiled = getattr(torch, os.environ.get("PREC", "float32")) if objective.compiled else None
+        return objective.posterior(self(example.batch, example.candidates, compiled=compiled), example)
 
     @staticmethod
     def is_relation_parameter(name: str) -> bool:
