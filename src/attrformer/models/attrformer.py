@@ -185,17 +185,13 @@ class AttrFormerNetwork(Network):
         """R_a(i_t, i_s) of one relation, `[b, l, l]`."""
         return self.module(name).attention_values(batch, looked_up, gaps)
 
-    def _held(
-        self, batch: Batch, looked_up: dict[str, Tensor | None], items: int, precision: torch.dtype | None
-    ) -> HeadValues | None:
+    def _held(self, batch: Batch, looked_up: dict[str, Tensor | None], items: int) -> HeadValues | None:
         """What compiled passes make the relation heads of; None where they are computed the plain way."""
-        if precision is None or self.mixing or not self.head_names:
-            return None
-        if not takes(batch.target_positions.numel() * items, batch.items.device):
+        if self.mixing or not self.head_names or not takes(batch.target_positions.numel() * items, batch.items.device):
             return None
         length, lengths = batch.items.shape[1], (batch.items != self.items).sum(1)
         distances = self.look_back.bins[:length].flip(0)
-        return HeadValues(self._values(batch, looked_up), lengths, distances, precision)
+        return HeadValues(self._values(batch, looked_up), lengths, distances)
 
     def embed(self, items: Tensor, table: Tensor) -> Tensor:
         """Rows of the table `[n, d]` for their numbers `[b, l]`, zeros for padding (n), `[b, l, d]`."""
@@ -208,7 +204,7 @@ class AttrFormerNetwork(Network):
         looked_up: dict[str, Tensor | None],
         heads: list[StackedHeads | None],
         rows: Tensor | None = None,
-        compiled: torch.dtype | None = None,
+        compiled: bool = False,
     ) -> Tensor:
         """Hidden state at the places of a batch, `[b, t, d]`.
 
@@ -218,12 +214,12 @@ class AttrFormerNetwork(Network):
             looked_up: what each relation looks up of the batch.
             heads: parameters of the relation heads of each layer.
             rows: int64 `[b, l]`, the row of the table of each position; None: that of its item code.
-            compiled: type of the products of relation heads, where compiled passes may make them; None: they may not.
+            compiled: whether compiled passes may make the relation heads, equal but for rounding.
         """
         length = batch.items.shape[1]
         embedded = self.embed(batch.items if rows is None else rows, table) * math.sqrt(self.config.width)
         hidden = self.drop(embedded + self.position[:length])
-        held = self._held(batch, looked_up, len(table), compiled)
+        held = self._held(batch, looked_up, len(table)) if compiled else None
         if held is not None:
             for layer in self.layers[:-1]:
                 hidden = layer(hidden, held)
@@ -253,7 +249,7 @@ class AttrFormerNetwork(Network):
         return [found for module in modules if (found := module.named(batch)) is not None]
 
     def forward(
-        self, batch: Batch, candidates: Candidates | None = None, *, compiled: torch.dtype | None = None
+        self, batch: Batch, candidates: Candidates | None = None, *, compiled: bool = False
     ) -> Outputs:
         """Runs the network on a batch; the logits are made by `nn.fused_loss` in blocks.
 
@@ -287,8 +283,8 @@ class AttrFormerNetwork(Network):
 
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy to the posterior target of one batch."""
-        import os; compiled = getattr(torch, os.environ.get("PREC", "float32")) if objective.compiled else None
-        return objective.posterior(self(example.batch, example.candidates, compiled=compiled), example)
+        outputs: Outputs = self(example.batch, example.candidates, compiled=objective.compiled)
+        return objective.posterior(outputs, example)
 
     @staticmethod
     def is_relation_parameter(name: str) -> bool:

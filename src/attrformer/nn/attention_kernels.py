@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from attrformer.compiled import compiler
-from attrformer.nn.number_kernels import ONE, exp, read, rounded_as
+from attrformer.nn.number_kernels import ONE, exp
 
 LANES: Final = 64
 """Positions of a row are filled up to a multiple of so many."""
@@ -34,7 +34,7 @@ def head_weights(
         lengths: int64 `[b]`, positions before padding; a place behind them weighs nothing.
         temperature: float32.
         bias: `[l + LANES]`, at k that of the distance l - 1 - k, then -inf.
-        weights: `[b, t, l]`, float32 or the bits of bfloat16, filled in; 0 behind the place.
+        weights: `[b, t, l]`, filled in; 0 behind the place.
         divisors: `[b, t]`, filled with the logarithm of what the exponentials were divided by.
     """
     length = values.shape[1]
@@ -60,7 +60,7 @@ def head_weights(
                 total += value
             scale = ONE / total
             for s in range(count):
-                out[s] = rounded_as(out[s], row[s] * scale)
+                out[s] = row[s] * scale
             out[count:] = 0
             divisors[b, t] = top + np.log(total)
 
@@ -89,7 +89,7 @@ def head_gradients(
         bias: `[l + LANES]`.
         divisors: `[b, t]`, as `head_weights` gave them.
         means: `[b, t]`, sums of the weights times their gradients.
-        weights: `[b, t, l]`, the gradients of the weights, float32 or the bits of bfloat16; ends as the weights.
+        weights: `[b, t, l]`, the gradients of the weights; ends as the weights.
         of_temperature: `[b]`, added to.
         of_bias: `[b, l]`, added to; in the order of `bias`.
         of_values: `[b, l, l]`, added to; nothing where the first is of size 0.
@@ -107,7 +107,7 @@ def head_gradients(
             own, by = values[b, count - 1], bias[length - count :]
             mean, divisor = means[b, t], divisors[b, t]
             for s in range(count):
-                row[s], gradient[s] = own[s], read(out[s])
+                row[s], gradient[s] = own[s], out[s]
             total = _NONE
             for s in range(filled):
                 weight = exp(min(row[s] * temperature + by[s] - divisor, _NONE))
@@ -117,7 +117,7 @@ def head_gradients(
             of_temperature[b] += total
             into = of_bias[b, length - count :]
             for s in range(count):
-                out[s] = rounded_as(out[s], row[s])
+                out[s] = row[s]
                 into[s] += gradient[s]
             out[count:] = 0
             if len(of_values):

@@ -41,13 +41,11 @@ class HeadValues:
         values: R_a(i_t, i_s) of each head, `[b, l, l]`.
         lengths: int64 `[b]`, positions before padding.
         distances: int64 `[l]`, the bin of the distance l - 1 - k at k.
-        precision: type of the products with the weights.
     """
 
     values: list[Tensor]
     lengths: Tensor
     distances: Tensor
-    precision: torch.dtype
     read: Tensor = field(init=False)
     gradients: list[Tensor | None] = field(init=False, default_factory=list)
 
@@ -99,52 +97,50 @@ class _Mixed(torch.autograd.Function):
         ctx: Any, held: HeadValues, read: Tensor, temperature: Tensor, bias: Tensor, spoken: Tensor, places: Tensor
     ) -> Tensor:
         from attrformer.nn import attention_kernels as kernels
-        from attrformer.nn.column_parts import bits
 
-        filled = F.pad(bias, (0, kernels.LANES), value=-torch.inf)
-        low, places = spoken.to(held.precision), places.contiguous()
-        out = spoken.new_empty(*places.shape, *spoken.shape[2:])
-        divisors = spoken.new_zeros(spoken.shape[2], *places.shape)
+        filled, places = F.pad(bias, (0, kernels.LANES), value=-torch.inf), places.contiguous()
+        out = torch.empty(*places.shape, *spoken.shape[2:])
+        divisors = torch.zeros(spoken.shape[2], *places.shape)
 
         def run(share: list[tuple[int, slice]]) -> None:
             for head, rows in share:
                 own = held.values[head][rows]
-                weights = torch.empty(len(own), places.shape[1], own.shape[1], dtype=low.dtype)
+                weights = torch.empty(len(own), places.shape[1], own.shape[1])
                 kernels.head_weights(
                     own.numpy(), places[rows].numpy(), held.lengths[rows].numpy(), temperature.numpy()[head],
-                    filled[head].numpy(), bits(weights), divisors[head, rows].numpy(),
+                    filled[head].numpy(), weights.numpy(), divisors[head, rows].numpy(),
                 )  # fmt: skip
-                out[rows, :, head] = torch.bmm(weights, low[rows, :, head])
+                out[rows, :, head] = torch.bmm(weights, spoken[rows, :, head])
 
         each_share(run, held.pieces(places.shape[1]), spoken.device)
-        ctx.save_for_backward(temperature, filled, low, places, out, divisors)
+        ctx.save_for_backward(temperature, filled, spoken, places, out, divisors)
         ctx.held = held
         return out
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         from attrformer.nn import attention_kernels as kernels
-        from attrformer.nn.column_parts import bits
 
-        temperature, filled, low, places, out, divisors = ctx.saved_tensors
+        temperature, filled, spoken, places, out, divisors = ctx.saved_tensors
         held: HeadValues = ctx.held
-        means, back = (outputs[0] * out).sum(3).permute(2, 0, 1).contiguous(), outputs[0].to(low.dtype)
-        batch, length, heads = low.shape[:3]
+        back = outputs[0].contiguous()
+        means = (back * out).sum(3).permute(2, 0, 1).contiguous()
+        batch, length, heads = spoken.shape[:3]
         of_temperature, of_bias = torch.zeros(heads, batch), torch.zeros(heads, batch, length)
-        of_spoken, nothing = torch.empty(low.shape), torch.empty(0, 0, 0)
+        of_spoken, nothing = torch.empty_like(spoken), torch.empty(0, 0, 0)
 
         def run(share: list[tuple[int, slice]]) -> None:
             for head, rows in share:
                 of_values, own = held.gradients[head], held.values[head][rows]
-                weights = torch.bmm(back[rows, :, head], low[rows, :, head].transpose(1, 2))
+                weights = torch.bmm(back[rows, :, head], spoken[rows, :, head].transpose(1, 2))
                 kernels.head_gradients(
                     own.numpy(), places[rows].numpy(), held.lengths[rows].numpy(), temperature.numpy()[head],
-                    filled[head].numpy(), divisors[head, rows].numpy(), means[head, rows].numpy(), bits(weights),
+                    filled[head].numpy(), divisors[head, rows].numpy(), means[head, rows].numpy(), weights.numpy(),
                     of_temperature[head, rows].numpy(), of_bias[head, rows].numpy(),
                     (nothing if of_values is None else of_values[rows]).numpy(),
                 )  # fmt: skip
                 of_spoken[rows, :, head] = torch.bmm(weights.transpose(1, 2), back[rows, :, head])
 
         with torch.no_grad():
-            each_share(run, held.pieces(places.shape[1]), low.device)
+            each_share(run, held.pieces(places.shape[1]), spoken.device)
         return None, torch.zeros(()), of_temperature.sum(1), of_bias.sum(1), of_spoken, None
