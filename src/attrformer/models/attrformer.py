@@ -248,9 +248,7 @@ class AttrFormerNetwork(Network):
         modules = self.contributing().values() if self.config.catalogue_evidence else ()
         return [found for module in modules if (found := module.named(batch)) is not None]
 
-    def forward(
-        self, batch: Batch, candidates: Candidates | None = None, *, compiled: bool = False
-    ) -> Outputs:
+    def forward(self, batch: Batch, candidates: Candidates | None = None, *, compiled: bool = False) -> Outputs:
         """Runs the network on a batch; the logits are made by `nn.fused_loss` in blocks.
 
         Args:

@@ -1,4 +1,4 @@
-"""Passes over the weights of relation heads, compiled by numba. Imported only where numba can be (`nn/relation_mix.py`).
+"""Passes over the weights of relation heads, compiled by numba; imported where numba can be (`nn/relation_mix.py`).
 
 A row is worked on in a buffer that is filled up to whole lanes, so that no loop has a rest that is computed one by one;
 what lies behind the row has a bias of -inf there. Sums are made in an order that depends on the length alone.

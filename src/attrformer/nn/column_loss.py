@@ -62,6 +62,7 @@ def _is_dense(part: object, weights: Tensor, targets: int) -> bool:
     whole = isinstance(part, RowContribution) and isinstance(part.table, DenseRows)
     return whole and (weights.shape[1] > 1 or targets == 1)
 
+
 WIDER: Final = 2
 """How many times as many logits a block holds here as are asked for: columns are filled up, and there is less beside
 the logits than in the plain way."""

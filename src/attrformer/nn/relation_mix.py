@@ -15,6 +15,7 @@ from torch import Tensor
 
 from attrformer.compiled import can_compile
 from attrformer.nn.column_loss import LEAST_LOGITS
+from attrformer.nn.recency import look_up
 from attrformer.nn.workers import each_share
 
 PIECE: Final = 1 << 17
@@ -87,7 +88,7 @@ def mixed(held: HeadValues, temperature: Tensor, bias: Tensor, spoken: Tensor, p
     Returns:
         `[b, t, r, w]`; 0 at places of padding.
     """
-    found: Tensor = _Mixed.apply(held, held.read, temperature, bias[:, held.distances], spoken, places)  # type: ignore[no-untyped-call]
+    found: Tensor = _Mixed.apply(held, held.read, temperature, look_up(bias, held.distances), spoken, places)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -102,6 +103,7 @@ class _Mixed(torch.autograd.Function):
         out = torch.empty(*places.shape, *spoken.shape[2:])
         divisors = torch.zeros(spoken.shape[2], *places.shape)
 
+        @torch.no_grad()
         def run(share: list[tuple[int, slice]]) -> None:
             for head, rows in share:
                 own = held.values[head][rows]
@@ -129,6 +131,7 @@ class _Mixed(torch.autograd.Function):
         of_temperature, of_bias = torch.zeros(heads, batch), torch.zeros(heads, batch, length)
         of_spoken, nothing = torch.empty_like(spoken), torch.empty(0, 0, 0)
 
+        @torch.no_grad()
         def run(share: list[tuple[int, slice]]) -> None:
             for head, rows in share:
                 of_values, own = held.gradients[head], held.values[head][rows]
@@ -141,6 +144,5 @@ class _Mixed(torch.autograd.Function):
                 )  # fmt: skip
                 of_spoken[rows, :, head] = torch.bmm(weights.transpose(1, 2), back[rows, :, head])
 
-        with torch.no_grad():
-            each_share(run, held.pieces(places.shape[1]), spoken.device)
+        each_share(run, held.pieces(places.shape[1]), spoken.device)
         return None, torch.zeros(()), of_temperature.sum(1), of_bias.sum(1), of_spoken, None
