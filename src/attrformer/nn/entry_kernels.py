@@ -12,6 +12,9 @@ import numpy as np
 
 from attrformer.nn.number_kernels import ONE, compiled, log
 
+_NONE: Final = np.float32(0)
+_UNNAMED: Final = np.float32(-1)
+
 WIDTH: Final = 8
 """The targets of a history are filled up to a multiple of so many, where they are held apart from the block."""
 
@@ -128,7 +131,7 @@ def add_entries(logits: Any, items: Any, weights: Any, gate: Any) -> None:
         weights: `[b, t, e]`, at least 0.
         gate: `[b, t]`.
     """
-    evidence, distinct = np.zeros(len(logits), np.float32), np.empty(items.shape[2], np.int64)
+    evidence, distinct = np.full(len(logits), _UNNAMED), np.empty(items.shape[2] + 1, np.int64)
     batch, targets = gate.shape
     for b in range(batch):
         for t in range(targets):
@@ -136,20 +139,19 @@ def add_entries(logits: Any, items: Any, weights: Any, gate: Any) -> None:
             for place in range(count):
                 item = distinct[place]
                 logits[item, b * targets + t] += gate[b, t] * log(ONE + evidence[item])
-                evidence[item] = 0
+                evidence[item] = _UNNAMED
 
 
 @compiled
 def _gather(named: Any, weight: Any, evidence: Any, distinct: Any) -> Any:
-    """Adds up the entries of a target in `evidence`, 0 before; how many items have any, which `distinct` names."""
+    """Adds up the entries of a target in `evidence`, -1 before; how many items it names, which `distinct` lists."""
     count = 0
+    # No branch, as nobody could foresee which way it goes; `distinct` has room for one more.
     for e in range(len(named)):
-        item = named[e]
-        if weight[e] > 0:
-            if evidence[item] == 0:
-                distinct[count] = item
-                count += 1
-            evidence[item] += weight[e]
+        item, before = named[e], evidence[named[e]]
+        distinct[count] = item
+        count += np.int64(before < 0)
+        evidence[item] = max(before, _NONE) + weight[e]
     return count
 
 
@@ -159,12 +161,12 @@ def entry_gradients(block: Any, items: Any, weights: Any, of_weights: Any, of_ga
 
     Args:
         block: gradient of the logits, `[items, b t]`.
-        items: as for `add_entries`.
-        weights: as for `add_entries`.
+        items: int64 `[b, t, e]`; t may be 1.
+        weights: `[b, t, e]`, at least 0.
         of_weights: `[b, t, e]`, filled in.
         of_gate: `[b, t]`, 0 at the start.
     """
-    evidence, distinct = np.zeros(len(block), np.float32), np.empty(items.shape[2], np.int64)
+    evidence, distinct = np.full(len(block), _UNNAMED), np.empty(items.shape[2] + 1, np.int64)
     batch, targets = of_gate.shape
     for b in range(batch):
         for t in range(targets):
@@ -172,12 +174,11 @@ def entry_gradients(block: Any, items: Any, weights: Any, of_weights: Any, of_ga
             count = _gather(named, weights[b, t], evidence, distinct)
             for place in range(count):
                 item = distinct[place]
-                scaled = ONE + evidence[item]
-                of_gate[b, t] += block[item, column] * log(scaled)
-                evidence[item] = block[item, column] / scaled
+                scaled, own = ONE + evidence[item], block[item, column]
+                of_gate[b, t] += own * log(scaled)
+                evidence[item] = own / scaled
+            out = of_weights[b, t]
             for e in range(len(named)):
-                # What has no evidence is divided by 1.
-                found = evidence[named[e]]
-                of_weights[b, t, e] = found if found != 0 else block[named[e], column]
+                out[e] = evidence[named[e]]
             for place in range(count):
-                evidence[distinct[place]] = 0
+                evidence[distinct[place]] = _UNNAMED
