@@ -11,6 +11,7 @@ from torch import Tensor
 
 from attrformer.nn import relation_mix
 from attrformer.nn.attention import RelationAugmentedAttention
+from attrformer.nn.column_loss import LEAST_LOGITS
 from attrformer.nn.recency import LookBack
 from attrformer.nn.relation_mix import HeadValues, mixed, takes
 
@@ -63,7 +64,7 @@ class Case:
         leaves = [self.hidden, *self.values, *(p for layer in self.layers for p in layer.parameters())]
         for leaf in leaves:
             leaf.grad = None
-        sum((output.square() * torch.arange(output.shape[1]).view(-1, 1)).sum() for output in outputs).backward()  # type: ignore[union-attr]
+        sum((output.square() * torch.arange(output.shape[1]).view(-1, 1)).sum() for output in outputs).backward()
         return [output.detach() for output in outputs], [leaf.grad for leaf in leaves]
 
 
@@ -111,7 +112,7 @@ def test_places_of_padding_read_nothing_and_give_no_gradient() -> None:
     spoken = torch.rand(1, 4, 1, 3, requires_grad=True)
     found = mixed(held, torch.ones(1), torch.zeros(1, 1), spoken, torch.arange(4).unsqueeze(0))
     assert found[0, :2].all() and not found[0, 2:].any()
-    found.sum().backward()
+    found.sum().backward()  # type: ignore[no-untyped-call]
     assert values[0].grad is not None and spoken.grad is not None
     assert values[0].grad[0, 1, :2].any() and not values[0].grad[0, 2:].any() and not values[0].grad.triu(1).any()
     torch.testing.assert_close(spoken.grad.sum(1), torch.full((1, 1, 3), 2.0))
@@ -146,6 +147,6 @@ def test_two_threads_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_they_are_taken_for_large_batches_on_a_cpu() -> None:
     cpu = torch.device("cpu")
-    assert takes(relation_mix.LEAST_LOGITS, cpu)
-    assert not takes(relation_mix.LEAST_LOGITS - 1, cpu)
-    assert not takes(relation_mix.LEAST_LOGITS, torch.device("meta"))
+    assert takes(LEAST_LOGITS, cpu)
+    assert not takes(LEAST_LOGITS - 1, cpu)
+    assert not takes(LEAST_LOGITS, torch.device("meta"))

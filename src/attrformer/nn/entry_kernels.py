@@ -150,7 +150,7 @@ def _gather(named: Any, weight: Any, evidence: Any, distinct: Any) -> Any:
     for e in range(len(named)):
         item, before = named[e], evidence[named[e]]
         distinct[count] = item
-        count += np.int64(before < 0)
+        count += int(before < 0)
         evidence[item] = max(before, _NONE) + weight[e]
     return count
 
