@@ -57,3 +57,20 @@ def test_reading_equals_that_of_the_index(rows: list[list[int]], contexts: list[
     np.testing.assert_array_equal(read.users.squeeze(1).numpy(), wanted.users)
     np.testing.assert_array_equal(read.similarity.squeeze(1).numpy(), wanted.similarity)
     np.testing.assert_array_equal(read.following.squeeze(1).numpy(), wanted.following)
+
+
+@given(histories, st.lists(st.integers(-1, 60), min_size=1, max_size=9))
+def test_what_similar_users_did_next_is_read_up_to_the_end_of_each(rows: list[list[int]], drawn: list[int]) -> None:
+    items = [item for row in rows for item in row]
+    owners = [user for user, row in enumerate(rows) for _ in row]
+    ends = np.cumsum([len(row) for row in rows])
+    positions = [min(position, len(items) - 1) for position in drawn]
+    found = AlignedUsers(torch.tensor([positions], dtype=torch.int32), torch.ones(1, len(positions)))
+    read = SimilarUsers(index_of(rows), CPU).read(found, (1, 1))
+    for place, position in enumerate(positions):
+        wanted = [-1] * HORIZON
+        if position >= 0:
+            after = items[position + 1 : min(position + 1 + HORIZON, int(ends[owners[position]]))]
+            wanted[: len(after)] = after
+        assert read.users[0, 0, place] == (owners[position] if position >= 0 else -1)
+        assert read.following[0, 0, place].tolist() == wanted

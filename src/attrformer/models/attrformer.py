@@ -24,6 +24,7 @@ from attrformer.nn.item_table import ItemTable
 from attrformer.nn.losses import Objective, Outputs
 from attrformer.nn.named import NamedModules, NamedParameters
 from attrformer.nn.recency import LookBack, RecencyProfile, gap_buckets
+from attrformer.nn.relation_mix import HeadValues, takes
 from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions, RelationModule
 from attrformer.nn.relations.registry import modules_of
 from attrformer.nn.stacked import StackedEvidence, StackedParameters
@@ -167,18 +168,29 @@ class AttrFormerNetwork(Network):
         """
         if not self.head_names:
             return None
-        everywhere = torch.arange(batch.items.shape[1], device=batch.items.device).expand(batch.items.shape[0], -1)
-        gaps = self.gaps(batch, everywhere)
-        values = [self._head_values(name, batch, gaps, looked_up.get(name)) for name in self.head_names]
-        stacked = torch.stack(values, 1)
+        stacked = torch.stack(self._values(batch, looked_up), 1)
         if self.mixing:
             mixing = torch.stack([self.mixing[name] for name in self.head_names])
             return (stacked * mixing.view(-1, 1, 1)).sum(1, keepdim=True)
         return stacked
 
+    def _values(self, batch: Batch, looked_up: dict[str, Tensor | None]) -> list[Tensor]:
+        """R_a(i_t, i_s) of each relation that a head reads, `[b, l, l]`."""
+        everywhere = torch.arange(batch.items.shape[1], device=batch.items.device).expand(batch.items.shape[0], -1)
+        gaps = self.gaps(batch, everywhere)
+        return [self._head_values(name, batch, gaps, looked_up.get(name)) for name in self.head_names]
+
     def _head_values(self, name: str, batch: Batch, gaps: Tensor | None, looked_up: Tensor | None) -> Tensor:
         """R_a(i_t, i_s) of one relation, `[b, l, l]`."""
         return self.module(name).attention_values(batch, looked_up, gaps)
+
+    def _held(self, batch: Batch, looked_up: dict[str, Tensor | None], items: int) -> HeadValues | None:
+        """What compiled passes make the relation heads of; None where they are computed the plain way."""
+        if self.mixing or not self.head_names or not takes(batch.target_positions.numel() * items, batch.items.device):
+            return None
+        length, lengths = batch.items.shape[1], (batch.items != self.items).sum(1)
+        distances = self.look_back.bins[:length].flip(0)
+        return HeadValues(self._values(batch, looked_up), lengths, distances)
 
     def embed(self, items: Tensor, table: Tensor) -> Tensor:
         """Rows of the table `[n, d]` for their numbers `[b, l]`, zeros for padding (n), `[b, l, d]`."""
@@ -204,6 +216,11 @@ class AttrFormerNetwork(Network):
         length = batch.items.shape[1]
         embedded = self.embed(batch.items if rows is None else rows, table) * math.sqrt(self.config.width)
         hidden = self.drop(embedded + self.position[:length])
+        held = self._held(batch, looked_up, len(table))
+        if held is not None:
+            for layer in self.layers[:-1]:
+                hidden = layer(hidden, held)
+            return self.norm(self.layers[-1](hidden, held, batch.target_positions))  # type: ignore[no-any-return]
         values = self.relation_values(batch, looked_up)
         bins = self.look_back(None, length)
         for layer, own in zip(self.layers[:-1], heads[:-1], strict=True):
@@ -248,7 +265,8 @@ class AttrFormerNetwork(Network):
         looked_up = {name: module.lookup(batch) for name, module in modules.items()}
         table = self.table() if candidates is None else self.table.rows(candidates.read)
         local = batch if candidates is None else batch.local(candidates)
-        hidden = self.encode(batch, table, looked_up, stacked.heads, None if candidates is None else local.items)
+        rows = None if candidates is None else local.items
+        hidden = self.encode(batch, table, looked_up, stacked.heads, rows)
         if batch.similar_users is not None and self.config.similar_user_states:
             for name, module in modules.items():
                 if module.refines:

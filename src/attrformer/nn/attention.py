@@ -12,6 +12,7 @@ from attrformer.nn.batch import at_target_positions
 from attrformer.nn.dropout import Dropout
 from attrformer.nn.named import NamedParameters
 from attrformer.nn.recency import distance_bins, look_up
+from attrformer.nn.relation_mix import HeadValues, mixed
 
 
 def look_back(places: Tensor | None, length: int, device: torch.device) -> Tensor:
@@ -88,29 +89,50 @@ class RelationAugmentedAttention(nn.Module):
         bias = torch.stack([self.position_bias[name] for name in self.relations])
         return StackedHeads(temperature.view(-1, 1, 1), F.pad(bias, (0, 1), value=-torch.inf))
 
-    def forward(self, hidden: Tensor, logits: Tensor | None = None, places: Tensor | None = None) -> Tensor:
+    def forward(
+        self, hidden: Tensor, logits: Tensor | HeadValues | None = None, places: Tensor | None = None
+    ) -> Tensor:
         """Mixes positions.
 
         Args:
             hidden: `[b, l, d]`.
-            logits: of the relation heads, `[b, r, l, l]`, or `[b, r, t, l]` at the places; None where there is none.
+            logits: of the relation heads, `[b, r, l, l]`, or `[b, r, t, l]` at the places, or what makes them in
+                compiled passes; None where there is none.
             places: int64 `[b, t]`, the positions whose mixture is asked for; None for all.
 
         Returns:
             `[b, l, d]`, or `[b, t, d]` at the places.
         """
+        if isinstance(logits, HeadValues):
+            return self._compiled(hidden, logits, places)
         values = self._split(self.value(hidden))
         query, key = self._query_and_key(hidden, places)
-        spoken = values[:, : self.heads]
-        if places is None:
-            mixed = F.scaled_dot_product_attention(query, key, spoken, is_causal=True)
-        else:
-            earlier = look_back(places, hidden.shape[1], hidden.device).unsqueeze(1) >= 0
-            mixed = F.scaled_dot_product_attention(query, key, spoken, attn_mask=earlier)
+        found = self._ordinary(query, key, values[:, : self.heads], places)
         if logits is not None:
-            mixed = torch.cat([mixed, torch.softmax(logits, 3) @ values[:, self.heads :]], 1)
-        merged: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+            found = torch.cat([found, torch.softmax(logits, 3) @ values[:, self.heads :]], 1)
+        merged: Tensor = self.output(found.transpose(1, 2).flatten(2))
         return merged
+
+    def _ordinary(self, query: Tensor, key: Tensor, spoken: Tensor, places: Tensor | None) -> Tensor:
+        """What the ordinary heads read, `[b, heads, t, width]`."""
+        if places is None:
+            return F.scaled_dot_product_attention(query, key, spoken, is_causal=True)
+        earlier = look_back(places, key.shape[2], key.device).unsqueeze(1) >= 0
+        return F.scaled_dot_product_attention(query, key, spoken, attn_mask=earlier)
+
+    def _compiled(self, hidden: Tensor, held: HeadValues, places: Tensor | None) -> Tensor:
+        """`forward` with the relation heads by compiled passes; both kinds of heads keep to memory of their own."""
+        cut, (rows, length) = self.heads * self.head_width, hidden.shape[:2]
+        weight, bias, output = self.value.weight, self.value.bias, self.output.weight
+        query, key = self._query_and_key(hidden, places)
+        ordinary = self._ordinary(query, key, self._split(F.linear(hidden, weight[:cut], bias[:cut])), places)
+        spoken = F.linear(hidden, weight[cut:], bias[cut:]).view(rows, length, -1, self.head_width)
+        temperature = torch.stack([self.temperature[name] for name in self.relations])
+        by_distance = torch.stack([self.position_bias[name] for name in self.relations])
+        asked = torch.arange(length).expand(rows, -1) if places is None else places
+        related = mixed(held, temperature, by_distance, spoken, asked)
+        merged = F.linear(ordinary.transpose(1, 2).flatten(2), output[:, :cut], self.output.bias)
+        return merged + F.linear(related.flatten(2), output[:, cut:])
 
     def _split(self, values: Tensor) -> Tensor:
         """`[b, l, heads * width]` to `[b, heads, l, width]`."""
@@ -151,7 +173,9 @@ class EncoderLayer(nn.Module):
         )
         self.drop = Dropout(dropout)
 
-    def forward(self, hidden: Tensor, logits: Tensor | None = None, places: Tensor | None = None) -> Tensor:
+    def forward(
+        self, hidden: Tensor, logits: Tensor | HeadValues | None = None, places: Tensor | None = None
+    ) -> Tensor:
         """`[b, l, d]` to `[b, l, d]`, or to `[b, t, d]` at the places; see `RelationAugmentedAttention`."""
         mixed = self.drop(self.attention(self.attention_norm(hidden), logits, places))
         hidden = (hidden if places is None else at_target_positions(hidden, places)) + mixed

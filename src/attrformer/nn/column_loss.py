@@ -65,6 +65,11 @@ def _is_dense(part: object, weights: Tensor, targets: int) -> bool:
     return isinstance(part.table, DenseRows | CandidateWholeRows) and (weights.shape[1] > 1 or targets == 1)
 
 
+WIDER: Final = 2
+"""How many times as many logits a block holds here as are asked for: columns are filled up, and there is less beside
+the logits than in the plain way."""
+
+
 class ColumnPass:
     """One forward pass that also makes all gradients, block by block; see `fused_cross_entropy`.
 
@@ -90,7 +95,8 @@ class ColumnPass:
         self.inputs = [ContributionInputs(*(f.detach() for f in flat[k : k + 2])) for k in range(0, len(flat), 2)]
         self.scale = setup["mask"] / setup["mask"].sum().clamp_min(1.0)
         self.of_hidden, self.of_flat = torch.zeros_like(hidden), [torch.zeros_like(tensor) for tensor in flat]
-        self.step = max(1, min(setup["elements"] // max(1, targets * table.shape[0]), MOST_COLUMNS // targets))
+        most = WIDER * setup["elements"] // max(1, targets * table.shape[0])
+        self.step = max(1, min(most, MOST_COLUMNS // targets))
         numbers = range(len(self.parts))
         self.of_groups = [k for k in numbers if isinstance(self.parts[k], FeatureContribution)]
         self.dense = [k for k in numbers if _is_dense(self.parts[k], flat[2 * k], targets)]

@@ -68,11 +68,13 @@ class SimilarUsers:
     def __init__(self, index: UserIndex, device: torch.device) -> None:
         self._index, self._device = index, device
         train = index.train
-        owner = train.row_of_position()
-        self._owner = torch.from_numpy(owner.astype(np.int32)).to(device)
-        self._end = torch.from_numpy(train.offsets[owner + 1].astype(np.int64)).to(device)
-        self._items = torch.from_numpy(train.items.astype(np.int32)).to(device)
-        self._steps = torch.arange(1, index.horizon + 1, device=device)
+        owner = train.row_of_position().astype(np.int32)
+        # The last one is that of no position.
+        self._owner = torch.from_numpy(np.append(owner, np.int32(-1))).to(device)
+        # After each user, and in the end for no position, there is room for whole horizons of no item.
+        rooms = np.full(len(train.items) + (len(train) + 2) * index.horizon, -1, dtype=np.int32)
+        rooms[np.arange(len(owner)) + owner.astype(np.int64) * index.horizon] = train.items
+        self._following = torch.from_numpy(rooms).to(device).unfold(0, index.horizon, 1)
         entries = len(index.idf) * max(len(train), 1)
         self._table = _Table(index, device) if device.type == "cuda" and entries <= TABLE_ENTRIES else None
 
@@ -97,15 +99,10 @@ class SimilarUsers:
             found: users of all places of a batch, in the order of rows.
             shape: of the places, `(b, t)`.
         """
-        there = found.positions >= 0
-        position = found.positions.clamp_min(0).long()
-        if not len(self._owner):
-            owner, following = found.positions.long(), found.positions.unsqueeze(2).expand(-1, -1, len(self._steps))
-        else:
-            owner = torch.where(there, self._owner[position], -1).long()
-            after = position.unsqueeze(2) + self._steps
-            inside = (after < self._end[position].unsqueeze(2)) & there.unsqueeze(2)
-            following = torch.where(inside, self._items[after.clamp_max_(len(self._items) - 1)], -1)
+        position = found.positions.long()
+        owner = self._owner[position].long()
+        # No position is one before the first: it begins with the room in the end.
+        following = self._following[position + owner * self._following.shape[1] + 1]
         return NeighbourBatch(
             owner.view(*shape, -1),
             found.similarity.view(*shape, -1),
