@@ -127,14 +127,16 @@ def measure(dataset: Any, split: Any, plain: Any, config: Any, options: argparse
         options: of the command line.
     """
     from attrformer.recommender.newness import with_newness
+    from attrformer.recommender.predicted_rows import with_predicted_rows
 
     new = np.bincount(split.train.items, minlength=dataset.item_count) == 0
+    grown = with_predicted_rows(plain) if config.relations.predicted_rows else plain
     fitted_on, judged = split.validation, split.test
     if options.part == "validation":
         even = split.validation.users % 2 == 0
         fitted_on = split.validation.rows(np.flatnonzero(even))
         judged = split.validation.rows(np.flatnonzero(~even))
-    fitted = with_newness(plain, dataset, replace(split, validation=fitted_on), config.relations, options.seed)
+    fitted = with_newness(grown, dataset, replace(split, validation=fitted_on), config.relations, options.seed)
     is_new = new[judged.items]
     result: dict[str, Any] = {"targets": len(judged), "targets that are new items": int(is_new.sum())}
     result["without newness"] = figures(ranks(plain, judged, new, (0.0,))[0], is_new)
@@ -183,7 +185,9 @@ def main() -> None:
         if known is not None and known.is_dir():
             model = AttrFormer.load(known)
         else:
-            model = AttrFormer(config).fit(dataset, split=split, run=options.run, progress=False)
+            # What new items get is added afterwards, so that what it costs can be told.
+            without = override(config, ["relations.predicted_rows=false"])
+            model = AttrFormer(without).fit(dataset, split=split, run=options.run, progress=False)
         described = {
             "hardware": bench.hardware(options.threads),
             "data": dataset.name,
