@@ -5,7 +5,12 @@ are those of leave-one-out, known items and held-out ones (half of these for val
 
 On validation, newness is fitted on every second user and judged on the others; on test, it is fitted on validation. For
 each further offset of new items a line says what is lost and found, beside the model without newness and, for held-out
-items, beside attribute similarity.
+items, beside attribute similarity; once with new items at the places of their scores, and once behind the other items
+of the list, as the rule `new_items={"share": 0, "last": true}` puts them. With `relations.predicted_rows=true` new
+items get predicted rows before that.
+
+`--oracle` says what the protocol leaves room for: new items have the scores of a second model, which was trained with
+their interactions, and are raised in the same way.
 
 python benchmarks/new_items.py --data data/beauty --protocol time --config options.yaml --part validation
 """
@@ -27,6 +32,8 @@ from attrformer.errors import AttrFormerError
 
 OFFSETS = tuple(float(added) for added in np.arange(0.0, 4.01, 0.25))
 CUTOFF, TOGETHER = 20, 256
+LAST = "new items last, by further offset"
+ORACLE = "trained with their interactions, by further offset"
 
 
 def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -41,6 +48,7 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one option, may be repeated")
     parser.add_argument("--seed", type=int, default=0, help="of the run; the held-out items are always the same")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    parser.add_argument("--oracle", action="store_true", help="held-out: also train with the held-out interactions")
     parser.add_argument("--run", metavar="FOLDER", type=Path, help="run folder; a model that lies there is taken")
     parser.add_argument("--out", metavar="FILE", type=Path, help="JSON file of the figures")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -78,7 +86,28 @@ def split_with_known_targets(dataset: Any, share: float) -> Any:
     return replace(held_out, validation=validation, test=test, held_out=None)
 
 
-def ranks(scorer: Any, targets: Any, new: NDArray[np.bool_], offsets: tuple[float, ...]) -> NDArray[np.int64]:
+class KnownAllAlong:
+    """Scores of one model, those of new items by another that was trained with their interactions.
+
+    Args:
+        plain: the model without them.
+        trained: the model with them.
+        new: bool `[items]`.
+    """
+
+    def __init__(self, plain: Any, trained: Any, new: NDArray[np.bool_]) -> None:
+        self._plain, self._trained, self._new = plain, trained, new
+
+    def score(self, users: NDArray[np.int64], contexts: Any) -> Any:
+        """Scores of the catalogue, as logarithms of probabilities of either model."""
+        scores, told = (each.score(users, contexts).log_softmax(1) for each in (self._plain, self._trained))
+        scores[:, self._new] = told[:, self._new]
+        return scores
+
+
+def ranks(
+    scorer: Any, targets: Any, new: NDArray[np.bool_], offsets: tuple[float, ...], last: bool = False
+) -> NDArray[np.int64]:
     """Rank of each target with seen items hidden, int64 `[offsets, n]`, with further offsets of new items.
 
     Args:
@@ -86,6 +115,7 @@ def ranks(scorer: Any, targets: Any, new: NDArray[np.bool_], offsets: tuple[floa
         targets: what is to be predicted.
         new: bool `[items]`.
         offsets: what is added to the scores of new items.
+        last: whether new items among the first `CUTOFF` stand behind the others of these.
     """
     import torch
 
@@ -100,8 +130,13 @@ def ranks(scorer: Any, targets: Any, new: NDArray[np.bool_], offsets: tuple[floa
         scores[contexts.row_of_position(), contexts.items.astype(np.int64)] = -torch.inf
         for place, more in enumerate(offsets):
             least = own + more * is_new[wanted]
-            above = (scores[:, ~is_new] >= least).sum(1) + (scores[:, is_new] + more >= least).sum(1)
-            found[place, rows] = above.numpy()
+            old, young = (scores[:, ~is_new] >= least).sum(1), (scores[:, is_new] + more >= least).sum(1)
+            found[place, rows] = (old + young).numpy()
+            if last:
+                values, items = (scores + more * is_new).topk(min(CUTOFF, len(new)), 1)
+                others = ((values > -torch.inf) & ~is_new[items]).sum(1)
+                at_the_end = torch.where(is_new[wanted].squeeze(1), others + young, old)
+                found[place, rows] = torch.where(old + young <= CUTOFF, at_the_end, old + young).numpy()
     return found
 
 
@@ -116,13 +151,16 @@ def figures(rank: NDArray[np.int64], is_new: NDArray[np.bool_]) -> dict[str, flo
     }
 
 
-def measure(dataset: Any, split: Any, plain: Any, config: Any, options: argparse.Namespace) -> dict[str, Any]:
+def measure(
+    dataset: Any, split: Any, plain: Any, trained: Any, config: Any, options: argparse.Namespace
+) -> dict[str, Any]:
     """The figures without newness, with it, and with further offsets.
 
     Args:
         dataset: the data.
         split: training, validation and test.
         plain: the state of a model without newness.
+        trained: the state of one that was trained with the interactions of new items, or None.
         config: options of the model.
         options: of the command line.
     """
@@ -143,10 +181,12 @@ def measure(dataset: Any, split: Any, plain: Any, config: Any, options: argparse
     if options.protocol == "held-out":
         similar = cold_start_log.AttributeSimilarity(dataset, config.relations)
         result["attribute similarity"] = figures(ranks(similar, judged, new, (0.0,))[0], is_new)
-    curve = ranks(fitted, judged, new, OFFSETS)
-    result["by further offset"] = {
-        f"{more:g}": figures(rank, is_new) for more, rank in zip(OFFSETS, curve, strict=True)
-    }
+    curves = {"by further offset": (fitted, False), LAST: (fitted, True)}
+    if trained is not None:
+        curves[ORACLE] = (KnownAllAlong(plain, trained, new), False)
+    for name, (scorer, last) in curves.items():
+        curve = ranks(scorer, judged, new, OFFSETS, last)
+        result[name] = {f"{more:g}": figures(rank, is_new) for more, rank in zip(OFFSETS, curve, strict=True)}
     return result
 
 
@@ -155,6 +195,8 @@ def lines(result: dict[str, Any]) -> list[str]:
     before = result["without newness"]["NDCG@20"]
     named = {name: result[name] for name in ("without newness", "attribute similarity") if name in result}
     named |= {f"newness + {more}": found for more, found in result["by further offset"].items()}
+    named |= {f"newness + {more}, new items last": found for more, found in result[LAST].items()}
+    named |= {f"oracle + {more}": found for more, found in result.get(ORACLE, {}).items()}
     return [
         f"{name}: "
         + ", ".join(f"{what} {value:.4f}" for what, value in found.items())
@@ -170,6 +212,7 @@ def main() -> None:
 
     from attrformer import AttrFormer, Dataset
     from attrformer.config import load_yaml, override
+    from attrformer.data.splits import leave_one_out
     from attrformer.recommender import Config
 
     torch.set_num_threads(options.threads)
@@ -181,13 +224,17 @@ def main() -> None:
         dataset = config.data.filtered(Dataset.load(options.data, catalogue=config.data.catalogue))
         held_out = options.protocol == "held-out"
         split = split_with_known_targets(dataset, config.data.held_out) if held_out else config.data.split_of(dataset)
+        # What new items get is added afterwards, so that what it costs can be told.
+        without = override(config, ["relations.predicted_rows=false"])
         known = None if options.run is None else options.run / "model"
         if known is not None and known.is_dir():
             model = AttrFormer.load(known)
         else:
-            # What new items get is added afterwards, so that what it costs can be told.
-            without = override(config, ["relations.predicted_rows=false"])
             model = AttrFormer(without).fit(dataset, split=split, run=options.run, progress=False)
+        trained = None
+        if options.oracle and held_out:
+            everything = replace(split, train=leave_one_out(dataset).train)
+            trained = AttrFormer(without).fit(dataset, split=everything, progress=False).fitted
         described = {
             "hardware": bench.hardware(options.threads),
             "data": dataset.name,
@@ -196,7 +243,7 @@ def main() -> None:
             "seed": options.seed,
             "set": options.set,
         }
-        result = described | measure(dataset, split, model.fitted, config, options)
+        result = described | measure(dataset, split, model.fitted, trained, config, options)
     except AttrFormerError as error:
         parser.error(str(error))
     if options.out is not None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.recommenders import small_config, small_dataset
 
-from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, SCORE, USER
+from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, REASON, SCORE, USER
 from attrformer.data.dataset import Dataset
 from attrformer.data.sample import make_sample
 from attrformer.recommender import AttrFormer, Config, Recommender
@@ -128,7 +128,8 @@ def test_only_the_largest_predicted_entries_are_kept(monkeypatch: pytest.MonkeyP
     indices, values = np.array([[0], [1], [0], [0]], np.int32), np.array([[2.0], [4.0], [0.0], [0.0]], np.float32)
     weights = np.array([[0.5, 1.0], [0.5, 0.0]], np.float32)
     found = with_columns(
-        RowRelation("rows", 4, 0, 4, indices=indices, values=values), Prediction(np.arange(2), np.array([2, 3]), weights)
+        RowRelation("rows", 4, 0, 4, indices=indices, values=values),
+        Prediction(np.arange(2), np.array([2, 3]), weights),
     )
     # Deviations (1, -1) and (-2, 2) from means of 1 and 2: (1, 2) and (2, 0) are predicted.
     np.testing.assert_allclose([found.row(key) for key in range(4)], [[2, 0, 0, 2], [0, 4, 2, 0], [0] * 4, [0] * 4])
@@ -183,7 +184,12 @@ def test_components_sum_to_the_score_and_the_model_is_saved(asked: Path, data: D
     told = model.explain(users, items=["new-0", "new-1"])
     sums = told.group_by(USER, ITEM).agg(pl.col(CONTRIBUTION).sum(), pl.col(SCORE).first())
     np.testing.assert_allclose(sums[CONTRIBUTION], sums[SCORE], atol=1e-4)
-    assert told.filter(pl.col(COMPONENT) == "cooccurrence_near")[CONTRIBUTION].max() > 0  # type: ignore[operator]
+    near = told.filter((pl.col(COMPONENT) == "cooccurrence_near") & (pl.col(CONTRIBUTION) > 0))
+    season = told.filter((pl.col(COMPONENT) == "time_bucket") & (pl.col(CONTRIBUTION) != 0))
+    for reasons in (near[REASON].to_list(), season[REASON].to_list()):
+        assert reasons and all(reason.startswith("Expected of items like it, with ") for reason in reasons)
+    known = model.explain(users, items=data.item_ids.to_list()[:3])[REASON].drop_nulls()
+    assert not known.str.starts_with("Expected").any()
     model.save(tmp_path / "model")
     again = AttrFormer.load(tmp_path / "model").recommend(users, k=20)
     assert again.equals(model.recommend(users, k=20))

@@ -1,8 +1,8 @@
 """Predicts what is counted of items without interactions from items with like attributes, once training is over.
 
-Co-occurrence and lifts are what training reads most, and a new item has none. Kernel ridge regression carries them over:
-the column of a new item becomes a weighted sum of the columns of items that have interactions, with weights that
-predict these best from the likeness of attributes.
+Co-occurrence and lifts are what a model reads most, and a new item has none. Kernel ridge regression carries them over:
+the column of a new item becomes a weighted sum of the columns of items that have interactions, with the weights by
+which likeness of attributes predicts these best.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ PREDICTED: Final = 32
 
 _CELLS: Final = 1 << 24
 """Values that are predicted at a time."""
+
+_OF_ITEMS = CooccurrenceRelation | IndirectRelation
+_LIFTS = UserAttributeRelation | TimeBucketRelation
 
 Matrix = NDArray[np.float32]
 Rows = TypeVar("Rows", bound=RowRelation)
@@ -158,12 +161,19 @@ def _cosines(attribute: ItemAttributeRelation, known: NDArray[np.int64]) -> Matr
     return cosines
 
 
+def predicts(relation: Relation | None) -> bool:
+    """Whether what a relation says of new items is predicted.
+
+    Args:
+        relation: any, or None.
+    """
+    return isinstance(relation, _OF_ITEMS | _LIFTS)
+
+
 def _predicted(relation: Relation, found: Prediction) -> Relation:
-    if isinstance(relation, CooccurrenceRelation | IndirectRelation):
+    if isinstance(relation, _OF_ITEMS):
         return with_columns(relation, found)
-    if isinstance(relation, UserAttributeRelation | TimeBucketRelation):
-        return replace(relation, lift=with_columns(relation.lift, found))
-    return relation
+    return replace(relation, lift=with_columns(relation.lift, found)) if isinstance(relation, _LIFTS) else relation
 
 
 def with_columns(relation: Rows, found: Prediction) -> Rows:

@@ -163,6 +163,11 @@ def at_the_time(title: str) -> str:
     return f"Chosen by others around the time of {quoted(title)}"
 
 
+def expected(title: str | None) -> str:
+    """What nobody did yet is expected from what users did with items that have like attributes."""
+    return "Expected of items like it" if title is None else f"Expected of items like it, with {quoted(title)}"
+
+
 def had_before(welcome: bool) -> str:
     """The item is in the history, which speaks for it or against it."""
     return f"Was in the history before, which counts {'for' if welcome else 'against'} it"
