@@ -56,14 +56,14 @@ class Prediction:
     new: NDArray[np.int64]
     weights: Matrix
 
-    def of(self, columns: Matrix) -> Matrix:
-        """The columns of the new items, none below 0, float32 `[n, m]`.
+    def of(self, columns: Matrix | scipy.sparse.csr_array) -> Matrix:
+        """The columns of the new items, none below 0, float32 `[n, m]`. Deviations from a row's mean carry over.
 
         Args:
             columns: those of the known items, float32 `[n, k]`.
         """
-        mean = columns.mean(1, keepdims=True, dtype=np.float32)
-        predicted: Matrix = np.maximum((columns - mean) @ self.weights + mean, 0.0)
+        mean = np.asarray(columns.sum(1), dtype=np.float32)[:, None] / np.float32(len(self.known))
+        predicted: Matrix = np.maximum(columns @ self.weights + mean * (1.0 - self.weights.sum(0)), 0.0)
         return predicted
 
 
@@ -120,13 +120,15 @@ def likeness(fitted: ModelState, attributes: list[ItemAttributeRelation], known:
         attributes: that it reads.
         known: int64 `[k]`, item codes.
     """
-    total, product = np.float32(0.0), np.float32(1.0)
+    shape = (len(known), len(fitted.relations.popularity))
+    total, product = np.zeros(shape, np.float32), np.ones(shape, np.float32)
     for attribute in attributes:
         numbers = _numbers(fitted, attribute)
         own = _cosines(attribute, known) if numbers is None else nearness(numbers, known)
-        total, product = total + own, product * own
-    summed: Matrix = total + product
-    return summed
+        total += own
+        product *= own
+    total += product
+    return total
 
 
 def nearness(numbers: NDArray[np.float64], known: NDArray[np.int64]) -> Matrix:
@@ -191,7 +193,7 @@ def with_columns(relation: Rows, found: Prediction) -> Rows:
     kept = _kept(relation, found.new)
     known, more = kept[:, found.known], []
     for some in np.array_split(np.arange(relation.keys), 1 + relation.keys * len(found.new) // _CELLS):
-        predicted = found.of(known[some].toarray())
+        predicted = found.of(known[some])
         indices, values = keep_top(scipy.sparse.csr_array(predicted), PREDICTED)
         place = np.nonzero(values)
         shape = (len(some), relation.columns)
