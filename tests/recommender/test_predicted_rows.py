@@ -138,10 +138,12 @@ def test_only_the_largest_predicted_entries_are_kept(monkeypatch: pytest.MonkeyP
 def test_numbers_are_near_by_their_distance() -> None:
     numbers = np.array([0.0, 4.0, 8.0, 8.0, np.nan])
     # Quartiles of the known ones 3 and 8: a distance of 2.5 is worth 1 / e.
-    found = nearness(numbers, np.array([0, 1, 2, 3]))
+    found = nearness(numbers, np.arange(4), np.arange(5))
     np.testing.assert_allclose(found[0], [1.0, np.exp(-1.6), np.exp(-3.2), np.exp(-3.2), 0.0], rtol=1e-6)
-    np.testing.assert_allclose(nearness(np.array([3.0, 3.0, 4.0]), np.array([0, 1]))[0], [1, 1, np.exp(-1)], rtol=1e-6)
-    assert not nearness(np.array([np.nan, np.nan, 1.0]), np.array([0, 1])).any()
+    np.testing.assert_allclose(
+        nearness(np.array([3.0, 3.0, 4.0]), np.arange(2), np.arange(1, 3))[0], [1, np.exp(-1)], rtol=1e-6
+    )
+    assert not nearness(np.array([np.nan, np.nan, 1.0]), np.arange(2), np.arange(3)).any()
 
 
 @settings(max_examples=20, deadline=None)

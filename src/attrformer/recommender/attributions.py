@@ -17,7 +17,7 @@ from attrformer.nn.batch import Batch
 from attrformer.nn.relations.base import AnswerBatch
 from attrformer.recommender.parts import CONTENT, strongest_positions
 from attrformer.recommender.popularity import POPULARITY
-from attrformer.recommender.predicted_rows import predicts
+from attrformer.recommender.predicted_rows import predicts, reads_predicted_rows
 from attrformer.recommender.ranking import places_within
 from attrformer.recommender.state import ModelState
 from attrformer.relations import wording
@@ -70,7 +70,8 @@ class Attributor:
             contributions: float32 `[n]`, what it adds to each answer.
         """
         found = self._found(component, contributions)
-        if self._options.predicted_rows and predicts(self._fitted.relations.get(component)):
+        asked = reads_predicted_rows(self._fitted.config, self._options)
+        if asked and predicts(self._fitted.relations.get(component)):
             new = (self._fitted.relations.popularity == 0)[self._items]
             found = [self._expected(one) if is_new else one for one, is_new in zip(found, new, strict=True)]
         return [one if adds else Attribution() for one, adds in zip(found, contributions != 0, strict=True)]

@@ -29,6 +29,9 @@ from attrformer.relations.user_attribute import UserAttributeRelation
 MOST_KNOWN: Final = 4096
 """Items with interactions that are read, those with most of them."""
 
+MOST_NEW: Final = 16_384
+"""Items without interactions whose rows are predicted, the last of the catalogue."""
+
 PREDICTED: Final = 32
 """Predicted entries of each row, where a large catalogue keeps the largest entries only."""
 
@@ -98,50 +101,53 @@ def prediction(fitted: ModelState) -> Prediction | None:
     """
     relations = fitted.relations
     attributes, popularity = list(relations.features.values()), relations.popularity
-    new = np.flatnonzero(popularity == 0)
+    new = np.flatnonzero(popularity == 0)[-MOST_NEW:]
     order = np.argsort(-popularity, kind="stable")
     known = np.sort(order[popularity[order] > 0][:MOST_KNOWN])
     if not (len(new) and len(known) and attributes):
         return None
-    alike = likeness(fitted, attributes, known)
-    # A sum and a product of n likenesses of at most 1, and half as much for what attributes do not say.
-    ridge = np.float32(len(attributes) + 1)
-    among = alike[:, known]
-    among[np.diag_indices(len(known))] += ridge
+    among = likeness(fitted, attributes, known, known)
+    # As much as an item is like itself.
+    among[np.diag_indices(len(known))] += np.float32(len(attributes) + 1)
     factor = scipy.linalg.cho_factor(among, overwrite_a=True, check_finite=False)
-    return Prediction(known, new, scipy.linalg.cho_solve(factor, alike[:, new], check_finite=False))
+    to_new = likeness(fitted, attributes, known, new)
+    return Prediction(known, new, scipy.linalg.cho_solve(factor, to_new, overwrite_b=True, check_finite=False))
 
 
-def likeness(fitted: ModelState, attributes: list[ItemAttributeRelation], known: NDArray[np.int64]) -> Matrix:
-    """How alike known items and all items are, float32 `[k, items]`: over attributes, the sum and the product.
+def likeness(
+    fitted: ModelState, attributes: list[ItemAttributeRelation], known: NDArray[np.int64], others: NDArray[np.int64]
+) -> Matrix:
+    """How alike known items and others are, float32 `[k, n]`: over attributes, the sum and the product.
 
     Args:
         fitted: the model, whose values of items tell numbers.
         attributes: that it reads.
         known: int64 `[k]`, item codes.
+        others: int64 `[n]`, item codes.
     """
-    shape = (len(known), len(fitted.relations.popularity))
+    shape = (len(known), len(others))
     total, product = np.zeros(shape, np.float32), np.ones(shape, np.float32)
     for attribute in attributes:
         numbers = _numbers(fitted, attribute)
-        own = _cosines(attribute, known) if numbers is None else nearness(numbers, known)
+        own = _cosines(attribute, known, others) if numbers is None else nearness(numbers, known, others)
         total += own
         product *= own
     total += product
     return total
 
 
-def nearness(numbers: NDArray[np.float64], known: NDArray[np.int64]) -> Matrix:
+def nearness(numbers: NDArray[np.float64], known: NDArray[np.int64], others: NDArray[np.int64]) -> Matrix:
     """1 for equal numbers, 1 / e at half the distance between the quartiles; 0 where one is missing.
 
     Args:
         numbers: float64 `[items]`, NaN where missing.
-        known: int64 `[k]`, items of the rows.
+        known: int64 `[k]`, items of the rows, whose quartiles they are.
+        others: int64 `[n]`, items of the columns.
     """
     there = numbers[known][~np.isnan(numbers[known])]
     lower, upper = np.quantile(there, [0.25, 0.75]) if len(there) else (0.0, 0.0)
     scale = (upper - lower) / 2.0 or 1.0
-    near: Matrix = np.exp(-np.abs(numbers[known, None] - numbers) / scale).astype(np.float32)
+    near: Matrix = np.exp(-np.abs(numbers[known, None] - numbers[others]) / scale).astype(np.float32)
     return np.nan_to_num(near, copy=False)
 
 
@@ -154,12 +160,12 @@ def _numbers(fitted: ModelState, attribute: ItemAttributeRelation) -> NDArray[np
     return column.numbers
 
 
-def _cosines(attribute: ItemAttributeRelation, known: NDArray[np.int64]) -> Matrix:
+def _cosines(attribute: ItemAttributeRelation, known: NDArray[np.int64], others: NDArray[np.int64]) -> Matrix:
     count, slots = attribute.codes.shape
     bounds = np.arange(count + 1) * slots
     shape = (count, len(attribute.labels))
     phi = scipy.sparse.csr_array((attribute.weights.ravel(), attribute.codes.ravel(), bounds), shape=shape)
-    cosines: Matrix = (phi[known] @ phi.T).toarray()
+    cosines: Matrix = (phi[known] @ phi[others].T).toarray()
     return cosines
 
 
