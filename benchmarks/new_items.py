@@ -3,11 +3,11 @@
 `time`: a global time split, where new items are real. `held-out`: training never sees a tenth of the items; the targets
 are those of leave-one-out, known items and held-out ones (half of these for validation, half for test).
 
-On validation, newness is fitted on every second user and judged on the others; on test, it is fitted on validation. For
-each further offset of new items a line says what is lost and found, beside the model without newness and, for held-out
-items, beside attribute similarity; once with new items at the places of their scores, and once behind the other items
-of the list, as the rule `new_items={"share": 0, "last": true}` puts them. With `relations.predicted_rows=true` new
-items get predicted rows before that.
+On validation, newness is fitted on every second user and judged on the others, and the other way round; on test, it is
+fitted on validation. For each further offset of new items a line says what is lost and found, beside the model without
+newness and, for held-out items, beside attribute similarity; once with new items at the places of their scores, and
+once behind the other items of the list, as the rule `new_items={"share": 0, "last": true}` puts them. With
+`relations.predicted_rows=true` new items get predicted rows before that.
 
 `--oracle` says what the protocol leaves room for: new items have the scores of a second model, which was trained with
 their interactions, and are raised in the same way.
@@ -31,8 +31,10 @@ from numpy.typing import NDArray
 from attrformer.errors import AttrFormerError
 
 OFFSETS = tuple(float(added) for added in np.arange(0.0, 4.01, 0.25))
+ORACLE_OFFSETS = tuple(float(added) for added in np.arange(-2.0, 2.01, 0.25))
 CUTOFF, TOGETHER = 20, 256
 LAST = "new items last, by further offset"
+CURVE = "by further offset"
 ORACLE = "trained with their interactions, by further offset"
 
 
@@ -151,6 +153,19 @@ def figures(rank: NDArray[np.int64], is_new: NDArray[np.bool_]) -> dict[str, flo
     }
 
 
+def rounds_of(split: Any, part: str) -> list[tuple[Any, Any]]:
+    """What newness is fitted on and what is judged, one pair or two.
+
+    Args:
+        split: training, validation and test.
+        part: "validation" or "test".
+    """
+    if part == "test":
+        return [(split.validation, split.test)]
+    even, odd = (split.validation.rows(np.flatnonzero(split.validation.users % 2 == rest)) for rest in (0, 1))
+    return [(even, odd), (odd, even)]
+
+
 def measure(
     dataset: Any, split: Any, plain: Any, trained: Any, config: Any, options: argparse.Namespace
 ) -> dict[str, Any]:
@@ -169,24 +184,27 @@ def measure(
 
     new = np.bincount(split.train.items, minlength=dataset.item_count) == 0
     grown = with_predicted_rows(plain) if config.relations.predicted_rows else plain
-    fitted_on, judged = split.validation, split.test
-    if options.part == "validation":
-        even = split.validation.users % 2 == 0
-        fitted_on = split.validation.rows(np.flatnonzero(even))
-        judged = split.validation.rows(np.flatnonzero(~even))
-    fitted = with_newness(grown, dataset, replace(split, validation=fitted_on), config.relations, options.seed)
-    is_new = new[judged.items]
-    result: dict[str, Any] = {"targets": len(judged), "targets that are new items": int(is_new.sum())}
-    result["without newness"] = figures(ranks(plain, judged, new, (0.0,))[0], is_new)
-    if options.protocol == "held-out":
-        similar = cold_start_log.AttributeSimilarity(dataset, config.relations)
-        result["attribute similarity"] = figures(ranks(similar, judged, new, (0.0,))[0], is_new)
-    curves = {"by further offset": (fitted, False), LAST: (fitted, True)}
-    if trained is not None:
-        curves[ORACLE] = (KnownAllAlong(plain, trained, new), False)
-    for name, (scorer, last) in curves.items():
-        curve = ranks(scorer, judged, new, OFFSETS, last)
-        result[name] = {f"{more:g}": figures(rank, is_new) for more, rank in zip(OFFSETS, curve, strict=True)}
+    rounds = rounds_of(split, options.part)
+    found: dict[str, list[NDArray[np.int64]]] = {}
+
+    def add(name: str, scorer: Any, judged: Any, offsets: tuple[float, ...] = (0.0,), last: bool = False) -> None:
+        found.setdefault(name, []).append(ranks(scorer, judged, new, offsets, last))
+
+    for fitted_on, judged in rounds:
+        fitted = with_newness(grown, dataset, replace(split, validation=fitted_on), config.relations, options.seed)
+        add("without newness", plain, judged)
+        if options.protocol == "held-out":
+            add("attribute similarity", cold_start_log.AttributeSimilarity(dataset, config.relations), judged)
+        add(CURVE, fitted, judged, OFFSETS)
+        add(LAST, fitted, judged, OFFSETS, last=True)
+        if trained is not None:
+            add(ORACLE, KnownAllAlong(plain, trained, new), judged, ORACLE_OFFSETS)
+    is_new = new[np.concatenate([judged.items for _, judged in rounds])]
+    result: dict[str, Any] = {"targets": len(is_new), "targets that are new items": int(is_new.sum())}
+    for name, parts in found.items():
+        each = [figures(rank, is_new) for rank in np.concatenate(parts, axis=1)]
+        offsets = ORACLE_OFFSETS if name == ORACLE else OFFSETS
+        result[name] = {f"{o:g}": f for o, f in zip(offsets, each, strict=True)} if len(each) > 1 else each[0]
     return result
 
 
@@ -194,7 +212,7 @@ def lines(result: dict[str, Any]) -> list[str]:
     """The figures for people, a line for each."""
     before = result["without newness"]["NDCG@20"]
     named = {name: result[name] for name in ("without newness", "attribute similarity") if name in result}
-    named |= {f"newness + {more}": found for more, found in result["by further offset"].items()}
+    named |= {f"newness + {more}": found for more, found in result[CURVE].items()}
     named |= {f"newness + {more}, new items last": found for more, found in result[LAST].items()}
     named |= {f"oracle + {more}": found for more, found in result.get(ORACLE, {}).items()}
     return [
