@@ -33,6 +33,7 @@ from attrformer.errors import AttrFormerError
 OFFSETS = tuple(float(added) for added in np.arange(0.0, 4.01, 0.25))
 ORACLE_OFFSETS = tuple(float(added) for added in np.arange(-2.0, 2.01, 0.25))
 CUTOFF, TOGETHER = 20, 256
+SIMILARITY = "attribute similarity"
 LAST = "new items last, by further offset"
 CURVE = "by further offset"
 ORACLE = "trained with their interactions, by further offset"
@@ -194,7 +195,7 @@ def measure(
         fitted = with_newness(grown, dataset, replace(split, validation=fitted_on), config.relations, options.seed)
         add("without newness", plain, judged)
         if options.protocol == "held-out":
-            add("attribute similarity", cold_start_log.AttributeSimilarity(dataset, config.relations), judged)
+            add(SIMILARITY, cold_start_log.AttributeSimilarity(dataset, config.relations), judged)
         add(CURVE, fitted, judged, OFFSETS)
         add(LAST, fitted, judged, OFFSETS, last=True)
         if trained is not None:
@@ -211,7 +212,7 @@ def measure(
 def lines(result: dict[str, Any]) -> list[str]:
     """The figures for people, a line for each."""
     before = result["without newness"]["NDCG@20"]
-    named = {name: result[name] for name in ("without newness", "attribute similarity") if name in result}
+    named = {name: result[name] for name in ("without newness", SIMILARITY) if name in result}
     named |= {f"newness + {more}": found for more, found in result[CURVE].items()}
     named |= {f"newness + {more}, new items last": found for more, found in result[LAST].items()}
     named |= {f"oracle + {more}": found for more, found in result.get(ORACLE, {}).items()}
@@ -223,14 +224,39 @@ def lines(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def models(dataset: Any, split: Any, config: Any, options: argparse.Namespace) -> tuple[Any, Any]:
+    """The states of the model, trained or loaded, and of the one that was trained with held-out interactions, or None.
+
+    Args:
+        dataset: the data.
+        split: training, validation and test.
+        config: options of the model.
+        options: of the command line.
+    """
+    from attrformer import AttrFormer
+    from attrformer.config import override
+    from attrformer.data.splits import leave_one_out
+
+    # What new items get is added afterwards, so that what it costs can be told.
+    without = override(config, ["relations.predicted_rows=false"])
+    known = None if options.run is None else options.run / "model"
+    if known is not None and known.is_dir():
+        plain = AttrFormer.load(known)
+    else:
+        plain = AttrFormer(without).fit(dataset, split=split, run=options.run, progress=False)
+    if not options.oracle or options.protocol != "held-out":
+        return plain.fitted, None
+    everything = replace(split, train=leave_one_out(dataset).train)
+    return plain.fitted, AttrFormer(without).fit(dataset, split=everything, progress=False).fitted
+
+
 def main() -> None:
     """Trains or loads, measures, prints and writes."""
     parser, options = parse()
     import torch
 
-    from attrformer import AttrFormer, Dataset
+    from attrformer import Dataset
     from attrformer.config import load_yaml, override
-    from attrformer.data.splits import leave_one_out
     from attrformer.recommender import Config
 
     torch.set_num_threads(options.threads)
@@ -242,17 +268,7 @@ def main() -> None:
         dataset = config.data.filtered(Dataset.load(options.data, catalogue=config.data.catalogue))
         held_out = options.protocol == "held-out"
         split = split_with_known_targets(dataset, config.data.held_out) if held_out else config.data.split_of(dataset)
-        # What new items get is added afterwards, so that what it costs can be told.
-        without = override(config, ["relations.predicted_rows=false"])
-        known = None if options.run is None else options.run / "model"
-        if known is not None and known.is_dir():
-            model = AttrFormer.load(known)
-        else:
-            model = AttrFormer(without).fit(dataset, split=split, run=options.run, progress=False)
-        trained = None
-        if options.oracle and held_out:
-            everything = replace(split, train=leave_one_out(dataset).train)
-            trained = AttrFormer(without).fit(dataset, split=everything, progress=False).fitted
+        plain, trained = models(dataset, split, config, options)
         described = {
             "hardware": bench.hardware(options.threads),
             "data": dataset.name,
@@ -261,7 +277,7 @@ def main() -> None:
             "seed": options.seed,
             "set": options.set,
         }
-        result = described | measure(dataset, split, model.fitted, trained, config, options)
+        result = described | measure(dataset, split, plain, trained, config, options)
     except AttrFormerError as error:
         parser.error(str(error))
     if options.out is not None:
