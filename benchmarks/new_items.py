@@ -167,22 +167,20 @@ def rounds_of(split: Any, part: str) -> list[tuple[Any, Any]]:
     return [(even, odd), (odd, even)]
 
 
-def measure(
-    dataset: Any, split: Any, plain: Any, trained: Any, config: Any, options: argparse.Namespace
-) -> dict[str, Any]:
+def measure(dataset: Any, split: Any, states: Any, config: Any, options: argparse.Namespace) -> dict[str, Any]:
     """The figures without newness, with it, and with further offsets.
 
     Args:
         dataset: the data.
         split: training, validation and test.
-        plain: the state of a model without newness.
-        trained: the state of one that was trained with the interactions of new items, or None.
+        states: of a model without newness, and of one that was trained with the interactions of new items, or None.
         config: options of the model.
         options: of the command line.
     """
     from attrformer.recommender.newness import with_newness
     from attrformer.recommender.predicted_rows import with_predicted_rows
 
+    plain, trained = states
     new = np.bincount(split.train.items, minlength=dataset.item_count) == 0
     grown = with_predicted_rows(plain) if config.relations.predicted_rows else plain
     rounds = rounds_of(split, options.part)
@@ -268,7 +266,7 @@ def main() -> None:
         dataset = config.data.filtered(Dataset.load(options.data, catalogue=config.data.catalogue))
         held_out = options.protocol == "held-out"
         split = split_with_known_targets(dataset, config.data.held_out) if held_out else config.data.split_of(dataset)
-        plain, trained = models(dataset, split, config, options)
+        states = models(dataset, split, config, options)
         described = {
             "hardware": bench.hardware(options.threads),
             "data": dataset.name,
@@ -277,7 +275,7 @@ def main() -> None:
             "seed": options.seed,
             "set": options.set,
         }
-        result = described | measure(dataset, split, plain, trained, config, options)
+        result = described | measure(dataset, split, states, config, options)
     except AttrFormerError as error:
         parser.error(str(error))
     if options.out is not None:
