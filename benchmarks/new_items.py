@@ -3,9 +3,14 @@
 `time`: a global time split, where new items are real. `held-out`: training never sees a tenth of the items; the targets
 are those of leave-one-out, known items and held-out ones (half of these for validation, half for test).
 
-On validation, newness is fitted on every second user and judged on the others; on test, it is fitted on validation. For
-each further offset of new items a line says what is lost and found, beside the model without newness and, for held-out
-items, beside attribute similarity.
+On validation, newness is fitted on every second user and judged on the others, and the other way round; on test, it is
+fitted on validation. For each further offset of new items a line says what is lost and found, beside the model without
+newness and, for held-out items, beside attribute similarity; once with new items at the places of their scores, and
+once behind the other items of the list, as the rule `new_items={"share": 0, "last": true}` puts them. With
+`relations.predicted_rows=true` new items get predicted rows before that.
+
+`--oracle` says what the protocol leaves room for: new items have the scores of a second model, which was trained with
+their interactions, and are raised in the same way.
 
 python benchmarks/new_items.py --data data/beauty --protocol time --config options.yaml --part validation
 """
@@ -26,7 +31,12 @@ from numpy.typing import NDArray
 from attrformer.errors import AttrFormerError
 
 OFFSETS = tuple(float(added) for added in np.arange(0.0, 4.01, 0.25))
+ORACLE_OFFSETS = tuple(float(added) for added in np.arange(-2.0, 2.01, 0.25))
 CUTOFF, TOGETHER = 20, 256
+SIMILARITY = "attribute similarity"
+LAST = "new items last, by further offset"
+CURVE = "by further offset"
+ORACLE = "trained with their interactions, by further offset"
 
 
 def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -41,6 +51,7 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one option, may be repeated")
     parser.add_argument("--seed", type=int, default=0, help="of the run; the held-out items are always the same")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    parser.add_argument("--oracle", action="store_true", help="held-out: also train with the held-out interactions")
     parser.add_argument("--run", metavar="FOLDER", type=Path, help="run folder; a model that lies there is taken")
     parser.add_argument("--out", metavar="FILE", type=Path, help="JSON file of the figures")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -78,7 +89,28 @@ def split_with_known_targets(dataset: Any, share: float) -> Any:
     return replace(held_out, validation=validation, test=test, held_out=None)
 
 
-def ranks(scorer: Any, targets: Any, new: NDArray[np.bool_], offsets: tuple[float, ...]) -> NDArray[np.int64]:
+class KnownAllAlong:
+    """Scores of one model, those of new items by another that was trained with their interactions.
+
+    Args:
+        plain: the model without them.
+        trained: the model with them.
+        new: bool `[items]`.
+    """
+
+    def __init__(self, plain: Any, trained: Any, new: NDArray[np.bool_]) -> None:
+        self._plain, self._trained, self._new = plain, trained, new
+
+    def score(self, users: NDArray[np.int64], contexts: Any) -> Any:
+        """Scores of the catalogue, as logarithms of probabilities of either model."""
+        scores, told = (each.score(users, contexts).log_softmax(1) for each in (self._plain, self._trained))
+        scores[:, self._new] = told[:, self._new]
+        return scores
+
+
+def ranks(
+    scorer: Any, targets: Any, new: NDArray[np.bool_], offsets: tuple[float, ...], last: bool = False
+) -> NDArray[np.int64]:
     """Rank of each target with seen items hidden, int64 `[offsets, n]`, with further offsets of new items.
 
     Args:
@@ -86,6 +118,7 @@ def ranks(scorer: Any, targets: Any, new: NDArray[np.bool_], offsets: tuple[floa
         targets: what is to be predicted.
         new: bool `[items]`.
         offsets: what is added to the scores of new items.
+        last: whether new items among the first `CUTOFF` stand behind the others of these.
     """
     import torch
 
@@ -100,8 +133,13 @@ def ranks(scorer: Any, targets: Any, new: NDArray[np.bool_], offsets: tuple[floa
         scores[contexts.row_of_position(), contexts.items.astype(np.int64)] = -torch.inf
         for place, more in enumerate(offsets):
             least = own + more * is_new[wanted]
-            above = (scores[:, ~is_new] >= least).sum(1) + (scores[:, is_new] + more >= least).sum(1)
-            found[place, rows] = above.numpy()
+            old, young = (scores[:, ~is_new] >= least).sum(1), (scores[:, is_new] + more >= least).sum(1)
+            found[place, rows] = (old + young).numpy()
+            if last:
+                values, items = (scores + more * is_new).topk(min(CUTOFF, len(new)), 1)
+                others = ((values > -torch.inf) & ~is_new[items]).sum(1)
+                at_the_end = torch.where(is_new[wanted].squeeze(1), others + young, old)
+                found[place, rows] = torch.where(old + young <= CUTOFF, at_the_end, old + young).numpy()
     return found
 
 
@@ -116,43 +154,66 @@ def figures(rank: NDArray[np.int64], is_new: NDArray[np.bool_]) -> dict[str, flo
     }
 
 
-def measure(dataset: Any, split: Any, plain: Any, config: Any, options: argparse.Namespace) -> dict[str, Any]:
+def rounds_of(split: Any, part: str) -> list[tuple[Any, Any]]:
+    """What newness is fitted on and what is judged, one pair or two.
+
+    Args:
+        split: training, validation and test.
+        part: "validation" or "test".
+    """
+    if part == "test":
+        return [(split.validation, split.test)]
+    even, odd = (split.validation.rows(np.flatnonzero(split.validation.users % 2 == rest)) for rest in (0, 1))
+    return [(even, odd), (odd, even)]
+
+
+def measure(dataset: Any, split: Any, states: Any, config: Any, options: argparse.Namespace) -> dict[str, Any]:
     """The figures without newness, with it, and with further offsets.
 
     Args:
         dataset: the data.
         split: training, validation and test.
-        plain: the state of a model without newness.
+        states: of a model without newness, and of one that was trained with the interactions of new items, or None.
         config: options of the model.
         options: of the command line.
     """
     from attrformer.recommender.newness import with_newness
+    from attrformer.recommender.predicted_rows import with_predicted_rows
 
+    plain, trained = states
     new = np.bincount(split.train.items, minlength=dataset.item_count) == 0
-    fitted_on, judged = split.validation, split.test
-    if options.part == "validation":
-        even = split.validation.users % 2 == 0
-        fitted_on = split.validation.rows(np.flatnonzero(even))
-        judged = split.validation.rows(np.flatnonzero(~even))
-    fitted = with_newness(plain, dataset, replace(split, validation=fitted_on), config.relations, options.seed)
-    is_new = new[judged.items]
-    result: dict[str, Any] = {"targets": len(judged), "targets that are new items": int(is_new.sum())}
-    result["without newness"] = figures(ranks(plain, judged, new, (0.0,))[0], is_new)
-    if options.protocol == "held-out":
-        similar = cold_start_log.AttributeSimilarity(dataset, config.relations)
-        result["attribute similarity"] = figures(ranks(similar, judged, new, (0.0,))[0], is_new)
-    curve = ranks(fitted, judged, new, OFFSETS)
-    result["by further offset"] = {
-        f"{more:g}": figures(rank, is_new) for more, rank in zip(OFFSETS, curve, strict=True)
-    }
+    grown = with_predicted_rows(plain) if config.relations.predicted_rows else plain
+    rounds = rounds_of(split, options.part)
+    found: dict[str, list[NDArray[np.int64]]] = {}
+
+    def add(name: str, scorer: Any, judged: Any, offsets: tuple[float, ...] = (0.0,), last: bool = False) -> None:
+        found.setdefault(name, []).append(ranks(scorer, judged, new, offsets, last))
+
+    for fitted_on, judged in rounds:
+        fitted = with_newness(grown, dataset, replace(split, validation=fitted_on), config.relations, options.seed)
+        add("without newness", plain, judged)
+        if options.protocol == "held-out":
+            add(SIMILARITY, cold_start_log.AttributeSimilarity(dataset, config.relations), judged)
+        add(CURVE, fitted, judged, OFFSETS)
+        add(LAST, fitted, judged, OFFSETS, last=True)
+        if trained is not None:
+            add(ORACLE, KnownAllAlong(plain, trained, new), judged, ORACLE_OFFSETS)
+    is_new = new[np.concatenate([judged.items for _, judged in rounds])]
+    result: dict[str, Any] = {"targets": len(is_new), "targets that are new items": int(is_new.sum())}
+    for name, parts in found.items():
+        each = [figures(rank, is_new) for rank in np.concatenate(parts, axis=1)]
+        offsets = ORACLE_OFFSETS if name == ORACLE else OFFSETS
+        result[name] = {f"{o:g}": f for o, f in zip(offsets, each, strict=True)} if len(each) > 1 else each[0]
     return result
 
 
 def lines(result: dict[str, Any]) -> list[str]:
     """The figures for people, a line for each."""
     before = result["without newness"]["NDCG@20"]
-    named = {name: result[name] for name in ("without newness", "attribute similarity") if name in result}
-    named |= {f"newness + {more}": found for more, found in result["by further offset"].items()}
+    named = {name: result[name] for name in ("without newness", SIMILARITY) if name in result}
+    named |= {f"newness + {more}": found for more, found in result[CURVE].items()}
+    named |= {f"newness + {more}, new items last": found for more, found in result[LAST].items()}
+    named |= {f"oracle + {more}": found for more, found in result.get(ORACLE, {}).items()}
     return [
         f"{name}: "
         + ", ".join(f"{what} {value:.4f}" for what, value in found.items())
@@ -161,12 +222,38 @@ def lines(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def models(dataset: Any, split: Any, config: Any, options: argparse.Namespace) -> tuple[Any, Any]:
+    """The states of the model, trained or loaded, and of the one that was trained with held-out interactions, or None.
+
+    Args:
+        dataset: the data.
+        split: training, validation and test.
+        config: options of the model.
+        options: of the command line.
+    """
+    from attrformer import AttrFormer
+    from attrformer.config import override
+    from attrformer.data.splits import leave_one_out
+
+    # What new items get is added afterwards, so that what it costs can be told.
+    without = override(config, ["relations.predicted_rows=false"])
+    known = None if options.run is None else options.run / "model"
+    if known is not None and known.is_dir():
+        plain = AttrFormer.load(known)
+    else:
+        plain = AttrFormer(without).fit(dataset, split=split, run=options.run, progress=False)
+    if not options.oracle or options.protocol != "held-out":
+        return plain.fitted, None
+    everything = replace(split, train=leave_one_out(dataset).train)
+    return plain.fitted, AttrFormer(without).fit(dataset, split=everything, progress=False).fitted
+
+
 def main() -> None:
     """Trains or loads, measures, prints and writes."""
     parser, options = parse()
     import torch
 
-    from attrformer import AttrFormer, Dataset
+    from attrformer import Dataset
     from attrformer.config import load_yaml, override
     from attrformer.recommender import Config
 
@@ -179,11 +266,7 @@ def main() -> None:
         dataset = config.data.filtered(Dataset.load(options.data, catalogue=config.data.catalogue))
         held_out = options.protocol == "held-out"
         split = split_with_known_targets(dataset, config.data.held_out) if held_out else config.data.split_of(dataset)
-        known = None if options.run is None else options.run / "model"
-        if known is not None and known.is_dir():
-            model = AttrFormer.load(known)
-        else:
-            model = AttrFormer(config).fit(dataset, split=split, run=options.run, progress=False)
+        states = models(dataset, split, config, options)
         described = {
             "hardware": bench.hardware(options.threads),
             "data": dataset.name,
@@ -192,7 +275,7 @@ def main() -> None:
             "seed": options.seed,
             "set": options.set,
         }
-        result = described | measure(dataset, split, model.fitted, config, options)
+        result = described | measure(dataset, split, states, config, options)
     except AttrFormerError as error:
         parser.error(str(error))
     if options.out is not None:

@@ -18,7 +18,7 @@ FULL: dict[str, Any] = {
     "boost": {"brand": {"X": 0.5}, "year": {"1999": -1.0}},
     "at_most": {"brand": 2},
     "diversity": 0.3,
-    "new_items": {"share": 0.2, "within": "30d"},
+    "new_items": {"share": 0.2, "within": "30d", "last": False},
     "pinned": [[1, 7], [3, "a"]],
 }
 
@@ -49,7 +49,7 @@ def test_keys_of_boosts_are_values_as_attributes_write_them() -> None:
 
 
 def test_rules_without_any_are_none() -> None:
-    assert not Rules() and Rules(diversity=0.1) and Rules(new_items={})
+    assert not Rules() and Rules(diversity=0.1) and Rules(new_items={}) and Rules(new_items={"share": 0, "last": True})
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,7 @@ def test_spans(within: Any, seconds: float | None) -> None:
         ({"boost": [("a < 1", float("inf"))]}, "boost is inf"),
         ({"new_items": {"share": 2}}, "share is 2.0"),
         ({"new_items": {"share": 0}}, "share is 0.0"),
+        ({"new_items": {"share": -0.1, "last": True}}, "share is -0.1"),
         ({"new_items": {"within": "3y"}}, "within is '3y'"),
         ({"new_items": {"within": "0d"}}, "within is '0d'"),
     ],

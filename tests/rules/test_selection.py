@@ -73,6 +73,16 @@ def test_new_items_replace_the_last_others_the_best_first() -> None:
     assert selected(scores, 4, [], 0.0, {6}, 0.5, {1: 7}) == [7, 0, 1, 6]
 
 
+def test_new_items_may_stand_behind_all_others() -> None:
+    items, scores = np.arange(6), np.array([9.0, 8.0, 7.0, 6.0, 5.0, 4.0])
+    new = np.array([True, False, True, False, False, True])
+    # Of the first four two are new; room for three more of them is made first.
+    assert select(items, scores, None, [], Selection(4, new=new, last=True)) == [1, 3, 0, 2]
+    assert select(items, scores, None, [], Selection(4, new=new, share=0.75, last=True)) == [1, 0, 2, 5]
+    assert select(items, scores, None, [(1, 4)], Selection(3, new=new, last=True)) == [4, 1, 0]
+    assert select(items, scores, None, [], Selection(4, new=new)) == [0, 1, 2, 3]
+
+
 def test_diversity_one_takes_the_least_alike_and_zero_the_best() -> None:
     scores = [9.0, 8.9, 8.8, 8.7, 0.0, 0.0]
     assert selected(scores, 3, [], 0.0, set(), 0.0, {}) == [0, 1, 2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from attrformer.nn.batch import Batch
 from attrformer.nn.relations.base import AnswerBatch
 from attrformer.recommender.parts import CONTENT, strongest_positions
 from attrformer.recommender.popularity import POPULARITY
+from attrformer.recommender.predicted_rows import predicts, reads_predicted_rows
 from attrformer.recommender.ranking import places_within
 from attrformer.recommender.state import ModelState
 from attrformer.relations import wording
@@ -69,7 +70,16 @@ class Attributor:
             contributions: float32 `[n]`, what it adds to each answer.
         """
         found = self._found(component, contributions)
+        asked = reads_predicted_rows(self._fitted.config, self._options)
+        if asked and predicts(self._fitted.relations.get(component)):
+            new = (self._fitted.relations.popularity == 0)[self._items]
+            found = [self._expected(one) if is_new else one for one, is_new in zip(found, new, strict=True)]
         return [one if adds else Attribution() for one, adds in zip(found, contributions != 0, strict=True)]
+
+    def _expected(self, found: Attribution) -> Attribution:
+        """In place of what counts say of an item that nobody has taken."""
+        title = None if found.history < 0 else self._title(found.history)
+        return replace(found, count=None, reason=wording.expected(title))
 
     def _found(self, component: str, contributions: NDArray[np.float32]) -> list[Attribution]:
         fitted, network = self._fitted, self._fitted.network

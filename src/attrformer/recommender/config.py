@@ -269,6 +269,7 @@ LATER: Final[dict[str, Any]] = {
     "relations.newness": False,
     "relations.newness_horizon": 1.0,
     "relations.newness_cost": 0.0,
+    "relations.predicted_rows": False,
     "model.item_gates": None,
 }
 """Options that came later, by their defaults: a run that was begun without them had these."""

@@ -18,6 +18,7 @@ from attrformer.recommender.arguments import read_config, whole_number
 from attrformer.recommender.changes import with_changes
 from attrformer.recommender.config import Config
 from attrformer.recommender.growth import with_items
+from attrformer.recommender.predicted_rows import reads_predicted_rows, with_predicted_rows
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.storage import load_model, save_model
 from attrformer.recommender.strengths import pair_attributes, strongest_pairs
@@ -94,7 +95,7 @@ class FittedModel:
                 be used.
             CheckpointError: the model was saved by a version that did not keep how attributes are read.
         """
-        self._fitted = with_items(self.fitted, items, vectors, encoders)
+        self._fitted = self._predicting(with_items(self.fitted, items, vectors, encoders))
         return self
 
     def update(
@@ -138,8 +139,13 @@ class FittedModel:
             fitted = with_changes(fitted, item_changes)
         if interactions is not None or item_changes is None:
             fitted = with_interactions(fitted, self.config, interactions, users, on_known)
-        self._fitted = fitted
+        self._fitted = self._predicting(fitted)
         return self
+
+    def _predicting(self, fitted: ModelState) -> ModelState:
+        """With rows of items without interactions, where the options ask for them."""
+        predicts = reads_predicted_rows(self.config.model, self.config.relations)
+        return with_predicted_rows(fitted) if predicts else fitted
 
     def relation_strengths(self) -> dict[str, float]:
         """How much each relation tells items apart, the strongest first.

@@ -34,6 +34,7 @@ from attrformer.recommender.known_later import (
 )
 from attrformer.recommender.newness import reads_newness, with_newness
 from attrformer.recommender.numerics import numerics
+from attrformer.recommender.predicted_rows import reads_predicted_rows, with_predicted_rows
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.recommender.run_folder import FULL, SAMPLED, WARM_START, RunFolder
 from attrformer.recommender.state import ModelMetadata, ModelState
@@ -242,6 +243,8 @@ class Fit:
             item_values=ItemValues.of_dataset(dataset),
         )
         fitted = ModelState(config.model, relations.for_inference(), parameters_of(network), knowledge, device)
+        if reads_predicted_rows(config.model, config.relations):
+            fitted = with_predicted_rows(fitted)
         if reads_newness(config.model, config.relations):
             fitted = with_newness(fitted, dataset, self.split, config.relations, config.seed)
         sample = sample_targets(self.split.validation, STRENGTH_CONTEXTS, config.seed)

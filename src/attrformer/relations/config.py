@@ -197,6 +197,14 @@ class RelationsConfig(Options):
         },
     )
 
+    predicted_rows: bool = field(
+        default=False,
+        metadata={
+            "help": "co-occurrence and lifts of items without interactions are predicted from items with like "
+            "attributes, after training and with each `add_items` and `update`. Read by AttrFormer; goes with newness"
+        },
+    )
+
     @property
     def windows(self) -> dict[str, CooccurrenceConfig]:
         """Options of each co-occurrence relation, by its name."""

@@ -168,6 +168,11 @@ def untaken() -> str:
     return "Chosen by nobody else yet, so it counts as items do on average"
 
 
+def expected(title: str | None) -> str:
+    """What nobody did yet is expected from what users did with items that have like attributes."""
+    return "Expected of items like it" if title is None else f"Expected of items like it, with {quoted(title)}"
+
+
 def had_before(welcome: bool) -> str:
     """The item is in the history, which speaks for it or against it."""
     return f"Was in the history before, which counts {'for' if welcome else 'against'} it"

@@ -53,6 +53,7 @@ class CompiledRules:
         diversity: from 0 to 1.
         new: bool `[n_items]`, which items are new; None where none is given room.
         share: of a list that is kept for new items.
+        last: whether new items stand behind all others of a list.
         pinned: positions from 1 on and item codes, by position.
     """
 
@@ -66,6 +67,7 @@ class CompiledRules:
     diversity: float = 0.0
     new: Mask | None = None
     share: float = 0.0
+    last: bool = False
     pinned: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -80,7 +82,7 @@ class CompiledRules:
             k: items of a list.
             likeness: of items, for diversity.
         """
-        return Selection(k, self.limits, self.diversity, self.new, self.share, likeness)
+        return Selection(k, self.limits, self.diversity, self.new, self.share, likeness, self.last)
 
     def only_boosts(self) -> CompiledRules | None:
         """The rules that change scores; None where there are none."""
@@ -88,7 +90,7 @@ class CompiledRules:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that a list depends on, to tell rules apart."""
-        found: dict[str, NDArray[Any]] = {"numbers": np.array([self.diversity, self.share])}
+        found: dict[str, NDArray[Any]] = {"numbers": np.array([self.diversity, self.share, self.last])}
         found["pinned"] = np.array(self.pinned, dtype=np.int64)
         found |= {name: getattr(self, name) for name in ("open", "boost", "new") if getattr(self, name) is not None}
         for limit in self.limits:
@@ -147,6 +149,7 @@ def compile_rules(
         rules.diversity,
         None if rules.new_items is None else is_new(rules.new_items),
         0.0 if rules.new_items is None else rules.new_items.share,
+        rules.new_items is not None and rules.new_items.last,
         tuple((position, int(code)) for (position, _), code in zip(rules.pinned, pinned, strict=True) if code >= 0),
     )
 

@@ -38,12 +38,18 @@ class NewItemsRule(Options):
         },
     )
 
+    last: bool = field(
+        default=False,
+        metadata={"help": "new items stand behind all others of a list, which keep their order; share may be 0 then"},
+    )
+
     def __post_init__(self) -> None:
         within: object = self.within
         if isinstance(within, timedelta):
             object.__setattr__(self, "within", f"{within.total_seconds():.0f}s")
         super().__post_init__()
-        require(0 < self.share <= 1, "share", self.share, "a number above 0, 1 at most")
+        within_bounds = 0 < self.share <= 1 or (self.share == 0 and self.last)
+        require(within_bounds, "share", self.share, "a number above 0, 1 at most; 0 with last alone")
         if self.within is not None and (_SPAN.fullmatch(self.within) is None or not self.seconds):
             raise ConfigurationError(f"within is '{self.within}'. Give a number with s, m, h, d or w, such as 30d.")
 

@@ -57,6 +57,7 @@ class Selection:
         new: bool `[n_items]`, which items are new; None where none is given room.
         share: of the list that is kept for new items.
         likeness: of items; None where diversity is 0.
+        last: whether new items stand behind all others.
     """
 
     k: int
@@ -65,6 +66,7 @@ class Selection:
     new: NDArray[np.bool_] | None = None
     share: float = 0.0
     likeness: Likeness | None = None
+    last: bool = False
 
     @property
     def pool(self) -> int:
@@ -117,6 +119,8 @@ def select(
         return None
     if how.new is not None and not _make_room(chosen, items, listed, counts, how) and not all_new:
         return None
+    if how.new is not None and how.last:
+        chosen.sort(key=how.new.__getitem__)
     return _with_pinned(chosen, pinned, how.k)
 
 

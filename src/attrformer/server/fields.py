@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from attrformer.rules.options import NewItemsRule, help_of
 from attrformer.server.options import MOST_ASKED, MOST_CHOSEN, MOST_K, MOST_RULES, MOST_WORDS
@@ -27,10 +27,11 @@ class Body(BaseModel):
 class NewItems(Body):
     """Room for new items."""
 
-    share: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description=help_of("share", NewItemsRule))
+    share: Annotated[float, Field(ge=0, le=1)] = Field(0.1, description=help_of("share", NewItemsRule))
     within: Annotated[StrictStr, Field(max_length=20)] | None = Field(
         None, description=help_of("within", NewItemsRule), examples=["30d"]
     )
+    last: StrictBool = Field(False, description=help_of("last", NewItemsRule))
 
 
 class RuleFields(Body):
