@@ -92,6 +92,29 @@ def test_those_who_ask_again_are_answered_together_with_those_who_wait() -> None
     asyncio.run(run())
 
 
+def test_those_who_were_answered_together_are_waited_for_a_moment_and_not_longer() -> None:
+    async def run() -> None:
+        model = Model()
+        model.on.set()
+        line = Line(model.answer, most=10, batch=9)
+        await asyncio.gather(*(line.submit(call(name), 10) for name in "ab"))
+
+        async def slower() -> Any:
+            # Rounds in which nothing comes, as many as would do for one that was answered alone.
+            for _ in range(9):
+                await asyncio.sleep(0)
+            return await line.submit(call("d"), 10)
+
+        await asyncio.gather(line.submit(call("c"), 10), slower())
+        assert model.asked[1:] == [[call("c"), call("d")]]
+        assert await line.submit(call("e"), 10) == ["e"]
+        assert await line.submit(call("f"), 10) == ["f"]
+        assert model.asked[2:] == [[call("e")], [call("f")]]
+        line.close()
+
+    asyncio.run(run())
+
+
 def test_the_model_begins_though_requests_never_cease() -> None:
     async def run() -> None:
         model = Model()

@@ -3,7 +3,7 @@
 A request puts its call into the line and waits. Once the event loop has nothing else to do, the thread takes what
 stands there, answers calls that can be joined together, and hands the answers back. A call of the model costs much in
 itself, whatever it answers, so what has arrived already is read first. While the thread works the next ones gather, so
-that batches grow with the load and a single request never waits for company.
+that batches grow with the load and one client alone never waits for company.
 
 A call that takes long is answered in pieces, and between two pieces the others have their turn: they wait for a piece
 and not for the call. Of several such calls the one that is nearest to its end goes on. What all of them will take is
@@ -34,6 +34,11 @@ has come, the next one puts it into the line."""
 
 _PATIENCE: Final = 0.02
 """Seconds after which the thread begins in any case."""
+
+
+_COMPANY: Final = 0.001
+"""Seconds that the thread waits for as many requests as it has answered together: whoever asks again at once has to be
+given the processor first. Where it has answered one alone it waits for no other."""
 
 
 class LineFull(Exception):
@@ -100,7 +105,8 @@ class Line:
         # Event loops: that looks whether more comes, and that has not yet got the answers to the calls under way.
         self._looking: asyncio.AbstractEventLoop | None = None
         self._answered: asyncio.AbstractEventLoop | None = None
-        self._came = 0
+        self._came, self._company = 0, 1
+        self._timer: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._run, name="attrformer-model", daemon=True)
         self._thread.start()
 
@@ -158,8 +164,13 @@ class Line:
 
     def _look_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._looking is not loop:
-            self._looking = loop
-            loop.call_soon(self._look, loop, self._came, 0, loop.time())
+            self._looking, self._timer = loop, None
+        elif self._timer is None or len(self._waiting) < self._company:
+            return
+        else:
+            self._timer.cancel()
+            self._timer = None
+        loop.call_soon(self._look, loop, self._came, 0, loop.time())
 
     def _look(self, loop: asyncio.AbstractEventLoop, came: int, quiet: int, since: float) -> None:
         """Lets the thread begin once a few rounds of the event loop have brought nothing more."""
@@ -167,8 +178,14 @@ class Line:
             quiet = quiet + 1 if came == self._came else 0
             if quiet < _QUIET and loop.time() < since + _PATIENCE:
                 loop.call_soon(self._look, loop, self._came, quiet, since)
-                return
-            self._looking = None
+            elif 0 < len(self._waiting) < self._company and quiet >= _QUIET:
+                self._timer = loop.call_later(_COMPANY, self._begin_now, loop)
+            else:
+                self._begin_now(loop)
+
+    def _begin_now(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._changed:
+            self._looking = self._timer = None
             if self._answered is not loop:
                 self._begin = True
                 self._changed.notify()
@@ -197,6 +214,7 @@ class Line:
                 long = min(self._long, key=lambda entry: entry.left, default=None)
                 # What comes next begins when those who are answered now have had time to ask again.
                 self._begin, self._answered = not taken or bool(self._long), taken[0].loop if taken else None
+                self._company = max(1, len(taken))
             self._work(taken)
             if long is not None:
                 self._go_on(long)
