@@ -40,7 +40,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--row", default="attrformer", help="row whose time is asked for")
     parser.add_argument("--against", default="sasrec_ce", help="row whose accuracy is to be had")
     parser.add_argument("--seed", type=int, default=0, help="of both")
-    parser.add_argument("--evaluations", type=int, default=5, help="evaluations in an epoch, of both")
+    parser.add_argument("--evaluations", type=int, default=2, help="evaluations in an epoch, of both")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one option of --row")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--child", nargs=2, metavar=("ROW", "RUN"), help=argparse.SUPPRESS)
