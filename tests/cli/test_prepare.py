@@ -105,7 +105,7 @@ def test_a_killed_preparation_goes_on_where_it_stopped(how: signal.Signals, tmp_
     command = [*COMMAND, str(tmp_path / "log"), "--out", str(tmp_path / "out"), "--memory", "0.1", "--quiet"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
-        while not list((tmp_path / ".out.preparing").glob("coded-*.safetensors")):
+        while not list((tmp_path / ".out.preparing").glob("coded-*.bin")):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.005)
         process.send_signal(how)

@@ -17,7 +17,11 @@ def test_the_order_is_that_of_a_stable_sort(rows: list[tuple[int, int]], timed: 
     times = np.array([time for _, time in rows], dtype=np.int64)
     plain = sorted(range(len(rows)), key=lambda place: (rows[place][0], rows[place][1] if timed else 0))
     assert stable_order(users, times if timed else None).tolist() == plain
-    assert stable_order(users, times.astype(np.float64) if timed else None).tolist() == plain
+    for kind in (np.float64, np.uint8, np.uint32):
+        # Numbers without a sign may be large, and are not wrapped around.
+        far = 2**32 - 11 if kind is np.uint32 else 5
+        assert stable_order(users, (times + far).astype(kind) if timed else None).tolist() == plain
+    assert stable_order(users.astype(np.uint32), times if timed else None).tolist() == plain
 
 
 @pytest.mark.parametrize("largest", [0, 2**16 - 1, 2**16, 2**31 - 1])

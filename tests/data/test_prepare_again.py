@@ -133,7 +133,7 @@ def test_tables_that_change_meanwhile_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_task_that_ends_elsewhere_meanwhile_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = written(LOG, tmp_path / "log", "folder")
+    folder = written(LOG, tmp_path / "log")
     prepare_tables(folder, tmp_path / "whole", part_rows=2)
 
     def twice(step: str, task: Callable[[int], None], count: int) -> None:
@@ -151,3 +151,35 @@ def test_a_task_that_ends_elsewhere_meanwhile_is_done(tmp_path: Path, monkeypatc
 
     prepare_tables(folder, tmp_path / "out", part_rows=2, run=twice)
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+def test_an_interrupt_while_the_result_is_moved_loses_nothing(tmp_path: Path) -> None:
+    def broken(step: str, task: Callable[[int], None], count: int) -> None:
+        for number in range(count):
+            task(number)
+        if step == "sorted":
+            raise KeyboardInterrupt
+
+    folder = written(LOG, tmp_path / "log", items=ITEMS)
+    prepare_tables(folder, tmp_path / "whole", part_rows=2)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_tables(folder, tmp_path / "out", part_rows=2, run=broken)
+    # It went to a folder that an interrupt removes.
+    (tmp_path / ".out.preparing" / "items.npy").unlink()
+    prepare_tables(folder, tmp_path / "out", part_rows=2)
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+def test_a_table_of_others_meanwhile_is_refused(tmp_path: Path) -> None:
+    folder = written(LOG, tmp_path / "log", "folder")
+
+    def meanwhile(step: str, task: Callable[[int], None], count: int) -> None:
+        if step == "coded":
+            new = LOG.with_columns(user_id=pl.lit("nobody"))
+            for number, file in enumerate(sorted((folder / "interactions").iterdir())):
+                new[3 * number : 3 * number + 3].write_parquet(file)
+        for number in range(count):
+            task(number)
+
+    with pytest.raises(DataError, match="changed while they were read"):
+        prepare_tables(folder, tmp_path / "out", run=meanwhile)

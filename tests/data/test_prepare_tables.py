@@ -191,3 +191,36 @@ def test_nothing_of_an_earlier_table_is_left_in_memory(tmp_path: Path) -> None:
         folder = written(frame, tmp_path / f"log{number}", "folder")
         prepare_tables(folder, tmp_path / "out", part_rows=2, overwrite=True)
         assert_same(Dataset.load(folder, name="log"), Dataset.load(tmp_path / "out", name="log"))
+
+
+@pytest.mark.parametrize("form", ["csv", "folder"])
+@pytest.mark.parametrize("duplicates", [None, "drop", "count"])
+def test_numbers_that_are_cut_short_late_still_tell_rows_apart(
+    form: str, duplicates: str | None, tmp_path: Path
+) -> None:
+    # The first parts hold numbers of 32 bits, by which rows are told apart; the last one does not.
+    price = [1.5, 2.5, 1.5, None, 0.1 + 2**-40, 0.1, 0.1]
+    times = [30, 20, 30, 5, 10, 10, 10]
+    users, items = ["b", "a", "b", "c", "a", "a", "a"], ["x", "y", "x", "z", "x", "x", "x"]
+    frame = pl.DataFrame({"user_id": users, "item_id": items, "price": price, "timestamp": times})
+    one, two = both(written(frame, tmp_path / "log", form), rows=2, duplicates=duplicates)
+    assert_same(one, two)
+    assert len(one.sequences.items) == (7 if duplicates is None else 5)
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_files_without_rows_are_left_out(empty: int, tmp_path: Path) -> None:
+    folder = written(LOG, tmp_path / "log", "folder")
+    parts = sorted((folder / "interactions").iterdir())
+    LOG.clear().write_parquet(parts[empty].with_name(f"{parts[empty].stem}-empty.parquet"))
+    LOG.clear().write_parquet(folder / "interactions" / "a.parquet")
+    assert_same(*both(folder))
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+@pytest.mark.parametrize("first", [-(10**9), 0, 1_600_000_000])
+def test_times_of_any_unit_and_span(unit: int, first: int, tmp_path: Path) -> None:
+    seconds = pl.Series([30, 20, 30, 2**31, 10, 30, 20]) + first
+    stamps = pl.from_epoch(seconds * 10**9, "ns").dt.cast_time_unit({1: "ms", 10**3: "ms", 10**6: "us"}.get(unit, "ns"))
+    times = stamps if unit > 1 else seconds
+    assert_same(*both(written(LOG.with_columns(timestamp=times), tmp_path / "log", "parquet")))

@@ -16,9 +16,9 @@ from attrformer.columns import COMPONENT, CONTRIBUTION, ITEM, RANK, SCORE, TIMES
 from attrformer.config import override
 from attrformer.data.dataset import Dataset
 from attrformer.data.sample import make_sample
-from attrformer.errors import DataError, LeakWarning, UnknownIdError
+from attrformer.errors import ConfigurationError, DataError, LeakWarning, UnknownIdError
 from attrformer.recommender import AttrFormer, Config, Recommender
-from attrformer.recommender.updates import appended
+from attrformer.recommender.updates import appended, with_interactions
 from attrformer.relations.build import build_relations
 from attrformer.training.checkpoint import parameters_of
 
@@ -55,6 +55,22 @@ def load(folder: Path) -> AttrFormer:
 
 def one(user: str, item: str, time: int = LATE) -> pl.DataFrame:
     return pl.DataFrame({USER: [user], ITEM: [item], TIMESTAMP: [time]})
+
+
+def test_an_update_counts_within_the_memory_of_the_options(
+    young: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(young)
+    little = override(model.config, ["relations.memory=1e-9"])
+    row = one("user-0001", model.fitted.knowledge.item_ids.to_list()[0])
+    wanted = with_interactions(model.fitted, model.config, row, None).relations
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    found = with_interactions(model.fitted, little, row, None).relations
+    for name, value in arrays({"rows": wanted.rows}).items():
+        np.testing.assert_array_equal(value, arrays({"rows": found.rows})[name], err_msg=name)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(ConfigurationError, match="TMPDIR"):
+        with_interactions(model.fitted, little, row, None)
 
 
 def test_an_update_counts_what_a_recount_of_everything_counts(tables: Any, earlier: pl.DataFrame, young: Path) -> None:

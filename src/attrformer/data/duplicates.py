@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -37,10 +37,11 @@ class Repeats:
 
 def find_repeats(
     frame: pl.DataFrame,
-    users: NDArray[np.int32],
-    items: NDArray[np.int32],
+    users: NDArray[Any],
+    items: NDArray[Any],
     times: NDArray[np.int64] | None,
     wanted: str | None,
+    among: NDArray[np.int64] | None = None,
 ) -> Repeats:
     """Rows that say again what an earlier row says, and what becomes of them.
 
@@ -50,10 +51,14 @@ def find_repeats(
         items: the code of each row's item.
         times: the time of each row, or None; without times nothing tells a repeated row from a repeated act.
         wanted: "keep", "drop" or "count"; None keeps, and the note says how to choose.
+        among: the rows that may have user and time of another one, ascending; all of them where it is not known.
     """
     counted = wanted == COUNTED
     nothing = Repeats(None, np.ones(len(frame), dtype=np.int64) if counted else None)
-    suspects = _suspects(users, items, times)
+    if among is None:
+        suspects = _suspects(users, items, times)
+    else:
+        suspects = among[_suspects(users[among], items[among], None if times is None else times[among])]
     if not len(suspects):
         return nothing
     keys = pl.DataFrame({"user": users[suspects], "item": items[suspects]})
@@ -77,7 +82,7 @@ def find_repeats(
     return Repeats(kept, counts[kept], repeated, near)
 
 
-def _suspects(users: NDArray[np.int32], items: NDArray[np.int32], times: NDArray[np.int64] | None) -> NDArray[np.int64]:
+def _suspects(users: NDArray[Any], items: NDArray[Any], times: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """Rows that may have user, item and time of another one, ascending; none that has is left out."""
     keys = users.astype(np.uint64) * np.uint64(int(items.max(initial=0)) + 1) + items.astype(np.uint64)
     if times is not None:

@@ -147,6 +147,9 @@ class IdMap:
 
 def _in_table(wanted: pl.Series, table: NDArray[np.int32], low: int) -> NDArray[np.int32]:
     """Codes of whole numbers, -1 where a number is not in the table or missing."""
+    if not wanted.null_count() and low <= int(wanted.min()) and int(wanted.max()) < low + len(table):  # type: ignore[arg-type]
+        codes: NDArray[np.int32] = table[wanted.to_numpy() - low]
+        return codes
     numbers = wanted.fill_null(low).to_numpy() - low
     inside = (numbers >= 0) & (numbers < len(table))
     if wanted.null_count():

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, USER
 from attrformer.csr import offsets_of
@@ -21,10 +22,11 @@ from attrformer.data.folder import DESCRIPTION, find_tables, folder_tables, read
 from attrformer.data.id_columns import spelling_notes, with_ids_of
 from attrformer.data.interactions import time_notes
 from attrformer.data.options import INTERACTIONS
+from attrformer.data.prepared.counting import COUNT
 from attrformer.data.prepared.folder import reading_options
 from attrformer.data.prepared.names import FORMAT, ITEMS, PREPARED, USERS
 from attrformer.data.prepared.parts import Source
-from attrformer.data.prepared.plan import plan_of, ranges_of
+from attrformer.data.prepared.plan import Plan, plan_of, ranges_of
 from attrformer.data.prepared.reading import (
     Glance,
     Reading,
@@ -36,19 +38,19 @@ from attrformer.data.prepared.reading import (
 )
 from attrformer.data.prepared.survey import Survey
 from attrformer.data.prepared.tasks import (
-    COUNT,
     Work,
+    changed_tables,
     code_task,
     glance_task,
     order_task,
+    read_counted,
     read_glance,
     read_ordered,
-    read_repeated,
     read_survey,
     survey_task,
     write_whole,
 )
-from attrformer.data.prepared.writing import described_columns, write_prepared
+from attrformer.data.prepared.writing import Ordered, described_columns, make_room, write_prepared
 from attrformer.data.table_files import TABLE_NAMES
 from attrformer.data.tables import Table, require_columns
 from attrformer.data.tables_to_prepare import Asked
@@ -64,6 +66,9 @@ Run = Callable[[str, Task, int], None]
 
 KEY: Final = "key.json"
 """File that says what the files of the steps depend on."""
+
+_LAYOUT: Final = 2
+"""Changes with what the steps write."""
 
 
 def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: Run) -> None:
@@ -89,19 +94,39 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     declared = declared_columns({INTERACTIONS: columns, **tables}, asked.options)
     kinds, kept = declared.kinds[INTERACTIONS], kept_columns(declared.kept[INTERACTIONS])
     parts = [[part.file, part.start, part.stop] for part in source.parts]
+    sizes = {"rows_of_range": asked.rows_of_range, "parts_together": asked.parts_together(len(parts))}
     # Numbers by which rows are told apart are those of one release of polars.
-    _begin(folder, {**key, "parts": parts, "rows_of_range": asked.rows_of_range, "polars": pl.__version__})
-    work, surveys = _surveyed(Work(folder, replace(reading, kinds=kinds, kept=kept)), run)
+    _begin(folder, {**key, "parts": parts, **sizes, "polars": pl.__version__, "layout": _LAYOUT})
+    work = Work(folder, replace(reading, kinds=kinds, kept=kept), together=sizes["parts_together"])
+    work, surveys = _surveyed(work, run)
     plan = plan_of(surveys, source.path, work.reading.kinds, asked.options.duplicates)
-    users, items, told, spelled = _ids(asked, work, surveys, without_indices(tables, declared.kept)[0])
+    users, items, told, spelled = _ids(asked, work, without_indices(tables, declared.kept)[0])
     plan = replace(plan, starts=ranges_of(users[COUNT].to_numpy().astype(np.int64), asked.rows_of_range))
     work = replace(work, plan=plan)
-    run("coded", partial(code_task, work), len(source.parts))
-    run("sorted", partial(order_task, work), len(plan.starts) - 1)
-    manifest = {**_manifest(asked, work, surveys, spelled), "told": told, "users": len(users), "items": len(items)}
+    run("coded", partial(code_task, work), len(work.groups))
+    # Later steps read no tables.
+    _check_unchanged(asked, key)
+    ranges, repeated = _ordered(work, plan, run)
+    manifest = _manifest(asked, work, surveys, spelled, repeated)
+    manifest |= {"told": told, "users": len(users), "items": len(items)}
+    _check_unchanged(asked, key)
+    _write(asked, work, out, users["id"], items, ranges, manifest)
+
+
+def _ordered(work: Work, plan: Plan, run: Run) -> tuple[list[Ordered], NDArray[np.int64]]:
+    """Where the ranges of users are, and how many rows repeat others."""
+    if make_room(work.folder, plan):
+        for file in work.folder.glob("ordered-*"):
+            file.unlink()
+    count = len(plan.starts) - 1
+    run("sorted", partial(order_task, work), count)
+    found = [read_ordered(work, number) for number in range(count)]
+    return [ordered for ordered, _ in found], np.sum([repeated for _, repeated in found], axis=0)
+
+
+def _check_unchanged(asked: Asked, key: dict[str, Any]) -> None:
     if asked.key() != key:
-        raise DataError("its tables changed while they were read", fix="Run this again", source=str(asked.folder))
-    _write(asked, work, out, users["id"], items, manifest)
+        raise changed_tables(str(asked.folder))
 
 
 def _begin(folder: Path, key: dict[str, Any]) -> None:
@@ -143,9 +168,8 @@ def _surveyed(work: Work, run: Run) -> tuple[Work, list[Survey]]:
 
 
 def _surveys(work: Work, run: Run) -> list[Survey]:
-    count = len(work.reading.source.parts)
-    run("read", partial(survey_task, work), count)
-    return [read_survey(work, number) for number in range(count)]
+    run("read", partial(survey_task, work), len(work.groups))
+    return [read_survey(work, number) for number in range(len(work.reading.source.parts))]
 
 
 def _together(glances: Iterable[Glance]) -> Glance:
@@ -159,21 +183,12 @@ def _firsts(rows: list[int]) -> tuple[int, ...]:
     return tuple(int(first) for first in offsets_of(rows)[:-1])
 
 
-def _ids(
-    asked: Asked, work: Work, surveys: list[Survey], others: dict[str, Table]
-) -> tuple[pl.DataFrame, pl.Series, list[str], list[str]]:
+def _ids(asked: Asked, work: Work, others: dict[str, Table]) -> tuple[pl.DataFrame, pl.Series, list[str], list[str]]:
     """The users with the number of their rows and the items of the catalogue, both in order, and what is to be said.
 
     It is said of the types of the ids, and of the spelling of those in the interactions.
     """
-    held = [work.file("rows", number, "arrow") for number, survey in enumerate(surveys) if survey.rows]
-    found = {}
-    for name, place in ((USERS, 0), (ITEMS, 1)):
-        file = work.ids(f"counted-{name}")
-        if not file.exists():
-            kind = pl.Int64 if all(survey.whole[place] for survey in surveys if survey.rows) else pl.String
-            write_whole(file, _count_ids(held, name, kind).write_ipc)
-        found[name] = pl.read_ipc(file)
+    found = {name: read_counted(work, name) for name in (USERS, ITEMS)}
     source = work.reading.source
     text = source.text or (source.whole and asked.text)
     users, items, tables, told = with_ids_of(
@@ -190,18 +205,12 @@ def _ids(
     return counted, items, told, spelled
 
 
-def _count_ids(files: list[Path], name: str, kind: type[pl.DataType]) -> pl.DataFrame:
-    """The distinct ids in the order in which they first stand there, and in how many rows each stands."""
-    rows = pl.concat([pl.scan_ipc(file).select(pl.col(name).cast(kind).alias("id")) for file in files])
-    counted = rows.group_by("id", maintain_order=kind is pl.String).agg(pl.len().alias(COUNT))
-    return counted.collect(engine="streaming")
-
-
-def _manifest(asked: Asked, work: Work, surveys: list[Survey], spelled: list[str]) -> dict[str, Any]:
+def _manifest(
+    asked: Asked, work: Work, surveys: list[Survey], spelled: list[str], repeated: NDArray[np.int64]
+) -> dict[str, Any]:
     plan, source = work.plan, work.reading.source
     assert plan is not None
-    repeated = [read_repeated(work, number) for number in range(len(plan.starts) - 1)]
-    again, near = np.sum(repeated, axis=0).tolist()
+    again, near = repeated.tolist()
     wanted = asked.options.duplicates
     said = [
         *plan.said,
@@ -226,7 +235,15 @@ def _manifest(asked: Asked, work: Work, surveys: list[Survey], spelled: list[str
     }
 
 
-def _write(asked: Asked, work: Work, out: Path, users: pl.Series, items: pl.Series, manifest: dict[str, Any]) -> None:
+def _write(
+    asked: Asked,
+    work: Work,
+    out: Path,
+    users: pl.Series,
+    items: pl.Series,
+    ranges: list[Ordered],
+    manifest: dict[str, Any],
+) -> None:
     kinds = asked.options.kinds.items()
     described = {
         **read_description(asked.folder),
@@ -244,5 +261,4 @@ def _write(asked: Asked, work: Work, out: Path, users: pl.Series, items: pl.Seri
             copy(place, staged / place.name)
         (staged / DESCRIPTION).write_text(json_text(described), encoding="utf-8")
         (staged / PREPARED).mkdir()
-        ranges = (read_ordered(work, number) for number in range(len(plan.starts) - 1))
-        write_prepared(staged / PREPARED, users, items, ranges, manifest)
+        write_prepared(staged / PREPARED, work.folder, plan, users, items, ranges, manifest)

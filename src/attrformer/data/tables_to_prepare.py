@@ -28,7 +28,17 @@ _BYTES_OF_ROW: Final = 500
 _BYTES_SORTED: Final = 200
 """Memory for a row of the range of users that is being sorted."""
 
+_BYTES_CODED: Final = 64
+"""Memory for a row of parts that are coded together."""
+
+_MOST_OF_TEXT: Final = 1 << 18
+_MOST_ROWS: Final = 1 << 20
+"""Rows that are looked at together, whatever the memory: more of them do not stay in the caches of the processor."""
+
 _LEAST_ROWS: Final = 50_000
+_LEAST_TASKS: Final = 16
+"""Tasks of a step, as far as there are parts."""
+
 _UNFOLDED: Final = 12
 """Memory for a byte of a file that is read as a whole."""
 
@@ -75,12 +85,20 @@ class Asked:
     @property
     def rows(self) -> int:
         """Rows of a part."""
-        return self.part_rows or max(_LEAST_ROWS, self.memory // (_BYTES_OF_ROW * WORKERS))
+        most = _MOST_OF_TEXT if self.text else _MOST_ROWS
+        return self.part_rows or self._rows_within(_BYTES_OF_ROW, most)
 
     @property
     def rows_of_range(self) -> int:
         """Rows of a range of users."""
-        return self.part_rows or max(_LEAST_ROWS, self.memory // (_BYTES_SORTED * WORKERS))
+        return self.part_rows or self._rows_within(_BYTES_SORTED, _MOST_ROWS)
+
+    def parts_together(self, parts: int) -> int:
+        """How many parts, of that many, one task reads or codes."""
+        return max(1, min(parts // _LEAST_TASKS, self._rows_within(_BYTES_CODED, self.memory) // self.rows))
+
+    def _rows_within(self, size: int, most: int) -> int:
+        return max(_LEAST_ROWS, min(most, self.memory // (size * WORKERS)))
 
     @property
     def needed(self) -> int:

@@ -224,4 +224,6 @@ def _fits(known: pl.Series, kind: pl.DataType) -> bool:
 def _cast(column: pl.Series, kind: pl.DataType) -> pl.Series:
     if kind == pl.Boolean:
         return column.str.to_lowercase() == "true"
-    return column.str.strip_prefix("+").cast(kind, strict=False)
+    found = column.cast(kind, strict=False)
+    # Numbers with a sign that polars does not read are few, and to look for it in all takes longer than to read them.
+    return found if found.null_count() == column.null_count() else column.str.strip_prefix("+").cast(kind, strict=False)

@@ -26,6 +26,7 @@ from attrformer.recommender.incoming import in_type_of, open_incoming, read_attr
 from attrformer.recommender.known import check_action, without_known
 from attrformer.recommender.state import ModelState
 from attrformer.relations.base import Update
+from attrformer.relations.scratch import within_memory
 from attrformer.relations.user_attribute import first_values
 from attrformer.training.checkpoint import parameters_of
 
@@ -78,7 +79,8 @@ def with_interactions(
     if users is not None:
         _read_users(fitted, user_ids, users, codes)
     now = Update(histories, fitted.relations.n_items, config.model.reads(config.relations), codes, {})
-    relations = fitted.relations.updated(now)
+    with within_memory(config.relations.memory):
+        relations = fitted.relations.updated(now)
     more = knowledge.updated + len(fresh.items)
     return fitted.rebuilt(
         relations, replace(knowledge, user_ids=user_ids, histories=histories, updated=more), _trained_only(fitted)

@@ -53,7 +53,7 @@ def test_plain_whole_numbers_are_read_as_such(
     numbers: list[tuple[int, int, str]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     file = tmp_path_factory.mktemp("plain") / "interactions.csv"
-    frame = pl.DataFrame(numbers, schema={"user_id": pl.Int64, "item_id": pl.Int64, "c": pl.String}, orient="row")
+    frame = pl.DataFrame(numbers, schema={"user_id": pl.Int64, "item_id": pl.Int64, "é c": pl.String}, orient="row")
     frame.write_csv(file)
     source = cut_table(file, 10**6)
     assert source is not None
@@ -70,6 +70,18 @@ def test_numbers_that_are_written_in_another_way_stay_texts(odd: str, ending: st
     found = read_part(source, source.parts[0], ("user_id", "item_id"))
     assert found.schema == {"user_id": pl.String, "item_id": pl.String}
     assert found["user_id"].to_list() == ["5", odd.strip('"') or None, "9"]
+
+
+@pytest.mark.parametrize(
+    "heading", ["\ufeffuser_id,item_id", '"user_id",item_id', "sep=,\nuser_id,item_id", " user_id,item_id"]
+)
+def test_headings_that_programs_do_not_write_are_cleaned(heading: str, tmp_path: Path) -> None:
+    file = tmp_path / "interactions.csv"
+    file.write_text(f"{heading}\n5,6\n", encoding="utf-8")
+    source = cut_table(file, 10**6)
+    assert source is not None
+    found = read_part(source, source.parts[0], ("user_id", "item_id"))
+    assert found.rows() == [("5", "6")] and found.columns == ["user_id", "item_id"]
 
 
 def test_files_that_are_read_as_a_whole_are_not_cut(tmp_path: Path) -> None:

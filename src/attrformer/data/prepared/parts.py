@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 from attrformer.data.table_files import ARROW, PARQUET, SEPARATORS, ending_of, parts_of, read_texts
 from attrformer.errors import DataError
 
-_REPEATED: Final = "_duplicated_"
-"""What polars puts behind a heading that stands there twice."""
-
-_BLOCK: Final = 1 << 24
+_BLOCK: Final = 1 << 20
 _BYTES_OF_ROW: Final = 32
 """About the bytes of a row of text, by which rows of a part become bytes."""
 
@@ -134,11 +131,12 @@ def read_part(source: Source, part: Part, numbers: Collection[str] = ()) -> pl.D
         if source.text:
             with Path(part.file).open("rb") as file:
                 file.seek(part.start)
-                header, rows = source.header.encode("latin-1"), file.read(part.stop - part.start)
-            data = header + rows
-            found = _with_plain_numbers(source, data, len(rows), numbers)
-            return (
-                found if found is not None else read_texts(Path(source.path), data, source.separator, source.encoding)
+                rows = file.read(part.stop - part.start)
+            found = _with_plain_numbers(source, rows, numbers)
+            if found is not None:
+                return found
+            return read_texts(
+                Path(source.path), source.header.encode("latin-1") + rows, source.separator, source.encoding
             )
         wanted = _scan(part.file) if part.file == source.parts[0].file else _scan(part.file, _schema(source))
         return wanted.slice(part.start, part.stop - part.start).collect(engine="streaming")
@@ -146,7 +144,7 @@ def read_part(source: Source, part: Part, numbers: Collection[str] = ()) -> pl.D
         raise _unreadable(Path(part.file), error) from error
 
 
-def _with_plain_numbers(source: Source, data: bytes, size: int, numbers: Collection[str]) -> pl.DataFrame | None:
+def _with_plain_numbers(source: Source, rows: bytes, numbers: Collection[str]) -> pl.DataFrame | None:
     """A part of a text file with whole numbers read as such, which takes a fraction of the time.
 
     That no number was written in another way (`007`, `+5`, between blanks or quotes) is told by the length of the text:
@@ -154,31 +152,39 @@ def _with_plain_numbers(source: Source, data: bytes, size: int, numbers: Collect
 
     Args:
         source: the table.
-        data: the header and the rows.
-        size: bytes of the rows.
+        rows: of the part, without the header.
         numbers: the columns.
 
     Returns:
         None where some value is something else, or missing.
     """
-    if not numbers or not size or not data.endswith(b"\n") or b"\r" in data or codecs.BOM_UTF8 in data[:3]:
+    names = _plain_names(source)
+    if not numbers or not rows.endswith(b"\n") or b"\r" in rows or not {*numbers} <= {*names}:
         return None
-    if codecs.lookup(source.encoding).name != "utf-8":
-        return None
+    kinds: dict[str, Any] = {name: pl.Int64 if name in numbers else pl.String for name in names}
     try:
-        frame = pl.read_csv(
-            data, separator=source.separator, infer_schema=False, schema_overrides=dict.fromkeys(numbers, pl.Int64)
-        )
+        frame = pl.read_csv(rows, separator=source.separator, has_header=False, schema=kinds)
     except pl.exceptions.PolarsError:
         return None
-    # The slow way cleans, or refuses, other headings.
-    clean = all(name and name == name.strip() and _REPEATED not in name for name in frame.columns)
-    if not clean or not {*numbers} <= {*frame.columns} or any(frame.null_count().row(0)):
+    if any(frame.null_count().row(0)):
         return None
     written = len(frame) * len(frame.columns)
     for values in frame:
         written += _digits(values.to_numpy()) if values.dtype == pl.Int64 else int(values.str.len_bytes().sum())
-    return frame if written == size else None
+    return frame if written == len(rows) else None
+
+
+def _plain_names(source: Source) -> list[str]:
+    """The headings of a text file; none where they are not as plain as those that programs write."""
+    try:
+        header = source.header.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return []
+    line = header.removesuffix("\n")
+    names = line.split(source.separator)
+    clean = all(name and name == name.strip() for name in names) and len({*names}) == len(names)
+    plain = codecs.lookup(source.encoding).name == "utf-8" and line != header and not {*line} & {*'\n\r"\ufeff'}
+    return names if clean and plain else []
 
 
 def _digits(numbers: NDArray[np.int64]) -> int:
@@ -224,13 +230,16 @@ def _keeps_ascii(encoding: str) -> bool:
 
 
 def _cuts_of_text(path: Path, size: int) -> tuple[int, list[int]]:
-    """Where the header of a text file ends, and where parts of about a size end, each behind a whole row."""
+    """Where the header of a text file ends, and where parts of about a size end, each behind a whole row.
+
+    The first part is a small one, since it is looked at before the others.
+    """
     with path.open("rb") as file:
         start = _end_of_header(file)
         file.seek(start)
         ends, last = list[int](), start
-        for end in _row_ends(file, start, min(size, _BLOCK)):
-            if end - last >= size:
+        for end in _row_ends(file, min(size, _BLOCK)):
+            if not ends or end - last >= size:
                 ends.append(end)
                 last = end
         total = file.seek(0, 2)
@@ -251,12 +260,12 @@ def _end_of_header(file: BinaryIO) -> int:
     return end
 
 
-def _row_ends(file: BinaryIO, start: int, size: int) -> Iterator[int]:
-    """The last end of a row in each block of a file: line ends between quotes belong to a value."""
-    quotes, place = 0, start
-    while block := file.read(size):
-        stop = len(block)
-        after = quotes + block.count(b'"')
+def _row_ends(file: BinaryIO, size: int) -> Iterator[int]:
+    """The last end of a row in each block of a file from where it is: line ends between quotes belong to a value."""
+    quotes, place, block = 0, file.tell(), bytearray(size)
+    while length := file.readinto(block):  # type: ignore[attr-defined]
+        stop = length
+        after = quotes + block.count(b'"', 0, stop)
         odd = after
         while (found := block.rfind(b"\n", 0, stop)) >= 0:
             odd -= block.count(b'"', found, stop)
@@ -264,7 +273,7 @@ def _row_ends(file: BinaryIO, start: int, size: int) -> Iterator[int]:
                 yield place + found + 1
                 break
             stop = found
-        quotes, place = after, place + len(block)
+        quotes, place = after, place + length
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

@@ -31,6 +31,7 @@ class Plan:
         said: how the columns were read.
         starts: the first user of each range of users whose interactions are sorted together, and the number of users.
         duplicates: "keep", "drop" or "count"; None keeps, and the note names the option.
+        same: whether a number for each row is needed to tell rows apart, since behaviour attributes do not.
     """
 
     rows: int
@@ -40,6 +41,7 @@ class Plan:
     said: tuple[str, ...]
     starts: tuple[int, ...] = ()
     duplicates: str | None = None
+    same: bool = False
 
 
 def plan_of(
@@ -68,7 +70,8 @@ def plan_of(
     if duplicates == COUNTED and COUNT in held[0].names:
         raise clashing_count(source)
     rows = sum(survey.rows for survey in held)
-    return Plan(rows, held[0].names, _span(held, source), tuple(columns), tuple(said), duplicates=duplicates)
+    same = not all(survey.exact for survey in held)
+    return Plan(rows, held[0].names, _span(held, source), tuple(columns), tuple(said), duplicates=duplicates, same=same)
 
 
 def _span(surveys: Sequence[Survey], source: str) -> TimeSpan | None:

@@ -37,43 +37,43 @@ class Survey:
         rows: how many there are.
         names: every column but those that number the rows.
         notes: how the columns were read and which were left out, as far as the part tells.
-        whole: whether the ids of users, and of items, are whole numbers.
         times: what its times are; None where it has none.
         columns: by name, those besides user, item and time.
         glance: what of it decides about how parts are read.
+        exact: whether behaviour attributes tell its rows apart as all columns besides user, item and time do.
     """
 
     rows: int
     names: tuple[str, ...]
     notes: tuple[str, ...]
-    whole: tuple[bool, bool]
     times: TimeSpan | None
     columns: Mapping[str, ColumnPart]
     glance: Glance
+    exact: bool
 
 
-def survey_part(reading: Reading, part: Part, first: int) -> tuple[Survey, pl.DataFrame]:
+def survey_part(reading: Reading, part: Part, first: int, same: bool = False) -> tuple[Survey, pl.DataFrame]:
     """What of a part decides about the whole, and its rows in few bytes.
 
     Args:
         reading: how it is read.
         part: one of the parts of the table.
         first: number of its first row, for errors.
+        same: whether the hash below is wanted even where behaviour attributes do.
 
     Returns:
-        What decides; a column each for users, items, the order of times, a hash of what else tells rows apart, and
-        behaviour attributes, as far as the table has them.
+        What decides; a column each for users, items, the order of times, a hash of what else tells rows apart where
+        behaviour attributes do not, and these, as far as the table has them.
 
     Raises:
         DataError: a column is missing, or a value cannot be used; column and row are named.
     """
     try:
         if reading.source.whole:
-            return _surveyed(reading, without_index_columns(reading, opened_table(reading)), Glance(), first)
+            return _surveyed(reading, without_index_columns(reading, opened_table(reading)), Glance(), first, same)
         raw = read_part(reading.source, part, reading.numbers)
-        return _surveyed(
-            reading, without_index_columns(reading, named_part(reading, raw)), glance_of(reading, raw), first
-        )
+        table = without_index_columns(reading, named_part(reading, raw))
+        return _surveyed(reading, table, glance_of(reading, raw), first, same)
     except DataError as error:
         if error.row is None or error.column == TIMESTAMP:
             raise
@@ -82,7 +82,7 @@ def survey_part(reading: Reading, part: Part, first: int) -> tuple[Survey, pl.Da
         ) from error
 
 
-def _surveyed(reading: Reading, table: Table, glance: Glance, first: int) -> tuple[Survey, pl.DataFrame]:
+def _surveyed(reading: Reading, table: Table, glance: Glance, first: int, same: bool) -> tuple[Survey, pl.DataFrame]:
     require_columns(table, (USER, ITEM))
     frame = table.frame
     kept = {USERS: id_column(table, USER), ITEMS: id_column(table, ITEM)}
@@ -91,22 +91,31 @@ def _surveyed(reading: Reading, table: Table, glance: Glance, first: int) -> tup
         times = times_of(frame[TIMESTAMP], source=table.source, first=first)
         span = TimeSpan.of(times)
         kept[ORDER] = pl.Series(times.order)
-    same = _hashes(frame, reading.source.text)
-    if same is not None:
-        kept[SAME] = same
-    columns = {}
+    told = _telling(frame, reading.source.text)
+    exact, columns = set[str](), {}
     for name in frame.columns:
         if name not in (USER, ITEM, TIMESTAMP):
             columns[name], values = survey_column(table, name, reading.kinds)
             if values is not None:
                 kept[f"{BEHAVIOUR}{name}"] = pl.Series(values)
-    whole = (kept[USERS].dtype == pl.Int64, kept[ITEMS].dtype == pl.Int64)
-    survey = Survey(len(frame), tuple(frame.columns), table.notes, whole, span, columns, glance)
+                if columns[name].values is None and _is_exact(frame[name], kept[f"{BEHAVIOUR}{name}"]):
+                    exact.add(name)
+    tells = all(name in exact or values.null_count() == len(values) for name, values in told.items())
+    if told and (same or not tells):
+        kept[SAME] = pl.DataFrame(told).hash_rows(_SEED)
+    survey = Survey(len(frame), tuple(frame.columns), table.notes, span, columns, glance, tells)
     return survey, pl.DataFrame({name: values.alias(name) for name, values in kept.items()})
 
 
-def _hashes(frame: pl.DataFrame, text: bool) -> pl.Series | None:
-    """A number for each row that is the same for rows with the same values besides user, item and time.
+def _is_exact(values: pl.Series, found: pl.Series) -> bool:
+    """Whether short floating-point numbers, NaN where missing, are those of a column."""
+    if not values.dtype.is_numeric():
+        return False
+    return bool(found.fill_nan(None).cast(values.dtype, strict=False).eq_missing(values).all())
+
+
+def _telling(frame: pl.DataFrame, text: bool) -> dict[str, pl.Series]:
+    """What is the same for rows with the same values besides user, item and time, and for no others.
 
     Args:
         frame: a part.
@@ -119,7 +128,7 @@ def _hashes(frame: pl.DataFrame, text: bool) -> pl.Series | None:
         told[TIMESTAMP] = times.set(times.str.contains(WHOLE), None) if text else _plain(times)
     elif times is not None and text:
         told[TIMESTAMP] = pl.repeat(None, len(frame), dtype=pl.String, eager=True)
-    return pl.DataFrame(told).hash_rows(_SEED) if told else None
+    return told
 
 
 def _plain(values: pl.Series) -> pl.Series:
