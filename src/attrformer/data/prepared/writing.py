@@ -48,27 +48,28 @@ def _header(kind: np.dtype[Any], count: int) -> bytes:
     return b"\x93NUMPY\x01\x00\x76\x00" + words.ljust(_HEADER - 11).encode() + b"\n"
 
 
-def make_room(folder: Path, plan: Plan) -> bool:
+def make_room(folder: Path, plan: Plan, done: Iterable[Path]) -> None:
     """Makes a file for each array, with room for every row of the table.
 
     Args:
         folder: for the files.
         plan: what was decided.
-
-    Returns:
-        Whether a file was missing; what was written into the others is then of no use.
+        done: files that say which ranges were written; they go where an array is missing.
 
     Raises:
         OSError: the disk is full.
     """
     missing = [(folder / name, kind) for name, kind in _files(plan).values() if not (folder / name).exists()]
+    if missing:
+        # Before there is room: an interrupt in between must not leave empty arrays that seem to be written.
+        for file in done:
+            file.unlink()
     for file, kind in missing:
         unfinished = file.with_suffix(".new")
         with unfinished.open("wb") as opened:
             opened.write(_header(kind, plan.rows))
             opened.truncate(_HEADER + plan.rows * kind.itemsize)
         os.replace(unfinished, file)
-    return bool(missing)
 
 
 def put_range(folder: Path, plan: Plan, first: int, arrays: Arrays) -> None:
