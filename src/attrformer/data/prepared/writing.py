@@ -85,12 +85,21 @@ def put_range(folder: Path, plan: Plan, first: int, arrays: Arrays) -> None:
         OSError: the disk is full.
     """
     for name, (file, kind) in _files(plan).items():
-        with (folder / file).open("r+b", buffering=0) as opened:
+        with open(folder / file, "wb", buffering=0, opener=_only_to_write) as opened:
             opened.seek(_HEADER + first * kind.itemsize)
             left = np.ascontiguousarray(arrays[name], dtype=kind).view(np.uint8).data
             while len(left):
                 left = left[opened.write(left) :]
             _begin_writing(opened.fileno(), _HEADER + first * kind.itemsize, arrays[name].size * kind.itemsize)
+
+
+def _only_to_write(path: str, flags: int) -> int:
+    """Opens a file that stays as it is.
+
+    On a volume over the network a file that is open for reading too is written in whole pages, and with its own range a
+    machine would write back what it had read of the range beside it.
+    """
+    return os.open(path, flags & ~(os.O_CREAT | os.O_TRUNC))
 
 
 def _begin_writing(file: int, start: int, size: int) -> None:
