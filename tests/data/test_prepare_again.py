@@ -11,7 +11,7 @@ from tests.data.small_log import ITEMS, LOG, assert_same, files_of, written
 
 from attrformer.data import Dataset
 from attrformer.data.prepare_tables import prepare_tables
-from attrformer.data.prepared import tasks
+from attrformer.data.prepared import tasks, writing
 from attrformer.data.prepared.names import MANIFEST, PREPARED
 from attrformer.errors import BusyError, DataError
 from attrformer.locks import locked_place
@@ -166,6 +166,31 @@ def test_an_interrupt_while_the_result_is_moved_loses_nothing(tmp_path: Path) ->
         prepare_tables(folder, tmp_path / "out", part_rows=2, run=broken)
     # It went to a folder that an interrupt removes.
     (tmp_path / ".out.preparing" / "items.npy").unlink()
+    prepare_tables(folder, tmp_path / "out", part_rows=2)
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
+
+
+def test_arrays_made_anew_are_written_anew_whatever_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(step: str, task: Callable[[int], None], count: int) -> None:
+        for number in range(count):
+            task(number)
+        if step == "sorted":
+            raise KeyboardInterrupt
+
+    def stopped(old: Path, new: Path) -> None:
+        replace(old, new)
+        if new.name == "items.npy":
+            raise KeyboardInterrupt
+
+    replace = writing.os.replace
+    folder = written(LOG.select("user_id", "item_id"), tmp_path / "log")
+    prepare_tables(folder, tmp_path / "whole", part_rows=2)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_tables(folder, tmp_path / "out", part_rows=2, run=broken)
+    (tmp_path / ".out.preparing" / "items.npy").unlink()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(writing.os, "replace", stopped)
+        prepare_tables(folder, tmp_path / "out", part_rows=2)
     prepare_tables(folder, tmp_path / "out", part_rows=2)
     assert files_of(tmp_path / "out") == files_of(tmp_path / "whole")
 

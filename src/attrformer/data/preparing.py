@@ -115,9 +115,7 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
 
 def _ordered(work: Work, plan: Plan, run: Run) -> tuple[list[Ordered], NDArray[np.int64]]:
     """Where the ranges of users are, and how many rows repeat others."""
-    if make_room(work.folder, plan):
-        for file in work.folder.glob("ordered-*"):
-            file.unlink()
+    make_room(work.folder, plan, list(work.folder.glob("ordered-*")))
     count = len(plan.starts) - 1
     run("sorted", partial(order_task, work), count)
     found = [read_ordered(work, number) for number in range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 
 import polars as pl
@@ -54,3 +55,14 @@ def test_numbers_become_texts_where_others_are(texts_first: bool) -> None:
     assert dict(table.iter_rows()) == {"1": 3, "2": 1, str(10**12): 1, "x9": 2, "b": 1}
     odd = [text for text in table["id"] if not text.isdigit()]
     assert odd == (["x9", "b"] if texts_first else ["b", "x9"])
+
+
+def test_far_numbers_take_no_room_however_often_they_are_repeated() -> None:
+    counts, far = IdCounts(), pl.Series([0, 10**8])
+    tracemalloc.start()
+    for _ in range(100):
+        counts.add(far.sample(10**5, with_replacement=True, seed=0), None)
+        counts.add(far, pl.Series([10**7, 10**7]))
+    assert tracemalloc.get_traced_memory()[1] < 2**26
+    tracemalloc.stop()
+    assert counts.table()[COUNT].sum() == 100 * (10**5 + 2 * 10**7)

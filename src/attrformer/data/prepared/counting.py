@@ -12,7 +12,7 @@ COUNT: Final = "rows"
 """Column of tables of ids: in how many rows an id stands."""
 
 _SPREAD: Final = 16
-"""Whole numbers are counted in an array of all between them while there are at most so many for each row."""
+"""Whole numbers are counted in an array of all between them while there are at most so many for each of them."""
 
 
 class IdCounts:
@@ -21,7 +21,7 @@ class IdCounts:
     def __init__(self) -> None:
         self._sums: dict[pl.DataType, pl.DataFrame] = {}
         self._waiting: dict[pl.DataType, list[pl.DataFrame]] = {}
-        self._low, self._close, self._rows = 0, np.zeros(0, dtype=np.int64), 0
+        self._low, self._close = 0, np.zeros(0, dtype=np.int64)
 
     def add(self, ids: pl.Series, rows: pl.Series | None = None) -> None:
         """Counts ids.
@@ -32,7 +32,6 @@ class IdCounts:
         """
         ids = ids.cast(pl.Int64) if ids.dtype.is_integer() else ids
         rows = None if rows is None else rows.cast(pl.Int64)
-        self._rows += len(ids)
         if not len(ids) or (
             ids.dtype.is_integer() and self._add_close(ids.to_numpy(), 1 if rows is None else rows.to_numpy())
         ):
@@ -50,9 +49,10 @@ class IdCounts:
         low, high = int(ids.min()), int(ids.max())
         if len(self._close):
             low, high = min(low, self._low), max(high, self._low + len(self._close) - 1)
-        if high - low >= _SPREAD * self._rows:
-            return False
         if high - low >= len(self._close):
+            # Rows may repeat ids that others have counted already: these would allow any memory.
+            if high - low >= _SPREAD * (len(ids) + np.count_nonzero(self._close)):
+                return False
             wider = np.zeros(high - low + 1, dtype=np.int64)
             wider[self._low - low :][: len(self._close)] = self._close
             self._low, self._close = low, wider

@@ -48,27 +48,28 @@ def _header(kind: np.dtype[Any], count: int) -> bytes:
     return b"\x93NUMPY\x01\x00\x76\x00" + words.ljust(_HEADER - 11).encode() + b"\n"
 
 
-def make_room(folder: Path, plan: Plan) -> bool:
+def make_room(folder: Path, plan: Plan, done: Iterable[Path]) -> None:
     """Makes a file for each array, with room for every row of the table.
 
     Args:
         folder: for the files.
         plan: what was decided.
-
-    Returns:
-        Whether a file was missing; what was written into the others is then of no use.
+        done: files that say which ranges were written; they go where an array is missing.
 
     Raises:
         OSError: the disk is full.
     """
     missing = [(folder / name, kind) for name, kind in _files(plan).values() if not (folder / name).exists()]
+    if missing:
+        # Before there is room: an interrupt in between must not leave empty arrays that seem to be written.
+        for file in done:
+            file.unlink()
     for file, kind in missing:
         unfinished = file.with_suffix(".new")
         with unfinished.open("wb") as opened:
             opened.write(_header(kind, plan.rows))
             opened.truncate(_HEADER + plan.rows * kind.itemsize)
         os.replace(unfinished, file)
-    return bool(missing)
 
 
 def put_range(folder: Path, plan: Plan, first: int, arrays: Arrays) -> None:
@@ -84,12 +85,21 @@ def put_range(folder: Path, plan: Plan, first: int, arrays: Arrays) -> None:
         OSError: the disk is full.
     """
     for name, (file, kind) in _files(plan).items():
-        with (folder / file).open("r+b", buffering=0) as opened:
+        with open(folder / file, "wb", buffering=0, opener=_only_to_write) as opened:
             opened.seek(_HEADER + first * kind.itemsize)
             left = np.ascontiguousarray(arrays[name], dtype=kind).view(np.uint8).data
             while len(left):
                 left = left[opened.write(left) :]
             _begin_writing(opened.fileno(), _HEADER + first * kind.itemsize, arrays[name].size * kind.itemsize)
+
+
+def _only_to_write(path: str, flags: int) -> int:
+    """Opens a file that stays as it is.
+
+    On a volume over the network a file that is open for reading too is written in whole pages, and with its own range a
+    machine would write back what it had read of the range beside it.
+    """
+    return os.open(path, flags & ~(os.O_CREAT | os.O_TRUNC))
 
 
 def _begin_writing(file: int, start: int, size: int) -> None:
