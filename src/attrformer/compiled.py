@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,11 @@ def rounding(allowed: bool) -> Iterator[None]:
 def may_round() -> bool:
     """Whether compiled passes whose results differ by rounding may be used here, and numba is there to compile them."""
     return _ROUNDING.get() and can_compile()
+
+
+def is_ready() -> bool:
+    """Whether compiled passes cost no second of importing numba here: it has been imported, or this is a training."""
+    return "numba" in sys.modules or may_round()
 
 
 def compiler(**options: Any) -> Callable[[Any], Any]:

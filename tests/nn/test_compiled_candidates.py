@@ -26,6 +26,7 @@ THRESHOLDS = (
     "bags.MANY",
     "item_table.MANY_ITEMS",
     "stacked.MANY_WEIGHTS",
+    "relation_mix.LEAST_LOGITS",
 )
 KNOWN = ["whole rows", "top k", "few values", "few buckets"]
 

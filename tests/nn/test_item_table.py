@@ -28,8 +28,9 @@ def test_sums_of_embeddings_have_the_gradient_of_torch(values: int, slots: int, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("asked", ["both", "table", "weights"])
-def test_weighted_sums_have_the_gradient_of_torch(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weighted_sums_have_the_gradient_of_torch(asked: str, turned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba", reason="needs the extra `fast`")
     monkeypatch.setattr(bags, "MANY", 0)
     generator = torch.Generator().manual_seed(0)
@@ -41,7 +42,9 @@ def test_weighted_sums_have_the_gradient_of_torch(asked: str, monkeypatch: pytes
         table.requires_grad_(asked != "weights")
         weights.requires_grad_(asked != "table")
         with rounding(allowed):
-            sums = bags.weighted_sums(rows, table, weights)
+            # Weights whose columns lie one after another in memory.
+            given = weights.t().contiguous().t() if turned else weights
+            sums = bags.weighted_sums(rows, table, given)
         assert (type(sums.grad_fn).__name__ == "_WeightedSumsBackward") == allowed
         sums.backward(outer)  # type: ignore[no-untyped-call]
         found.append((sums.detach(), table.grad, weights.grad))

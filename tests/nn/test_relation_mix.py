@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -107,6 +109,20 @@ def test_values_and_gradients_are_those_of_the_plain_heads(
         same(gradients, of_plain)
 
 
+def test_a_step_that_is_over_keeps_no_memory_until_garbage_is_collected() -> None:
+    leaves = [torch.rand(1, 4, 4, requires_grad=True)]
+    gc.disable()
+    try:
+        held = HeadValues([leaf * 2 for leaf in leaves], torch.tensor([4]), torch.zeros(4, dtype=torch.long))
+        kept = [weakref.ref(tensor) for tensor in (*held.values, *held.gradients) if tensor is not None]
+        found = mixed(held, torch.ones(1), torch.zeros(1, 1), torch.rand(1, 4, 1, 3), torch.arange(4).unsqueeze(0))
+        found.sum().backward()  # type: ignore[no-untyped-call]
+        del held, found
+        assert len(kept) == 2 and not any(reference() is not None for reference in kept)
+    finally:
+        gc.enable()
+
+
 def test_places_of_padding_read_nothing_and_give_no_gradient() -> None:
     values = [torch.rand(1, 4, 4, requires_grad=True)]
     held = HeadValues(values, torch.tensor([2]), torch.zeros(4, dtype=torch.long))
@@ -146,10 +162,10 @@ def test_two_threads_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None
     assert all(torch.equal(own, other) for own, other in zip(two, heads(), strict=True))
 
 
-def test_they_are_taken_for_large_batches_on_a_cpu() -> None:
+def test_they_are_taken_for_large_batches_on_a_cpu_in_steps_that_may_round() -> None:
     cpu = torch.device("cpu")
+    assert not takes(LEAST_LOGITS, cpu)
     with rounding(True):
         assert takes(LEAST_LOGITS, cpu)
         assert not takes(LEAST_LOGITS - 1, cpu)
         assert not takes(LEAST_LOGITS, torch.device("meta"))
-    assert not takes(LEAST_LOGITS, cpu)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -47,6 +50,26 @@ def test_pairs(rows: int, k: int, ragged: bool, seed: int) -> None:
     items = torch.randint(0, ITEMS, (2, 5), generator=generator)
     assert table.compiles
     assert torch.equal(table._compiled_pairs(named, items), table.pairs(named, items))
+
+
+IN_A_SERVICE = """
+import sys
+import torch
+from attrformer.compiled import rounding
+from attrformer.nn import tables
+
+table = tables.SparseRows(torch.zeros(9, 2, dtype=torch.int32), torch.ones(9, 2), 9)
+rows = torch.zeros(2, 200, dtype=torch.long)
+table.pairs(rows, rows)
+assert rows.numel() * 200 > tables.MANY_PAIRS and "numba" not in sys.modules
+with rounding(True):
+    table.pairs(rows, rows)
+assert "numba" in sys.modules
+"""
+
+
+def test_numba_is_not_imported_for_the_pairs_of_a_request() -> None:
+    subprocess.run([sys.executable, "-c", IN_A_SERVICE], check=True)
 
 
 def some(generator: torch.Generator) -> Candidates:

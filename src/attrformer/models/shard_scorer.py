@@ -64,7 +64,7 @@ class ShardScorer:
         self._trained, self._relations, self._maker, self._ranks = network, relations, maker, ranks
         self._items, self._own = relations.n_items, ranks.rows(relations.n_items)
         self._network, self._parameters = network, [network.get_parameter(name) for name in network.ITEM_PARAMETERS]
-        device = self._parameters[0].device
+        device = next(network.parameters()).device
         self._places = torch.full((self._items + 1,), self._items + 1, dtype=torch.int32, device=device)
         for parameter in self._parameters:
             fetch(parameter, parameter.data)

@@ -40,8 +40,9 @@ class _WeightedSums(torch.autograd.Function):
 
         rows, table, weights = ctx.saved_tensors
         _, needs_table, needs_weights = ctx.needs_input_grad
-        of_table = torch.zeros_like(table) if needs_table else table[:0]
-        of_weights = torch.zeros_like(weights) if needs_weights else weights[:0]
+        # Not like table and weights, which may lie in memory in another order.
+        of_table = torch.zeros(table.shape) if needs_table else table[:0]
+        of_weights = torch.zeros(weights.shape) if needs_weights else weights[:0]
         tensors = (rows, table.detach(), weights.detach(), outputs[0], of_table.detach(), of_weights.detach())
         gradients(*(tensor.contiguous().numpy() for tensor in tensors))
         return None, of_table if needs_table else None, of_weights if needs_weights else None

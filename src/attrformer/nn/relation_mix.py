@@ -66,13 +66,14 @@ class HeadValues:
 class _Read(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, held: HeadValues, *values: Tensor) -> Tensor:
-        ctx.held = held
         held.gradients = [torch.zeros_like(value) if value.requires_grad else None for value in held.values]
+        # Not `held` itself, which has the result: the two would keep each other until garbage is collected.
+        ctx.gradients = held.gradients
         return torch.zeros(())
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, *(gradient for gradient in ctx.held.gradients if gradient is not None))
+        return (None, *(gradient for gradient in ctx.gradients if gradient is not None))
 
 
 def mixed(held: HeadValues, temperature: Tensor, bias: Tensor, spoken: Tensor, places: Tensor) -> Tensor:

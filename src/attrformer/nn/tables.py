@@ -9,10 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attrformer.compiled import can_compile
+from attrformer.compiled import can_compile, is_ready
 
 MANY_PAIRS: Final = 1 << 16
-"""Fewer pairs of rows and items are not worth importing numba for."""
+"""Fewer pairs of rows and items are not worth a compiled pass."""
+
+LEAST_PAIRS: Final = 1 << 22
+"""Fewer are not worth importing numba for: whoever asks a service would wait for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +153,8 @@ class SparseRows:
 
     def pairs(self, rows: Tensor, items: Tensor) -> Tensor:
         """Values at `rows [b, t]` x `items [b, s]`, float32 `[b, t, s]`; 0 where an entry was not kept."""
-        if rows.numel() * items.shape[1] >= MANY_PAIRS and self.compiles:
+        least = MANY_PAIRS if is_ready() else LEAST_PAIRS
+        if rows.numel() * items.shape[1] >= least and self.compiles:
             return self._compiled_pairs(rows, items)
         indices, kept = self.entries(rows)
         named = indices.flatten(0, 1)
