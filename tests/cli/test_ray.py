@@ -28,7 +28,7 @@ from attrformer.recommender.streaming import unfinished_folder, write_recommenda
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")]
 
-USERS = 600
+USERS = 1500
 MARK = "ATTRFORMER_TEST_MARK"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -108,19 +111,32 @@ def catalogue_scores(
     return in_pieces(maker.read_lengths(contexts), score)
 
 
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Puts a network into evaluation mode until the end of the block, then back into the mode that it was in."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
 class CatalogueScorer:
     """A trained network behind the interface that the evaluation asks for.
 
     What depends on its parameters alone is computed once.
 
     Args:
-        network: answers as it is now, and is put into evaluation mode.
+        network: answers as it is now; in evaluation mode for each call.
         relations: its relations.
         maker: makes its batches.
     """
 
     def __init__(self, network: Network, relations: RelationSet, maker: InputMaker) -> None:
-        self._network, self._relations, self._maker = prepared(network.eval()), relations, maker
+        self._trained, self._relations, self._maker = network, relations, maker
+        with evaluating(network):
+            self._network = prepared(network)
 
     @torch.no_grad()
     def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
@@ -131,4 +147,5 @@ class CatalogueScorer:
             contexts: their histories, at least one interaction each.
         """
         codes = {name: user.codes[users] for name, user in self._relations.users.items()}
-        return catalogue_scores(self._network, self._maker, users, contexts, codes)
+        with evaluating(self._trained):
+            return catalogue_scores(self._network, self._maker, users, contexts, codes)

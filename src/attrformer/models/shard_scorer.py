@@ -20,7 +20,7 @@ from attrformer.data.sequences import Sequences
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.models.inputs import InputMaker, in_pieces
 from attrformer.models.network import Network
-from attrformer.models.scorer import InferenceNetwork
+from attrformer.models.scorer import InferenceNetwork, evaluating
 from attrformer.nn.batch import Batch
 from attrformer.nn.candidates import Candidates, forget, placed
 from attrformer.nn.fetched import fetch, from_owners, rows_of
@@ -86,11 +86,8 @@ class ShardScorer:
             codes = {name: user.codes[users[rows]] for name, user in self._relations.users.items()}
             return self._scores(self._maker.latest(contexts.rows(rows), codes, users[rows]))
 
-        training = self._trained.training
-        self._trained.eval()
-        scores = in_pieces(self._maker.read_lengths(contexts), score)
-        self._trained.train(training)
-        return scores
+        with evaluating(self._trained):
+            return in_pieces(self._maker.read_lengths(contexts), score)
 
     def _scores(self, batch: Batch) -> Tensor:
         read = torch.unique(torch.cat([batch.items.flatten(), self._network.items_read(batch).flatten()]))
