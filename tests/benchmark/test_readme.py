@@ -17,11 +17,11 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 NAMES = {
-    "leave-one-out": {"Amazon Beauty": "beauty", "Amazon Toys and Games": "toys", "MovieLens-1M, 5-core": "ml-1m"},
+    "leave-one-out": {"Amazon Beauty": "beauty", "Amazon Toys and Games": "toys", "MovieLens-1M": "ml-1m"},
     "time split": {
         "Amazon Beauty": "beauty_time",
         "Amazon Toys and Games": "toys_time",
-        "MovieLens-1M, 5-core": "ml-1m_time",
+        "MovieLens-1M": "ml-1m_time",
     },
 }
 CASES = [(split, title) for split, names in NAMES.items() for title in names]

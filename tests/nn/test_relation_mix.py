@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -69,14 +68,6 @@ class Case:
             leaf.grad = None
         sum((output.square() * torch.arange(output.shape[1]).view(-1, 1)).sum() for output in outputs).backward()
         return [output.detach() for output in outputs], [leaf.grad for leaf in leaves]
-
-
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 def same(found: list[Tensor | None], wanted: list[Tensor | None]) -> None:

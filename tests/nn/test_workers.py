@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from threading import Barrier
 
 import pytest
@@ -13,14 +12,6 @@ from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
 from attrformer.nn.workers import each_share
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_every_piece_falls_into_one_share(two_threads: None) -> None:

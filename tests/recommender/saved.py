@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from attrformer import earlier_names
 from attrformer.io import file_checksum, with_checksum
-from attrformer.recommender import storage
+from attrformer.recommender import legacy, storage
 
 _EARLIER = {name: earlier for earlier, name in earlier_names.RELATIONS.items()}
 
@@ -128,7 +128,7 @@ def write_version_1(folder: Path, described: dict[str, Any], tensors: dict[str, 
     folder.mkdir(parents=True, exist_ok=True)
     described = {key: value for key, value in described.items() if key not in ("mark", "checksum")}
     described["version"] = storage.UNCHECKED
-    mark = storage._mark(described, tensors)
+    mark = legacy.first_mark(described, tensors)
     save_file(tensors, folder / storage.TENSORS, metadata={"format": storage.FORMAT, "mark": mark})
     (folder / storage.DESCRIPTION).write_text(json.dumps(described | {"mark": mark}), encoding="utf-8")
     return folder

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from attrformer.evaluation.blocks import Scorer
 from attrformer.evaluation.bootstrap import Interval, PairedTest, mean_intervals, paired_test
 from attrformer.evaluation.candidates import AmongCandidates, evaluate_among
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
-from attrformer.evaluation.evaluator import Scorer, evaluate
+from attrformer.evaluation.evaluator import evaluate
 from attrformer.evaluation.groups import GroupFigures
 from attrformer.evaluation.metrics import UNREACHABLE_RANK, CatalogueMetric, Metric, Ranking, check_metric, register
 from attrformer.evaluation.protocol import Protocol

@@ -12,9 +12,10 @@ from torch import Tensor
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Targets
 from attrformer.errors import DataError
+from attrformer.evaluation.blocks import OnProgress, Scorer
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
-from attrformer.evaluation.evaluator import DEFAULTS, OnProgress, Scorer, evaluate
+from attrformer.evaluation.evaluator import DEFAULTS, evaluate
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,87 +2,21 @@
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Targets
 from attrformer.errors import DataError
-from attrformer.evaluation.by_items import ranks_and_lists
+from attrformer.evaluation.blocks import ListRules, OnProgress, Scorer, TargetBlocks
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.evaluation.metrics import require_known
-from attrformer.evaluation.protocol import HIDDEN, LIST_TIE_RULE, RANKED, SEEN_VARIANTS, TIE_RULE, Protocol
-from attrformer.evaluation.ranks import list_ranks
+from attrformer.evaluation.protocol import LIST_TIE_RULE, TIE_RULE, Protocol
 from attrformer.ranks import ALONE, Ranks
 
-OnProgress = Callable[[int, int], None]
-
 DEFAULTS: Final = EvaluationConfig()
-
-MOST_SCORES: Final = 1 << 24
-"""Scores that are in memory at a time, 64 MiB of them: in large catalogues fewer targets are scored together."""
-
-
-class Scorer(typing.Protocol):
-    """What can be evaluated: a model, or any rule that gives every item a score."""
-
-    def score(self, users: NDArray[np.int64], contexts: Sequences) -> Tensor:
-        """Scores of the whole catalogue.
-
-        Args:
-            users: int64 `[b]`, user codes.
-            contexts: `[b]` rows, what each user did before, aligned with `users`.
-
-        Returns:
-            Floating `[b, n_items]` on any device, higher is better.
-        """
-        ...
-
-
-class ListRules(typing.Protocol):
-    """What a shop does to the scores and lists of a model."""
-
-    @property
-    def reorders(self) -> bool:
-        """Whether a list is more than the best of what may be recommended."""
-        ...
-
-    def ruled(self, scores: Tensor, rows: NDArray[np.int64]) -> Tensor:
-        """Scores under rules that say what may be recommended and what is added.
-
-        Args:
-            scores: `[b, n_items]` of the model.
-            rows: int64 `[b]`, the targets that they are for.
-
-        Returns:
-            `[b, n_items]`, -inf for what may not be recommended.
-        """
-        ...
-
-    def lists(
-        self, scores: Tensor, rows: NDArray[np.int64], contexts: Sequences, hide_seen: bool, length: int
-    ) -> Tensor:
-        """The lists under all rules.
-
-        Args:
-            scores: `[b, n_items]` of the model.
-            rows: int64 `[b]`, the targets that they are for.
-            contexts: of these targets.
-            hide_seen: whether items of the context are left out.
-            length: of a list.
-
-        Returns:
-            Item codes, best first, int64 `[b, length]`, -1 where a list is short.
-        """
-        ...
 
 
 def evaluate(
@@ -141,21 +75,8 @@ def evaluate(
     require_known(config.metrics)
     # No list is longer than the catalogue, whatever the cutoff.
     length = min(max(config.cutoffs), item_count) if lists else 0
-    found_ranks = {seen: np.zeros(len(targets), dtype=np.int64) for seen in SEEN_VARIANTS}
-    recommended = {seen: np.zeros((len(targets), length), dtype=np.int32) for seen in SEEN_VARIANTS}
-    with _reporter(progress, len(targets)) as report:
-        holders = ranks if by_items else ALONE
-        together = max(1, min(config.batch_size, MOST_SCORES // holders.rows(item_count, 0).stop))
-        # The same blocks as one process scores, so that the figures are the same to the last digit.
-        for number, rows in enumerate(_batches(targets.contexts.lengths, together)):
-            own = number % ranks.size == ranks.rank
-            if own or by_items:
-                found = _measure(scorer, targets, rows, item_count, length, rules, holders)
-                for seen in SEEN_VARIANTS if own else ():
-                    found_ranks[seen][rows], recommended[seen][rows] = found[seen]
-            report(len(rows))
-    for values in (*found_ranks.values(), *(recommended.values() if lists else ())):
-        ranks.sum(torch.from_numpy(values))
+    blocks = TargetBlocks(scorer, targets, item_count, length, rules, ranks, by_items)
+    found_ranks, recommended = blocks.rank(config.batch_size, progress)
     repeats = targets.repeats
     protocol = Protocol(
         dataset=dataset,
@@ -187,48 +108,6 @@ def evaluate(
         new_users=None if activity is None else activity[targets.users] == 0,
         metrics=config.metrics,
     )
-
-
-@torch.no_grad()
-def _measure(
-    scorer: Scorer,
-    targets: Targets,
-    rows: NDArray[np.int64],
-    item_count: int,
-    length: int,
-    rules: ListRules | None,
-    holders: Ranks,
-) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Ranks `[b]` and recommended lists `[b, length]` of some targets, by seen variant."""
-    contexts = targets.contexts.rows(rows)
-    scores, own = scorer.score(targets.users[rows], contexts), holders.rows(item_count)
-    expected = len(rows), own.stop - own.start
-    if scores.shape != expected or not scores.is_floating_point():
-        raise DataError(
-            f"the scorer gave {scores.dtype} scores of shape {list(scores.shape)} for {len(rows)} users",
-            fix=f"Return floating scores of shape {list(expected)}",
-            source="scores",
-        )
-    wanted = torch.from_numpy(targets.items[rows].astype(np.int64)).to(scores.device)
-    if rules is not None and rules.reorders:
-        listed = {seen: rules.lists(scores, rows, contexts, seen == HIDDEN, length) for seen in SEEN_VARIANTS}
-        return {seen: (list_ranks(items, wanted).cpu().numpy(), items.cpu().numpy()) for seen, items in listed.items()}
-    scores = scores if rules is None else rules.ruled(scores, rows)
-    shown = contexts.row_of_position(), contexts.items.astype(np.int64)
-    own_rows, own_items = shown if contexts.seen is None else (part[contexts.seen] for part in shown)
-    seen_pairs = torch.from_numpy(own_rows).to(scores.device), torch.from_numpy(own_items).to(scores.device)
-    found = ranks_and_lists(scores, wanted, seen_pairs, length, item_count, holders)
-    return {
-        seen: (rank.cpu().numpy(), items.cpu().numpy())
-        for seen, rank, items in zip((HIDDEN, RANKED), *found, strict=True)
-    }
-
-
-def _batches(lengths: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    """Rows in blocks, longest contexts first."""
-    order = np.argsort(-lengths, kind="stable")
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
 
 
 def check_targets(
@@ -268,26 +147,3 @@ def check_targets(
             f"activity has {len(activity)} entries and user {targets.users.max()} is a target",
             fix="Give the training interactions of every user of the dataset",
         )
-
-
-@contextmanager
-def _reporter(progress: bool | OnProgress, total: int) -> Iterator[Callable[[int], None]]:
-    """A function that is told how many more targets are done."""
-    if progress is False:
-        yield lambda count: None
-    elif progress is True:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("evaluating", total=total)
-            yield lambda count: bar.advance(task, count)
-    else:
-        done = 0
-
-        def forward(count: int) -> None:
-            nonlocal done
-            done += count
-            progress(done, total)
-
-        yield forward

@@ -216,11 +216,12 @@ class Answering(FittedModel):
             rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
 
         Returns:
-            A table `user_id, item_id, score, rank, part, contribution, history, value, count, reason`: a row for the
-            content part and each relation of each item, or, for people without a history, for popularity and each user
-            attribute. `history` is the item of the history that counts most for it in that relation; `value` the
+            A table `user_id, item_id, score, rank, component, contribution, history, value, count, reason`: a row for
+            the content score and each relation of each item, or, for people without a history, for popularity and each
+            user attribute. `history` is the item of the history that counts most for it in that relation; `value` the
             attribute value that both have in common, the pair of values ("a → b") that go together, or the user's own;
             `count` how many other users did the same; `reason` says it in words. Each is null where it plays no part.
+            The frame library is that of `recommend`.
 
         Raises:
             NotFittedError: before `fit` or `load`.

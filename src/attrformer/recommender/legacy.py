@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -120,3 +122,18 @@ def with_present_names(
         renamed,
         {names.get(name, name): value for name, value in strengths.items()},
     )
+
+
+def first_mark(described: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """The checksum in a model of version 1, which covers the description and the parameters.
+
+    Args:
+        described: what the model's JSON file holds.
+        tensors: its arrays.
+    """
+    content = {key: value for key, value in described.items() if key != "mark"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for name in sorted(tensors):
+        if name.startswith("parameter/"):
+            digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()

@@ -27,7 +27,7 @@ Rows = NDArray[np.int64]
 
 
 class RuledTargets:
-    """The rules for every target; see `evaluation.evaluator.ListRules`.
+    """The rules for every target; see `evaluation.blocks.ListRules`.
 
     Args:
         fitted: the model.

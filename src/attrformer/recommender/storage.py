@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ from attrformer.folders import files_together, standing_file
 from attrformer.io import file_checksum, has_checksum, json_text, read_json, with_checksum
 from attrformer.locks import locked_folder
 from attrformer.recommender.config import Config
-from attrformer.recommender.legacy import unpack_by_kind, with_names_of_today, with_present_names
+from attrformer.recommender.legacy import first_mark, unpack_by_kind, with_names_of_today, with_present_names
 from attrformer.recommender.packing import pack_relations, unpack_relations
 from attrformer.recommender.soundness import require_sound
 from attrformer.recommender.state import ModelMetadata, ModelState
@@ -50,6 +50,7 @@ TENSORS: Final = "model.safetensors"
 DESCRIPTION: Final = "model.json"
 
 ITEM_VALUES: Final = "item_values/"
+PARAMETER: Final = "parameter/"
 
 _TRIES: Final = 5
 _SHOWN: Final = 200
@@ -92,7 +93,7 @@ def _packed(fitted: ModelState, config: Config) -> tuple[dict[str, Tensor], dict
         arrays |= {f"{ITEM_VALUES}{name}": array.copy() for name, array in values.items()}
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     tensors |= {
-        f"parameter/{n}": value.detach().cpu().contiguous() for n, value in parameters_of(fitted.network).items()
+        f"{PARAMETER}{n}": value.detach().cpu().contiguous() for n, value in parameters_of(fitted.network).items()
     }
     knowledge = fitted.knowledge
     described: dict[str, Any] = {
@@ -133,38 +134,20 @@ def load_model(folder: Path, device: torch.device) -> tuple[ModelState, Config]:
         advice = f"Give {inside}" if (inside / DESCRIPTION).is_file() else "Give the folder that a model was saved in"
         raise CheckpointError(f"{folder} holds no {DESCRIPTION}. {advice}.")
     described, tensors = _read(folder)
-    try:
-        arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("parameter/")}
+    with _damage_reported(folder, device):
         config = from_dict(Config, earlier_names.configuration(described["config"]))
-        titles = described["titles"]
-        parameters = {n.removeprefix("parameter/"): t for n, t in tensors.items() if n.startswith("parameter/")}
-        strengths = described["strengths"]
-        if described["version"] in EARLIER:
-            parameters = {earlier_names.parameter(name): value for name, value in parameters.items()}
-            strengths = {earlier_names.RELATIONS.get(name, name): value for name, value in strengths.items()}
-        relations, parameters, strengths = with_present_names(
-            _relations(arrays, described), described["edges"], parameters, strengths
-        )
-        knowledge = ModelMetadata(
-            dataset=described["dataset"],
-            user_ids=_ids_in(described["users"]),
-            item_ids=_ids_in(described["items"]),
-            titles=None if titles is None else tuple(titles),
-            histories=replace(
-                Sequences.from_arrays(arrays, "histories/"), meaning=Meaning.from_json(described.get("meaning", {}))
-            ),
-            frame_library=described["frame_library"],
-            edges=tuple(described["edges"]),
-            dropout=described["dropout"],
-            precision=described["precision"],
-            selection=described["selection"],
-            strengths=strengths,
-            figures=described["figures"],
-            updated=described.get("updated", 0),
-            item_values=_item_values(arrays, described),
-        )
-        require_sound(relations, knowledge, parameters)
-        return ModelState(config.model, relations, parameters, knowledge, device), config
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith(PARAMETER)}
+        relations, parameters, strengths = _by_present_names(described, tensors, arrays)
+        metadata = _metadata(described, arrays, strengths)
+        require_sound(relations, metadata, parameters)
+        return ModelState(config.model, relations, parameters, metadata, device), config
+
+
+@contextmanager
+def _damage_reported(folder: Path, device: torch.device) -> Iterator[None]:
+    """Whatever goes wrong with the contents of a folder is a CheckpointError that names it."""
+    try:
+        yield
     except ConfigurationError as error:
         raise CheckpointError(f"The model in {folder} has options that are not known here. {error}") from error
     except CheckpointError as error:
@@ -175,6 +158,38 @@ def load_model(folder: Path, device: torch.device) -> tuple[ModelState, Config]:
         if is_out_of_memory(error) or device.type != "cpu":
             raise
         raise _damaged(folder, str(error)) from error
+
+
+def _by_present_names(
+    described: dict[str, Any], tensors: dict[str, Tensor], arrays: Arrays
+) -> tuple[RelationSet, dict[str, Tensor], dict[str, float]]:
+    """Relations, parameters and strengths, whatever the version that wrote them called them."""
+    parameters = {n.removeprefix(PARAMETER): value for n, value in tensors.items() if n.startswith(PARAMETER)}
+    strengths = described["strengths"]
+    if described["version"] in EARLIER:
+        parameters = {earlier_names.parameter(name): value for name, value in parameters.items()}
+        strengths = {earlier_names.RELATIONS.get(name, name): value for name, value in strengths.items()}
+    return with_present_names(_relations(arrays, described), described["edges"], parameters, strengths)
+
+
+def _metadata(described: dict[str, Any], arrays: Arrays, strengths: dict[str, float]) -> ModelMetadata:
+    titles, meaning = described["titles"], Meaning.from_json(described.get("meaning", {}))
+    return ModelMetadata(
+        dataset=described["dataset"],
+        user_ids=_ids_in(described["users"]),
+        item_ids=_ids_in(described["items"]),
+        titles=None if titles is None else tuple(titles),
+        histories=replace(Sequences.from_arrays(arrays, "histories/"), meaning=meaning),
+        frame_library=described["frame_library"],
+        edges=tuple(described["edges"]),
+        dropout=described["dropout"],
+        precision=described["precision"],
+        selection=described["selection"],
+        strengths=strengths,
+        figures=described["figures"],
+        updated=described.get("updated", 0),
+        item_values=_item_values(arrays, described),
+    )
 
 
 def _relations(arrays: Arrays, described: dict[str, Any]) -> RelationSet:
@@ -234,20 +249,10 @@ def _read_once(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             raise MemoryError(str(error)) from error
         raise _damaged(folder, f"{TENSORS}: {error}") from error
     if described["version"] == UNCHECKED:
-        sound = mark == described["mark"] == _mark(described, tensors)
+        sound = mark == described["mark"] == first_mark(described, tensors)
     if not sound:
         raise _damaged(folder, f"{TENSORS} is damaged, or {TENSORS} and {DESCRIPTION} are of different models")
     return described, tensors
-
-
-def _mark(described: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    """The mark of a model of the version before."""
-    content = {key: value for key, value in described.items() if key != "mark"}
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
-    for name in sorted(tensors):
-        if name.startswith("parameter/"):
-            digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

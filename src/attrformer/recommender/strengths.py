@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
-from attrformer.evaluation.evaluator import MOST_SCORES
+from attrformer.evaluation.blocks import MOST_SCORES
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.relations.base import PairScores
 from attrformer.recommender.parts import part_scores
