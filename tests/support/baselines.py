@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from tests.models.builders import everywhere, maker_of, scorer_of, shake
 from tests.relations.builders import relations_of, shop
 from tests.support.recommenders import small_config, small_dataset
+from torch import Tensor
 
 from attrformer.config import override
 from attrformer.data.sequences import Sequences
@@ -19,7 +21,7 @@ from attrformer.models.config import EncoderConfig
 from attrformer.models.network import Network
 from attrformer.models.registry import build_network
 from attrformer.nn.batch import Batch, Example
-from attrformer.nn.losses import Objective
+from attrformer.nn.losses import Objective, Outputs
 from attrformer.recommender import Recommender
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.relation_set import RelationSet
@@ -69,6 +71,31 @@ def objective_of(relations: RelationSet) -> Objective:
     """Losses in single precision."""
     popularity = torch.from_numpy(relations.popularity / relations.popularity.sum())
     return Objective(popularity, 0.0, (0.0, 0.0, 1.0), 1 << 20, torch.float32)
+
+
+def check_equations(network: Any, plain: Callable[[Any, list[int]], Tensor]) -> tuple[Batch, Outputs]:
+    """The hidden state is that of the equations, for histories of several lengths.
+
+    Args:
+        network: with its item table as `item`.
+        plain: the equations for one history, `[l, d]`.
+
+    Returns:
+        What the network was given, and its outputs.
+    """
+    histories = [[3, 1, 4, 1, 5, 9, 2], [6, 5, 3], [8]]
+    padding = len(network.item)
+    batch = Batch(
+        torch.tensor([items + [padding] * (7 - len(items)) for items in histories]),
+        torch.tensor([[6, 2], [2, 0], [0, 0]]),
+        torch.zeros(3, dtype=torch.int64),
+    )
+    outputs: Outputs = network(batch)
+    assert outputs.table is network.item
+    for row, items in enumerate(histories):
+        expected = plain(network, items)[batch.target_positions[row]]
+        torch.testing.assert_close(outputs.hidden[row], expected, **TIGHT)
+    return batch, outputs
 
 
 def wider(batch: Batch, items: int, more: int) -> Batch:

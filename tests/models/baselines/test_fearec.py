@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from tests.support.baselines import (
     check_batching,
+    check_equations,
     check_gradients,
     check_round_trip,
     example_of,
@@ -21,7 +22,6 @@ from torch import Tensor
 
 from attrformer.errors import ConfigurationError
 from attrformer.models.baselines.fearec import FEARecConfig, FEARecLayer, FEARecNetwork, ramp, spectral_distance
-from attrformer.nn.batch import Batch
 from attrformer.nn.losses import contrast
 
 LENGTH = 12
@@ -81,17 +81,7 @@ def plain(network: FEARecNetwork, items: list[int]) -> Tensor:
 def test_the_hidden_state_is_that_of_the_equations() -> None:
     network = network_of(CONFIG)
     assert CONFIG.lags == 2 and ramp(7, 2, 0.6) == [(2, 7), (0, 5)]
-    histories = [[3, 1, 4, 1, 5, 9, 2], [6, 5, 3], [8]]
-    batch = Batch(
-        torch.tensor([row + [network.items] * (7 - len(row)) for row in histories]),
-        torch.tensor([[6, 2], [2, 0], [0, 0]]),
-        torch.zeros(3, dtype=torch.int64),
-    )
-    outputs = network(batch)
-    assert outputs.table is network.item
-    for row, items in enumerate(histories):
-        expected = plain(network, items)[batch.target_positions[row]]
-        torch.testing.assert_close(outputs.hidden[row], expected, rtol=1e-4, atol=1e-5)
+    batch, outputs = check_equations(network, plain)
     # The ends, in groups of similar length, in the order of the rows.
     torch.testing.assert_close(network.ends(batch.items), outputs.hidden[:, 0], rtol=1e-4, atol=1e-5)
 

@@ -11,6 +11,7 @@ from tests.support.baselines import (
     DATA,
     check_batching,
     check_causality,
+    check_equations,
     check_gradients,
     check_round_trip,
     example_of,
@@ -24,7 +25,6 @@ from torch import Tensor
 
 from attrformer.errors import ConfigurationError
 from attrformer.models.baselines.gru4rec import GRU4RecConfig, bpr_max, top1_max
-from attrformer.nn.batch import Batch
 
 CONFIG = small(GRU4RecConfig, state=24)
 SAMPLED = [replace(CONFIG, loss=loss, negatives=40) for loss in ("bpr-max", "top1-max")]
@@ -49,18 +49,7 @@ def plain(network: Any, items: list[int]) -> Tensor:
 
 
 def test_the_hidden_state_is_that_of_the_equations() -> None:
-    network = network_of(CONFIG)
-    histories = [[3, 1, 4, 1, 5], [9, 2], [6]]
-    batch = Batch(
-        torch.tensor([row + [network.items] * (5 - len(row)) for row in histories]),
-        torch.tensor([[4, 1], [1, 0], [0, 0]]),
-        torch.zeros(3, dtype=torch.int64),
-    )
-    outputs = network(batch)
-    assert outputs.table is network.item
-    for row, items in enumerate(histories):
-        expected = plain(network, items)[batch.target_positions[row]]
-        torch.testing.assert_close(outputs.hidden[row], expected, rtol=1e-4, atol=1e-5)
+    check_equations(network_of(CONFIG), plain)
 
 
 def sigmoid(value: float) -> float:

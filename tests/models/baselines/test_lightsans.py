@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.support.baselines import check_batching, check_gradients, check_round_trip, network_of, small
+from tests.support.baselines import (
+    check_batching,
+    check_equations,
+    check_gradients,
+    check_round_trip,
+    network_of,
+    small,
+)
 from torch import Tensor
 
 from attrformer.errors import ConfigurationError
@@ -45,18 +52,7 @@ def plain(network: LightSANsNetwork, items: list[int]) -> Tensor:
 
 
 def test_the_hidden_state_is_that_of_the_equations() -> None:
-    network = network_of(CONFIG)
-    histories = [[3, 1, 4, 1, 5, 9, 2], [6, 5, 3], [8]]
-    batch = Batch(
-        torch.tensor([row + [network.items] * (7 - len(row)) for row in histories]),
-        torch.tensor([[6, 2], [2, 0], [0, 0]]),
-        torch.zeros(3, dtype=torch.int64),
-    )
-    outputs = network(batch)
-    assert outputs.table is network.item
-    for row, items in enumerate(histories):
-        expected = plain(network, items)[batch.target_positions[row]]
-        torch.testing.assert_close(outputs.hidden[row], expected, rtol=1e-4, atol=1e-5)
+    check_equations(network_of(CONFIG), plain)
 
 
 def test_interests_by_hand() -> None:
