@@ -12,6 +12,7 @@ import jinja2
 from attrformer.benchmark.contrasts import contrasts
 from attrformer.benchmark.results import CPU, Board, Result
 from attrformer.benchmark.wording import percent, training
+from attrformer.evaluation.bootstrap import Interval
 from attrformer.evaluation.evaluation import HEADLINE
 from attrformer.evaluation.protocol import HIDDEN, SEEN_VARIANTS
 from attrformer.report.scale import Scale, Tick, round_values
@@ -49,17 +50,9 @@ def gain_chart(board: Board, dataset: str) -> Drawing | None:
     left, top, bottom = 190.0, 40.0, 40.0 + ROW * len(shown)
     across = Scale(values[0], values[-1], left, WIDTH - 24.0)
     bars = [
-        {
-            "y": round(top + ROW * place + 4 + 13 * number, 1),
-            "series": number + 1,
-            "from": min(across(0.0), across(100 * gain.value)),
-            "width": max(abs(across(100 * gain.value) - across(0.0)), 1.0),
-            "low": across(100 * gain.low),
-            "high": across(100 * gain.high),
-            "text": f"{other.title}, seen={seen}: {percent(gain)}",
-        }
+        bar
         for place, (other, pair) in enumerate(zip(shown, gains, strict=True))
-        for number, (seen, gain) in enumerate(zip(SEEN_VARIANTS, pair, strict=True))
+        for bar in _bars(other.title, pair, across, top + ROW * place)
     ]
     labels = [(other.title, round(top + ROW * place + 21, 1)) for place, other in enumerate(shown)]
     title = f"{dataset}: {HEADLINE} of {own.title} above each other model, in per cent"
@@ -77,6 +70,22 @@ def gain_chart(board: Board, dataset: str) -> Drawing | None:
         labels=labels,
         series=[f"seen={seen}" for seen in SEEN_VARIANTS],
     )
+
+
+def _bars(title: str, gains: Sequence[Interval], across: Scale, top: float) -> list[dict[str, Any]]:
+    """The bars of one model, a variant each, from 0 to its gain, with the interval."""
+    return [
+        {
+            "y": round(top + 4 + 13 * number, 1),
+            "series": number + 1,
+            "from": min(across(0.0), across(100 * gain.value)),
+            "width": max(abs(across(100 * gain.value) - across(0.0)), 1.0),
+            "low": across(100 * gain.low),
+            "high": across(100 * gain.high),
+            "text": f"{title}, seen={seen}: {percent(gain)}",
+        }
+        for number, (seen, gain) in enumerate(zip(SEEN_VARIANTS, gains, strict=True))
+    ]
 
 
 def cost_chart(board: Board, dataset: str) -> Drawing | None:
