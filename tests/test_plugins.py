@@ -64,3 +64,18 @@ def test_a_refused_registration_is_told_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"^The name 'NDCG' is that of a metric of the library"):
         load_plugins([str(file)])
     assert VARIABLE not in os.environ
+
+
+def test_a_folder_is_a_package(tmp_path: Path) -> None:
+    folder = tmp_path / "shop_of_mine"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("from shop_of_mine import metrics")
+    (folder / "metrics.py").write_text(SOURCE.replace("Found", "Sold").replace('"plays"', '"sales"'))
+    load_plugins([f"{folder}{os.sep}"])
+    assert known_metrics()[-1] == "Sold" and os.environ[VARIABLE] == str(folder)
+    before = loaded_plugins()["shop_of_mine"]
+    (folder / "metrics.py").write_text("# another version")
+    assert loaded_plugins()["shop_of_mine"] != before
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigurationError, match=r"no file .*empty.__init__\.py"):
+        load_plugins([str(tmp_path / "empty")])

@@ -1,4 +1,4 @@
-"""Files of one's own: those that register models, metrics or formats are named by an option or a variable."""
+"""Files of one's own, named by an option or a variable: those that register models, relations, metrics or formats."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_plugins(names: Iterable[str] = ()) -> None:
     network and metrics and not their code.
 
     Args:
-        names: paths ending in `.py`, or dotted names of importable modules.
+        names: paths ending in `.py` or of the folder of a package, or dotted names of importable modules.
 
     Raises:
         ConfigurationError: there is no such file or module, it fails, or another module has the file's name.
@@ -51,7 +51,7 @@ def loaded_names() -> tuple[str, ...]:
 
 
 def loaded_plugins() -> dict[str, str]:
-    """What was imported, by its short name, with the first letters of the SHA-256 of its source file."""
+    """What was imported, by its short name, with the first letters of the SHA-256 of its file or whole package."""
     return {name.rpartition(os.sep)[2]: _digest(module) for name, module in _loaded.items()}
 
 
@@ -69,13 +69,14 @@ def _import(name: str) -> ModuleType:
     # Names of modules stay as they are, those of files are absolute.
     if not path.is_absolute():
         return _imported(name, name)
-    if not path.is_file():
-        raise ConfigurationError(f"There is no file {name} to read. Correct --plugins, --models or {VARIABLE}.")
+    source = path / "__init__.py" if path.is_dir() else path
+    if not source.is_file():
+        raise ConfigurationError(f"There is no file {source} to read. Correct --plugins, --models or {VARIABLE}.")
     if str(path.parent) not in sys.path:
         # Processes that are started for several runs at a time find the module by its name.
         sys.path.insert(0, str(path.parent))
     found = _imported(path.stem, name)
-    if Path(found.__file__ or "").resolve() != path:
+    if Path(found.__file__ or "").resolve() != source:
         raise ConfigurationError(
             f"{name} cannot be read, since another module is called '{path.stem}' ({found.__file__}). Rename the file."
         )
@@ -95,4 +96,5 @@ def _imported(module: str, name: str) -> ModuleType:
 
 def _digest(module: ModuleType) -> str:
     source = Path(module.__file__ or "")
-    return hashlib.sha256(source.read_bytes()).hexdigest()[:12] if source.is_file() else ""
+    files = sorted(source.parent.rglob("*.py")) if source.name == "__init__.py" else [source]
+    return hashlib.sha256(b"".join(map(Path.read_bytes, files))).hexdigest()[:12] if source.is_file() else ""

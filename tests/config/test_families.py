@@ -71,6 +71,19 @@ def test_a_variant_is_known_once_it_is_added() -> None:
     assert [option.name for option in describe(Drawing)] == ["shape.name", "shape.size"]
 
 
+@dataclass(frozen=True)
+class Gallery:
+    """Has a list of an open family."""
+
+    shapes: tuple[Shape, ...] = ()
+
+
+def test_a_family_without_a_variant_yet_says_how_to_add_one() -> None:
+    open_family(Shape, "Bring your own scissors.")
+    with pytest.raises(ConfigurationError, match=r"'shapes\[0\]\.name' takes .*, not 'square'.*own scissors"):
+        from_dict(Gallery, {"shapes": [{"name": "square", "corners": 3}]})
+
+
 def test_a_slip_is_told_from_an_unknown_variant() -> None:
     with pytest.raises(ConfigurationError, match=r"Did you mean round\?$"):
         override(Drawing(), ["shape.name=rund"])

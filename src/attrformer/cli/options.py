@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attrformer.cli import console
+
+if TYPE_CHECKING:
+    from attrformer.config import Option
 
 
 def options(
@@ -32,7 +36,7 @@ def options(
     from attrformer.errors import ConfigurationError
     from attrformer.recommender import Config
 
-    known = describe(Config, {"model": model})
+    known = [one for option in describe(Config, {"model": model}) for one in (option, *_of_entries(option))]
     chosen = [option for option in known if option.name.startswith(part)]
     if not chosen:
         parts = ", ".join(dict.fromkeys(option.name.partition(".")[0] for option in known))
@@ -48,3 +52,14 @@ def options(
         default = "" if option.default is None else json.dumps(option.default)
         table.add_row(*map(Text, (option.name, option.type, default, option.help)))
     console.show(table)
+
+
+def _of_entries(option: Option) -> Iterator[Option]:
+    """What each entry of `relations.own` can have beside its name, for the relations that are registered."""
+    from attrformer.config import describe, variants_of
+    from attrformer.relations import RelationOptions
+
+    for name, kind in variants_of(RelationOptions).items() if option.name == "relations.own" else ():
+        for one in describe(kind):
+            if one.name != "name":
+                yield one._replace(name=f"{option.name}[{name}].{one.name}")

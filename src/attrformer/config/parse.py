@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar, Union
 from attrformer.config.schema import (
     VARIANT,
     alternatives,
+    has_variants,
     name_of_today,
     plain,
     type_text,
@@ -134,9 +135,8 @@ def _member(kind: Any, key: str, prefix: str) -> Any:
     """The type of `key` inside a part or a mapping of type `kind`."""
     for option in alternatives(kind):
         if dataclasses.is_dataclass(option):
-            hints = _hints(typing.cast(Any, option))
             check_names(option, [key], prefix)
-            return hints[key]
+            return _hints(typing.cast(Any, option))[key]
         if typing.get_origin(option) is dict:
             value = typing.get_args(option)[1]
             # A key of texts may hold a point itself, such as a table and its column.
@@ -190,7 +190,7 @@ def _build(cls: Any, mapping: Any, prefix: str) -> Any:
         elif isinstance(mapping, type) and issubclass(mapping, cls):
             advice = f" Write {mapping.__name__}()."
         raise wrong(prefix.rstrip(".") or "configuration", "a mapping of options", mapping, advice)
-    if variants_of(cls):
+    if has_variants(cls):
         cls = variant_of(cls, mapping, prefix)
     mapping = under_names_of_today(cls, mapping, prefix)
     check_names(cls, mapping, prefix)

@@ -79,10 +79,15 @@ def variants_of(kind: Any) -> dict[str, Any]:
     return found
 
 
+def has_variants(kind: Any) -> bool:
+    """Whether a `name` decides which dataclass is meant; that of an open family also before a variant is added."""
+    return (isinstance(kind, type) and kind in _FAMILIES) or bool(variants_of(kind))
+
+
 def variant_of(kind: Any, mapping: Mapping[str, Any], prefix: str) -> Any:
     """The dataclass that a mapping of options is for, the first of the variants where it does not say."""
     variants = variants_of(kind)
-    name = mapping.get(VARIANT, next(iter(variants)))
+    name = mapping.get(VARIANT, next(iter(variants), None))
     if name not in variants:
         near = difflib.get_close_matches(str(name).lower(), list(variants), n=1)
         advice = ""
@@ -90,7 +95,8 @@ def variant_of(kind: Any, mapping: Mapping[str, Any], prefix: str) -> Any:
             advice = f" Did you mean {near[0]}?"
         elif isinstance(kind, type):
             advice = f" {_FAMILIES[kind].advice}"
-        raise wrong(f"{prefix}{VARIANT}", f"one of {', '.join(variants)}", name, advice)
+        wanted = f"one of {', '.join(variants)}" if variants else "the name of what was registered, nothing so far"
+        raise wrong(f"{prefix}{VARIANT}", wanted, name, advice)
     return variants[name]
 
 
