@@ -119,10 +119,13 @@ def test_commands_within_sentences_exist(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TEXT)
 def test_settings_that_are_named_exist(name: str, tmp_path: Path, known_models: None) -> None:
-    for block in blocks(TEXT[name], "python"):
-        if "register(" in block:
-            (tmp_path / "model_of_the_document.py").write_text(block, encoding="utf-8")
-            load_models([str(tmp_path / "model_of_the_document.py")])
+    # The one about packages uses what the other ones register.
+    registering = [name, "docs/own-model.md"] if name == "docs/extending.md" else [name]
+    sources = [block for each in registering for block in blocks(TEXT[each], "python") if "\nregister(" in block]
+    for number, source in enumerate(sources):
+        file = tmp_path / f"part_{number}_of_the_document.py"
+        file.write_text(source, encoding="utf-8")
+        load_models([str(file)])
     settings = re.findall(r"(?:--set|-s) ([\w.]+=[^\s`]+)", TEXT[name])
     override(Config(), [setting for setting in settings if setting != PLACEHOLDER])
     parts = "|".join({option.name.partition(".")[0] for option in describe(Config)} - {"seed"})
@@ -151,6 +154,13 @@ def test_files_that_contributors_are_sent_to_exist() -> None:
     }
     assert len(named) > 15
     assert [(name, span) for name, span in sorted(named) if not (ROOT / span).exists()] == []
+
+
+def test_files_that_the_architecture_names_exist() -> None:
+    named = set(re.findall(r"`([\w/]+\.py)`", TEXT["docs/architecture.md"]))
+    there = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("[st]*/**/*.py")]
+    assert len(named) > 60
+    assert [name for name in sorted(named) if not any(f"/{path}".endswith(f"/{name}") for path in there)] == []
 
 
 def test_every_decision_is_listed() -> None:
@@ -191,7 +201,7 @@ def tables() -> dict[str, pl.DataFrame]:
 
     frames = (sample.interactions, sample.items, sample.users)
     found = dict(zip(("interactions", "items", "users"), map(renamed, frames), strict=True))
-    fresh = {"new_items": ("items", "item_id"), "newcomers": ("users", "user_id")}
+    fresh = {"new_items": ("items", "item_id"), "new_users": ("users", "user_id")}
     for name, (of, column) in fresh.items():
         found[name] = found[of].head(3).with_columns(pl.col(column).str.replace("^", "new "))
     return found

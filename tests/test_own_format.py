@@ -14,7 +14,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "own-format.md"
 
 
 def test_the_document_runs_block_by_block(tmp_path: Path) -> None:
-    told = run_document(DOCUMENT, tmp_path, "plays.py")
+    told = run_document(DOCUMENT.read_text(encoding="utf-8"), tmp_path)
     assert [language for language, _ in told] == ["python", "bash", "python", "text"]
     (_, shown), (_, promised) = told[2:]
     assert shown == promised

@@ -14,7 +14,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "own-metric.md"
 
 
 def test_the_document_runs_block_by_block(tmp_path: Path) -> None:
-    told = run_document(DOCUMENT, tmp_path, "patience.py")
+    told = run_document(DOCUMENT.read_text(encoding="utf-8"), tmp_path)
     assert [language for language, _ in told] == ["python", "python", "bash", "python", "text"]
     (_, used), (_, judged), (_, promised) = told[1], told[3], told[4]
     assert "RBP@20" in used and "RareHits@20" in used and "MRR" not in used

@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.support.documents import DOCS, run_document
 
 pytestmark = pytest.mark.slow
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "own-model.md"
-NAMES = {"python": "block.py", "yaml": "plan.yaml", "bash": ""}
-
 
 def test_the_document_runs_block_by_block(tmp_path: Path) -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
+    text = (DOCS / "own-model.md").read_text(encoding="utf-8")
     # The source that the tests run has changes, which the commands refuse.
     text = text.replace("benchmark tune plan.yaml", "benchmark tune plan.yaml --allow-dirty")
     text = text.replace("benchmark plan.yaml", "benchmark plan.yaml --allow-dirty")
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    assert [language for language, _ in blocks] == ["python", "python", "bash", "yaml", "bash", "python"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    told = []
-    for number, (language, block) in enumerate(blocks):
-        file = tmp_path / ("convolutions.py" if number == 0 else NAMES[language] or "block.sh")
-        file.write_text(block, encoding="utf-8")
-        if language in ("python", "bash"):
-            command = [sys.executable, file.name] if language == "python" else ["bash", "-e", file.name]
-            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-            told.append(done.stdout)
-    assert told[1].count("user-0001") == 5 and "model.kernel" in told[2]
+    told = run_document(text, tmp_path)
+    languages = ["python", "python", "python", "bash", "yaml", "bash", "python"]
+    assert [language for language, _ in told] == languages
+    (_, used), (_, commanded) = told[2:4]
+    assert used.count("user-0001") == 5 and used.count("NDCG@20") == 2 * commanded.count("NDCG@20")
+    assert "model.kernel" in commanded and "model.power" in commanded
     results = [json.loads(line) for line in (tmp_path / "results" / "plan.jsonl").read_text().splitlines()]
     assert [line["row"] for line in results] == ["convolutions", "sasrec", "attrformer", "popularity"]
     assert [set(line.get("models", ())) for line in results] == [{"convolutions.py"}, set(), set(), set()]

@@ -109,7 +109,8 @@ def execute(folder: Path, *, progress: bool = True) -> None:
 def _plugins(config: Config) -> dict[str, Any]:
     """The files of one's own that a run depends on, with what tells their versions apart."""
     found = {"models": loaded_plugins()} if is_own(config.model) else {}
-    if any(map(metrics.is_own, (*config.evaluation.metrics, config.training.metric))):
+    own_metrics = any(map(metrics.is_own, (*config.evaluation.metrics, config.training.metric)))
+    if own_metrics or config.relations.own:
         found["plugins"] = loaded_plugins()
     return found
 

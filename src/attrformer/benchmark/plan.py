@@ -101,10 +101,10 @@ class Plan:
     chosen: str = field(default="benchmarks/chosen", metadata={"help": "folder of options that a search chose"})
     seeds: tuple[int, ...] = field(default=(0,), metadata={"help": "seeds of every row"})
     models: tuple[str, ...] = field(
-        default=(), metadata={"help": "Python files or modules that register models of one's own"}
+        default=(), metadata={"help": "another name for `plugins`, from when models alone could be registered"}
     )
     plugins: tuple[str, ...] = field(
-        default=(), metadata={"help": "Python files or modules that register metrics or formats of one's own"}
+        default=(), metadata={"help": "files, packages or modules that register what is one's own"}
     )
     trials: int = field(default=4, metadata={"help": "trials of a search, the same number for every row"})
 

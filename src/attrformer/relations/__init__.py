@@ -4,6 +4,7 @@ from attrformer.relations.base import NewItems, Relation, Sources, Update
 from attrformer.relations.build import build_relations
 from attrformer.relations.config import CooccurrenceConfig, RelationOptions, RelationsConfig
 from attrformer.relations.explaining import Attribution, Question
+from attrformer.relations.folds import fold_count, without_each_fold
 from attrformer.relations.item_attribute import ItemAttributeRelation
 from attrformer.relations.registry import register
 from attrformer.relations.relation_set import RelationSet
@@ -28,6 +29,8 @@ __all__ = [
     "UserAttributeRelation",
     "UserIndex",
     "build_relations",
+    "fold_count",
     "latest_anchors",
     "register",
+    "without_each_fold",
 ]
