@@ -169,13 +169,14 @@ def test_every_decision_is_listed() -> None:
 
 
 def test_scripts_that_are_shown_exist() -> None:
-    for name, words in command_lines("python"):
-        if words and words[0].endswith(".py"):
+    within = [(name, shlex.split(found)) for name in TEXT for found in re.findall(r"`python ([^`]+)`", TEXT[name])]
+    for name, words in [*command_lines("python"), *within]:
+        if words and words[0].endswith(".py") and name not in HISTORIES:
             script = ROOT / words[0]
             assert script.is_file(), f"{name} shows {words[0]}"
             options = [word.partition("=")[0] for word in words[1:] if word.startswith("--")]
             source = script.read_text(encoding="utf-8")
-            assert [option for option in options if f'"{option}"' not in source] == []
+            assert [option for option in options if f'"{option}"' not in source] == [], f"{name}: {words[0]}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
