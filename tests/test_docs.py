@@ -137,6 +137,13 @@ def test_settings_that_are_named_exist(name: str, tmp_path: Path, known_models: 
         assert option.endswith(".py") or any(f"{known}.".startswith(f"{option}.") for known in options), option
 
 
+def test_the_tables_of_the_page_about_attributes_are_read(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(blocks(TEXT["docs/attributes.md"], "python")[0], "docs/attributes.md", "exec"), {})
+    told = capsys.readouterr().out
+    assert "'Beauty > Hair > Oils'" in told and "column 'image' is read as vector of 2 numbers" in told
+    assert "column 'place' is read as location, as it is declared" in told
+
+
 def test_make_targets_that_are_shown_exist() -> None:
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     wanted = {"README.md": {"demo", "test", "setup"}, "CONTRIBUTING.md": {"setup", "test-quick", "test", "lint"}}
