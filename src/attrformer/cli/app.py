@@ -145,8 +145,9 @@ def about(
         typer.Option(
             *PLUGINS,
             metavar="FILE",
-            help="Python file, or module, that registers models, metrics or formats of your own; it is run. Several "
-            "may be given, also by the environment variable ATTRFORMER_PLUGINS, separated as in PATH.",
+            help="Python file, folder of a package, or module, that registers models, relations, metrics or formats of "
+            "your own; it is run. Several may be given, also by the environment variable ATTRFORMER_PLUGINS, separated "
+            "as in PATH.",
             show_default=False,
         ),
     ] = None,
