@@ -55,18 +55,22 @@ def fixed_torch_state() -> Iterator[None]:
 
 @pytest.fixture
 def known_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Forgets after the test which models, metrics and formats of one's own it has registered and imported."""
+    """Forgets after the test which models, relations, metrics and formats it has registered and imported."""
     from attrformer import plugins
     from attrformer.config import schema as kinds
     from attrformer.data.formats import registry as formats
     from attrformer.evaluation.metrics import registry as metrics
     from attrformer.models import registry
     from attrformer.models.config import ModelConfig
+    from attrformer.relations import RelationOptions
+    from attrformer.relations import registry as relations
 
     kept: tuple[dict[Any, Any], ...] = (
         kinds._FAMILIES[ModelConfig].members,
         registry._networks,
         plugins._loaded,
+        kinds._FAMILIES[RelationOptions].members,
+        relations._registered,
         metrics._known,
         formats._known,
         formats.SOURCES,

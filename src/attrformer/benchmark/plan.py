@@ -15,7 +15,10 @@ from attrformer.errors import ConfigurationError, require
 from attrformer.plugins import load_plugins
 
 Scalar = bool | int | float | str | None
-Value = Scalar | tuple[Scalar, ...]
+Entry = dict[str, Scalar | tuple[Scalar, ...]]
+"""One of several things with options of their own, such as a relation of `relations.own`."""
+
+Value = Scalar | tuple[Scalar | Entry, ...]
 Settings = dict[str, Value]
 T = TypeVar("T")
 

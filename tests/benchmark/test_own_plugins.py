@@ -1,4 +1,4 @@
-"""A plan that names a file of metrics: reported, selected on, and written into the line."""
+"""A plan that names a file of metrics or relations: read, reported, selected on, and written into the line."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from attrformer.benchmark.tables import Tables
 from attrformer.errors import ConfigurationError
 from attrformer.evaluation import metrics
 from attrformer.evaluation.metrics import Metric, Ranking
+from attrformer.recommender import Recommender
 
 FILE = """
 import numpy as np
@@ -50,6 +51,34 @@ def cells(table: str) -> list[list[str]]:
 
 def tables_of(folder: Path) -> Tables:
     return Tables(load_board(folder), PaperTable())
+
+
+RELATION = """
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+from scipy import sparse
+from attrformer.relations import RelationOptions, RowRelation, register
+
+
+@dataclass(frozen=True)
+class ListedOptions(RelationOptions):
+    name: Literal["listed"] = "listed"
+    steps: tuple[int, ...] = (1,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ListedRelation(RowRelation):
+    kind: ClassVar[str] = "listed"
+
+    @classmethod
+    def build(cls, sources, options, built):
+        ends = [1.0] * len(options.steps)
+        near = sparse.diags_array(ends, offsets=options.steps, shape=(sources.n_items, sources.n_items))
+        return [cls.of_items("listed", [sparse.csr_array(near)], sources.top_k)]
+
+
+register(ListedOptions, ListedRelation)
+"""
 
 
 class Hit(Metric):
@@ -103,3 +132,16 @@ def test_a_plan_with_a_metric_of_ones_own(
     means = [sum(figures["Place@10"] for figures in epoch["validation"].values()) / 2 for epoch in epochs]
     assert len(means) == 3 and line["selected"]["epoch"] == 1 + means.index(min(means))
     assert line["selected"]["value"] == pytest.approx(min(means), abs=1e-5)
+
+
+def test_a_plan_with_a_relation_of_ones_own(
+    make_plan: Callable[..., Plan], data: Path, tmp_path: Path, known_models: None
+) -> None:
+    (tmp_path / "listed_of_mine.py").write_text(RELATION)
+    own = "set: {model.name: attrformer, relations.own: [{name: listed, steps: [1, 2]}]}"
+    plan = make_plan(f"name: listed, {own}", plugins=f"[{tmp_path / 'listed_of_mine.py'}]")
+    (job,) = jobs(plan, root=data)
+    line = carried_out(job)
+    assert list(line["plugins"]) == ["listed_of_mine.py"] and "models" not in line
+    assert line["configuration"]["relations"]["own"] == [{"name": "listed", "steps": [1, 2]}]
+    assert "listed" in Recommender.load(job.folder / "model").relation_strengths()
