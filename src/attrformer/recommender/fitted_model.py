@@ -206,7 +206,7 @@ class FittedModel:
         """Reads a saved model; it gives the same answers bit for bit on the same kind of machine.
 
         Args:
-            folder: what `save` wrote.
+            folder: what `save` wrote, or the folder of a run, whose model it is.
             device: where to compute: "auto", "cpu", "cuda", "mps".
 
         Raises:

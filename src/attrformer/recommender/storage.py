@@ -28,6 +28,7 @@ from attrformer.locks import locked_folder
 from attrformer.recommender.config import Config
 from attrformer.recommender.legacy import first_mark, unpack_by_kind, with_names_of_today, with_present_names
 from attrformer.recommender.packing import pack_relations, unpack_relations
+from attrformer.recommender.run_folder import MODEL
 from attrformer.recommender.soundness import require_sound
 from attrformer.recommender.state import ModelMetadata, ModelState
 from attrformer.relations.base import Arrays
@@ -123,16 +124,17 @@ def load_model(folder: Path, device: torch.device) -> tuple[ModelState, Config]:
     """Reads what `save_model` wrote.
 
     Args:
-        folder: the model folder.
+        folder: the model folder, or that of a run, which has it in `model`.
         device: where to compute.
 
     Raises:
         CheckpointError: a file is missing, damaged, of another version, or the two do not belong together.
     """
-    if not standing_file(folder, DESCRIPTION).is_file():
-        inside = folder / "model"
-        advice = f"Give {inside}" if (inside / DESCRIPTION).is_file() else "Give the folder that a model was saved in"
-        raise CheckpointError(f"{folder} holds no {DESCRIPTION}. {advice}.")
+    folders = (folder, folder / MODEL)
+    found = next((each for each in folders if standing_file(each, DESCRIPTION).is_file()), None)
+    if found is None:
+        raise CheckpointError(f"{folder} holds no {DESCRIPTION}. Give the folder of a saved model or of a run.")
+    folder = found
     described, tensors = _read(folder)
     with _damage_reported(folder, device):
         config = from_dict(Config, earlier_names.configuration(described["config"]))
