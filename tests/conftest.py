@@ -83,7 +83,8 @@ def known_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for module in (plugins._loaded[name] for name in plugins._loaded.keys() - before[2].keys()):
         if str(module.__file__).startswith(tempfile.gettempdir()):
-            sys.modules.pop(module.__name__, None)
+            for name in [name for name in sys.modules if f"{name}.".startswith(f"{module.__name__}.")]:
+                del sys.modules[name]
     for known, had in zip(kept, before, strict=True):
         known.clear()
         known.update(had)

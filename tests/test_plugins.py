@@ -66,12 +66,14 @@ def test_a_refused_registration_is_told_as_it_is(tmp_path: Path) -> None:
     assert VARIABLE not in os.environ
 
 
-def test_a_folder_is_a_package(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [os.sep, ""])
+def test_a_folder_is_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.chdir(tmp_path)
     folder = tmp_path / "shop_of_mine"
     folder.mkdir()
     (folder / "__init__.py").write_text("from shop_of_mine import metrics")
     (folder / "metrics.py").write_text(SOURCE.replace("Found", "Sold").replace('"plays"', '"sales"'))
-    load_plugins([f"{folder}{os.sep}"])
+    load_plugins([f"shop_of_mine{ending}"])
     assert known_metrics()[-1] == "Sold" and os.environ[VARIABLE] == str(folder)
     before = loaded_plugins()["shop_of_mine"]
     (folder / "metrics.py").write_text("# another version")

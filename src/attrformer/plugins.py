@@ -61,7 +61,8 @@ def are_named() -> bool:
 
 
 def _absolute(name: str) -> str:
-    return str(Path(name).resolve()) if name.endswith(".py") or os.sep in name else name
+    is_path = name.endswith(".py") or os.sep in name or (Path(name) / "__init__.py").is_file()
+    return str(Path(name).resolve()) if is_path else name
 
 
 def _import(name: str) -> ModuleType:
