@@ -21,7 +21,7 @@ def test_the_document_runs_block_by_block(tmp_path: Path) -> None:
     assert [language for language, _ in told] == languages
     (_, used), (_, commanded) = told[2:4]
     assert used.count("user-0001") == 5 and used.count("bootstrap") == 2
-    assert "model.kernel" in commanded and "model.power" in commanded
+    assert "model.kernel" in commanded and "tempered" in commanded
     results = [json.loads(line) for line in (tmp_path / "results" / "plan.jsonl").read_text().splitlines()]
     assert [line["row"] for line in results] == ["convolutions", "sasrec", "attrformer", "popularity"]
     assert [set(line.get("models", ())) for line in results] == [{"convolutions.py"}, set(), set(), set()]
