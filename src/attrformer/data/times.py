@@ -15,6 +15,8 @@ from attrformer.errors import DataError
 _FACTORS: Final = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 _FORMATS: Final = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
 _ZONED_FORMATS: Final = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
+# `Tue Apr 03 18:00:09 +0000 2012` of Twitter and Foursquare, `Tue, 03 Apr 2012 18:00:09 GMT` of mail.
+_NAMED_FORMATS: Final = ("%a %b %d %H:%M:%S %z %Y", "%d %b %Y %H:%M:%S %z")
 _YEAR_9999: Final = 253_402_300_799
 _FIX: Final = (
     "Use integers since 1970 (s, ms, us or ns), datetimes or ISO 8601 text such as 2024-01-31 18:30:00, or drop the row"
@@ -139,10 +141,18 @@ def _of_text(values: pl.Series, fail: Fail, first: int) -> tuple[pl.Series, int,
     floats = values.cast(pl.Float64, strict=False)
     if floats.null_count() == values.null_count():
         return _of_floats(floats, fail, first)
-    return _parsed(values, fail), 10**6, "ISO 8601 text"
+    parsed = _parsed(values)
+    bad = (parsed.is_null() & values.is_not_null()).arg_true()
+    if not len(bad):
+        return parsed, 10**6, "ISO 8601 text"
+    named = _with_names(values) if len(bad) == values.len() - values.null_count() else None
+    if named is None:
+        row = int(bad[0])
+        raise fail(f"'{values[row]}' is not a time", row)
+    return named, 10**6, "text with the names of months"
 
 
-def _parsed(values: pl.Series, fail: Fail) -> pl.Series:
+def _parsed(values: pl.Series) -> pl.Series:
     text = values.str.replace(r"^(\d{4})/(\d{2})/(\d{2})", "${1}-${2}-${3}")
     text = text.str.replace(r"^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})", "${1}-${2}-${3} ${4}:${5}:${6}")
     text = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt]", "${1} ").str.replace(r"(\s*(UTC|GMT)|[Zz])$", "+00:00")
@@ -157,9 +167,14 @@ def _parsed(values: pl.Series, fail: Fail) -> pl.Series:
         ),
         column.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")),
     ]
-    parsed = text.to_frame().select(pl.coalesce(readings)).to_series().to_physical()
-    bad = (parsed.is_null() & values.is_not_null()).arg_true()
-    if len(bad):
-        row = int(bad[0])
-        raise fail(f"'{values[row]}' is not a time", row)
-    return parsed
+    return text.to_frame().select(pl.coalesce(readings)).to_series().to_physical()
+
+
+def _with_names(values: pl.Series) -> pl.Series | None:
+    """Times with the English name of a month, microseconds since 1970; None where a text is something else."""
+    text = values.str.replace(r"\b(UTC|GMT)\b", "+0000").str.replace(r"^[A-Z][a-z]{2},\s+", "")
+    for form in _NAMED_FORMATS:
+        found = text.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC")
+        if found.null_count() == values.null_count():
+            return found.to_physical()
+    return None
