@@ -44,8 +44,8 @@ def test_datetimes_of_every_unit_and_zone(unit: str) -> None:
 def test_times_with_the_names_of_months(texts: list[str]) -> None:
     found = times_of(pl.Series("timestamp", texts), source="interactions")
     assert found.seconds.tolist() == [978300019, 1406851200] and found.form == "text with the names of months"
-    with pytest.raises(DataError, match=r"row 0: '.*' is not a time"):
-        read(pl.Series([texts[0], "2014-08-01"]))
+    with pytest.raises(DataError, match=r"row 1: 'Mon Foo 01' is not a time"):
+        read(pl.Series([texts[0], "Mon Foo 01"]))
 
 
 @pytest.mark.parametrize("text", ["11/15/2019 8:55:22 AM", "31.12.2019 18:30", "Mon Foo 01 00:00:19 +0200 2001"])

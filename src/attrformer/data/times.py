@@ -141,15 +141,14 @@ def _of_text(values: pl.Series, fail: Fail, first: int) -> tuple[pl.Series, int,
     floats = values.cast(pl.Float64, strict=False)
     if floats.null_count() == values.null_count():
         return _of_floats(floats, fail, first)
-    parsed = _parsed(values)
+    parsed, form = _parsed(values), "ISO 8601 text"
+    if parsed.null_count() == len(parsed) > values.null_count():
+        parsed, form = _with_names(values), "text with the names of months"
     bad = (parsed.is_null() & values.is_not_null()).arg_true()
-    if not len(bad):
-        return parsed, 10**6, "ISO 8601 text"
-    named = _with_names(values) if len(bad) == values.len() - values.null_count() else None
-    if named is None:
+    if len(bad):
         row = int(bad[0])
         raise fail(f"'{values[row]}' is not a time", row)
-    return named, 10**6, "text with the names of months"
+    return parsed, 10**6, form
 
 
 def _parsed(values: pl.Series) -> pl.Series:
@@ -170,11 +169,8 @@ def _parsed(values: pl.Series) -> pl.Series:
     return text.to_frame().select(pl.coalesce(readings)).to_series().to_physical()
 
 
-def _with_names(values: pl.Series) -> pl.Series | None:
-    """Times with the English name of a month, microseconds since 1970; None where a text is something else."""
+def _with_names(values: pl.Series) -> pl.Series:
+    """Times with the English name of a month, microseconds since 1970; null where a text is something else."""
     text = values.str.replace(r"\b(UTC|GMT)\b", "+0000").str.replace(r"^[A-Z][a-z]{2},\s+", "")
-    for form in _NAMED_FORMATS:
-        found = text.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC")
-        if found.null_count() == values.null_count():
-            return found.to_physical()
-    return None
+    forms = (text.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC") for form in _NAMED_FORMATS)
+    return min(forms, key=pl.Series.null_count).to_physical()
