@@ -90,8 +90,8 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     tables, _ = folder_tables(asked.folder, asked.options.columns, encoding=asked.encoding, names=others)
     reading = Reading(source, columns_for(asked.options.columns, INTERACTIONS), {}, kept_columns(()))
     columns = columns_of(reading)
-    require_columns(columns, (USER, ITEM))
     declared = declared_columns({INTERACTIONS: columns, **tables}, asked.options)
+    require_columns(columns, (USER, ITEM))
     kinds, kept = declared.kinds[INTERACTIONS], kept_columns(declared.kept[INTERACTIONS])
     parts = [[part.file, part.start, part.stop] for part in source.parts]
     sizes = {"rows_of_range": asked.rows_of_range, "parts_together": asked.parts_together(len(parts))}
