@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ShardError,
         ShortListWarning,
         UnknownIdError,
+        UnknownValueWarning,
         WorkerError,
         WriteError,
     )
@@ -123,6 +124,7 @@ __all__ = [
     "TrainingConfig",
     "TransitionsConfig",
     "UnknownIdError",
+    "UnknownValueWarning",
     "VSKNNConfig",
     "WorkerError",
     "WriteError",
@@ -156,6 +158,7 @@ _HOMES: Final = {
         "ShardError",
         "ShortListWarning",
         "UnknownIdError",
+        "UnknownValueWarning",
         "WorkerError",
         "WriteError",
     ),

@@ -160,6 +160,10 @@ class ShortListWarning(AttrFormerWarning):
         super().__init__(message)
 
 
+class UnknownValueWarning(AttrFormerWarning):
+    """A rule names a value that no item has, as a misspelt one is."""
+
+
 class WriteError(AttrFormerError, OSError):
     """A file or folder that cannot be written; what was there before is as it was."""
 

@@ -63,6 +63,13 @@ def test_options_are_the_arguments_of_the_call(
         assert items.to_list() == model.recommend(USERS[:1], k=3, **rules)["item_id"].to_list()
 
 
+def test_a_value_that_no_item_has_is_said(run: Path) -> None:
+    result = run_command("recommend", run, "--users", USERS[0], "-k", 2, "--where", 'brand != "Lumara"')
+    assert "Warning: where: no item has 'Lumara' in column 'brand'. Did you mean 'Lumaro'" in result.stderr
+    result = run_command("recommend", run, "--users", USERS[0], "--boost", "prise < 2: 1")
+    assert result.exit_code == 2 and "boost, character 1 ('prise < 2')" in result.stderr
+
+
 def test_rules_and_lists_come_from_files(model: AttrFormer, run: Path, tmp_path: Path) -> None:
     rules: dict[str, Any] = {"where": "stock > 0", "at_most": {"brand": 1}, "pinned": {"2": "item-0006"}}
     (tmp_path / "rules.yaml").write_text("where: stock > 0\nat_most: {brand: 1}\npinned: {2: item-0006}\n")

@@ -36,6 +36,12 @@ def packed(frame: pl.DataFrame, folder: Path) -> None:
     (folder / "interactions.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode()))
 
 
+def in_text_folder(frame: pl.DataFrame, folder: Path) -> None:
+    (folder / "interactions").mkdir()
+    for start in range(0, max(len(frame), 1), 3):
+        frame[start : start + 3].write_csv(folder / "interactions" / f"part-{start:05d}.csv")
+
+
 FORMS: dict[str, Write] = {
     "parquet": lambda frame, folder: frame.write_parquet(folder / "interactions.parquet"),
     "csv": lambda frame, folder: frame.write_csv(folder / "interactions.csv"),
@@ -43,6 +49,8 @@ FORMS: dict[str, Write] = {
     "arrow": lambda frame, folder: frame.write_ipc(folder / "interactions.arrow"),
     "folder": in_folder,
     "packed": packed,
+    "text folder": in_text_folder,
+    "semicolons": lambda frame, folder: frame.write_csv(folder / "interactions.csv", separator=";", include_bom=True),
 }
 
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from tests.data.small_tables import EDGES, ITEMS, LOG, USERS
 
 from attrformer.data import Attribute, AttributeKind, Dataset
-from attrformer.errors import ConfigurationError
+from attrformer.data.check import check_path
+from attrformer.data.prepare_tables import prepare_tables
+from attrformer.errors import ConfigurationError, DataError
 
 
 def values_of(attribute: Attribute) -> list[list[str]]:
@@ -135,6 +137,25 @@ def test_edge_weights_come_from_weight_or_rank_or_are_one() -> None:
     weighted = edges.with_columns(weight=2.5)
     assert Dataset.from_frames(LOG, item_relations=weighted).item_relations["bought"].weight.tolist() == [2.5]
     assert Dataset.from_frames(LOG, item_relations=edges.drop("rank")).item_relations["bought"].weight.tolist() == [1]
+
+
+@pytest.mark.parametrize("read", ["frames", "folder", "check", "prepare"])
+def test_a_mapped_column_that_no_table_has_is_refused_with_near_names(read: str, tmp_path: Path) -> None:
+    # The table has a column of the library's own name: nothing else would say that the option means nothing.
+    log = pl.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "timestamp": [1, 2], "time": [3, 4]})
+    log.write_csv(tmp_path / "interactions.csv")
+    columns = {"timestamp": "tme"}
+    with pytest.raises(DataError, match=r"'tme': no table has the column that is mapped to 'timestamp'.*such as time"):
+        if read == "frames":
+            Dataset.from_frames(log, columns=columns)
+        elif read == "folder":
+            Dataset.load(tmp_path, columns=columns)
+        elif read == "prepare":
+            prepare_tables(tmp_path, tmp_path / "out", columns=columns)
+        else:
+            found = check_path(tmp_path, columns=columns).find("unreadable")
+            assert found is not None
+            raise DataError(found.title, fix=found.fix)
 
 
 def test_columns_can_be_mapped() -> None:

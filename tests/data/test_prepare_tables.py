@@ -57,7 +57,7 @@ def test_every_form_and_rule_for_repeated_rows_gives_what_memory_gives(
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(
     tables=tables(),
-    form=st.sampled_from(["parquet", "csv", "folder", "tsv"]),
+    form=st.sampled_from(["parquet", "csv", "folder", "tsv", "text folder", "semicolons"]),
     rows=st.sampled_from([1, 2, 7, 100]),
     duplicates=st.sampled_from([None, "keep", "drop", "count"]),
     catalogue=st.sampled_from(["interacted", "all"]),

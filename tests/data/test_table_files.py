@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from attrformer.data import Dataset, read_table, to_polars
@@ -42,7 +43,7 @@ def test_other_files_of_a_folder_do_not_disturb(tmp_path: Path) -> None:
     assert Dataset.load(tmp_path).user_count == 2
 
 
-@pytest.mark.parametrize("name", ["products.csv", "Items.XLSX", "item.csv", "items.csv.zst", "items.txt"])
+@pytest.mark.parametrize("name", ["products.csv", "Items.XLSX", "item.csv", "items.csv.bz2", "items.txt"])
 def test_a_file_that_seems_to_hold_a_table_and_is_not_read_is_told(tmp_path: Path, name: str) -> None:
     FRAME.write_csv(tmp_path / "interactions.csv")
     for other in (name, "README.md", "schema.json", "_SUCCESS", ".items.csv.crc", "dataset.json"):
@@ -62,8 +63,8 @@ def test_a_folder_of_parts_under_another_name_is_told(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_interactions_says_what_it_holds(tmp_path: Path) -> None:
-    (tmp_path / "interactions" / "day=1").mkdir(parents=True)
-    FRAME.write_parquet(tmp_path / "interactions" / "day=1" / "0.parquet")
+    (tmp_path / "interactions" / "day").mkdir(parents=True)
+    FRAME.write_parquet(tmp_path / "interactions" / "day" / "0.parquet")
     with pytest.raises(DataError, match=r"no table of interactions \(it holds interactions\). Write .* or a folder"):
         Dataset.load(tmp_path)
 
@@ -90,8 +91,9 @@ def test_a_table_of_any_name_may_be_a_folder_of_files(tmp_path: Path, table: str
     [
         ("user_id,item_id,a,a\n1,2,3,4\n", "column 'a': the column stands twice in the header. Rename one"),
         ("user_id,item_id,a, a\n1,2,3,4\n", "column 'a': the column stands twice in the header"),
-        ("user_id;item_id\n1;2\n", "its columns are separated by semicolons"),
-        ("user_id\titem_id\n1\t2\n", "its columns are separated by tabs"),
+        ("user_id;item_id\n1;2;3\n", "its columns are separated by semicolons. Write a .csv with commas, or a .tsv"),
+        ("user_id;item_id\tx\n1;2\t3\n", "its columns are separated by tabs or semicolons"),
+        ("user_id item_id\n1 2\n", "its columns are separated by blanks"),
     ],
 )
 def test_headers_that_cannot_be_used_say_why(tmp_path: Path, text: str, message: str) -> None:
@@ -111,6 +113,18 @@ def test_text_and_numbers_in_one_column_of_pandas_are_refused_with_their_rows() 
         DataError, match=r"column 'user_id', row 2: text and numbers are mixed \(1 in row 0, '1' in row 2"
     ):
         to_polars(frame, source="interactions")
+
+
+def test_lists_beside_texts_are_called_what_they_are() -> None:
+    frame = pd.DataFrame({"item_id": [1, 2], "tags": [["a"], "b"]})
+    with pytest.raises(DataError, match=r"column 'tags', row 1: values of several types are mixed \(\['a'\] in row 0"):
+        to_polars(frame, source="items")
+
+
+def test_a_column_of_arrow_that_cannot_be_read_is_named() -> None:
+    views = pa.array([[1]], pa.list_view(pa.int64()))
+    with pytest.raises(DataError, match="column 'views': its values cannot be read as a column"):
+        to_polars(pa.table({"item_id": [1], "views": views}), source="items")
 
 
 def test_ids_that_pandas_made_floats_are_whole_numbers() -> None:

@@ -42,13 +42,19 @@ def said(dataset: Dataset, text: str) -> bool:
     return any(text in note for note in dataset.notes)
 
 
+@pytest.mark.parametrize(("sign", "ending"), [("|", "csv"), (";", "csv"), ("\t", "csv"), (",", "tsv"), (";", "tsv")])
+def test_another_separator_is_read_where_it_is_clear(tmp_path: Path, sign: str, ending: str) -> None:
+    plain = Dataset.from_frames(pl.read_csv(LOG.encode()))
+    assert same(loaded(tmp_path, **{f"interactions__{ending}": LOG.replace(",", sign)}), plain)
+
+
 @pytest.mark.parametrize(
     ("text", "ending", "problem"),
     [
-        (LOG.replace(",", "|"), "csv", r"its columns are separated by \|"),
+        (LOG.replace(",", "|") + "1|2\n", "csv", r"its columns are separated by \|"),
         (LOG.replace(",", " "), "csv", "its columns are separated by blanks"),
-        (LOG, "tsv", "its columns are separated by commas"),
-        ("user_id;item_id;rating\n1;10;1,5\n", "csv", "its columns are separated by semicolons"),
+        (LOG + "1,2\n", "tsv", "its columns are separated by commas"),
+        ("user_id;item_id|rating\n1;10|1,5\n", "csv", r"its columns are separated by semicolons or \|"),
         (LOG + "1,2,3,4,5\n", "csv", "row 4: it has 5 fields and the header 3"),
         (LOG.replace("\n1,", "\n9,1,"), "csv", "row 0: it has 4 fields and the header 3"),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attrformer.data.times import read_times
+from attrformer.data.times import read_times, times_of
 from attrformer.errors import DataError
 
 SECONDS = [978300019, 1406851200]
@@ -31,6 +32,26 @@ def test_datetimes_of_every_unit_and_zone(unit: str) -> None:
     assert read(moments) == SECONDS
     assert read(moments.dt.convert_time_zone("Asia/Tokyo")) == SECONDS
     assert read(moments.dt.replace_time_zone(None)) == SECONDS
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Mon Jan 01 00:00:19 +0200 2001", "Fri Aug 01 00:00:00 +0000 2014"],
+        ["Sun, 31 Dec 2000 22:00:19 GMT", "Fri, 1 Aug 2014 02:00:00 +0200"],
+    ],
+)
+def test_times_with_the_names_of_months(texts: list[str]) -> None:
+    found = times_of(pl.Series("timestamp", texts), source="interactions")
+    assert found.seconds.tolist() == [978300019, 1406851200] and found.form == "text with the names of months"
+    with pytest.raises(DataError, match=r"row 1: 'Mon Foo 01' is not a time"):
+        read(pl.Series([texts[0], "Mon Foo 01"]))
+
+
+@pytest.mark.parametrize("text", ["11/15/2019 8:55:22 AM", "31.12.2019 18:30", "Mon Foo 01 00:00:19 +0200 2001"])
+def test_days_that_may_be_months_are_refused(text: str) -> None:
+    with pytest.raises(DataError, match=re.escape(f"'{text}' is not a time")):
+        read(pl.Series([text, text]))
 
 
 def test_dates_are_midnight() -> None:

@@ -186,3 +186,10 @@ def test_vectors_in_text_are_those_in_lists(rows: list[list[float]]) -> None:
     expected = np.array(rows, dtype=np.float32)
     np.testing.assert_array_equal(declared([str(row) for row in rows], "vector").vectors, expected)
     np.testing.assert_array_equal(declared(rows, "vector").vectors, expected)
+
+
+def test_a_vector_of_another_length_in_a_row_that_is_not_used_does_not_count() -> None:
+    log = pl.DataFrame({"user_id": [1, 1], "item_id": [1, 2]})
+    items = pl.DataFrame({"item_id": [1, 2, 3], "image": [[0.5], [1.5], [0.5, 0.5]]})
+    found = Dataset.from_frames(log, items).item_attributes["image"]
+    assert found.kind is AttributeKind.VECTOR and found.vectors.tolist() == [[0.5], [1.5]]

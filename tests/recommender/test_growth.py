@@ -44,6 +44,17 @@ def parts(model: Recommender, items: list[str]) -> pl.DataFrame:
     return model.explain(USERS, items=items).select(USER, ITEM, COMPONENT, CONTRIBUTION, SCORE)
 
 
+def test_columns_of_new_items_are_mapped(saved: Path, dataset: Dataset) -> None:
+    plain, mapped = (AttrFormer.load(saved, device="cpu") for _ in range(2))
+    plain.add_items(twins(dataset, 3, 40))
+    mapped.add_items(
+        twins(dataset, 3, 40).rename({ITEM: "sku", "brand": "maker"}), columns={ITEM: "sku", "brand": "maker"}
+    )
+    assert mapped.recommend(USERS).equals(plain.recommend(USERS))
+    with pytest.raises(DataError, match="or say in columns= how yours are called"):
+        mapped.add_items(twins(dataset, 5).rename({"brand": "maker"}))
+
+
 def test_new_items_are_recommended_at_once(copy: AttrFormer, dataset: Dataset) -> None:
     assert copy.add_items(twins(dataset, 3, 40)) is copy
     found = copy.recommend(USERS, k=dataset.item_count + 2, hide_seen=False)

@@ -197,6 +197,33 @@ def test_components_sum_to_the_score_and_the_model_is_saved(asked: Path, data: D
     assert again.equals(model.recommend(users, k=20))
 
 
+def test_what_is_not_predicted_is_not_called_expected(
+    asked: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_NEW", 1)
+    model = AttrFormer.load(asked).add_items(new_items())
+    assert module.predicted_items(model.fitted).tolist() == [len(data.item_ids) + 1]
+    told = model.explain(data.user_ids.to_list()[:3], items=["new-0", "new-1"]).filter(pl.col(REASON).is_not_null())
+    expected = told.filter(pl.col(REASON).str.starts_with("Expected"))
+    assert expected[ITEM].unique().to_list() == ["new-1"]
+
+
+def test_items_that_were_only_rejected_are_not_new() -> None:
+    sample = make_sample(0, users=150, items=120)
+    shunned = sample.interactions[ITEM].value_counts(sort=True)[ITEM][20]
+    stars = pl.when(pl.col(ITEM) == shunned).then(1.0).otherwise(5.0)
+    data = Dataset.from_frames(sample.interactions.with_columns(stars=stars), sample.items)
+    model = AttrFormer(small_config(*OPTIONS, ASKED, "data.negative=stars<=2")).fit(data, progress=False)
+    code = data.item_ids.encode(pl.Series([shunned]))[0]
+    assert model.fitted.relations.popularity[code] == 0 and not model.fitted.new_items[code]
+    assert code not in module.predicted_items(model.fitted)
+    user = data.user_ids.to_list()[0]
+    first = model.recommend([user], k=8, candidates=[shunned, *data.item_ids.to_list()[:9]], new_items={"share": 0.5})
+    assert not first["new"].any()
+    model.add_items(new_items())
+    assert model.fitted.new_items[-2:].all() and not model.fitted.new_items[code]
+
+
 def test_without_new_items_or_attributes_a_model_stays_as_it_is(saved: Path, data: Dataset) -> None:
     fitted = AttrFormer.load(saved).fitted
     everything = replace(fitted.relations, popularity=np.ones_like(fitted.relations.popularity))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ from attrformer import (
     DataError,
     RuleError,
     UnknownIdError,
+    UnknownValueWarning,
 )
 
 USERS = [f"user-{n:04d}" for n in (1, 2, 3, 40)]
@@ -27,6 +29,10 @@ USERS = [f"user-{n:04d}" for n in (1, 2, 3, 40)]
         ({"rules": {"wher": "price < 3"}}, ConfigurationError, "Did you mean where"),
         ({"at_most": {"bran": 1}}, ConfigurationError, "Did you mean 'brand'"),
         ({"boost": {"bran": {"X": 1}}}, ConfigurationError, "Did you mean 'brand'"),
+        ({"boost": [("prise < 3", 1)]}, RuleError, r"^boost, character 1 \('prise < 3'\): .*Did you mean 'price'"),
+        ({"boost": [("price <", 1)]}, RuleError, r"^boost, character 8 \(the end\)"),
+        ({"boost": [("price = 3", 1)]}, RuleError, r"^boost, character 7 .*Write =="),
+        ({"boost": [("price < 1" + " " * 20_000, 1)]}, RuleError, "^boost has 20,009 characters"),
         ({"pinned": ["thing"]}, UnknownIdError, "pinned: 'thing'"),
         ({"pinned": {11: "item-0001"}}, ConfigurationError, "position 11 of lists of 10"),
         ({"rules": 5}, ConfigurationError, "rules is 5"),
@@ -40,6 +46,42 @@ def test_rules_that_cannot_be_used_are_refused(
 ) -> None:
     with pytest.raises(error, match=said):
         model.recommend(USERS, **rules)
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({"where": 'brand != "Lumara"'}, "where: no item has 'Lumara' in column 'brand'. Did you mean 'Lumaro'"),
+        ({"where": 'price < 0 or brand == "LUMARO"'}, "where: no item has 'LUMARO' in column 'brand'. Did you mean"),
+        (
+            {"where": 'brand not in ["Lumaro", "qqqq"]'},
+            "where: no item has 'qqqq' in column 'brand'. There are such as",
+        ),
+        (
+            {"where": 'category not contains "Tool"'},
+            "where: no item has 'Tool' in column 'category'. Did you mean 'Tools'",
+        ),
+        (
+            {"boost": [('brand == "Lumara"', 1)]},
+            "boost: no item has 'Lumara' in column 'brand'. Did you mean 'Lumaro'",
+        ),
+        ({"boost": {"brand": {"Lumara": 1}}}, "boost: no item has 'Lumara' in column 'brand'. Did you mean 'Lumaro'"),
+    ],
+)
+def test_a_value_that_no_item_has_is_warned_of_each_time(model: AttrFormer, rules: dict[str, Any], said: str) -> None:
+    for _ in range(2):
+        with pytest.warns(UnknownValueWarning) as told:
+            model.recommend(USERS, k=3, **rules)
+        own = [str(each.message) for each in told if each.category is UnknownValueWarning]
+        assert len(own) == 1 and own[0].startswith(said)
+    with pytest.warns(UnknownValueWarning):
+        model.explain(USERS[:1], k=1, **rules)
+
+
+def test_values_that_items_have_are_not_warned_of(model: AttrFormer) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnknownValueWarning)
+        model.recommend(USERS, k=3, where='brand != "Lumaro" and price != 0.125', boost={"price": {"0.125": 1}})
 
 
 def test_unknown_pinned_items_can_be_left_out(model: AttrFormer) -> None:

@@ -57,6 +57,24 @@ def one(user: str, item: str, time: int = LATE) -> pl.DataFrame:
     return pl.DataFrame({USER: [user], ITEM: [item], TIMESTAMP: [time]})
 
 
+def test_columns_of_an_update_are_mapped(young: Path) -> None:
+    row, person = one("new", "item-0003"), pl.DataFrame({USER: ["new"], "age_band": ["25-34"], "region": ["North"]})
+    plain, mapped = load(young), load(young)
+    plain.update(row, person)
+    names = {USER: "customer", ITEM: "sku", TIMESTAMP: "ts"}
+    columns = {our: your for our, your in names.items()}
+    mapped.update(row.rename(names), person.rename({USER: "customer"}), columns=columns)
+    assert mapped.recommend(["new"], k=5).equals(plain.recommend(["new"], k=5))
+    with pytest.raises(DataError, match=r"is missing .*pass columns=\{'user_id': 'YOURS'\}\."):
+        load(young).update(row.rename(names))
+    # The names of the fit, of which some are those of other tables.
+    load(young).update(row.rename(names), columns={**columns, "title": "name", "items.item_id": "number"})
+    with pytest.raises(DataError, match=r"column 'item_id': the column is missing \(present: .*sku"):
+        load(young).update(row.rename(names), columns={**columns, ITEM: "skew"})
+    with pytest.raises(DataError, match=r"Name the column 'user_id'\."):
+        load(young).recommend(histories=row.rename(names))
+
+
 def test_an_update_counts_within_the_memory_of_the_options(
     young: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,16 @@ def loaded(fitted_run: Path) -> AttrFormer:
     return AttrFormer.load(fitted_run / "model")
 
 
+def test_a_value_that_no_item_has_is_among_the_warnings(service: Service) -> None:
+    rules = {"where": 'brand != "Lumara"', "boost": [['brand == "Lumara"', 1.0]]}
+    for path in ("recommend", "explain"):
+        told = posted(service, f"/v1/{path}", WHOM | rules).json()["warnings"]
+        assert told == [
+            f"{option}: no item has 'Lumara' in column 'brand'. Did you mean 'Lumaro'?" for option in ("where", "boost")
+        ]
+    assert posted(service, "/v1/recommend", WHOM | {"where": 'brand != "Lumaro"'}).json()["warnings"] == []
+
+
 def recommended(model: AttrFormer, **arguments: Any) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

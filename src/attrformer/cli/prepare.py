@@ -100,8 +100,8 @@ def prepare(
     atomic files, S3Rec files, and formats of your own (--plugins FILE), and writes parquet tables.
 
     Your own tables need no preparing while they fit in memory: put interactions.parquet (or .csv, .tsv, .jsonl, also
-    .gz) with user_id, item_id and timestamp into a folder, items, users and item_changes beside it if you have them,
-    and pass it to --data. Of a folder with larger ones, interactions.parquet, .csv, .tsv or a folder of parquet files,
+    .gz and .zst) with user_id, item_id and timestamp into a folder, items, users and item_changes beside it if you have
+    them, and pass it to --data. Of a folder with larger ones, interactions.parquet, .csv, .tsv or a folder of them,
     this command makes one that holds the interactions coded and sorted, and opens at once. It reads the table in parts;
     --memory says how large they may be. How the interactions are read is settled here; give --columns, --kinds and
     --duplicates to this command. After an interrupt, the same command goes on where it stopped. Tasks of a Ray cluster

@@ -114,7 +114,9 @@ def attribute_from_column(
         return replace(bare, texts=tuple(texts.tolist()))
     if kind in VECTOR_KINDS:
         read = locations_of if kind is AttributeKind.LOCATION else vectors_of
-        rows = read(table, name, separator)
+        # What stands in rows that are not used has decided nothing.
+        kept = table.frame.select(pl.when(pl.Series(used)).then(pl.col(name)).alias(name))
+        rows = read(replace(table, frame=kept), name, separator)
         vectors = np.full((count, rows.shape[1]), np.nan, np.float32)
         vectors[codes[used]] = rows[used]
         return replace(bare, vectors=vectors)

@@ -28,7 +28,9 @@ _QUOTED_LIST: Final = r"""^\[\s*('[^']*'|"[^"]*")\s*(,.*)?\]$"""
 _ZONE: Final = r"([Zz]|\s*(UTC|GMT)|[+-]\d{2}(:?\d{2})?)"
 _ISO_DATE: Final = rf"^\s*\d{{4}}-\d{{2}}-\d{{2}}([Tt ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?{_ZONE}?)?\s*$"
 # A number with a sign of money, thousands or a decimal comma.
-_SIGNED: Final = r"^([^\d\s,.\pL-]|\pL{0,2}\p{Sc}|[A-Z]{3}|Fr\.?|kr)?\s?-?\d[\d.,' ]*\s?[^\d\s,.]{0,3}$"
+_SIGNED: Final = (
+    r"^([^\d\s,.\pL\[\](){}<>-]|\pL{0,2}\p{Sc}|[A-Z]{3}|Fr\.?|kr)?\s?-?\d[\d.,' ]*\s?[^\d\s,.\[\](){}<>]{0,3}$"
+)
 # A day with the year last.
 _DAY_FIRST: Final = r"^\s*\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})\b"
 # Latitude and longitude, both with fractions.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,7 @@ from attrformer.columns import (
 )
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.change_columns import changed_columns, read_changes
+from attrformer.data.column_names import without_header
 from attrformer.data.described import describe
 from attrformer.data.edge_columns import read_edges
 from attrformer.data.frames import library_of
@@ -31,10 +33,11 @@ from attrformer.data.id_map import IdMap
 from attrformer.data.index_columns import without_index
 from attrformer.data.interactions import Interactions, read_interactions
 from attrformer.data.meaning import PLAIN, Meaning
-from attrformer.data.options import CHANGES, OWNERS, TableOptions
+from attrformer.data.options import CHANGES, OWNERS, TableOptions, columns_for, owner_of
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.prepared.folder import PreparedInteractions
 from attrformer.data.tables import (
+    MAPPED_BY,
     Table,
     id_column,
     notes_about,
@@ -65,7 +68,7 @@ def dataset_of_given(
         ConfigurationError: an option has an unknown value.
     """
     tables = {
-        key: open_table(table, key, options.columns)
+        key: open_table(table, key, columns_for(options.columns, key))
         for key, table in given.items()
         if table is not None or key == "interactions"
     }
@@ -74,7 +77,11 @@ def dataset_of_given(
 
 
 def histories_from_frame(
-    frame: Any, behaviours: Iterable[str], name: str = "histories", meaning: Meaning = PLAIN
+    frame: Any,
+    behaviours: Iterable[str],
+    name: str = "histories",
+    meaning: Meaning = PLAIN,
+    columns: Mapping[str, str] | None = None,
 ) -> PlainDataset:
     """Interactions that come after training, as a dataset whose behaviour attributes are read as they were then.
 
@@ -83,11 +90,13 @@ def histories_from_frame(
         behaviours: the behaviour attributes of the training; those that the table has are read whatever their name.
         name: what error messages call the table.
         meaning: of the interactions of the training.
+        columns: canonical column name to the user's own; None where the caller has no such option.
 
     Raises:
         DataError: the table cannot be used as it is.
     """
-    table = open_table(frame, "interactions", {})
+    named = columns_for(columns or {}, "interactions")
+    table = open_table(frame, "interactions", named, mapped_by=() if columns is None else MAPPED_BY[:1])
     kinds = {
         f"interactions.{column}": "categorical" if column in meaning.values else "numeric"
         for column in behaviours
@@ -125,7 +134,8 @@ def dataset_of_prepared(
     Raises:
         DataError: a table cannot be used as it is, or the interactions were prepared with other options.
     """
-    columns = Table(pl.DataFrame(schema=dict.fromkeys(read.names, pl.Null)), read.source)
+    renamed = tuple(name for name in read.names if name in columns_for(read.options["columns"], "interactions"))
+    columns = Table(pl.DataFrame(schema=dict.fromkeys(read.names, pl.Null)), read.source, renamed=renamed)
     declared = declared_columns({"interactions": columns, **tables}, options)
     read.check_options(options, declared.kinds["interactions"])
     others, notes = without_indices(tables, declared.kept)
@@ -158,7 +168,7 @@ def declared_columns(tables: Mapping[str, Table], options: TableOptions) -> Decl
         DataError: an option is about a column that is not there.
         ConfigurationError: a column is declared to be what it cannot be.
     """
-    _check_mapping(tables, options.columns)
+    check_mapping(tables, options.columns)
     present = {key: table.frame.columns for key, table in tables.items()}
     present[CHANGES] = changed_columns(tables.get(CHANGES))
     return Declared(
@@ -237,15 +247,36 @@ def kept_columns(declared: Collection[str]) -> set[str]:
     return {*declared, *_ROLES}
 
 
-def _check_mapping(tables: Mapping[str, Table], columns: Mapping[str, str]) -> None:
-    for ours, theirs in columns.items():
-        if not any(ours in table.frame.columns for table in tables.values()):
+def check_mapping(tables: Mapping[str, Table], columns: Mapping[str, str]) -> None:
+    """Refuses names of columns that no table has.
+
+    Args:
+        tables: all of them, by name.
+        columns: canonical column name to the user's own.
+
+    Raises:
+        DataError: there is such a name.
+    """
+    for name, theirs in columns.items():
+        owner = owner_of(name)
+        ours = name if owner is None else name.partition(".")[2]
+        held = [table for key, table in tables.items() if owner in (None, key)]
+        if not any(ours in table.renamed for table in held):
+            there = [column for table in held for column in table.frame.columns]
+            near = difflib.get_close_matches(theirs, there, n=3) or there[:5]
             raise DataError(
-                f"no table has the column that is mapped to '{ours}'",
-                fix="Correct the name in columns=",
-                source=", ".join(table.source for table in tables.values()),
+                f"no table has the column that is mapped to '{name}'{without_header(there)}",
+                fix=f"Correct the name in columns= (there are such as {', '.join(near)})" + _unfold(theirs, held),
+                source=", ".join(table.source for table in held) or owner,
                 column=theirs,
             )
+
+
+def _unfold(theirs: str, tables: list[Table]) -> str:
+    """What to do where values are asked for that lie in lists."""
+    root = theirs.partition(".")[0]
+    listed = any(isinstance(table.frame.schema.get(root), pl.List) for table in tables)
+    return f"; '{root}' holds lists, and a row has to be one interaction: write one for each entry" if listed else ""
 
 
 def wider_catalogue(known: pl.Series, table: Table) -> IdMap:

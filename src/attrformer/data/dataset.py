@@ -13,7 +13,7 @@ from attrformer.data.folder import dataset_of_folder, folder_options, folder_tab
 from attrformer.data.options import Duplicates, TableOptions
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.store import save_dataset
-from attrformer.data.table_files import TABLE_NAMES
+from attrformer.data.table_paths import TABLE_NAMES
 from attrformer.data.vector_tables import Vectors
 from attrformer.paths import folder_path
 
@@ -71,7 +71,8 @@ class Dataset(PlainDataset):
             item_changes: `item_id`, `timestamp`, `column`, `value`: from that time on the item has that value in that
                 column, until the next change (docs/changing-attributes.md).
             name: what protocol lines call the data.
-            columns: canonical column name to the user's own.
+            columns: canonical column name to the user's own; "items.item_id" is that of one table alone, and
+                "properties.sku" a value within a column of mappings.
             kinds: attribute to "categorical", "multi", "numeric", "time", "vector", "text", "hierarchy", "weighted" or
                 "location", where inference is not wanted; "ignore" leaves a column out. "items.age" and "users.age"
                 tell two columns of one name apart, "interactions.price" is one of the interactions. A declared column
@@ -112,7 +113,8 @@ class Dataset(PlainDataset):
     ) -> Dataset:
         """A dataset from a folder with `interactions` and, where there are any, the other tables of `from_frames`.
 
-        Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip; of several files of
+        Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip or zstd, or a folder
+        of such files, in folders of partitions (`day=2026-01-31`) where they are partitioned; of several files of
         one table the parquet file is read. A `dataset.json`, which `save` writes, may hold "name", "columns",
         "kinds", "separators", "catalogue", "duplicates" and "notes"; the arguments go before it.
 

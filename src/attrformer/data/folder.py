@@ -11,11 +11,11 @@ from typing import Any, Final
 from attrformer.columns import TIMESTAMP
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import dataset_of_prepared, dataset_of_tables
-from attrformer.data.options import TableOptions
+from attrformer.data.options import TableOptions, columns_for
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.prepared.folder import is_prepared, open_prepared
 from attrformer.data.prepared.names import PREPARED
-from attrformer.data.table_files import PARQUET, TABLE_NAMES, ending_of, parts_of
+from attrformer.data.table_paths import PARQUET, TABLE_NAMES, ending_of, parts_of
 from attrformer.data.tables import Table, open_table
 from attrformer.data.unread_files import held_by, unread_in
 from attrformer.data.vector_tables import Vectors, by_table, vectors_in, with_vectors
@@ -100,11 +100,15 @@ def folder_tables(
     if "interactions" not in files and not is_prepared(folder):
         raise DataError(
             f"the folder has no table of interactions ({held_by(folder)})",
-            fix="Write interactions.parquet, interactions.csv or a folder interactions of parquet files with user_id, "
+            fix="Write interactions.parquet, interactions.csv or a folder interactions of such files with user_id, "
             "item_id and, where known, timestamp",
             source=str(folder),
         )
-    tables = {table: open_table(file, table, columns, encoding) for table, file in files.items() if table in names}
+    tables = {
+        table: open_table(file, table, columns_for(columns, table), encoding)
+        for table, file in files.items()
+        if table in names
+    }
     beside = {name: file for name, file in vectors_in(folder).items() if name.partition(".")[0] in names}
     return with_vectors(tables, {**beside, **by_table(vectors)}), notes
 
@@ -148,7 +152,7 @@ def find_tables(folder: Path) -> tuple[dict[str, Path], list[str]]:
     present = _present(folder)
     for table in TABLE_NAMES:
         files = [file for file in present if _is_table(file, table)]
-        parquet = [file for file in files if ending_of(file) in PARQUET or parts_of(file)]
+        parquet = [file for file in files if {ending_of(part) for part in parts_of(file) or [file]} <= {*PARQUET}]
         chosen = files if len(files) == 1 else parquet
         if len(files) > 1 and len(parquet) != 1:
             raise DataError(

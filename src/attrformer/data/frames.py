@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
+from attrformer.data.parts_of_tables import wide_decimals
 from attrformer.data.python_values import series_of
 from attrformer.data.table_files import read_table
 from attrformer.errors import DataError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _LARGEST_WHOLE: Final = 2**53
 _UNREADABLE: Final = (
     pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
     TypeError,
     ValueError,
     OverflowError,
@@ -61,6 +63,7 @@ def to_polars(table: Any, *, source: str = "table") -> pl.DataFrame:
         return table
     import narwhals as nw
 
+    _refuse_wide_decimals(table, source)
     try:
         native = nw.from_native(_with_plain_columns(_with_named_index(table)))
         frame = native.collect() if isinstance(native, nw.LazyFrame) else native
@@ -138,6 +141,18 @@ def _integers_with_gaps(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(restored)
 
 
+def _refuse_wide_decimals(table: Any, source: str) -> None:
+    """Names the first column of an Arrow table that holds decimals of 256 bits, at which Polars ends in panic.
+
+    Raises:
+        DataError: there is such a column.
+    """
+    fields = table.schema if library_of(table) == "pyarrow" else ()
+    wide = next((field.name for field in fields if "decimal256" in str(field.type)), None)
+    if wide is not None:
+        raise wide_decimals(source, wide)
+
+
 def _refuse_mixed_types(table: Any, source: str, error: Exception) -> None:
     """Names the first row of a pandas column that holds texts beside numbers, if that is what went wrong.
 
@@ -154,9 +169,11 @@ def _refuse_mixed_types(table: Any, source: str, error: Exception) -> None:
             continue
         rows = np.flatnonzero(~missing.to_numpy())
         first, other = table[name].iloc[rows[0]], table[name].iloc[rows[odd[0]]]
+        plain = all(isinstance(value, (str, bytes, int, float)) for value in (first, other))
         raise DataError(
-            f"text and numbers are mixed ({first!r} in row {rows[0]}, {other!r} in row {rows[odd[0]]})",
-            fix="Make all of them text (astype(str)) or all of them numbers",
+            f"{'text and numbers' if plain else 'values of several types'} are mixed ({first!r} in row {rows[0]}, "
+            f"{other!r} in row {rows[odd[0]]})",
+            fix=f"Make all of them text (astype(str)) or all of them {'numbers' if plain else 'lists'}",
             source=source,
             column=str(name),
             row=int(rows[odd[0]]),
@@ -164,18 +181,19 @@ def _refuse_mixed_types(table: Any, source: str, error: Exception) -> None:
 
 
 def _refuse_column(table: Any, source: str) -> None:
-    """Names the first column of a pandas table that cannot be read by itself, if that is what went wrong.
+    """Names the first column of a pandas or Arrow table that cannot be read by itself, if that is what went wrong.
 
     Raises:
         DataError: there is such a column.
     """
-    if library_of(table) != "pandas" or table.columns.has_duplicates:
+    library = library_of(table)
+    if library == "polars" or (library == "pandas" and table.columns.has_duplicates):
         return
     import narwhals as nw
 
-    for name in table.columns:
+    for name in table.columns if library == "pandas" else dict.fromkeys(table.column_names):
         try:
-            _eager_to_polars(nw.from_native(table[[name]]))
+            _eager_to_polars(nw.from_native(table[[name]] if library == "pandas" else table.select([name])))
         except _UNREADABLE as error:
             raise DataError(
                 f"its values cannot be read as a column ({_first_line(error)})",

@@ -30,6 +30,8 @@ def read_json_table(data: bytes, ids: Collection[str], source: str) -> pl.DataFr
         polars.exceptions.PolarsError: it is JSON and no table.
     """
     data = data.removeprefix(_BOM)
+    if not data.strip():
+        raise DataError("the file is empty", fix="Write the table again", source=source)
     frame = _parsed(data, source)
     nested = [kind for kind in frame.schema.values() if kind.is_nested()]
     if frame.height == 1 and len(nested) == frame.width and data.lstrip()[:1] == b"{":

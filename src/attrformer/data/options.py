@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from attrformer.columns import ITEM, TIMESTAMP, TITLE, USER
 from attrformer.data.attributes import AttributeKind
+from attrformer.data.table_paths import TABLE_NAMES
 from attrformer.errors import ConfigurationError, DataError
 
 IGNORE: Final = "ignore"
@@ -33,6 +34,25 @@ _SEPARABLE: Final = (
     AttributeKind.LOCATION,
 )
 
+
+def columns_for(columns: Mapping[str, str], table: str) -> dict[str, str]:
+    """The user's names of the columns of one table: what is said of it alone, "items.item_id", goes before the rest.
+
+    Args:
+        columns: canonical column name, or table and name, to the user's own.
+        table: one of `TABLE_NAMES`.
+    """
+    every = {name: theirs for name, theirs in columns.items() if owner_of(name) is None}
+    own = {name.partition(".")[2]: theirs for name, theirs in columns.items() if owner_of(name) == table}
+    return {**every, **own}
+
+
+def owner_of(name: str) -> str | None:
+    """The table that a name says to be about, "items.item_id"; None where it is about all of them."""
+    owner, dot, column = name.partition(".")
+    return owner if dot and column and owner in TABLE_NAMES else None
+
+
 Duplicates = Literal["keep", "drop", "count"]
 ColumnsOf = Mapping[str, Collection[str]]
 
@@ -42,7 +62,8 @@ class TableOptions:
     """What the arguments of `Dataset.from_frames` and `Dataset.load` say.
 
     Args:
-        columns: canonical column name to the user's own; "lat,lon" makes a location of two columns.
+        columns: canonical column name, or table and name ("items.item_id"), to the user's own; "lat,lon" makes a
+            location of two columns, and "properties.sku" reads a value of a column of mappings.
         kinds: declared kind by column, or by table and column ("items.age").
         separators: what stands between the values of a text column, by the same names.
         catalogue: "interacted" or "all".
@@ -90,7 +111,7 @@ class TableOptions:
         """
         found: dict[str, AttributeKind | None] = {
             ours: AttributeKind.LOCATION
-            for ours, theirs in self.columns.items()
+            for ours, theirs in columns_for(self.columns, table).items()
             if "," in theirs and table != INTERACTIONS and ours in present.get(table, ())
         }
         for key, column in _columns(self.kinds, "kinds", table, present):

@@ -21,7 +21,7 @@ from attrformer.data.duplicates import COUNTED, repeat_notes
 from attrformer.data.folder import DESCRIPTION, find_tables, folder_tables, read_description
 from attrformer.data.id_columns import spelling_notes, with_ids_of
 from attrformer.data.interactions import time_notes
-from attrformer.data.options import INTERACTIONS
+from attrformer.data.options import INTERACTIONS, columns_for
 from attrformer.data.prepared.counting import COUNT
 from attrformer.data.prepared.folder import reading_options
 from attrformer.data.prepared.names import FORMAT, ITEMS, PREPARED, USERS
@@ -51,7 +51,7 @@ from attrformer.data.prepared.tasks import (
     write_whole,
 )
 from attrformer.data.prepared.writing import Ordered, described_columns, make_room, write_prepared
-from attrformer.data.table_files import TABLE_NAMES
+from attrformer.data.table_paths import TABLE_NAMES
 from attrformer.data.tables import Table, require_columns
 from attrformer.data.tables_to_prepare import Asked
 from attrformer.errors import DataError
@@ -88,10 +88,10 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     key = asked.key()
     others = [name for name in TABLE_NAMES if name != INTERACTIONS]
     tables, _ = folder_tables(asked.folder, asked.options.columns, encoding=asked.encoding, names=others)
-    reading = Reading(source, asked.options.columns, {}, kept_columns(()))
+    reading = Reading(source, columns_for(asked.options.columns, INTERACTIONS), {}, kept_columns(()))
     columns = columns_of(reading)
-    require_columns(columns, (USER, ITEM))
     declared = declared_columns({INTERACTIONS: columns, **tables}, asked.options)
+    require_columns(columns, (USER, ITEM))
     kinds, kept = declared.kinds[INTERACTIONS], kept_columns(declared.kept[INTERACTIONS])
     parts = [[part.file, part.start, part.stop] for part in source.parts]
     sizes = {"rows_of_range": asked.rows_of_range, "parts_together": asked.parts_together(len(parts))}

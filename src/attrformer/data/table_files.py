@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from attrformer.columns import ITEM, RELATION, SOURCE_ITEM, TARGET_ITEM, TIMESTAMP, TITLE, USER
 from attrformer.data.json_tables import read_json_table
-from attrformer.data.text_columns import TextProfile, column_as, is_whole, profile_of, told_of
+from attrformer.data.packed_files import check_content, is_stream, text_of
+from attrformer.data.parts_of_tables import refuse_column, refuse_mixed_ids, same_columns
+from attrformer.data.table_paths import (
+    ARROW,
+    ENDINGS,
+    JSON,
+    SEPARATORS,
+    files_in,
+    form_of,
+    partitions_of,
+    unpacked_ending,
+)
+from attrformer.data.text_columns import TextProfile, column_as, is_whole, profile_of, told_of, typed_column
+from attrformer.data.text_tables import read_texts, separator_of
 from attrformer.errors import DataError
 
 IDS: Final = frozenset({USER, ITEM, SOURCE_ITEM, TARGET_ITEM})
 
 _UNTYPED: Final = IDS | {TITLE, RELATION, TIMESTAMP}
-PARQUET: Final = (".parquet", ".pq")
-ARROW: Final = (".feather", ".arrow", ".ipc")
-SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
-_JSON: Final = (".jsonl", ".ndjson", ".json")
-_PACKED: Final = tuple(f"{ending}.gz" for ending in (*SEPARATORS, *_JSON))
-ENDINGS: Final = (*PARQUET, *ARROW, *SEPARATORS, *_JSON, *_PACKED)
-"""Of files that can be read, the preferred first."""
-
-TABLE_NAMES: Final = ("interactions", "items", "users", "item_relations", "item_changes")
-
-_OTHERS: Final = {"\t": "tabs", ";": "semicolons", "|": "|", ",": "commas", " ": "blanks"}
-_HEADER: Final = 1 << 20
-_DAMAGED: Final = (pl.exceptions.PolarsError, OSError, EOFError, zlib.error, csv.Error, OverflowError)
+_DAMAGED: Final = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    OSError,
+    EOFError,
+    zlib.error,
+    csv.Error,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ def read_file(path: Path | str, *, encoding: str = "utf-8", columns: Mapping[str
     """What `read_table` gives, with ids as they stand in the file, and what is to be said of it.
 
     Args:
-        path: the file; its ending says the format.
+        path: the file, whose ending says the format, or a folder of files.
         encoding: of a csv file.
         columns: canonical column name to the one in the file.
 
@@ -85,60 +94,86 @@ def read_file(path: Path | str, *, encoding: str = "utf-8", columns: Mapping[str
         DataError: as `read_table`.
     """
     path = Path(path)
-    parts = parts_of(path)
-    ending = PARQUET[0] if parts else ending_of(path)
-    if not path.is_file() and not parts:
-        raise DataError("there is no such file", fix="Check the path", source=str(path))
+    files = files_in(path) if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        what = "the folder holds no file of a table" if path.is_dir() else "there is no such file"
+        raise DataError(what, fix="Check the path", source=str(path))
+    ending = form_of(path, files if path.is_dir() else ())
     if ending is None:
         known = ", ".join(ENDINGS)
         raise DataError(f"the ending '{path.suffix}' is not known", fix=f"Give one of {known}", source=str(path))
+    with reading(path):
+        return _read(path, files, ending, encoding, columns or {})
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what libraries say of a file that they cannot read into an error that says what to do.
+
+    Args:
+        path: the file, or a folder of files.
+
+    Raises:
+        DataError: in place of theirs; the message names a column of a type that cannot be read, if that is to blame.
+    """
     try:
-        return _read(path, ending, encoding, columns or {})
+        yield
     except _DAMAGED as error:
+        if isinstance(error, pl.exceptions.NoDataError):
+            raise DataError("the file is empty", fix="Write the table again", source=str(path)) from error
+        refuse_column(path, error)
         problem = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(
             f"it cannot be read ({problem})", fix="Write the file again or repair it", source=str(path)
         ) from error
 
 
-def ending_of(path: Path) -> str | None:
-    """The ending of a file, one of `ENDINGS` in lower case; None for other files."""
-    name = path.name.lower()
-    return next((ending for ending in sorted(ENDINGS, key=len, reverse=True) if name.endswith(ending)), None)
+def _read(path: Path, files: list[Path], ending: str, encoding: str, columns: Mapping[str, str]) -> TableFile:
+    for file in files:
+        check_content(file, text=encoding != "utf-8")
+    plain = unpacked_ending(ending)
+    if plain in SEPARATORS:
+        raws = [_texts_in(file, ending, encoding) for file in files]
+        raw = same_columns(raws, files)
+        raw = raw.with_columns(_partitions(path, files, raw.columns, [len(each) for each in raws], typed=False))
+        untyped = untyped_in(columns)
+        return typed_table(raw, columns, {text.name: profile_of(text) for text in raw if text.name not in untyped})
+    if plain in JSON:
+        ids = IDS | {columns[name] for name in IDS & set(columns)}
+        frames = [read_json_table(text_of(file, ending), ids, str(file)) for file in files]
+        refuse_mixed_ids(frames, files, ids)
+        frame, lengths = pl.concat(frames, how="diagonal_relaxed"), [len(each) for each in frames]
+    elif ending in ARROW:
+        frames = [pl.read_ipc_stream(file) if is_stream(file) else pl.read_ipc(file) for file in files]
+        frame, lengths = pl.concat(frames, how="diagonal"), [len(each) for each in frames]
+    elif path.is_file():
+        return TableFile(_with_named_range(pl.read_parquet(path, glob=False, hive_partitioning=False), path))
+    else:
+        frame = pl.read_parquet(files, glob=False, hive_partitioning=False, missing_columns="insert")
+        lengths = [int(pl.scan_parquet(file, glob=False).select(pl.len()).collect().item()) for file in files]
+    return TableFile(frame.with_columns(_partitions(path, files, frame.columns, lengths)))
 
 
-def parts_of(path: Path) -> list[Path]:
-    """The files of a parquet table that is a folder of them, in order; none where it is something else.
+def _texts_in(file: Path, ending: str, encoding: str) -> pl.DataFrame:
+    data = text_of(file, ending, encoding)
+    return read_texts(file, data, separator_of(file, data, unpacked_ending(ending), encoding), encoding)
 
-    Args:
-        path: a folder with the ending of a parquet file, as Spark and Dask write it, or with the bare name of a table.
-    """
-    if (ending_of(path) not in PARQUET and path.name.lower() not in TABLE_NAMES) or not path.is_dir():
+
+def _partitions(
+    path: Path, files: list[Path], names: list[str], lengths: list[int], *, typed: bool = True
+) -> list[pl.Series]:
+    """The columns that folders stand for, a value for each row of the files; what a file says itself goes before it."""
+    found = [values for values in partitions_of(path, files) if values.name not in names] if path.is_dir() else []
+    if not found:
         return []
-    inside = (file for file in path.iterdir() if file.is_file() and not file.name.startswith(("_", ".")))
-    return sorted(file for file in inside if ending_of(file) in PARQUET)
+    part = pl.Series(np.repeat(np.arange(len(files)), lengths))
+    return [(typed_column(values)[0] if typed else values).gather(part) for values in found]
 
 
-def _read(path: Path, ending: str, encoding: str, columns: Mapping[str, str]) -> TableFile:
-    if path.is_dir():
-        return TableFile(pl.read_parquet(parts_of(path), glob=False, missing_columns="insert"))
-    if ending in PARQUET:
-        return TableFile(_with_named_range(pl.read_parquet(path), pl.read_parquet_metadata(path).get("pandas")))
-    if ending in ARROW:
-        return TableFile(pl.read_ipc(path))
-    plain = ending.removesuffix(".gz")
-    data = gzip.decompress(path.read_bytes()) if ending != plain else path.read_bytes()
-    if plain in _JSON:
-        return TableFile(read_json_table(data, IDS | {columns[name] for name in IDS & set(columns)}, str(path)))
-    raw = read_texts(path, data, SEPARATORS[plain], encoding)
-    untyped = untyped_in(columns)
-    return typed_table(raw, columns, {text.name: profile_of(text) for text in raw if text.name not in untyped})
-
-
-def _with_named_range(frame: pl.DataFrame, metadata: str | None) -> pl.DataFrame:
+def _with_named_range(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     """A parquet table with the named index of pandas that counts evenly, which is in the metadata of the file alone."""
     try:
-        levels = json.loads(metadata or "{}").get("index_columns", [])
+        levels = json.loads(pl.read_parquet_metadata(path).get("pandas") or "{}").get("index_columns", [])
         ranges = [
             level for level in levels if isinstance(level, dict) and level.get("kind") == "range" and level["name"]
         ]
@@ -147,36 +182,6 @@ def _with_named_range(frame: pl.DataFrame, metadata: str | None) -> pl.DataFrame
         return frame
     columns = [pl.Series(name, values) for name, values in counted.items() if len(values) == len(frame)]
     return frame.with_columns(column for column in columns if column.name not in frame.columns)
-
-
-def read_texts(path: Path, data: bytes, separator: str, encoding: str) -> pl.DataFrame:
-    """The table that delimited text holds, every value as it stands there.
-
-    Args:
-        path: of the file, for errors.
-        data: the text, or the header and a part of it.
-        separator: between two values.
-        encoding: of the text.
-
-    Raises:
-        DataError: it is no such table.
-    """
-    try:
-        text = data.decode(encoding).removeprefix("\ufeff")
-    except LookupError as error:
-        raise DataError(
-            f"the encoding '{encoding}' is not known", fix="Use a name such as 'utf-8' or 'latin-1'", source=str(path)
-        ) from error
-    except UnicodeDecodeError as error:
-        raise _encoding_error(str(path), data, separator, error) from error
-    text = text.removeprefix(f"sep={separator}\r\n").removeprefix(f"sep={separator}\n")
-    _refuse_other_separator(text, separator, str(path))
-    try:
-        raw = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
-    except pl.exceptions.PolarsError:
-        _refuse_ragged(text, separator, str(path))
-        raise
-    return _without_blank_lines(raw.rename(_headings(raw.columns, text, separator, str(path))))
 
 
 def untyped_in(columns: Mapping[str, str]) -> frozenset[str]:
@@ -200,76 +205,3 @@ def typed_table(raw: pl.DataFrame, columns: Mapping[str, str], profiles: Mapping
     typed = {text.name: text if text.name in untyped else column_as(text, profiles[text.name]) for text in raw}
     notes = [told_of(name, profiles[name]) for name in raw.columns if name not in untyped]
     return TableFile(pl.DataFrame(typed), text=True, notes=tuple(note for note in notes if note is not None))
-
-
-def _headings(given: Collection[str], text: str, separator: str, source: str) -> dict[str, str]:
-    """New names of columns: without blanks around them, and blank where polars numbered repeated blank ones.
-
-    Raises:
-        DataError: two columns have one name.
-    """
-    words = [word.strip() for word in next(csv.reader(io.StringIO(text[:_HEADER]), delimiter=separator), [])]
-    if len(words) != len(given):
-        return {}
-    blank, names = 0, dict[str, str]()
-    for old, new in zip(given, words, strict=True):
-        if new and new in names.values():
-            raise DataError("the column stands twice in the header", fix="Rename one", source=source, column=new)
-        # Columns without a name need different ones all the same; they are left out later.
-        names[old] = new or f"{'' if not blank else f'Unnamed: {blank}'}"
-        blank += not new
-    return {old: new for old, new in names.items() if old != new}
-
-
-def _refuse_other_separator(text: str, separator: str, source: str) -> None:
-    """Refuses a table whose columns are separated by something else than its ending says.
-
-    Raises:
-        DataError: the header is one word that holds another separator.
-    """
-    header = next((line for line in text[:_HEADER].splitlines() if line.strip()), "")
-    mark = next((words for sign, words in _OTHERS.items() if sign in header and sign != separator), None)
-    if mark is not None and separator not in header:
-        raise DataError(
-            f"its columns are separated by {mark}", fix="Write a .csv with commas, or a .tsv with tabs", source=source
-        )
-
-
-def _refuse_ragged(text: str, separator: str, source: str) -> None:
-    """Names the first row that has more fields than the header, if that is what went wrong.
-
-    Raises:
-        DataError: there is one.
-    """
-    rows = filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-    width = len(next(rows, []))
-    for number, row in enumerate(rows):
-        if len(row) > width:
-            raise DataError(
-                f"it has {len(row)} fields and the header {width}",
-                fix="Put quotes around values that hold the separator, and give every column a name",
-                source=source,
-                row=number,
-            )
-
-
-def _without_blank_lines(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows that hold anything."""
-    first = frame.to_series(0)
-    if not first.null_count():
-        return frame
-    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
-
-
-def _encoding_error(source: str, data: bytes, separator: str, error: UnicodeDecodeError) -> DataError:
-    line = data.count(b"\n", 0, error.start)
-    line_start = data.rfind(b"\n", 0, error.start) + 1
-    header = data.split(b"\n", 1)[0].decode(error.encoding, errors="replace").strip().split(separator)
-    field = data[line_start : error.start].count(separator.encode())
-    return DataError(
-        f"the text is not {error.encoding.upper()}",
-        fix="Save the file as UTF-8 (iconv -f latin1 -t utf-8), or name its encoding in Python (encoding='latin-1')",
-        source=source,
-        column=header[field].strip('"') if line and field < len(header) else None,
-        row=line - 1 if line else None,
-    )

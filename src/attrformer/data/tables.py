@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.columns import ITEM, TIMESTAMP, USER
+from attrformer.columns import ITEM, USER
+from attrformer.data.column_names import alike_names, renaming, with_made_columns, without_header
 from attrformer.data.frames import to_polars
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.data.table_files import TableFile, read_file
 from attrformer.data.text_columns import is_whole
 from attrformer.errors import DataError
+
+MAPPED_BY: Final = ("columns=", "--columns")
+"""Options of Python and of the command line that say how the user calls columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,16 @@ class Table:
         source: its file, or the name of the argument.
         text: whether its ids are texts of a file that may stand for numbers.
         notes: what is to be said of how it was read.
+        renamed: its columns that the user calls otherwise.
+        mapped_by: the options that say how the user calls columns, for messages; none where there are none.
     """
 
     frame: pl.DataFrame
     source: str
     text: bool = False
     notes: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()
+    mapped_by: tuple[str, ...] = MAPPED_BY
 
     @property
     def label(self) -> str:
@@ -43,7 +49,13 @@ class Table:
         return Path(self.source).name
 
 
-def open_table(table: Any, source: str, columns: Mapping[str, str], encoding: str = "utf-8") -> Table:
+def open_table(
+    table: Any,
+    source: str,
+    columns: Mapping[str, str],
+    encoding: str = "utf-8",
+    mapped_by: tuple[str, ...] = MAPPED_BY,
+) -> Table:
     """A table from the user, as polars and with the library's own column names.
 
     Args:
@@ -51,6 +63,7 @@ def open_table(table: Any, source: str, columns: Mapping[str, str], encoding: st
         source: the name of the argument.
         columns: canonical name to the user's column; names that this table does not have are left alone.
         encoding: of a csv file.
+        mapped_by: the options that `columns` comes from, for messages.
 
     Raises:
         DataError: the table cannot be read, or has both a mapped column and one of the canonical name.
@@ -60,12 +73,12 @@ def open_table(table: Any, source: str, columns: Mapping[str, str], encoding: st
         found = read_file(table, encoding=encoding, columns=columns)
     else:
         found = TableFile(to_polars(table, source=source))
-    return named_table(found, source, columns)
+    return replace(named_table(found, source, columns), mapped_by=mapped_by)
 
 
 def named_table(found: TableFile, source: str, columns: Mapping[str, str]) -> Table:
     """A table that was read, with the library's own column names; arguments and errors as `open_table`."""
-    frame = _with_pairs(found.frame, columns)
+    frame = with_made_columns(found.frame, columns)
     renamed = {theirs: ours for ours, theirs in columns.items() if theirs in frame.columns and theirs != ours}
     for theirs, ours in renamed.items():
         if ours in frame.columns and ours not in renamed:
@@ -75,18 +88,8 @@ def named_table(found: TableFile, source: str, columns: Mapping[str, str]) -> Ta
                 source=source,
                 column=theirs,
             )
-    return Table(frame.rename(renamed), source, found.text, found.notes)
-
-
-def _with_pairs(frame: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
-    """The table with one column for each pair that is mapped to one name, such as "latitude,longitude"."""
-    for theirs in columns.values():
-        pair = [name.strip() for name in theirs.split(",")]
-        if theirs in frame.columns or len(pair) != 2 or not all(name in frame.columns for name in pair):
-            continue
-        both = pl.struct(pl.col(pair[0]).alias("latitude"), pl.col(pair[1]).alias("longitude"))
-        frame = frame.with_columns(both.alias(theirs)).drop(pair)
-    return frame
+    named = [ours for ours, theirs in columns.items() if theirs in frame.columns]
+    return Table(frame.rename(renamed), source, found.text, found.notes, tuple(named))
 
 
 def notes_about(notes: Iterable[str], columns: Iterable[str]) -> list[str]:
@@ -103,22 +106,14 @@ def require_columns(table: Table, names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in table.frame.columns:
-            present = ", ".join(table.frame.columns) or "none"
-            alike = _alike(table.frame.columns) if name in _alike(table.frame.columns) else {name: "YOURS"}
-            given = shlex.quote(",".join(f"{our}={your}" for our, your in alike.items()))
+            present = f"{', '.join(table.frame.columns) or 'none'}{without_header(table.frame.columns)}"
+            alike = alike_names(table.frame.columns) if name in alike_names(table.frame.columns) else {name: "YOURS"}
             raise DataError(
                 f"the column is missing (present: {present})",
-                fix=f"Rename your column, or pass columns={alike} (on the command line --columns {given})",
+                fix=renaming(alike, table.mapped_by),
                 source=table.source,
                 column=name,
             )
-
-
-def _alike(columns: Iterable[str]) -> dict[str, str]:
-    """Columns that have the library's names in other letters, such as `userId` and `ITEM ID`, by those names."""
-    ours = {name.replace("_", ""): name for name in (USER, ITEM, TIMESTAMP)}
-    found = [(ours.get(re.sub(r"[\W_]", "", column).lower()), column) for column in columns]
-    return {our: column for our, column in found if our is not None and our != column}
 
 
 def id_column(table: Table, name: str) -> pl.Series:

@@ -12,7 +12,7 @@ from attrformer.data.options import INTERACTIONS, TableOptions
 from attrformer.data.prepared.folder import is_prepared
 from attrformer.data.prepared.names import FORMAT
 from attrformer.data.prepared.parts import Source, cut_table, files_of, whole_table
-from attrformer.data.table_files import SEPARATORS, ending_of
+from attrformer.data.table_paths import SEPARATORS, form_of, unpacked_ending
 from attrformer.data.vector_tables import VECTOR_FOLDERS
 from attrformer.errors import DataError, require
 
@@ -79,8 +79,8 @@ class Asked:
     @property
     def text(self) -> bool:
         """Whether the table is a text file."""
-        ending = ending_of(self.table) or ""
-        return ending.removesuffix(".gz") in SEPARATORS
+        ending = form_of(self.table, files_of(self.table) if self.table.is_dir() else ()) or ""
+        return unpacked_ending(ending) in SEPARATORS
 
     @property
     def rows(self) -> int:
@@ -130,11 +130,17 @@ class Asked:
         vectors = [self.folder / name for name in VECTOR_FOLDERS]
         return [*others, *(place for place in vectors if place.is_dir())]
 
+    def _name(self, file: Path) -> str:
+        """The name of a file, with the folders of partitions that it lies in."""
+        return file.relative_to(self.table).as_posix() if self.table in file.parents else file.name
+
     def key(self) -> dict[str, Any]:
         """What the result depends on, as plain values."""
-        inside = [file for place in self.copied() for file in ([place] if place.is_file() else sorted(place.iterdir()))]
+        inside = [
+            file for place in self.copied() for file in ([place] if place.is_file() else sorted(place.rglob("*")))
+        ]
         files = [*files_of(self.table), *inside]
-        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        stats = [(self._name(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         options = {key: str(value) for key, value in sorted(self.options.kinds.items())}
         return {
             "format": FORMAT,

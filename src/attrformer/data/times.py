@@ -15,6 +15,8 @@ from attrformer.errors import DataError
 _FACTORS: Final = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 _FORMATS: Final = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
 _ZONED_FORMATS: Final = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M%z")
+# `Tue Apr 03 18:00:09 +0000 2012` of Twitter and Foursquare, `Tue, 03 Apr 2012 18:00:09 GMT` of mail.
+_NAMED_FORMATS: Final = ("%a %b %d %H:%M:%S %z %Y", "%d %b %Y %H:%M:%S %z")
 _YEAR_9999: Final = 253_402_300_799
 _FIX: Final = (
     "Use integers since 1970 (s, ms, us or ns), datetimes or ISO 8601 text such as 2024-01-31 18:30:00, or drop the row"
@@ -139,10 +141,17 @@ def _of_text(values: pl.Series, fail: Fail, first: int) -> tuple[pl.Series, int,
     floats = values.cast(pl.Float64, strict=False)
     if floats.null_count() == values.null_count():
         return _of_floats(floats, fail, first)
-    return _parsed(values, fail), 10**6, "ISO 8601 text"
+    parsed, form = _parsed(values), "ISO 8601 text"
+    if parsed.null_count() == len(parsed) > values.null_count():
+        parsed, form = _with_names(values), "text with the names of months"
+    bad = (parsed.is_null() & values.is_not_null()).arg_true()
+    if len(bad):
+        row = int(bad[0])
+        raise fail(f"'{values[row]}' is not a time", row)
+    return parsed, 10**6, form
 
 
-def _parsed(values: pl.Series, fail: Fail) -> pl.Series:
+def _parsed(values: pl.Series) -> pl.Series:
     text = values.str.replace(r"^(\d{4})/(\d{2})/(\d{2})", "${1}-${2}-${3}")
     text = text.str.replace(r"^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})", "${1}-${2}-${3} ${4}:${5}:${6}")
     text = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt]", "${1} ").str.replace(r"(\s*(UTC|GMT)|[Zz])$", "+00:00")
@@ -157,9 +166,11 @@ def _parsed(values: pl.Series, fail: Fail) -> pl.Series:
         ),
         column.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")),
     ]
-    parsed = text.to_frame().select(pl.coalesce(readings)).to_series().to_physical()
-    bad = (parsed.is_null() & values.is_not_null()).arg_true()
-    if len(bad):
-        row = int(bad[0])
-        raise fail(f"'{values[row]}' is not a time", row)
-    return parsed
+    return text.to_frame().select(pl.coalesce(readings)).to_series().to_physical()
+
+
+def _with_names(values: pl.Series) -> pl.Series:
+    """Times with the English name of a month, microseconds since 1970; null where a text is something else."""
+    text = values.str.replace(r"\b(UTC|GMT)\b", "+0000").str.replace(r"^[A-Z][a-z]{2},\s+", "")
+    forms = (text.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC") for form in _NAMED_FORMATS)
+    return min(forms, key=pl.Series.null_count).to_physical()

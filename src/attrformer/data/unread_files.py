@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from attrformer.data.table_files import ARROW, PARQUET, SEPARATORS, TABLE_NAMES, ending_of
+from attrformer.data.table_paths import ENDINGS, JSON, PARQUET, TABLE_NAMES, ending_of, files_in, unpacked_ending
 from attrformer.data.vector_files import VECTOR_ENDINGS
 from attrformer.data.vector_tables import VECTOR_FOLDERS
 
@@ -16,10 +16,10 @@ UNREAD: Final = " is not read; "
 
 _ARRAYS: Final = ".prepared"
 _NAMED: Final = re.compile(r"^(interactions?|items?|users?|item_relations?|item_changes?)([^a-z]|$)")
-_TABLES: Final = (*PARQUET, *ARROW, *SEPARATORS, *(f"{ending}.gz" for ending in SEPARATORS))
+_TABLES: Final = tuple(ending for ending in ENDINGS if unpacked_ending(ending) not in JSON)
 _WHY: Final = (
     f"a table is called {', '.join(TABLE_NAMES[:-1])} or {TABLE_NAMES[-1]} and ends in .parquet, .feather, .csv, .tsv "
-    "or .jsonl (the last three also .gz), or is a folder of parquet files"
+    "or .jsonl (the last three also .gz or .zst), or is a folder of such files"
 )
 _VECTORS: Final = f"files of vectors end in one of {', '.join(VECTOR_ENDINGS)}"
 
@@ -54,14 +54,9 @@ def _seems_table(entry: Path) -> bool:
     if _NAMED.match(entry.name.lower()) is not None:
         return True
     # Other folders may hold tables in parts; what raw files or copies lie in them says nothing.
-    return any(ending_of(file) in PARQUET for file in _inside(entry)) if entry.is_dir() else ending_of(entry) in _TABLES
-
-
-def _inside(folder: Path) -> list[Path]:
-    try:
-        return [file for file in folder.iterdir() if file.is_file()]
-    except OSError:
-        return []
+    return (
+        any(ending_of(file) in PARQUET for file in files_in(entry)) if entry.is_dir() else ending_of(entry) in _TABLES
+    )
 
 
 def _no_vectors(folder: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from attrformer.nn.batch import Batch
 from attrformer.nn.relations.base import AnswerBatch
 from attrformer.recommender.parts import CONTENT, strongest_positions
 from attrformer.recommender.popularity import POPULARITY
-from attrformer.recommender.predicted_rows import predicts, reads_predicted_rows
+from attrformer.recommender.predicted_rows import predicted_items, predicts, reads_predicted_rows
 from attrformer.recommender.ranking import places_within
 from attrformer.recommender.state import ModelState
 from attrformer.relations import wording
@@ -72,7 +72,7 @@ class Attributor:
         found = self._found(component, contributions)
         asked = reads_predicted_rows(self._fitted.config, self._options)
         if asked and predicts(self._fitted.relations.get(component)):
-            new = (self._fitted.relations.popularity == 0)[self._items]
+            new = np.isin(self._items, predicted_items(self._fitted))
             found = [self._expected(one) if is_new else one for one, is_new in zip(found, new, strict=True)]
         return [one if adds else Attribution() for one, adds in zip(found, contributions != 0, strict=True)]
 

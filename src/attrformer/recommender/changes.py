@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,8 +15,8 @@ from attrformer.columns import CHANGED, ITEM, TIMESTAMP, VALUE
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.change_columns import read_changes
 from attrformer.data.changing_attributes import ALWAYS
-from attrformer.data.options import CHANGES
-from attrformer.data.tables import id_column, open_table, require_columns
+from attrformer.data.options import CHANGES, columns_for
+from attrformer.data.tables import MAPPED_BY, id_column, open_table, require_columns
 from attrformer.errors import ConfigurationError, UnknownIdError
 from attrformer.recommender.incoming import in_type_of
 from attrformer.recommender.state import ModelState
@@ -44,7 +44,12 @@ def _warned(sentence: str) -> None:
     warnings.warn(sentence, UserWarning, stacklevel=6)
 
 
-def with_changes(fitted: ModelState, frame: Any, tell: Callable[[str], None] = _warned) -> ModelState:
+def with_changes(
+    fitted: ModelState,
+    frame: Any,
+    tell: Callable[[str], None] = _warned,
+    columns: Mapping[str, str] | None = None,
+) -> ModelState:
     """The model with further values of items; one at the time of a known one takes its place.
 
     Args:
@@ -52,6 +57,7 @@ def with_changes(fitted: ModelState, frame: Any, tell: Callable[[str], None] = _
         frame: a table with `item_id`, `timestamp`, `column` and `value`. Relations read the columns that they are
             about, where a value that training has not seen relates to nothing; rules read all columns.
         tell: is told which columns are left out, and which are new, in a sentence each; warns of them by default.
+        columns: canonical column name to the user's own; None where the caller has no such option.
 
     Raises:
         ConfigurationError: neither relations nor rules of the model read values that change.
@@ -64,7 +70,9 @@ def with_changes(fitted: ModelState, frame: Any, tell: Callable[[str], None] = _
             "The model reads no attribute that changes in time. Fit it again, or give rules the values of now "
             "(item_values)."
         )
-    table = open_table(frame, CHANGES, {})
+    table = open_table(
+        frame, CHANGES, columns_for(columns or {}, CHANGES), mapped_by=() if columns is None else MAPPED_BY[:1]
+    )
     require_columns(table, (ITEM, TIMESTAMP, CHANGED, VALUE))
     known = fitted.knowledge.item_ids
     ids = in_type_of(known, id_column(table, ITEM), table.source, ITEM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attrformer.errors import UnknownValueWarning
 from attrformer.evaluation.ranks import best_columns
 from attrformer.recommender.arguments import truth_value, whole_number
 from attrformer.recommender.requests import Group
@@ -84,8 +86,15 @@ class Choice:
         """
         return replace(self, short=short)
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Sentences about values in rules that no item has."""
+        return () if self.rules is None else self.rules.told
+
     def warn(self) -> None:
-        """Warns of lists that rules have left too short, where there are any."""
+        """Warns of values in rules that no item has, and of lists that rules have left too short."""
+        for sentence in self.told:
+            warnings.warn(UnknownValueWarning(sentence), stacklevel=3)
         if self.short is not None:
             self.short.warn()
 

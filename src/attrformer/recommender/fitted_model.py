@@ -70,7 +70,12 @@ class FittedModel:
         return self._fitted
 
     def add_items(
-        self, items: Any, *, vectors: Vectors | None = None, encoders: Mapping[str, Encoder] | None = None
+        self,
+        items: Any,
+        *,
+        vectors: Vectors | None = None,
+        encoders: Mapping[str, Encoder] | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> Self:
         """Makes new items recommendable at once from their attributes, without training.
 
@@ -84,6 +89,8 @@ class FittedModel:
                 takes them, for vectors that are no column of the table.
             encoders: by column, the encoder that the texts of an item attribute were read by in `fit`, where it was not
                 the one that is built in.
+            columns: canonical column name to the one in the table, as `Dataset.from_frames` takes them; names that the
+                table does not have are left alone.
 
         Returns:
             This model.
@@ -95,11 +102,17 @@ class FittedModel:
                 be used.
             CheckpointError: the model was saved by a version that did not keep how attributes are read.
         """
-        self._fitted = self._predicting(with_items(self.fitted, items, vectors, encoders))
+        self._fitted = self._predicting(with_items(self.fitted, items, vectors, encoders, columns))
         return self
 
     def update(
-        self, interactions: Any = None, users: Any = None, *, item_changes: Any = None, on_known: str = "warn"
+        self,
+        interactions: Any = None,
+        users: Any = None,
+        *,
+        item_changes: Any = None,
+        on_known: str = "warn",
+        columns: Mapping[str, str] | None = None,
     ) -> Self:
         """Counts new interactions at once in histories, relations and similar users; nothing is learned from them.
 
@@ -119,6 +132,8 @@ class FittedModel:
                 time: "warn" and count them again, "count" them, "skip" them, or "raise" an error. Without times
                 nothing tells a repetition from a second delivery; then what a user's rows begin with and the history
                 of the model ends with is taken as known.
+            columns: canonical column name to the one in the tables, as `Dataset.from_frames` takes them; names that
+                they do not have are left alone.
 
         Returns:
             This model.
@@ -136,9 +151,9 @@ class FittedModel:
         if interactions is None and users is not None:
             raise ConfigurationError("update has users and no interactions. Give both, or item_changes alone.")
         if item_changes is not None:
-            fitted = with_changes(fitted, item_changes)
+            fitted = with_changes(fitted, item_changes, columns=columns or {})
         if interactions is not None or item_changes is None:
-            fitted = with_interactions(fitted, self.config, interactions, users, on_known)
+            fitted = with_interactions(fitted, self.config, interactions, users, on_known, columns)
         self._fitted = self._predicting(fitted)
         return self
 

@@ -28,7 +28,11 @@ SOURCE: Final = "items"
 
 
 def with_items(
-    fitted: ModelState, frame: Any, vectors: Vectors | None = None, encoders: Mapping[str, Encoder] | None = None
+    fitted: ModelState,
+    frame: Any,
+    vectors: Vectors | None = None,
+    encoders: Mapping[str, Encoder] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> ModelState:
     """The model with a larger catalogue; what it says about the items that it had stays as it was.
 
@@ -39,6 +43,7 @@ def with_items(
             are not read.
         vectors: as `Recommender.add_items` takes them.
         encoders: by column, of texts that the encoder that is built in does not read.
+        columns: as `Recommender.add_items` takes them.
 
     Raises:
         DataError: a column is missing, a value does not fit its attribute, an id is there already, or there is no row.
@@ -46,11 +51,11 @@ def with_items(
         CheckpointError: the model was saved by a version that did not keep how attributes are read.
     """
     _require_attributes(fitted)
-    columns = fitted.relations.item_columns
-    table = open_incoming(frame, SOURCE, ITEM, columns, vectors)
+    read = fitted.relations.item_columns
+    table = open_incoming(frame, SOURCE, ITEM, read, vectors, columns)
     known = fitted.knowledge.item_ids
     ids = _new_ids(known, table)
-    attributes = read_attributes(table, columns, np.arange(len(ids), dtype=np.int32), len(ids))
+    attributes = read_attributes(table, read, np.arange(len(ids), dtype=np.int32), len(ids))
     attributes = with_vectors(attributes, encoders)
     weights = {}
     if isinstance(fitted.network, AttrFormerNetwork):

@@ -12,14 +12,20 @@ from numpy.typing import NDArray
 from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import Attribute
 from attrformer.data.id_map import IdMap
-from attrformer.data.tables import Table, open_table
+from attrformer.data.options import columns_for
+from attrformer.data.tables import MAPPED_BY, Table, open_table
 from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import CheckpointError, DataError
 from attrformer.relations.attribute_encoder import AttributeEncoder
 
 
 def open_incoming(
-    frame: Any, source: str, key: str, attributes: Iterable[str], vectors: Vectors | None = None
+    frame: Any,
+    source: str,
+    key: str,
+    attributes: Iterable[str],
+    vectors: Vectors | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Table:
     """A table with a row for each item or user.
 
@@ -29,17 +35,20 @@ def open_incoming(
         key: its column of ids.
         attributes: the columns that the model reads besides.
         vectors: files of vectors of the same rows, or mappings of id to vector, by column.
+        columns: canonical column name to the user's own.
 
     Raises:
         DataError: it is no table, has no row, or lacks a column.
     """
-    table = with_vectors({source: open_table(frame, source, {})}, vectors)[source]
+    table = with_vectors(
+        {source: open_table(frame, source, columns_for(columns or {}, source), mapped_by=MAPPED_BY[:1])}, vectors
+    )[source]
     wanted = [key, *attributes]
     missing = [name for name in wanted if name not in table.frame.columns]
     if missing:
         raise DataError(
             f"the column is missing (present: {', '.join(table.frame.columns) or 'none'})",
-            fix=f"Give {', '.join(wanted)}; a value that is not known may be empty",
+            fix=f"Give {', '.join(wanted)}, or say in columns= how yours are called; unknown values may be empty",
             source=table.source,
             column=missing[0],
         )

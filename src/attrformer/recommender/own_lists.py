@@ -78,6 +78,6 @@ def _pairs(given: Mapping[Any, Any], what: str) -> tuple[pl.Series, pl.Series]:
 
 
 def _columns(given: Any, what: str) -> tuple[pl.Series, pl.Series]:
-    table = open_table(given, what, {})
+    table = open_table(given, what, {}, mapped_by=())
     require_columns(table, (USER, ITEM))
     return id_column(table, USER), id_column(table, ITEM)

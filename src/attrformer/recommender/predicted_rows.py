@@ -93,6 +93,15 @@ def with_predicted_rows(fitted: ModelState) -> ModelState:
     return fitted.rebuilt(fitted.relations.replaced(relations), fitted.knowledge)
 
 
+def predicted_items(fitted: ModelState) -> NDArray[np.int64]:
+    """The new items whose rows are predicted, int64, ascending; none where the model reads no attribute.
+
+    Args:
+        fitted: the model.
+    """
+    return np.flatnonzero(fitted.new_items & bool(fitted.relations.features))[-MOST_NEW:]
+
+
 def prediction(fitted: ModelState) -> Prediction | None:
     """The weights of known items for each new one; None where no item is new, or the model reads no attribute.
 
@@ -101,10 +110,10 @@ def prediction(fitted: ModelState) -> Prediction | None:
     """
     relations = fitted.relations
     attributes, popularity = list(relations.features.values()), relations.popularity
-    new = np.flatnonzero(popularity == 0)[-MOST_NEW:]
+    new = predicted_items(fitted)
     order = np.argsort(-popularity, kind="stable")
     known = np.sort(order[popularity[order] > 0][:MOST_KNOWN])
-    if not (len(new) and len(known) and attributes):
+    if not (len(new) and len(known)):
         return None
     among = likeness(fitted, attributes, known, known)
     # As much as an item is like itself.

@@ -58,7 +58,7 @@ def read_profiles(relations: Mapping[str, UserAttributeRelation], attributes: An
         UnknownIdError: a value was never seen and is not to be left out.
     """
     frame, given = _of_mapping(attributes, relations) if isinstance(attributes, Mapping) else _of_table(attributes)
-    table = Table(frame, SOURCE)
+    table = Table(frame, SOURCE, mapped_by=())
     names = frame[USER] if isinstance(attributes, Mapping) else id_column(table, USER)
     require_distinct(table, names)
     read = [name for name in frame.columns if name in relations and name != USER]
@@ -113,7 +113,7 @@ def _of_mapping(
 
 def _of_table(attributes: Any) -> tuple[pl.DataFrame, dict[str, NDArray[np.bool_]]]:
     frame = to_polars(attributes, source=SOURCE)
-    require_columns(Table(frame, SOURCE), (USER,))
+    require_columns(Table(frame, SOURCE, mapped_by=()), (USER,))
     return frame, {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Targets
+from attrformer.errors import UnknownValueWarning
 from attrformer.recommender.choice import Choice
 from attrformer.recommender.requests import Group
 from attrformer.recommender.ruled_lists import listed
@@ -45,6 +47,8 @@ class RuledTargets:
         self._fitted, self._shop, self._times = fitted, shop, targets.times
         # What is wrong with the rules is wrong at any time.
         self._any = compiled(shop, fitted, REFUSE)
+        for sentence in self._any.told:
+            warnings.warn(UnknownValueWarning(sentence), stacklevel=4)
         self.reorders = self._any.reorders
         self._over_time = None if targets.times is None else self._rules_over_time()
         self.forbidden = sum(

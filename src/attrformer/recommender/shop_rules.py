@@ -87,7 +87,7 @@ def new_items_at(fitted: ModelState, rule: NewItemsRule) -> Callable[[int | None
     Raises:
         ConfigurationError: as for `new_items`.
     """
-    never: NDArray[np.bool_] = fitted.relations.popularity <= 0
+    never = fitted.new_items
     if rule.seconds is None:
         return lambda _: never
     histories = fitted.knowledge.histories
@@ -127,7 +127,7 @@ def _overlaid(fitted: ModelState, values: ItemValues, given: Any) -> ItemValues:
 
 def _table_of(given: Any) -> Table:
     if not isinstance(given, Mapping):
-        return open_table(given, ITEM_VALUES, {})
+        return open_table(given, ITEM_VALUES, {}, mapped_by=())
     rows = list(given.values())
     if not all(isinstance(row, Mapping) for row in rows):
         raise DataError(
@@ -138,7 +138,7 @@ def _table_of(given: Any) -> Table:
     names = list(dict.fromkeys(name for row in rows for name in row if name not in (ITEM, TITLE)))
     columns = [id_series(given.keys(), ITEM).rename(ITEM)]
     columns += [mixed_series(str(name), [row.get(name) for row in rows]) for name in names]
-    return Table(pl.DataFrame(columns), ITEM_VALUES)
+    return Table(pl.DataFrame(columns), ITEM_VALUES, mapped_by=())
 
 
 def _kind_of(table: Table, name: str) -> AttributeKind:

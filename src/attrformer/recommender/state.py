@@ -98,6 +98,7 @@ class ModelState:
         self.precision = torch.float32
         self._maker = InputMaker(relations, config.max_length, device)
         self._occurrences: Occurrences | None = None
+        self._rejected: tuple[Sequences, NDArray[np.bool_]] | None = None
         self.rules = RuleCache()
 
     @torch.no_grad()
@@ -190,6 +191,24 @@ class ModelState:
         if self._occurrences is None or self._occurrences.histories is not histories:
             self._occurrences = Occurrences(histories, self.relations.n_items)
         return self._occurrences
+
+    @property
+    def new_items(self) -> NDArray[np.bool_]:
+        """Items without an interaction that the model has counted, bool `[items]`.
+
+        An item that people have only rejected is none of them: it counts nowhere as taken, and is not new all the same.
+        """
+        histories = self.knowledge.histories
+        new: NDArray[np.bool_] = self.relations.popularity <= 0
+        if histories.negative is None:
+            return new
+        if self._rejected is None or self._rejected[0] is not histories:
+            rejected = np.bincount(histories.items[histories.negative], minlength=self.relations.n_items) > 0
+            self._rejected = histories, rejected
+        # Items that were added since have no interaction.
+        there = np.zeros(self.relations.n_items, dtype=bool)
+        there[: len(self._rejected[1])] = self._rejected[1]
+        return new & ~there
 
     def know(self, **more: Any) -> None:
         """Replaces fields of `knowledge`."""

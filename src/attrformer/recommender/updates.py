@@ -37,7 +37,12 @@ Codes = Mapping[str, NDArray[np.int64]]
 
 
 def with_interactions(
-    fitted: ModelState, config: Config, interactions: Any, users: Any, on_known: str = "warn"
+    fitted: ModelState,
+    config: Config,
+    interactions: Any,
+    users: Any,
+    on_known: str = "warn",
+    columns: Mapping[str, str] | None = None,
 ) -> ModelState:
     """The model with longer histories, and with every relation that is counted in what users did counted anew.
 
@@ -51,6 +56,7 @@ def with_interactions(
         users: a table with `user_id` and a column for each user attribute that the model reads, or None. A row about
             a known user replaces what was known; new users without a row have no attributes.
         on_known: what becomes of interactions that the histories hold already, as `known.without_known` says.
+        columns: canonical column name to the user's own.
 
     Raises:
         ConfigurationError: `on_known` has an unknown value.
@@ -62,7 +68,7 @@ def with_interactions(
     check_action(on_known)
     knowledge = fitted.knowledge
     known = knowledge.histories
-    given = histories_from_frame(interactions, known.behaviours, SOURCE, known.meaning)
+    given = histories_from_frame(interactions, known.behaviours, SOURCE, known.meaning, columns or {})
     _require_meaning(given)
     check_weights(given)
     items = _item_codes(knowledge.item_ids, given)
@@ -77,7 +83,7 @@ def with_interactions(
         for name, user in fitted.relations.users.items()
     }
     if users is not None:
-        _read_users(fitted, user_ids, users, codes)
+        _read_users(fitted, user_ids, users, codes, columns)
     now = Update(histories, fitted.relations.n_items, config.model.reads(config.relations), codes, {})
     with within_memory(config.relations.memory):
         relations = fitted.relations.updated(now)
@@ -151,10 +157,16 @@ def _item_codes(known: IdMap, given: PlainDataset) -> NDArray[np.int32]:
     return codes
 
 
-def _read_users(fitted: ModelState, user_ids: IdMap, users: Any, codes: dict[str, NDArray[np.int64]]) -> None:
+def _read_users(
+    fitted: ModelState,
+    user_ids: IdMap,
+    users: Any,
+    codes: dict[str, NDArray[np.int64]],
+    columns: Mapping[str, str] | None,
+) -> None:
     """Puts the attribute values of a table of users into `codes`."""
     relations = fitted.relations.users
-    table = open_incoming(users, "users", USER, relations)
+    table = open_incoming(users, "users", USER, relations, columns=columns)
     names = in_type_of(user_ids, id_column(table, USER), table.source, USER)
     require_distinct(table, names.rename(USER))
     rows = user_ids.encode(names)

@@ -55,6 +55,7 @@ class CompiledRules:
         share: of a list that is kept for new items.
         last: whether new items stand behind all others of a list.
         pinned: positions from 1 on and item codes, by position.
+        told: sentences about values that no item has.
     """
 
     n_items: int
@@ -69,6 +70,7 @@ class CompiledRules:
     share: float = 0.0
     last: bool = False
     pinned: tuple[tuple[int, int], ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def reorders(self) -> bool:
@@ -129,13 +131,13 @@ def compile_rules(
             "read. Fit it again, or give the values with the request (item_values)."
         )
     held = ItemValues(n_items) if values is None else values
-    opened = None
+    opened, told = None, list[str]()
     if rules.where is not None:
-        opened = matching(parse(rules.where), held, rules.where)
+        opened = matching(parse(rules.where), held, rules.where, tell=told.append)
     if expression is not None:
         more = matching_expression(expression, held)
         opened = more if opened is None else opened & more
-    boosts = tuple(_boosted(what, amount, held) for what, amount in rules.boosts)
+    boosts = tuple(_boosted(what, amount, held, told.append) for what, amount in rules.boosts)
     boost = _total(boosts, n_items)
     pinned = codes_of([item for _, item in rules.pinned]) if rules.pinned else np.empty(0, np.int64)
     return CompiledRules(
@@ -151,6 +153,7 @@ def compile_rules(
         0.0 if rules.new_items is None else rules.new_items.share,
         rules.new_items is not None and rules.new_items.last,
         tuple((position, int(code)) for (position, _), code in zip(rules.pinned, pinned, strict=True) if code >= 0),
+        tuple(dict.fromkeys(told)),
     )
 
 
@@ -189,11 +192,11 @@ def require_positions(pinned: Mapping[int, int] | tuple[tuple[int, int], ...], k
             raise ConfigurationError(f"pinned names position {position} of lists of {k} items. Give {k} at most.")
 
 
-def _boosted(what: str | tuple[str, str], amount: float, values: ItemValues) -> Boosted:
+def _boosted(what: str | tuple[str, str], amount: float, values: ItemValues, tell: Callable[[str], object]) -> Boosted:
     if isinstance(what, str):
-        return Boosted(what, matching(parse(what), values, what), amount)
+        return Boosted(what, matching(parse(what, "boost"), values, what, "boost", tell), amount)
     column, value = what
-    return Boosted(f"{column} is {value}", with_value(column, value, values, "boost"), amount)
+    return Boosted(f"{column} is {value}", with_value(column, value, values, "boost", tell), amount)
 
 
 def _total(boosts: tuple[Boosted, ...], n_items: int) -> NDArray[np.float32] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Callable
 from functools import reduce
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import ConfigurationError, RuleError
+from attrformer.rules.absent import no_value, unknown_column
 from attrformer.rules.columns import NUMBERS, SEVERAL
 from attrformer.rules.conditions import (
     And,
@@ -40,21 +40,32 @@ _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_NOTHINGS: Final = ("null", "none", "nan", "na")
 
 
-def matching(condition: Condition, values: ItemValues, text: str = "") -> Mask:
+def _unheard(sentence: str) -> None:
+    """Leaves a sentence unsaid."""
+
+
+def matching(
+    condition: Condition,
+    values: ItemValues,
+    text: str = "",
+    option: str = "where",
+    tell: Callable[[str], object] = _unheard,
+) -> Mask:
     """The items for which a condition holds, bool `[n_items]`.
 
     Args:
         condition: what is asked.
         values: of all items.
         text: the condition as it was written, for errors.
+        option: that it was given to, for errors.
+        tell: is told, in a sentence each, of texts that no item has as a value.
 
     Raises:
         RuleError: a column is unknown, or a value does not fit it.
     """
-    return _Matcher(values, text or str(condition)).of(condition)
+    return _Matcher(values, text or str(condition), option, tell).of(condition)
 
 
 def matching_expression(expression: pl.Expr, values: ItemValues) -> Mask:
@@ -70,7 +81,7 @@ def matching_expression(expression: pl.Expr, values: ItemValues) -> Mask:
     names = expression.meta.root_names()
     for name in names:
         if name not in values.columns:
-            raise ConfigurationError(f"where: {_unknown(name, values)}")
+            raise ConfigurationError(f"where: {unknown_column(name, values)}")
     try:
         found = values.frame(names).select(expression.alias("where"))["where"]
     except pl.exceptions.PolarsError as error:
@@ -93,11 +104,13 @@ def known_column(name: str, values: ItemValues, option: str) -> Attribute:
         ConfigurationError: there is no such column.
     """
     if name not in values.columns:
-        raise ConfigurationError(f"{option}: {_unknown(name, values)}")
+        raise ConfigurationError(f"{option}: {unknown_column(name, values)}")
     return values.columns[name]
 
 
-def with_value(column: str, value: str, values: ItemValues, option: str) -> Mask:
+def with_value(
+    column: str, value: str, values: ItemValues, option: str, tell: Callable[[str], object] = _unheard
+) -> Mask:
     """The items that have a value, bool `[n_items]`; numbers and dates are written as text.
 
     Args:
@@ -105,6 +118,7 @@ def with_value(column: str, value: str, values: ItemValues, option: str) -> Mask
         value: as text.
         values: of all items.
         option: that names the column, for the error.
+        tell: is told, in a sentence, of a text that no item has as a value.
 
     Raises:
         ConfigurationError: there is no such column.
@@ -117,7 +131,11 @@ def with_value(column: str, value: str, values: ItemValues, option: str) -> Mask
         date = date_of(value)
         return np.zeros(len(attribute), bool) if date is None else attribute.numbers == date.seconds
     wanted = np.zeros(len(attribute.vocabulary), dtype=bool)
-    wanted[[code for code in [values.codes_of(column).get(value)] if code is not None]] = True
+    code = values.codes_of(column).get(value)
+    if code is None:
+        tell(no_value(option, column, value, attribute))
+    else:
+        wanted[code] = True
     return _any_of(attribute, wanted)
 
 
@@ -134,10 +152,12 @@ class _Matcher:
     Args:
         values: of all items.
         text: the condition as it was written.
+        option: that it was given to.
+        tell: is told of values that no item has.
     """
 
-    def __init__(self, values: ItemValues, text: str) -> None:
-        self._values, self._text = values, text
+    def __init__(self, values: ItemValues, text: str, option: str, tell: Callable[[str], object]) -> None:
+        self._values, self._text, self._option, self._tell = values, text, option, tell
 
     def of(self, condition: Condition) -> Mask:
         """The items for which it holds."""
@@ -163,7 +183,7 @@ class _Matcher:
 
     def _attribute(self, column: Column) -> Attribute:
         if column.name not in self._values.columns:
-            raise self._pointed(column, _unknown(column.name, self._values))
+            raise self._pointed(column, unknown_column(column.name, self._values))
         return self._values.columns[column.name]
 
     def _compared(self, condition: Compare, attribute: Attribute) -> Mask:
@@ -213,6 +233,8 @@ class _Matcher:
         codes = self._values.codes_of(column.name)
         wanted = np.zeros(len(attribute.vocabulary), dtype=bool)
         wanted[[codes[value] for value in texts if value in codes]] = True
+        for value in sorted(value for value in values if isinstance(value, str) and value not in codes):
+            self._tell(no_value(self._option, column.name, value, attribute))
         if numbers:
             wanted |= np.isin(self._vocabulary_numbers(column, attribute), list(numbers))
         return wanted
@@ -253,7 +275,7 @@ class _Matcher:
         return self._pointed(column, f"column '{column.name}' {problem}.")
 
     def _pointed(self, column: Column, problem: str) -> RuleError:
-        return pointed(self._text, max(column.at, 0), problem)
+        return pointed(self._text, max(column.at, 0), problem, self._option)
 
 
 def _any_of(attribute: Attribute, wanted: Mask) -> Mask:
@@ -270,16 +292,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _unknown(name: str, values: ItemValues) -> str:
-    if name.lower() in _NOTHINGS:
-        return f"there is no column '{name}'. Write is missing, or is not missing."
-    near = difflib.get_close_matches(name, list(values.columns), n=1)
-    if not near:
-        lower = {known.lower(): known for known in values.columns}
-        near = [lower[close] for close in difflib.get_close_matches(name.lower(), list(lower), n=1)]
-    there = ", ".join(list(values.columns)[:20]) or "none"
-    others = f"There are: {there}. Rules read no vectors, free texts or locations. Text is written in quotation marks."
-    advice = f"Did you mean '{near[0]}'?" if near else others
-    return f"there is no column '{name}'. {advice}"

@@ -30,23 +30,24 @@ MOST_NESTED: Final = 30
 """Parentheses and `not` within each other."""
 
 
-def parse(text: str) -> Condition:
+def parse(text: str, option: str = "where") -> Condition:
     """The condition that a text says.
 
     Args:
         text: comparisons of columns with `==`, `!=`, `<`, `<=`, `>`, `>=`, `in [...]`, `contains`, `is missing`,
             joined by `and`, `or`, `not` and parentheses.
+        option: that it was given to, for errors.
 
     Raises:
         RuleError: it says none, or is longer than conditions may be; the message points at the place.
     """
     if len(text) > MOST_CHARACTERS:
         raise RuleError(
-            f"where has {len(text):,} characters. Give {MOST_CHARACTERS:,} at most; items by id belong into candidates "
-            "or exclude.",
+            f"{option} has {len(text):,} characters. Give {MOST_CHARACTERS:,} at most; items by id belong into "
+            "candidates or exclude.",
             MOST_CHARACTERS,
         )
-    return _Parser(text).whole()
+    return _Parser(text, option).whole()
 
 
 class _Parser:
@@ -54,10 +55,11 @@ class _Parser:
 
     Args:
         text: the condition.
+        option: that it was given to, for errors.
     """
 
-    def __init__(self, text: str) -> None:
-        self._text, self._tokens = text, tokens_of(text)
+    def __init__(self, text: str, option: str) -> None:
+        self._text, self._option, self._tokens = text, option, tokens_of(text, option)
         self._place = self._conditions = self._depth = 0
 
     @property
@@ -162,4 +164,4 @@ class _Parser:
         return "the end" if self._next.kind == END else f"'{self._next.text}'"
 
     def _fail(self, problem: str) -> RuleError:
-        return pointed(self._text, self._next.at, problem)
+        return pointed(self._text, self._next.at, problem, self._option)

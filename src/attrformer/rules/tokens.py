@@ -58,8 +58,12 @@ class Token(NamedTuple):
     value: Value = ""
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokens_of(text: str, option: str = "where") -> list[Token]:
     """The words of a text, one that marks its end among them.
+
+    Args:
+        text: the condition.
+        option: that it was given to, for errors.
 
     Raises:
         RuleError: there is something that is no word.
@@ -68,24 +72,25 @@ def tokens_of(text: str) -> list[Token]:
     while at < len(text):
         match = _PATTERN.match(text, at)
         if match is None:
-            raise _stray(text, at)
+            raise _stray(text, at, option)
         if match.lastgroup != "space":
-            found.append(_token(text, match))
+            found.append(_token(text, match, option))
         at = match.end()
     return [*found, Token(END, "the end", len(text))]
 
 
-def pointed(text: str, at: int, problem: str) -> RuleError:
+def pointed(text: str, at: int, problem: str, option: str = "where") -> RuleError:
     """An error about a place in a condition.
 
     Args:
         text: the condition.
         at: the place.
         problem: what is wrong and what to do, sentences.
+        option: that the condition was given to.
     """
     rest = " ".join(text[at : at + _EXCERPT].split())
     here = f"'{rest}{'...' if len(text) > at + _EXCERPT else ''}'" if rest else "the end"
-    return RuleError(f"where, character {at + 1} ({here}): {problem}", at)
+    return RuleError(f"{option}, character {at + 1} ({here}): {problem}", at)
 
 
 def date_of(text: str) -> Date | None:
@@ -99,7 +104,7 @@ def date_of(text: str) -> Date | None:
     return Date(math.floor(moment.timestamp()))
 
 
-def _token(text: str, match: re.Match[str]) -> Token:
+def _token(text: str, match: re.Match[str], option: str) -> Token:
     word, at, kind = match.group(), match.start(), match.lastgroup
     if kind == "sign":
         return Token(SIGN, word, at)
@@ -110,12 +115,12 @@ def _token(text: str, match: re.Match[str]) -> Token:
     if kind == "date":
         date = date_of(word)
         if date is None:
-            raise pointed(text, at, "this is no date of the calendar. Write one such as 2024-05-31.")
+            raise pointed(text, at, "this is no date of the calendar. Write one such as 2024-05-31.", option)
         return Token(VALUE, word, at, date)
     if kind == "number":
         number = float(word)
         if math.isinf(number):
-            raise pointed(text, at, "the number is too large.")
+            raise pointed(text, at, "the number is too large.", option)
         return Token(VALUE, word, at, number)
     lower = word.lower()
     if lower in ("true", "false"):
@@ -123,16 +128,14 @@ def _token(text: str, match: re.Match[str]) -> Token:
     return Token(KEYWORD, lower, at) if lower in KEYWORDS else Token(NAME, word, at)
 
 
-def _stray(text: str, at: int) -> RuleError:
+def _stray(text: str, at: int, option: str) -> RuleError:
     if text[at] in "\"'`":
-        return pointed(text, at, "the quotation mark is not closed. Write one at the end as well.")
+        return pointed(text, at, "the quotation mark is not closed. Write one at the end as well.", option)
     for sign in (text[at : at + 2], text[at]):
         if sign in _OTHER_SIGNS:
-            return pointed(text, at, f"'{sign}' means nothing here. Write {_OTHER_SIGNS[sign]}.")
+            return pointed(text, at, f"'{sign}' means nothing here. Write {_OTHER_SIGNS[sign]}.", option)
     if text[at].isdigit():
-        return pointed(
-            text, at, "this is no number. Write text in quotation marks, and column names with digits first in `...`."
-        )
-    return pointed(
-        text, at, f"'{text[at]}' means nothing here. Write text in quotation marks, and odd column names in `...`."
-    )
+        problem = "this is no number. Write text in quotation marks, and column names with digits first in `...`."
+        return pointed(text, at, problem, option)
+    problem = f"'{text[at]}' means nothing here. Write text in quotation marks, and odd column names in `...`."
+    return pointed(text, at, problem, option)

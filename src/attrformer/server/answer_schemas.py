@@ -61,7 +61,9 @@ class Answered(BaseModel):
 
     model: int = Field(description="Which model answered: 1 at the start, one more for each reload.")
     version: str = Field(description="Name of that model, the same in every service that answers with it.")
-    warnings: list[str] = Field(default_factory=list, description="With on_unknown = warn.")
+    warnings: list[str] = Field(
+        default_factory=list, description="With on_unknown = warn, and of values in rules that no item has."
+    )
 
 
 class Note(BaseModel):

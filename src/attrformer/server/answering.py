@@ -74,7 +74,7 @@ class Answer:
         generation: of the model that answered.
         version: of the model that answered.
         together: calls that were answered by the same call.
-        warnings: of the call, where warnings were asked for.
+        warnings: of the call, where warnings were asked for, and of values in rules that no item has.
         notes: why lists are too short, where rules make them so.
     """
 
@@ -203,7 +203,8 @@ def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) ->
     caught: list[str] = []
     # Without what a gradient would need an operation costs less, and a call has hundreds of small ones.
     with _heeding(call, caught), torch.inference_mode():
-        frame, short = _answered(served, call)
+        frame, short, told = _answered(served, call)
+    caught += told
     groups = grouped(call.column, _rows(frame))
     together, answers, rows = len(joint.shares), [], 0
     for share in joint.shares:
@@ -220,18 +221,20 @@ def _answer_joint(served: Served, joint: Joint, prices: Prices, heard: Heard) ->
     return answers
 
 
-def _answered(served: Served, call: Call) -> tuple[pl.DataFrame, ShortLists | None]:
-    """The answer to a call as a whole, and the lists in it that rules leave too short."""
+def _answered(served: Served, call: Call) -> tuple[pl.DataFrame, ShortLists | None, tuple[str, ...]]:
+    """The answer to a call as a whole, the lists in it that rules leave too short, and what is told of its rules."""
     model, arguments = served.model, dict(call.arguments)
     if call.method == SIMILAR:
-        return to_polars(model.similar_items(**arguments)), None
+        return to_polars(model.similar_items(**arguments)), None, ()
     items = arguments.pop("items", None)
     query = Query(**arguments)
     request, choice = query.read(model.fitted)
     if call.method == EXPLAIN:
         chosen = query.among(model.fitted, items, "items")
-        return explaining.explain(model.fitted, request, choice, chosen, model.config.relations), choice.short
-    return ranking.recommend(model.fitted, request, choice), choice.short
+        frame = explaining.explain(model.fitted, request, choice, chosen, model.config.relations)
+    else:
+        frame = ranking.recommend(model.fitted, request, choice)
+    return frame, choice.short, choice.told
 
 
 def _frames(
@@ -252,6 +255,7 @@ def _frames(
         query = Query(**arguments)
         request, choice = query.read(model.fitted)
         items = query.among(model.fitted, items, "items")
+    caught += choice.told
     short += [] if choice.short is None else [choice.short]
     if call.method == EXPLAIN:
         options, most = model.config.relations, lambda: prices.rows(EXPLAIN)

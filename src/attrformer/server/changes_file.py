@@ -39,7 +39,7 @@ class ChangesFile:
         try:
             state = self._path.stat()
             self._read = state.st_ino, state.st_mtime_ns, state.st_size
-            found = self._changes(open_table(self._path, "item_changes", {}), int(state.st_mtime))
+            found = self._changes(open_table(self._path, "item_changes", {}, mapped_by=()), int(state.st_mtime))
         except OSError as error:
             raise ConfigurationError(
                 f"{self._path} cannot be read ({error.strerror or error}). Correct --changes-file, or write the table."

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from tests.data.check.clean import ITEMS, check, found, items_of, log, silent
 
+from attrformer.data import Dataset
 from attrformer.data.check import CheckReport, Severity
 
 
@@ -48,6 +49,22 @@ def test_a_number_that_is_different_in_every_row_looks_like_an_id() -> None:
     assert found(of_column([f"SKU-{number * 7}" for number in range(ITEMS)]), "id-column").severity is Severity.NOTE
     assert silent(of_column([number / 3 for number in range(ITEMS)]), "id-column", "index-column")
     assert silent(of_column(cycled(1, 2, 3)), "id-column", "index-column")
+
+
+@pytest.mark.parametrize(("name", "told"), [("order_id", True), ("sessionId", True), ("paid", False), ("bid", False)])
+def test_a_number_of_interactions_that_is_called_an_id_is_told(name: str, told: bool) -> None:
+    spoiled = log().with_columns(pl.Series(name, range(5000, 5000 + len(log()))) // 3)
+    report = check(spoiled)
+    assert (report.find("id-column") is not None) == told
+    if told:
+        assert f"interactions.{name} is called as an id is, and is read as a quantity" in str(report)
+        declared = Dataset.from_frames(spoiled, kinds={f"interactions.{name}": "numeric"}).check(spoiled)
+        assert declared.find("id-column") is None
+
+
+def test_years_in_a_list_are_no_numbers_and_decimal_commas_are() -> None:
+    assert silent(of_column(cycled("2015,2016", "2016,2017,2018", "2015")), "number-in-text")
+    assert found(of_column(cycled("9,09", "1.200,50", "12,5")), "number-in-text").severity is Severity.WARNING
 
 
 @pytest.mark.parametrize(

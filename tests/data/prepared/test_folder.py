@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 
 from attrformer.data import Dataset
+from attrformer.data.check import check_path
 from attrformer.data.prepare_tables import prepare_tables
 from attrformer.data.prepared.names import MANIFEST, PREPARED
 from attrformer.errors import DataError
+from attrformer.io import with_checksum
 
 LOG = pl.DataFrame({"who": [1, 1, 2, 2], "item_id": [1, 2, 1, 2], "stars": [1, 2, 3, 4], "timestamp": [1, 2, 3, 4]})
 
@@ -65,8 +67,8 @@ def test_what_is_damaged_is_refused(prepared: Path) -> None:
         (place / "items.npy").write_bytes(left)
         with pytest.raises(DataError, match="it cannot be read"):
             Dataset.load(prepared)
-    np.save(place / "items.npy", np.zeros(3, np.int32))
-    with pytest.raises(DataError, match="another type or length"):
+    np.save(place / "items.npy", np.zeros(4, np.int16))
+    with pytest.raises(DataError, match=r"items.npy has 136 bytes, and 144 were written"):
         Dataset.load(prepared)
     (place / "items.npy").write_bytes(items)
     manifest = (place / MANIFEST).read_text()
@@ -74,6 +76,32 @@ def test_what_is_damaged_is_refused(prepared: Path) -> None:
     with pytest.raises(DataError, match="was changed or cut off"):
         Dataset.load(prepared)
     (place / MANIFEST).write_text(manifest)
+    assert Dataset.load(prepared).user_count == 2
+
+
+def test_an_altered_or_longer_array_is_noticed(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = prepared / PREPARED / "items.npy"
+    items = file.read_bytes()
+    file.write_bytes(items[:-1] + bytes([items[-1] ^ 1]))
+    with pytest.raises(DataError, match=r"items.npy is not what was written.*Prepare the tables again"):
+        Dataset.load(prepared)
+    # Of large files the sizes alone are compared when they are opened, and the checksums by a check.
+    monkeypatch.setattr("attrformer.data.prepared.folder._CHEAP", 0)
+    assert Dataset.load(prepared).user_count == 2
+    found = check_path(prepared).find("unreadable")
+    assert found is not None and "items.npy is not what was written" in found.title
+    file.write_bytes(items + b"\0")
+    with pytest.raises(DataError, match=f"items.npy has {len(items) + 1} bytes, and {len(items)} were written"):
+        Dataset.load(prepared)
+    file.write_bytes(items)
+    assert check_path(prepared).find("unreadable") is None
+
+
+def test_folders_of_earlier_releases_have_no_checksums_and_are_read(prepared: Path) -> None:
+    file = prepared / PREPARED / MANIFEST
+    manifest = json.loads(file.read_text())
+    del manifest["files"]
+    file.write_text(json.dumps(with_checksum(manifest)))
     assert Dataset.load(prepared).user_count == 2
 
 

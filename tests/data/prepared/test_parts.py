@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrformer.data.prepared.parts import cut_table, read_part
-from attrformer.data.table_files import read_texts
+from attrformer.data.text_tables import read_texts
 from attrformer.errors import DataError
 
 FIELDS = st.sampled_from(["1", "23", "a", "a b", '"a,b"', '"line\nbreak"', '"say ""x"""', "", "é", "007", "+5", "-4"])

@@ -19,6 +19,7 @@ from attrformer.data.check import (
     files,
     identifiers,
     interactions,
+    stand_ins,
     times,
 )
 from attrformer.data.check.findings import ColumnUse, Finding, shortened
@@ -59,6 +60,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     after_the_fact.columns_after_the_fact,
     after_the_fact.dates_after_use,
     columns.described,
+    stand_ins.stand_ins,
     declarable.undeclared,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -26,8 +27,9 @@ SEPARATED: Final = 0.2
 
 _NO_NUMBERS: Final = (AttributeKind.TEXT, AttributeKind.HIERARCHY, AttributeKind.WEIGHTED, AttributeKind.LOCATION)
 _SEPARATORS: Final = (", ", "; ", " | ", ",", ";", "/")
-_NUMBER: Final = r"^\s*[$€£]?\s*[+-]?\d[\d,]*(\.\d+)?\s*[%$€£]?\s*$"
+_NUMBER: Final = r"^\s*[$€£¥]?\s*[+-]?(\d{1,3}([,.]\d{3})+|\d+)(\.\d+|,\d{1,2})?\s*[%$€£¥]?\s*$"
 _PLAIN: Final = r"^\s*[+-]?\d+(\.\d+)?([eE][+-]?\d+)?\s*$"
+_CALLED_ID: Final = re.compile(r"(^|[_ .-])id$|[a-z]I[dD]$", re.ASCII)
 _DATE: Final = r"^\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([ T]\d{1,2}:\d{2}.*)?\s*$"
 
 
@@ -88,6 +90,8 @@ def described(subject: Subject) -> Iterator[Finding]:
         if not len(column.known):
             continue
         yield from _numbering(column, used) if kind not in _NO_NUMBERS else ()
+        if not any(f"column '{column.name}' " in note and "declared" in note for note in subject.dataset.notes):
+            yield from _numbers_of_others(column, used)
         if plain and len(column.known) >= MANY:
             yield from _text_that_is_something_else(column)
         yield from _spellings(column)
@@ -137,6 +141,22 @@ def _emptiness(column: Column) -> Iterator[Finding]:
         )
 
 
+def _numbers_of_others(column: Column, used: bool) -> Iterator[Finding]:
+    """Numbers of interactions that are called as ids are, such as that of an order."""
+    numbers = column.values.dtype.is_numeric() and column.known.n_unique() > MANY
+    if column.table == "interactions" and used and numbers and _CALLED_ID.search(column.name):
+        yield Finding(
+            "id-column",
+            Severity.WARNING,
+            f"{column.label} is called as an id is, and is read as a quantity",
+            f"Leave it out with --kinds {column.label}=ignore, or declare it numeric if it is a quantity",
+            detail="Whether one number is larger than another says nothing where they are names.",
+            evidence={"rows": len(column.values), "different": column.known.n_unique()},
+            columns=(column.label,),
+            examples=tuple(f"{value:.15g}" for value in column.known.head(3).to_list()),
+        )
+
+
 def _numbering(column: Column, used: bool) -> Iterator[Finding]:
     """Columns that number the rows: the index of a frame, or another id."""
     rows, values = len(column.values), column.values
@@ -182,6 +202,9 @@ def _text_that_is_something_else(column: Column) -> Iterator[Finding]:
     codes = bool(known.str.contains(r"^\s*0\d").any())
     plain, dressed = int(known.str.contains(_PLAIN).sum()), int(known.str.contains(_NUMBER).sum())
     if dates >= MOST * count:
+        # Interactions have one column of times; others are not used, of whatever type they are.
+        if column.table == "interactions":
+            return
         yield _read_as(
             column, "date-in-text", "dates", dates, "Give the column the type date, or ISO dates in a csv file"
         )

@@ -21,9 +21,10 @@ from attrformer.data.folder import dataset_of_folder, folder_options, folder_tab
 from attrformer.data.formats import detect, read_raw
 from attrformer.data.id_map import IdMap
 from attrformer.data.meaning_options import with_meaning
-from attrformer.data.options import TableOptions
+from attrformer.data.options import TableOptions, columns_for
 from attrformer.data.plain_dataset import PlainDataset
-from attrformer.data.table_files import ending_of, parts_of
+from attrformer.data.prepared.folder import open_prepared
+from attrformer.data.table_paths import ending_of, parts_of
 from attrformer.data.tables import Table, open_table
 from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import DataError
@@ -79,6 +80,9 @@ def check_path(
     path, options = Path(path), TableOptions(columns or {}, kinds or {}, separators or {}, duplicates=duplicates)
     tables, make = _opened(path, options, format, encoding, vectors)
     try:
+        if "interactions" not in tables:
+            # They were prepared, and all of them will be read anyway.
+            open_prepared(path, checked=True)
         dataset = make()
     except DataError as error:
         return _unreadable(path, tables, error)
@@ -190,9 +194,9 @@ def _other_tables(path: Path, columns: Mapping[str, str], format: str | None, en
             ) from error
         if ending_of(path) is None or not (path.is_file() or parts_of(path)):
             raise
-        return {"interactions": open_table(path, "interactions", columns, encoding)}
+        return {"interactions": open_table(path, "interactions", columns_for(columns, "interactions"), encoding)}
     found = read_raw(path, known).frames()
-    return {name: open_table(frame, f"{path}, {name}", columns) for name, frame in found.items()}
+    return {name: open_table(frame, f"{path}, {name}", columns_for(columns, name)) for name, frame in found.items()}
 
 
 def _sampled(table: Table) -> Table:

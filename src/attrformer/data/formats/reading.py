@@ -21,7 +21,7 @@ from attrformer.data.formats.tables import (
     summarise,
     write_tables,
 )
-from attrformer.data.table_files import ending_of
+from attrformer.data.table_paths import ending_of
 from attrformer.errors import AttrFormerError, DataError, is_out_of_memory
 
 _IDS = {

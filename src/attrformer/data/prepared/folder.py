@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.id_map import IdMap
 from attrformer.data.meaning import Meaning
-from attrformer.data.options import TableOptions
-from attrformer.data.prepared.names import FORMAT, ITEMS, MANIFEST, PREPARED, TIMES
+from attrformer.data.options import INTERACTIONS, TableOptions, columns_for
+from attrformer.data.prepared.names import FILES, FORMAT, ITEMS, MANIFEST, PREPARED, TIMES
 from attrformer.data.sequences import Sequences
 from attrformer.errors import DataError
-from attrformer.io import has_checksum, read_json
+from attrformer.io import CHECKSUM, file_checksum, has_checksum, read_json
 
 TYPES: Final[dict[str, np.dtype[Any]]] = {"offsets": np.dtype("<i8"), ITEMS: np.dtype("<i4"), TIMES: np.dtype("<i8")}
 FLOAT: Final[np.dtype[Any]] = np.dtype("<f4")
 _AGAIN: Final = "Prepare the tables again"
+_CHEAP: Final = 1 << 26
+"""Bytes whose checksums are compared whenever they are opened, which takes some hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class PreparedInteractions:
 
 def _renamed(columns: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     """The columns of the interactions that are mapped to another name."""
+    columns = columns_for(columns, INTERACTIONS)
     return {name: columns[name] for name in names if name in columns}
 
 
@@ -101,11 +104,15 @@ def is_prepared(folder: Path) -> bool:
     return (folder / PREPARED).is_dir()
 
 
-def open_prepared(folder: Path) -> PreparedInteractions | None:
+def open_prepared(folder: Path, *, checked: bool = False) -> PreparedInteractions | None:
     """The prepared interactions of a dataset folder, mapped into memory.
+
+    The sizes of the files are compared with the manifest, and their checksums where that takes no longer than to open
+    them.
 
     Args:
         folder: the dataset folder.
+        checked: whether checksums are compared however large the files are.
 
     Returns:
         None where there are none.
@@ -122,6 +129,7 @@ def open_prepared(folder: Path) -> PreparedInteractions | None:
             raise ValueError(f"{MANIFEST} was changed or cut off")
         if manifest["format"] != FORMAT:
             raise ValueError(f"it has format {manifest['format']}, and this version reads {FORMAT}")
+        _check_files(place, manifest, whole=checked)
         users, items = (IdMap(pl.read_ipc(place / f"{name}.arrow")["id"]) for name in ("users", "items"))
         return PreparedInteractions(
             users,
@@ -137,6 +145,19 @@ def open_prepared(folder: Path) -> PreparedInteractions | None:
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"it cannot be read ({error})", fix=_AGAIN, source=str(place)) from error
+
+
+def _check_files(place: Path, manifest: Mapping[str, Any], *, whole: bool) -> None:
+    # Earlier releases kept neither sizes nor checksums.
+    held = manifest.get(FILES, {})
+    for name, described in held.items():
+        size = (place / name).stat().st_size
+        if size != described["bytes"]:
+            raise ValueError(f"{name} has {size:,} bytes, and {described['bytes']:,} were written")
+    if whole or sum(described["bytes"] for described in held.values()) <= _CHEAP:
+        for name, described in held.items():
+            if file_checksum(place / name) != described[CHECKSUM]:
+                raise ValueError(f"{name} is not what was written")
 
 
 def _sequences(place: Path, manifest: Mapping[str, Any], users: int) -> Sequences:

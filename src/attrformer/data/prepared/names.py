@@ -26,4 +26,7 @@ PREPARED: Final = "interactions.prepared"
 """Name of the folder in a dataset folder."""
 
 MANIFEST: Final = "manifest.json"
+FILES: Final = "files"
+"""Key of the manifest under which the sizes and checksums of the other files are."""
+
 FORMAT: Final = 1

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.data.table_files import ARROW, PARQUET, SEPARATORS, ending_of, parts_of, read_texts
-from attrformer.errors import DataError
+from attrformer.data.packed_files import check_content, is_stream
+from attrformer.data.prepared.text_cuts import BLOCK, cuts_of_text, keeps_ascii
+from attrformer.data.table_files import reading
+from attrformer.data.table_paths import ARROW, PARQUET, SEPARATORS, ending_of, form_of, partitions_of, parts_of
+from attrformer.data.text_columns import typed_column
+from attrformer.data.text_tables import read_texts, separator_of
 
-_BLOCK: Final = 1 << 20
+_TYPES: Final[dict[str, Any]] = {str(kind): kind for kind in (pl.Int64, pl.Float64, pl.Boolean, pl.String)}
 _BYTES_OF_ROW: Final = 32
 """About the bytes of a row of text, by which rows of a part become bytes."""
 
@@ -29,11 +33,13 @@ class Part:
         file: where it lies.
         start: the first of its rows in the file, or the first of its bytes where that is a text file.
         stop: the row, or byte, after its last one.
+        values: what the names of its folders say, by the columns of `Source.partitions`.
     """
 
     file: str
     start: int
     stop: int
+    values: tuple[int | float | str | bool | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class Source:
         encoding: of a text file.
         header: bytes of a text file before its first row, as latin-1.
         whole: whether the table is one part, which is read in memory like any other table.
+        partitions: columns that the names of folders stand for, each with the name of its type.
     """
 
     path: str
@@ -55,6 +62,7 @@ class Source:
     encoding: str = "utf-8"
     header: str = ""
     whole: bool = False
+    partitions: tuple[tuple[str, str], ...] = ()
 
     @property
     def text(self) -> bool:
@@ -71,7 +79,7 @@ def cut_table(path: Path, rows: int, encoding: str = "utf-8") -> Source | None:
     """Cuts a table into parts.
 
     Args:
-        path: a parquet, Arrow, csv or tsv file, or a folder of parquet files.
+        path: a parquet, Arrow, csv or tsv file, or a folder of parquet, csv or tsv files.
         rows: of a part, about.
         encoding: of a text file.
 
@@ -81,28 +89,57 @@ def cut_table(path: Path, rows: int, encoding: str = "utf-8") -> Source | None:
     Raises:
         DataError: the file cannot be read.
     """
-    ending = PARQUET[0] if parts_of(path) else ending_of(path)
+    files = files_of(path)
+    ending = form_of(path, files if path.is_dir() else ())
     if ending in SEPARATORS:
-        if not _keeps_ascii(encoding):
-            return None
-        start, ends = _cuts_of_text(path, rows * _BYTES_OF_ROW)
-        with path.open("rb") as opened:
-            header = opened.read(start)
-        places = zip([start, *ends[:-1]], ends, strict=True) if ends else iter([(start, start)])
-        parts = tuple(Part(str(path), first, last) for first, last in places)
-        return Source(str(path), parts, SEPARATORS[ending], encoding, header.decode("latin-1"))
-    if ending not in (*PARQUET, *ARROW):
+        return _cut_text(path, files, ending, rows * _BYTES_OF_ROW, encoding) if keeps_ascii(encoding) else None
+    if ending not in (*PARQUET, *ARROW) or (ending in ARROW and path.is_dir()):
         return None
-    cut = []
-    try:
-        for file in files_of(path):
-            if ending in PARQUET and _has_named_range(file):
-                return None
+    with reading(path):
+        for file in files:
+            check_content(file)
+        if any(map(_has_named_range if ending in PARQUET else is_stream, files)):
+            return None
+        partitions, values = _partitions(path, files, list(_scan(str(files[0])).collect_schema()), typed=True)
+        cut = []
+        for file, own in zip(files, values, strict=True):
             count = int(_scan(str(file)).select(pl.len()).collect().item())
-            cut += [Part(str(file), first, min(first + rows, count)) for first in range(0, max(count, 1), rows)]
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(path, error) from error
-    return Source(str(path), tuple(cut))
+            cut += [Part(str(file), first, min(first + rows, count), own) for first in range(0, max(count, 1), rows)]
+    return Source(str(path), tuple(cut), partitions=partitions)
+
+
+def _cut_text(path: Path, files: list[Path], ending: str, size: int, encoding: str) -> Source | None:
+    """Text files in parts; None where they differ in their headers or separators."""
+    header, separator, cut = b"", "", []
+    with reading(path):
+        for number, file in enumerate(files):
+            check_content(file)
+            start, ends = cuts_of_text(file, size)
+            with file.open("rb") as opened:
+                head = opened.read(max(start, BLOCK))
+            found = head[:start], separator_of(file, head, ending, encoding)
+            if not number:
+                header, separator = found
+            elif found != (header, separator):
+                return None
+            places = zip([start, *ends[:-1]], ends, strict=True) if ends else iter([(start, start)])
+            cut.append([Part(str(file), first, last) for first, last in places])
+        names = read_texts(path, header, separator, encoding).columns if path.is_dir() else []
+        partitions, values = _partitions(path, files, names, typed=False)
+    parts = tuple(replace(part, values=own) for each, own in zip(cut, values, strict=True) for part in each)
+    return Source(str(path), parts, separator, encoding, header.decode("latin-1"), partitions=partitions)
+
+
+def _partitions(
+    path: Path, files: list[Path], names: list[str], *, typed: bool
+) -> tuple[tuple[tuple[str, str], ...], list[tuple[int | float | str | bool | None, ...]]]:
+    """The columns that folders stand for with their types, and their values for each file."""
+    if not path.is_dir():
+        return (), [()] * len(files)
+    found = [values for values in partitions_of(path, files) if values.name not in names]
+    table = pl.DataFrame([typed_column(values)[0] if typed else values for values in found])
+    kinds = tuple((name, str(kind)) for name, kind in table.schema.items())
+    return kinds, table.rows() if kinds else [()] * len(files)
 
 
 def whole_table(path: Path, encoding: str = "utf-8") -> Source:
@@ -112,7 +149,7 @@ def whole_table(path: Path, encoding: str = "utf-8") -> Source:
 
 def names_in(source: Source) -> list[str]:
     """The columns of a table that is no text file."""
-    return list(_schema(source))
+    return [*_schema(source), *(name for name, _ in source.partitions)]
 
 
 def read_part(source: Source, part: Part, numbers: Collection[str] = ()) -> pl.DataFrame:
@@ -127,21 +164,20 @@ def read_part(source: Source, part: Part, numbers: Collection[str] = ()) -> pl.D
     Raises:
         DataError: the file cannot be read; rows are counted from the beginning of the part.
     """
-    try:
+    with reading(Path(part.file)):
         if source.text:
             with Path(part.file).open("rb") as file:
                 file.seek(part.start)
                 rows = file.read(part.stop - part.start)
             found = _with_plain_numbers(source, rows, numbers)
-            if found is not None:
-                return found
-            return read_texts(
-                Path(source.path), source.header.encode("latin-1") + rows, source.separator, source.encoding
-            )
-        wanted = _scan(part.file) if part.file == source.parts[0].file else _scan(part.file, _schema(source))
-        return wanted.slice(part.start, part.stop - part.start).collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(Path(part.file), error) from error
+            if found is None:
+                whole = source.header.encode("latin-1") + rows
+                found = read_texts(Path(source.path), whole, source.separator, source.encoding)
+        else:
+            wanted = _scan(part.file) if part.file == source.parts[0].file else _scan(part.file, _schema(source))
+            found = wanted.slice(part.start, part.stop - part.start).collect(engine="streaming")
+    named = zip(source.partitions, part.values, strict=True)
+    return found.with_columns(pl.lit(value, _TYPES[kind]).alias(name) for (name, kind), value in named)
 
 
 def _with_plain_numbers(source: Source, rows: bytes, numbers: Collection[str]) -> pl.DataFrame | None:
@@ -206,8 +242,8 @@ def _scan(file: str, schema: Mapping[str, Any] | None = None) -> pl.LazyFrame:
     if ending_of(Path(file)) in ARROW:
         return pl.scan_ipc(file)
     if schema is None:
-        return pl.scan_parquet(file, glob=False)
-    return pl.scan_parquet(file, glob=False, schema=dict(schema), missing_columns="insert")
+        return pl.scan_parquet(file, glob=False, hive_partitioning=False)
+    return pl.scan_parquet(file, glob=False, hive_partitioning=False, schema=dict(schema), missing_columns="insert")
 
 
 def _has_named_range(file: Path) -> bool:
@@ -217,65 +253,3 @@ def _has_named_range(file: Path) -> bool:
         return any(isinstance(level, dict) and level.get("name") for level in levels)
     except (ValueError, AttributeError):
         return False
-
-
-def _keeps_ascii(encoding: str) -> bool:
-    """Whether line ends and quotes of a text are bytes of their own in an encoding."""
-    try:
-        name = codecs.lookup(encoding).name
-    except LookupError:
-        # The error of the reader says more.
-        return False
-    return name in ("utf-8", "ascii", "cp1252") or name.startswith("iso8859")
-
-
-def _cuts_of_text(path: Path, size: int) -> tuple[int, list[int]]:
-    """Where the header of a text file ends, and where parts of about a size end, each behind a whole row.
-
-    The first part is a small one, since it is looked at before the others.
-    """
-    with path.open("rb") as file:
-        start = _end_of_header(file)
-        file.seek(start)
-        ends, last = list[int](), start
-        for end in _row_ends(file, min(size, _BLOCK)):
-            if not ends or end - last >= size:
-                ends.append(end)
-                last = end
-        total = file.seek(0, 2)
-    if total > last:
-        ends.append(total)
-    return start, ends
-
-
-def _end_of_header(file: BinaryIO) -> int:
-    """The byte behind the header, and behind blank lines and the line `sep=,` before it."""
-    end, quotes = 0, 0
-    while line := file.readline():
-        end += len(line)
-        quotes += line.count(b'"')
-        bare = line.removeprefix(codecs.BOM_UTF8).strip()
-        if quotes % 2 == 0 and bare and not bare.startswith(b"sep="):
-            break
-    return end
-
-
-def _row_ends(file: BinaryIO, size: int) -> Iterator[int]:
-    """The last end of a row in each block of a file from where it is: line ends between quotes belong to a value."""
-    quotes, place, block = 0, file.tell(), bytearray(size)
-    while length := file.readinto(block):  # type: ignore[attr-defined]
-        stop = length
-        after = quotes + block.count(b'"', 0, stop)
-        odd = after
-        while (found := block.rfind(b"\n", 0, stop)) >= 0:
-            odd -= block.count(b'"', found, stop)
-            if odd % 2 == 0:
-                yield place + found + 1
-                break
-            stop = found
-        quotes, place = after, place + length
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    problem = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-    return DataError(f"it cannot be read ({problem})", fix="Write the file again or repair it", source=str(path))

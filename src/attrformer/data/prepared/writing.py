@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,11 +17,13 @@ from attrformer.csr import offsets_of
 from attrformer.data.duplicates import COUNTED
 from attrformer.data.prepared.coding import Arrays
 from attrformer.data.prepared.folder import FLOAT, TYPES
-from attrformer.data.prepared.names import BEHAVIOUR, ITEMS, MANIFEST, TIMES
+from attrformer.data.prepared.names import BEHAVIOUR, FILES, ITEMS, MANIFEST, TIMES
 from attrformer.data.prepared.plan import Plan
-from attrformer.io import json_text, with_checksum
+from attrformer.io import CHECKSUM, file_checksum, json_text, with_checksum
 
 _HEADER: Final = 128
+_READERS: Final = 4
+"""Threads that read files for their checksums."""
 
 
 class Ordered(NamedTuple):
@@ -140,7 +143,11 @@ def write_prepared(
         else:
             _join(folder / name, place / name, kind, ranges)
     np.save(place / "offsets.npy", offsets, allow_pickle=False)
-    whole = with_checksum({**about, "interactions": int(offsets[-1])})
+    files = sorted(place.iterdir())
+    with ThreadPoolExecutor(_READERS) as pool:
+        described = zip(files, pool.map(file_checksum, files), strict=True)
+        held = {file.name: {"bytes": file.stat().st_size, CHECKSUM: found} for file, found in described}
+    whole = with_checksum({**about, "interactions": int(offsets[-1]), FILES: held})
     (place / MANIFEST).write_text(json_text(whole), encoding="utf-8")
 
 

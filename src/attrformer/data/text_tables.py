@@ -1,0 +1,172 @@
+"""Delimited text: which separator it has, its header, and rows that do not fit it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from attrformer.data.table_paths import SEPARATORS
+from attrformer.errors import DataError
+
+_OTHERS: Final = {"\t": "tabs", ";": "semicolons", "|": "|", ",": "commas", " ": "blanks"}
+_HEADER: Final = 1 << 20
+# The line by which Excel is told the separator, and values in quotes.
+_TOLD: Final = re.compile(r"^sep=([,;|\t])\r?\n")
+_QUOTED: Final = re.compile(r'"[^"]*"')
+_LOOKED_AT: Final = 50
+"""Rows that have to have as many fields as the header for a separator that the ending of a file does not say."""
+
+
+def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
+    """What stands between two values of a text file.
+
+    That is what its ending says, or another sign where the header holds no other and the rows have as many fields.
+
+    Args:
+        path: of the file, for errors.
+        data: the text, or its beginning up to the end of a row.
+        ending: ".csv" or ".tsv".
+        encoding: of the text.
+
+    Raises:
+        DataError: the header holds other separators alone, and it is not clear which of them counts.
+    """
+    given = SEPARATORS[ending]
+    try:
+        text = data[:_HEADER].decode(encoding, "replace").removeprefix("\ufeff").lstrip("\r\n")
+    except LookupError:
+        # The error of the reader says more.
+        return given
+    if (told := _TOLD.match(text)) is not None:
+        return told[1]
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    if given in header:
+        return given
+    if header.startswith(("#", "//")):
+        raise DataError(
+            f"the first line is a comment ('{header[:40]}')",
+            fix="Remove the lines before the header",
+            source=str(path),
+        )
+    found = [sign for sign in _OTHERS if sign in _QUOTED.sub("", header) and sign != given]
+    clear = [sign for sign in found if sign != " " and _fits(text, sign)]
+    if len(clear) == 1 and set(found) <= {clear[0], " "}:
+        return clear[0]
+    if found:
+        named = " or ".join(_OTHERS[sign] for sign in found)
+        raise DataError(
+            f"its columns are separated by {named}",
+            fix="Write a .csv with commas, or a .tsv with tabs",
+            source=str(path),
+        )
+    return given
+
+
+def _fits(text: str, sign: str) -> bool:
+    """Whether rows have as many fields as the header where a sign is between them."""
+    rows = filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=sign))
+    try:
+        found = list(islice(rows, _LOOKED_AT))
+    except csv.Error:
+        return False
+    # The last one may be cut off.
+    whole = found if len(found) == _LOOKED_AT or len(text) < _HEADER // 4 else found[:-1]
+    return len({len(row) for row in whole}) == 1 and len(whole[0]) > 1
+
+
+def read_texts(path: Path, data: bytes, separator: str, encoding: str) -> pl.DataFrame:
+    """The table that delimited text holds, every value as it stands there.
+
+    Args:
+        path: of the file, for errors.
+        data: the text, or the header and a part of it.
+        separator: between two values.
+        encoding: of the text.
+
+    Raises:
+        DataError: it is no such table.
+    """
+    try:
+        text = data.decode(encoding).removeprefix("\ufeff")
+    except LookupError as error:
+        raise DataError(
+            f"the encoding '{encoding}' is not known", fix="Use a name such as 'utf-8' or 'latin-1'", source=str(path)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _encoding_error(str(path), data, separator, error) from error
+    text = _TOLD.sub("", text, count=1)
+    if "\n" not in text:
+        # As spreadsheets of the first Macintoshes ended lines, and still offer to.
+        text = text.replace("\r", "\n")
+    try:
+        raw = pl.read_csv(text.encode(), separator=separator, infer_schema=False)
+    except pl.exceptions.PolarsError:
+        _refuse_ragged(text, separator, str(path))
+        raise
+    return _without_blank_lines(raw.rename(_headings(raw.columns, text, separator, str(path))))
+
+
+def _headings(given: Collection[str], text: str, separator: str, source: str) -> dict[str, str]:
+    """New names of columns: without blanks around them, and blank where polars numbered repeated blank ones.
+
+    Raises:
+        DataError: two columns have one name.
+    """
+    words = [word.strip() for word in next(csv.reader(io.StringIO(text[:_HEADER]), delimiter=separator), [])]
+    if len(words) != len(given):
+        return {}
+    blank, names = 0, dict[str, str]()
+    for old, new in zip(given, words, strict=True):
+        if new and new in names.values():
+            raise DataError("the column stands twice in the header", fix="Rename one", source=source, column=new)
+        # Columns without a name need different ones all the same; they are left out later.
+        names[old] = new or f"{'' if not blank else f'Unnamed: {blank}'}"
+        blank += not new
+    return {old: new for old, new in names.items() if old != new}
+
+
+def _refuse_ragged(text: str, separator: str, source: str) -> None:
+    """Names the first row that has more fields than the header, if that is what went wrong.
+
+    Raises:
+        DataError: there is one.
+    """
+    rows = filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    width = len(next(rows, []))
+    for number, row in enumerate(rows):
+        if len(row) > width:
+            raise DataError(
+                f"it has {len(row)} fields and the header {width}",
+                fix="Put quotes around values that hold the separator, and give every column a name",
+                source=source,
+                row=number,
+            )
+
+
+def _without_blank_lines(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows that hold anything."""
+    first = frame.to_series(0)
+    if not first.null_count():
+        return frame
+    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+
+
+def _encoding_error(source: str, data: bytes, separator: str, error: UnicodeDecodeError) -> DataError:
+    line = data.count(b"\n", 0, error.start)
+    line_start = data.rfind(b"\n", 0, error.start) + 1
+    header = data.split(b"\n", 1)[0].decode(error.encoding, errors="replace").strip().split(separator)
+    field = data[line_start : error.start].count(separator.encode())
+    return DataError(
+        f"the text is not {error.encoding.upper()}",
+        fix="Save the file as UTF-8 (iconv -f latin1 -t utf-8), or name its encoding in Python (encoding='latin-1')",
+        source=source,
+        column=header[field].strip('"') if line and field < len(header) else None,
+        row=line - 1 if line else None,
+    )
