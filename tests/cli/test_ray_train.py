@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ def ray_workers() -> list[int]:
     while waiting:
         own = children(waiting.pop())
         waiting += own
-        found += [process for process in own if "RayTrainWorker" in title(process)]
+        for process in own:
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found += [process] if "RayTrainWorker" in title(process) else []
     return found
 
 
