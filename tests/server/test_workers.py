@@ -261,5 +261,6 @@ def test_a_model_that_cannot_be_read_ends_the_service_with_its_error(run: Path) 
         assert process.ended() == 1
     finally:
         process.end()
-    told = str(process.lines)
-    assert "Save it again, or restore the folder from a copy." in told and TOKEN not in told
+    # Where a line ends depends on how long the path is.
+    told = " ".join("".join(line.get("text", "") for line in process.lines).split())
+    assert "Save it again, or restore the folder from a copy." in told and TOKEN not in str(process.lines)
