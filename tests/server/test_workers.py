@@ -29,7 +29,7 @@ class Both:
 
     def __init__(self, process: Process) -> None:
         self.process, self.clients = process, dict[int, httpx.Client]()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while len(self.clients) < 2 and time.monotonic() < end:
             client = process.client()
             worker = client.get("/healthz").json()["worker"]
@@ -248,7 +248,7 @@ def test_workers_end_with_the_process_that_made_them(run: Path) -> None:
         made = started(process).values()
     finally:
         process.end()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end and any(Path(f"/proc/{number}").exists() for number in made):
         time.sleep(0.05)
     assert not any(Path(f"/proc/{number}").exists() for number in made)
