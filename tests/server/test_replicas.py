@@ -48,7 +48,7 @@ class Proxy:
         self._probing.join()
 
     def _probe(self) -> None:
-        with httpx.Client(timeout=5) as client:
+        with httpx.Client(timeout=30) as client:
             while not self._ends.wait(0.05):
                 self._ready = [replica for replica in self._all if _is_ready(client, replica)]
 
@@ -95,7 +95,7 @@ class Load:
             client.join()
 
     def _ask(self, mine: list[tuple[int, str, list[str]]]) -> None:
-        with httpx.Client(timeout=30, headers=self._headers) as client:
+        with httpx.Client(timeout=60, headers=self._headers) as client:
             while not self._ends.is_set():
                 try:
                     port, answer = self._proxy.ask(client)
@@ -178,7 +178,7 @@ def test_workers_of_a_replica_follow_the_folder_though_files_come_late(run: Path
     larger(run)
     models = tmp_path / "models"
     versions.publish(run, models, "a")
-    process = Process(models, "--follow-every", "0.1", "--workers", "2", "--drain", "3")
+    process = Process(models, "--follow-every", "0.1", "--workers", "2", "--drain", "5")
     try:
         process.wait_for("ready")
         process.wait_for("ready")
@@ -189,7 +189,7 @@ def test_workers_of_a_replica_follow_the_folder_though_files_come_late(run: Path
         process.wait_for("reload.failed")
         failed = r'attrformer_reloads_total\{.*outcome="failed"'
         asyncio.run(until(lambda: process.figure(failed) >= 3))
-        # Whole at once, and long before the next try, of which the log would say something else.
+        # Long before the next try, to which half a file would be another error.
         shutil.copyfile(run / "next" / "model.safetensors", models / "b" / "model.safetensors")
         for _ in range(2):
             assert process.wait_for("reload.done")["version"] == "b"
