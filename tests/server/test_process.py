@@ -151,7 +151,7 @@ def sigterm_lets_running_requests_end(process: Process) -> None:
 
 def test_the_life_of_a_process(run: Path) -> None:
     # One test, since a process takes seconds to start and each step goes on where the one before it ended.
-    process = Process(run, "--timeout", "60")
+    process = Process(run, "--timeout", "120", "--grace", "120")
     try:
         it_listens_at_once_and_is_fast_when_it_is_ready(process)
         a_load_is_answered_whole_and_in_company(process)

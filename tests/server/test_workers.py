@@ -218,7 +218,7 @@ def sigterm_ends_all_and_lets_running_requests_end(process: Process) -> None:
 
 
 def test_the_life_of_two_workers(run: Path, model: AttrFormer) -> None:
-    process = Process(run, "--workers", "2", "--timeout", "60")
+    process = Process(run, "--workers", "2", "--timeout", "120", "--grace", "120")
     try:
         for _ in range(2):
             process.wait_for("ready")

@@ -162,7 +162,7 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def ended(self, seconds: float = 60.0) -> int:
+    def ended(self, seconds: float = 150.0) -> int:
         """The exit code of a process that ends by itself, once all that it said has been read."""
         code = self.process.wait(seconds)
         self._reading.join(seconds)
