@@ -157,7 +157,7 @@ class Process:
     def client(self) -> httpx.Client:
         # By itself it gives up a connection that was idle for five seconds; a new one may reach another worker.
         limits = httpx.Limits(keepalive_expiry=None)
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=self.headers, timeout=60, limits=limits)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=self.headers, timeout=120, limits=limits)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
