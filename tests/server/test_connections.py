@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 HEAD = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 BODY = b'{"user_attributes": {"me": {}}, "k": 1}'
 WHOLE = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
-SHORT = ServeOptions(connections=8, header_timeout=0.4, idle_timeout=0.5, timeout=0.6, queue=20)
+SHORT = ServeOptions(connections=8, header_timeout=0.8, idle_timeout=0.8, timeout=2.0, queue=20)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.ports import number_of, reserved_port
+from tests.support.ports import reserved_port
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def blocks() -> Iterator[list[tuple[str, str]]]:
     text = TUTORIAL.read_text(encoding="utf-8")
     with contextlib.ExitStack() as held:
         for port in PORTS:
-            text = text.replace(port, str(number_of(held.enter_context(reserved_port()))))
+            text = text.replace(port, str(held.enter_context(reserved_port())))
         yield re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def reserved_port() -> socket.socket:
-    """A socket that holds a port of the loopback address until it is closed.
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port of the loopback address that the system gives to nobody else until the end of the block.
 
-    The system gives the port to nobody else meanwhile. A server that is told of it can listen on it, since both sides
-    allow addresses to be used again, as servers do.
+    A server that is told of it can listen on it, since both sides allow an address to be used again. Elsewhere than on
+    Linux it is a port that was free just now.
     """
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    return holder
-
-
-def number_of(holder: socket.socket) -> int:
-    """The port that a socket holds."""
-    return int(holder.getsockname()[1])
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = int(holder.getsockname()[1])
+        if sys.platform != "linux":
+            holder.close()
+        yield port

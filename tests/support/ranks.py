@@ -6,15 +6,16 @@ import os
 import subprocess
 import sys
 import weakref
+from contextlib import ExitStack
 from pathlib import Path
 
-from tests.support.ports import number_of, reserved_port
+from tests.support.ports import reserved_port
 
 
 def start(script: str, size: int, folder: Path, **variables: str) -> list[subprocess.Popen[str]]:
     """A process for each rank, all on one machine."""
-    holder = reserved_port()
-    port = str(number_of(holder))
+    held = ExitStack()
+    port = str(held.enter_context(reserved_port()))
     shared = {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     shared |= {"GROUP_RANK": "0", "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
     ranks = [
@@ -27,7 +28,7 @@ def start(script: str, size: int, folder: Path, **variables: str) -> list[subpro
         )
         for rank in range(size)
     ]
-    weakref.finalize(ranks[0], holder.close)
+    weakref.finalize(ranks[0], held.close)
     return ranks
 
 
