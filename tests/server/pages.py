@@ -32,7 +32,7 @@ def explains(**fields: Any) -> Callable[[Response], bool]:
     def fits(response: Response) -> bool:
         if not response.url.endswith("/v1/explain"):
             return False
-        sent = response.request.post_data_json
+        sent = response.request.post_data_json or {}
         return all(sent.get(name) == value for name, value in fields.items())
 
     return fits

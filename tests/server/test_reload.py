@@ -15,10 +15,11 @@ from tests.support.services import TOKEN, Process, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer, Recommender
-from attrformer.server.engine import Engine, ReloadRunning, require_answers
+from attrformer.server.engine import Engine, ReloadRunning
 from attrformer.server.options import ServeOptions
 from attrformer.server.server import serve
 from attrformer.server.state import Service
+from attrformer.server.trial import require_answers
 
 
 def larger(run: Path, folder: str = "next") -> None:
