@@ -195,7 +195,7 @@ def kill_9_loses_what_is_in_flight_and_no_more(process: Process, model: int) -> 
 
 
 def sigterm_ends_all_and_lets_running_requests_end(process: Process) -> None:
-    body = {"histories": [[f"item-{n:04d}"] for n in range(1, 65)], "k": 60}
+    body = {"histories": [[f"item-{n:04d}"] for n in range(1, 25)], "k": 60}
     statuses: list[int] = []
 
     def ask(client: httpx.Client) -> None:
