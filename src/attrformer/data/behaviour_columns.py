@@ -24,6 +24,9 @@ MOST_VALUES: Final = 64
 MANY_VALUES: Final = 10_000
 """Different values of a column up to which messages count them."""
 
+EMPTY: Final = "it is empty"
+"""Why a column without a value is not read."""
+
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
 
@@ -66,6 +69,10 @@ def read_behaviours(table: Table, kinds: Mapping[str, AttributeKind | None]) -> 
         else:
             texts = _categories(table, values)
             labels = texts.drop_nulls().unique().sort()
+            if not len(labels) and name not in kinds:
+                # Texts without a character and words for a missing value; in a csv file the first are no values at all.
+                found.notes.append(unused_note(name, EMPTY))
+                continue
             if len(labels) > MOST_VALUES:
                 found.notes.append(too_many_values(name, len(labels), table.source, name in kinds))
                 continue
@@ -173,7 +180,7 @@ def unused_column(values: pl.Series, kind: AttributeKind | None) -> str | None:
     if values.null_count() == len(values) or (
         values.dtype.is_float() and values.fill_nan(None).null_count() == len(values)
     ):
-        return "it is empty"
+        return EMPTY
     if kind is None:
         return "a behaviour attribute has to be a number or a category"
     if after_the_fact(values.name):

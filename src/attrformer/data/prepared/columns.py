@@ -14,6 +14,7 @@ from attrformer.data.after_the_fact import after_the_fact
 from attrformer.data.attribute_kinds import TextSigns, signs_of
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.behaviour_columns import (
+    EMPTY,
     MANY_VALUES,
     MOST_VALUES,
     declare_to_use,
@@ -28,7 +29,6 @@ from attrformer.data.tables import Table, number_column
 
 # More than there are words for a missing value, which are none of the values.
 _SPARE: Final = 100
-_EMPTY: Final = "it is empty"
 _NEITHER: Final = "a behaviour attribute has to be a number or a category"
 
 
@@ -141,7 +141,7 @@ def decide_column(
         return None, unused_note(name, "as it is declared")
     if not told:
         if all(part.empty for part in parts):
-            return None, unused_note(name, _EMPTY)
+            return None, unused_note(name, EMPTY)
         signs = [part.signs for part in parts if part.signs is not None]
         if kind == "other" or (signs and TextSigns.of_all(signs).several_or_times):
             return None, unused_note(name, _NEITHER)
@@ -155,6 +155,8 @@ def decide_column(
     plain = pl.Series(name, values, dtype=None if values else pl.String)
     texts = texts_of_values(plain) if kind == "text" or plain.dtype.is_float() else plain
     labels = texts.drop_nulls().unique().sort()
+    if not len(labels) and not told:
+        return None, unused_note(name, EMPTY)
     if len(labels) > MOST_VALUES:
         return None, too_many_values(name, len(labels), source, told)
     places = {label: code for code, label in enumerate(labels)}
