@@ -7,7 +7,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-LOCK := $(if $(findstring Python 3.10,$(shell $(PYTHON) --version)),requirements/lock-3.10.txt,requirements/lock.txt)
+# NumPy and SciPy for Python 3.10 are older and say less of their own types than the ones for later versions.
+OLD := $(findstring Python 3.10,$(shell $(PYTHON) --version))
+LOCK := $(if $(OLD),requirements/lock-3.10.txt,requirements/lock.txt)
 PYTEST_FLAGS ?= -n auto --maxprocesses=4
 
 ifeq ($(origin ATTRFORMER_DATA),undefined)
@@ -33,7 +35,7 @@ demo: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict src
+	$(if $(OLD),@echo "Types are checked on later versions of Python.",$(BIN)/mypy --strict src)
 	$(BIN)/lint-imports --no-cache
 
 layers: setup

@@ -21,9 +21,23 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("repository", deadline=None, derandomize=True, database=None)
+try:
+    from hypothesis.internal.conjecture import providers
+
+    # Hypothesis draws constants, too, that it finds in the modules of the project which have been imported so far.
+    # Which those are depends on the tests that ran before in the same process, and so would what a test tries.
+    nothing = providers.Constants()
+    providers._get_local_constants = lambda: nothing
+except (ImportError, AttributeError):
+    # Earlier releases draw none.
+    pass
+
+# How long it takes to make examples is for the machine to say.
+settings.register_profile(
+    "repository", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("repository")
 
 

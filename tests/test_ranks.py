@@ -72,10 +72,16 @@ def test_what_ranks_say_to_each_other(tmp_path: Path) -> None:
 
 
 SILENT = """
-import time, torch
+import os, time, torch
+from pathlib import Path
 from attrformer.errors import RankError
 from attrformer.ranks import joined
 
+# So that a rank which is started late is not taken for one that is silent.
+here = Path(os.environ["TMPDIR"])
+(here / os.environ["RANK"]).touch()
+while len(list(here.iterdir())) < 3:
+    time.sleep(0.01)
 with joined() as ranks:
     ranks.sum(torch.zeros(1))
     if ranks.rank == 1:
@@ -86,7 +92,7 @@ with joined() as ranks:
     except RankError as error:
         print(error.reports, error, flush=True)
         # The process group is as good as lost.
-        import os; os._exit(0)
+        os._exit(0)
 """
 
 
@@ -100,7 +106,7 @@ def test_a_rank_that_does_not_answer_is_named_by_one_of_the_others(tmp_path: Pat
         processes[1].kill()
         processes[1].communicate()
     assert said == [f"{speaks} Rank 1 has ended or no longer answers, so all ranks stop." for speaks in (True, False)]
-    assert time.monotonic() - begun < 45
+    assert time.monotonic() - begun < 120
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2])

@@ -31,5 +31,5 @@ execute.main()
 def test_an_interrupt_while_data_are_read_leaves_no_trace(number: int) -> None:
     """polars answers an interrupt with one KeyboardInterrupt, and Python with another."""
     command = [sys.executable, "-c", INTERRUPTED, str(int(number))]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     assert (result.returncode, result.stderr) == (128 + number, "")

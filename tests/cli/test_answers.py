@@ -142,12 +142,12 @@ def test_an_interrupted_file_is_gone_on_with(model: AttrFormer, run: Path, tmp_p
     # Every user by itself, so that there is time to interrupt.
     words = ["recommend", str(run), "--users", "all", "--out", str(out), "-k", "3", "--save-every", "1", "--quiet"]
     process = subprocess.Popen([sys.executable, "-m", "attrformer.cli", *words], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 180
     while not list(unfinished_folder(out).glob("*.parquet")) and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert process.returncode == 130, errors
     assert "The same command goes on where it stopped" in errors and "Traceback" not in errors
     assert not out.exists()

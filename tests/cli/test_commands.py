@@ -100,7 +100,7 @@ commands.command("work")(work)
 commands.command("rest")(lambda: None)
 commands(["work"])
 """
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=180)
     assert (result.returncode, result.stderr) == (130, "\nInterrupted. Go on.\n")
 
 

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -23,6 +23,8 @@ from attrformer.data import Dataset
 from attrformer.errors import BusyError
 from attrformer.locks import locked_folder, locked_place
 from attrformer.recommender import Recommender
+from attrformer.recommender.pieces import PieceFiles
+from attrformer.recommender.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +46,23 @@ def held(lock: AbstractContextManager[None]) -> Callable[[], None]:
     holding.start()
     assert taken.wait(20)
     return release
+
+
+def terminated_after(patch: pytest.MonkeyPatch, kind: type, method: str, calls: int) -> None:
+    """Has this process be asked to end, by a real signal, right after so many calls of a method.
+
+    Another thread that looks on may come too late, and then the signal ends the tests.
+    """
+    own, made = getattr(kind, method), [0]
+
+    def told(*given: Any, **more: Any) -> Any:
+        found = own(*given, **more)
+        made[0] += 1
+        if made[0] == calls:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return found
+
+    patch.setattr(kind, method, told)
 
 
 @pytest.mark.slow
@@ -70,17 +89,12 @@ def test_two_answers_into_one_file_are_refused(run: Path, tmp_path: Path, ending
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_sigterm_saves_as_ctrl_c_does(shop: Path, run: Path, tmp_path: Path) -> None:
+def test_sigterm_saves_as_ctrl_c_does(shop: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "run"
-
-    def end() -> None:
-        while not (folder / "metrics.jsonl").exists():
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=end, daemon=True).start()
     before = signal.getsignal(signal.SIGTERM)
-    result = train(shop, folder)
+    with monkeypatch.context() as patch:
+        terminated_after(patch, RunFolder, "add_epoch", 1)
+        result = train(shop, folder)
     assert result.exit_code == 143, result.stderr
     assert [line for line in said(result) if line] == ["Ended by SIGTERM. The same command with --resume continues."]
     assert signal.getsignal(signal.SIGTERM) is before and (folder / "checkpoint" / "state.json").is_file()
@@ -96,14 +110,9 @@ def test_sigterm_keeps_the_answers_that_are_there(run: Path, tmp_path: Path, mon
     words = ("recommend", run, "-k", 3, "--save-every", 2, "--quiet", "--out")
     assert call(*words, tmp_path / "whole.csv").exit_code == 0
     out = tmp_path / "a.csv"
-
-    def end() -> None:
-        while len(list(tmp_path.glob(".a.csv.unfinished/*.parquet"))) < 2:
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=end, daemon=True).start()
-    result = call(*words, out)
+    with monkeypatch.context() as patch:
+        terminated_after(patch, PieceFiles, "keep", 2)
+        result = call(*words, out)
     assert result.exit_code == 143 and result.stderr.endswith("The same command goes on where it stopped.\n")
     assert len(list(tmp_path.glob(".a.csv.unfinished/*.parquet"))) >= 2 and not out.exists()
     assert call(*words, out).exit_code == 0

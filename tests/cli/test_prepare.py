@@ -104,7 +104,7 @@ def test_a_killed_preparation_goes_on_where_it_stopped(how: signal.Signals, tmp_
     log(1_000_000).write_csv(tmp_path / "log" / "interactions.csv")
     command = [*COMMAND, str(tmp_path / "log"), "--out", str(tmp_path / "out"), "--memory", "0.1", "--quiet"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not list((tmp_path / ".out.preparing").glob("coded-*.bin")):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.005)

@@ -81,7 +81,7 @@ def test_a_lost_node_changes_nothing(trained: Path, tmp_path: Path, nodes: Nodes
     process = started(*words, out, "--engine", "ray", "--address", nodes.address)
     wait_for(lambda: pieces(out) >= 3 and nodes.kill_in_the_middle(), process)
     assert pieces(out) < USERS // 3
-    said, errors = process.communicate(timeout=120)
+    said, errors = process.communicate(timeout=300)
     assert (process.returncode, said) == (0, f"{out}\n"), errors
     assert "Note: tasks lost with their node or process and run again: " in errors
     assert out.read_bytes() == whole.read_bytes()
@@ -113,7 +113,7 @@ def test_a_lost_node_changes_nothing_of_a_preparation(tables: Path, tmp_path: Pa
     process = started("prepare", tables, "--out", out, "--quiet", "--engine", "ray", "--address", nodes.address)
     wait_for(lambda: len(list(kept.glob("survey-*.json"))) >= 3 and nodes.kill_in_the_middle(), process)
     assert not list(kept.glob("ordered-*"))
-    said, errors = process.communicate(timeout=120)
+    said, errors = process.communicate(timeout=300)
     assert (process.returncode, said) == (0, f"{out}\n"), errors
     assert "Note: tasks lost with their node or process and run again: " in errors
     assert content(out) == content(whole)
@@ -164,10 +164,10 @@ def test_an_interrupt_ends_what_was_started_and_keeps_what_is_finished(trained: 
     wait_for(lambda: pieces(out) >= 3, process)
     assert len(marked(str(tmp_path))) > 1
     process.send_signal(signal.SIGINT)
-    said, errors = process.communicate(timeout=60)
+    said, errors = process.communicate(timeout=180)
     assert (process.returncode, said) == (130, ""), errors
     assert errors.endswith("Interrupted. The same command goes on where it stopped.\n")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while marked(str(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert marked(str(tmp_path)) == [] and not (tmp_path / ".ray").exists()

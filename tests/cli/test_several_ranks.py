@@ -55,12 +55,12 @@ def words(shop: Path, run: Path, epochs: int, *more: str) -> list[str]:
 
 def start(size: int, shop: Path, run: Path, epochs: int, *more: str) -> subprocess.Popen[str]:
     command = [*TORCHRUN, str(size), "-m", "attrformer", *words(shop, run, epochs, *more)]
-    told = os.environ | {"OMP_NUM_THREADS": "1", TIMEOUT: "30"}
+    told = os.environ | {"OMP_NUM_THREADS": "1", TIMEOUT: "120"}
     return subprocess.Popen(command, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def ended(process: subprocess.Popen[str], code: int = 0) -> str:
-    said = process.communicate(timeout=120)[1]
+    said = process.communicate(timeout=300)[1]
     assert process.returncode == code, said
     return said
 
@@ -121,7 +121,7 @@ def test_a_damaged_checkpoint_of_several_is_refused(shop: Path, two: Path) -> No
 
 def until_trained(process: subprocess.Popen[str], run: Path) -> None:
     """Waits for the first epoch, and a little of the second."""
-    until = time.monotonic() + 90
+    until = time.monotonic() + 240
     while not (run / "metrics.jsonl").exists():
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.02)

@@ -118,11 +118,11 @@ def test_interrupted_training_can_be_resumed(shop: Path, tmp_path: Path) -> None
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not (folder / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert process.returncode == 130, errors
     assert "--resume" in errors and "Traceback" not in errors
     done = len((folder / "metrics.jsonl").read_text().splitlines())

@@ -65,6 +65,7 @@ def service(fitted_run: Path) -> Iterator[Service]:
 def browser() -> Iterator[Browser]:
     playwright_api = pytest.importorskip("playwright.sync_api")
     installed = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    playwright_api.expect.set_options(timeout=30_000)
     with playwright_api.sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 
 class Opened:
@@ -22,9 +23,24 @@ class Opened:
         self.page.goto(f"{address}/")
 
 
+def explains(**fields: Any) -> Callable[[Response], bool]:
+    """Fits the answer to a request for an explanation with these fields.
+
+    The page asks a moment after each change, so that two changes are one request or two.
+    """
+
+    def fits(response: Response) -> bool:
+        if not response.url.endswith("/v1/explain"):
+            return False
+        sent = response.request.post_data_json or {}
+        return all(sent.get(name) == value for name, value in fields.items())
+
+    return fits
+
+
 def titles(page: Page) -> list[str]:
     return page.locator("#answers h3 span:nth-child(2)").all_text_contents()
 
 
 def settled(page: Page, count: int = 10) -> None:
-    expect(page.locator("#answers-status")).to_have_text(f"{count} items", timeout=20_000)
+    expect(page.locator("#answers-status")).to_have_text(f"{count} items", timeout=30_000)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import polars as pl
 import pytest
-from tests.support.services import TOKEN, got, posted, with_client
+from tests.support.services import TOKEN, Busy, got, posted, until, with_client
 
 from attrformer.data.frames import to_polars
 from attrformer.recommender import AttrFormer
@@ -93,11 +92,14 @@ def test_company_changes_no_answer(service: Service) -> None:
     ]
 
     async def together(client: httpx.AsyncClient) -> list[httpx.Response]:
-        busy = asyncio.create_task(service.line.submit(lambda: time.sleep(0.3), 5))
-        await asyncio.sleep(0.05)
-        answers = await asyncio.gather(*(client.post("/v1/recommend", json=body) for body in bodies))
+        work = Busy()
+        busy = asyncio.create_task(service.line.submit(work, 120))
+        await work.begun()
+        asked = [asyncio.create_task(client.post("/v1/recommend", json=body)) for body in bodies]
+        await until(lambda: len(service.line) == len(bodies))
+        work.let_go()
         await busy
-        return answers
+        return await asyncio.gather(*asked)
 
     async def in_turn(client: httpx.AsyncClient) -> list[httpx.Response]:
         return [await client.post("/v1/recommend", json=body) for body in bodies]

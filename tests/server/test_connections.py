@@ -7,7 +7,6 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.services import listening, listening_app
+from tests.support.services import busy, listening, listening_app, serving, until
 
 from attrformer.server.connections import HEAD_BYTES
 from attrformer.server.options import ServeOptions
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.slow
 HEAD = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 BODY = b'{"user_attributes": {"me": {}}, "k": 1}'
 WHOLE = HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
-SHORT = ServeOptions(connections=8, header_timeout=0.4, idle_timeout=0.5, timeout=0.6, queue=20)
+SHORT = ServeOptions(connections=8, header_timeout=0.8, idle_timeout=0.8, timeout=2.0, queue=20)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def small(fitted_run: Path) -> Iterator[tuple[Service, str]]:
 
 def connect(address: str, *sent: bytes) -> socket.socket:
     host, port = address.removeprefix("http://").split(":")
-    connection = socket.create_connection((host, int(port)), timeout=5)
+    connection = socket.create_connection((host, int(port)), timeout=30)
     for data in sent:
         connection.sendall(data)
     return connection
@@ -63,8 +62,8 @@ def told(connection: socket.socket) -> bytes:
 def answers(address: str) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         started = time.monotonic()
-        assert httpx.get(address + path).status_code == 200, path
-        assert time.monotonic() - started < 2
+        assert httpx.get(address + path, timeout=30).status_code == 200, path
+        assert time.monotonic() - started < 10
     assert httpx.post(f"{address}/v1/recommend", content=BODY, headers={"Content-Type": "application/json"}).is_success
 
 
@@ -87,7 +86,8 @@ def test_what_sends_no_head_in_time_is_closed_however_often_a_byte_comes(small: 
             drip.sendall(bytes([byte]))
             time.sleep(0.05)
     drip.close()
-    assert time.monotonic() - started < 4
+    # All that would be sent takes longer.
+    assert time.monotonic() - started < 11
 
 
 def test_a_body_that_drips_is_given_up_and_its_connection_closed(small: tuple[Service, str]) -> None:
@@ -99,15 +99,15 @@ def test_a_body_that_drips_is_given_up_and_its_connection_closed(small: tuple[Se
             drip.sendall(b" ")
             time.sleep(0.1)
     drip.close()
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 12
 
 
 def test_a_connection_that_waits_for_its_next_request_too_long_is_closed(small: tuple[Service, str]) -> None:
     _, address = small
-    kept = connect(address, WHOLE)
     started = time.monotonic()
+    kept = connect(address, WHOLE)
     assert told(kept).count(b"HTTP/1.1 200") == 1
-    assert 0.3 < time.monotonic() - started < 3
+    assert 0.3 < time.monotonic() - started < 12
 
 
 def test_requests_one_behind_the_other_are_answered_in_their_order(small: tuple[Service, str]) -> None:
@@ -148,24 +148,16 @@ def test_an_upgrade_is_answered_as_any_other_request(small: tuple[Service, str])
 def test_where_all_are_being_answered_probes_are_too_and_others_told_to_come_back(fitted_run: Path) -> None:
     service = Service(fitted_run, ServeOptions(connections=4, queue=50))
     service.engine.start()
-    on = threading.Event()
     with listening(service) as address:
-        blocking = threading.Thread(target=lambda: asyncio.run(service.line.submit(lambda: on.wait(20), 30)))
-        blocking.start()
-        busy = [connect(address, WHOLE) for _ in range(4)]
-        end = time.monotonic() + 5
-        while len(service.line) < 4 and time.monotonic() < end:
-            time.sleep(0.01)
-        try:
+        with busy(service):
+            waiting = [connect(address, WHOLE) for _ in range(4)]
+            asyncio.run(until(lambda: len(service.line) == 4))
             refused = httpx.post(f"{address}/v1/recommend", content=BODY)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "crowded")
             assert refused.headers["Retry-After"]
             for path in ("/healthz", "/readyz", "/metrics"):
                 assert httpx.get(address + path).status_code == 200
-        finally:
-            on.set()
-            blocking.join()
-        for connection in busy:
+        for connection in waiting:
             assert connection.recv(12).startswith(b"HTTP/1.1 200")
             connection.close()
 
@@ -173,21 +165,13 @@ def test_where_all_are_being_answered_probes_are_too_and_others_told_to_come_bac
 def test_who_is_gone_leaves_no_work_behind(fitted_run: Path) -> None:
     service = Service(fitted_run, ServeOptions())
     service.engine.start()
-    on = threading.Event()
-    with listening(service) as address:
-        blocking = threading.Thread(target=lambda: asyncio.run(service.line.submit(lambda: on.wait(20), 30)))
-        blocking.start()
+    with listening(service) as address, busy(service):
         connections = [connect(address, WHOLE) for _ in range(5)]
-        end = time.monotonic() + 5
-        while len(service.line) < 5 and time.monotonic() < end:
-            time.sleep(0.01)
+        asyncio.run(until(lambda: len(service.line) == 5))
         for connection in connections:
             connection.close()
-        while service.line.waited_for and time.monotonic() < end:
-            time.sleep(0.01)
-        assert len(service.line) == 5 and service.line.waited_for == 0
-        on.set()
-        blocking.join()
+        asyncio.run(until(lambda: service.line.waited_for == 0))
+        assert len(service.line) == 5
 
 
 async def large(scope: Any, receive: Any, send: Any) -> None:
@@ -199,9 +183,11 @@ async def large(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
 def test_an_answer_that_is_not_taken_is_given_up(more: bytes) -> None:
-    with listening_app(large, replace(SHORT, timeout=1.0)) as address:
+    with serving(large, replace(SHORT, timeout=1.0)) as (server, address):
         slow = connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n")
-        time.sleep(2.5)
+        connections = server.server_state.connections
+        asyncio.run(until(lambda: bool(connections)))
+        asyncio.run(until(lambda: not connections))
         assert len(told(slow)) < 50_000_000
         quick = told(connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n"))
         assert len(quick) > 50_000_000
@@ -215,7 +201,7 @@ async def in_pieces(scope: Any, receive: Any, send: Any) -> None:
 
 def test_an_answer_in_pieces_of_which_nothing_is_taken_is_given_up_and_one_taken_slowly_is_not() -> None:
     options = replace(SHORT, timeout=1.0)
-    with listening_app(in_pieces, options) as address:
+    with serving(in_pieces, options) as (server, address):
         idle = connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         slow, size = connect(address, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"), 0
         end = time.monotonic() + 2.5 * options.timeout
@@ -224,6 +210,8 @@ def test_an_answer_in_pieces_of_which_nothing_is_taken_is_given_up_and_one_taken
             size += len(slow.recv(1 << 18))
             time.sleep(0.02)
         assert size + len(told(slow)) > 50_000_000
+        # The other one has been read to its end.
+        asyncio.run(until(lambda: not server.server_state.connections))
         assert len(told(idle)) < 50_000_000
 
 

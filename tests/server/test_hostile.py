@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
-from tests.support.services import application, got, listening, posted, with_client
+from tests.support.services import Busy, application, got, listening, posted, until, with_client
 
 from attrformer.server.monitoring import JsonLines
 from attrformer.server.options import MOST_K, ServeOptions
@@ -31,7 +31,15 @@ from attrformer.server.queueing import Line
 from attrformer.server.state import Service
 
 JSON = {"Content-Type": "application/json"}
+PATIENT = ServeOptions(timeout=60)
+
+
+def only_bodies_that_are_too_large_are_called_so(_: Any, response: Any, __: Any) -> None:
+    assert (response.status_code == 413) == (len(response.request.body or b"") > PATIENT.body_bytes)
+
+
 CHECKS = [
+    only_bodies_that_are_too_large_are_called_so,
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
@@ -39,14 +47,17 @@ CHECKS = [
     negative_data_rejection,
     unsupported_method,
 ]
+# Now and then a body is made that has more than a million bytes.
+REFUSALS = {"expected-statuses": [400, 403, 404, 413, 422]}
 
 
 @pytest.fixture(scope="module")
 def described(fitted_run: Path) -> Iterator[Any]:
-    service = Service(fitted_run, ServeOptions())
+    service = Service(fitted_run, PATIENT)
     service.engine.start()
+    config = SchemathesisConfig.from_dict({"checks": {"negative_data_rejection": REFUSALS}})
     with listening(service) as address:
-        yield schemathesis.openapi.from_url(f"{address}/openapi.json")
+        yield schemathesis.openapi.from_url(f"{address}/openapi.json", config=config)
 
 
 ROUTES = [
@@ -87,7 +98,7 @@ def test_every_route_keeps_to_its_description(described: Any, kind: GenerationMo
     @settings(max_examples=6, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(case=strategy)
     def check(case: Any) -> None:
-        case.call_and_validate(checks=CHECKS)
+        case.call_and_validate(checks=CHECKS, timeout=60)
 
     check()
 
@@ -217,12 +228,15 @@ def test_more_than_may_wait_is_refused_at_once(fitted_run: Path) -> None:
     service.engine.start()
 
     async def flood(client: httpx.AsyncClient) -> list[httpx.Response]:
-        body = {"users": ["user-0001"], "k": 1}
-        busy = asyncio.create_task(service.line.submit(lambda: time.sleep(0.3), 5))
-        await asyncio.sleep(0.05)
-        answers = await asyncio.gather(*(client.post("/v1/recommend", json=body) for _ in range(20)))
+        body, work = {"users": ["user-0001"], "k": 1}, Busy()
+        busy = asyncio.create_task(service.line.submit(work, 120))
+        await work.begun()
+        asked = [asyncio.create_task(client.post("/v1/recommend", json=body)) for _ in range(20)]
+        # The model answers nobody meanwhile.
+        await until(lambda: sum(each.done() for each in asked) == 17)
+        work.let_go()
         await busy
-        return answers
+        return await asyncio.gather(*asked)
 
     answers = with_client(service, flood)
     counts = {status: sum(answer.status_code == status for answer in answers) for status in (200, 429)}
@@ -233,15 +247,16 @@ def test_more_than_may_wait_is_refused_at_once(fitted_run: Path) -> None:
 
 
 def test_what_takes_too_long_is_given_up_and_what_comes_late_refused(fitted_run: Path) -> None:
-    service = Service(fitted_run, ServeOptions(timeout=0.05))
+    service = Service(fitted_run, ServeOptions(timeout=0.2))
     service.engine.start()
-    body = {"users": ["user-0001"], "k": 1}
+    body, work = {"users": ["user-0001"], "k": 1}, Busy()
 
     async def ask(client: httpx.AsyncClient) -> None:
-        blocked = asyncio.create_task(service.line.submit(lambda: time.sleep(0.5), 5))
-        await asyncio.sleep(0.05)
+        blocked = asyncio.create_task(service.line.submit(work, 120))
+        await work.begun()
         late = await client.post("/v1/recommend", json=body)
         assert late.status_code == 503 and late.json()["error"]["code"] == "timed_out"
+        work.let_go()
         await blocked
         await asyncio.to_thread(service.close)
         after = await client.post("/v1/recommend", json=body)

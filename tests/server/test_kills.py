@@ -53,7 +53,7 @@ def test_a_kill_during_a_reload_loses_nothing_that_was_acknowledged(run: Path, t
 
             adding = threading.Thread(target=add)
             adding.start()
-            assert told.wait(30)
+            assert told.wait(120)
             process.signal(signal.SIGHUP)
             process.wait_for("reload.started")
             time.sleep(draw.uniform(0, 0.4))

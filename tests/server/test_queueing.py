@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from attrformer.server import queueing
 from attrformer.server.calls import RECOMMEND, Call
 from attrformer.server.queueing import Line, LineClosed, LineFull
 
@@ -23,6 +24,13 @@ class Model:
         self.busy.set()
         assert self.on.wait(10)
         return [ValueError("bad") if call.arguments["users"] == ["bad"] else call.arguments["users"] for call in calls]
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of the event loop count, and not what time they take, which others on the machine decide."""
+    monkeypatch.setattr(queueing, "_PATIENCE", 60.0)
+    monkeypatch.setattr(queueing, "_COMPANY", 0.25)
 
 
 def call(*users: str) -> Call:
@@ -53,7 +61,7 @@ def test_what_gathers_meanwhile_is_answered_together() -> None:
     asyncio.run(run())
 
 
-def test_what_has_arrived_already_is_answered_by_one_call() -> None:
+def test_what_has_arrived_already_is_answered_by_one_call(patient: None) -> None:
     async def run() -> None:
         model = Model()
         model.on.set()
@@ -71,7 +79,7 @@ def test_what_has_arrived_already_is_answered_by_one_call() -> None:
     asyncio.run(run())
 
 
-def test_those_who_ask_again_are_answered_together_with_those_who_wait() -> None:
+def test_those_who_ask_again_are_answered_together_with_those_who_wait(patient: None) -> None:
     async def run() -> None:
         model = Model()
         line = Line(model.answer, most=10, batch=9)
@@ -92,7 +100,7 @@ def test_those_who_ask_again_are_answered_together_with_those_who_wait() -> None
     asyncio.run(run())
 
 
-def test_those_who_were_answered_together_are_waited_for_a_moment_and_not_longer() -> None:
+def test_those_who_were_answered_together_are_waited_for_a_moment_and_not_longer(patient: None) -> None:
     async def run() -> None:
         model = Model()
         model.on.set()

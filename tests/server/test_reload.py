@@ -3,6 +3,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FuturesTimeout
 from pathlib import Path
 
 import httpx
@@ -11,11 +14,12 @@ import pytest
 from tests.support.services import TOKEN, Process, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
-from attrformer.recommender import AttrFormer
+from attrformer.recommender import AttrFormer, Recommender
 from attrformer.server.engine import Engine, ReloadRunning
 from attrformer.server.options import ServeOptions
 from attrformer.server.server import serve
 from attrformer.server.state import Service
+from attrformer.server.trial import require_answers
 
 
 def larger(run: Path, folder: str = "next") -> None:
@@ -27,10 +31,17 @@ def larger(run: Path, folder: str = "next") -> None:
     model.save(run / folder)
 
 
-def test_requests_go_on_while_a_new_model_is_read(run: Path) -> None:
+def test_requests_go_on_while_a_new_model_is_read(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service(run, ServeOptions(token=TOKEN))
     service.engine.start()
     larger(run)
+    asked = threading.Event()
+
+    def tried(model: Recommender) -> None:
+        assert asked.wait(60)
+        require_answers(model)
+
+    monkeypatch.setattr("attrformer.server.engine.require_answers", tried)
 
     async def ask(client: httpx.AsyncClient) -> None:
         reload = asyncio.create_task(client.post("/v1/reload"))
@@ -39,6 +50,7 @@ def test_requests_go_on_while_a_new_model_is_read(run: Path) -> None:
             answer = await client.post("/v1/recommend", json={"users": ["user-0001"], "k": 1})
             assert answer.status_code == 200
             models.append(answer.json()["model"])
+            asked.set()
         told = (await reload).json()
         assert told == {"model": 2, "version": service.served.version, "items": 81}
         after = await client.post("/v1/recommend", json={"users": ["user-0001"], "candidates": ["new-1"]})
@@ -87,6 +99,46 @@ def test_two_changes_at_a_time_are_refused(run: Path) -> None:
             engine.add_items([{"item_id": "new-1"}])
     assert engine.add_items([{"item_id": "new-1"}]).generation == 1
     assert engine.reload().generation == 2
+
+
+class Pausing:
+    """A lock whose taker stops for a while right after taking it, or right before giving it back."""
+
+    def __init__(self, lock: threading.Lock, when: str) -> None:
+        self._lock, self._when = lock, when
+        self.pauses, self.on = threading.Event(), threading.Event()
+
+    def acquire(self, blocking: bool = True) -> bool:
+        taken = self._lock.acquire(blocking)
+        self._pause("taken")
+        return taken
+
+    def release(self) -> None:
+        self._pause("given back")
+        self._lock.release()
+
+    def _pause(self, when: str) -> None:
+        if when == self._when and not self.pauses.is_set():
+            self.pauses.set()
+            assert self.on.wait(60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["taken", "given back"])
+def test_a_reload_waits_for_items_that_are_being_added_from_beginning_to_end(run: Path, when: str) -> None:
+    engine = Engine(run, ServeOptions())
+    engine.start()
+    lock = engine._changing = Pausing(engine._changing, when)  # type: ignore[assignment]
+    with ThreadPoolExecutor(2) as threads:
+        try:
+            adding = threads.submit(engine.add_items, [{"item_id": "mine"}])
+            assert lock.pauses.wait(60)
+            reloading = threads.submit(engine.reload)
+            with pytest.raises(FuturesTimeout):
+                reloading.result(0.2)
+        finally:
+            lock.on.set()
+        assert len(adding.result(60).catalogue) == 81 and reloading.result(60).generation == 2
 
 
 def test_a_start_undoes_a_move_that_was_cut_off(run: Path) -> None:

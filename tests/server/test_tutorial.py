@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.ports import reserved_port
 
 pytestmark = pytest.mark.slow
 
@@ -21,16 +23,14 @@ TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial-service.md"
 PORTS = ("8000", "8001")
 
 
-def blocks() -> list[tuple[str, str]]:
+@pytest.fixture
+def blocks() -> Iterator[list[tuple[str, str]]]:
+    """Languages and texts, with ports that are free until the end of the test."""
     text = TUTORIAL.read_text(encoding="utf-8")
-    for port in PORTS:
-        text = text.replace(port, str(free_port()))
-    return re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    with contextlib.ExitStack() as held:
+        for port in PORTS:
+            text = text.replace(port, str(held.enter_context(reserved_port())))
+        yield re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -45,7 +45,9 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the service did not become ready")
 
 
-def test_the_tutorial_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tutorial_runs_as_it_stands(
+    blocks: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
@@ -53,7 +55,7 @@ def test_the_tutorial_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Monk
     names: dict[str, Any] = {}
     services: list[subprocess.Popen[bytes]] = []
     try:
-        for language, block in blocks():
+        for language, block in blocks:
             if language == "python":
                 exec(compile(block, str(TUTORIAL), "exec"), names)
             elif "attrformer serve" in block:

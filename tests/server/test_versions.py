@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.server.test_reload import larger
-from tests.support.services import got, posted
+from tests.support.services import got, posted, until
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer
@@ -220,8 +220,18 @@ def _gone(folder: Path) -> None:
     raise FileNotFoundError(2, "removed at this moment", str(folder))
 
 
-def test_a_change_is_named_what_is_in_use_is_none_and_what_is_not_taken_is_named_again(tmp_path: Path) -> None:
+def test_a_change_is_named_what_is_in_use_is_none_and_what_is_not_taken_is_named_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps = ["bad", "bad", "b", "bad", "b", "c"]
+    looks = [0]
+
+    def counted(folder: Path) -> Path:
+        looks[0] += 1
+        return current(folder)
+
+    current = versions.current
+    monkeypatch.setattr(versions, "current", counted)
 
     async def named() -> list[tuple[str, bool]]:
         found, used = list[tuple[str, bool]](), ["a"]
@@ -235,14 +245,16 @@ def test_a_change_is_named_what_is_in_use_is_none_and_what_is_not_taken_is_named
         listening = asyncio.ensure_future(listen())
         for step in steps:
             _link(tmp_path, step)
-            await asyncio.sleep(0.1)
+            enough = looks[0] + 16
+            await until(lambda enough=enough: looks[0] >= enough)  # type: ignore[misc]
         listening.cancel()
         return found
 
     found = asyncio.run(named())
     assert [version for version, again in found if not again] == ["bad", "b", "bad", "c"]
-    # Two and then one stay of a tenth of a second, with pauses that double.
-    assert {version for version, again in found if again} == {"bad"} and 3 <= len(found) - 4 <= 14
+    # Named at the first look, and again 2, 6, 14 and 30 looks later. A step is about 16 looks, and "bad" stays for two
+    # steps and then for one.
+    assert {version for version, again in found if again} == {"bad"} and 3 + 2 <= len(found) - 4 <= 4 + 3
 
 
 def test_pauses_between_tries_grow_to_a_bound() -> None:

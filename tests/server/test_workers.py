@@ -29,7 +29,7 @@ class Both:
 
     def __init__(self, process: Process) -> None:
         self.process, self.clients = process, dict[int, httpx.Client]()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while len(self.clients) < 2 and time.monotonic() < end:
             client = process.client()
             worker = client.get("/healthz").json()["worker"]
@@ -195,7 +195,7 @@ def kill_9_loses_what_is_in_flight_and_no_more(process: Process, model: int) -> 
 
 
 def sigterm_ends_all_and_lets_running_requests_end(process: Process) -> None:
-    body = {"histories": [[f"item-{n:04d}"] for n in range(1, 25)], "k": 30}
+    body = {"histories": [[f"item-{n:04d}"] for n in range(1, 25)], "k": 60}
     statuses: list[int] = []
 
     def ask(client: httpx.Client) -> None:
@@ -205,11 +205,11 @@ def sigterm_ends_all_and_lets_running_requests_end(process: Process) -> None:
         threads = [threading.Thread(target=ask, args=(client,)) for client in clients.each()]
         for thread in threads:
             thread.start()
-        time.sleep(0.05)
+        process.wait_for_requests(2, "/v1/explain")
         process.signal(signal.SIGTERM)
         for thread in threads:
             thread.join()
-    assert process.process.wait(30) == 0 and statuses == [200, 200]
+    assert process.ended() == 0 and statuses == [200, 200]
     for number in started(process).values():
         with pytest.raises(ProcessLookupError):
             os.kill(number, 0)
@@ -218,7 +218,7 @@ def sigterm_ends_all_and_lets_running_requests_end(process: Process) -> None:
 
 
 def test_the_life_of_two_workers(run: Path, model: AttrFormer) -> None:
-    process = Process(run, "--workers", "2")
+    process = Process(run, "--workers", "2", "--timeout", "120", "--grace", "120")
     try:
         for _ in range(2):
             process.wait_for("ready")
@@ -248,7 +248,7 @@ def test_workers_end_with_the_process_that_made_them(run: Path) -> None:
         made = started(process).values()
     finally:
         process.end()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end and any(Path(f"/proc/{number}").exists() for number in made):
         time.sleep(0.05)
     assert not any(Path(f"/proc/{number}").exists() for number in made)
@@ -258,8 +258,9 @@ def test_a_model_that_cannot_be_read_ends_the_service_with_its_error(run: Path) 
     (run / "model" / "model.safetensors").write_bytes(b"torn")
     process = Process(run, "--workers", "2")
     try:
-        assert process.process.wait(60) == 1
+        assert process.ended() == 1
     finally:
         process.end()
-    told = str(process.lines)
-    assert "Save it again, or restore the folder from a copy." in told and TOKEN not in told
+    # Where a line ends depends on how long the path is.
+    told = " ".join("".join(line.get("text", "") for line in process.lines).split())
+    assert "Save it again, or restore the folder from a copy." in told and TOKEN not in str(process.lines)

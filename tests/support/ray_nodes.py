@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,16 @@ class Nodes:
         """Kills the second node with its processes, if one of them is computing; whether it was killed."""
         (raylet,) = (found.process.pid for found in self.second.all_processes["raylet"])
         for worker in children(raylet):
-            os.kill(worker, signal.SIGSTOP)
-            # Stopped within a task, it cannot finish it.
-            if title(worker).startswith("ray::_task"):
-                self.cluster.remove_node(self.second, allow_graceful=False)
-                os.kill(worker, signal.SIGKILL)
-                return True
-            os.kill(worker, signal.SIGCONT)
+            # Ray ends processes that have nothing to do.
+            with suppress(ProcessLookupError, FileNotFoundError):
+                os.kill(worker, signal.SIGSTOP)
+                # Stopped within a task, it cannot finish it.
+                if title(worker).startswith("ray::_task"):
+                    self.cluster.remove_node(self.second, allow_graceful=False)
+                    with suppress(ProcessLookupError):
+                        os.kill(worker, signal.SIGKILL)
+                    return True
+                os.kill(worker, signal.SIGCONT)
         return False
 
     def ensure(self) -> None:
@@ -53,12 +56,16 @@ class Nodes:
 
 def children(process: int) -> list[int]:
     """Processes that a process has started."""
-    told = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(child) for path in told for child in path.read_text().split()]
+    found: list[int] = []
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        # A thread may end meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, path.read_text().split())
+    return found
 
 
 def title(process: int) -> str:
-    """What a process calls itself."""
+    """What a process calls itself; nothing once it has ended and nobody has asked for its exit code."""
     return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace")
 
 

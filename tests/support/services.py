@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import queue
+import re
 import signal
 import socket
 import subprocess
@@ -57,6 +58,45 @@ def got(service: Service, path: str, **headers: str) -> httpx.Response:
     return with_client(service, lambda client: client.get(path), **headers)
 
 
+async def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Lets the event loop go on until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to this"
+        await asyncio.sleep(0.005)
+
+
+class Busy:
+    """Work for the thread of the model, which then does nothing else until it is let go."""
+
+    def __init__(self) -> None:
+        self._begun, self._on = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self._begun.set()
+        assert self._on.wait(120)
+
+    async def begun(self) -> None:
+        await until(self._begun.is_set)
+
+    def let_go(self) -> None:
+        self._on.set()
+
+
+@contextlib.contextmanager
+def busy(service: Service) -> Iterator[Busy]:
+    """The thread of the model of a service that other threads serve is busy until it is let go, or the block ends."""
+    work = Busy()
+    asking = threading.Thread(target=lambda: asyncio.run(service.line.submit(work, 120)))
+    asking.start()
+    try:
+        asyncio.run(work.begun())
+        yield work
+    finally:
+        work.let_go()
+        asking.join()
+
+
 class Process:
     """`attrformer serve` as a process of its own on a free port of the loopback address."""
 
@@ -75,7 +115,8 @@ class Process:
         )
         self.lines: list[dict[str, Any]] = []
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
-        threading.Thread(target=self._read, args=(self.lines, self._events), daemon=True).start()
+        self._reading = threading.Thread(target=self._read, args=(self.lines, self._events), daemon=True)
+        self._reading.start()
         self.port = self.wait_for("listening")["port"]
 
     def _read(self, lines: list[dict[str, Any]], events: queue.Queue[dict[str, Any]]) -> None:
@@ -101,11 +142,31 @@ class Process:
                 return entry
         raise AssertionError(f"no '{event}' in {self.lines}")
 
+    def figure(self, pattern: str) -> float:
+        """The sum of the figures of `/metrics` whose names and labels begin with a pattern."""
+        with self.client() as client:
+            lines = client.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(pattern, line))
+
+    def wait_for_requests(self, count: int, path: str) -> None:
+        """Returns when so many requests have come in, answered or not."""
+        # Those that were answered come first, so that none is counted twice.
+        pattern = rf'attrformer_(requests_total\{{.*route="{path}"|waiting_requests)'
+        asyncio.run(until(lambda: self.figure(pattern) >= count))
+
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=self.headers, timeout=30)
+        # By itself it gives up a connection that was idle for five seconds; a new one may reach another worker.
+        limits = httpx.Limits(keepalive_expiry=None)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=self.headers, timeout=120, limits=limits)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def ended(self, seconds: float = 150.0) -> int:
+        """The exit code of a process that ends by itself, once all that it said has been read."""
+        code = self.process.wait(seconds)
+        self._reading.join(seconds)
+        return code
 
     def end(self) -> int:
         self.process.kill()
@@ -122,12 +183,19 @@ def listening(service: Service, port: int = 0) -> Iterator[str]:
 @contextlib.contextmanager
 def listening_app(app: Any, options: ServeOptions, port: int = 0) -> Iterator[str]:
     """The same for any application."""
+    with serving(app, options, port) as (_, address):
+        yield address
+
+
+@contextlib.contextmanager
+def serving(app: Any, options: ServeOptions, port: int = 0) -> Iterator[tuple[uvicorn.Server, str]]:
+    """The same with the server itself."""
     server = uvicorn.Server(server_config(app, options))
     listener = socket.create_server(("127.0.0.1", port))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)

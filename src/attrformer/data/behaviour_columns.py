@@ -70,6 +70,7 @@ def read_behaviours(table: Table, kinds: Mapping[str, AttributeKind | None]) -> 
             texts = _categories(table, values)
             labels = texts.drop_nulls().unique().sort()
             if labels.is_empty() and name not in kinds:
+                # Texts without a character and words for a missing value; in a csv file the first are no values at all.
                 found.notes.append(unused_note(name, EMPTY))
                 continue
             if len(labels) > MOST_VALUES:

@@ -187,16 +187,19 @@ class Engine:
         return self._changed(self._changes.followed) is not before
 
     def _changed(self, change: Callable[[Served], Served]) -> Served:
-        if not self._changing.acquire(blocking=False):
-            raise ReloadRunning
+        # Said before the lock is taken and until it is given back: a reload that finds it taken then waits.
         self._adding = True
         try:
-            served = self._ready() if self._alone else self._caught_up(self._ready())
-            self._served = change(served)
-            return self._served
+            if not self._changing.acquire(blocking=False):
+                raise ReloadRunning
+            try:
+                served = self._ready() if self._alone else self._caught_up(self._ready())
+                self._served = change(served)
+                return self._served
+            finally:
+                self._changing.release()
         finally:
             self._adding = False
-            self._changing.release()
 
     def _with_items(self, served: Served, rows: list[dict[str, Any]]) -> Served:
         left = self._options.most_added - served.added

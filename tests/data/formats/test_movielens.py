@@ -187,9 +187,10 @@ def test_25m_counts_rows_after_the_header(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real_1m_equals_the_reference_tables_in_time(data_root: Path) -> None:
-    started = time.perf_counter()
+    # Of the processor: how long that takes beside other tests is for the machine to say.
+    started = time.process_time()
     tables = read_raw(data_root / "raw" / "ml-1m.zip")
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     for name, frame in tables.frames().items():
         assert_frame_equal(frame, pl.read_parquet(data_root / "ml-1m" / f"{name}.parquet"))
     assert len(tables.frames()) == 3
