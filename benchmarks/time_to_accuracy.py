@@ -26,7 +26,8 @@ from typing import Any
 import bench
 
 BAR = 25.0
-PLAN = Path(__file__).parent / "plans" / "leaderboard.yaml"
+HERE = Path(__file__).resolve().parent
+PLAN = HERE / "plans" / "leaderboard.yaml"
 METRIC = "NDCG@20"
 
 
@@ -88,12 +89,14 @@ def evaluations(
     row: str, options: argparse.Namespace, settings: Sequence[str] = ()
 ) -> Generator[dict[str, Any], None, None]:
     """The evaluations of a training as they come; who stops asking ends it."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ATTRFORMER_DATA": str(options.data_root)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ATTRFORMER_DATA": str(options.data_root.resolve())}
     told = ["--data", options.data, "--seed", str(options.seed), "--evaluations", str(options.evaluations)]
     told += [f"--set={setting}" for setting in settings]
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, *told, "--child", row, str(Path(folder) / "run")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        command = [sys.executable, str(HERE / Path(__file__).name), *told, "--child", row, str(Path(folder) / "run")]
+        # A plan finds what a search chose beside the folder that it is run from.
+        root = HERE.parent
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=root) as process:
             assert process.stdout is not None
             try:
                 for line in process.stdout:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.models.builders import LENGTH, network_of, scorer_of
 from tests.relations.builders import relations_of, shop
 
-from attrformer.models.inputs import in_pieces, pieces, together
+from attrformer.models.inputs import PADDED_PAIRS, in_pieces, pieces, together
 
 DATA = shop()
 
@@ -28,6 +28,13 @@ def test_histories_that_fit_are_read_in_their_order() -> None:
 def test_others_are_read_with_those_of_their_length() -> None:
     assert [rows.tolist() for rows in pieces(np.array([2, 5, 3, 2, 9]), pairs=30)] == [[4], [1], [2, 0, 3]]
     assert [rows.tolist() for rows in pieces(np.array([2, 5, 3, 2]), most=2)] == [[1, 2], [0, 3]]
+
+
+def test_a_few_long_histories_are_read_apart_from_many_short_ones() -> None:
+    lengths = np.array([4] * 90 + [200, 190, 100])
+    found = list(pieces(lengths))
+    assert [rows.tolist() for rows in found] == [[90, 91, 92, *range(5)], list(range(5, 90))]
+    assert all((lengths[rows].max() ** 2 - lengths[rows] ** 2).sum() <= PADDED_PAIRS for rows in found)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import torch
 from tests.models.builders import everywhere, maker_of, network_of
 from tests.relations.builders import relations_of, shop
 
-from attrformer.models.scorer import InferenceNetwork, prepared
+from attrformer.models.scorer import InferenceNetwork, evaluating, prepared
 from attrformer.nn.batch import Batch
 from attrformer.nn.fused_loss import score_catalogue
 
@@ -48,3 +48,14 @@ def test_answers_are_those_of_the_plain_network(options: dict[str, Any], dense_i
         torch.testing.assert_close(found.hidden, expected.hidden, rtol=1e-5, atol=1e-6)
         scores = [score_catalogue(outputs.hidden, outputs.table, outputs.parts) for outputs in (found, expected)]
         torch.testing.assert_close(scores[0], scores[1], rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_is_evaluating_within_the_block_and_as_it_was_after_it() -> None:
+    network = network_of(relations_of(DATA)).eval()
+    network.drop.train()
+    with evaluating(network):
+        assert not any(module.training for module in network.modules())
+    network.train()
+    with evaluating(network), evaluating(network):
+        assert not any(module.training for module in network.modules())
+    assert all(module.training for module in network.modules())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from attrformer.columns import EDGE_RANK, RELATION, SOURCE_ITEM, TARGET_ITEM, WEIGHT
@@ -34,21 +35,23 @@ def read_edges(table: Table | None, item_ids: IdMap, unknown: str) -> tuple[dict
     notes = []
     for name, values in ends.items():
         notes += rows_outside(table, name, values, codes[name] < 0, unknown)
-    edges = (
-        pl.DataFrame({"source": codes[SOURCE_ITEM], "target": codes[TARGET_ITEM], "weight": _edge_weights(table)})
+    items = len(item_ids)
+    # One number for both ends is grouped and sorted several times as fast as two columns and the relation's name.
+    both = codes[SOURCE_ITEM].astype(np.int64) * items + codes[TARGET_ITEM]
+    parts = (
+        pl.DataFrame({"both": both, "weight": _edge_weights(table)})
         .with_columns(table.frame[RELATION].cast(pl.String))
-        .filter((pl.col("source") >= 0) & (pl.col("target") >= 0))
-        .group_by(RELATION, "source", "target")
-        .agg(pl.col("weight").max())
-        .sort(RELATION, "source", "target")
+        .filter((codes[SOURCE_ITEM] >= 0) & (codes[TARGET_ITEM] >= 0))
+        .partition_by(RELATION, as_dict=True)
     )
-    lost = len(table.frame) - len(edges)
+    found = {}
+    for (name,), part in sorted(parts.items()):
+        kept = part.group_by("both").agg(pl.col("weight").max()).sort("both")
+        source, target = (ends.astype(np.int32) for ends in np.divmod(kept["both"].to_numpy(), max(items, 1)))
+        found[str(name)] = Edges(source, target, kept["weight"].to_numpy().copy())
+    lost = len(table.frame) - sum(len(edges.source) for edges in found.values())
     if lost:
         notes.append(f"{table.label}: {lost:,} of {len(table.frame):,} edges are repeated or lead out of the catalogue")
-    found = {
-        str(key[0]): Edges(*(part[name].to_numpy().copy() for name in ("source", "target", "weight")))
-        for key, part in edges.partition_by(RELATION, as_dict=True, maintain_order=True).items()
-    }
     return found, notes
 
 

@@ -25,6 +25,9 @@ PAIRS: Final = 4_000_000
 What is said of every two positions of a history fills the memory.
 """
 
+PADDED_PAIRS: Final = 1 << 18
+"""Pairs with a position that is padding from which on they take longer than another piece."""
+
 
 class InputMaker:
     """Makes batches; the same code serves training, evaluation and recommendation.
@@ -152,16 +155,21 @@ def pieces(lengths: NDArray[np.int64], most: int | None = None, pairs: int = PAI
         pairs: most pairs of positions of a piece; a single history may have more.
 
     Yields:
-        All rows in their order where they fit, else pieces of histories of similar length, the longest first.
+        All rows in their order where they fit and are about equally long, else pieces of histories of similar length,
+        the longest first.
     """
     most = len(lengths) if most is None else most
-    if len(lengths) <= min(most, together(int(lengths.max(initial=1)), pairs)):
+    squares = lengths.astype(np.int64) ** 2
+    padded = len(lengths) * int(squares.max(initial=0)) - int(squares.sum())
+    if len(lengths) <= min(most, together(int(lengths.max(initial=1)), pairs)) and padded <= PADDED_PAIRS:
         yield np.arange(len(lengths))
         return
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
         rows = order[start : start + min(most, together(int(lengths[order[start]]), pairs))]
+        unused = np.cumsum(squares[rows[0]] - squares[rows])
+        rows = rows[: max(1, int(np.searchsorted(unused, PADDED_PAIRS, side="right")))]
         start += len(rows)
         yield rows
 

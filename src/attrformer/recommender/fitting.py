@@ -21,7 +21,7 @@ from attrformer.models.leak_check import ROWS, check_network
 from attrformer.models.network import Network
 from attrformer.models.registry import build_network, is_own
 from attrformer.models.relation_leak_check import check_relations
-from attrformer.models.scorer import CatalogueScorer
+from attrformer.models.scorer import CatalogueScorer, evaluating
 from attrformer.models.shard_scorer import ShardScorer
 from attrformer.ranks import ALONE, Ranks
 from attrformer.recommender.config import Config
@@ -197,17 +197,18 @@ class Fit:
 
         def validate() -> Figures:
             args = network, relations, maker
-            return evaluate(
-                ShardScorer(*args, self.ranks) if sharded else CatalogueScorer(*args),
-                sample,
-                item_count=self.dataset.item_count,
-                dataset=self.dataset.name,
-                popularity=popularity,
-                lists="lists" in reads,
-                config=measured,
-                ranks=self.ranks,
-                by_items=sharded,
-            ).values()
+            with evaluating(network):
+                return evaluate(
+                    ShardScorer(*args, self.ranks) if sharded else CatalogueScorer(*args),
+                    sample,
+                    item_count=self.dataset.item_count,
+                    dataset=self.dataset.name,
+                    popularity=popularity,
+                    lists="lists" in reads,
+                    config=measured,
+                    ranks=self.ranks,
+                    by_items=sharded,
+                ).values()
 
         return validate
 

@@ -228,17 +228,17 @@ def keep_top(matrix: scipy.sparse.csr_array, k: int) -> tuple[NDArray[np.int32],
     Returns:
         int32 indices and float32 values, both `[rows, k]`; unused places come first and hold column 0, value 0.
     """
-    matrix = scipy.sparse.csr_array(matrix).sorted_indices()
-    lengths = np.diff(matrix.indptr)
+    matrix = scipy.sparse.csr_array(matrix)
+    matrix = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
+    lengths = np.diff(matrix.indptr).astype(np.int64)
     kept = _k_largest(matrix.data, matrix.indptr, k)
-    rows = np.repeat(np.arange(len(lengths)), lengths)[kept]
     counts = np.minimum(lengths, k)
     # Unused places come first: column 0, value 0 keeps each row sorted.
-    within = positions_in_rows(counts) + np.repeat(k - counts, counts)
+    places = np.repeat(np.arange(1, len(lengths) + 1) * k - counts, counts) + positions_in_rows(counts)
     indices = np.zeros((len(lengths), k), dtype=np.int32)
     values = np.zeros((len(lengths), k), dtype=np.float32)
-    indices[rows, within] = matrix.indices[kept]
-    values[rows, within] = matrix.data[kept]
+    indices.reshape(-1)[places] = matrix.indices[kept]
+    values.reshape(-1)[places] = matrix.data[kept]
     return indices, values
 
 
@@ -247,6 +247,8 @@ def _k_largest(values: NDArray[Any], bounds: NDArray[np.integer], k: int) -> NDA
     lengths = np.diff(bounds).astype(np.int64)
     least = np.full(len(lengths), -np.inf, dtype=values.dtype)
     long = np.flatnonzero(lengths > k)
+    if not len(long):
+        return np.ones(len(values), dtype=np.bool_)
     for some in np.array_split(long, 1 + lengths.max(initial=0) * len(long) // _CELLS):
         if len(some):
             least[some] = _kth_largest(values, bounds[some], lengths[some], k)
