@@ -51,6 +51,20 @@ def test_a_plan_is_run_with_or_without_the_word(make_plan: MakePlan, data: Path,
     assert "done before" not in result.stdout
 
 
+def test_rows_whose_search_is_not_found_are_named(make_plan: MakePlan, data: Path, tmp_path: Path) -> None:
+    space = "space: {training.clip: [1, 2]}"
+    make_plan("name: one, seeds: [0, 1]", f"name: two, seeds: [0, 1], {space}", f"name: three, {space}")
+    command = (tmp_path / "plan.yaml", "--dry-run", "--data-root", data)
+    (line,) = run(*command).stderr.splitlines()
+    assert f"{tmp_path}/chosen holds no searched options for two, three on shop" in line
+    assert f"attrformer benchmark tune {tmp_path}/plan.yaml" in line
+    for name in ("two", "three"):
+        file = tmp_path / "chosen" / "shop" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("set: {training.clip: 2}", encoding="utf-8")
+    assert run(*command).stderr == ""
+
+
 @pytest.mark.slow
 def test_a_finished_plan_is_told_and_a_failure_is_an_exit_code(make_plan: MakePlan, data: Path, tmp_path: Path) -> None:
     plan = make_plan("name: one, set: {model.name: sasrec}")

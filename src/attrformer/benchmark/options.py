@@ -51,9 +51,28 @@ def chosen_file(plan: Plan, row: str, source: str) -> Path:
 
 def chosen_options(plan: Plan, row: str, source: str) -> Settings:
     """The options that a search chose for a row on a dataset; none where there was no search."""
+    file = _found(plan, row, source)
+    return {} if file is None else load_yaml(Chosen, file).set
+
+
+def not_searched(plan: Plan, runs: Iterable[tuple[Row, str]]) -> dict[str, list[str]]:
+    """Rows that a search was meant for and that no file has options for, by dataset.
+
+    Args:
+        plan: the plan.
+        runs: rows and the names of datasets that they are run on.
+    """
+    lacking: dict[str, list[str]] = {}
+    for row, source in dict.fromkeys((row.name, source) for row, source in runs if row.space):
+        if _found(plan, row, source) is None:
+            lacking.setdefault(source, []).append(row)
+    return lacking
+
+
+def _found(plan: Plan, row: str, source: str) -> Path | None:
     sources = (source, plan.data[source].chosen_on)
     files = (chosen_file(plan, row, name) for name in sources if name is not None)
-    return next((load_yaml(Chosen, file).set for file in files if file.is_file()), {})
+    return next((file for file in files if file.is_file()), None)
 
 
 def configuration(

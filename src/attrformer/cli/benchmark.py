@@ -93,12 +93,17 @@ def run(
     Example:  attrformer benchmark run benchmarks/plans/leaderboard.yaml --rows sasrec,attrformer --data beauty
     """
     from attrformer.benchmark.jobs import jobs
-    from attrformer.benchmark.options import Overrides
+    from attrformer.benchmark.options import Overrides, not_searched
     from attrformer.benchmark.runner import BEFORE, FAILED, Runner
 
     loaded = _plan(plan)
     overrides = Overrides(tuple(settings or ()), threads)
     found = jobs(loaded, _selection(rows, data, seeds), overrides, order=order.value, root=root)
+    for source, names in not_searched(loaded, ((job.row, job.source) for job in found)).items():
+        console.say(
+            f"Note: {loaded.chosen} holds no searched options for {', '.join(names)} on {source}; the plan's own are "
+            f"used. Search them (attrformer benchmark tune {plan}), or start where that folder is."
+        )
     file = Path(loaded.results) if results is None else results
     runner = Runner(file, _unimportant(loaded, file), allow_dirty, threads, again, console.say)
     if dry_run:
