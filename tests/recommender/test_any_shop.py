@@ -17,7 +17,7 @@ from tests.retrieval.builders import assert_same_answers
 from tests.support.any_shop import Draw, config_of, dataset_of, tables
 
 from attrformer import AttrFormer, DataError, Index, IndexOptions
-from attrformer.columns import CONTRIBUTION, ITEM, SCORE, USER
+from attrformer.columns import CONTRIBUTION, ITEM, SCORE, TIMESTAMP, USER
 
 pytest.importorskip("usearch")
 pytestmark = pytest.mark.slow
@@ -44,6 +44,14 @@ def model_of(rng: Draw) -> tuple[AttrFormer, dict[str, pl.DataFrame]]:
 def strangers(rng: Draw, model: AttrFormer) -> dict[str, list[str]]:
     ids = model.fitted.knowledge.item_ids.to_list()
     return {f"new-{n}": [str(item) for item in rng.choice(ids, int(rng.choice([1, 3, 20])))] for n in range(3)}
+
+
+def with_times(model: AttrFormer, history: list[str]) -> list[Any]:
+    """The same history an hour apart, where the model knows times."""
+    times = model.fitted.knowledge.histories.times
+    if times is None:
+        return history
+    return [{ITEM: item, TIMESTAMP: int(times.min()) + 3600 * place} for place, item in enumerate(history)]
 
 
 def answers(model: AttrFormer, asked: dict[str, list[str]]) -> list[pl.DataFrame]:
@@ -100,7 +108,9 @@ def test_nobody_is_answered_otherwise_in_company_or_by_an_index(seed: int) -> No
     model, frames = model_of(rng)
     if rng.random() < 0.5:
         grow(model, frames)
-    asked = strangers(rng, model)
+    asked: dict[str, Any] = strangers(rng, model)
+    # Some say when it was, and some do not.
+    asked["new-1"] = with_times(model, asked["new-1"])
     together = model.recommend(histories=asked, **SEEN)
     for name, history in asked.items():
         assert_same_answers(model.recommend(histories={name: history}, **SEEN), together.filter(pl.col(USER) == name))
