@@ -265,5 +265,6 @@ def test_several_ranks_refuse_a_loss_that_they_cannot_share(dataset: Dataset) ->
 @pytest.mark.parametrize("name", ["sasrec", "tisasrec"])
 def test_a_catalogue_of_one_item_has_nothing_to_tell_it_from(name: str) -> None:
     log = pl.DataFrame({"user_id": ["a"] * 5 + ["b"] * 5, "item_id": ["one"] * 10, "timestamp": range(10)})
+    model = Recommender({"model": {"name": name, "width": 8, "loss": "binary"}})
     with pytest.raises(ConfigurationError, match="the catalogue has no other"):
-        Recommender({"model": {"name": name, "width": 8, "loss": "binary"}}).fit(Dataset.from_frames(log), progress=False)
+        model.fit(Dataset.from_frames(log), progress=False)

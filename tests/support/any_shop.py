@@ -1,4 +1,4 @@
-"""Small shops of any kind: every kind of attribute, with gaps, constant or missing throughout, and options at random."""
+"""Small shops of any kind: all kinds of attributes, with gaps, constant or missing throughout; options at random."""
 
 from __future__ import annotations
 

@@ -131,8 +131,8 @@ def uniform_negatives(items: Tensor, catalogue: int) -> Tensor:
     """
     if catalogue < 2:
         raise ConfigurationError(
-            "The loss of this model tells each item from another one, and the catalogue has no other. Give data with two "
-            "items or more, or choose another model."
+            "The loss of this model tells each item from another one, and the catalogue has no other. Give data with "
+            "two items or more, or choose another model."
         )
     drawn = torch.randint(0, catalogue - 1, items.shape, device=items.device)
     return drawn + (drawn >= items)
