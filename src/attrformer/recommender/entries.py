@@ -49,9 +49,8 @@ def with_details(
     entries = [entry if isinstance(entry, Mapping) else {} for row in rows for entry in row]
     if not any(entries):
         return contexts
-    times: NDArray[np.int64] | None = np.concatenate([_times(row) for row in rows if row])
-    if (times == NO_TIMES).all():
-        times = None
+    given = np.concatenate([_times(row) for row in rows if row])
+    times = given if bool(np.any(given != NO_TIMES)) else None
     behaviours = {
         name: np.array(
             [_code(entry, name, values[name]) if name in values else _number(entry, name) for entry in entries],
