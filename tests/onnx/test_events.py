@@ -46,3 +46,8 @@ def test_an_exported_model_reads_events_and_hides_what_was_bought(tmp_path: Path
         exported.recommend([[{"item_id": 60, "event": "steal"}]])
     plain = [[1, 60, 70], [3]]
     assert_same_answers(exported.recommend(plain, k=6), model.recommend(histories=plain, k=6))
+    mixed = {**entries, "nobody's time": [1, 60], "an event": viewed["b"]}
+    together = exported.recommend(mixed, k=6)
+    assert_same_answers(together, model.recommend(histories=mixed, k=6))
+    for name in mixed:
+        assert_same_answers(exported.recommend({name: mixed[name]}, k=6), together.filter(pl.col("user_id") == name))

@@ -213,3 +213,12 @@ def test_items_that_were_added_are_exported_with_whole_rows_too(tmp_path: Path) 
 
     found = OnnxRecommender.load(tmp_path / "onnx").recommend(histories, k=9)
     assert_same_answers(found, model.recommend(histories=histories, k=9))
+
+
+def test_a_model_that_reads_the_last_interaction_alone_is_exported(tmp_path: Path) -> None:
+    model = model_of(layers=1, max_length=1, one_of_a_kind=True)
+    export_model(model, tmp_path / "onnx")
+    exported = OnnxRecommender.load(tmp_path / "onnx")
+    for count in (1, 4):
+        asked = histories_of(model, count)
+        assert_same_answers(exported.recommend(asked, k=5), model.recommend(histories=asked, k=5))

@@ -17,7 +17,7 @@ from attrformer.config import override
 from attrformer.data.dataset import Dataset
 from attrformer.errors import CheckpointError, ConfigurationError, DataError
 from attrformer.ranks import Ranks
-from attrformer.recommender import AttrFormer, Config, Stopped
+from attrformer.recommender import AttrFormer, Config, Recommender, Stopped
 from attrformer.recommender.fitting import Fit, fingerprint, sample_targets
 from attrformer.recommender.progress import TrainingWatcher
 from attrformer.training.checkpoint import Progress
@@ -260,3 +260,11 @@ def test_several_ranks_refuse_a_loss_that_they_cannot_share(dataset: Dataset) ->
     fit = Fit(config, dataset, config.data.split_of(dataset), None, False, False, ranks=OneOfTwo())
     with pytest.raises(ConfigurationError, match=r"model\.name is .bert4rec..*Train it with one"):
         fit()
+
+
+@pytest.mark.parametrize("name", ["sasrec", "tisasrec"])
+def test_a_catalogue_of_one_item_has_nothing_to_tell_it_from(name: str) -> None:
+    log = pl.DataFrame({"user_id": ["a"] * 5 + ["b"] * 5, "item_id": ["one"] * 10, "timestamp": range(10)})
+    model = Recommender({"model": {"name": name, "width": 8, "loss": "binary"}})
+    with pytest.raises(ConfigurationError, match="the catalogue has no other"):
+        model.fit(Dataset.from_frames(log), progress=False)

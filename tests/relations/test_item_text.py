@@ -69,6 +69,19 @@ def test_texts_that_share_nothing_are_no_relation() -> None:
     assert relation_of(text_attribute("", "", "")) is None
 
 
+@pytest.mark.parametrize("options", [{}, {"dense_items": 0, "top_k": 2}])
+def test_what_is_read_again_is_whole_and_grows_alike(options: dict[str, int]) -> None:
+    relation = related(**options)
+    arrays, described = relation.to_arrays()
+    again = TextRelation.from_arrays(relation.name, arrays, described)
+    new = text_attribute("TOY story 3", "Star Wars 9")
+    for one, other in ((relation, again), (with_more(relation, new), with_more(again, new))):
+        (wanted, told), (found, said) = one.to_arrays(), other.to_arrays()
+        assert found.keys() == wanted.keys() and said == told
+        for name, array in wanted.items():
+            np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
 @pytest.mark.parametrize("options", [{}, {"dense_items": 0, "top_k": 3}])
 def test_new_items_are_related_by_their_texts(options: dict[str, int]) -> None:
     before = related(**options)

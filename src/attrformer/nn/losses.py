@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from attrformer.errors import ConfigurationError
 from attrformer.nn.batch import Example
 from attrformer.nn.candidates import Candidates
 from attrformer.nn.contributions import Contribution, ContributionInputs
@@ -123,8 +124,16 @@ def uniform_negatives(items: Tensor, catalogue: int) -> Tensor:
 
     Args:
         items: int64, any shape, codes below `catalogue`.
-        catalogue: number of items, at least 2.
+        catalogue: number of items.
+
+    Raises:
+        ConfigurationError: there are no other items.
     """
+    if catalogue < 2:
+        raise ConfigurationError(
+            "The loss of this model tells each item from another one, and the catalogue has no other. Give data with "
+            "two items or more, or choose another model."
+        )
     drawn = torch.randint(0, catalogue - 1, items.shape, device=items.device)
     return drawn + (drawn >= items)
 

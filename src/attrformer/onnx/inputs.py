@@ -23,7 +23,7 @@ from attrformer.data.tables import Table
 from attrformer.errors import ConfigurationError, DataError, UnknownIdError
 from attrformer.onnx.folder import Description, UserAttribute
 from attrformer.onnx.states import ValueStates
-from attrformer.recommender.entries import ids_of, with_details
+from attrformer.recommender.entries import alike, ids_of, with_details
 from attrformer.recommender.unknown import id_series
 from attrformer.relations.attribute_encoder import AttributeEncoder
 from attrformer.relations.naming import module_key
@@ -150,7 +150,7 @@ def model_inputs(
         description: of the model.
         people: the users to answer.
         attributes: codes of each user attribute of all of them.
-        rows: int64 `[b]`, who is answered now.
+        rows: int64 `[b]`, who is answered now; all of them say when things happened, or none does.
         states: the values of items over time, by relation.
         as_of: when items have those that are read, in seconds; None: at the last interaction of each history.
 
@@ -159,7 +159,8 @@ def model_inputs(
         reads them "times" and levels `[b, l]`, attributes of users `[b]`, similar users `[b, k]`, values of items that
         change `[b, l]` and `[b, items]`.
     """
-    tails = people.contexts.rows(rows).tail(description.max_length)
+    ((_, contexts),) = alike(people.contexts, rows)
+    tails = contexts.tail(description.max_length)
     owner = tails.row_of_position()
     columns = np.arange(len(tails.items)) - tails.offsets[owner]
     shape = (len(tails), int(tails.lengths.max()))

@@ -21,6 +21,7 @@ from attrformer.onnx.lists import Lists, rules_of
 from attrformer.onnx.states import ValueStates
 from attrformer.processes import require_own_process
 from attrformer.recommender.arguments import point_in_time, truth_value, whole_number
+from attrformer.recommender.entries import alike
 
 _ELEMENTS = 1 << 23
 _MOST = 256
@@ -140,9 +141,11 @@ class OnnxRecommender:
     def _scores(
         self, people: People, attributes: dict[str, Codes], rows: Codes, as_of: int | None
     ) -> NDArray[np.float32]:
-        inputs = model_inputs(self.description, people, attributes, rows, self._states, as_of)
-        asked = {name: array for name, array in inputs.items() if name in self._names}
-        scores: NDArray[np.float32] = self._session.run(["scores"], asked)[0]
+        scores = np.empty((len(rows), len(self.description.items)), dtype=np.float32)
+        for some, _ in alike(people.contexts, rows):
+            inputs = model_inputs(self.description, people, attributes, rows[some], self._states, as_of)
+            asked = {name: array for name, array in inputs.items() if name in self._names}
+            scores[some] = self._session.run(["scores"], asked)[0]
         return scores
 
 

@@ -87,7 +87,8 @@ def _check(fitted: ModelState, folder: Path) -> None:
 
 def _example(fitted: ModelState) -> dict[str, Tensor]:
     """Inputs that trace every path; no two sizes are equal, and none is 1, so that all that may vary does."""
-    relations, count, length = fitted.relations, 3, min(5, fitted.config.max_length)
+    # Of a model that reads the last interaction alone as well; the position of the first stands for both here.
+    relations, count, length = fitted.relations, 3, min(5, max(2, fitted.config.max_length))
     inputs = {
         "items": torch.zeros(count, length, dtype=torch.long),
         "lengths": torch.full((count,), length),

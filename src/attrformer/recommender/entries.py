@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from attrformer.columns import ITEM, TIMESTAMP
 from attrformer.data.sequences import Sequences, some_of
 from attrformer.errors import DataError
+from attrformer.relations.positions import NO_TIMES
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
@@ -34,7 +35,7 @@ def with_details(
     """The same histories with the times and behaviour attributes that their entries give.
 
     An entry without a time happened at the time of the one before it, or where there is none, of the first that has
-    one. Where a history has no time at all, those of the others are not read.
+    one. A history without a time has `NO_TIMES` throughout where others have times; `alike` tells the two apart.
 
     Args:
         contexts: the histories as ids.
@@ -48,8 +49,8 @@ def with_details(
     entries = [entry if isinstance(entry, Mapping) else {} for row in rows for entry in row]
     if not any(entries):
         return contexts
-    timed = all(any(_time(entry) is not None for entry in _mappings(row)) for row in rows if row)
-    times = np.concatenate([_times(row) for row in rows if row]) if timed else None
+    given = np.concatenate([_times(row) for row in rows if row])
+    times = given if bool(np.any(given != NO_TIMES)) else None
     behaviours = {
         name: np.array(
             [_code(entry, name, values[name]) if name in values else _number(entry, name) for entry in entries],
@@ -58,6 +59,25 @@ def with_details(
         for name in levels
     }
     return replace(contexts, times=times, behaviours=behaviours)
+
+
+def alike(histories: Sequences, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.bool_], Sequences]]:
+    """Some histories: those that say when things happened, and those that do not, without times.
+
+    Args:
+        histories: as `with_details` gives them, or any others.
+        rows: int64 `[n]`, of the histories, none empty.
+
+    Yields:
+        Which of the rows, bool `[n]`, and their histories; nothing where there are none.
+    """
+    told = np.ones(len(rows), dtype=bool)
+    if histories.times is not None:
+        told = histories.times[histories.offsets[rows]] != NO_TIMES
+    if told.any():
+        yield told, histories.rows(rows[told])
+    if not told.all():
+        yield ~told, replace(histories.rows(rows[~told]), times=None)
 
 
 def _mappings(row: list[Any]) -> list[Mapping[str, Any]]:
@@ -72,7 +92,7 @@ def _id(entry: Mapping[str, Any]) -> Any:
 
 def _times(row: list[Any]) -> NDArray[np.int64]:
     given = [_time(entry) for entry in _mappings(row)]
-    last = next(time for time in given if time is not None)
+    last = next((time for time in given if time is not None), NO_TIMES)
     filled = np.empty(len(given), dtype=np.int64)
     for place, time in enumerate(given):
         last = last if time is None else time

@@ -17,7 +17,7 @@ from attrformer.data.construct import histories_from_frame
 from attrformer.data.frames import library_of
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.recommender.entries import ids_of, with_details
+from attrformer.recommender.entries import alike, ids_of, with_details
 from attrformer.recommender.profiles import Profiles, read_profiles
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, REFUSE, USERS, OnUnknown, id_series
@@ -76,15 +76,15 @@ class Request:
             block: int64 `[b]`, places in the request, ascending.
 
         Yields:
-            Those with a stored history, those with one of the request, and those without any.
+            Those with a stored history, those with one of the request with and without times, and those without any.
         """
         rest = np.ones(len(block), dtype=bool)
         for rows, histories in ((self.stored, fitted.knowledge.histories), (self.given, self.histories)):
             named = rows[block]
             there = named >= 0
             there[there] = histories.lengths_of(named[there]) > 0
-            if there.any():
-                yield Group(block[there], histories.rows(named[there]))
+            for some, contexts in alike(histories, named[there]):
+                yield Group(block[there][some], contexts)
             rest &= ~there
         if rest.any():
             yield Group(block[rest], None)

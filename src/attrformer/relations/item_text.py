@@ -77,7 +77,7 @@ class TextRelation(VectorRelation):
         """See `Relation.from_arrays`."""
         plain = VectorRelation.from_arrays(name, arrays, described)
         words = {part: arrays[part] for part in _WORDS}
-        return cls(plain.column, plain.encoder, plain.vectors, plain.top_k, plain.neighbours, **words)
+        return cls(plain.column, plain.encoder, plain.vectors, plain.top_k, plain.neighbours, plain.reach, **words)
 
     def check(self, items: int, users: int) -> None:
         """See `Relation.check`."""

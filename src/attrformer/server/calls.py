@@ -128,7 +128,7 @@ def _kind(call: Call) -> str | None:
         return _same_type("users", arguments["users"])
     histories = arguments.get("histories")
     if _says_more(histories):
-        # What one history says of times would count for the others.
+        # Few ask so, and the entries of each may say something else.
         return None
     if given == ["histories"] and isinstance(histories, list):
         return _same_type("lists", (item for row in histories for item in row), any_text=True)
