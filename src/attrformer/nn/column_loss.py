@@ -116,15 +116,20 @@ class ColumnPass:
 
     def run(self) -> tuple[Tensor, Tensor]:
         """The loss and the gradient of the table; the other gradients lie in `of_hidden` and `of_flat`."""
-        count = self.hidden.shape[0]
-        rows = [slice(start, min(start + self.step, count)) for start in range(0, count, self.step)]
-        (loss, of_table), *others = each_share(self._share, rows, self.low_table.device)
+        (loss, of_table), *others = each_share(self._share, self._blocks(), self.low_table.device)
         for other_loss, other_table in others:
             loss, of_table = loss + other_loss, of_table.add_(other_table)
         return loss, of_table
 
+    def _blocks(self) -> list[Tensor]:
+        """The histories of each block; those that read the same whole rows share one, where products are of fewer."""
+        order = torch.arange(len(self.hidden))
+        if self.dense and self.step > 1:
+            order = self.parts[self.dense[-1]].rows[:, 0].argsort(stable=True)
+        return list(order.split(self.step))
+
     @torch.no_grad()
-    def _share(self, share: list[slice]) -> tuple[Tensor, Tensor]:
+    def _share(self, share: list[Tensor]) -> tuple[Tensor, Tensor]:
         of_table = torch.zeros(self.low_table.shape)
         loss = of_table.new_zeros(())
         for rows in share:
@@ -137,10 +142,10 @@ class ColumnBlock:
 
     Args:
         whole: the pass.
-        rows: the histories.
+        rows: the histories, int64 `[r]`.
     """
 
-    def __init__(self, whole: ColumnPass, rows: slice) -> None:
+    def __init__(self, whole: ColumnPass, rows: Tensor) -> None:
         from attrformer.nn import column_kernels
         from attrformer.nn.column_parts import DenseColumns, Shape, SharedColumns, bits
 
@@ -258,7 +263,7 @@ class ColumnBlock:
                 whole.of_flat[2 * k][self.rows], whole.of_flat[2 * k + 1][self.rows] = of_weights, of_gate * own
         # The content has become the gradient of the logits, in the type of the products.
         of_hidden = (whole.columns @ self.content).t() * factor.unsqueeze(1)
-        whole.of_hidden[self.rows] = of_hidden[: shape.batch * shape.targets].view_as(whole.of_hidden[self.rows])
+        whole.of_hidden[self.rows] = of_hidden[: shape.batch * shape.targets].view(shape.batch, shape.targets, -1)
         of_rows = self.content @ (self.hidden * factor.unsqueeze(1)).to(self.content.dtype)
         self.kernels.add_table(of_table.numpy(), bits(of_rows))
 
@@ -273,7 +278,7 @@ class ColumnBlock:
         whole.of_flat[2 * k][self.rows] = of_weights.sum(1, keepdim=True) if shared else of_weights
 
 
-def _listed(part: Any, inputs: ContributionInputs, rows: slice, shape: Shape) -> EntryColumns | RowColumns:
+def _listed(part: Any, inputs: ContributionInputs, rows: Tensor, shape: Shape) -> EntryColumns | RowColumns:
     from attrformer.nn.column_parts import EntryColumns, RowColumns
 
     if not isinstance(part, EntryContribution | SomeEntries):

@@ -21,6 +21,9 @@ from attrformer.nn.fixed import LowCopies
 FEW_ROWS = 96
 """Distinct rows up to which all histories of a block share one product."""
 
+MARKED_ROWS = 1 << 14
+"""Rows up to which those that are named are marked in the list of all, which takes less than sorting."""
+
 Gradients = tuple[Tensor, Tensor]
 """Gradients of the weights but for gate and factor `[b, t, s]`, and of the gate but for the factor `[b, t]`."""
 
@@ -62,13 +65,22 @@ def _cut(values: Tensor, dimension: int, *sizes: int) -> Tensor:
     return found
 
 
+def _distinct(named: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Which of `count` rows are named, ascending, and where among them each one that is named stands."""
+    if count > MARKED_ROWS:
+        return torch.unique(named, return_inverse=True)
+    place = torch.zeros(count, dtype=torch.long)
+    place[named] = 1
+    return place.nonzero().squeeze(1), place.cumsum(0).sub_(1)[named]
+
+
 class DenseColumns:
     """A part with evidence for every item and target.
 
     Args:
         part: whole rows.
         inputs: cut to the block.
-        rows: the histories of the block.
+        rows: the histories of the block, int64 `[b]`.
         shape: of the block.
         evidence: `[items, n]`, filled in; it ends as the gradient over 1 + evidence.
         copies: of tables in the type of the evidence; None: the tables have it.
@@ -78,7 +90,7 @@ class DenseColumns:
         self,
         part: RowContribution,
         inputs: ContributionInputs,
-        rows: slice,
+        rows: Tensor,
         shape: Shape,
         evidence: Tensor,
         copies: LowCopies | None,
@@ -86,7 +98,7 @@ class DenseColumns:
         values = part.table.values if copies is None else copies.of(part.table.values)
         named, weights = part.rows[rows], inputs.weights
         self._shape, self._evidence = shape, evidence
-        distinct, place = torch.unique(named, return_inverse=True)
+        distinct, place = _distinct(named, len(values))
         self._place = place.unsqueeze(1).expand(-1, shape.targets, -1)
         self._together = len(distinct) <= max(FEW_ROWS, named.shape[1])
         if self._together:
@@ -152,12 +164,12 @@ class SharedColumns:
     Args:
         parts: whole rows.
         inputs: of each, cut to the block.
-        rows: the histories of the block.
+        rows: the histories of the block, int64 `[b]`.
         shape: of the block.
     """
 
     def __init__(
-        self, parts: list[RowContribution], inputs: list[ContributionInputs], rows: slice, shape: Shape
+        self, parts: list[RowContribution], inputs: list[ContributionInputs], rows: Tensor, shape: Shape
     ) -> None:
         self._inputs, self._shape = inputs, shape
         self._rows = [part.table.values[part.rows[rows]] for part in parts]
