@@ -32,7 +32,7 @@ class ContributionInputs:
     weights: Tensor
     gate: Tensor
 
-    def block(self, rows: slice | Tensor) -> ContributionInputs:
+    def block(self, rows: slice) -> ContributionInputs:
         """The same inputs for some sequences only."""
         return ContributionInputs(self.weights[rows], self.gate[rows])
 

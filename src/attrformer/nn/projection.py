@@ -27,9 +27,7 @@ def projected(codes: Tensor, weights: Tensor, left: Tensor, right: Tensor, log_d
 
 class _Projected(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, codes: Tensor, weights: Tensor, left: Tensor, right: Tensor, log_diagonal: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, codes: Tensor, weights: Tensor, left: Tensor, right: Tensor, log_diagonal: Tensor) -> Tensor:
         from attrformer.nn.projection_kernels import project
 
         codes, weights, left = codes.contiguous(), weights.contiguous(), left.detach().contiguous()
