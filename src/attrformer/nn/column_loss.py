@@ -106,9 +106,9 @@ class ColumnPass:
 
         self.low_table = table.detach().to(precision)
         self.columns = self.low_table.t().contiguous()
-        self.hidden, *flat = [ordered(tensor.detach()) for tensor in (hidden.to(precision), *flat)]
-        self.inputs = [ContributionInputs(*flat[k : k + 2]) for k in range(0, len(flat), 2)]
-        self.of_hidden, self.of_flat = torch.zeros(hidden.shape), [torch.zeros_like(tensor) for tensor in flat]
+        self.hidden, *read = [ordered(tensor.detach()) for tensor in (hidden.to(precision), *flat)]
+        self.inputs = [ContributionInputs(*read[k : k + 2]) for k in range(0, len(read), 2)]
+        self.of_hidden, self.of_flat = torch.zeros(hidden.shape), [torch.zeros_like(tensor) for tensor in read]
         self.scale = ordered(setup["mask"] / setup["mask"].sum().clamp_min(1.0))
         target = setup["target"]
         self.target = replace(target, items=ordered(target.items), counts=ordered(target.counts))

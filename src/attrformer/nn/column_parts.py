@@ -71,7 +71,8 @@ def _cut(values: Tensor, dimension: int, *sizes: int) -> Tensor:
 def _distinct(named: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Which of `count` rows are named, ascending, and where among them each one that is named stands."""
     if count > MARKED_ROWS:
-        return torch.unique(named, return_inverse=True)
+        found: tuple[Tensor, Tensor] = torch.unique(named, return_inverse=True)
+        return found
     place = torch.zeros(count, dtype=torch.long)
     place[named] = 1
     return place.nonzero().squeeze(1), place.cumsum(0).sub_(1)[named]
