@@ -1,4 +1,4 @@
-"""Relation heads on a CPU by compiled passes: weights of some histories and one head at a time, which fit the cache.
+"""Heads of attention on a CPU by compiled passes: weights of one history and one head at a time, which fit the cache.
 
 Nothing of the size of all pairs of positions is kept for the way back; weights are made once more there. The plain way
 is in `nn/attention.py` and stays the reference.
@@ -6,21 +6,20 @@ is in `nn/attention.py` and stays the reference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import InitVar, dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.compiled import may_round
 from attrformer.nn.column_loss import LEAST_LOGITS
 from attrformer.nn.recency import look_up
 from attrformer.nn.workers import each_share
-
-PIECE: Final = 1 << 17
-"""Pairs of positions that are worked on together."""
-
 
 def takes(logits: int, device: torch.device) -> bool:
     """Whether the heads are computed here: on a CPU, in a step that may round, where it is worth importing numba for.
@@ -39,41 +38,46 @@ class HeadValues:
     Layers add their gradients of the values to the same memory; autograd asks for them when all have.
 
     Args:
-        values: R_a(i_t, i_s) of each head, `[b, l, l]`.
+        given: R_a(i_t, i_s) of each head, `[b, l, l]`.
         lengths: int64 `[b]`, positions before padding.
         distances: int64 `[l]`, the bin of the distance l - 1 - k at k.
     """
 
-    values: list[Tensor]
+    given: InitVar[list[Tensor]]
     lengths: Tensor
     distances: Tensor
+    values: Tensor = field(init=False)
     read: Tensor = field(init=False)
-    gradients: list[Tensor | None] = field(init=False, default_factory=list)
+    learned: Tensor = field(init=False)
+    gradients: Tensor = field(init=False)
 
-    def __post_init__(self) -> None:
-        asked = [value for value in self.values if value.requires_grad]
+    def __post_init__(self, given: list[Tensor]) -> None:
+        from attrformer.nn.attention_kernels import LANES
+
+        length = given[0].shape[1]
+        rest = -length % LANES
+        self.values = torch.empty(len(given), *given[0].shape[:2], length + rest)
+        # It is read, and counts for nothing.
+        self.values[..., length:] = 0
+        for own, value in zip(self.values, given, strict=True):
+            own[..., :length] = value.detach()
+        asked = [value for value in given if value.requires_grad]
+        numbers = iter(range(len(asked)))
+        self.learned = torch.tensor([next(numbers) if value.requires_grad else -1 for value in given])
+        self.gradients = torch.zeros(len(asked), *self.values.shape[1:])
         # Its gradient is 0; it tells autograd that the layers read the values.
-        self.read = _Read.apply(self, *asked)  # type: ignore[no-untyped-call]
-        self.values = [value.detach().contiguous() for value in self.values]
-
-    def pieces(self, places: int) -> list[tuple[int, slice]]:
-        """Heads and histories that are worked on together."""
-        batch, length = self.values[0].shape[:2]
-        step = max(1, PIECE // (places * length))
-        return [(head, slice(at, at + step)) for head in range(len(self.values)) for at in range(0, batch, step)]
+        self.read = _Read.apply(self.gradients, length, *asked)  # type: ignore[no-untyped-call]
 
 
 class _Read(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, held: HeadValues, *values: Tensor) -> Tensor:
-        held.gradients = [torch.zeros_like(value) if value.requires_grad else None for value in held.values]
-        # Not `held` itself, which has the result: the two would keep each other until garbage is collected.
-        ctx.gradients = held.gradients
+    def forward(ctx: Any, gradients: Tensor, length: int, *values: Tensor) -> Tensor:
+        ctx.gradients, ctx.length = gradients, length
         return torch.zeros(())
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, *(gradient for gradient in ctx.gradients if gradient is not None))
+        return (None, None, *(gradient[..., : ctx.length] for gradient in ctx.gradients))
 
 
 def mixed(held: HeadValues, temperature: Tensor, bias: Tensor, spoken: Tensor, places: Tensor) -> Tensor:
@@ -93,57 +97,82 @@ def mixed(held: HeadValues, temperature: Tensor, bias: Tensor, spoken: Tensor, p
     return found
 
 
+def ordinary(query: Tensor, key: Tensor, spoken: Tensor, places: Tensor, lengths: Tensor) -> Tensor:
+    """What ordinary heads read of the positions.
+
+    Args:
+        query: of the places, `[b, t, h, w]`.
+        key: `[b, l, h, w]`.
+        spoken: what each position says to each head, `[b, l, h, w]`.
+        places: int64 `[b, t]`.
+        lengths: int64 `[b]`, positions before padding.
+
+    Returns:
+        `[b, t, h, w]`; 0 at places of padding.
+    """
+    found: Tensor = _Ordinary.apply(query, key, spoken, places, lengths)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _each_pair(run: Callable[[NDArray[np.int64]], None], spoken: Tensor) -> None:
+    """Runs shares of all pairs of a history and a head."""
+    pairs = list(range(spoken.shape[0] * spoken.shape[2]))
+    each_share(lambda share: run(np.array(share)), pairs, spoken.device)
+
+
+def _arrays(*tensors: Tensor) -> list[NDArray[Any]]:
+    return [tensor.detach().numpy() for tensor in tensors]
+
+
 class _Mixed(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, held: HeadValues, read: Tensor, temperature: Tensor, bias: Tensor, spoken: Tensor, places: Tensor
     ) -> Tensor:
-        from attrformer.nn import attention_kernels as kernels
+        from attrformer.nn.attention_kernels import relation_heads
 
-        filled, places = F.pad(bias, (0, kernels.LANES), value=-torch.inf), places.contiguous()
-        out = torch.empty(*places.shape, *spoken.shape[2:])
-        divisors = torch.zeros(spoken.shape[2], *places.shape)
-
-        @torch.no_grad()
-        def run(share: list[tuple[int, slice]]) -> None:
-            for head, rows in share:
-                own = held.values[head][rows]
-                weights = torch.empty(len(own), places.shape[1], own.shape[1])
-                kernels.head_weights(
-                    own.numpy(), places[rows].numpy(), held.lengths[rows].numpy(), temperature.numpy()[head],
-                    filled[head].numpy(), weights.numpy(), divisors[head, rows].numpy(),
-                )  # fmt: skip
-                out[rows, :, head] = torch.bmm(weights, spoken[rows, :, head])
-
-        each_share(run, held.pieces(places.shape[1]), spoken.device)
-        ctx.save_for_backward(temperature, filled, spoken, places, out, divisors)
-        ctx.held = held
+        filled = F.pad(bias, (0, held.values.shape[3]), value=-torch.inf)
+        out, divisors = torch.empty(*places.shape, *spoken.shape[2:]), torch.zeros(spoken.shape[2], *places.shape)
+        inputs = (held.values, places.contiguous(), held.lengths, temperature, filled, spoken, out, divisors)
+        arrays = _arrays(*inputs)
+        _each_pair(lambda pairs: relation_heads(pairs, *arrays), spoken)
+        ctx.save_for_backward(*inputs)
+        ctx.learned, ctx.gradients = held.learned, held.gradients
         return out
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        from attrformer.nn import attention_kernels as kernels
+        from attrformer.nn.attention_kernels import relation_gradients
 
-        temperature, filled, spoken, places, out, divisors = ctx.saved_tensors
-        held: HeadValues = ctx.held
-        back = outputs[0].contiguous()
-        means = (back * out).sum(3).permute(2, 0, 1).contiguous()
+        inputs, back = ctx.saved_tensors, outputs[0].contiguous()
+        bias, spoken = inputs[4], inputs[5]
         batch, length, heads = spoken.shape[:3]
-        of_temperature, of_bias = torch.zeros(heads, batch), torch.zeros(heads, batch, length)
-        of_spoken, nothing = torch.empty_like(spoken), torch.empty(0, 0, 0)
+        of_temperature, of_bias = torch.zeros(heads, batch), torch.zeros(heads, batch, bias.shape[1])
+        of_spoken = torch.empty(spoken.shape)
+        arrays = _arrays(*inputs, back, of_temperature, of_bias, ctx.learned, ctx.gradients, of_spoken)
+        _each_pair(lambda pairs: relation_gradients(pairs, *arrays), spoken)
+        return None, torch.zeros(()), of_temperature.sum(1), of_bias[..., :length].sum(1), of_spoken, None
 
-        @torch.no_grad()
-        def run(share: list[tuple[int, slice]]) -> None:
-            for head, rows in share:
-                of_values, own = held.gradients[head], held.values[head][rows]
-                weights = torch.bmm(back[rows, :, head], spoken[rows, :, head].transpose(1, 2))
-                kernels.head_gradients(
-                    own.numpy(), places[rows].numpy(), held.lengths[rows].numpy(), temperature.numpy()[head],
-                    filled[head].numpy(), divisors[head, rows].numpy(), means[head, rows].numpy(), weights.numpy(),
-                    of_temperature[head, rows].numpy(), of_bias[head, rows].numpy(),
-                    (nothing if of_values is None else of_values[rows]).numpy(),
-                )  # fmt: skip
-                of_spoken[rows, :, head] = torch.bmm(weights.transpose(1, 2), back[rows, :, head])
 
-        each_share(run, held.pieces(places.shape[1]), spoken.device)
-        return None, torch.zeros(()), of_temperature.sum(1), of_bias.sum(1), of_spoken, None
+class _Ordinary(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, spoken: Tensor, places: Tensor, lengths: Tensor) -> Tensor:
+        from attrformer.nn.attention_kernels import ordinary_heads
+
+        out, divisors = torch.empty(*places.shape, *spoken.shape[2:]), torch.zeros(spoken.shape[2], *places.shape)
+        inputs = (query, key, places.contiguous(), lengths, spoken, out, divisors)
+        arrays = _arrays(*inputs)
+        _each_pair(lambda pairs: ordinary_heads(pairs, *arrays), spoken)
+        ctx.save_for_backward(*inputs)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        from attrformer.nn.attention_kernels import ordinary_gradients
+
+        inputs, back = ctx.saved_tensors, outputs[0].contiguous()
+        query, key, spoken = inputs[0], inputs[1], inputs[4]
+        found = [torch.empty(tensor.shape) for tensor in (query, key, spoken)]
+        arrays = _arrays(*inputs, back, *found)
+        _each_pair(lambda pairs: ordinary_gradients(pairs, *arrays), spoken)
+        return (*found, None, None)
