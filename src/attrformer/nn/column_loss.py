@@ -102,9 +102,21 @@ class ColumnPass:
         self.dense = [k for k in numbers if _is_dense(self.parts[k], flat[2 * k], targets)]
         self.others = [k for k in numbers if k not in self.of_groups and k not in self.dense]
         self.groups = GroupColumns([self.parts[k] for k in self.of_groups], len(table))
+        self.ends = self._ends(targets)
         self.prior = self._prior()
         given = setup["correction"]
         self.correction: Tensor = torch.zeros(len(table)) if given is None else given
+
+    def _ends(self, targets: int) -> Tensor:
+        """How many positions some targets next to each other may read, by the weights of all parts, `[b, tiles]`."""
+        from attrformer.nn.block_products import COLUMNS
+
+        ends = torch.zeros(self.hidden.shape[0], -(-targets // COLUMNS) * COLUMNS, dtype=torch.long)
+        for k in self.dense:
+            weights = self.inputs[k].weights
+            numbers = torch.arange(1, weights.shape[2] + 1)
+            ends[:, :targets] = ends[:, :targets].maximum(((weights != 0) * numbers).amax(2))
+        return ends.unflatten(1, (-1, COLUMNS)).amax(2)
 
     def _prior(self) -> Tensor:
         """What the prior of the target says of every item, `[w, items]`; nothing where it has no strength."""
@@ -157,7 +169,7 @@ class ColumnBlock:
             len(whole.dense), *size, dtype=self.content.dtype if whole.copies else torch.float32
         )
         self.dense: list[DenseColumns] = [
-            DenseColumns(whole.parts[k], self.inputs[k], rows, shape, out, whole.copies)
+            DenseColumns(whole.parts[k], self.inputs[k], rows, shape, out, whole.copies, whole.ends[rows])
             for k, out in zip(whole.dense, self.evidence, strict=True)
         ]
         gates = [shape.row(self.inputs[k].gate) for k in whole.dense]

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.nn import column_kernels, entry_kernels
+from attrformer.nn import column_kernels, entry_kernels, row_product_kernels
+from attrformer.nn.block_products import COLUMNS, PAIRS, ROWS
 from attrformer.nn.contributions import ContributionInputs, FeatureContribution, RowContribution
 from attrformer.nn.fixed import LowCopies
 
@@ -72,6 +73,7 @@ class DenseColumns:
         shape: of the block.
         evidence: `[items, n]`, filled in; it ends as the gradient over 1 + evidence.
         copies: of tables in the type of the evidence; None: the tables have it.
+        ends: int64 `[b, tiles]`, positions that each `row_product_kernels.COLUMNS` targets may read.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class DenseColumns:
         shape: Shape,
         evidence: Tensor,
         copies: LowCopies | None,
+        ends: Tensor,
     ) -> None:
         values = part.table.values if copies is None else copies.of(part.table.values)
         named, weights = part.rows[rows], inputs.weights
@@ -89,7 +92,13 @@ class DenseColumns:
         distinct, place = torch.unique(named, return_inverse=True)
         self._place = place.unsqueeze(1).expand(-1, shape.targets, -1)
         self._together = len(distinct) <= max(FEW_ROWS, named.shape[1])
-        if self._together:
+        self._table, self._named, self._ends = values, named, ends
+        self._in_place = not self._together and values.dtype == evidence.dtype == torch.bfloat16 and PAIRS
+        if self._in_place:
+            said = weights.transpose(1, 2).to(evidence.dtype).contiguous()
+            arrays = (bits(values), named.numpy(), bits(said), ends.numpy(), bits(evidence))
+            row_product_kernels.evidence(*arrays)
+        elif self._together:
             self._rows = values.index_select(0, distinct)
             summed = torch.zeros(shape.columns, len(distinct))
             shape.of_row(summed.t()).permute(1, 2, 0).scatter_add_(2, self._place, weights)
@@ -104,7 +113,19 @@ class DenseColumns:
         """Gradient of the weights but for gate and factor, `[b, t, s]`, from the gradient over 1 + evidence."""
         if self._together:
             return self._shape.of_row((self._rows @ self._evidence).float()).permute(1, 2, 0).gather(2, self._place)
+        if self._in_place:
+            return self._in_rows()
         return torch.bmm(self._rows, self._shape.of_row(self._evidence).transpose(0, 1)).transpose(1, 2).float()
+
+
+    def _in_rows(self) -> Tensor:
+        (batch, length), targets = self._named.shape, self._shape.targets
+        named = F.pad(self._named, (0, -length % ROWS))
+        out = torch.zeros(batch, named.shape[1], self._ends.shape[1] * COLUMNS)
+        gradient = self._evidence[:, : batch * targets]
+        arrays = (bits(self._table), named.numpy(), bits(gradient), self._ends.numpy(), out.numpy())
+        row_product_kernels.of_weights(*arrays)
+        return out[:, :length, :targets].transpose(1, 2)
 
 
 class GroupColumns:
