@@ -112,14 +112,24 @@ def _put(found: Any, counts: Any, divisors: Any, start: Any, out: Any) -> None:
 
 
 @_compiled
-def relation_heads(
-    pairs: Any, values: Any, places: Any, lengths: Any, temperature: Any, bias: Any, spoken: Any, out: Any, divisors: Any
+def relation_head(
+    head: Any,
+    rows: Any,
+    values: Any,
+    places: Any,
+    lengths: Any,
+    temperature: Any,
+    bias: Any,
+    spoken: Any,
+    out: Any,
+    divisors: Any,
 ) -> None:
-    """What relation heads read: a softmax, over the positions up to the place, of values times temperature plus bias.
+    """What a relation head reads: a softmax, over the positions up to the place, of values times temperature plus bias.
 
     Args:
-        pairs: int64 `[n]`, history times heads plus head: those that are computed.
-        values: `[r, b, l, p]`, p a multiple of `LANES`.
+        head: its number.
+        rows: int64 `[n]`, the histories that are computed.
+        values: `[b, l, p]`, p a multiple of `LANES`.
         places: int64 `[b, t]`.
         lengths: int64 `[b]`, positions before padding; a place behind them reads nothing.
         temperature: `[r]`.
@@ -128,11 +138,10 @@ def relation_heads(
         out: `[b, t, r, w]`, filled in.
         divisors: `[r, b, t]`, filled with the logarithm of what the exponentials were divided by.
     """
-    heads, length, width = spoken.shape[2], spoken.shape[1], _wide(spoken.shape[3], COLUMNS)
-    panel, said = np.zeros((ROWS, values.shape[3]), np.float32), np.zeros((values.shape[3], width), np.float32)
+    length, width = spoken.shape[1], _wide(spoken.shape[3], COLUMNS)
+    panel, said = np.zeros((ROWS, values.shape[2]), np.float32), np.zeros((values.shape[2], width), np.float32)
     found, counts, totals = np.zeros((ROWS, width), np.float32), np.zeros(ROWS, np.int64), np.ones(ROWS, np.float32)
-    for pair in pairs:
-        b, head = pair // heads, pair % heads
+    for b in rows:
         _copy(spoken[b, :, head], lengths[b], said)
         said[lengths[b] :] = 0
         for start in range(0, places.shape[1], ROWS):
@@ -141,7 +150,7 @@ def relation_heads(
             for r in range(ROWS):
                 count = counts[r]
                 if count:
-                    own, by = values[head, b, count - 1], bias[head, length - count :]
+                    own, by = values[b, count - 1], bias[head, length - count :]
                     top, totals[r] = _weigh(own, by, temperature[head], filled, panel[r])
                     divisors[head, b, start + r] = top + np.log(totals[r])
                 else:
@@ -153,7 +162,8 @@ def relation_heads(
 
 @_compiled
 def relation_gradients(
-    pairs: Any,
+    head: Any,
+    rows: Any,
     values: Any,
     places: Any,
     lengths: Any,
@@ -165,15 +175,15 @@ def relation_gradients(
     back: Any,
     of_temperature: Any,
     of_bias: Any,
-    learned: Any,
     of_values: Any,
     of_spoken: Any,
 ) -> None:
-    """The gradients of `relation_heads`, whose weights are made once more.
+    """The gradients of `relation_head`, whose weights are made once more.
 
     Args:
-        pairs: as for `relation_heads`, and so are the others up to the divisors, as that filled them in.
-        values: `[r, b, l, p]`.
+        head: as for `relation_head`, and so are the others up to the divisors, as that filled them in.
+        rows: int64 `[n]`.
+        values: `[b, l, p]`.
         places: int64 `[b, t]`.
         lengths: int64 `[b]`.
         temperature: `[r]`.
@@ -184,16 +194,14 @@ def relation_gradients(
         back: gradient of `out`.
         of_temperature: `[r, b]`, added to.
         of_bias: `[r, b, l + p]`, added to; in the order of `bias`.
-        learned: int64 `[r]`, the number of each head in `of_values`, -1 where nobody asks.
-        of_values: `[heads, b, l, p]`, added to.
+        of_values: `[b, l, p]`, added to; nothing where the first is of size 0.
         of_spoken: `[b, l, r, w]`, filled in.
     """
-    heads, length, width, size = spoken.shape[2], spoken.shape[1], _wide(spoken.shape[3], COLUMNS), values.shape[3]
+    length, width, size = spoken.shape[1], _wide(spoken.shape[3], COLUMNS), values.shape[2]
     weights, gradient = np.zeros((PANEL, size), np.float32), np.zeros((PANEL, size), np.float32)
     said, of_said = np.zeros((width, size), np.float32), np.zeros((size, width), np.float32)
     asked, counts, means = np.zeros((PANEL, width), np.float32), np.zeros(PANEL, np.int64), np.zeros(PANEL, np.float32)
-    for pair in pairs:
-        b, head = pair // heads, pair % heads
+    for b in rows:
         said[:] = 0
         _copy_columns(spoken[b, :, head], lengths[b], said)
         of_said[:] = 0
@@ -208,7 +216,7 @@ def relation_gradients(
                 if not count:
                     weights[r, :filled] = 0
                     continue
-                own, by, row = values[head, b, count - 1], bias[head, length - count :], gradient[r]
+                own, by, row = values[b, count - 1], bias[head, length - count :], gradient[r]
                 divisor = divisors[head, b, start + r]
                 of_temperature[head, b] += _of_logits(
                     own, by, temperature[head], divisor, means[r], filled, weights[r], row
@@ -216,8 +224,8 @@ def relation_gradients(
                 into = of_bias[head, b, length - count :]
                 for s in range(filled):
                     into[s] += row[s]
-                if learned[head] >= 0:
-                    into = of_values[learned[head], b, count - 1]
+                if len(of_values):
+                    into = of_values[b, count - 1]
                     for s in range(filled):
                         into[s] += temperature[head] * row[s]
             _product(of_said, weights.T, asked, most, width, PANEL)
@@ -240,7 +248,7 @@ def _ask(back: Any, out: Any, start: Any, counts: Any, asked: Any, means: Any) -
 
 @_compiled
 def _later(length: Any, size: Any) -> Any:
-    """A bias of 0 for earlier positions and -inf for later ones, as `relation_heads` reads it, `[l + p]`."""
+    """A bias of 0 for earlier positions and -inf for later ones, as `relation_head` reads it, `[l + p]`."""
     bias = np.zeros(length + size, np.float32)
     bias[length:] = _NOTHING
     return bias
@@ -256,8 +264,8 @@ def ordinary_heads(
         pairs: int64 `[n]`, history times heads plus head: those that are computed.
         query: of the places, `[b, t, h, w]`.
         key: `[b, l, h, w]`.
-        places: as for `relation_heads`.
-        lengths: as for `relation_heads`.
+        places: as for `relation_head`.
+        lengths: as for `relation_head`.
         spoken: `[b, l, h, w]`.
         out: `[b, t, h, w]`, filled in.
         divisors: `[h, b, t]`, filled in as there.

@@ -6,7 +6,7 @@ is in `nn/attention.py` and stays the reference.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from attrformer.compiled import may_round
 from attrformer.nn.column_loss import LEAST_LOGITS
+from attrformer.nn.pair_values import filled_up
 from attrformer.nn.recency import look_up
 from attrformer.nn.workers import each_share
 
@@ -46,38 +47,27 @@ class HeadValues:
     given: InitVar[list[Tensor]]
     lengths: Tensor
     distances: Tensor
-    values: Tensor = field(init=False)
+    values: list[Tensor] = field(init=False)
     read: Tensor = field(init=False)
-    learned: Tensor = field(init=False)
-    gradients: Tensor = field(init=False)
+    gradients: list[Tensor | None] = field(init=False)
 
     def __post_init__(self, given: list[Tensor]) -> None:
-        from attrformer.nn.attention_kernels import LANES
-
-        length = given[0].shape[1]
-        rest = -length % LANES
-        self.values = torch.empty(len(given), *given[0].shape[:2], length + rest)
-        # It is read, and counts for nothing.
-        self.values[..., length:] = 0
-        for own, value in zip(self.values, given, strict=True):
-            own[..., :length] = value.detach()
+        self.values = [filled_up(value.detach()) for value in given]
+        self.gradients = [torch.zeros(self.values[0].shape) if value.requires_grad else None for value in given]
         asked = [value for value in given if value.requires_grad]
-        numbers = iter(range(len(asked)))
-        self.learned = torch.tensor([next(numbers) if value.requires_grad else -1 for value in given])
-        self.gradients = torch.zeros(len(asked), *self.values.shape[1:])
         # Its gradient is 0; it tells autograd that the layers read the values.
-        self.read = _Read.apply(self.gradients, length, *asked)  # type: ignore[no-untyped-call]
+        self.read = _Read.apply(self.gradients, given[0].shape[1], *asked)  # type: ignore[no-untyped-call]
 
 
 class _Read(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, gradients: Tensor, length: int, *values: Tensor) -> Tensor:
+    def forward(ctx: Any, gradients: list[Tensor | None], length: int, *values: Tensor) -> Tensor:
         ctx.gradients, ctx.length = gradients, length
         return torch.zeros(())
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, None, *(gradient[..., : ctx.length] for gradient in ctx.gradients))
+        return (None, None, *(own[..., : ctx.length] for own in ctx.gradients if own is not None))
 
 
 def mixed(held: HeadValues, temperature: Tensor, bias: Tensor, spoken: Tensor, places: Tensor) -> Tensor:
@@ -114,10 +104,16 @@ def ordinary(query: Tensor, key: Tensor, spoken: Tensor, places: Tensor, lengths
     return found
 
 
-def _each_pair(run: Callable[[NDArray[np.int64]], None], spoken: Tensor) -> None:
-    """Runs shares of all pairs of a history and a head."""
-    pairs = list(range(spoken.shape[0] * spoken.shape[2]))
-    each_share(lambda share: run(np.array(share)), pairs, spoken.device)
+def _each_pair(run: Callable[[list[int]], None], spoken: Tensor) -> None:
+    """Runs shares of all pairs of a history and a head, numbered history by history."""
+    each_share(run, list(range(spoken.shape[0] * spoken.shape[2])), spoken.device)
+
+
+def _by_head(pairs: list[int], heads: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each head of some pairs, and its histories."""
+    rows, numbers = np.divmod(np.array(pairs), heads)
+    for head in range(heads):
+        yield head, rows[numbers == head]
 
 
 def _arrays(*tensors: Tensor) -> list[NDArray[Any]]:
@@ -129,15 +125,20 @@ class _Mixed(torch.autograd.Function):
     def forward(
         ctx: Any, held: HeadValues, read: Tensor, temperature: Tensor, bias: Tensor, spoken: Tensor, places: Tensor
     ) -> Tensor:
-        from attrformer.nn.attention_kernels import relation_heads
+        from attrformer.nn.attention_kernels import relation_head
 
-        filled = F.pad(bias, (0, held.values.shape[3]), value=-torch.inf)
-        out, divisors = torch.empty(*places.shape, *spoken.shape[2:]), torch.zeros(spoken.shape[2], *places.shape)
-        inputs = (held.values, places.contiguous(), held.lengths, temperature, filled, spoken, out, divisors)
-        arrays = _arrays(*inputs)
-        _each_pair(lambda pairs: relation_heads(pairs, *arrays), spoken)
+        filled, heads = F.pad(bias, (0, held.values[0].shape[2]), value=-torch.inf), spoken.shape[2]
+        out, divisors = torch.empty(*places.shape, *spoken.shape[2:]), torch.zeros(heads, *places.shape)
+        inputs = (places.contiguous(), held.lengths, temperature, filled, spoken, out, divisors)
+        values, arrays = _arrays(*held.values), _arrays(*inputs)
+
+        def run(pairs: list[int]) -> None:
+            for head, rows in _by_head(pairs, heads):
+                relation_head(head, rows, values[head], *arrays)
+
+        _each_pair(run, spoken)
         ctx.save_for_backward(*inputs)
-        ctx.learned, ctx.gradients = held.learned, held.gradients
+        ctx.values, ctx.gradients = held.values, held.gradients
         return out
 
     @staticmethod
@@ -145,12 +146,18 @@ class _Mixed(torch.autograd.Function):
         from attrformer.nn.attention_kernels import relation_gradients
 
         inputs, back = ctx.saved_tensors, outputs[0].contiguous()
-        bias, spoken = inputs[4], inputs[5]
+        bias, spoken = inputs[3], inputs[4]
         batch, length, heads = spoken.shape[:3]
         of_temperature, of_bias = torch.zeros(heads, batch), torch.zeros(heads, batch, bias.shape[1])
-        of_spoken = torch.empty(spoken.shape)
-        arrays = _arrays(*inputs, back, of_temperature, of_bias, ctx.learned, ctx.gradients, of_spoken)
-        _each_pair(lambda pairs: relation_gradients(pairs, *arrays), spoken)
+        of_spoken, nothing = torch.empty(spoken.shape), torch.empty(0, 0, 0)
+        of_values = _arrays(*(nothing if own is None else own for own in ctx.gradients))
+        values, arrays = _arrays(*ctx.values), _arrays(*inputs, back, of_temperature, of_bias)
+
+        def run(pairs: list[int]) -> None:
+            for head, rows in _by_head(pairs, heads):
+                relation_gradients(head, rows, values[head], *arrays, of_values[head], of_spoken.numpy())
+
+        _each_pair(run, spoken)
         return None, torch.zeros(()), of_temperature.sum(1), of_bias[..., :length].sum(1), of_spoken, None
 
 
@@ -162,7 +169,7 @@ class _Ordinary(torch.autograd.Function):
         out, divisors = torch.empty(*places.shape, *spoken.shape[2:]), torch.zeros(spoken.shape[2], *places.shape)
         inputs = (query, key, places.contiguous(), lengths, spoken, out, divisors)
         arrays = _arrays(*inputs)
-        _each_pair(lambda pairs: ordinary_heads(pairs, *arrays), spoken)
+        _each_pair(lambda pairs: ordinary_heads(np.array(pairs), *arrays), spoken)
         ctx.save_for_backward(*inputs)
         return out
 
@@ -174,5 +181,5 @@ class _Ordinary(torch.autograd.Function):
         query, key, spoken = inputs[0], inputs[1], inputs[4]
         found = [torch.empty(tensor.shape) for tensor in (query, key, spoken)]
         arrays = _arrays(*inputs, back, *found)
-        _each_pair(lambda pairs: ordinary_gradients(pairs, *arrays), spoken)
+        _each_pair(lambda pairs: ordinary_gradients(np.array(pairs), *arrays), spoken)
         return (*found, None, None)
