@@ -95,9 +95,7 @@ def same(found: list[Tensor | None], wanted: list[Tensor | None]) -> None:
     st.integers(1, 9),
     st.integers(0, 1000),
 )
-def test_values_and_gradients_are_those_of_the_plain_heads(
-    batch: int, length: int, targets: int, seed: int
-) -> None:
+def test_values_and_gradients_are_those_of_the_plain_heads(batch: int, length: int, targets: int, seed: int) -> None:
     case = Case.drawn(batch, length, targets, seed)
     outputs, gradients = case.gradients(compiled=True)
     wanted, of_plain = case.gradients(compiled=False)

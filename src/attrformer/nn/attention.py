@@ -123,7 +123,7 @@ class RelationAugmentedAttention(nn.Module):
 
     def _compiled(self, hidden: Tensor, held: HeadValues, places: Tensor | None) -> Tensor:
         """`forward` by compiled passes."""
-        (rows, length, width), own = hidden.shape, (-1, self.head_width)
+        rows, length, width = hidden.shape
         weight, bias = self.query_key.weight, self.query_key.bias
         asked = torch.arange(length).expand(rows, -1) if places is None else places
         if places is None:
@@ -131,17 +131,21 @@ class RelationAugmentedAttention(nn.Module):
         else:
             query = linear(at_target_positions(hidden, places), weight[:width], bias[:width])
             key = linear(hidden, weight[width:], bias[width:])
-        spoken = applied(self.value, hidden).unflatten(2, own)
+        spoken = self._by_head(applied(self.value, hidden))
         temperature = torch.stack([self.temperature[name] for name in self.relations])
         by_distance = torch.stack([self.position_bias[name] for name in self.relations])
         said = spoken[:, :, : self.heads]
-        read = ordinary(query.unflatten(2, own), key.unflatten(2, own), said, asked, held.lengths)
+        read = ordinary(self._by_head(query), self._by_head(key), said, asked, held.lengths)
         related = mixed(held, temperature, by_distance, spoken[:, :, self.heads :], asked)
         return applied(self.output, torch.cat([read, related], 2).flatten(2))
 
+    def _by_head(self, values: Tensor) -> Tensor:
+        """`[b, l, heads * width]` to `[b, l, heads, width]`."""
+        return values.view(*values.shape[:2], -1, self.head_width)
+
     def _split(self, values: Tensor) -> Tensor:
         """`[b, l, heads * width]` to `[b, heads, l, width]`."""
-        return values.view(*values.shape[:2], -1, self.head_width).transpose(1, 2)
+        return self._by_head(values).transpose(1, 2)
 
     def _query_and_key(self, hidden: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:
         """Queries of the places and keys of all positions, `[b, heads, t, width]` and `[b, heads, l, width]`."""

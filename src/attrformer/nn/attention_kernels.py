@@ -21,20 +21,19 @@ LANES: Final = 64
 PANEL: Final = 16
 """Rows of weights that are worked on together, a multiple of those of a block."""
 
-_ONE: Final = np.float32(1)
-_NOTHING: Final = np.float32(-np.inf)
 _LEAST: Final = np.int32(-(1 << 31))
 
-_compiled: Final = compiler(fastmath={"contract", "nsz", "arcp", "reassoc", "nnan"}, error_model="numpy")
+compiled: Final = compiler(fastmath={"contract", "nsz", "arcp", "reassoc", "nnan"}, error_model="numpy")
 
 
-@_compiled
-def _wide(width: Any, grain: Any) -> Any:
+@compiled
+def whole(width: Any, grain: Any) -> Any:
+    """A width filled up to a multiple of the grain."""
     return -(-width // grain) * grain
 
 
-@_compiled
-def _counts(places: Any, length: Any, start: Any, counts: Any) -> Any:
+@compiled
+def read_counts(places: Any, length: Any, start: Any, counts: Any) -> Any:
     """How many positions each of some places may read, none behind the length, into `counts`; the most of them."""
     most = 0
     for r in range(len(counts)):
@@ -45,32 +44,34 @@ def _counts(places: Any, length: Any, start: Any, counts: Any) -> Any:
     return most
 
 
-@_compiled
-def _copy(rows: Any, count: Any, out: Any) -> None:
+@compiled
+def copy_rows(rows: Any, count: Any, out: Any) -> None:
+    """The first rows `[n, w]` into `out`."""
     for n in range(count):
         own, row = rows[n], out[n]
         for c in range(len(own)):
             row[c] = own[c]
 
 
-@_compiled
-def _copy_columns(rows: Any, count: Any, out: Any) -> None:
+@compiled
+def copy_columns(rows: Any, count: Any, out: Any) -> None:
+    """The first rows `[n, w]` into `out` as columns."""
     for c in range(rows.shape[1]):
         row = out[c]
         for n in range(count):
             row[n] = rows[n, c]
 
 
-@_compiled
-def _product(out: Any, left: Any, right: Any, rows: Any, columns: Any, terms: Any) -> None:
+@compiled
+def add_products(out: Any, left: Any, right: Any, rows: Any, columns: Any, terms: Any) -> None:
     """Adds a product of left and right to the first rows and columns of `out`, all in whole blocks."""
     for row in range(0, rows, ROWS):
         for column in range(0, columns, COLUMNS):
             add_product(out, left, right, row, column, 0, terms)
 
 
-@_compiled
-def _weigh(own: Any, by: Any, temperature: Any, filled: Any, row: Any) -> Any:
+@compiled
+def weigh(own: Any, by: Any, temperature: Any, filled: Any, row: Any) -> Any:
     """Exponentials of own times temperature plus bias less the largest of these, into `row`; what divides them."""
     most, total = _LEAST, ZERO
     for s in range(filled):
@@ -86,8 +87,8 @@ def _weigh(own: Any, by: Any, temperature: Any, filled: Any, row: Any) -> Any:
     return top, total
 
 
-@_compiled
-def _of_logits(
+@compiled
+def of_logits(
     own: Any, by: Any, temperature: Any, divisor: Any, mean: Any, filled: Any, row: Any, gradient: Any
 ) -> Any:
     """The weights once more, into `row`, and gradients of logits from those of weights; that of the temperature."""
@@ -102,8 +103,8 @@ def _of_logits(
     return total
 
 
-@_compiled
-def _put(found: Any, counts: Any, divisors: Any, start: Any, out: Any) -> None:
+@compiled
+def put(found: Any, counts: Any, divisors: Any, start: Any, out: Any) -> None:
     """Rows over their divisors into `out` from a place on, 0 where nothing was read."""
     for r in range(min(len(counts), len(out) - start)):
         row = out[start + r]
@@ -111,7 +112,7 @@ def _put(found: Any, counts: Any, divisors: Any, start: Any, out: Any) -> None:
             row[c] = found[r, c] / divisors[r] if counts[r] else ZERO
 
 
-@_compiled
+@compiled
 def relation_head(
     head: Any,
     rows: Any,
@@ -138,29 +139,29 @@ def relation_head(
         out: `[b, t, r, w]`, filled in.
         divisors: `[r, b, t]`, filled with the logarithm of what the exponentials were divided by.
     """
-    length, width = spoken.shape[1], _wide(spoken.shape[3], COLUMNS)
+    length, width = spoken.shape[1], whole(spoken.shape[3], COLUMNS)
     panel, said = np.zeros((ROWS, values.shape[2]), np.float32), np.zeros((values.shape[2], width), np.float32)
     found, counts, totals = np.zeros((ROWS, width), np.float32), np.zeros(ROWS, np.int64), np.ones(ROWS, np.float32)
     for b in rows:
-        _copy(spoken[b, :, head], lengths[b], said)
+        copy_rows(spoken[b, :, head], lengths[b], said)
         said[lengths[b] :] = 0
         for start in range(0, places.shape[1], ROWS):
-            most = _counts(places[b], lengths[b], start, counts)
-            filled = _wide(most, LANES)
+            most = read_counts(places[b], lengths[b], start, counts)
+            filled = whole(most, LANES)
             for r in range(ROWS):
                 count = counts[r]
                 if count:
                     own, by = values[b, count - 1], bias[head, length - count :]
-                    top, totals[r] = _weigh(own, by, temperature[head], filled, panel[r])
+                    top, totals[r] = weigh(own, by, temperature[head], filled, panel[r])
                     divisors[head, b, start + r] = top + np.log(totals[r])
                 else:
                     panel[r, :filled] = 0
             found[:] = 0
-            _product(found, panel, said, ROWS, width, most)
-            _put(found, counts, totals, start, out[b, :, head])
+            add_products(found, panel, said, ROWS, width, most)
+            put(found, counts, totals, start, out[b, :, head])
 
 
-@_compiled
+@compiled
 def relation_gradients(
     head: Any,
     rows: Any,
@@ -197,20 +198,20 @@ def relation_gradients(
         of_values: `[b, l, p]`, added to; nothing where the first is of size 0.
         of_spoken: `[b, l, r, w]`, filled in.
     """
-    length, width, size = spoken.shape[1], _wide(spoken.shape[3], COLUMNS), values.shape[2]
+    length, width, size = spoken.shape[1], whole(spoken.shape[3], COLUMNS), values.shape[2]
     weights, gradient = np.zeros((PANEL, size), np.float32), np.zeros((PANEL, size), np.float32)
     said, of_said = np.zeros((width, size), np.float32), np.zeros((size, width), np.float32)
     asked, counts, means = np.zeros((PANEL, width), np.float32), np.zeros(PANEL, np.int64), np.zeros(PANEL, np.float32)
     for b in rows:
         said[:] = 0
-        _copy_columns(spoken[b, :, head], lengths[b], said)
+        copy_columns(spoken[b, :, head], lengths[b], said)
         of_said[:] = 0
         for start in range(0, places.shape[1], PANEL):
-            most = _counts(places[b], lengths[b], start, counts)
-            filled = _wide(most, LANES)
-            _ask(back[b, :, head], out[b, :, head], start, counts, asked, means)
+            most = read_counts(places[b], lengths[b], start, counts)
+            filled = whole(most, LANES)
+            ask(back[b, :, head], out[b, :, head], start, counts, asked, means)
             gradient[:, :filled] = 0
-            _product(gradient, asked, said, PANEL, filled, width)
+            add_products(gradient, asked, said, PANEL, filled, width)
             for r in range(PANEL):
                 count = counts[r]
                 if not count:
@@ -218,7 +219,7 @@ def relation_gradients(
                     continue
                 own, by, row = values[b, count - 1], bias[head, length - count :], gradient[r]
                 divisor = divisors[head, b, start + r]
-                of_temperature[head, b] += _of_logits(
+                of_temperature[head, b] += of_logits(
                     own, by, temperature[head], divisor, means[r], filled, weights[r], row
                 )
                 into = of_bias[head, b, length - count :]
@@ -228,12 +229,12 @@ def relation_gradients(
                     into = of_values[b, count - 1]
                     for s in range(filled):
                         into[s] += temperature[head] * row[s]
-            _product(of_said, weights.T, asked, most, width, PANEL)
-        _copy(of_said[:, : spoken.shape[3]], length, of_spoken[b, :, head])
+            add_products(of_said, weights.T, asked, most, width, PANEL)
+        copy_rows(of_said[:, : spoken.shape[3]], length, of_spoken[b, :, head])
 
 
-@_compiled
-def _ask(back: Any, out: Any, start: Any, counts: Any, asked: Any, means: Any) -> None:
+@compiled
+def ask(back: Any, out: Any, start: Any, counts: Any, asked: Any, means: Any) -> None:
     """Gradients of some places, 0 where nothing was read, and their products with what was."""
     for r in range(len(counts)):
         asked[r] = 0
@@ -244,127 +245,3 @@ def _ask(back: Any, out: Any, start: Any, counts: Any, asked: Any, means: Any) -
                 asked[r, c] = own[c]
                 total += own[c] * found[c]
             means[r] = total
-
-
-@_compiled
-def _later(length: Any, size: Any) -> Any:
-    """A bias of 0 for earlier positions and -inf for later ones, as `relation_head` reads it, `[l + p]`."""
-    bias = np.zeros(length + size, np.float32)
-    bias[length:] = _NOTHING
-    return bias
-
-
-@_compiled
-def ordinary_heads(
-    pairs: Any, query: Any, key: Any, places: Any, lengths: Any, spoken: Any, out: Any, divisors: Any
-) -> None:
-    """What ordinary heads read, the scaled products of queries and keys in place of values.
-
-    Args:
-        pairs: int64 `[n]`, history times heads plus head: those that are computed.
-        query: of the places, `[b, t, h, w]`.
-        key: `[b, l, h, w]`.
-        places: as for `relation_head`.
-        lengths: as for `relation_head`.
-        spoken: `[b, l, h, w]`.
-        out: `[b, t, h, w]`, filled in.
-        divisors: `[h, b, t]`, filled in as there.
-    """
-    heads, length, width = spoken.shape[2], spoken.shape[1], _wide(spoken.shape[3], COLUMNS)
-    size, scale = _wide(length, LANES), _ONE / np.sqrt(np.float32(spoken.shape[3]))
-    panel, said, keys = np.zeros((ROWS, size), np.float32), np.zeros((size, width), np.float32), np.zeros((width, size), np.float32)
-    # Loops over rows that may be the same memory are not made of vectors.
-    logits = np.zeros((ROWS, size), np.float32)
-    asked, found = np.zeros((ROWS, width), np.float32), np.zeros((ROWS, width), np.float32)
-    counts, totals, bias = np.zeros(ROWS, np.int64), np.ones(ROWS, np.float32), _later(length, size)
-    for pair in pairs:
-        b, head = pair // heads, pair % heads
-        _copy(spoken[b, :, head], lengths[b], said)
-        said[lengths[b] :] = 0
-        keys[:] = 0
-        _copy_columns(key[b, :, head], lengths[b], keys)
-        for start in range(0, places.shape[1], ROWS):
-            most = _counts(places[b], lengths[b], start, counts)
-            filled = _wide(most, LANES)
-            _copy(query[b, start:, head], min(ROWS, places.shape[1] - start), asked)
-            logits[:, :filled] = 0
-            _product(logits, asked, keys, ROWS, filled, width)
-            for r in range(ROWS):
-                if counts[r]:
-                    top, totals[r] = _weigh(logits[r], bias[length - counts[r] :], scale, filled, panel[r])
-                    divisors[head, b, start + r] = top + np.log(totals[r])
-                else:
-                    panel[r, :filled] = 0
-            found[:] = 0
-            _product(found, panel, said, ROWS, width, most)
-            _put(found, counts, totals, start, out[b, :, head])
-
-
-@_compiled
-def ordinary_gradients(
-    pairs: Any,
-    query: Any,
-    key: Any,
-    places: Any,
-    lengths: Any,
-    spoken: Any,
-    out: Any,
-    divisors: Any,
-    back: Any,
-    of_query: Any,
-    of_key: Any,
-    of_spoken: Any,
-) -> None:
-    """The gradients of `ordinary_heads`.
-
-    Args:
-        pairs: as for `ordinary_heads`, and so are the others up to the divisors, as that filled them in.
-        query: `[b, t, h, w]`.
-        key: `[b, l, h, w]`.
-        places: int64 `[b, t]`.
-        lengths: int64 `[b]`.
-        spoken: `[b, l, h, w]`.
-        out: `[b, t, h, w]`.
-        divisors: `[h, b, t]`.
-        back: gradient of `out`.
-        of_query: `[b, t, h, w]`, filled in.
-        of_key: `[b, l, h, w]`, filled in.
-        of_spoken: `[b, l, h, w]`, filled in.
-    """
-    heads, length, inner = spoken.shape[2], spoken.shape[1], spoken.shape[3]
-    width, size, scale = _wide(inner, COLUMNS), _wide(length, LANES), _ONE / np.sqrt(np.float32(inner))
-    weights, gradient, logits = np.zeros((PANEL, size), np.float32), np.zeros((PANEL, size), np.float32), np.zeros((PANEL, size), np.float32)
-    said, keys = np.zeros((width, size), np.float32), np.zeros((width, size), np.float32)
-    of_said, of_keys, rows = np.zeros((size, width), np.float32), np.zeros((size, width), np.float32), np.zeros((size, width), np.float32)
-    asked, own, of_own = np.zeros((PANEL, width), np.float32), np.zeros((PANEL, width), np.float32), np.zeros((PANEL, width), np.float32)
-    counts, means, bias = np.zeros(PANEL, np.int64), np.zeros(PANEL, np.float32), _later(length, size)
-    for pair in pairs:
-        b, head = pair // heads, pair % heads
-        said[:], keys[:], of_said[:], of_keys[:] = 0, 0, 0, 0
-        _copy_columns(spoken[b, :, head], lengths[b], said)
-        _copy_columns(key[b, :, head], lengths[b], keys)
-        _copy(key[b, :, head], lengths[b], rows)
-        for start in range(0, places.shape[1], PANEL):
-            there = min(PANEL, places.shape[1] - start)
-            most = _counts(places[b], lengths[b], start, counts)
-            filled = _wide(most, LANES)
-            _ask(back[b, :, head], out[b, :, head], start, counts, asked, means)
-            _copy(query[b, start:, head], there, own)
-            own[there:], of_own[:], gradient[:, :filled], logits[:, :filled] = 0, 0, 0, 0
-            _product(gradient, asked, said, PANEL, filled, width)
-            _product(logits, own, keys, PANEL, filled, width)
-            for r in range(PANEL):
-                if counts[r]:
-                    by, divisor = bias[length - counts[r] :], divisors[head, b, start + r]
-                    _of_logits(logits[r], by, scale, divisor, means[r], filled, weights[r], gradient[r])
-                else:
-                    weights[r, :filled], gradient[r, :filled] = 0, 0
-            _product(of_said, weights.T, asked, most, width, PANEL)
-            _product(of_own, gradient, rows, PANEL, width, most)
-            _product(of_keys, gradient.T, own, most, width, PANEL)
-            for r in range(there):
-                for c in range(inner):
-                    of_query[b, start + r, head, c] = of_own[r, c] * scale
-        for n in range(length):
-            for c in range(inner):
-                of_spoken[b, n, head, c], of_key[b, n, head, c] = of_said[n, c], of_keys[n, c] * scale

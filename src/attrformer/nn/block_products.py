@@ -8,20 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import llvmlite.binding
+import llvmlite.binding  # type: ignore[import-untyped]
+import numba.core.cgutils
+import numba.extending
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 COLUMNS: Final = 32
 """Columns of a block."""
 
+_intrinsic: Final[Callable[[Any], Any]] = numba.extending.intrinsic
+_cgutils: Final[Any] = numba.core.cgutils
+
 _FEATURES: Final = llvmlite.binding.get_host_cpu_features()
 _WIDE: Final = bool(_FEATURES.get("avx512f"))
 
-PAIRS: Final = _WIDE and bool(_FEATURES.get("avx512bf16"))
-"""Whether the processor multiplies pairs of bfloat16."""
+PAIRS: Final = _WIDE and bool(_FEATURES.get("avx512bf16")) and llvmlite.binding.llvm_version_info >= (17,)
+"""Whether the processor multiplies pairs of bfloat16; earlier releases of LLVM give them another type."""
 
 ROWS: Final = 8 if _WIDE else 2
 """Rows of a block: as many as there are registers for."""
@@ -33,7 +36,7 @@ _WORDS: Final = ir.VectorType(ir.IntType(32), _LANES)
 _BYTES: Final = 4
 
 
-@intrinsic
+@_intrinsic
 def add_product(_: Any, out: Any, left: Any, right: Any, row: Any, column: Any, first: Any, last: Any) -> Any:
     """Adds a block of a product: `ROWS` rows from a row on and `COLUMNS` columns from a column on.
 
@@ -50,7 +53,7 @@ def add_product(_: Any, out: Any, left: Any, right: Any, row: Any, column: Any, 
     return types.void(out, left, right, size, size, size, size), _generate(_multiply_add)
 
 
-@intrinsic
+@_intrinsic
 def add_pairs(_: Any, out: Any, left: Any, right: Any, row: Any, column: Any, first: Any, last: Any) -> Any:
     """`add_product` where `PAIRS` holds and left and right are pairs of bfloat16 in 32 bits, each pair two terms.
 
@@ -67,7 +70,7 @@ def add_pairs(_: Any, out: Any, left: Any, right: Any, row: Any, column: Any, fi
     return types.void(out, left, right, size, size, size, size), _generate(_multiply_pairs)
 
 
-@intrinsic
+@_intrinsic
 def add_row_pairs(
     _: Any, out: Any, table: Any, named: Any, right: Any, row: Any, column: Any, first: Any, last: Any
 ) -> Any:
@@ -119,11 +122,11 @@ def _sum(builder: Any, multiply: Callable[..., Any], arrays: Any, starts: list[A
     for r in range(ROWS):
         begin = _moved(builder, out[0], builder.add(builder.mul(_plus(builder, row, r), out[1][0]), at))
         places.append([_moved(builder, begin, size(v * _LANES * _BYTES)) for v in range(_VECTORS)])
-    sums = [[cgutils.alloca_once(builder, _FLOATS) for _ in own] for own in places]
+    sums = [[_cgutils.alloca_once(builder, _FLOATS) for _ in own] for own in places]
     for own, there in zip(sums, places, strict=True):
         for total, place in zip(own, there, strict=True):
             builder.store(_load(builder, place, _FLOATS), total)
-    with cgutils.for_range(builder, builder.sub(last, first), intp=size) as loop:
+    with _cgutils.for_range(builder, builder.sub(last, first), intp=size) as loop:
         term = builder.add(loop.index, first)
         start, distance = _moved(builder, begun, builder.mul(term, right[1][0])), builder.mul(term, step)
         places_of = [_moved(builder, start, size(v * _LANES * _BYTES)) for v in range(_VECTORS)]
@@ -148,7 +151,7 @@ def _plus(builder: Any, number: Any, other: int) -> Any:
 
 def _memory(builder: Any, array: Any) -> tuple[Any, list[Any]]:
     """Where an array begins, and its strides in bytes."""
-    return builder.bitcast(array.data, ir.IntType(8).as_pointer()), cgutils.unpack_tuple(builder, array.strides)
+    return builder.bitcast(array.data, ir.IntType(8).as_pointer()), _cgutils.unpack_tuple(builder, array.strides)
 
 
 def _moved(builder: Any, place: Any, distance: Any) -> Any:
@@ -167,11 +170,11 @@ def _spread(builder: Any, number: Any) -> Any:
 
 def _multiply_add(builder: Any, left: Any, right: Any, total: Any) -> Any:
     kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{_LANES}f32")
+    function = _cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{_LANES}f32")
     return builder.call(function, [builder.bitcast(left, _FLOATS), builder.bitcast(right, _FLOATS), total])
 
 
-class _Bfloat(ir.Type):
+class _Bfloat(ir.Type):  # type: ignore[misc]
     """A type of LLVM that llvmlite does not name."""
 
     def _to_string(self) -> str:
@@ -187,5 +190,5 @@ class _Bfloat(ir.Type):
 def _multiply_pairs(builder: Any, left: Any, right: Any, total: Any) -> Any:
     pairs = ir.VectorType(_Bfloat(), 2 * _LANES)
     kind = ir.FunctionType(_FLOATS, [_FLOATS, pairs, pairs])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512")
+    function = _cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512bf16.dpbf16ps.512")
     return builder.call(function, [total, builder.bitcast(left, pairs), builder.bitcast(right, pairs)])

@@ -116,7 +116,7 @@ class ColumnPass:
             weights = self.inputs[k].weights
             numbers = torch.arange(1, weights.shape[2] + 1)
             ends[:, :targets] = ends[:, :targets].maximum(((weights != 0) * numbers).amax(2))
-        return ends.unflatten(1, (-1, COLUMNS)).amax(2)
+        return ends.view(len(ends), -1, COLUMNS).amax(2)
 
     def _prior(self) -> Tensor:
         """What the prior of the target says of every item, `[w, items]`; nothing where it has no strength."""
@@ -154,7 +154,8 @@ class ColumnBlock:
 
     def __init__(self, whole: ColumnPass, rows: slice) -> None:
         from attrformer.nn import column_kernels
-        from attrformer.nn.column_parts import DenseColumns, Shape, SharedColumns, bits
+        from attrformer.nn.column_parts import DenseColumns, Shape, bits
+        from attrformer.nn.shared_columns import SharedColumns
 
         self.whole, self.rows, self.kernels = whole, rows, column_kernels
         hidden = whole.hidden[rows]

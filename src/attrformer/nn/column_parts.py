@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.nn import column_kernels, entry_kernels, row_product_kernels, shared_kernels
+from attrformer.nn import column_kernels, entry_kernels, row_product_kernels
 from attrformer.nn.block_products import COLUMNS, PAIRS, ROWS
 from attrformer.nn.contributions import ContributionInputs, FeatureContribution, RowContribution
 from attrformer.nn.fixed import LowCopies
@@ -40,7 +40,7 @@ class Shape:
 
     def of_row(self, values: Tensor) -> Tensor:
         """The inverse of `row` for the last dimension, `[..., n]` to `[..., b, t]`."""
-        return _cut(values[..., : self.batch * self.targets], -1, self.batch, self.targets)
+        return cut(values[..., : self.batch * self.targets], -1, self.batch, self.targets)
 
     def diagonal(self, values: Tensor) -> Tensor:
         """Values `[b, t]` in the columns of their history, 0 in those of others, `[b, n]`."""
@@ -57,7 +57,7 @@ def bits(values: Tensor) -> NDArray[Any]:
     return found
 
 
-def _cut(values: Tensor, dimension: int, *sizes: int) -> Tensor:
+def cut(values: Tensor, dimension: int, *sizes: int) -> Tensor:
     """A dimension in two."""
     found: Tensor = values.unflatten(dimension, sizes)  # type: ignore[no-untyped-call]
     return found
@@ -117,7 +117,6 @@ class DenseColumns:
             return self._in_rows()
         return torch.bmm(self._rows, self._shape.of_row(self._evidence).transpose(0, 1)).transpose(1, 2).float()
 
-
     def _in_rows(self) -> Tensor:
         (batch, length), targets = self._named.shape, self._shape.targets
         named = F.pad(self._named, (0, -length % ROWS))
@@ -165,72 +164,6 @@ class GroupColumns:
         else:
             of_weights = groups.to_values(shape.of_row(own).permute(1, 2, 0))
         return of_weights, shape.of_row(of_gate)
-
-
-class SharedColumns:
-    """Parts whose evidence is the same for all targets of a history.
-
-    Args:
-        parts: whole rows.
-        inputs: of each, cut to the block.
-        rows: the histories of the block.
-        shape: of the block.
-    """
-
-    def __init__(
-        self, parts: list[RowContribution], inputs: list[ContributionInputs], rows: slice, shape: Shape
-    ) -> None:
-        self._shape, (batch, targets) = shape, (shape.batch, shape.targets)
-        tables = [part.table.values[part.rows[rows]] for part in parts]
-        self._sizes = [table.shape[1] for table in tables]
-        if all(size == 1 for size in self._sizes):
-            named = torch.cat(tables, 1)
-            scaled = named * torch.cat([own.weights for own in inputs], 1)
-            scaled.add_(1.0)
-            self._slopes = named / scaled
-        else:
-            summed = [torch.bmm(own.weights, table) for own, table in zip(inputs, tables, strict=True)]
-            scaled = torch.cat(summed, 1).add_(1.0)
-            self._slopes = torch.cat([table / scaled[:, k : k + 1] for k, table in enumerate(tables)], 1)
-        # Parts first, then histories.
-        self._log = scaled.log_().transpose(0, 1).flatten(0, 1)
-        gates = torch.zeros(len(parts), batch, shape.columns)
-        given = torch.stack([own.gate for own in inputs])
-        for row in range(batch):
-            gates[:, row, row * targets : (row + 1) * targets] = given[:, row]
-        self._gates = gates.flatten(0, 1)
-
-    def add_to(self, logits: Tensor) -> None:
-        """Adds the parts to logits `[items, n]`."""
-        if self._shape.columns % COLUMNS:
-            logits.addmm_(self._log.t(), self._gates)
-        else:
-            shared_kernels.add_outer(logits.numpy(), self._log.numpy(), self._gates.numpy())
-
-    def gradients(self, block: Tensor, factor: Tensor) -> list[Gradients]:
-        """Of each part, those of the weights `[b, 1, s]` whole.
-
-        Args:
-            block: gradient of the logits but for the factor, `[items, n]`.
-            factor: `[b, t]`.
-        """
-        (batch, count), gates = (self._shape.batch, len(self._sizes)), self._gates * self._shape.row(factor)
-        # Beside each logarithm, how much it grows with the weight of each row of the tables.
-        found = self._products(torch.cat([self._log, self._slopes.flatten(0, 1)]), block)
-        of_gates = _cut(self._shape.of_row(found[: len(self._log)]), 0, count, batch)
-        named = found[len(self._log) :].view(batch, -1, found.shape[1])
-        own = gates.view(count, batch, -1).transpose(0, 1)
-        own = own if len(self._sizes) == named.shape[1] else own.repeat_interleave(torch.tensor(self._sizes), 1)
-        of_weights = (named * own).sum(2).unsqueeze(1).split(self._sizes, 2)
-        return [(of_weights[k], of_gates[k].diagonal().t()) for k in range(count)]
-
-    def _products(self, rows: Tensor, block: Tensor) -> Tensor:
-        """Rows `[k, items]` times the block `[items, n]`."""
-        if block.shape[1] % COLUMNS:
-            return rows @ block
-        out = torch.zeros(len(rows) + -len(rows) % ROWS, block.shape[1])
-        shared_kernels.product(F.pad(rows, (0, 0, 0, len(out) - len(rows))).numpy(), block.numpy(), out.numpy())
-        return out[: len(rows)]
 
 
 class RowColumns:

@@ -22,6 +22,7 @@ from attrformer.nn.pair_values import filled_up
 from attrformer.nn.recency import look_up
 from attrformer.nn.workers import each_share
 
+
 def takes(logits: int, device: torch.device) -> bool:
     """Whether the heads are computed here: on a CPU, in a step that may round, where it is worth importing numba for.
 
@@ -164,7 +165,7 @@ class _Mixed(torch.autograd.Function):
 class _Ordinary(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, spoken: Tensor, places: Tensor, lengths: Tensor) -> Tensor:
-        from attrformer.nn.attention_kernels import ordinary_heads
+        from attrformer.nn.ordinary_kernels import ordinary_heads
 
         out, divisors = torch.empty(*places.shape, *spoken.shape[2:]), torch.zeros(spoken.shape[2], *places.shape)
         inputs = (query, key, places.contiguous(), lengths, spoken, out, divisors)
@@ -175,7 +176,7 @@ class _Ordinary(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        from attrformer.nn.attention_kernels import ordinary_gradients
+        from attrformer.nn.ordinary_kernels import ordinary_gradients
 
         inputs, back = ctx.saved_tensors, outputs[0].contiguous()
         query, key, spoken = inputs[0], inputs[1], inputs[4]

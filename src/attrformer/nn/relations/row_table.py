@@ -103,9 +103,9 @@ class RowModule(ContributingModule):
         """log(1 + R_a(i_t, i_s) / eps) from the rows, eps as it started, `[b, l, l]`."""
         assert looked_up is not None
         known = batch.items.clamp_max(self.columns - 1)
-        if self.dense is not None and self.dense.dtype == torch.float32 and self.dense.shape[1] >= self.columns:
-            if pair_values.takes(batch.items):
-                return pair_values.of_rows(self.dense, looked_up, known, self.pair_scale)
+        whole = self.dense is not None and self.dense.shape[1] >= self.columns
+        if self.dense is not None and whole and self.dense.dtype == torch.float32 and pair_values.takes(batch.items):
+            return pair_values.of_rows(self.dense, looked_up, known, self.pair_scale)
         return torch.log1p(self.table.pairs(looked_up, known) * self.pair_scale)
 
     def values_between(self, batch: Batch, items: Tensor) -> Tensor:
