@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from tests.cli.tiny import refused
 from tests.support.ray_nodes import Nodes, two_nodes
 from tests.support.recommenders import small_config, small_dataset
 
-from attrformer.cluster import RayOptions, connected
+from attrformer.cluster import RayOptions, Work, connected
 from attrformer.data.sample import make_sample
 from attrformer.errors import ClusterError, ShortListWarning
 from attrformer.recommender import AttrFormer
@@ -184,6 +185,19 @@ def test_an_interrupt_ends_what_was_started_and_keeps_what_is_finished(trained: 
     write_recommendations(model.fitted, request, choice, out, save_every=3, progress=progress)
     assert call(*words, whole).exit_code == 0
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_what_runs_ends_with_the_connection(nodes: Nodes) -> None:
+    waits = Work(set, signal.sigtimedwait, [signal.SIGUSR2])
+    nodes.ensure()
+    with connected(RayOptions(nodes.address)) as cluster:
+        results = cluster.run(waits, [0, *[600] * 8])
+        assert next(results) == (0, None)
+        results.close()  # type: ignore[attr-defined]
+    began = time.monotonic()
+    with connected(RayOptions(nodes.address)) as cluster:
+        assert sorted(cluster.run(Work(list, operator.getitem, "ab"), [0, 1])) == [(0, "a"), (1, "b")]
+    assert time.monotonic() - began < 100
 
 
 def marked(mark: str) -> list[int]:

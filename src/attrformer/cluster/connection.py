@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -54,8 +54,6 @@ def connected(options: RayOptions | None = None) -> Iterator[Cluster]:
         except ray.exceptions.RayError as error:
             raise ClusterError(f"Ray failed ({line_of(error)}). What is finished stays.") from error
         finally:
-            with suppress(ray.exceptions.RayError):
-                cluster.cancel()
             if not theirs:
                 with _same_handlers():
                     ray.shutdown()

@@ -87,7 +87,8 @@ class Cluster:
         """The results of all items, each once, as they come.
 
         A task whose node or process is lost runs again elsewhere, so `work` gives the same result each time and changes
-        nothing else; `lost` counts them. Tasks that are not finished when the caller stops are cancelled.
+        nothing else; `lost` counts them. Where the caller stops, nothing more is handed over. What runs ends with the
+        connection, or by itself where the connection is the program's own.
 
         Args:
             work: what the tasks do.
@@ -117,12 +118,9 @@ class Cluster:
                     else:
                         yield item, result[0]
         finally:
-            self.cancel()
-
-    def cancel(self) -> None:
-        """Ends the tasks that are not finished."""
-        while self._running:
-            self._ray.cancel(self._running.popitem()[0], force=True)
+            # `ray.cancel` of a task whose result arrives at that moment ends this process (Ray 2.60: a failed check in
+            # CompletePendingTask). Whoever disconnects ends the tasks too.
+            self._running.clear()
 
     def _finished(self, cpus: int) -> Iterator[tuple[Any, int, tuple[Any] | None]]:
         """Waits for a task: its item, how often it was lost before, and its result; None where it was lost."""
