@@ -119,7 +119,7 @@ class DenseColumns:
 
     def _in_rows(self) -> Tensor:
         (batch, length), targets = self._named.shape, self._shape.targets
-        named = F.pad(self._named, (0, -length % ROWS))
+        named = F.pad(self._named, (0, -length % ROWS)).contiguous()
         out = torch.zeros(batch, named.shape[1], self._ends.shape[1] * COLUMNS)
         gradient = self._evidence[:, : batch * targets]
         arrays = (bits(self._table), named.numpy(), bits(gradient), self._ends.numpy(), out.numpy())
