@@ -10,7 +10,7 @@ import torch
 
 from attrformer.nn import workers
 from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
-from attrformer.nn.workers import each_share
+from attrformer.nn.workers import each_share, whole_operations
 
 CPU = torch.device("cpu")
 
@@ -44,6 +44,16 @@ def test_threads_of_the_pool_keep_to_one(two_threads: None) -> None:
     torch.set_num_threads(1)
     torch.set_num_threads(2)
     assert each_share(threads_of, list(range(8)), CPU) == [1, 1]
+
+
+def test_operations_stay_whole_while_work_is_shared_out(two_threads: None) -> None:
+    for wanted, threads in ((True, 1), (False, 2)):
+        with pytest.raises(KeyError), whole_operations(wanted):
+            assert torch.get_num_threads() == threads
+            assert len(each_share(lambda share: share, list(range(8)), CPU)) == 2
+            raise KeyError
+        assert torch.get_num_threads() == 2
+        assert len(each_share(lambda share: share, list(range(8)), CPU)) == 2
 
 
 def test_an_error_in_a_share_comes_out(two_threads: None) -> None:

@@ -14,7 +14,9 @@ from tests.relations.builders import relations_of, shop
 from tests.training.builders import FAST, Notes, trained, trainer_of
 from torch import Tensor
 
+from attrformer.nn.batch import Example
 from attrformer.nn.fused_loss import PosteriorTarget
+from attrformer.nn.losses import Objective
 from attrformer.processes import REQUESTS, exit_code
 from attrformer.training.checkpoint import Progress, parameters_of
 from attrformer.training.config import TargetConfig
@@ -164,3 +166,25 @@ def test_a_trained_network_scores_every_item() -> None:
 def test_the_average_spans_more_batches_where_epochs_are_long() -> None:
     assert [average_decay(None, batches) for batches in (1, 300, 301)] == [0.998, 0.998, 0.999]
     assert [average_decay(wanted, 1000) for wanted in (0.0, 0.5)] == [0.0, 0.5]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_operations_of_a_short_step_are_not_split(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = trainer_of(DATA, relations_of(DATA), training=replace(FAST, compiled=None if compiled else False))
+    seen, loss, before = [], trainer.network.loss, torch.get_num_threads()
+
+    def noted(example: Example, objective: Objective) -> Tensor:
+        seen.append(torch.get_num_threads())
+        return loss(example, objective)
+
+    monkeypatch.setattr(trainer.network, "loss", noted)
+    example = next(iter(trainer.examples.epoch(0)))[2]
+    torch.set_num_threads(2)
+    try:
+        trainer.step(example)
+        monkeypatch.setattr("attrformer.models.attrformer.SPLIT_ELEMENTS", 0)
+        trainer.step(example)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1 if compiled else 2, 2]

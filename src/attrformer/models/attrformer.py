@@ -28,6 +28,7 @@ from attrformer.nn.relation_mix import HeadValues, takes
 from attrformer.nn.relations.base import ContributingModule, Gate, ModuleOptions, RelationModule
 from attrformer.nn.relations.registry import modules_of
 from attrformer.nn.stacked import StackedEvidence, StackedParameters
+from attrformer.nn.workers import SPLIT_ELEMENTS
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.positions import GAP_BUCKETS
 from attrformer.relations.relation_set import RelationSet
@@ -285,6 +286,11 @@ class AttrFormerNetwork(Network):
     def loss(self, example: Example, objective: Objective) -> Tensor:
         """Cross-entropy to the posterior target of one batch."""
         return objective.posterior(self._outputs(example), example)
+
+    def is_short(self, example: Example) -> bool:
+        """See `Network.is_short`; of the full loss, which is shared out, with few positions to encode."""
+        items = example.batch.items
+        return items.numel() * self.config.width < SPLIT_ELEMENTS and example.candidates is None and items.is_cpu
 
     @staticmethod
     def is_relation_parameter(name: str) -> bool:

@@ -106,6 +106,16 @@ class Network(nn.Module):
         """
         return objective.next_item(self._outputs(example), example.items[:, :, 0], example.mask)
 
+    def is_short(self, example: Example) -> bool:
+        """Whether threads would rather wait for each other than gain from splitting an operation of a step on a CPU.
+
+        By default none is; what takes long is shared out in any case (`nn/workers.py`).
+
+        Args:
+            example: histories and what came next.
+        """
+        return False
+
     @staticmethod
     def is_relation_parameter(name: str) -> bool:
         """Whether a parameter belongs to a relation, which has a learning rate of its own and no weight decay.

@@ -20,6 +20,28 @@ LANES: Final = 16
 
 
 @compiled
+def add_listed(values: Any, slots: Any, shares: Any, out: Any) -> None:
+    """Adds shares `[m, groups]` times the rows slots `[m, groups]` of values `[v, n]` to `out` `[groups, n]`."""
+    for group in range(len(out)):
+        for m in range(len(slots)):
+            share, row, own = shares[m, group], values[slots[m, group]], out[group]
+            if share != 0:
+                for c in range(len(own)):
+                    own[c] += share * row[c]
+
+
+@compiled
+def add_to_listed(gradient: Any, slots: Any, shares: Any, of_values: Any) -> None:
+    """The gradient of the values of `add_listed`, added to `of_values` `[v, n]`, from that of its result."""
+    for group in range(len(gradient)):
+        for m in range(len(slots)):
+            share, row, own = shares[m, group], of_values[slots[m, group]], gradient[group]
+            if share != 0:
+                for c in range(len(own)):
+                    row[c] += share * own[c]
+
+
+@compiled
 def group_values(evidence: Any, gate: Any, values: Any) -> None:
     """Gate `[n]` times log(1 + evidence), `[groups, n]`, into `values`."""
     for group in range(len(evidence)):

@@ -5,6 +5,7 @@ It computes what `nn/fused_loss.py` computes, which stays the reference and does
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -17,7 +18,7 @@ from attrformer.nn.tables import DenseRows, SparseRows
 from attrformer.nn.workers import each_share
 
 if TYPE_CHECKING:
-    from attrformer.nn.column_parts import DenseColumns, EntryColumns, RowColumns, Shape
+    from attrformer.nn.column_parts import DenseColumns, EntryColumns, RowColumns, Rows, Shape
 
 LEAST_LOGITS: Final = 1 << 20
 """Fewer logits of a batch are not worth importing numba for."""
@@ -66,8 +67,7 @@ def _is_dense(part: object, weights: Tensor, targets: int) -> bool:
 
 
 WIDER: Final = 2
-"""How many times as many logits a block holds here as are asked for: columns are filled up, and there is less beside
-the logits than in the plain way."""
+"""How many times the logits that are asked for a block holds: there is less beside them than in the plain way."""
 
 
 class ColumnPass:
@@ -88,19 +88,30 @@ class ColumnPass:
         from attrformer.nn.column_parts import GroupColumns
 
         precision, targets = setup["precision"], hidden.shape[1]
-        self.hidden, self.low_table = hidden.detach().to(precision), table.detach().to(precision)
-        self.columns = self.low_table.t().contiguous()
-        self.parts, self.target, self.needs = setup["parts"], setup["target"], needs
-        self.copies = setup["copies"]
-        self.inputs = [ContributionInputs(*(f.detach() for f in flat[k : k + 2])) for k in range(0, len(flat), 2)]
-        self.scale = setup["mask"] / setup["mask"].sum().clamp_min(1.0)
-        self.of_hidden, self.of_flat = torch.zeros_like(hidden), [torch.zeros_like(tensor) for tensor in flat]
+        self.parts, self.needs, self.copies = setup["parts"], needs, setup["copies"]
         most = WIDER * setup["elements"] // max(1, targets * table.shape[0])
         self.step = max(1, min(most, MOST_COLUMNS // targets))
         numbers = range(len(self.parts))
         self.of_groups = [k for k in numbers if isinstance(self.parts[k], FeatureContribution)]
         self.dense = [k for k in numbers if _is_dense(self.parts[k], flat[2 * k], targets)]
         self.others = [k for k in numbers if k not in self.of_groups and k not in self.dense]
+        # Histories that read the same whole rows share a block: products are of fewer. Two have hardly one in common.
+        order: Tensor | None = None
+        if self.dense and self.step > 2:
+            order = self.parts[self.dense[-1]].rows[:, 0].argsort(stable=True)
+        self.order = order
+
+        def ordered(values: Tensor) -> Tensor:
+            return values if order is None else values.index_select(0, order)
+
+        self.low_table = table.detach().to(precision)
+        self.columns = self.low_table.t().contiguous()
+        self.hidden, *read = [ordered(tensor.detach()) for tensor in (hidden.to(precision), *flat)]
+        self.inputs = [ContributionInputs(*read[k : k + 2]) for k in range(0, len(read), 2)]
+        self.of_hidden, self.of_flat = torch.zeros(hidden.shape), [torch.zeros_like(tensor) for tensor in read]
+        self.scale = ordered(setup["mask"] / setup["mask"].sum().clamp_min(1.0))
+        target = setup["target"]
+        self.target = replace(target, items=ordered(target.items), counts=ordered(target.counts))
         self.groups = GroupColumns([self.parts[k] for k in self.of_groups], len(table))
         self.ends = self._ends(targets)
         self.prior = self._prior()
@@ -128,11 +139,13 @@ class ColumnPass:
 
     def run(self) -> tuple[Tensor, Tensor]:
         """The loss and the gradient of the table; the other gradients lie in `of_hidden` and `of_flat`."""
-        count = self.hidden.shape[0]
-        rows = [slice(start, min(start + self.step, count)) for start in range(0, count, self.step)]
+        rows = [slice(start, start + self.step) for start in range(0, len(self.hidden), self.step)]
         (loss, of_table), *others = each_share(self._share, rows, self.low_table.device)
         for other_loss, other_table in others:
             loss, of_table = loss + other_loss, of_table.add_(other_table)
+        if self.order is not None:
+            back = self.order.argsort()
+            self.of_hidden, *self.of_flat = (found.index_select(0, back) for found in (self.of_hidden, *self.of_flat))
         return loss, of_table
 
     @torch.no_grad()
@@ -149,7 +162,7 @@ class ColumnBlock:
 
     Args:
         whole: the pass.
-        rows: the histories.
+        rows: the histories, in the order of the pass.
     """
 
     def __init__(self, whole: ColumnPass, rows: slice) -> None:
@@ -164,13 +177,14 @@ class ColumnBlock:
         shape = self.shape = Shape(batch, targets, -(-batch * targets // lanes) * lanes)
         self.hidden = torch.nn.functional.pad(hidden.flatten(0, 1), (0, 0, 0, shape.columns - batch * targets))
         self.inputs = [own.block(rows) for own in whole.inputs]
+        named = rows if whole.order is None else whole.order[rows]
         self.content = whole.low_table @ self.hidden.t()
         size = (len(whole.low_table), shape.columns)
         self.evidence = torch.empty(
             len(whole.dense), *size, dtype=self.content.dtype if whole.copies else torch.float32
         )
         self.dense: list[DenseColumns] = [
-            DenseColumns(whole.parts[k], self.inputs[k], rows, shape, out, whole.copies, whole.ends[rows])
+            DenseColumns(whole.parts[k], self.inputs[k], named, shape, out, whole.copies, whole.ends[rows])
             for k, out in zip(whole.dense, self.evidence, strict=True)
         ]
         gates = [shape.row(self.inputs[k].gate) for k in whole.dense]
@@ -181,13 +195,13 @@ class ColumnBlock:
             self.logits.numpy(), bits(self.content), whole.groups.numbers.numpy(), self.of_groups[1].numpy(),
             bits(self.evidence), self.gates.numpy(),
         )  # fmt: skip
-        self.listed = {k: _listed(whole.parts[k], self.inputs[k], rows, shape) for k in whole.others if self._lists(k)}
+        self.listed = {k: _listed(whole.parts[k], self.inputs[k], named, shape) for k in whole.others if self._lists(k)}
         for part in self.listed.values():
             part.add_to(self.logits)
         self.of_histories = [k for k in whole.others if k not in self.listed]
         parts = [whole.parts[k] for k in self.of_histories]
         inputs = [self.inputs[k] for k in self.of_histories]
-        self.shared = SharedColumns(parts, inputs, rows, shape) if parts else None
+        self.shared = SharedColumns(parts, inputs, named, shape) if parts else None
         if self.shared is not None:
             self.shared.add_to(self.logits)
 
@@ -271,7 +285,7 @@ class ColumnBlock:
                 whole.of_flat[2 * k][self.rows], whole.of_flat[2 * k + 1][self.rows] = of_weights, of_gate * own
         # The content has become the gradient of the logits, in the type of the products.
         of_hidden = (whole.columns @ self.content).t() * factor.unsqueeze(1)
-        whole.of_hidden[self.rows] = of_hidden[: shape.batch * shape.targets].view_as(whole.of_hidden[self.rows])
+        whole.of_hidden[self.rows] = of_hidden[: shape.batch * shape.targets].view(shape.batch, shape.targets, -1)
         of_rows = self.content @ (self.hidden * factor.unsqueeze(1)).to(self.content.dtype)
         self.kernels.add_table(of_table.numpy(), bits(of_rows))
 
@@ -286,7 +300,7 @@ class ColumnBlock:
         whole.of_flat[2 * k][self.rows] = of_weights.sum(1, keepdim=True) if shared else of_weights
 
 
-def _listed(part: Any, inputs: ContributionInputs, rows: slice, shape: Shape) -> EntryColumns | RowColumns:
+def _listed(part: Any, inputs: ContributionInputs, rows: Rows, shape: Shape) -> EntryColumns | RowColumns:
     from attrformer.nn.column_parts import EntryColumns, RowColumns
 
     if not isinstance(part, EntryContribution | SomeEntries):

@@ -22,6 +22,12 @@ from attrformer.nn.fixed import LowCopies
 FEW_ROWS = 96
 """Distinct rows up to which all histories of a block share one product."""
 
+MARKED_ROWS = 1 << 14
+"""Rows up to which those that are named are marked in the list of all, which takes less than sorting."""
+
+Rows = slice | Tensor
+"""Histories of a batch: a range, or their numbers, int64 `[b]`."""
+
 Gradients = tuple[Tensor, Tensor]
 """Gradients of the weights but for gate and factor `[b, t, s]`, and of the gate but for the factor `[b, t]`."""
 
@@ -63,6 +69,16 @@ def cut(values: Tensor, dimension: int, *sizes: int) -> Tensor:
     return found
 
 
+def _distinct(named: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Which of `count` rows are named, ascending, and where among them each one that is named stands."""
+    if count > MARKED_ROWS:
+        found: tuple[Tensor, Tensor] = torch.unique(named, return_inverse=True)
+        return found
+    place = torch.zeros(count, dtype=torch.long)
+    place[named] = 1
+    return place.nonzero().squeeze(1), place.cumsum(0).sub_(1)[named]
+
+
 class DenseColumns:
     """A part with evidence for every item and target.
 
@@ -80,7 +96,7 @@ class DenseColumns:
         self,
         part: RowContribution,
         inputs: ContributionInputs,
-        rows: slice,
+        rows: Rows,
         shape: Shape,
         evidence: Tensor,
         copies: LowCopies | None,
@@ -89,7 +105,7 @@ class DenseColumns:
         values = part.table.values if copies is None else copies.of(part.table.values)
         named, weights = part.rows[rows], inputs.weights
         self._shape, self._evidence = shape, evidence
-        distinct, place = torch.unique(named, return_inverse=True)
+        distinct, place = _distinct(named, len(values))
         self._place = place.unsqueeze(1).expand(-1, shape.targets, -1)
         self._together = len(distinct) <= max(FEW_ROWS, named.shape[1])
         self._table, self._named, self._ends = values, named, ends
@@ -141,16 +157,21 @@ class GroupColumns:
             self.starts.append(self.starts[-1] + groups.count)
         numbers = [groups.of_item.int() + start for groups, start in zip(self.parts, self.starts, strict=False)]
         self.numbers = torch.stack(numbers, 1) if numbers else torch.empty(items, 0, dtype=torch.int32)
+        self.lists = [groups.listed() for groups in self.parts]
 
     def evidence(self, inputs: list[ContributionInputs], shape: Shape) -> tuple[Tensor, Tensor]:
         """Evidence of every group, and gate times its logarithm, both `[groups, n]`."""
         evidence, values = torch.zeros(self.starts[-1], shape.columns), torch.empty(self.starts[-1], shape.columns)
         for k, (groups, own) in enumerate(zip(self.parts, inputs, strict=True)):
             place = slice(self.starts[k], self.starts[k + 1])
-            found = groups.from_values(own.weights.expand(-1, shape.targets, -1))
-            shape.of_row(evidence[place]).copy_(found.permute(2, 0, 1))
+            listed, into = self.lists[k], evidence[place]
+            # The targets of the profile become columns.
+            profile = into[: groups.values] if listed is None else torch.zeros(groups.values, shape.columns)
+            shape.of_row(profile).copy_(own.weights.expand(-1, shape.targets, -1).permute(2, 0, 1))
+            if listed is not None:
+                column_kernels.add_listed(profile.numpy(), *(t.numpy() for t in listed), into.numpy())
             gate = shape.row(own.gate).numpy()
-            column_kernels.group_values(evidence[place].numpy(), gate, values[place].numpy())
+            column_kernels.group_values(into.numpy(), gate, values[place].numpy())
         return evidence, values
 
     def gradients(self, k: int, evidence: Tensor, of_values: Tensor, shape: Shape) -> Gradients:
@@ -158,12 +179,11 @@ class GroupColumns:
         place = slice(self.starts[k], self.starts[k + 1])
         own, of_gate = of_values[place], torch.zeros(shape.columns)
         column_kernels.group_gradients(evidence[place].numpy(), own.numpy(), of_gate.numpy())
-        groups = self.parts[k]
-        if groups.features is not None and groups.slots is None:
-            of_weights = shape.of_row(groups.features @ own).permute(1, 2, 0)
-        else:
-            of_weights = groups.to_values(shape.of_row(own).permute(1, 2, 0))
-        return of_weights, shape.of_row(of_gate)
+        listed, values = self.lists[k], self.parts[k].values
+        of_profile = own[:values] if listed is None else torch.zeros(values, shape.columns)
+        if listed is not None:
+            column_kernels.add_to_listed(own.numpy(), *(t.numpy() for t in listed), of_profile.numpy())
+        return shape.of_row(of_profile).permute(1, 2, 0), shape.of_row(of_gate)
 
 
 class RowColumns:

@@ -15,6 +15,9 @@ from attrformer.nn.number_kernels import ONE, ZERO, compiled, log
 WIDTH: Final = 8
 """The targets of a history are filled up to a multiple of so many, where they are held apart from the block."""
 
+_TOGETHER: Final = 32
+"""Items of which logarithms are made at once: those of the few targets of a history would be made one by one."""
+
 
 @compiled
 def _union(indices: Any, values: Any, counts: Any, named: Any, slots: Any) -> Any:
@@ -79,12 +82,18 @@ def add_rows(logits: Any, indices: Any, values: Any, counts: Any, named: Any, we
     targets, slots = gate.shape[1], np.zeros(len(logits), np.int32)
     offsets, items = _union(indices, values, counts, named, slots)
     evidence = _evidence(indices, values, counts, named, weights, slots, (offsets, items))
+    logs = np.empty((_TOGETHER, weights.shape[2]), np.float32)
     for b in range(len(named)):
         own_gate = gate[b]
-        for place in range(offsets[b], offsets[b + 1]):
-            own, row = evidence[1 + place], logits[items[place], b * targets : (b + 1) * targets]
-            for c in range(targets):
-                row[c] += own_gate[c] * log(ONE + own[c])
+        for first in range(offsets[b], offsets[b + 1], _TOGETHER):
+            last = min(first + _TOGETHER, offsets[b + 1])
+            flat, made = evidence[1 + first : 1 + last].ravel(), logs.ravel()
+            for place in range(len(flat)):
+                made[place] = log(ONE + flat[place])
+            for place in range(first, last):
+                own, row = logs[place - first], logits[items[place], b * targets : (b + 1) * targets]
+                for c in range(targets):
+                    row[c] += own_gate[c] * own[c]
     return offsets, items, evidence
 
 
@@ -108,16 +117,25 @@ def rows_gradients(
     targets, most = of_gate.shape[1], indices.shape[1]
     slots = np.zeros(len(block), np.int32)
     width = evidence.shape[1]
+    # What fills up the targets stays 0.
+    taken, logs = np.zeros((_TOGETHER, width), np.float32), np.empty((_TOGETHER, width), np.float32)
     for b in range(len(named)):
         own_gate = of_gate[b]
-        for place in range(offsets[b], offsets[b + 1]):
-            item, own = items[place], evidence[1 + place]
-            slots[item] = 1 + place
-            taken = block[item, b * targets : (b + 1) * targets]
-            for c in range(targets):
-                scaled = ONE + own[c]
-                own_gate[c] += taken[c] * log(scaled)
-                own[c] = taken[c] / scaled
+        for first in range(offsets[b], offsets[b + 1], _TOGETHER):
+            last = min(first + _TOGETHER, offsets[b + 1])
+            for place in range(first, last):
+                own, row = taken[place - first], block[items[place], b * targets : (b + 1) * targets]
+                slots[items[place]] = 1 + place
+                for c in range(targets):
+                    own[c] = row[c]
+            flat, made, by = evidence[1 + first : 1 + last].ravel(), logs.ravel(), taken.ravel()
+            for place in range(len(flat)):
+                scaled = ONE + flat[place]
+                made[place], flat[place] = by[place] * log(scaled), by[place] / scaled
+            for place in range(last - first):
+                own = logs[place]
+                for c in range(targets):
+                    own_gate[c] += own[c]
         for s in range(named.shape[1]):
             row, out = named[b, s], of_weights[b, s]
             for e in range(counts[row] if len(counts) else most):

@@ -88,7 +88,10 @@ class ItemTable(nn.Module):
 
     def forward(self) -> Tensor:
         """Representation of every item, `[items, d]`."""
-        return self._with_attributes(self.item if self.known is None else self.item * self.known, None)
+        table = self.item if self.known is None else self.item * self.known
+        if self._compiles(table):
+            return self._described(table, torch.arange(len(table)))
+        return self._with_attributes(table, None)
 
     def rows(self, items: Tensor) -> Tensor:
         """Representation of some items, `[n, d]`; nothing as large as the catalogue is made.
@@ -100,9 +103,13 @@ class ItemTable(nn.Module):
         """
         table = rows_of(self.item, items)
         table = table if self.known is None else table * self.known[items]
-        if self.attribute and len(items) >= MANY_ITEMS and items.device.type == "cpu" and may_round():
-            return described(table, items, UNTRAINED_SHARE, [self._values(*pair) for pair in self.attribute.items()])
-        return self._with_attributes(table, items)
+        return self._described(table, items) if self._compiles(table) else self._with_attributes(table, items)
+
+    def _compiles(self, table: Tensor) -> bool:
+        return bool(self.attribute) and len(table) >= MANY_ITEMS and table.device.type == "cpu" and may_round()
+
+    def _described(self, table: Tensor, items: Tensor) -> Tensor:
+        return described(table, items, UNTRAINED_SHARE, [self._values(*pair) for pair in self.attribute.items()])
 
     def _values(self, name: str, embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The embeddings of an attribute, and value codes and weights of every item."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attrformer.nn import shared_kernels
 from attrformer.nn.block_products import COLUMNS, ROWS
-from attrformer.nn.column_parts import Gradients, Shape, cut
+from attrformer.nn.column_parts import Gradients, Rows, Shape, cut
 from attrformer.nn.contributions import ContributionInputs, RowContribution
 
 
@@ -26,7 +26,7 @@ class SharedColumns:
     """
 
     def __init__(
-        self, parts: list[RowContribution], inputs: list[ContributionInputs], rows: slice, shape: Shape
+        self, parts: list[RowContribution], inputs: list[ContributionInputs], rows: Rows, shape: Shape
     ) -> None:
         self._shape, (batch, targets) = shape, (shape.batch, shape.targets)
         tables = [part.table.values[part.rows[rows]] for part in parts]

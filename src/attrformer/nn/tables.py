@@ -8,6 +8,7 @@ from typing import Final
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from attrformer.compiled import can_compile, is_ready
 
@@ -16,6 +17,8 @@ MANY_PAIRS: Final = 1 << 16
 
 LEAST_PAIRS: Final = 1 << 22
 """Fewer are not worth importing numba for: whoever asks a service would wait for it."""
+
+_LISTS: Final = WeakTensorKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,6 +204,18 @@ class FeatureGroups:
         if self.slots is not None:
             return self.slots.shape[1]
         return self.values + 1 if self.features is None else self.features.shape[1]
+
+    def listed(self) -> tuple[Tensor, Tensor] | None:
+        """Slots and shares of all groups, made and kept where they are not given; None where groups are the values."""
+        if self.slots is not None and self.shares is not None:
+            return self.slots, self.shares
+        if self.features is None:
+            return None
+        found: tuple[Tensor, Tensor] | None = _LISTS.get(self.features)  # type: ignore[no-untyped-call]
+        if found is None:
+            slots = self.features.abs().topk(int((self.features != 0).sum(0).max()), 0).indices
+            found = _LISTS[self.features] = slots, self.features.gather(0, slots)
+        return found
 
     def from_values(self, profile: Tensor) -> Tensor:
         """`profile(t) . phi_a(group)`, from `[b, t, values]` to `[b, t, groups]`."""

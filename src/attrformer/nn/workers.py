@@ -6,15 +6,45 @@ that take whole blocks do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
+
+SPLIT_ELEMENTS: Final = 1 << 17
+"""Elements of the states of a batch from which on threads gain from splitting operations on them."""
+
+_SHARES: Final[ContextVar[int]] = ContextVar("shares", default=0)
+
+
+@contextmanager
+def whole_operations(wanted: bool) -> Iterator[None]:
+    """Lets no operation of torch be split among threads until the end of the block; work is shared out as before.
+
+    Threads that split operations wait for each other at each of them, and go on waiting for the next one while others
+    take shares.
+
+    Args:
+        wanted: whether that is so; else nothing changes.
+    """
+    threads = torch.get_num_threads()
+    if not wanted or threads == 1:
+        yield
+        return
+    token = _SHARES.set(threads)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        _SHARES.reset(token)
 
 
 def each_share(run: Callable[[list[Work]], Result], work: list[Work], device: torch.device) -> list[Result]:
@@ -30,7 +60,7 @@ def each_share(run: Callable[[list[Work]], Result], work: list[Work], device: to
     Returns:
         The result of each share, in order.
     """
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    threads = (_SHARES.get() or torch.get_num_threads()) if device.type == "cpu" else 1
     if threads == 1 or len(work) < 2 * threads:
         return [run(work)]
     return list(_pool(threads).map(run, [work[start::threads] for start in range(threads)]))

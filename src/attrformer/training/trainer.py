@@ -16,6 +16,7 @@ from attrformer.compiled import rounding
 from attrformer.models.network import Network
 from attrformer.nn.batch import Example
 from attrformer.nn.losses import Objective
+from attrformer.nn.workers import whole_operations
 from attrformer.processes import REQUESTS, Terminated, handling, would_end
 from attrformer.ranks import ALONE, Ranks
 from attrformer.training.adamw import AdamW
@@ -100,10 +101,8 @@ class Trainer:
         self._joint: JointStep | None = None
         if sharded is not None:
             self._train_jointly(sharded, seed)
-        self._set_rate = -1.0
-        self.progress = Progress()
-        self.averaged: dict[str, Tensor] = {}
-        self.best: dict[str, Tensor] = {}
+        self._set_rate, self.progress = -1.0, Progress()
+        self.averaged, self.best = dict[str, Tensor](), dict[str, Tensor]()
         self._learns = any(group["params"] for group in self.optimizer.param_groups)
         self._stop: int | None = None
         self._saved = time.monotonic()
@@ -231,8 +230,9 @@ class Trainer:
             self._joint.seed(self.progress.step)
         if self.sampler is not None:
             example = replace(example, candidates=self.sampler(self.network, example))
-        loss = self._learn(example)
-        self._average()
+        with whole_operations(self.objective.compiled and self.network.is_short(example)):
+            loss = self._learn(example)
+            self._average()
         self.progress.step += 1
         return loss.item()
 

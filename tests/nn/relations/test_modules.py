@@ -187,6 +187,10 @@ def test_values_read_slot_by_slot_are_those_of_the_whole_product(values: int, mo
     profile, gradient = torch.rand(2, 3, len(few), generator=generator), torch.rand(2, 3, 17, generator=generator)
     torch.testing.assert_close(fast.from_values(profile), plain.from_values(profile))
     torch.testing.assert_close(fast.to_values(gradient), plain.to_values(gradient))
+    listed, again = plain.listed(), plain.listed()
+    assert listed is not None and again is not None and listed[0] is again[0]
+    assert torch.equal(torch.zeros_like(few).scatter_add_(0, *listed), few)
+    assert fast.listed() == (slots, shares) and FeatureGroups(of_item, None, len(few)).listed() is None
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abcd"), st.sampled_from([0.5, 1.0, 4.0])), min_size=3, max_size=9))

@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attrformer.compiled import may_round
 from attrformer.nn import pair_values
 from attrformer.nn.batch import Batch
 from attrformer.nn.contributions import Contribution, FeatureContribution
+from attrformer.nn.projection import MANY_FEATURES, projected
 from attrformer.nn.recency import RecencyProfile
 from attrformer.nn.relations.base import (
     RECENCY_DECAY,
@@ -96,6 +98,9 @@ class ItemAttributeModule(ContributingModule):
     def project(self, items: Tensor) -> Tensor:
         """max(0, phi_a(i)^T M_a) for items `[b, l]`, `[b, l, values]`; M_a itself is never built."""
         codes, weights = self.codes[items].flatten(0, 1), self.slot_weights[items].flatten(0, 1)
+        many = len(codes) * self.values >= MANY_FEATURES and items.device.type == "cpu"
+        if self.left is not None and self.right is not None and many and may_round():
+            return projected(codes, weights, self.left, self.right, self.log_diagonal).view(*items.shape, self.values)
         if self.left is not None and self.right is not None:
             out = F.embedding_bag(codes, self.left, per_sample_weights=weights, mode="sum") @ self.right.t()
         else:
