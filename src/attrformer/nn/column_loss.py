@@ -85,7 +85,7 @@ class ColumnPass:
         self, setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tensor, ...], needs: tuple[bool, ...]
     ) -> None:
         # Here and not above: numba takes most of a second to import.
-        from attrformer.nn.column_parts import GroupColumns
+        from attrformer.nn.column_parts import GroupColumns, ends_of
 
         precision, targets = setup["precision"], hidden.shape[1]
         self.parts, self.needs, self.copies = setup["parts"], needs, setup["copies"]
@@ -113,21 +113,10 @@ class ColumnPass:
         target = setup["target"]
         self.target = replace(target, items=ordered(target.items), counts=ordered(target.counts))
         self.groups = GroupColumns([self.parts[k] for k in self.of_groups], len(table))
-        self.ends = self._ends(targets)
+        self.ends = ends_of([self.inputs[k].weights for k in self.dense], targets)
         self.prior = self._prior()
         given = setup["correction"]
         self.correction: Tensor = torch.zeros(len(table)) if given is None else given
-
-    def _ends(self, targets: int) -> Tensor:
-        """How many positions some targets next to each other may read, by the weights of all parts, `[b, tiles]`."""
-        from attrformer.nn.block_products import COLUMNS
-
-        ends = torch.zeros(self.hidden.shape[0], -(-targets // COLUMNS) * COLUMNS, dtype=torch.long)
-        for k in self.dense:
-            weights = self.inputs[k].weights
-            numbers = torch.arange(1, weights.shape[2] + 1)
-            ends[:, :targets] = ends[:, :targets].maximum(((weights != 0) * numbers).amax(2))
-        return ends.view(len(ends), -1, COLUMNS).amax(2)
 
     def _prior(self) -> Tensor:
         """What the prior of the target says of every item, `[w, items]`; nothing where it has no strength."""

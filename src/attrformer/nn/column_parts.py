@@ -79,6 +79,21 @@ def _distinct(named: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return place.nonzero().squeeze(1), place.cumsum(0).sub_(1)[named]
 
 
+def ends_of(weights: list[Tensor], targets: int) -> Tensor:
+    """How many positions some targets next to each other may read, by the weights of all parts, int64 `[b, tiles]`.
+
+    A weight of 0 alone says nothing, as it may be learned; that of every part is 0 behind the place of a target.
+
+    Args:
+        weights: `[b, t, s]` of each part.
+        targets: t.
+    """
+    ends = torch.zeros(len(weights[0]) if weights else 0, -(-targets // COLUMNS) * COLUMNS, dtype=torch.long)
+    for own in weights:
+        ends[:, :targets] = ends[:, :targets].maximum(((own != 0) * torch.arange(1, own.shape[2] + 1)).amax(2))
+    return ends.view(len(ends), -1, COLUMNS).amax(2)
+
+
 class DenseColumns:
     """A part with evidence for every item and target.
 
