@@ -91,7 +91,7 @@ def ends_of(weights: list[Tensor], targets: int) -> Tensor:
     ends = torch.zeros(len(weights[0]) if weights else 0, -(-targets // COLUMNS) * COLUMNS, dtype=torch.long)
     for own in weights:
         ends[:, :targets] = ends[:, :targets].maximum(((own != 0) * torch.arange(1, own.shape[2] + 1)).amax(2))
-    return ends.view(len(ends), -1, COLUMNS).amax(2)
+    return ends.view(len(ends), ends.shape[1] // COLUMNS, COLUMNS).amax(2)
 
 
 class DenseColumns:
