@@ -95,8 +95,7 @@ class ColumnPass:
         self.of_groups = [k for k in numbers if isinstance(self.parts[k], FeatureContribution)]
         self.dense = [k for k in numbers if _is_dense(self.parts[k], flat[2 * k], targets)]
         self.others = [k for k in numbers if k not in self.of_groups and k not in self.dense]
-        # Histories that read the same whole rows share a block: products are of fewer. Two have hardly one in common.
-        order: Tensor | None = None
+        order: Tensor | None = None  # Histories that read the same whole rows share a block; two hardly have any.
         if self.dense and self.step > 2:
             order = self.parts[self.dense[-1]].rows[:, 0].argsort(stable=True)
         self.order = order
@@ -115,8 +114,7 @@ class ColumnPass:
         self.groups = GroupColumns([self.parts[k] for k in self.of_groups], len(table))
         self.ends = ends_of([self.inputs[k].weights for k in self.dense], targets)
         self.prior = self._prior()
-        given = setup["correction"]
-        self.correction: Tensor = torch.zeros(len(table)) if given is None else given
+        self.correction: Tensor = torch.zeros(len(table)) if setup["correction"] is None else setup["correction"]
 
     def _prior(self) -> Tensor:
         """What the prior of the target says of every item, `[w, items]`; nothing where it has no strength."""
