@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from attrformer.compiled import rounding
-from attrformer.nn import relation_mix
 from attrformer.nn.attention import RelationAugmentedAttention
 from attrformer.nn.column_loss import LEAST_LOGITS
 from attrformer.nn.recency import LookBack
@@ -86,18 +85,13 @@ def same(found: list[Tensor | None], wanted: list[Tensor | None]) -> None:
     st.integers(1, 70),
     st.integers(1, 9),
     st.integers(0, 1000),
-    st.sampled_from([1, 300, relation_mix.PIECE]),
 )
-def test_values_and_gradients_are_those_of_the_plain_heads(
-    batch: int, length: int, targets: int, seed: int, piece: int
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(relation_mix, "PIECE", piece)
-        case = Case.drawn(batch, length, targets, seed)
-        outputs, gradients = case.gradients(compiled=True)
-        wanted, of_plain = case.gradients(compiled=False)
-        same(list(outputs), list(wanted))
-        same(gradients, of_plain)
+def test_values_and_gradients_are_those_of_the_plain_heads(batch: int, length: int, targets: int, seed: int) -> None:
+    case = Case.drawn(batch, length, targets, seed)
+    outputs, gradients = case.gradients(compiled=True)
+    wanted, of_plain = case.gradients(compiled=False)
+    same(list(outputs), list(wanted))
+    same(gradients, of_plain)
 
 
 def test_a_step_that_is_over_keeps_no_memory_until_garbage_is_collected() -> None:
@@ -135,8 +129,7 @@ def test_large_logits_do_not_overflow() -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_two_threads_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relation_mix, "PIECE", 100)
+def test_two_threads_give_the_same_bits() -> None:
     case = Case.drawn(6, 20, 5, 0)
 
     def heads() -> list[Tensor]:

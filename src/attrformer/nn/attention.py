@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from attrformer.nn.batch import at_target_positions
 from attrformer.nn.dropout import Dropout
+from attrformer.nn.linear import applied, linear
 from attrformer.nn.named import NamedParameters
 from attrformer.nn.recency import distance_bins, look_up
-from attrformer.nn.relation_mix import HeadValues, mixed
+from attrformer.nn.relation_mix import HeadValues, mixed, ordinary
 
 
 def look_back(places: Tensor | None, length: int, device: torch.device) -> Tensor:
@@ -121,22 +122,30 @@ class RelationAugmentedAttention(nn.Module):
         return F.scaled_dot_product_attention(query, key, spoken, attn_mask=earlier)
 
     def _compiled(self, hidden: Tensor, held: HeadValues, places: Tensor | None) -> Tensor:
-        """`forward` with the relation heads by compiled passes; both kinds of heads keep to memory of their own."""
-        cut, (rows, length) = self.heads * self.head_width, hidden.shape[:2]
-        weight, bias, output = self.value.weight, self.value.bias, self.output.weight
-        query, key = self._query_and_key(hidden, places)
-        ordinary = self._ordinary(query, key, self._split(F.linear(hidden, weight[:cut], bias[:cut])), places)
-        spoken = F.linear(hidden, weight[cut:], bias[cut:]).view(rows, length, -1, self.head_width)
+        """`forward` by compiled passes."""
+        rows, length, width = hidden.shape
+        weight, bias = self.query_key.weight, self.query_key.bias
+        asked = torch.arange(length).expand(rows, -1) if places is None else places
+        if places is None:
+            query, key = linear(hidden, weight, bias).chunk(2, 2)
+        else:
+            query = linear(at_target_positions(hidden, places), weight[:width], bias[:width])
+            key = linear(hidden, weight[width:], bias[width:])
+        spoken = self._by_head(applied(self.value, hidden))
         temperature = torch.stack([self.temperature[name] for name in self.relations])
         by_distance = torch.stack([self.position_bias[name] for name in self.relations])
-        asked = torch.arange(length).expand(rows, -1) if places is None else places
-        related = mixed(held, temperature, by_distance, spoken, asked)
-        merged = F.linear(ordinary.transpose(1, 2).flatten(2), output[:, :cut], self.output.bias)
-        return merged + F.linear(related.flatten(2), output[:, cut:])
+        said = spoken[:, :, : self.heads]
+        read = ordinary(self._by_head(query), self._by_head(key), said, asked, held.lengths)
+        related = mixed(held, temperature, by_distance, spoken[:, :, self.heads :], asked)
+        return applied(self.output, torch.cat([read, related], 2).flatten(2))
+
+    def _by_head(self, values: Tensor) -> Tensor:
+        """`[b, l, heads * width]` to `[b, l, heads, width]`."""
+        return values.view(*values.shape[:2], -1, self.head_width)
 
     def _split(self, values: Tensor) -> Tensor:
         """`[b, l, heads * width]` to `[b, heads, l, width]`."""
-        return values.view(*values.shape[:2], -1, self.head_width).transpose(1, 2)
+        return self._by_head(values).transpose(1, 2)
 
     def _query_and_key(self, hidden: Tensor, places: Tensor | None) -> tuple[Tensor, Tensor]:
         """Queries of the places and keys of all positions, `[b, heads, t, width]` and `[b, heads, l, width]`."""
@@ -179,5 +188,12 @@ class EncoderLayer(nn.Module):
         """`[b, l, d]` to `[b, l, d]`, or to `[b, t, d]` at the places; see `RelationAugmentedAttention`."""
         mixed = self.drop(self.attention(self.attention_norm(hidden), logits, places))
         hidden = (hidden if places is None else at_target_positions(hidden, places)) + mixed
-        out: Tensor = hidden + self.drop(self.feed(self.feed_norm(hidden)))
+        normal = self.feed_norm(hidden)
+        out: Tensor = hidden + self.drop(self._fed(normal) if isinstance(logits, HeadValues) else self.feed(normal))
         return out
+
+    def _fed(self, hidden: Tensor) -> Tensor:
+        """`feed` where heads are computed by compiled passes."""
+        first, activation, drop, last = self.feed
+        assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+        return applied(last, drop(activation(applied(first, hidden))))

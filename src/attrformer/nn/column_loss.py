@@ -85,7 +85,7 @@ class ColumnPass:
         self, setup: dict[str, Any], hidden: Tensor, table: Tensor, flat: tuple[Tensor, ...], needs: tuple[bool, ...]
     ) -> None:
         # Here and not above: numba takes most of a second to import.
-        from attrformer.nn.column_parts import GroupColumns
+        from attrformer.nn.column_parts import GroupColumns, ends_of
 
         precision, targets = setup["precision"], hidden.shape[1]
         self.parts, self.needs, self.copies = setup["parts"], needs, setup["copies"]
@@ -95,8 +95,7 @@ class ColumnPass:
         self.of_groups = [k for k in numbers if isinstance(self.parts[k], FeatureContribution)]
         self.dense = [k for k in numbers if _is_dense(self.parts[k], flat[2 * k], targets)]
         self.others = [k for k in numbers if k not in self.of_groups and k not in self.dense]
-        # Histories that read the same whole rows share a block: products are of fewer. Two have hardly one in common.
-        order: Tensor | None = None
+        order: Tensor | None = None  # Histories that read the same whole rows share a block; two hardly have any.
         if self.dense and self.step > 2:
             order = self.parts[self.dense[-1]].rows[:, 0].argsort(stable=True)
         self.order = order
@@ -113,9 +112,9 @@ class ColumnPass:
         target = setup["target"]
         self.target = replace(target, items=ordered(target.items), counts=ordered(target.counts))
         self.groups = GroupColumns([self.parts[k] for k in self.of_groups], len(table))
+        self.ends = ends_of([self.inputs[k].weights for k in self.dense], targets)
         self.prior = self._prior()
-        given = setup["correction"]
-        self.correction: Tensor = torch.zeros(len(table)) if given is None else given
+        self.correction: Tensor = torch.zeros(len(table)) if setup["correction"] is None else setup["correction"]
 
     def _prior(self) -> Tensor:
         """What the prior of the target says of every item, `[w, items]`; nothing where it has no strength."""
@@ -155,7 +154,8 @@ class ColumnBlock:
 
     def __init__(self, whole: ColumnPass, rows: slice) -> None:
         from attrformer.nn import column_kernels
-        from attrformer.nn.column_parts import DenseColumns, Shape, SharedColumns, bits
+        from attrformer.nn.column_parts import DenseColumns, Shape, bits
+        from attrformer.nn.shared_columns import SharedColumns
 
         self.whole, self.rows, self.kernels = whole, rows, column_kernels
         hidden = whole.hidden[rows]
@@ -171,7 +171,7 @@ class ColumnBlock:
             len(whole.dense), *size, dtype=self.content.dtype if whole.copies else torch.float32
         )
         self.dense: list[DenseColumns] = [
-            DenseColumns(whole.parts[k], self.inputs[k], named, shape, out, whole.copies)
+            DenseColumns(whole.parts[k], self.inputs[k], named, shape, out, whole.copies, whole.ends[rows])
             for k, out in zip(whole.dense, self.evidence, strict=True)
         ]
         gates = [shape.row(self.inputs[k].gate) for k in whole.dense]

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from attrformer.nn import column_kernels, entry_kernels
+from attrformer.nn import column_kernels, entry_kernels, row_product_kernels
+from attrformer.nn.block_products import COLUMNS, PAIRS, ROWS
 from attrformer.nn.contributions import ContributionInputs, FeatureContribution, RowContribution
 from attrformer.nn.fixed import LowCopies
 
@@ -45,7 +46,7 @@ class Shape:
 
     def of_row(self, values: Tensor) -> Tensor:
         """The inverse of `row` for the last dimension, `[..., n]` to `[..., b, t]`."""
-        return _cut(values[..., : self.batch * self.targets], -1, self.batch, self.targets)
+        return cut(values[..., : self.batch * self.targets], -1, self.batch, self.targets)
 
     def diagonal(self, values: Tensor) -> Tensor:
         """Values `[b, t]` in the columns of their history, 0 in those of others, `[b, n]`."""
@@ -62,7 +63,7 @@ def bits(values: Tensor) -> NDArray[Any]:
     return found
 
 
-def _cut(values: Tensor, dimension: int, *sizes: int) -> Tensor:
+def cut(values: Tensor, dimension: int, *sizes: int) -> Tensor:
     """A dimension in two."""
     found: Tensor = values.unflatten(dimension, sizes)  # type: ignore[no-untyped-call]
     return found
@@ -78,6 +79,21 @@ def _distinct(named: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return place.nonzero().squeeze(1), place.cumsum(0).sub_(1)[named]
 
 
+def ends_of(weights: list[Tensor], targets: int) -> Tensor:
+    """How many positions some targets next to each other may read, by the weights of all parts, int64 `[b, tiles]`.
+
+    A weight of 0 alone says nothing, as it may be learned; that of every part is 0 behind the place of a target.
+
+    Args:
+        weights: `[b, t, s]` of each part.
+        targets: t.
+    """
+    ends = torch.zeros(len(weights[0]) if weights else 0, -(-targets // COLUMNS) * COLUMNS, dtype=torch.long)
+    for own in weights:
+        ends[:, :targets] = ends[:, :targets].maximum(((own != 0) * torch.arange(1, own.shape[2] + 1)).amax(2))
+    return ends.view(len(ends), ends.shape[1] // COLUMNS, COLUMNS).amax(2)
+
+
 class DenseColumns:
     """A part with evidence for every item and target.
 
@@ -88,6 +104,7 @@ class DenseColumns:
         shape: of the block.
         evidence: `[items, n]`, filled in; it ends as the gradient over 1 + evidence.
         copies: of tables in the type of the evidence; None: the tables have it.
+        ends: int64 `[b, tiles]`, positions that each `row_product_kernels.COLUMNS` targets may read.
     """
 
     def __init__(
@@ -98,6 +115,7 @@ class DenseColumns:
         shape: Shape,
         evidence: Tensor,
         copies: LowCopies | None,
+        ends: Tensor,
     ) -> None:
         values = part.table.values if copies is None else copies.of(part.table.values)
         named, weights = part.rows[rows], inputs.weights
@@ -105,7 +123,13 @@ class DenseColumns:
         distinct, place = _distinct(named, len(values))
         self._place = place.unsqueeze(1).expand(-1, shape.targets, -1)
         self._together = len(distinct) <= max(FEW_ROWS, named.shape[1])
-        if self._together:
+        self._table, self._named, self._ends = values, named, ends
+        self._in_place = not self._together and values.dtype == evidence.dtype == torch.bfloat16 and PAIRS
+        if self._in_place:
+            said = weights.transpose(1, 2).to(evidence.dtype).contiguous()
+            arrays = (bits(values), named.numpy(), bits(said), ends.numpy(), bits(evidence))
+            row_product_kernels.evidence(*arrays)
+        elif self._together:
             self._rows = values.index_select(0, distinct)
             summed = torch.zeros(shape.columns, len(distinct))
             shape.of_row(summed.t()).permute(1, 2, 0).scatter_add_(2, self._place, weights)
@@ -120,7 +144,18 @@ class DenseColumns:
         """Gradient of the weights but for gate and factor, `[b, t, s]`, from the gradient over 1 + evidence."""
         if self._together:
             return self._shape.of_row((self._rows @ self._evidence).float()).permute(1, 2, 0).gather(2, self._place)
+        if self._in_place:
+            return self._in_rows()
         return torch.bmm(self._rows, self._shape.of_row(self._evidence).transpose(0, 1)).transpose(1, 2).float()
+
+    def _in_rows(self) -> Tensor:
+        (batch, length), targets = self._named.shape, self._shape.targets
+        named = F.pad(self._named, (0, -length % ROWS)).contiguous()
+        out = torch.zeros(batch, named.shape[1], self._ends.shape[1] * COLUMNS)
+        gradient = self._evidence[:, : batch * targets]
+        arrays = (bits(self._table), named.numpy(), bits(gradient), self._ends.numpy(), out.numpy())
+        row_product_kernels.of_weights(*arrays)
+        return out[:, :length, :targets].transpose(1, 2)
 
 
 class GroupColumns:
@@ -164,53 +199,6 @@ class GroupColumns:
         if listed is not None:
             column_kernels.add_to_listed(own.numpy(), *(t.numpy() for t in listed), of_profile.numpy())
         return shape.of_row(of_profile).permute(1, 2, 0), shape.of_row(of_gate)
-
-
-class SharedColumns:
-    """Parts whose evidence is the same for all targets of a history.
-
-    Args:
-        parts: whole rows.
-        inputs: of each, cut to the block.
-        rows: the histories of the block.
-        shape: of the block.
-    """
-
-    def __init__(
-        self, parts: list[RowContribution], inputs: list[ContributionInputs], rows: Rows, shape: Shape
-    ) -> None:
-        self._inputs, self._shape = inputs, shape
-        self._rows = [part.table.values[part.rows[rows]] for part in parts]
-        summed = [torch.bmm(own.weights, table) for own, table in zip(inputs, self._rows, strict=True)]
-        self._scaled = torch.cat(summed, 1).add_(1.0)
-        # Parts first, then histories.
-        self._log = self._scaled.log().transpose(0, 1).flatten(0, 1)
-
-    def _gates(self, factor: Tensor | None = None) -> Tensor:
-        gates = [own.gate if factor is None else own.gate * factor for own in self._inputs]
-        return torch.cat([self._shape.diagonal(gate) for gate in gates])
-
-    def add_to(self, logits: Tensor) -> None:
-        """Adds the parts to logits `[items, n]`."""
-        logits.addmm_(self._log.t(), self._gates())
-
-    def gradients(self, block: Tensor, factor: Tensor) -> list[Gradients]:
-        """Of each part, those of the weights `[b, 1, s]` whole.
-
-        Args:
-            block: gradient of the logits but for the factor, `[items, n]`.
-            factor: `[b, t]`.
-        """
-        count, batch = len(self._rows), self._shape.batch
-        of_gates = _cut(self._shape.of_row(self._log @ block), 0, count, batch)
-        of_logs = _cut((block @ self._gates(factor).t()).t(), 0, count, batch).transpose(0, 1) / self._scaled
-        return [
-            (
-                torch.bmm(of_logs[:, k : k + 1], self._rows[k].transpose(1, 2)),
-                of_gates[k].diagonal().t(),
-            )
-            for k in range(count)
-        ]
 
 
 class RowColumns:

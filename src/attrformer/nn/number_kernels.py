@@ -18,7 +18,7 @@ _BELOW_HALF: Final = np.uint32(0x7FFF)
 ZERO: Final = np.float32(0)
 ONE: Final = np.float32(1)
 _HALF: Final = np.float32(0.5)
-_LEAST: Final = np.float32(-87)
+LEAST: Final = np.float32(-87)
 _LOG2_E: Final = np.float32(1.44269504088896341)
 _LN2_HIGH: Final = np.float32(0.693359375)
 _LN2_LOW: Final = np.float32(-2.12194440e-4)
@@ -26,6 +26,8 @@ _ROOT_HALF: Final = np.int32(0x3F3504F3)
 _MANTISSA: Final = np.int32(0x7FFFFF)
 _EXPONENT: Final = np.int32(23)
 _BIAS: Final = np.int32(127)
+_SIGN: Final = np.int32(31)
+_BELOW_SIGN: Final = np.int32(0x7FFFFFFF)
 _L0, _L1, _L2 = np.float32(7.0376836292e-2), np.float32(-1.1514610310e-1), np.float32(1.1676998740e-1)
 _L3, _L4, _L5 = np.float32(-1.2420140846e-1), np.float32(1.4249322787e-1), np.float32(-1.6668057665e-1)
 _L6, _L7, _L8 = np.float32(2.0000714765e-1), np.float32(-2.4999993993e-1), np.float32(3.3333331174e-1)
@@ -51,11 +53,20 @@ def log(x: Any) -> Any:
 @compiled
 def exp(x: Any) -> Any:
     """Exponential of a float32 of at most 0, by the polynomial of the Cephes library."""
-    x = max(np.float32(x), _LEAST)
+    x = max(np.float32(x), LEAST)
     n = np.floor(x * _LOG2_E + _HALF)
     r = x - n * _LN2_HIGH - n * _LN2_LOW
     y = ((((_E0 * r + _E1) * r + _E2) * r + _E3) * r + _E4) * r + _E5
     return (y * r * r + r + ONE) * np.int32((np.int32(n) + _BIAS) << _EXPONENT).view(np.float32)
+
+
+@compiled
+def ordered(bits: Any) -> Any:
+    """Whole numbers, int32, in the order of the float32 whose bits they are made of, and back again.
+
+    LLVM makes vectors of the search for the largest of these alone.
+    """
+    return np.int32(bits) ^ (np.int32(np.int32(bits) >> _SIGN) & _BELOW_SIGN)
 
 
 def read(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Relation heads on a CPU by compiled passes: weights of some histories and one head at a time, which fit the cache.
+"""Heads of attention on a CPU by compiled passes: weights of one history and one head at a time, which fit the cache.
 
 Nothing of the size of all pairs of positions is kept for the way back; weights are made once more there. The plain way
 is in `nn/attention.py` and stays the reference.
@@ -6,20 +6,21 @@ is in `nn/attention.py` and stays the reference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from dataclasses import InitVar, dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from attrformer.compiled import may_round
 from attrformer.nn.column_loss import LEAST_LOGITS
+from attrformer.nn.pair_values import filled_up
 from attrformer.nn.recency import look_up
 from attrformer.nn.workers import each_share
-
-PIECE: Final = 1 << 17
-"""Pairs of positions that are worked on together."""
 
 
 def takes(logits: int, device: torch.device) -> bool:
@@ -39,41 +40,35 @@ class HeadValues:
     Layers add their gradients of the values to the same memory; autograd asks for them when all have.
 
     Args:
-        values: R_a(i_t, i_s) of each head, `[b, l, l]`.
+        given: R_a(i_t, i_s) of each head, `[b, l, l]`.
         lengths: int64 `[b]`, positions before padding.
         distances: int64 `[l]`, the bin of the distance l - 1 - k at k.
     """
 
-    values: list[Tensor]
+    given: InitVar[list[Tensor]]
     lengths: Tensor
     distances: Tensor
+    values: list[Tensor] = field(init=False)
     read: Tensor = field(init=False)
-    gradients: list[Tensor | None] = field(init=False, default_factory=list)
+    gradients: list[Tensor | None] = field(init=False)
 
-    def __post_init__(self) -> None:
-        asked = [value for value in self.values if value.requires_grad]
+    def __post_init__(self, given: list[Tensor]) -> None:
+        self.values = [filled_up(value.detach()) for value in given]
+        self.gradients = [torch.zeros(self.values[0].shape) if value.requires_grad else None for value in given]
+        asked = [value for value in given if value.requires_grad]
         # Its gradient is 0; it tells autograd that the layers read the values.
-        self.read = _Read.apply(self, *asked)  # type: ignore[no-untyped-call]
-        self.values = [value.detach().contiguous() for value in self.values]
-
-    def pieces(self, places: int) -> list[tuple[int, slice]]:
-        """Heads and histories that are worked on together."""
-        batch, length = self.values[0].shape[:2]
-        step = max(1, PIECE // (places * length))
-        return [(head, slice(at, at + step)) for head in range(len(self.values)) for at in range(0, batch, step)]
+        self.read = _Read.apply(self.gradients, given[0].shape[1], *asked)  # type: ignore[no-untyped-call]
 
 
 class _Read(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, held: HeadValues, *values: Tensor) -> Tensor:
-        held.gradients = [torch.zeros_like(value) if value.requires_grad else None for value in held.values]
-        # Not `held` itself, which has the result: the two would keep each other until garbage is collected.
-        ctx.gradients = held.gradients
+    def forward(ctx: Any, gradients: list[Tensor | None], length: int, *values: Tensor) -> Tensor:
+        ctx.gradients, ctx.length = gradients, length
         return torch.zeros(())
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, *(gradient for gradient in ctx.gradients if gradient is not None))
+        return (None, None, *(own[..., : ctx.length] for own in ctx.gradients if own is not None))
 
 
 def mixed(held: HeadValues, temperature: Tensor, bias: Tensor, spoken: Tensor, places: Tensor) -> Tensor:
@@ -93,57 +88,99 @@ def mixed(held: HeadValues, temperature: Tensor, bias: Tensor, spoken: Tensor, p
     return found
 
 
+def ordinary(query: Tensor, key: Tensor, spoken: Tensor, places: Tensor, lengths: Tensor) -> Tensor:
+    """What ordinary heads read of the positions.
+
+    Args:
+        query: of the places, `[b, t, h, w]`.
+        key: `[b, l, h, w]`.
+        spoken: what each position says to each head, `[b, l, h, w]`.
+        places: int64 `[b, t]`.
+        lengths: int64 `[b]`, positions before padding.
+
+    Returns:
+        `[b, t, h, w]`; 0 at places of padding.
+    """
+    found: Tensor = _Ordinary.apply(query, key, spoken, places, lengths)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _each_pair(run: Callable[[list[int]], None], spoken: Tensor) -> None:
+    """Runs shares of all pairs of a history and a head, numbered history by history."""
+    each_share(run, list(range(spoken.shape[0] * spoken.shape[2])), spoken.device)
+
+
+def _by_head(pairs: list[int], heads: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each head of some pairs, and its histories."""
+    rows, numbers = np.divmod(np.array(pairs), heads)
+    for head in range(heads):
+        yield head, rows[numbers == head]
+
+
+def _arrays(*tensors: Tensor) -> list[NDArray[Any]]:
+    return [tensor.detach().numpy() for tensor in tensors]
+
+
 class _Mixed(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, held: HeadValues, read: Tensor, temperature: Tensor, bias: Tensor, spoken: Tensor, places: Tensor
     ) -> Tensor:
-        from attrformer.nn import attention_kernels as kernels
+        from attrformer.nn.attention_kernels import relation_head
 
-        filled, places = F.pad(bias, (0, kernels.LANES), value=-torch.inf), places.contiguous()
-        out = torch.empty(*places.shape, *spoken.shape[2:])
-        divisors = torch.zeros(spoken.shape[2], *places.shape)
+        filled, heads = F.pad(bias, (0, held.values[0].shape[2]), value=-torch.inf), spoken.shape[2]
+        out, divisors = torch.empty(*places.shape, *spoken.shape[2:]), torch.zeros(heads, *places.shape)
+        inputs = (places.contiguous(), held.lengths, temperature, filled, spoken, out, divisors)
+        values, arrays = _arrays(*held.values), _arrays(*inputs)
 
-        @torch.no_grad()
-        def run(share: list[tuple[int, slice]]) -> None:
-            for head, rows in share:
-                own = held.values[head][rows]
-                weights = torch.empty(len(own), places.shape[1], own.shape[1])
-                kernels.head_weights(
-                    own.numpy(), places[rows].numpy(), held.lengths[rows].numpy(), temperature.numpy()[head],
-                    filled[head].numpy(), weights.numpy(), divisors[head, rows].numpy(),
-                )  # fmt: skip
-                out[rows, :, head] = torch.bmm(weights, spoken[rows, :, head])
+        def run(pairs: list[int]) -> None:
+            for head, rows in _by_head(pairs, heads):
+                relation_head(head, rows, values[head], *arrays)
 
-        each_share(run, held.pieces(places.shape[1]), spoken.device)
-        ctx.save_for_backward(temperature, filled, spoken, places, out, divisors)
-        ctx.held = held
+        _each_pair(run, spoken)
+        ctx.save_for_backward(*inputs)
+        ctx.values, ctx.gradients = held.values, held.gradients
         return out
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        from attrformer.nn import attention_kernels as kernels
+        from attrformer.nn.attention_kernels import relation_gradients
 
-        temperature, filled, spoken, places, out, divisors = ctx.saved_tensors
-        held: HeadValues = ctx.held
-        back = outputs[0].contiguous()
-        means = (back * out).sum(3).permute(2, 0, 1).contiguous()
+        inputs, back = ctx.saved_tensors, outputs[0].contiguous()
+        bias, spoken = inputs[3], inputs[4]
         batch, length, heads = spoken.shape[:3]
-        of_temperature, of_bias = torch.zeros(heads, batch), torch.zeros(heads, batch, length)
-        of_spoken, nothing = torch.empty_like(spoken), torch.empty(0, 0, 0)
+        of_temperature, of_bias = torch.zeros(heads, batch), torch.zeros(heads, batch, bias.shape[1])
+        of_spoken, nothing = torch.empty(spoken.shape), torch.empty(0, 0, 0)
+        of_values = _arrays(*(nothing if own is None else own for own in ctx.gradients))
+        values, arrays = _arrays(*ctx.values), _arrays(*inputs, back, of_temperature, of_bias)
 
-        @torch.no_grad()
-        def run(share: list[tuple[int, slice]]) -> None:
-            for head, rows in share:
-                of_values, own = held.gradients[head], held.values[head][rows]
-                weights = torch.bmm(back[rows, :, head], spoken[rows, :, head].transpose(1, 2))
-                kernels.head_gradients(
-                    own.numpy(), places[rows].numpy(), held.lengths[rows].numpy(), temperature.numpy()[head],
-                    filled[head].numpy(), divisors[head, rows].numpy(), means[head, rows].numpy(), weights.numpy(),
-                    of_temperature[head, rows].numpy(), of_bias[head, rows].numpy(),
-                    (nothing if of_values is None else of_values[rows]).numpy(),
-                )  # fmt: skip
-                of_spoken[rows, :, head] = torch.bmm(weights.transpose(1, 2), back[rows, :, head])
+        def run(pairs: list[int]) -> None:
+            for head, rows in _by_head(pairs, heads):
+                relation_gradients(head, rows, values[head], *arrays, of_values[head], of_spoken.numpy())
 
-        each_share(run, held.pieces(places.shape[1]), spoken.device)
-        return None, torch.zeros(()), of_temperature.sum(1), of_bias.sum(1), of_spoken, None
+        _each_pair(run, spoken)
+        return None, torch.zeros(()), of_temperature.sum(1), of_bias[..., :length].sum(1), of_spoken, None
+
+
+class _Ordinary(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, spoken: Tensor, places: Tensor, lengths: Tensor) -> Tensor:
+        from attrformer.nn.ordinary_kernels import ordinary_heads
+
+        out, divisors = torch.empty(*places.shape, *spoken.shape[2:]), torch.zeros(spoken.shape[2], *places.shape)
+        inputs = (query, key, places.contiguous(), lengths, spoken, out, divisors)
+        arrays = _arrays(*inputs)
+        _each_pair(lambda pairs: ordinary_heads(np.array(pairs), *arrays), spoken)
+        ctx.save_for_backward(*inputs)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        from attrformer.nn.ordinary_kernels import ordinary_gradients
+
+        inputs, back = ctx.saved_tensors, outputs[0].contiguous()
+        query, key, spoken = inputs[0], inputs[1], inputs[4]
+        found = [torch.empty(tensor.shape) for tensor in (query, key, spoken)]
+        arrays = _arrays(*inputs, back, *found)
+        _each_pair(lambda pairs: ordinary_gradients(np.array(pairs), *arrays), spoken)
+        return (*found, None, None)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attrformer.compiled import may_round
+from attrformer.nn import pair_values
 from attrformer.nn.batch import Batch
 from attrformer.nn.contributions import Contribution, FeatureContribution
 from attrformer.nn.projection import MANY_FEATURES, projected
@@ -121,12 +122,20 @@ class ItemAttributeModule(ContributingModule):
     def attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
         """log(1 + R_a(i_t, i_s) / eps) from the features, eps as it started, `[b, l, l]`."""
         assert looked_up is not None
+        if pair_values.takes(batch.items):
+            return self._compiled_values(batch, looked_up)
         if self.codes.shape[1] == 1:
             index = self.codes[batch.items].transpose(1, 2).expand(-1, looked_up.shape[1], -1)
             values = looked_up.gather(2, index) * self.slot_weights[batch.items].transpose(1, 2)
         else:
             values = torch.bmm(looked_up, self.phi(batch.items).transpose(1, 2))
         return torch.log1p(values * self.pair_scale)
+
+    def _compiled_values(self, batch: Batch, looked_up: Tensor) -> Tensor:
+        if self.codes.shape[1] > 1:
+            return pair_values.of_products(looked_up, self.phi(batch.items), self.pair_scale)
+        codes, weights = self.codes[batch.items].squeeze(2), self.slot_weights[batch.items].squeeze(2)
+        return pair_values.of_slots(looked_up, codes, weights, self.pair_scale)
 
     def values_between(self, batch: Batch, items: Tensor) -> Tensor:
         """See `ContributingModule.values_between`."""

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from attrformer.nn import pair_values
 from attrformer.nn.batch import Batch
 from attrformer.nn.recency import look_up
 from attrformer.nn.relations.base import ModuleOptions, RelationModule
@@ -38,7 +39,9 @@ class TimeGapModule(RelationModule):
     def attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
         """Values for all pairs of positions, `[b, l, l]`; 0 where times are not known."""
         length = batch.items.shape[1]
-        return self.value.new_zeros(len(batch.items), length, length) if gaps is None else look_up(self.value, gaps)
+        if gaps is None:
+            return self.value.new_zeros(len(batch.items), length, length)
+        return pair_values.of_buckets(self.value, gaps) if pair_values.takes(batch.items) else look_up(self.value, gaps)
 
     def onnx_attention_values(self, batch: Batch, looked_up: Tensor | None, gaps: Tensor | None) -> Tensor:
         """See `RelationModule.onnx_attention_values`; one more bucket stands for times that are not known."""

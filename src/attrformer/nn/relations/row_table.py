@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from attrformer.nn import pair_values
 from attrformer.nn.batch import Batch
 from attrformer.nn.contributions import Contribution, RowContribution
 from attrformer.nn.recency import RecencyProfile
@@ -102,6 +103,9 @@ class RowModule(ContributingModule):
         """log(1 + R_a(i_t, i_s) / eps) from the rows, eps as it started, `[b, l, l]`."""
         assert looked_up is not None
         known = batch.items.clamp_max(self.columns - 1)
+        whole = self.dense is not None and self.dense.shape[1] >= self.columns
+        if self.dense is not None and whole and self.dense.dtype == torch.float32 and pair_values.takes(batch.items):
+            return pair_values.of_rows(self.dense, looked_up, known, self.pair_scale)
         return torch.log1p(self.table.pairs(looked_up, known) * self.pair_scale)
 
     def values_between(self, batch: Batch, items: Tensor) -> Tensor:

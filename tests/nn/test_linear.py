@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from attrformer.nn.linear import applied, linear
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4), (1, 5, 4), (3, 1, 4)])
+@pytest.mark.parametrize("biased", [True, False])
+def test_values_and_gradients_are_those_of_torch(shape: tuple[int, int, int], biased: bool) -> None:
+    values, weight = torch.randn(shape, requires_grad=True), torch.randn(6, 4, requires_grad=True)
+    bias = torch.randn(6, requires_grad=True) if biased else None
+    own, plain = linear(values, weight, bias), F.linear(values, weight, bias)
+    torch.testing.assert_close(own, plain)
+    learned = [tensor for tensor in (values, weight, bias) if tensor is not None]
+    for found, wanted in zip(
+        torch.autograd.grad(own.square().sum(), learned),
+        torch.autograd.grad(plain.square().sum(), learned),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_is_applied() -> None:
+    layer, values = torch.nn.Linear(4, 6), torch.randn(3, 5, 4)
+    torch.testing.assert_close(applied(layer, values), layer(values))
