@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,8 @@ from numpy.typing import NDArray
 
 pytest.importorskip("numba", reason="needs the extra `fast`")
 pytestmark = pytest.mark.slow
+
+from numba.core.errors import TypingError  # noqa: E402
 
 from attrformer.compiled import compiler  # noqa: E402
 from attrformer.nn import row_product_kernels, shared_kernels  # noqa: E402
@@ -71,3 +77,36 @@ def test_rows_are_added_up_where_they_lie(length: int, items: int, targets: int)
     by_history = gradient.float().unflatten(1, (batch, targets)).permute(1, 0, 2)
     wanted = torch.bmm(rows, by_history).transpose(1, 2) * reads
     torch.testing.assert_close(found[:, :length, :targets].transpose(1, 2) * reads, wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("place", "kind"), [(0, np.float64), (1, np.float64), (2, np.int32)])
+def test_another_type_of_numbers_is_refused(place: int, kind: type) -> None:
+    arrays = [_numbers(ROWS, COLUMNS), _numbers(ROWS, 3), _numbers(3, COLUMNS)]
+    arrays[place] = arrays[place].astype(kind)
+    with pytest.raises(TypingError, match="multiplied here"):
+        _added(*arrays, 0, 3)
+
+
+
+HERE = Path(__file__).parent
+OTHERS = {
+    "none beyond the first": {"NUMBA_CPU_NAME": "generic"},
+    "without AVX": {"NUMBA_ENABLE_AVX": "0"},
+    "AVX2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma"},
+    "AVX-512 without pairs": {
+        "NUMBA_CPU_NAME": "skylake-avx512",
+        "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx512cd",
+    },
+}
+
+
+@pytest.mark.skipif(not ROWS > 2, reason="needs a processor that has the instructions of the others")
+@pytest.mark.skipif("NUMBA_OTHER" in os.environ, reason="is one of the others")
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_other_processors_compute_the_same(other: dict[str, str], tmp_path: Path) -> None:
+    files = [__file__, str(HERE / "test_relation_mix.py"), str(HERE / "test_column_loss.py")]
+    chosen = "test_block_products or places_of_padding or bfloat16"
+    environment = {**os.environ, **other, "NUMBA_OTHER": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files, "-k", chosen]
+    found = subprocess.run(command, env=environment, cwd=HERE.parents[1], capture_output=True, text=True, timeout=600)
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]

@@ -14,8 +14,10 @@ from tests.nn.test_fused_loss import setting as setting
 from torch import Tensor
 
 from attrformer.nn import column_loss, fused_loss
+from attrformer.nn.contributions import ContributionInputs, RowContribution
 from attrformer.nn.fixed import LowCopies
-from attrformer.nn.fused_loss import fused_cross_entropy
+from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
+from attrformer.nn.tables import DenseRows
 
 pytest.importorskip("numba", reason="needs the extra `fast`")
 pytestmark = pytest.mark.slow
@@ -88,6 +90,36 @@ def test_bfloat16_is_as_near_as_its_rounding(setting: Setting, made: list[Any]) 
         for name, found in gradients(copies, torch.bfloat16).items():
             assert (found - right[name]).abs().max() <= 0.03 * right[name].abs().max(), name
     assert len(made) == 3
+
+
+def test_a_user_beside_positions_at_one_place_in_bfloat16(made: list[Any]) -> None:
+    torch.manual_seed(0)
+    batch, items, long = 128, 48, 61
+    tables = [DenseRows(torch.rand(500, items)), DenseRows(torch.rand(batch, items))]
+    parts = [
+        RowContribution(tables[0], torch.randint(0, 500, (batch, long))),
+        RowContribution(tables[1], torch.arange(batch).unsqueeze(1)),
+    ]
+    shapes = [(batch, 1, long), (batch, 1, 1), (batch, 1), (batch, 1), (batch, 1, 8), (items, 8)]
+    target = PosteriorTarget(
+        items=torch.randint(0, items, (batch, 1, 1)),
+        counts=torch.ones(batch, 1, 1),
+        strength=0.0,
+        popularity=torch.full((items,), 1 / items),
+        mixture=(0.0, 0.0, 1.0),
+        relation=None,
+    )
+    found = {}
+    drawn = [torch.rand(shape) for shape in shapes]
+    for compiled, precision in ((False, torch.float32), (True, torch.bfloat16)):
+        leaves = [tensor.clone().requires_grad_() for tensor in drawn]
+        pairs = [(part, ContributionInputs(leaves[k], leaves[2 + k])) for k, part in enumerate(parts)]
+        options = {"precision": precision, "copies": LowCopies(precision), "compiled": compiled}
+        loss = fused_cross_entropy(leaves[4], leaves[5], pairs, target, torch.ones(batch, 1), **options)
+        found[compiled] = torch.autograd.grad(loss, leaves)
+    assert len(made) == 1
+    for own, plain in zip(found[True], found[False], strict=True):
+        assert (own - plain).abs().max() <= 0.03 * plain.abs().max()
 
 
 def test_a_part_that_is_not_known_is_left_to_the_plain_passes(setting: Setting, made: list[Any]) -> None:

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import llvmlite.binding  # type: ignore[import-untyped]
 import numba.core.cgutils
+import numba.core.registry
 import numba.extending
 from llvmlite import ir
 from numba import types
+from numba.core.errors import TypingError
 
 COLUMNS: Final = 32
 """Columns of a block."""
@@ -20,10 +22,11 @@ COLUMNS: Final = 32
 _intrinsic: Final[Callable[[Any], Any]] = numba.extending.intrinsic
 _cgutils: Final[Any] = numba.core.cgutils
 
-_FEATURES: Final = llvmlite.binding.get_host_cpu_features()
-_WIDE: Final = bool(_FEATURES.get("avx512f"))
+# Of the processor that numba compiles for, which need not be all that this one has (NUMBA_CPU_FEATURES).
+_FEATURES: Final[str] = numba.core.registry.cpu_target.target_context.codegen().magic_tuple()[2]
+_WIDE: Final = "+avx512f" in _FEATURES.split(",")
 
-PAIRS: Final = _WIDE and bool(_FEATURES.get("avx512bf16")) and llvmlite.binding.llvm_version_info >= (17,)
+PAIRS: Final = _WIDE and "+avx512bf16" in _FEATURES.split(",") and llvmlite.binding.llvm_version_info >= (17,)
 """Whether the processor multiplies pairs of bfloat16; earlier releases of LLVM give them another type."""
 
 ROWS: Final = 8 if _WIDE else 2
@@ -50,6 +53,7 @@ def add_product(_: Any, out: Any, left: Any, right: Any, row: Any, column: Any, 
         last: up to here, exclusive.
     """
     size = types.intp
+    _check((out, left, right), (types.float32, types.float32, types.float32))
     return types.void(out, left, right, size, size, size, size), _generate(_multiply_add)
 
 
@@ -67,6 +71,7 @@ def add_pairs(_: Any, out: Any, left: Any, right: Any, row: Any, column: Any, fi
         last: up to here, exclusive.
     """
     size = types.intp
+    _check((out, left, right), (types.float32, types.uint32, types.uint32))
     return types.void(out, left, right, size, size, size, size), _generate(_multiply_pairs)
 
 
@@ -87,7 +92,14 @@ def add_row_pairs(
         last: up to here, exclusive.
     """
     size = types.intp
+    _check((out, table, named, right), (types.float32, types.uint16, types.int64, types.uint32))
     return types.void(out, table, named, right, size, size, size, size), _generate_rows
+
+
+def _check(arrays: Any, wanted: Any) -> None:
+    """Memory is read as it lies, so that another type would be read as these."""
+    if any(array.dtype != kind for array, kind in zip(arrays, wanted, strict=True)):
+        raise TypingError(f"Arrays of {wanted} are multiplied here, and they are of {arrays}.")
 
 
 def _generate(multiply: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,8 +181,9 @@ def _spread(builder: Any, number: Any) -> Any:
 
 
 def _multiply_add(builder: Any, left: Any, right: Any, total: Any) -> Any:
+    # A processor without an instruction for both would call a function for each number.
     kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
-    function = _cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{_LANES}f32")
+    function = _cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{_LANES}f32")
     return builder.call(function, [builder.bitcast(left, _FLOATS), builder.bitcast(right, _FLOATS), total])
 
 

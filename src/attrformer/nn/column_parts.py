@@ -123,11 +123,12 @@ class DenseColumns:
         distinct, place = _distinct(named, len(values))
         self._place = place.unsqueeze(1).expand(-1, shape.targets, -1)
         self._together = len(distinct) <= max(FEW_ROWS, named.shape[1])
-        self._table, self._named, self._ends = values, named, ends
+        # A part may read fewer positions than others do.
+        self._table, self._named, self._ends = values, named, ends.clamp_max(named.shape[1])
         self._in_place = not self._together and values.dtype == evidence.dtype == torch.bfloat16 and PAIRS
         if self._in_place:
             said = weights.transpose(1, 2).to(evidence.dtype).contiguous()
-            arrays = (bits(values), named.numpy(), bits(said), ends.numpy(), bits(evidence))
+            arrays = (bits(values), named.numpy(), bits(said), self._ends.numpy(), bits(evidence))
             row_product_kernels.evidence(*arrays)
         elif self._together:
             self._rows = values.index_select(0, distinct)
