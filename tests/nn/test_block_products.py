@@ -91,7 +91,6 @@ def test_another_type_of_numbers_is_refused(place: int, kind: type) -> None:
 HERE = Path(__file__).parent
 OTHERS = {
     "none beyond the first": {"NUMBA_CPU_NAME": "generic"},
-    "without AVX": {"NUMBA_ENABLE_AVX": "0"},
     "AVX2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma"},
     "AVX-512 without pairs": {
         "NUMBA_CPU_NAME": "skylake-avx512",

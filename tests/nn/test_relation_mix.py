@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import weakref
 from dataclasses import dataclass
 
@@ -126,6 +127,42 @@ def test_large_logits_do_not_overflow() -> None:
     spoken = torch.tensor([1.0, 2.0]).view(1, 2, 1, 1)
     found = mixed(held, torch.ones(1), torch.zeros(1, 1), spoken, torch.tensor([[0, 1]]))
     assert found.flatten().tolist() == [1.0, 1.0]
+
+
+def test_a_graph_that_is_retained_gives_the_same_gradients_again() -> None:
+    case = Case.drawn(2, 6, 3, 0)
+    held = HeadValues(case.values, case.lengths, LookBack(6).bins[:6].flip(0))
+    loss = (case.layers[0](case.hidden, held) + case.layers[1](case.hidden, held)).square().sum()
+    learned = [case.hidden, *(value for value in case.values if value.requires_grad)]
+    first = torch.autograd.grad(loss, learned, retain_graph=True)
+    kept = [gradient.clone() for gradient in first]
+    again = torch.autograd.grad(loss, learned)
+    for found in (first, again):
+        assert all(torch.equal(own, other) for own, other in zip(found, kept, strict=True))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("what", ["hidden", "value", "temperature", "bias", "key"])
+def test_what_is_not_a_number_is_not_lost(what: str, sign: float) -> None:
+    case = Case.drawn(2, 6, 3, 0)
+    case.lengths[:] = 6
+    layer, nothing = case.layers[0], math.copysign(math.nan, sign)
+    with torch.no_grad():
+        if what == "hidden":
+            case.hidden[0, 1, 0] = nothing
+        elif what == "value":
+            case.values[1][0, 3, 2] = nothing
+        elif what == "temperature":
+            layer.temperature["brand"].fill_(nothing)
+        elif what == "bias":
+            layer.position_bias["brand"][2] = nothing
+        else:
+            layer.query_key.weight[WIDTH:] = nothing
+    held = HeadValues(case.values, case.lengths, LookBack(6).bins[:6].flip(0))
+    found = layer(case.hidden, held)
+    assert found[0, 3:].isnan().any()
+    found.sum().backward()
+    assert layer.value.weight.grad is not None and layer.value.weight.grad.isnan().any()
 
 
 @pytest.mark.usefixtures("two_threads")

@@ -23,7 +23,7 @@ PANEL: Final = 16
 
 _LEAST: Final = np.int32(-(1 << 31))
 
-compiled: Final = compiler(fastmath={"contract", "nsz", "arcp", "reassoc", "nnan"}, error_model="numpy")
+compiled: Final = compiler(fastmath={"contract", "nsz", "arcp", "reassoc"}, error_model="numpy")
 
 
 @compiled
@@ -81,7 +81,8 @@ def weigh(own: Any, by: Any, temperature: Any, filled: Any, row: Any) -> Any:
     top = np.int32(ordered(most)).view(np.float32)
     for s in range(filled):
         logit = row[s] - top
-        value = exp(logit) if logit > LEAST else ZERO
+        # What is not a number is to be seen in the loss.
+        value = ZERO if logit <= LEAST else exp(logit)
         row[s] = value
         total += value
     return top, total
@@ -95,7 +96,7 @@ def of_logits(
     total = ZERO
     for s in range(filled):
         logit = own[s] * temperature + by[s] - divisor
-        weight = exp(min(logit, ZERO)) if logit > LEAST else ZERO
+        weight = ZERO if logit <= LEAST else exp(min(logit, ZERO))
         of_logit = weight * (gradient[s] - mean)
         total += of_logit * own[s]
         row[s] = weight

@@ -37,7 +37,8 @@ def takes(logits: int, device: torch.device) -> bool:
 class HeadValues:
     """What the relation heads of all layers read of a batch.
 
-    Layers add their gradients of the values to the same memory; autograd asks for them when all have.
+    Layers add their gradients of the values to the same memory, which the first one makes; autograd asks for them when
+    all have.
 
     Args:
         given: R_a(i_t, i_s) of each head, `[b, l, l]`.
@@ -54,7 +55,7 @@ class HeadValues:
 
     def __post_init__(self, given: list[Tensor]) -> None:
         self.values = [filled_up(value.detach()) for value in given]
-        self.gradients = [torch.zeros(self.values[0].shape) if value.requires_grad else None for value in given]
+        self.gradients = [torch.empty(0, 0, 0) if value.requires_grad else None for value in given]
         asked = [value for value in given if value.requires_grad]
         # Its gradient is 0; it tells autograd that the layers read the values.
         self.read = _Read.apply(self.gradients, given[0].shape[1], *asked)  # type: ignore[no-untyped-call]
@@ -68,7 +69,10 @@ class _Read(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, None, *(own[..., : ctx.length] for own in ctx.gradients if own is not None))
+        found = [own[..., : ctx.length] for own in ctx.gradients if own is not None]
+        # Autograd keeps what it is given, and a graph that is retained asks once more.
+        ctx.gradients[:] = [None if own is None else torch.empty(0, 0, 0) for own in ctx.gradients]
+        return (None, None, *found)
 
 
 def mixed(held: HeadValues, temperature: Tensor, bias: Tensor, spoken: Tensor, places: Tensor) -> Tensor:
@@ -151,6 +155,9 @@ class _Mixed(torch.autograd.Function):
         batch, length, heads = spoken.shape[:3]
         of_temperature, of_bias = torch.zeros(heads, batch), torch.zeros(heads, batch, bias.shape[1])
         of_spoken, nothing = torch.empty(spoken.shape), torch.empty(0, 0, 0)
+        for k, own in enumerate(ctx.gradients):
+            if own is not None and not len(own):
+                ctx.gradients[k] = torch.zeros(ctx.values[k].shape)
         of_values = _arrays(*(nothing if own is None else own for own in ctx.gradients))
         values, arrays = _arrays(*ctx.values), _arrays(*inputs, back, of_temperature, of_bias)
 
