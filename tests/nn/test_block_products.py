@@ -87,7 +87,6 @@ def test_another_type_of_numbers_is_refused(place: int, kind: type) -> None:
         _added(*arrays, 0, 3)
 
 
-
 HERE = Path(__file__).parent
 OTHERS = {
     "none beyond the first": {"NUMBA_CPU_NAME": "generic"},

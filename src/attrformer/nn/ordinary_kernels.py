@@ -33,6 +33,14 @@ def _later(length: Any, size: Any) -> Any:
 
 
 @compiled
+def _put_times(rows: Any, scale: Any, out: Any) -> None:
+    """The first rows and columns times the scale into `out`."""
+    for n in range(len(out)):
+        for c in range(out.shape[1]):
+            out[n, c] = rows[n, c] * scale
+
+
+@compiled
 def ordinary_heads(
     pairs: Any, query: Any, key: Any, places: Any, lengths: Any, spoken: Any, out: Any, divisors: Any
 ) -> None:
@@ -115,22 +123,11 @@ def ordinary_gradients(
     """
     heads, length, inner = spoken.shape[2], spoken.shape[1], spoken.shape[3]
     width, size, scale = whole(inner, COLUMNS), whole(length, LANES), ONE / np.sqrt(np.float32(inner))
-    weights, gradient, logits = (
-        np.zeros((PANEL, size), np.float32),
-        np.zeros((PANEL, size), np.float32),
-        np.zeros((PANEL, size), np.float32),
-    )
-    said, keys = np.zeros((width, size), np.float32), np.zeros((width, size), np.float32)
-    of_said, of_keys, rows = (
-        np.zeros((size, width), np.float32),
-        np.zeros((size, width), np.float32),
-        np.zeros((size, width), np.float32),
-    )
-    asked, own, of_own = (
-        np.zeros((PANEL, width), np.float32),
-        np.zeros((PANEL, width), np.float32),
-        np.zeros((PANEL, width), np.float32),
-    )
+    many, wide, own_wide, kind = (PANEL, size), (size, width), (PANEL, width), np.float32
+    weights, gradient, logits = np.zeros(many, kind), np.zeros(many, kind), np.zeros(many, kind)
+    said, keys = np.zeros((width, size), kind), np.zeros((width, size), kind)
+    of_said, of_keys, rows = np.zeros(wide, kind), np.zeros(wide, kind), np.zeros(wide, kind)
+    asked, own, of_own = np.zeros(own_wide, kind), np.zeros(own_wide, kind), np.zeros(own_wide, kind)
     counts, means, bias = np.zeros(PANEL, np.int64), np.zeros(PANEL, np.float32), _later(length, size)
     for pair in pairs:
         b, head = pair // heads, pair % heads
@@ -156,9 +153,6 @@ def ordinary_gradients(
             add_products(of_said, weights.T, asked, most, width, PANEL)
             add_products(of_own, gradient, rows, PANEL, width, most)
             add_products(of_keys, gradient.T, own, most, width, PANEL)
-            for r in range(there):
-                for c in range(inner):
-                    of_query[b, start + r, head, c] = of_own[r, c] * scale
-        for n in range(length):
-            for c in range(inner):
-                of_spoken[b, n, head, c], of_key[b, n, head, c] = of_said[n, c], of_keys[n, c] * scale
+            _put_times(of_own, scale, of_query[b, start : start + there, head])
+        _put_times(of_said, ONE, of_spoken[b, :, head])
+        _put_times(of_keys, scale, of_key[b, :, head])
