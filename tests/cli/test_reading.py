@@ -88,6 +88,16 @@ def test_train_reads_tables_as_it_is_told_and_evaluate_and_resume_read_them_alik
     assert json.loads(evaluated.stdout)["protocol"]
     resumed = run("train", "--data", str(data), "--out", out, "--resume", "--quiet")
     assert resumed.returncode == 0, resumed.stderr
+    # Of another folder, which has the library's own names, those of the run are not asked for.
+    renamed = tmp_path / "renamed" / "shop"
+    renamed.mkdir(parents=True)
+    log.rename({"customer": "user_id", "sku": "item_id", "when": "timestamp"}).write_csv(renamed / "interactions.csv")
+    pl.read_csv(data / "items.csv").rename({"sku": "item_id"}).write_csv(renamed / "items.csv")
+    again = run("evaluate", out, "--data", str(renamed), "--json")
+    assert again.returncode == 0 and again.stdout == evaluated.stdout, again.stderr
+    assert "has no column 'sku', which the run reads as 'item_id'" in " ".join(again.stderr.split())
+    wrong = run("evaluate", out, "--data", str(renamed), "--columns", "item_id=sku", "--json")
+    assert wrong.returncode == 2 and "no table has the column that is mapped to 'item_id'" in wrong.stderr
     other = run("train", "--data", str(data), "--out", out, "--resume", "--quiet", "--duplicates", "keep")
     assert other.returncode == 2 and "data.duplicates" in other.stderr
 

@@ -9,8 +9,9 @@ import pytest
 from tests.data.small_log import assert_same
 
 from attrformer.data import Dataset
+from attrformer.data.folder import fitting_columns
 from attrformer.data.prepare_tables import prepare_tables
-from attrformer.errors import DataError
+from attrformer.errors import ConfigurationError, DataError
 
 LOG = pl.DataFrame({"email": ["a", "a", "b"], "line sku": ["007", "08", "007"], "sku": ["x", "y", "z"]})
 ITEMS = pl.DataFrame({"handle": ["h1", "h2"], "sku": ["08", "007"], "kind": ["A", "B"]})
@@ -48,13 +49,42 @@ def test_one_table_may_call_a_column_otherwise_than_the_others(form: str, tmp_pa
             {**COLUMNS, "items.item_id": "skew"},
             "^items, column 'skew': .* mapped to 'items.item_id'.*such as handle, sku",
         ),
-        ({**COLUMNS, "users.user_id": "who"}, "^users, column 'who': .* mapped to 'users.user_id'"),
+        (
+            {**COLUMNS, "users.user_id": "who"},
+            "^users, column 'who': there is no table with the column that is mapped to 'users.user_id'",
+        ),
         ({**COLUMNS, "item_id": "sku", "items.item_id": "line sku"}, "^items, column 'line sku': "),
     ],
 )
 def test_a_name_that_the_table_does_not_have_is_refused(columns: dict[str, str], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Dataset.from_frames(LOG, ITEMS, columns=columns)
+
+
+def test_what_is_said_of_a_column_of_one_table_goes_before_what_is_said_of_all() -> None:
+    columns = {"item_id": "line sku", "user_id": "sku", "items.item_id": "sku"}
+    read = Dataset.from_frames(LOG, ITEMS, columns=columns)
+    assert read.user_ids.to_list() == ["x", "y", "z"] and "kind" in read.item_attributes
+
+
+@pytest.mark.parametrize("name", ["item.item_id", "interaction.timestamp"])
+def test_a_name_of_no_table_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"which is no table. Write one of interactions, items, "):
+        Dataset.from_frames(LOG, ITEMS, columns={**COLUMNS, name: "sku"})
+
+
+def test_names_that_another_folder_does_not_need_are_left_out(tmp_path: Path) -> None:
+    own, other, third = (tmp_path / name for name in ("own", "other", "third"))
+    log = LOG.rename({"email": "user_id", "line sku": "item_id"})
+    for folder, frame in ((own, LOG), (other, log), (third, log.rename({"item_id": "thing"}))):
+        folder.mkdir()
+        frame.write_csv(folder / "interactions.csv")
+    ITEMS.write_csv(own / "items.csv")
+    prepare_tables(other, tmp_path / "prepared")
+    assert fitting_columns(own, COLUMNS) == COLUMNS
+    assert fitting_columns(other, COLUMNS) == fitting_columns(tmp_path / "prepared", COLUMNS) == {}
+    # Neither name is there, which has to be said.
+    assert fitting_columns(third, COLUMNS) == {"item_id": "line sku"}
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])

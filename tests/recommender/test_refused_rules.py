@@ -78,6 +78,15 @@ def test_a_value_that_no_item_has_is_warned_of_each_time(model: AttrFormer, rule
         model.explain(USERS[:1], k=1, **rules)
 
 
+def test_of_many_values_that_no_item_has_the_first_are_named_and_the_others_counted(model: AttrFormer) -> None:
+    names = ", ".join(f'"no {number:03d}"' for number in range(100))
+    with pytest.warns(UnknownValueWarning) as told:
+        model.recommend(USERS, k=3, where=f"brand not in [{names}]", boost={"brand": {"no 000": 1, "no 100": 1}})
+    own = [str(each.message) for each in told if each.category is UnknownValueWarning]
+    assert [sentence[:29] for sentence in own[:3]] == [f"where: no item has 'no {number:03d}' i" for number in range(3)]
+    assert own[3:] == ["rules: no item has 99 more of the values in them."]
+
+
 def test_values_that_items_have_are_not_warned_of(model: AttrFormer) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UnknownValueWarning)

@@ -73,7 +73,8 @@ def evaluate(
     named = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     model = runs.open_model(run)
     options = reading.configured(model.config, columns, kinds, separators, duplicates, vectors)
-    dataset, split = runs.split_of_run(run, data, options)
+    told = reading.as_given(columns, None, None, None)["columns"]
+    dataset, split = runs.split_of_run(run, data, options, told)
     with shown_warnings():
         evaluation = model.evaluate(dataset, split=split, part=part.value, metrics=named, rules=rules)
     unkept = _keep(run, evaluation) if part is Part.TEST and not evaluation.protocol.rules else None

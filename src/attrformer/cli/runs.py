@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrformer.cli import console, reading
-from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.errors import CheckpointError, ConfigurationError, DataError
 from attrformer.io import IN_FOLDER, is_unfinished, read_json, write_json
 
 if TYPE_CHECKING:
@@ -196,13 +197,15 @@ def _write_data(run: Path, content: dict[str, object]) -> None:
     write_json(run / DATA, content)
 
 
-def split_of_run(run: Path, given: Path | None, config: Config) -> tuple[Dataset, Split]:
+def split_of_run(run: Path, given: Path | None, config: Config, told: Collection[str] = ()) -> tuple[Dataset, Split]:
     """The dataset that was given, or the one the run was trained on, filtered and split as the options ask for.
 
     Args:
         run: the training folder.
         given: a dataset folder, or None.
         config: the options of the run.
+        told: names of columns that the command was told. The others are those of the run, and another folder may have
+            the library's own names.
 
     Raises:
         CheckpointError: none was given, and the run knows none or it is no longer there.
@@ -212,7 +215,28 @@ def split_of_run(run: Path, given: Path | None, config: Config) -> tuple[Dataset
         from attrformer.data.sample import sample_dataset
 
         return split_dataset(sample_dataset(), config)
-    return open_split(data_folder(run, given), config)
+    folder = data_folder(run, given)
+    try:
+        dataset = open_dataset(folder, config)
+    except DataError:
+        columns = _fitting_columns(folder, config, told)
+        if columns == config.data.columns:
+            raise
+        config = replace(config, data=replace(config.data, columns=columns))
+        dataset = open_dataset(folder, config)
+    return split_dataset(dataset, config)
+
+
+def _fitting_columns(folder: Path, config: Config, told: Collection[str]) -> dict[str, str]:
+    """The names of columns of a run that a folder needs, and those that the command was told; the others are said."""
+    from attrformer.data.folder import fitting_columns
+
+    given = config.data.columns
+    fitting = fitting_columns(folder, given)
+    for name in given:
+        if name not in fitting and name not in told:
+            console.say(f"Note: {folder} has no column '{given[name]}', which the run reads as '{name}'.")
+    return {name: theirs for name, theirs in given.items() if name in fitting or name in told}
 
 
 def data_folder(run: Path, given: Path | None) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -24,7 +23,6 @@ from attrformer.columns import (
 )
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.change_columns import changed_columns, read_changes
-from attrformer.data.column_names import without_header
 from attrformer.data.described import describe
 from attrformer.data.edge_columns import read_edges
 from attrformer.data.frames import library_of
@@ -32,8 +30,9 @@ from attrformer.data.id_columns import with_common_ids, with_ids_of
 from attrformer.data.id_map import IdMap
 from attrformer.data.index_columns import without_index
 from attrformer.data.interactions import Interactions, read_interactions
+from attrformer.data.mapped_columns import check_mapping
 from attrformer.data.meaning import PLAIN, Meaning
-from attrformer.data.options import CHANGES, OWNERS, TableOptions, columns_for, owner_of
+from attrformer.data.options import CHANGES, OWNERS, TableOptions, columns_for
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.prepared.folder import PreparedInteractions
 from attrformer.data.tables import (
@@ -45,7 +44,6 @@ from attrformer.data.tables import (
     require_columns,
 )
 from attrformer.data.vector_tables import Vectors, with_vectors
-from attrformer.errors import DataError
 
 _ROLES: Final = frozenset(
     {USER, ITEM, TIMESTAMP, TITLE, SOURCE_ITEM, TARGET_ITEM, RELATION, WEIGHT, EDGE_RANK, CHANGED, VALUE}
@@ -134,15 +132,19 @@ def dataset_of_prepared(
     Raises:
         DataError: a table cannot be used as it is, or the interactions were prepared with other options.
     """
-    renamed = tuple(name for name in read.names if name in columns_for(read.options["columns"], "interactions"))
-    columns = Table(pl.DataFrame(schema=dict.fromkeys(read.names, pl.Null)), read.source, renamed=renamed)
-    declared = declared_columns({"interactions": columns, **tables}, options)
+    declared = declared_columns({"interactions": columns_of_prepared(read), **tables}, options)
     read.check_options(options, declared.kinds["interactions"])
     others, notes = without_indices(tables, declared.kept)
     ids = (read.user_ids.values, read.item_ids.values)
     *_, typed, _ = with_ids_of(*ids, others, source=read.source)
     found = Interactions(read.user_ids, read.item_ids, read.sequences, [*read.about, *notes, *read.told, *read.said])
     return _described(name, found, typed, declared, options, read.last)
+
+
+def columns_of_prepared(read: PreparedInteractions) -> Table:
+    """The table of interactions that was prepared, without rows."""
+    renamed = tuple(name for name in read.names if name in columns_for(read.options["columns"], "interactions"))
+    return Table(pl.DataFrame(schema=dict.fromkeys(read.names, pl.Null)), read.source, renamed=renamed)
 
 
 class Declared(NamedTuple):
@@ -245,38 +247,6 @@ def without_indices(
 def kept_columns(declared: Collection[str]) -> set[str]:
     """The columns of a table that are wanted whatever they hold; `declared` are those of which options say anything."""
     return {*declared, *_ROLES}
-
-
-def check_mapping(tables: Mapping[str, Table], columns: Mapping[str, str]) -> None:
-    """Refuses names of columns that no table has.
-
-    Args:
-        tables: all of them, by name.
-        columns: canonical column name to the user's own.
-
-    Raises:
-        DataError: there is such a name.
-    """
-    for name, theirs in columns.items():
-        owner = owner_of(name)
-        ours = name if owner is None else name.partition(".")[2]
-        held = [table for key, table in tables.items() if owner in (None, key)]
-        if not any(ours in table.renamed for table in held):
-            there = [column for table in held for column in table.frame.columns]
-            near = difflib.get_close_matches(theirs, there, n=3) or there[:5]
-            raise DataError(
-                f"no table has the column that is mapped to '{name}'{without_header(there)}",
-                fix=f"Correct the name in columns= (there are such as {', '.join(near)})" + _unfold(theirs, held),
-                source=", ".join(table.source for table in held) or owner,
-                column=theirs,
-            )
-
-
-def _unfold(theirs: str, tables: list[Table]) -> str:
-    """What to do where values are asked for that lie in lists."""
-    root = theirs.partition(".")[0]
-    listed = any(isinstance(table.frame.schema.get(root), pl.List) for table in tables)
-    return f"; '{root}' holds lists, and a row has to be one interaction: write one for each entry" if listed else ""
 
 
 def wider_catalogue(known: pl.Series, table: Table) -> IdMap:

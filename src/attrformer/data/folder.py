@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from attrformer.columns import TIMESTAMP
 from attrformer.data.attributes import AttributeKind
-from attrformer.data.construct import dataset_of_prepared, dataset_of_tables
+from attrformer.data.construct import columns_of_prepared, dataset_of_prepared, dataset_of_tables
+from attrformer.data.mapped_columns import tables_about
 from attrformer.data.options import TableOptions, columns_for
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.prepared.folder import is_prepared, open_prepared
@@ -111,6 +112,32 @@ def folder_tables(
     }
     beside = {name: file for name, file in vectors_in(folder).items() if name.partition(".")[0] in names}
     return with_vectors(tables, {**beside, **by_table(vectors)}), notes
+
+
+def fitting_columns(folder: Path, columns: Mapping[str, str]) -> dict[str, str]:
+    """Names of columns that another folder was read by, without those that this one does not need.
+
+    Args:
+        folder: where the tables are.
+        columns: canonical column name to the user's own.
+
+    Returns:
+        Without names of columns that no table has, where a table has the library's own, or there is no such table.
+
+    Raises:
+        DataError: a table cannot be read.
+    """
+    tables, _ = folder_tables(folder, columns)
+    read = None if "interactions" in tables else open_prepared(folder)
+    if read is not None:
+        tables["interactions"] = columns_of_prepared(read)
+    fitting = {}
+    for name, theirs in columns.items():
+        ours, held = tables_about(name, tables)
+        named = any(ours in table.renamed for table in held)
+        if named or (held and not any(ours in table.frame.columns for table in held)):
+            fitting[name] = theirs
+    return fitting
 
 
 def dataset_of_folder(

@@ -42,9 +42,10 @@ def columns_for(columns: Mapping[str, str], table: str) -> dict[str, str]:
         columns: canonical column name, or table and name, to the user's own.
         table: one of `TABLE_NAMES`.
     """
-    every = {name: theirs for name, theirs in columns.items() if owner_of(name) is None}
     own = {name.partition(".")[2]: theirs for name, theirs in columns.items() if owner_of(name) == table}
-    return {**every, **own}
+    every = {name: theirs for name, theirs in columns.items() if owner_of(name) is None}
+    # A column that this table is told to call otherwise has one name.
+    return {**{name: theirs for name, theirs in every.items() if theirs not in own.values()}, **own}
 
 
 def owner_of(name: str) -> str | None:
@@ -92,6 +93,7 @@ class TableOptions:
             if value not in choices:
                 named = ", ".join(choice for choice in choices if choice)
                 raise ConfigurationError(f"{option}='{value}' is not known. Use one of: {named}.")
+        _check_owners(self.columns)
         for key, kind in self.kinds.items():
             _kind(key, kind)
         for key, separator in self.separators.items():
@@ -154,6 +156,20 @@ def _check_texts(option: str, given: object) -> None:
     for key, value in given.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise ConfigurationError(f"{option}[{key!r}] is {value!r}. Give texts, such as {_EXAMPLES[option]}.")
+
+
+def _check_owners(columns: Mapping[str, str]) -> None:
+    """Refuses "item.item_id", which would be the name of a column that nothing reads.
+
+    Raises:
+        ConfigurationError: what stands before one of the library's names is no table.
+    """
+    for name in columns:
+        owner, _, column = name.rpartition(".")
+        if owner and column in (USER, ITEM, TIMESTAMP, TITLE) and owner not in TABLE_NAMES:
+            raise ConfigurationError(
+                f"columns['{name}'] is about '{owner}', which is no table. Write one of {', '.join(TABLE_NAMES)}."
+            )
 
 
 def _kind(key: str, value: str | AttributeKind) -> AttributeKind | None:

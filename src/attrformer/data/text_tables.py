@@ -47,7 +47,8 @@ def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
     if (told := _TOLD.match(text)) is not None:
         return told[1]
     header = next((line for line in text.splitlines() if line.strip()), "")
-    if given in header:
+    outside = _QUOTED.sub("", header)
+    if given in outside:
         return given
     if header.startswith(("#", "//")):
         raise DataError(
@@ -55,7 +56,7 @@ def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
             fix="Remove the lines before the header",
             source=str(path),
         )
-    found = [sign for sign in _OTHERS if sign in _QUOTED.sub("", header) and sign != given]
+    found = [sign for sign in _OTHERS if sign in outside and sign != given]
     clear = [sign for sign in found if sign != " " and _fits(text, sign)]
     if len(clear) == 1 and set(found) <= {clear[0], " "}:
         return clear[0]

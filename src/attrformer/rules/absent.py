@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from attrformer.data.attributes import Attribute
 from attrformer.rules.item_values import ItemValues
@@ -11,7 +12,40 @@ from attrformer.rules.item_values import ItemValues
 _NOTHINGS: Final = ("null", "none", "nan", "na")
 _NEAR: Final = 3
 _MOST_COMPARED: Final = 20_000
-"""Values that are compared with one that no item has; more of them would take a second."""
+"""Values that are compared with those that no item has, all in all; more of them would take a second."""
+
+_MOST_TOLD: Final = 3
+"""Values that no item has of which one by one is told."""
+
+
+class Absent(NamedTuple):
+    """A text that no item has as a value.
+
+    Args:
+        option: that names it.
+        column: that is compared with it.
+        value: the text.
+        attribute: the column.
+    """
+
+    option: str
+    column: str
+    value: str
+    attribute: Attribute
+
+
+def told_of(absent: Iterable[Absent]) -> tuple[str, ...]:
+    """The sentences about texts that no item has as values: about the first few, and how many more there are.
+
+    Args:
+        absent: the texts, perhaps repeated.
+    """
+    once = list({each[:3]: each for each in absent}.values())
+    some = once[:_MOST_TOLD]
+    sentences = [_no_value(each, _MOST_COMPARED // len(some)) for each in some]
+    if len(once) > len(some):
+        sentences.append(f"rules: no item has {len(once) - len(some):,} more of the values in them.")
+    return tuple(sentences)
 
 
 def unknown_column(name: str, values: ItemValues) -> str:
@@ -33,19 +67,13 @@ def unknown_column(name: str, values: ItemValues) -> str:
     return f"there is no column '{name}'. {advice}"
 
 
-def no_value(option: str, column: str, value: str, attribute: Attribute) -> str:
-    """The sentence about a text that no item has as a value, with near ones.
-
-    Args:
-        option: that names it.
-        column: that is compared with it.
-        value: the text.
-        attribute: the column.
-    """
+def _no_value(absent: Absent, most: int) -> str:
+    """The sentence about a text that no item has, with near ones among `most` values."""
+    option, column, value, attribute = absent
     lower: dict[str, str] = {}
     for known in attribute.vocabulary:
         lower.setdefault(known.strip().lower(), known)
-    close = difflib.get_close_matches(value.strip().lower(), list(lower)[:_MOST_COMPARED], n=_NEAR)
+    close = difflib.get_close_matches(value.strip().lower(), list(lower)[:most], n=_NEAR)
     near = [lower[each] for each in close] or list(attribute.vocabulary[:_NEAR])
     some = " or ".join(f"'{each}'" for each in near)
     advice = f"Did you mean {some}?" if close else f"There are such as {some}." if near else "It has none at all."

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute
 from attrformer.errors import CheckpointError, ConfigurationError
+from attrformer.rules.absent import Absent, told_of
 from attrformer.rules.columns import NUMBERS
 from attrformer.rules.conditions import Column, Compare, leaves
 from attrformer.rules.item_values import ItemValues
@@ -131,13 +132,13 @@ def compile_rules(
             "read. Fit it again, or give the values with the request (item_values)."
         )
     held = ItemValues(n_items) if values is None else values
-    opened, told = None, list[str]()
+    opened, absent = None, list[Absent]()
     if rules.where is not None:
-        opened = matching(parse(rules.where), held, rules.where, tell=told.append)
+        opened = matching(parse(rules.where), held, rules.where, tell=absent.append)
     if expression is not None:
         more = matching_expression(expression, held)
         opened = more if opened is None else opened & more
-    boosts = tuple(_boosted(what, amount, held, told.append) for what, amount in rules.boosts)
+    boosts = tuple(_boosted(what, amount, held, absent.append) for what, amount in rules.boosts)
     boost = _total(boosts, n_items)
     pinned = codes_of([item for _, item in rules.pinned]) if rules.pinned else np.empty(0, np.int64)
     return CompiledRules(
@@ -153,7 +154,7 @@ def compile_rules(
         0.0 if rules.new_items is None else rules.new_items.share,
         rules.new_items is not None and rules.new_items.last,
         tuple((position, int(code)) for (position, _), code in zip(rules.pinned, pinned, strict=True) if code >= 0),
-        tuple(dict.fromkeys(told)),
+        told_of(absent),
     )
 
 
@@ -192,7 +193,9 @@ def require_positions(pinned: Mapping[int, int] | tuple[tuple[int, int], ...], k
             raise ConfigurationError(f"pinned names position {position} of lists of {k} items. Give {k} at most.")
 
 
-def _boosted(what: str | tuple[str, str], amount: float, values: ItemValues, tell: Callable[[str], object]) -> Boosted:
+def _boosted(
+    what: str | tuple[str, str], amount: float, values: ItemValues, tell: Callable[[Absent], object]
+) -> Boosted:
     if isinstance(what, str):
         return Boosted(what, matching(parse(what, "boost"), values, what, "boost", tell), amount)
     column, value = what

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from attrformer.data.attributes import Attribute, AttributeKind
 from attrformer.errors import ConfigurationError, RuleError
-from attrformer.rules.absent import no_value, unknown_column
+from attrformer.rules.absent import Absent, unknown_column
 from attrformer.rules.columns import NUMBERS, SEVERAL
 from attrformer.rules.conditions import (
     And,
@@ -42,8 +42,8 @@ _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def _unheard(sentence: str) -> None:
-    """Leaves a sentence unsaid."""
+def _unheard(absent: Absent) -> None:
+    """Leaves unsaid that no item has a value."""
 
 
 def matching(
@@ -51,7 +51,7 @@ def matching(
     values: ItemValues,
     text: str = "",
     option: str = "where",
-    tell: Callable[[str], object] = _unheard,
+    tell: Callable[[Absent], object] = _unheard,
 ) -> Mask:
     """The items for which a condition holds, bool `[n_items]`.
 
@@ -60,7 +60,7 @@ def matching(
         values: of all items.
         text: the condition as it was written, for errors.
         option: that it was given to, for errors.
-        tell: is told, in a sentence each, of texts that no item has as a value.
+        tell: is told of texts that no item has as a value.
 
     Raises:
         RuleError: a column is unknown, or a value does not fit it.
@@ -109,7 +109,7 @@ def known_column(name: str, values: ItemValues, option: str) -> Attribute:
 
 
 def with_value(
-    column: str, value: str, values: ItemValues, option: str, tell: Callable[[str], object] = _unheard
+    column: str, value: str, values: ItemValues, option: str, tell: Callable[[Absent], object] = _unheard
 ) -> Mask:
     """The items that have a value, bool `[n_items]`; numbers and dates are written as text.
 
@@ -118,7 +118,7 @@ def with_value(
         value: as text.
         values: of all items.
         option: that names the column, for the error.
-        tell: is told, in a sentence, of a text that no item has as a value.
+        tell: is told of a text that no item has as a value.
 
     Raises:
         ConfigurationError: there is no such column.
@@ -133,7 +133,7 @@ def with_value(
     wanted = np.zeros(len(attribute.vocabulary), dtype=bool)
     code = values.codes_of(column).get(value)
     if code is None:
-        tell(no_value(option, column, value, attribute))
+        tell(Absent(option, column, value, attribute))
     else:
         wanted[code] = True
     return _any_of(attribute, wanted)
@@ -156,7 +156,7 @@ class _Matcher:
         tell: is told of values that no item has.
     """
 
-    def __init__(self, values: ItemValues, text: str, option: str, tell: Callable[[str], object]) -> None:
+    def __init__(self, values: ItemValues, text: str, option: str, tell: Callable[[Absent], object]) -> None:
         self._values, self._text, self._option, self._tell = values, text, option, tell
 
     def of(self, condition: Condition) -> Mask:
@@ -234,7 +234,7 @@ class _Matcher:
         wanted = np.zeros(len(attribute.vocabulary), dtype=bool)
         wanted[[codes[value] for value in texts if value in codes]] = True
         for value in sorted(value for value in values if isinstance(value, str) and value not in codes):
-            self._tell(no_value(self._option, column.name, value, attribute))
+            self._tell(Absent(self._option, column.name, value, attribute))
         if numbers:
             wanted |= np.isin(self._vocabulary_numbers(column, attribute), list(numbers))
         return wanted

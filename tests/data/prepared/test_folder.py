@@ -103,6 +103,9 @@ def test_folders_of_earlier_releases_have_no_checksums_and_are_read(prepared: Pa
     del manifest["files"]
     file.write_text(json.dumps(with_checksum(manifest)))
     assert Dataset.load(prepared).user_count == 2
+    np.save(file.with_name("items.npy"), np.zeros(3, np.int32))
+    with pytest.raises(DataError, match="another type or length"):
+        Dataset.load(prepared)
 
 
 def test_saved_again_it_is_a_folder_of_plain_tables(prepared: Path, tmp_path: Path) -> None:
