@@ -32,7 +32,8 @@ def test_others_are_read_with_those_of_their_length() -> None:
 
 def test_a_few_long_histories_are_read_apart_from_many_short_ones() -> None:
     lengths = np.array([4] * 90 + [200, 190, 100])
-    found = list(pieces(lengths))
+    assert [len(rows) for rows in pieces(lengths)] == [len(lengths)]
+    found = list(pieces(lengths, padded=PADDED_PAIRS))
     assert [rows.tolist() for rows in found] == [[90, 91, 92, *range(5)], list(range(5, 90))]
     assert all((lengths[rows].max() ** 2 - lengths[rows] ** 2).sum() <= PADDED_PAIRS for rows in found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from attrformer.config import Option, add_variant, describe, variants_of
@@ -25,7 +25,7 @@ class ProbeOptions(RelationOptions):
     """Options of a relation from outside."""
 
     name: Literal["probe"] = "probe"
-    share: float = 0.0
+    share: float = field(default=0.0, metadata={"help": "any number"})
 
 
 add_variant(RelationOptions, ProbeOptions)

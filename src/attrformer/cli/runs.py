@@ -219,7 +219,7 @@ def split_of_run(run: Path, given: Path | None, config: Config, told: Collection
     try:
         dataset = open_dataset(folder, config)
     except DataError:
-        columns = _fitting_columns(folder, config, told)
+        columns = _fitting_columns(folder, config, told) if config.data.columns else {}
         if columns == config.data.columns:
             raise
         config = replace(config, data=replace(config.data, columns=columns))

@@ -26,7 +26,7 @@ What is said of every two positions of a history fills the memory.
 """
 
 PADDED_PAIRS: Final = 1 << 18
-"""Pairs with a position that is padding from which on they take longer than another piece."""
+"""Pairs with a position that is padding from which on they take longer than another piece; for evaluations."""
 
 
 class InputMaker:
@@ -146,13 +146,16 @@ def together(longest: int, pairs: int = PAIRS) -> int:
     return max(1, pairs // max(longest, 1) ** 2)
 
 
-def pieces(lengths: NDArray[np.int64], most: int | None = None, pairs: int = PAIRS) -> Iterator[NDArray[np.int64]]:
+def pieces(
+    lengths: NDArray[np.int64], most: int | None = None, pairs: int = PAIRS, padded: int | None = None
+) -> Iterator[NDArray[np.int64]]:
     """Rows of histories that are read together, int64 each; every row is in one piece.
 
     Args:
         lengths: int64 `[b]`, how much of each history is read.
         most: most rows of a piece; None: as many as fit.
         pairs: most pairs of positions of a piece; a single history may have more.
+        padded: most pairs of a piece in which a position is padding; None: any number.
 
     Yields:
         All rows in their order where they fit and are about equally long, else pieces of histories of similar length,
@@ -160,33 +163,39 @@ def pieces(lengths: NDArray[np.int64], most: int | None = None, pairs: int = PAI
     """
     most = len(lengths) if most is None else most
     squares = lengths.astype(np.int64) ** 2
-    padded = len(lengths) * int(squares.max(initial=0)) - int(squares.sum())
-    if len(lengths) <= min(most, together(int(lengths.max(initial=1)), pairs)) and padded <= PADDED_PAIRS:
+    unused = len(lengths) * int(squares.max(initial=0)) - int(squares.sum())
+    padded = unused if padded is None else padded
+    if len(lengths) <= min(most, together(int(lengths.max(initial=1)), pairs)) and unused <= padded:
         yield np.arange(len(lengths))
         return
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
         rows = order[start : start + min(most, together(int(lengths[order[start]]), pairs))]
-        unused = np.cumsum(squares[rows[0]] - squares[rows])
-        rows = rows[: max(1, int(np.searchsorted(unused, PADDED_PAIRS, side="right")))]
+        rows = rows[: max(1, int(np.searchsorted(np.cumsum(squares[rows[0]] - squares[rows]), padded, side="right")))]
         start += len(rows)
         yield rows
 
 
-def in_pieces(lengths: NDArray[np.int64], score: Callable[[NDArray[np.int64]], Tensor], pairs: int = PAIRS) -> Tensor:
+def in_pieces(
+    lengths: NDArray[np.int64],
+    score: Callable[[NDArray[np.int64]], Tensor],
+    pairs: int = PAIRS,
+    padded: int | None = None,
+) -> Tensor:
     """Scores of many histories, made of the scores of those that are read together.
 
     Args:
         lengths: int64 `[b]`, how much of each history is read.
         score: gives the scores `[r, items]` of the rows int64 `[r]` that it is asked for.
         pairs: most pairs of positions of a piece.
+        padded: as for `pieces`.
 
     Returns:
         `[b, items]`, rows in the order of `lengths`.
     """
     scores: Tensor | None = None
-    for rows in pieces(lengths, pairs=pairs):
+    for rows in pieces(lengths, pairs=pairs, padded=padded):
         found = score(rows)
         if len(rows) == len(lengths):
             return found

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from attrformer.data.sequences import Sequences
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.models.inputs import InputMaker, in_pieces
+from attrformer.models.inputs import PADDED_PAIRS, InputMaker, in_pieces
 from attrformer.models.network import Network
 from attrformer.nn.fused_loss import score_catalogue
 from attrformer.nn.stacked import StackedParameters
@@ -90,6 +90,7 @@ def catalogue_scores(
     values: dict[str, NDArray[np.int64]],
     precision: torch.dtype = torch.float32,
     as_of: int | None = None,
+    padded: int | None = None,
 ) -> Tensor:
     """Scores of every item for what comes after each history, float32 `[b, items]`; long histories a few at a time.
 
@@ -101,6 +102,7 @@ def catalogue_scores(
         values: int64 `[b]` codes by user attribute.
         precision: type of the large products.
         as_of: as for `InputMaker.latest`.
+        padded: as for `pieces`.
     """
 
     def score(rows: NDArray[np.int64]) -> Tensor:
@@ -108,7 +110,7 @@ def catalogue_scores(
         outputs = network(maker.latest(contexts.rows(rows), codes, users[rows], as_of))
         return score_catalogue(outputs.hidden, outputs.table, outputs.parts, precision=precision).squeeze(1)
 
-    return in_pieces(maker.read_lengths(contexts), score)
+    return in_pieces(maker.read_lengths(contexts), score, padded=padded)
 
 
 @contextmanager
@@ -152,4 +154,4 @@ class CatalogueScorer:
         """
         codes = {name: user.codes[users] for name, user in self._relations.users.items()}
         with evaluating(self._trained):
-            return catalogue_scores(self._network, self._maker, users, contexts, codes)
+            return catalogue_scores(self._network, self._maker, users, contexts, codes, padded=PADDED_PAIRS)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from attrformer.data.sequences import Sequences
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.models.inputs import InputMaker, in_pieces
+from attrformer.models.inputs import PADDED_PAIRS, InputMaker, in_pieces
 from attrformer.models.network import Network
 from attrformer.models.scorer import InferenceNetwork, evaluating
 from attrformer.nn.batch import Batch
@@ -87,7 +87,7 @@ class ShardScorer:
             return self._scores(self._maker.latest(contexts.rows(rows), codes, users[rows]))
 
         with evaluating(self._trained):
-            return in_pieces(self._maker.read_lengths(contexts), score)
+            return in_pieces(self._maker.read_lengths(contexts), score, padded=PADDED_PAIRS)
 
     def _scores(self, batch: Batch) -> Tensor:
         read = torch.unique(torch.cat([batch.items.flatten(), self._network.items_read(batch).flatten()]))
