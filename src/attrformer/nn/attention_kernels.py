@@ -14,9 +14,7 @@ import numpy as np
 from attrformer.compiled import compiler
 from attrformer.nn.block_products import COLUMNS, ROWS, add_product
 from attrformer.nn.number_kernels import LEAST, ZERO, exp, ordered
-
-LANES: Final = 64
-"""Positions of a row are filled up to a multiple of so many, so that no loop has a rest that is computed one by one."""
+from attrformer.nn.pair_values import LANES
 
 PANEL: Final = 16
 """Rows of weights that are worked on together, a multiple of those of a block."""

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from attrformer.nn.attention_kernels import (
-    LANES,
     PANEL,
     add_products,
     ask,
@@ -22,6 +21,7 @@ from attrformer.nn.attention_kernels import (
 )
 from attrformer.nn.block_products import COLUMNS, ROWS
 from attrformer.nn.number_kernels import ONE
+from attrformer.nn.pair_values import LANES
 
 
 @compiled

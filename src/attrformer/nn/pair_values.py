@@ -16,7 +16,7 @@ MANY: Final = 1 << 16
 """Fewer pairs are not worth a compiled pass."""
 
 LANES: Final = 64
-"""Rows are filled up to a multiple of so many positions."""
+"""Rows are filled up to a multiple of so many positions, so that no loop has a rest that is computed one by one."""
 
 
 def takes(items: Tensor) -> bool:
