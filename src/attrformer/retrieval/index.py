@@ -228,16 +228,20 @@ class Index:
             tell_short(choice, int(place), len(found[-1][0]), history, self._fitted.relations.n_items)
         return found
 
-    def save(self, folder: Path | str) -> None:
+    def save(self, folder: Path | str) -> Path:
         """Writes the index; it can be loaded with the same state of the model only.
 
         Args:
             folder: made where needed; an index that lies there is replaced.
 
+        Returns:
+            The folder.
+
         Raises:
             CheckpointError: the model has changed since the index was made.
         """
         save_index(Path(folder), fingerprint(self._current()), self.options, self._graph)
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: Path | str, model: Recommender) -> Index:
