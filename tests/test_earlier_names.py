@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.data.small_log import ITEMS, LOG
 
 from attrformer import Config, Dataset, earlier_names, time_split

@@ -141,8 +141,8 @@ def time_split(
 
     Args:
         dataset: the data, with times.
-        validation_from: where validation starts: a share of all interactions (a float between 0 and 1), seconds since 1970
-            (an integer), or a datetime (UTC where it has no zone).
+        validation_from: where validation starts: a share of all interactions (a float between 0 and 1), seconds since
+            1970 (an integer), or a datetime (UTC where it has no zone).
         test_from: where test starts: a share, seconds or a datetime as well.
         per_user: "all" interactions of a window are targets (memory grows with their number times the history
             length), or each user's "first" one.

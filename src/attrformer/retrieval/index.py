@@ -20,10 +20,11 @@ from attrformer.models.inputs import together
 from attrformer.recommender import ranking
 from attrformer.recommender.choice import Choice
 from attrformer.recommender.likeness import likeness_of
+from attrformer.recommender.lists import tell_short
 from attrformer.recommender.model import Recommender
 from attrformer.recommender.query import Query
 from attrformer.recommender.requests import Group, Request
-from attrformer.recommender.ruled_lists import listed, tell_short
+from attrformer.recommender.ruled_lists import listed
 from attrformer.recommender.state import ModelState
 from attrformer.retrieval.compiled import compiled_contributions
 from attrformer.retrieval.content import ContentGraph
