@@ -181,6 +181,26 @@ def test_what_takes_too_long_is_given_up_and_what_comes_late_refused(fitted_run:
     with_client(service, ask)
 
 
+def test_what_the_end_of_the_service_cuts_off_is_told_so(fitted_run: Path) -> None:
+    service = Service(fitted_run, ServeOptions(timeout=60))
+    service.engine.start()
+    work = Busy()
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        blocked = asyncio.create_task(service.line.submit(work, 120))
+        await work.begun()
+        asked = asyncio.create_task(client.post("/v1/recommend", json={"users": ["user-0001"], "k": 1}))
+        await until(lambda: service.line.waited_for == 1)
+        # As the server does with each request that is left after the grace.
+        asked.cancel()
+        answer = await asked
+        assert answer.status_code == 503 and answer.json()["error"]["code"] == "stopping"
+        work.let_go()
+        await blocked
+
+    with_client(service, ask)
+
+
 def test_an_error_of_the_service_itself_tells_nothing_outside(
     fitted_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
