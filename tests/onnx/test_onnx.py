@@ -123,7 +123,7 @@ def test_rules_that_leave_too_little_are_told_of_as_by_the_model(exported: OnnxR
 def test_attributes_may_come_in_a_table(exported: OnnxRecommender, model: Recommender) -> None:
     new = histories_of(model, 3)
     table = pl.DataFrame({"user_id": ["new-0", "else", "new-2"], "region": ["r1", "r0", None], "unread": [1, 2, 3]})
-    for attributes in (table, table.to_pandas()):
+    for attributes in (table, table.to_pandas(), table.head(0)):
         found = exported.recommend(new, user_attributes=attributes)
         right = model.recommend(histories=new, users=list(new), user_attributes=attributes)
         assert type(found) is type(right)

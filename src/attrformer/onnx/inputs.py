@@ -101,13 +101,10 @@ def attribute_codes(
     for name, attribute in description.attributes.items():
         known = np.where(people.users >= 0, attribute.codes[np.maximum(people.users, 0)], len(attribute.labels) - 1)
         codes[name] = known.astype(np.int64)
-    if given is not None:
-        profiles = read_profiles(description.attributes, given, unknown)
-        rows = rows_among(people.names, profiles.names)
-        for name, values in profiles.codes.items():
-            said = (rows >= 0) & profiles.given[name][rows]
-            codes[name] = np.where(said, values[rows], codes[name])
-    return codes
+    if given is None:
+        return codes
+    profiles = read_profiles(description.attributes, given, unknown)
+    return profiles.over(codes, rows_among(people.names, profiles.names))
 
 
 def model_inputs(

@@ -53,6 +53,19 @@ class Profiles:
     codes: dict[str, NDArray[np.int64]]
     given: dict[str, NDArray[np.bool_]]
 
+    def over(self, known: Mapping[str, NDArray[np.int64]], rows: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Codes of some users, int64 `[b]` by attribute: what their profiles say, else what was known before.
+
+        Args:
+            known: int64 `[b]` by attribute.
+            rows: int64 `[b]`, the profile of each of them; -1 for those without one.
+        """
+        values = dict(known)
+        for name, codes in self.codes.items() if len(self.names) else ():
+            said = (rows >= 0) & self.given[name][rows]
+            values[name] = np.where(said, codes[rows], values[name])
+        return values
+
 
 def read_profiles(relations: Mapping[str, Encoded], attributes: Any, unknown: OnUnknown) -> Profiles:
     """The profiles that the argument `user_attributes` holds.

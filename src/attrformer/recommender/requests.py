@@ -17,7 +17,7 @@ from attrformer.data.construct import histories_from_frame
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.entries import alike, ids_of, known_only, library_of_given, with_details
-from attrformer.recommender.profiles import Profiles, read_profiles
+from attrformer.recommender.profiles import read_profiles
 from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, REFUSE, USERS, OnUnknown, id_series, rows_among
 
@@ -159,7 +159,7 @@ def read_request(
         stored=np.where(rows < 0, codes, -1),
         given=rows,
         histories=_no_histories() if given is None else given.contexts,
-        values=None if profiles is None else _values(fitted, codes, profiles, described),
+        values=None if profiles is None else profiles.over(fitted.user_values(codes), described),
         library=library_of_given(knowledge.frame_library, histories, user_attributes),
     )
 
@@ -182,15 +182,6 @@ def _names(users: pl.Series | None, histories: pl.Series | None, attributes: pl.
             series = series.filter(~series.is_in(every.implode()))
         every = pl.concat([every, series]) if len(every) else series
     return every
-
-
-def _values(fitted: ModelState, users: Codes, profiles: Profiles, rows: Codes) -> dict[str, Codes]:
-    """What the model knows of the users, and over it what their profiles say."""
-    values = fitted.user_values(users)
-    for name, codes in profiles.codes.items():
-        said = (rows >= 0) & profiles.given[name][rows]
-        values[name] = np.where(said, codes[rows], values[name])
-    return values
 
 
 def _read_histories(fitted: ModelState, histories: Any, unknown: OnUnknown) -> _Given:
