@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,19 +35,25 @@ def test_all_jobs_come_to_their_end_whatever_becomes_of_one(make_plan: MakePlan,
 
 def test_an_interrupt_is_passed_on_and_the_runs_go_on_from_there(make_plan: MakePlan, data: Path) -> None:
     plan = make_plan(
-        *(row.replace("set: {", "set: {training.epochs: 500, training.patience: 500, ") for row in ROWS[:2])
+        *(row.replace("set: {", "set: {training.epochs: 1000000, training.patience: 1000000, ") for row in ROWS[:2])
     )
     found = jobs(plan, overrides=Overrides(threads=1), root=data)
     run = Runner(Path(plan.results), allow_dirty=True, threads=1, say=quiet)
 
     def interrupt() -> None:
-        deadline = time.monotonic() + 120
-        while not all((job.folder / "metrics.jsonl").is_file() for job in found) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        while not all((job.folder / "metrics.jsonl").is_file() for job in found):
+            if ended.wait(0.05):
+                return
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        run(found, 2)
+    ended, asking = threading.Event(), threading.Thread(target=interrupt)
+    asking.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(found, 2)
+    finally:
+        # An interrupt that comes later would end other tests.
+        ended.set()
+        asking.join()
     assert not read_lines(Path(plan.results))
     assert all((job.folder / "checkpoint" / "state.json").is_file() for job in found)
