@@ -99,8 +99,25 @@ def test_answers_name_their_version_and_none_is_written_to(models: Path) -> None
     for path, body in (("items", {"items": [{"item_id": "new"}]}), ("changes", {"changes": [change]})):
         refused = posted(service, f"/v1/{path}", body)
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "read_only")
-    assert 'attrformer_model_info{version="a"}' not in got(service, "/metrics").text
     assert {path: path.stat().st_mtime_ns for path in models.rglob("*")} == before
+
+
+def test_figures_are_of_the_model_in_use_at_the_moment_they_are_read(models: Path) -> None:
+    service = Service(models, ServeOptions())
+
+    def told() -> list[str]:
+        names = ("items", "generation", "info", "ready")
+        lines = [line.removeprefix("attrformer_") for line in service.metrics.text().decode().splitlines()]
+        return [line for line in lines if line.split("{")[0].split(" ")[0].rpartition("_")[2] in names]
+
+    assert told() == ["catalogue_items 0.0", "model_generation 0.0", "ready 0.0"]
+    # Without the event loop, which would hear of the change later.
+    service.engine.start()
+    assert told() == ["catalogue_items 80.0", "model_generation 1.0", 'model_info{version="a"} 1.0', "ready 1.0"]
+    versions.publish(None, models, "b")
+    service.engine.reload()
+    assert told() == ["catalogue_items 81.0", "model_generation 2.0", 'model_info{version="b"} 1.0', "ready 1.0"]
+    service.close()
 
 
 def test_two_services_of_one_model_name_it_alike(run: Path, tmp_path: Path) -> None:

@@ -81,7 +81,6 @@ class Service:
             self.failure = error
             log("start.failed", logging.ERROR, error=error)
         else:
-            self.metrics.model(self.served.version)
             log("ready", version=self.served.version, items=len(self.served.catalogue), **_carried(self.served))
             if self.options.changes_file is not None:
                 look = (self._adder, self.engine.follow, lambda: self.served.changes_lost)
@@ -241,8 +240,8 @@ class Service:
                 self._reasons.add(reason)
                 log("reload.failed", logging.ERROR, error=error)
             raise
+        # After the model has changed: whoever reads that it has finds the new one.
         self.metrics.reload("done")
-        self.metrics.model(served.version)
         log(
             "reload.done",
             model=served.generation,
