@@ -157,6 +157,14 @@ class Process:
         pattern = rf'attrformer_(requests_total\{{.*route="{path}"|waiting_requests)'
         asyncio.run(until(lambda: self.figure(pattern) >= count))
 
+    def processor_seconds(self) -> float:
+        """Seconds of the processor that it has used; 0 where the system does not tell."""
+        told = Path(f"/proc/{self.process.pid}/stat")
+        if not told.exists():
+            return 0.0
+        user, system = told.read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def client(self) -> httpx.Client:
         # By itself it gives up a connection that was idle for five seconds; a new one may reach another worker.
         limits = httpx.Limits(keepalive_expiry=None)
