@@ -224,6 +224,12 @@ class Service:
             ReloadRunning: another change is under way.
             AttrFormerError: the new model cannot be used; the old one stays.
         """
+        # Goes on where nobody waits any more: the model changes all the same, which is to be counted and logged.
+        change = asyncio.ensure_future(self._change_model(wait, follow, version, again))
+        change.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(change)
+
+    async def _change_model(self, wait: bool, follow: int | None, version: str | None, again: bool) -> Served:
         if not again:
             self._reasons.clear()
             log("reload.started")
