@@ -117,19 +117,22 @@ def test_both_ends_of_a_channel_ask_and_answer() -> None:
 
 
 def test_a_question_whose_other_side_ends_is_no_endless_wait() -> None:
-    async def never(what: str, content: Content) -> Content | None:
-        await asyncio.Event().wait()
-        return None
-
     async def ask() -> None:
+        heard = asyncio.Event()
+
+        async def never(what: str, content: Content) -> Content | None:
+            heard.set()
+            await asyncio.Event().wait()
+            return None
+
         ours, theirs = socket.socketpair()
         left, right = Channel(ours, never), Channel(theirs, never)
         running = [asyncio.ensure_future(channel.run()) for channel in (left, right)]
         asked = asyncio.ensure_future(left.ask("anything"))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(heard.wait(), 60)
         running[1].cancel()
         with pytest.raises(ChannelClosed):
-            await asyncio.wait_for(asked, 10)
+            await asyncio.wait_for(asked, 60)
         await asyncio.wait(running)
 
     asyncio.run(ask())
