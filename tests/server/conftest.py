@@ -64,11 +64,13 @@ def service(fitted_run: Path) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     playwright_api = pytest.importorskip("playwright.sync_api")
+    from tests.server.pages import PATIENCE
+
     installed = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    playwright_api.expect.set_options(timeout=30_000)
+    playwright_api.expect.set_options(timeout=PATIENCE)
     with playwright_api.sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"], timeout=PATIENCE)
         except playwright_api.Error:
             pytest.skip("needs Chromium: playwright install chromium, or the package chromium of the system")
         yield browser
