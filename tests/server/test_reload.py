@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import threading
@@ -13,10 +14,12 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
+from fastapi import FastAPI
 from tests.support.services import TOKEN, Process, listening, until, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer, Recommender
+from attrformer.server.app import create_app
 from attrformer.server.engine import Engine, ReloadRunning
 from attrformer.server.monitoring import LOGGER
 from attrformer.server.options import ServeOptions
@@ -200,6 +203,29 @@ def test_a_model_that_cannot_be_read_ends_the_process_with_its_error(run: Path) 
     with pytest.raises(CheckpointError, match="cannot be read"):
         serve(run, ServeOptions(port=0, threads=0))
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_to_end_that_comes_while_the_service_starts_is_followed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = threading.Event()
+
+    def created(service: Service) -> FastAPI:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return create_app(service)
+
+    def end() -> None:
+        late.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("attrformer.server.app.create_app", created)
+    otherwise = threading.Timer(60, end)
+    otherwise.start()
+    try:
+        serve(run, ServeOptions(port=0, threads=0))
+    finally:
+        otherwise.cancel()
+    assert not late.is_set()
 
 
 @pytest.mark.parametrize(
