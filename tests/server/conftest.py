@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.services import listening
+from tests.support.services import PATIENT, listening
 
 from attrformer.config import override
 from attrformer.data.dataset import Dataset
 from attrformer.data.sample import make_sample
 from attrformer.recommender import AttrFormer, Config
-from attrformer.server.options import ServeOptions
 from attrformer.server.state import Service
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def run(fitted_run: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def service(fitted_run: Path) -> Iterator[Service]:
     """A started service that no test changes."""
-    made = Service(fitted_run, ServeOptions())
+    made = Service(fitted_run, PATIENT)
     made.engine.start()
     yield made
     made.close()
@@ -79,7 +78,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(fitted_run: Path) -> Iterator[str]:
-    service = Service(fitted_run, ServeOptions())
+    service = Service(fitted_run, PATIENT)
     service.engine.start()
     with listening(service) as address:
         yield address

@@ -8,9 +8,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.server.everybody import ALL_USERS
 from tests.server.pages import Opened, explains, settled, titles
 from tests.support.ports import reserved_port
-from tests.support.services import listening
+from tests.support.services import PATIENT, listening
 
-from attrformer.server.options import ServeOptions
 from attrformer.server.state import Service
 
 
@@ -61,7 +60,7 @@ def test_rules_of_a_shop_shape_the_list(page: Page) -> None:
 
 
 def test_prices_are_read_as_of_a_time(browser: Browser, run: Path) -> None:
-    service = Service(run, ServeOptions())
+    service = Service(run, PATIENT)
     service.engine.start()
     with listening(service) as address:
         opened = Opened(browser, address)
@@ -125,7 +124,7 @@ def test_a_user_who_is_loaded_is_asked_about_by_id_until_the_history_is_edited(p
 
 
 def test_the_page_comes_alive_when_the_model_is_there_and_after_a_restart(browser: Browser, fitted_run: Path) -> None:
-    service, again = Service(fitted_run, ServeOptions()), Service(fitted_run, ServeOptions())
+    service, again = Service(fitted_run, PATIENT), Service(fitted_run, PATIENT)
     with reserved_port() as port:
         with listening(service, port) as address:
             opened = Opened(browser, address)

@@ -31,6 +31,8 @@ from attrformer.server.state import Service
 T = TypeVar("T")
 
 TOKEN = "a-token-for-tests-only"
+PATIENT = ServeOptions(timeout=120)
+"""For requests that are to be answered though the machine does much else."""
 START = "import typer\nfrom attrformer.cli.serve import serve\ntyper.run(serve)"
 
 
