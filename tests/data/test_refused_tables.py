@@ -90,7 +90,7 @@ def test_bad_tables_are_refused_with_place_and_fix(arguments: dict[str, Any], me
     ("options", "message"),
     [
         ({"catalogue": "some"}, "catalogue='some' is not known"),
-        ({"unknown": "ignore"}, "unknown='ignore' is not known"),
+        ({"on_unknown": "ignore"}, "on_unknown='ignore' is not known"),
         (
             {"kinds": {"interactions.timestamp": "ignore"}},
             r"kinds\['interactions.timestamp'\] is about a column that has a r",

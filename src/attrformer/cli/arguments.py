@@ -16,7 +16,8 @@ Users = Annotated[
         "--users",
         "--user",
         "-u",
-        help="User ids, separated by commas, or `all`; everyone where nobody is named at all.",
+        help="User ids, separated by commas, or `all`; everyone where nobody is named at all. Double quotes keep the "
+        "commas and outer blanks of an id.",
         show_default=False,
     ),
 ]

@@ -35,7 +35,7 @@ def evaluate(
         Path | None,
         typer.Option("--data", "-d", help="Dataset folder; the one it was trained on by default.", show_default=False),
     ] = None,
-    part: Annotated[Part, typer.Option("--split", "--part", help="Which interactions to predict.")] = Part.TEST,
+    part: Annotated[Part, typer.Option("--part", help="Which interactions to predict.")] = Part.TEST,
     metrics: Annotated[
         str | None,
         typer.Option(

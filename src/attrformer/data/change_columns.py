@@ -46,7 +46,7 @@ def read_changes(
         table: `item_id`, `timestamp`, `column`, `value`, one row for each change; None where there is none.
         item_ids: the catalogue.
         kinds: declared kinds by column; None for columns to be ignored.
-        unknown: "error" where a row may not be about an item outside the catalogue.
+        unknown: "raise" where a row may not be about an item outside the catalogue.
         last: time of the last interaction in seconds; None where interactions have no times.
         whole: whether nothing is known before, so that what an item has already need not be kept.
 

@@ -192,11 +192,11 @@ def _described(
     kinds, separators = declared
     if last is None and sequences.times is not None:
         last = int(sequences.times.max())
-    changes, change_notes = read_changes(tables.get(CHANGES), item_ids, kinds[CHANGES], options.unknown, last)
+    changes, change_notes = read_changes(tables.get(CHANGES), item_ids, kinds[CHANGES], options.on_unknown, last)
     items, replaced = _without_changing(tables.get("items"), changes)
-    about_items = describe(items, ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
-    about_users = describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.unknown)
-    edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.unknown)
+    about_items = describe(items, ITEM, item_ids, kinds["items"], separators["items"], options.on_unknown)
+    about_users = describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.on_unknown)
+    edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.on_unknown)
     return PlainDataset(
         name=name,
         user_ids=user_ids,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import dataset_of_given
@@ -15,10 +15,14 @@ from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.store import save_dataset
 from attrformer.data.table_paths import TABLE_NAMES
 from attrformer.data.vector_tables import Vectors
+from attrformer.earlier_names import takes_earlier
 from attrformer.paths import folder_path
 
 if TYPE_CHECKING:
     from attrformer.data.check import CheckReport
+
+
+_UNKNOWN: Final = ({"unknown": "on_unknown"}, {"error": "raise", "drop": "skip"})
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -40,6 +44,7 @@ class Dataset(PlainDataset):
     """
 
     @classmethod
+    @takes_earlier(*_UNKNOWN)
     def from_frames(
         cls,
         interactions: Any,
@@ -54,7 +59,7 @@ class Dataset(PlainDataset):
         separators: Mapping[str, str] | None = None,
         vectors: Vectors | None = None,
         catalogue: Literal["interacted", "all"] = "interacted",
-        unknown: Literal["error", "drop"] = "drop",
+        on_unknown: Literal["raise", "skip"] = "skip",
         duplicates: Duplicates | None = None,
     ) -> Dataset:
         """A dataset from up to five tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
@@ -80,8 +85,8 @@ class Dataset(PlainDataset):
             separators: attribute to the text between its values, such as {"genres": ", "}; multi-valued by default.
             vectors: attribute, or table and attribute ("users.taste"), to a file or a mapping; see docs/tables.md.
             catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
-            unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
-                refuses it.
+            on_unknown: what becomes of a row about a user or item outside the data: "skip" leaves it out with a note,
+                "raise" refuses it.
             duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep" (the
                 default), "drop", or "count", which makes one interaction of them with a behaviour attribute `count`.
 
@@ -93,10 +98,11 @@ class Dataset(PlainDataset):
             ConfigurationError: an option has an unknown value.
         """
         tables = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations, item_changes), strict=True))
-        options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, unknown, duplicates)
+        options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, on_unknown, duplicates)
         return cls._of(dataset_of_given(tables, name=name, options=options, vectors=vectors))
 
     @classmethod
+    @takes_earlier(*_UNKNOWN)
     def load(
         cls,
         folder: Path | str,
@@ -107,7 +113,7 @@ class Dataset(PlainDataset):
         separators: Mapping[str, str] | None = None,
         vectors: Vectors | None = None,
         catalogue: Literal["interacted", "all"] | None = None,
-        unknown: Literal["error", "drop"] = "drop",
+        on_unknown: Literal["raise", "skip"] = "skip",
         duplicates: Duplicates | None = None,
         encoding: str = "utf-8",
     ) -> Dataset:
@@ -127,7 +133,7 @@ class Dataset(PlainDataset):
             vectors: as `from_frames` takes them, beside those in `item_vectors` and `user_vectors`.
             catalogue: "interacted": items that somebody acted on; "all": those of the items table as well; None: as
                 `dataset.json` says, else "interacted".
-            unknown: as `from_frames` takes it.
+            on_unknown: as `from_frames` takes it.
             duplicates: as `from_frames` takes it; None: as `dataset.json` says, else "keep".
             encoding: of csv files.
 
@@ -145,7 +151,7 @@ class Dataset(PlainDataset):
             kinds=kinds,
             separators=separators,
             catalogue=catalogue,
-            unknown=unknown,
+            on_unknown=on_unknown,
             duplicates=duplicates,
         )
         tables, notes = folder_tables(folder, options.columns, encoding=encoding, vectors=vectors)

@@ -48,7 +48,7 @@ def folder_options(
     kinds: Mapping[str, str | AttributeKind] | None = None,
     separators: Mapping[str, str] | None = None,
     catalogue: str | None = None,
-    unknown: str = "drop",
+    on_unknown: str = "skip",
     duplicates: str | None = None,
 ) -> TableOptions:
     """How the tables in a folder are to be read: as its description says, unless the arguments of `Dataset.load` do.
@@ -65,7 +65,7 @@ def folder_options(
         kinds={**described.get("kinds", {}), **(kinds or {})},
         separators={**described.get("separators", {}), **(separators or {})},
         catalogue=catalogue or described.get("catalogue", "interacted"),
-        unknown=unknown,
+        on_unknown=on_unknown,
         duplicates=duplicates or described.get("duplicates"),
     )
 

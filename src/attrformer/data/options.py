@@ -68,7 +68,7 @@ class TableOptions:
         kinds: declared kind by column, or by table and column ("items.age").
         separators: what stands between the values of a text column, by the same names.
         catalogue: "interacted" or "all".
-        unknown: "drop" or "error".
+        on_unknown: "skip" or "raise".
         duplicates: "keep", "drop" or "count"; None keeps, and the note names the option.
 
     Raises:
@@ -79,7 +79,7 @@ class TableOptions:
     kinds: Mapping[str, str | AttributeKind] = field(default_factory=dict)
     separators: Mapping[str, str] = field(default_factory=dict)
     catalogue: str = "interacted"
-    unknown: str = "drop"
+    on_unknown: str = "skip"
     duplicates: str | None = None
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class TableOptions:
             _check_texts(option, getattr(self, option))
         for option, value, choices in (
             ("catalogue", self.catalogue, ("interacted", "all")),
-            ("unknown", self.unknown, ("error", "drop")),
+            ("on_unknown", self.on_unknown, ("raise", "skip")),
             ("duplicates", self.duplicates, (None, "keep", "drop", "count")),
         ):
             if value not in choices:

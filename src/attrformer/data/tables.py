@@ -229,18 +229,18 @@ def rows_outside(table: Table, column: str, ids: pl.Series, outside: NDArray[np.
         column: its column of ids.
         ids: the ids, `[rows]`.
         outside: which of them the data do not have, `[rows]`.
-        unknown: "error" where that is not allowed.
+        unknown: "raise" where that is not allowed.
 
     Raises:
-        DataError: there is such a row and `unknown` is "error".
+        DataError: there is such a row and `unknown` is "raise".
     """
     if not outside.any():
         return []
     row = int(np.flatnonzero(outside)[0])
-    if unknown == "error":
+    if unknown == "raise":
         raise DataError(
             f"'{ids[row]}' is not in the data, nobody acted on it" if column != USER else f"'{ids[row]}' never acted",
-            fix="Drop the row, pass unknown='drop'" + (", or catalogue='all'" if column == ITEM else ""),
+            fix="Drop the row, pass on_unknown='skip'" + (", or catalogue='all'" if column == ITEM else ""),
             source=table.source,
             column=column,
             row=row,

@@ -196,7 +196,7 @@ class DataConfig(Options):
 
     def _split_of(self, dataset: Dataset) -> Split:
         if self.split == "time":
-            return time_split(dataset, validation=self.validation_from, test=self.test_from)
+            return time_split(dataset, validation_from=self.validation_from, test_from=self.test_from)
         if self.split == "held-out-items":
             # Whatever the seed of the run, the same items are held out, so that runs can be compared.
             return held_out_items(dataset, self.held_out)
