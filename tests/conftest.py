@@ -14,11 +14,6 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "2")
 
-# How wide a terminal is and who wants colours must not depend on who runs the tests; consoles and children read these.
-os.environ["COLUMNS"] = "80"
-for name in ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERMINAL_WIDTH"):
-    os.environ.pop(name, None)
-
 # A shell starts background jobs with interrupts ignored, nohup ignores SIGHUP, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,6 +39,12 @@ settings.register_profile(
     "repository", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repository")
+
+
+# How wide a terminal is and who wants colours must not depend on who runs the tests; consoles and children read these.
+os.environ["COLUMNS"] = "80"
+for name in ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERMINAL_WIDTH"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
