@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Both libraries read these once, when first imported; with one test process a core, more threads only get in the way.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("POLARS_MAX_THREADS", "2")
+# Both libraries read these once, when first imported. More threads get in the way of other test processes, and answers
+# differ by them in their last digits.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["POLARS_MAX_THREADS"] = "2"
 
 # A shell starts background jobs with interrupts ignored, nohup ignores SIGHUP, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
