@@ -22,6 +22,7 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support import delays
 
 try:
     from hypothesis.internal.conjecture import providers
@@ -39,6 +40,21 @@ settings.register_profile(
     "repository", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repository")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "random pauses that bring out races, one seed or SEED,KIND,...; see CONTRIBUTING.md"
+    parser.addoption("--delays", metavar="SEED", help=words)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if told := config.getoption("delays"):
+        delays.start(told)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if told := item.config.getoption("delays"):
+        delays.seed(told, item.nodeid)
 
 
 @pytest.fixture(scope="session")
