@@ -7,6 +7,7 @@ depends on the seed, the test and the process; processes that tests start have p
 from __future__ import annotations
 
 import asyncio.base_events
+import atexit
 import concurrent.futures
 import os
 import random
@@ -112,6 +113,7 @@ def start(told: str) -> None:
     """Begins with pauses in this process, and in those that it starts; told are a seed and kinds, or all kinds."""
     if VARIABLE not in os.environ:
         folder = Path(tempfile.mkdtemp(prefix="delays-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         (folder / "sitecustomize.py").write_text(_CHILD.format(root=str(Path(__file__).parents[2])), encoding="utf-8")
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
         os.environ[VARIABLE] = told
