@@ -157,7 +157,7 @@ def a_reload_reaches_both_and_loses_no_request(process: Process, by_signal: bool
             def answered() -> bool:
                 # That the change before is over may not have reached the process that supervises them.
                 answers.append(clients.clients[2].post("/v1/reload"))
-                return answers[-1].json().get("error", {}).get("code") != "reloading"
+                return bool(answers[-1].json().get("error", {}).get("code") != "reloading")
 
             asyncio.run(until(answered))
             assert answers[-1].json()["model"] == model
