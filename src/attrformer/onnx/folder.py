@@ -92,7 +92,7 @@ class Description:
 
 def write_description(description: Description, folder: Path) -> None:
     """Writes `recommender.json` and `arrays.npz` into a folder that holds the graph already."""
-    described = {
+    described: dict[str, Any] = {
         "format": FORMAT,
         "version": CHANGING if description.changing else VERSION,
         "model": description.model,
@@ -123,7 +123,9 @@ def _users_out(description: Description) -> Out:
 
 def _histories_out(description: Description) -> Out:
     """What is read of histories, and those of similar users."""
-    arrays = {f"levels/{number}": edges for number, edges in enumerate(description.levels.values())}
+    arrays: dict[str, NDArray[Any]] = {
+        f"levels/{number}": edges for number, edges in enumerate(description.levels.values())
+    }
     index, neighbours = description.similar_users, None
     if index is not None:
         neighbours = {"count": index.count, "anchors": index.anchors, "horizon": index.horizon}
