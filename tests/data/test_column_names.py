@@ -10,6 +10,7 @@ from tests.data.small_log import assert_same
 
 from attrformer.data import Dataset
 from attrformer.data.folder import fitting_columns
+from attrformer.data.options import TableOptions
 from attrformer.data.prepare_tables import prepare_tables
 from attrformer.errors import ConfigurationError, DataError
 
@@ -81,10 +82,14 @@ def test_names_that_another_folder_does_not_need_are_left_out(tmp_path: Path) ->
         frame.write_csv(folder / "interactions.csv")
     ITEMS.write_csv(own / "items.csv")
     prepare_tables(other, tmp_path / "prepared")
-    assert fitting_columns(own, COLUMNS) == COLUMNS
-    assert fitting_columns(other, COLUMNS) == fitting_columns(tmp_path / "prepared", COLUMNS) == {}
+    assert fitting_columns(own, TableOptions(COLUMNS)) == COLUMNS
+    assert (
+        fitting_columns(other, TableOptions(COLUMNS))
+        == fitting_columns(tmp_path / "prepared", TableOptions(COLUMNS))
+        == {}
+    )
     # Neither name is there, which has to be said.
-    assert fitting_columns(third, COLUMNS) == {"item_id": "line sku"}
+    assert fitting_columns(third, options) == {"item_id": "line sku"}
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -83,6 +83,33 @@ Duplicates = Annotated[
     typer.Option(
         "--duplicates",
         help="Rows that repeat an earlier one in every column: keep them, leave them out, or count them.",
+        show_default=False,
+    ),
+]
+
+DateFirst = Annotated[
+    Literal["day", "month", "year"] | None,
+    typer.Option(
+        "--date-order",
+        help="What stands first in dates such as 05/11/2019; needed only where their values do not tell.",
+        show_default=False,
+    ),
+]
+
+Delimited = Annotated[
+    Literal["comma", "semicolon", "tab", "pipe"] | None,
+    typer.Option(
+        "--delimiter",
+        help="What stands between the values of csv files; needed only where their headers do not tell.",
+        show_default=False,
+    ),
+]
+
+Decimals = Annotated[
+    Literal["point", "comma"] | None,
+    typer.Option(
+        "--decimal",
+        help="What stands before the fraction of numbers in csv files; needed only where their values do not tell.",
         show_default=False,
     ),
 ]

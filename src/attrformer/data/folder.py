@@ -37,6 +37,9 @@ _SHAPE: Final = {
     "kinds": dict,
     "separators": dict,
     "duplicates": str,
+    "date_order": str,
+    "delimiter": str,
+    "decimal": str,
     "notes": list,
 }
 
@@ -50,6 +53,10 @@ def folder_options(
     catalogue: str | None = None,
     unknown: str = "drop",
     duplicates: str | None = None,
+    date_order: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str = "utf-8",
 ) -> TableOptions:
     """How the tables in a folder are to be read: as its description says, unless the arguments of `Dataset.load` do.
 
@@ -67,6 +74,10 @@ def folder_options(
         catalogue=catalogue or described.get("catalogue", "interacted"),
         unknown=unknown,
         duplicates=duplicates or described.get("duplicates"),
+        date_order=date_order or described.get("date_order"),
+        delimiter=delimiter or described.get("delimiter"),
+        decimal=decimal or described.get("decimal"),
+        encoding=encoding,
     )
 
 
@@ -79,9 +90,8 @@ def is_dataset_folder(folder: Path) -> bool:
 
 def folder_tables(
     folder: Path,
-    columns: Mapping[str, str],
+    options: TableOptions,
     *,
-    encoding: str = "utf-8",
     names: Collection[str] = TABLE_NAMES,
     vectors: Vectors | None = None,
 ) -> tuple[dict[str, Table], list[str]]:
@@ -89,8 +99,7 @@ def folder_tables(
 
     Args:
         folder: where the tables are.
-        columns: canonical column name to the one in the files.
-        encoding: of csv files.
+        options: how they are read.
         names: the tables to read.
         vectors: files of vectors beside those in the folder, as `Dataset.load` takes them.
 
@@ -106,7 +115,7 @@ def folder_tables(
             source=str(folder),
         )
     tables = {
-        table: open_table(file, table, columns_for(columns, table), encoding)
+        table: open_table(file, table, columns_for(options.columns, table), options.form)
         for table, file in files.items()
         if table in names
     }
@@ -114,12 +123,12 @@ def folder_tables(
     return with_vectors(tables, {**beside, **by_table(vectors)}), notes
 
 
-def fitting_columns(folder: Path, columns: Mapping[str, str]) -> dict[str, str]:
+def fitting_columns(folder: Path, options: TableOptions) -> dict[str, str]:
     """Names of columns that another folder was read by, without those that this one does not need.
 
     Args:
         folder: where the tables are.
-        columns: canonical column name to the user's own.
+        options: how they are read.
 
     Returns:
         Without names of columns that no table has, where a table has the library's own, or there is no such table.
@@ -127,7 +136,8 @@ def fitting_columns(folder: Path, columns: Mapping[str, str]) -> dict[str, str]:
     Raises:
         DataError: a table cannot be read.
     """
-    tables, _ = folder_tables(folder, columns)
+    columns = options.columns
+    tables, _ = folder_tables(folder, options)
     read = None if "interactions" in tables else open_prepared(folder)
     if read is not None:
         tables["interactions"] = columns_of_prepared(read)

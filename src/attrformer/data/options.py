@@ -8,7 +8,9 @@ from typing import Final, Literal
 
 from attrformer.columns import ITEM, TIMESTAMP, TITLE, USER
 from attrformer.data.attributes import AttributeKind
+from attrformer.data.date_order import DATE_ORDERS
 from attrformer.data.table_paths import TABLE_NAMES
+from attrformer.data.text_tables import DECIMALS, DELIMITERS, TextForm
 from attrformer.errors import ConfigurationError, DataError
 
 IGNORE: Final = "ignore"
@@ -70,6 +72,11 @@ class TableOptions:
         catalogue: "interacted" or "all".
         unknown: "drop" or "error".
         duplicates: "keep", "drop" or "count"; None keeps, and the note names the option.
+        date_order: what stands first in dates whose form leaves it open, "day", "month" or "year"; None: what all
+            values of a column allow.
+        delimiter: between the values of text files, "comma", "semicolon", "tab" or "pipe"; None: as the file tells.
+        decimal: before the fraction of numbers in text files, "point" or "comma"; None: as a column tells.
+        encoding: of text files.
 
     Raises:
         ConfigurationError: an option has an unknown value.
@@ -81,6 +88,10 @@ class TableOptions:
     catalogue: str = "interacted"
     unknown: str = "drop"
     duplicates: str | None = None
+    date_order: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
         for option in ("columns", "kinds", "separators"):
@@ -89,6 +100,9 @@ class TableOptions:
             ("catalogue", self.catalogue, ("interacted", "all")),
             ("unknown", self.unknown, ("error", "drop")),
             ("duplicates", self.duplicates, (None, "keep", "drop", "count")),
+            ("date_order", self.date_order, (None, *DATE_ORDERS)),
+            ("delimiter", self.delimiter, (None, *DELIMITERS)),
+            ("decimal", self.decimal, (None, *DECIMALS)),
         ):
             if value not in choices:
                 named = ", ".join(choice for choice in choices if choice)
@@ -99,6 +113,25 @@ class TableOptions:
         for key, separator in self.separators.items():
             if not separator:
                 raise ConfigurationError(f"separators['{key}'] is {separator!r}. Give the text between two values.")
+
+    @property
+    def form(self) -> TextForm:
+        """What is known of text files."""
+        kept = [
+            key for key, kind in self.kinds.items() if kind not in (AttributeKind.NUMERIC, AttributeKind.NUMERIC.value)
+        ]
+        ours = {name for key in (*self.separators, *kept) for name in (key, key.partition(".")[2])}
+        theirs = {
+            self.columns[name]
+            for name in {*ours, *(f"{table}.{name}" for table in OWNERS for name in ours)} & {*self.columns}
+        }
+        return TextForm(self.encoding, self.delimiter, self.decimal, frozenset(ours | theirs))
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What is said of the forms of values, by option."""
+        said = {"date_order": self.date_order, "delimiter": self.delimiter, "decimal": self.decimal}
+        return {option: value for option, value in said.items() if value is not None}
 
     def declared(self, table: str, present: ColumnsOf) -> dict[str, AttributeKind | None]:
         """Declared kinds of one table's columns; None for a column that is to be ignored.

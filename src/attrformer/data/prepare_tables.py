@@ -63,6 +63,9 @@ def prepare_tables(
     separators: Mapping[str, str] | None = None,
     catalogue: str | None = None,
     duplicates: str | None = None,
+    date_order: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
     encoding: str = "utf-8",
     memory: int | None = None,
     overwrite: bool = False,
@@ -78,11 +81,14 @@ def prepare_tables(
         folder: as `Dataset.load` takes it.
         out: the dataset folder to write. It holds arrays in place of the table of interactions, and copies of the other
             tables.
-        columns: as `Dataset.load` takes it, and so are the next five.
+        columns: as `Dataset.load` takes it, and so are the next eight.
         kinds: see `columns`.
         separators: see `columns`.
         catalogue: see `columns`.
         duplicates: see `columns`.
+        date_order: see `columns`.
+        delimiter: see `columns`.
+        decimal: see `columns`.
         encoding: see `columns`.
         memory: bytes for the rows that are looked at together; ids and the other tables come on top of it.
         overwrite: replace an earlier dataset folder.
@@ -97,9 +103,18 @@ def prepare_tables(
     """
     folder, out = Path(folder).expanduser(), Path(out).expanduser().resolve()
     options = folder_options(
-        folder, columns=columns, kinds=kinds, separators=separators, catalogue=catalogue, duplicates=duplicates
+        folder,
+        columns=columns,
+        kinds=kinds,
+        separators=separators,
+        catalogue=catalogue,
+        duplicates=duplicates,
+        date_order=date_order,
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
     )
-    asked = Asked(folder, options, encoding, MEMORY if memory is None else memory, part_rows)
+    asked = Asked(folder, options, MEMORY if memory is None else memory, part_rows)
     if folder.resolve() == out:
         raise DataError(
             "the output would take the place of the tables", fix="Name another folder for it", source=str(out)
@@ -116,7 +131,7 @@ def prepare_tables(
             except WholeTableError:
                 if asked.needed > asked.memory:
                     raise
-                prepare_source(asked, whole_table(asked.table, encoding), work, out, run)
+                prepare_source(asked, whole_table(asked.table, options.form), work, out, run)
             shutil.rmtree(work)
     return replace(_of(out), fresh=True)
 

@@ -17,6 +17,7 @@ from attrformer.data.frames import to_polars
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.data.table_files import TableFile, read_file
 from attrformer.data.text_columns import is_whole
+from attrformer.data.text_tables import PLAIN, TextForm
 from attrformer.errors import DataError
 
 MAPPED_BY: Final = ("columns=", "--columns")
@@ -34,6 +35,7 @@ class Table:
         notes: what is to be said of how it was read.
         renamed: its columns that the user calls otherwise.
         mapped_by: the options that say how the user calls columns, for messages; none where there are none.
+        date_order: what stands first in dates whose form leaves it open; None: what all values of a column allow.
     """
 
     frame: pl.DataFrame
@@ -42,6 +44,7 @@ class Table:
     notes: tuple[str, ...] = ()
     renamed: tuple[str, ...] = ()
     mapped_by: tuple[str, ...] = MAPPED_BY
+    date_order: str | None = None
 
     @property
     def label(self) -> str:
@@ -53,7 +56,7 @@ def open_table(
     table: Any,
     source: str,
     columns: Mapping[str, str],
-    encoding: str = "utf-8",
+    form: TextForm = PLAIN,
     mapped_by: tuple[str, ...] = MAPPED_BY,
 ) -> Table:
     """A table from the user, as polars and with the library's own column names.
@@ -62,7 +65,7 @@ def open_table(
         table: a frame of any library or the path of a file.
         source: the name of the argument.
         columns: canonical name to the user's column; names that this table does not have are left alone.
-        encoding: of a csv file.
+        form: of a text file.
         mapped_by: the options that `columns` comes from, for messages.
 
     Raises:
@@ -70,7 +73,7 @@ def open_table(
     """
     if isinstance(table, (str, Path)):
         source = str(table)
-        found = read_file(table, encoding=encoding, columns=columns)
+        found = read_file(table, form=form, columns=columns)
     else:
         found = TableFile(to_polars(table, source=source))
     return replace(named_table(found, source, columns), mapped_by=mapped_by)

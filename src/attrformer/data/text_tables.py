@@ -6,9 +6,10 @@ import csv
 import io
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 import polars as pl
 
@@ -24,7 +25,39 @@ _LOOKED_AT: Final = 50
 """Rows that have to have as many fields as the header for a separator that the ending of a file does not say."""
 
 
-def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
+Delimiter = Literal["comma", "semicolon", "tab", "pipe"]
+"""What stands between two values of a text file."""
+
+Decimal = Literal["point", "comma"]
+"""What stands before the fraction of a number in a text file."""
+
+DECIMALS: Final[tuple[str, ...]] = get_args(Decimal)
+_SIGNS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """How text files are written.
+
+    Args:
+        encoding: of the text.
+        delimiter: between two values; None: as the file tells. Files without it in the header tell it themselves.
+        decimal: before the fraction of a number; None: as all values of a column tell.
+        texts: columns whose commas are no decimal ones, as they are named in the file.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    decimal: str | None = None
+    texts: frozenset[str] = frozenset()
+
+
+DELIMITERS: Final = tuple(_SIGNS)
+PLAIN: Final = TextForm()
+"""A file that tells everything itself."""
+
+
+def separator_of(path: Path, data: bytes, ending: str, form: TextForm = PLAIN) -> str:
     """What stands between two values of a text file.
 
     That is what its ending says, or another sign where the header holds no other and the rows have as many fields.
@@ -33,14 +66,14 @@ def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
         path: of the file, for errors.
         data: the text, or its beginning up to the end of a row.
         ending: ".csv" or ".tsv".
-        encoding: of the text.
+        form: what is known of it.
 
     Raises:
         DataError: the header holds other separators alone, and it is not clear which of them counts.
     """
     given = SEPARATORS[ending]
     try:
-        text = data[:_HEADER].decode(encoding, "replace").removeprefix("\ufeff").lstrip("\r\n")
+        text = data[:_HEADER].decode(form.encoding, "replace").removeprefix("\ufeff").lstrip("\r\n")
     except LookupError:
         # The error of the reader says more.
         return given
@@ -48,6 +81,8 @@ def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
         return told[1]
     header = next((line for line in text.splitlines() if line.strip()), "")
     outside = _QUOTED.sub("", header)
+    if form.delimiter is not None and _SIGNS[form.delimiter] in outside:
+        return _SIGNS[form.delimiter]
     if given in outside:
         return given
     if header.startswith(("#", "//")):
@@ -64,7 +99,8 @@ def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
         named = " or ".join(_OTHERS[sign] for sign in found)
         raise DataError(
             f"its columns are separated by {named}",
-            fix="Write a .csv with commas, or a .tsv with tabs",
+            fix="Say which sign counts: --delimiter semicolon (or comma, tab, pipe; in Python delimiter='semicolon'), "
+            "or write a .csv with commas, or a .tsv with tabs",
             source=str(path),
         )
     return given

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from attrformer.columns import USER
 from attrformer.csr import offsets_of
-from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import histories_from_frame
 from attrformer.data.frames import library_of
@@ -220,7 +219,7 @@ def _value_codes(name: str, attribute: UserAttribute, values: list[Any]) -> Code
     source = "user_attributes"
     table = Table(pl.DataFrame([mixed_series(name, values)]), source)
     rows = np.arange(len(values), dtype=np.int32)
-    read = attribute_from_column(table, name, encoder.kind, rows, len(values), encoder.separator)
+    read = encoder.read(table, name, rows, len(values))
     unseen = encoder.unseen(read, labels)
     if unseen:
         raise UnknownIdError(f"{source}, '{name}': '{unseen[0]}' is no value of this model. Give a known one, or None.")

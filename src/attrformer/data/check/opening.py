@@ -43,6 +43,9 @@ def check_path(
     vectors: Vectors | None = None,
     duplicates: str | None = None,
     format: str | None = None,
+    date_order: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
     encoding: str = "utf-8",
     targets: str | None = None,
     negative: str | None = None,
@@ -65,6 +68,10 @@ def check_path(
             or "count", which makes one interaction of them with a behaviour attribute `count`; None: as `dataset.json`
             says, else "keep".
         format: of raw files; recognised by itself by default.
+        date_order: what stands first in dates such as 05/11/2019, "day", "month" or "year"; None: the one that all
+            values of a column allow.
+        delimiter: between the values of text files, "comma", "semicolon", "tab" or "pipe"; None: as each tells.
+        decimal: before the fraction of numbers in text files, "point" or "comma"; None: as each column tells.
         encoding: of csv files.
         targets: which interactions are predicted, as `data.targets` says: "event=purchase"; None: all.
         negative: which count against their item, as `data.negative` says.
@@ -77,8 +84,18 @@ def check_path(
         DataError: the path cannot be read at all.
         ConfigurationError: an option has an unknown value, or a condition fits no interaction.
     """
-    path, options = Path(path), TableOptions(columns or {}, kinds or {}, separators or {}, duplicates=duplicates)
-    tables, make = _opened(path, options, format, encoding, vectors)
+    path = Path(path)
+    options = TableOptions(
+        columns or {},
+        kinds or {},
+        separators or {},
+        duplicates=duplicates,
+        date_order=date_order,
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
+    )
+    tables, make = _opened(path, options, format, vectors)
     try:
         if "interactions" not in tables:
             # They were prepared, and all of them will be read anyway.
@@ -97,7 +114,7 @@ def check_path(
 def check_loaded(
     dataset: PlainDataset,
     folder: Path,
-    columns: Mapping[str, str],
+    options: TableOptions,
     *,
     shuffled: bool = False,
     unread_edges: Collection[str] = (),
@@ -107,11 +124,11 @@ def check_loaded(
     Args:
         dataset: the data.
         folder: where its tables are; those of items and users are read again.
-        columns: canonical column name to the one in the files.
+        options: how they are read.
         shuffled: whether the order of interactions within a time was made arbitrary.
         unread_edges: names of edge tables that no model is to read.
     """
-    tables, _ = folder_tables(folder, columns, names=("items", "users"))
+    tables, _ = folder_tables(folder, options, names=("items", "users"))
     looked_at = _some_users(dataset)
     if looked_at is not dataset:
         # It is about all users; what the dataset says of some stands for it.
@@ -160,7 +177,7 @@ def check_frames(dataset: PlainDataset, tables: Mapping[str, object], *, shuffle
 
 
 def _opened(
-    path: Path, given: TableOptions, format: str | None, encoding: str, vectors: Vectors | None
+    path: Path, given: TableOptions, format: str | None, vectors: Vectors | None
 ) -> tuple[dict[str, Table], Callable[[], PlainDataset]]:
     """The tables at a path, and what makes a dataset of them.
 
@@ -168,21 +185,28 @@ def _opened(
         DataError: nothing there can be read.
     """
     if format is not None or not is_dataset_folder(path):
-        tables = with_vectors(_other_tables(path, given.columns, format, encoding), vectors)
+        tables = with_vectors(_other_tables(path, given, format), vectors)
         return tables, partial(dataset_of_tables, tables, name=_name(path), options=given)
     options = folder_options(
-        path, columns=given.columns, kinds=given.kinds, separators=given.separators, duplicates=given.duplicates
+        path,
+        columns=given.columns,
+        kinds=given.kinds,
+        separators=given.separators,
+        duplicates=given.duplicates,
+        encoding=given.encoding,
+        **given.told,
     )
-    tables, notes = folder_tables(path, options.columns, encoding=encoding, vectors=vectors)
+    tables, notes = folder_tables(path, options, vectors=vectors)
     return tables, partial(dataset_of_folder, path, tables, options, notes=notes)
 
 
-def _other_tables(path: Path, columns: Mapping[str, str], format: str | None, encoding: str) -> dict[str, Table]:
+def _other_tables(path: Path, given: TableOptions, format: str | None) -> dict[str, Table]:
     """The tables in raw files, or in one file.
 
     Raises:
         DataError: nothing there can be read.
     """
+    columns = given.columns
     try:
         known = format or detect(path)
     except DataError as error:
@@ -194,7 +218,7 @@ def _other_tables(path: Path, columns: Mapping[str, str], format: str | None, en
             ) from error
         if ending_of(path) is None or not (path.is_file() or parts_of(path)):
             raise
-        return {"interactions": open_table(path, "interactions", columns_for(columns, "interactions"), encoding)}
+        return {"interactions": open_table(path, "interactions", columns_for(columns, "interactions"), given.form)}
     found = read_raw(path, known).frames()
     return {name: open_table(frame, f"{path}, {name}", columns_for(columns, name)) for name, frame in found.items()}
 
