@@ -89,7 +89,7 @@ def test_names_that_another_folder_does_not_need_are_left_out(tmp_path: Path) ->
         == {}
     )
     # Neither name is there, which has to be said.
-    assert fitting_columns(third, options) == {"item_id": "line sku"}
+    assert fitting_columns(third, TableOptions(COLUMNS)) == {"item_id": "line sku"}
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
