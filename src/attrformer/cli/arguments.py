@@ -114,4 +114,18 @@ Decimals = Annotated[
     ),
 ]
 
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", help="Of csv files, such as latin-1; UTF-8 by default.", show_default=False)
+]
+
+Headers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--headers",
+        metavar="TABLE=NAMES",
+        help="Columns of a csv file without a header, such as interactions=user_id,item_id,timestamp; may be repeated.",
+        show_default=False,
+    ),
+]
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]

@@ -16,6 +16,8 @@ from attrformer.cli.arguments import (
     Decimals,
     Delimited,
     Duplicates,
+    Encoding,
+    Headers,
     Kinds,
     Run,
     Separators,
@@ -72,6 +74,8 @@ def evaluate(
     date_order: DateFirst = None,
     delimiter: Delimited = None,
     decimal: Decimals = None,
+    encoding: Encoding = None,
+    headers: Headers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Rank the whole catalogue for every user and print the metrics with their confidence intervals.
@@ -85,7 +89,7 @@ def evaluate(
     """
     named = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     model = runs.open_model(run)
-    forms = reading.forms_of(date_order, delimiter, decimal)
+    forms = reading.forms_of(date_order, delimiter, decimal, encoding, headers)
     options = reading.configured(model.config, columns, kinds, separators, duplicates, vectors, forms=forms)
     told = reading.as_given(columns, None, None, None)["columns"]
     dataset, split = runs.split_of_run(run, data, options, told)

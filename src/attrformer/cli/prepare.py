@@ -10,7 +10,17 @@ import typer
 from typer.core import TyperCommand
 
 from attrformer.cli import console, reading
-from attrformer.cli.arguments import Columns, DateFirst, Decimals, Delimited, Duplicates, Kinds, Separators
+from attrformer.cli.arguments import (
+    Columns,
+    DateFirst,
+    Decimals,
+    Delimited,
+    Duplicates,
+    Encoding,
+    Headers,
+    Kinds,
+    Separators,
+)
 from attrformer.cli.engine import Address, Engine, EngineOption, on_cluster, ray_options
 from attrformer.errors import ConfigurationError, DownloadError
 
@@ -93,6 +103,8 @@ def prepare(
     date_order: DateFirst = None,
     delimiter: Delimited = None,
     decimal: Decimals = None,
+    encoding: Encoding = None,
+    headers: Headers = None,
     engine: EngineOption = Engine.LOCAL,
     address: Address = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
@@ -107,16 +119,16 @@ def prepare(
     them, and pass it to --data. Of a folder with larger ones, interactions.parquet, .csv, .tsv or a folder of them,
     this command makes one that holds the interactions coded and sorted, and opens at once. It reads the table in parts;
     --memory says how large they may be. How the interactions are read is settled here; give --columns, --kinds,
-    --duplicates, --date-order, --delimiter and --decimal to this command. After an interrupt, the same command goes on
-    where it stopped. Tasks of a Ray cluster (--engine ray) read and write the same parts in folders that every node has
-    under the same path; the result is the same byte for byte.
+    --duplicates, --date-order, --delimiter, --decimal, --encoding and --headers to this command. After an interrupt,
+    the same command goes on where it stopped. Tasks of a Ray cluster (--engine ray) read and write the same parts in
+    folders that every node has under the same path; the result is the same byte for byte.
 
     Example:  attrformer prepare data/raw/ml-1m.zip --out data/ml-1m
     """
     from attrformer.data.formats import prepare as prepare_raw
     from attrformer.data.formats.reading import holds_tables
 
-    forms = reading.forms_of(date_order, delimiter, decimal)
+    forms = reading.forms_of(date_order, delimiter, decimal, encoding, headers)
     given, ray = reading.as_given(columns, kinds, separators, duplicates, forms=forms), ray_options(engine, address)
     if format is None and holds_tables(raw):
         ctx.meta[console.HINT] = "The same command goes on where it stopped."

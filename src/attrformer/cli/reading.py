@@ -21,7 +21,7 @@ def configured(
     separators: Iterable[str] | None,
     duplicates: Repeated | None,
     vectors: Iterable[str] | None = None,
-    forms: Mapping[str, str | None] | None = None,
+    forms: Mapping[str, Any] | None = None,
 ) -> Config:
     """The options with what a command says of columns, which goes before what they said.
 
@@ -55,7 +55,7 @@ def as_given(
     separators: Iterable[str] | None,
     duplicates: Repeated | None,
     vectors: Iterable[str] | None = None,
-    forms: Mapping[str, str | None] | None = None,
+    forms: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a command says of columns as arguments of `Dataset.load`; arguments as `configured`."""
     return {
@@ -68,12 +68,30 @@ def as_given(
     }
 
 
-def forms_of(date_order: str | None, delimiter: str | None, decimal: str | None) -> dict[str, str | None]:
-    """What a command says of the forms of dates and text files, by the names of the options."""
-    return {"date_order": date_order, "delimiter": delimiter, "decimal": decimal}
+def forms_of(
+    date_order: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    headers: Iterable[str] | None,
+) -> dict[str, Any]:
+    """What a command says of the forms of dates and text files, by the names of the options.
+
+    Args:
+        date_order: what stands first in dates.
+        delimiter: between two values.
+        decimal: before the fraction of a number.
+        encoding: of text.
+        headers: texts such as `interactions=user_id,item_id`.
+
+    Raises:
+        ConfigurationError: a text is no assignment.
+    """
+    said = {"date_order": date_order, "delimiter": delimiter, "decimal": decimal, "encoding": encoding}
+    return {**said, "headers": _pairs("--headers", headers, listed=False) or None}
 
 
-def _given(forms: Mapping[str, str | None] | None) -> dict[str, Any]:
+def _given(forms: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (forms or {}).items() if value is not None}
 
 
@@ -90,7 +108,9 @@ def as_words(config: Config) -> str:
         )
         for name, value in given.items()
     ]
-    words += [f"--{name.replace('_', '-')} {value}" for name, value in data.tables.told.items()]
+    said = data.tables.told
+    words += [f"--headers {shlex.quote(f'{name}={names}')}" for name, names in said.pop("headers", {}).items()]
+    words += [f"--{name.replace('_', '-')} {value}" for name, value in said.items()]
     words += [f"--duplicates {data.duplicates}"] if data.duplicates else []
     return "".join(f" {word}" for word in words)
 

@@ -14,6 +14,8 @@ from attrformer.cli.arguments import (
     Decimals,
     Delimited,
     Duplicates,
+    Encoding,
+    Headers,
     Kinds,
     Quiet,
     Separators,
@@ -55,6 +57,8 @@ def train(
     date_order: DateFirst = None,
     delimiter: Delimited = None,
     decimal: Decimals = None,
+    encoding: Encoding = None,
+    headers: Headers = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a dataset folder, then evaluate it.
@@ -84,7 +88,7 @@ def train(
         else:
             console.hush()
 
-        forms = reading.forms_of(date_order, delimiter, decimal)
+        forms = reading.forms_of(date_order, delimiter, decimal, encoding, headers)
 
         def configured() -> Config:
             options = runs.configuration(config, settings or (), resumed=out if resume else None)

@@ -66,7 +66,7 @@ def dataset_of_given(
         ConfigurationError: an option has an unknown value.
     """
     tables = {
-        key: open_table(table, key, columns_for(options.columns, key), options.form)
+        key: open_table(table, key, columns_for(options.columns, key), options.form_of(key))
         for key, table in given.items()
         if table is not None or key == "interactions"
     }

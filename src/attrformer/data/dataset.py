@@ -131,15 +131,16 @@ class Dataset(PlainDataset):
         date_order: DateOrder | None = None,
         delimiter: Delimiter | None = None,
         decimal: Decimal | None = None,
-        encoding: str = "utf-8",
+        encoding: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Dataset:
         """A dataset from a folder with `interactions` and, where there are any, the other tables of `from_frames`.
 
         Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip or zstd, or a folder
         of such files, in folders of partitions (`day=2026-01-31`) where they are partitioned; of several files of
         one table the parquet file is read. A `dataset.json`, which `save` writes, may hold "name", "columns",
-        "kinds", "separators", "catalogue", "duplicates", "date_order", "delimiter", "decimal" and "notes"; the
-        arguments go before it.
+        "kinds", "separators", "catalogue", "duplicates", "date_order", "delimiter", "decimal", "encoding",
+        "headers" and "notes"; the arguments go before it.
 
         Args:
             folder: where the tables are.
@@ -155,7 +156,9 @@ class Dataset(PlainDataset):
             date_order: as `from_frames` takes it; None: as `dataset.json` says.
             delimiter: as `date_order`.
             decimal: as `date_order`.
-            encoding: of csv files.
+            encoding: of csv files; None: as `dataset.json` says, else UTF-8.
+            headers: names of the columns of csv files that have no header, by table, such as
+                {"interactions": "user_id,item_id,timestamp"}.
 
         Returns:
             The dataset; its `notes` say how every column was read, what was inferred and what was left out.
@@ -177,6 +180,7 @@ class Dataset(PlainDataset):
             delimiter=delimiter,
             decimal=decimal,
             encoding=encoding,
+            headers=headers,
         )
         tables, notes = folder_tables(folder, options, vectors=vectors)
         return cls._of(dataset_of_folder(folder, tables, options, name=name, notes=notes))

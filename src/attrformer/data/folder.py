@@ -40,6 +40,8 @@ _SHAPE: Final = {
     "date_order": str,
     "delimiter": str,
     "decimal": str,
+    "encoding": str,
+    "headers": dict,
     "notes": list,
 }
 
@@ -56,7 +58,8 @@ def folder_options(
     date_order: str | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> TableOptions:
     """How the tables in a folder are to be read: as its description says, unless the arguments of `Dataset.load` do.
 
@@ -77,7 +80,8 @@ def folder_options(
         date_order=date_order or described.get("date_order"),
         delimiter=delimiter or described.get("delimiter"),
         decimal=decimal or described.get("decimal"),
-        encoding=encoding,
+        encoding=encoding or described.get("encoding", "utf-8"),
+        headers={**described.get("headers", {}), **(headers or {})},
     )
 
 
@@ -115,7 +119,7 @@ def folder_tables(
             source=str(folder),
         )
     tables = {
-        table: open_table(file, table, columns_for(options.columns, table), options.form)
+        table: open_table(file, table, columns_for(options.columns, table), options.form_of(table))
         for table, file in files.items()
         if table in names
     }

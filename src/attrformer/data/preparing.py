@@ -93,7 +93,7 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
         columns_for(asked.options.columns, INTERACTIONS),
         {},
         kept_columns(()),
-        form=asked.options.form,
+        form=asked.options.form_of(INTERACTIONS),
         date_order=asked.options.date_order,
     )
     columns = columns_of(reading)

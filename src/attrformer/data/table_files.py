@@ -29,7 +29,7 @@ from attrformer.data.table_paths import (
     unpacked_ending,
 )
 from attrformer.data.text_columns import TextProfile, column_as, is_whole, profile_of, told_of, typed_column
-from attrformer.data.text_tables import PLAIN, TextForm, read_texts, separator_of
+from attrformer.data.text_tables import PLAIN, TextForm, header_line, read_texts, separator_of
 from attrformer.errors import DataError
 
 IDS: Final = frozenset({USER, ITEM, SOURCE_ITEM, TARGET_ITEM})
@@ -160,7 +160,7 @@ def _texts_in(file: Path, ending: str, form: TextForm) -> tuple[pl.DataFrame, st
     """The values of a file, and what stands between them."""
     data = text_of(file, ending, form.encoding)
     sign = separator_of(file, data, unpacked_ending(ending), form)
-    return read_texts(file, data, sign, form.encoding), sign
+    return read_texts(file, data, sign, form.encoding, header_line(file, data, sign, form)), sign
 
 
 def _partitions(

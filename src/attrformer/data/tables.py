@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, USER
-from attrformer.data.column_names import alike_names, renaming, with_made_columns, without_header
+from attrformer.data.column_names import alike_names, renaming, with_made_columns, with_rows_of_lists, without_header
 from attrformer.data.frames import to_polars
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.data.table_files import TableFile, read_file
@@ -81,18 +81,15 @@ def open_table(
 
 def named_table(found: TableFile, source: str, columns: Mapping[str, str]) -> Table:
     """A table that was read, with the library's own column names; arguments and errors as `open_table`."""
-    frame = with_made_columns(found.frame, columns)
+    frame, told = with_rows_of_lists(found.frame, columns)
+    frame, notes = with_made_columns(frame, columns), [*found.notes, *([] if told is None else [told])]
     renamed = {theirs: ours for ours, theirs in columns.items() if theirs in frame.columns and theirs != ours}
     for theirs, ours in renamed.items():
         if ours in frame.columns and ours not in renamed:
-            raise DataError(
-                f"the table has a column '{ours}' and '{theirs}' is mapped to that name as well",
-                fix="Drop or rename one of the two",
-                source=source,
-                column=theirs,
-            )
+            frame = frame.drop(ours)
+            notes.append(f"column '{ours}' is the one that is called '{theirs}'; that of the same name is not used")
     named = [ours for ours, theirs in columns.items() if theirs in frame.columns]
-    return Table(frame.rename(renamed), source, found.text, found.notes, tuple(named))
+    return Table(frame.rename(renamed), source, found.text, tuple(notes), tuple(named))
 
 
 def notes_about(notes: Iterable[str], columns: Iterable[str]) -> list[str]:

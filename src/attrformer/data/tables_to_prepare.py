@@ -110,7 +110,7 @@ class Asked:
         Raises:
             DataError: it can only be read as a whole, and is too large for that.
         """
-        source = cut_table(self.table, self.rows, self.options.form)
+        source = cut_table(self.table, self.rows, self.options.form_of(INTERACTIONS))
         if source is not None:
             return source
         if self.needed > self.memory:
@@ -120,7 +120,7 @@ class Asked:
                 fix="Write it as parquet or csv, or allow more (--memory)",
                 source=str(self.table),
             )
-        return whole_table(self.table, self.options.form)
+        return whole_table(self.table, self.options.form_of(INTERACTIONS))
 
     def copied(self) -> list[Path]:
         """What else of the folder is read."""

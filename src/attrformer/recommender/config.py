@@ -67,6 +67,8 @@ LATER: Final[dict[str, Any]] = {
     "data.date_order": None,
     "data.delimiter": None,
     "data.decimal": None,
+    "data.encoding": None,
+    "data.headers": {},
     "relations.behaviour_rows": None,
     "relations.changing_attributes": None,
     "relations.vector_dimensions": RelationsConfig().vector_dimensions,

@@ -99,6 +99,11 @@ class DataConfig(Options):
         default=None,
         metadata={"help": "what stands before the fraction of numbers in csv files; null: as each column tells"},
     )
+    encoding: str | None = field(default=None, metadata={"help": "of csv files, such as latin-1; null: UTF-8"})
+    headers: dict[str, str] = field(
+        default_factory=dict,
+        metadata={"help": "names of the columns of csv files without a header, by table, with commas between them"},
+    )
     targets: str | None = field(
         default=None,
         metadata={
@@ -142,6 +147,8 @@ class DataConfig(Options):
             date_order=self.date_order,
             delimiter=self.delimiter,
             decimal=self.decimal,
+            encoding=self.encoding or "utf-8",
+            headers=self.headers,
         )
 
     def load(self, folder: Path | str, *, name: str | None = None) -> Dataset:
@@ -166,6 +173,8 @@ class DataConfig(Options):
             date_order=self.date_order,
             delimiter=self.delimiter,
             decimal=self.decimal,
+            encoding=self.encoding,
+            headers=self.headers,
         )
 
     def filtered(self, dataset: Dataset) -> Dataset:

@@ -46,7 +46,8 @@ def check_path(
     date_order: str | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
+    headers: Mapping[str, str] | None = None,
     targets: str | None = None,
     negative: str | None = None,
     now: float | None = None,
@@ -72,7 +73,8 @@ def check_path(
             values of a column allow.
         delimiter: between the values of text files, "comma", "semicolon", "tab" or "pipe"; None: as each tells.
         decimal: before the fraction of numbers in text files, "point" or "comma"; None: as each column tells.
-        encoding: of csv files.
+        encoding: of csv files; None: UTF-8.
+        headers: names of the columns of csv files that have no header, by table, with commas between them.
         targets: which interactions are predicted, as `data.targets` says: "event=purchase"; None: all.
         negative: which count against their item, as `data.negative` says.
         now: seconds since 1970 after which a time lies in the future; the present by default.
@@ -93,7 +95,8 @@ def check_path(
         date_order=date_order,
         delimiter=delimiter,
         decimal=decimal,
-        encoding=encoding,
+        encoding=encoding or "utf-8",
+        headers=headers or {},
     )
     tables, make = _opened(path, options, format, vectors)
     try:
@@ -193,7 +196,6 @@ def _opened(
         kinds=given.kinds,
         separators=given.separators,
         duplicates=given.duplicates,
-        encoding=given.encoding,
         **given.told,
     )
     tables, notes = folder_tables(path, options, vectors=vectors)
@@ -218,7 +220,11 @@ def _other_tables(path: Path, given: TableOptions, format: str | None) -> dict[s
             ) from error
         if ending_of(path) is None or not (path.is_file() or parts_of(path)):
             raise
-        return {"interactions": open_table(path, "interactions", columns_for(columns, "interactions"), given.form)}
+        return {
+            "interactions": open_table(
+                path, "interactions", columns_for(columns, "interactions"), given.form_of("interactions")
+            )
+        }
     found = read_raw(path, known).frames()
     return {name: open_table(frame, f"{path}, {name}", columns_for(columns, name)) for name, frame in found.items()}
 

@@ -98,6 +98,7 @@ def reading_options(options: TableOptions, kinds: Mapping[str, AttributeKind | N
         "duplicates": options.duplicates,
         "date_order": options.date_order,
         "decimal": options.decimal,
+        "headers": options.headers.get(INTERACTIONS),
     }
 
 

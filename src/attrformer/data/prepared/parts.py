@@ -18,7 +18,7 @@ from attrformer.data.prepared.text_cuts import BLOCK, cuts_of_text, keeps_ascii
 from attrformer.data.table_files import reading
 from attrformer.data.table_paths import ARROW, PARQUET, SEPARATORS, ending_of, form_of, partitions_of, parts_of
 from attrformer.data.text_columns import typed_column
-from attrformer.data.text_tables import PLAIN, TextForm, read_texts, separator_of
+from attrformer.data.text_tables import PLAIN, TextForm, header_line, read_texts, separator_of
 
 _TYPES: Final[dict[str, Any]] = {str(kind): kind for kind in (pl.Int64, pl.Float64, pl.Boolean, pl.String)}
 _BYTES_OF_ROW: Final = 32
@@ -114,10 +114,12 @@ def _cut_text(path: Path, files: list[Path], ending: str, size: int, form: TextF
     with reading(path):
         for number, file in enumerate(files):
             check_content(file)
-            start, ends = cuts_of_text(file, size)
+            start, ends = cuts_of_text(file, size, headed=not form.header)
             with file.open("rb") as opened:
                 head = opened.read(max(start, BLOCK))
-            found = head[:start], separator_of(file, head, ending, form)
+            sign = separator_of(file, head, ending, form)
+            line = header_line(file, head, sign, form).encode(form.encoding)
+            found = line or head[:start], sign
             if not number:
                 header, separator = found
             elif found != (header, separator):
