@@ -106,10 +106,18 @@ def test_values_of_mappings_are_columns_where_they_are_named(form: str, tmp_path
         Dataset.load(tmp_path / "shop", columns={**columns, "item_id": "properties.sku"})
 
 
-def test_values_in_lists_are_no_columns() -> None:
-    orders = pl.DataFrame({"user_id": ["a"], "items": [[{"item_id": "1"}, {"item_id": "2"}]]})
+def test_lists_of_values_are_no_values() -> None:
+    orders = pl.DataFrame({"user_id": ["a"], "items": [[{"item_id": "1"}, {"item_id": "2"}]], "sku": ["x"]})
     with pytest.raises(DataError, match="'items' holds lists, and a row has to be one interaction: write one for each"):
-        Dataset.from_frames(orders, columns={"item_id": "items.item_id"})
+        Dataset.from_frames(orders, columns={"item_id": "sku", "user_id": "items.item_id"})
+
+
+def test_a_column_that_is_named_goes_before_one_of_our_name() -> None:
+    log = pl.DataFrame({"user_id": [None, "x"], "device_id": ["a", "b"], "item_id": ["1", "2"]})
+    read = Dataset.from_frames(log, columns={"user_id": "device_id"})
+    assert read.user_ids.values.to_list() == ["a", "b"] and not read.sequences.behaviours
+    told = "column 'user_id' is the one that is called 'device_id'; that of the same name is not used"
+    assert any(told in note for note in read.notes)
 
 
 @pytest.mark.parametrize("columns", [{}, {"user_id": "user"}])

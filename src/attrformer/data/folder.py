@@ -18,7 +18,7 @@ from attrformer.data.prepared.folder import is_prepared, open_prepared
 from attrformer.data.prepared.names import PREPARED
 from attrformer.data.table_paths import PARQUET, TABLE_NAMES, ending_of, parts_of
 from attrformer.data.tables import Table, open_table
-from attrformer.data.unread_files import held_by, unread_in
+from attrformer.data.unread_files import held_by, renaming_of, unread_in
 from attrformer.data.vector_tables import Vectors, by_table, vectors_in, with_vectors
 from attrformer.errors import DataError
 from attrformer.folders import standing_file, standing_files
@@ -114,8 +114,8 @@ def folder_tables(
     if "interactions" not in files and not is_prepared(folder):
         raise DataError(
             f"the folder has no table of interactions ({held_by(folder)})",
-            fix="Write interactions.parquet, interactions.csv or a folder interactions of such files with user_id, "
-            "item_id and, where known, timestamp",
+            fix=f"{renaming_of(folder)} interactions.parquet, interactions.csv or a folder interactions of such files "
+            "with user_id, item_id and, where known, timestamp",
             source=str(folder),
         )
     tables = {

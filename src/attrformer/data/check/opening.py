@@ -26,6 +26,7 @@ from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.prepared.folder import open_prepared
 from attrformer.data.table_paths import ending_of, parts_of
 from attrformer.data.tables import Table, open_table
+from attrformer.data.unread_files import renaming_of
 from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import DataError
 
@@ -215,7 +216,8 @@ def _other_tables(path: Path, given: TableOptions, format: str | None) -> dict[s
         if path.is_dir() and not parts_of(path):
             raise DataError(
                 f"there is no table of interactions, and {error.problem}",
-                fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
+                fix=f"{renaming_of(path)} interactions.parquet or interactions.csv with user_id, item_id and, where "
+                "known, timestamp",
                 source=str(path),
             ) from error
         if ending_of(path) is None or not (path.is_file() or parts_of(path)):
