@@ -162,3 +162,9 @@ def test_python_that_is_no_plain_value_is_refused(tmp_path: Path, row: str) -> N
     (tmp_path / "interactions.jsonl").write_text(row + "\n")
     with pytest.raises(DataError, match=r"row 0: it is no JSON \(nor is it Python"):
         Dataset.load(tmp_path)
+
+
+def test_ids_of_python_that_are_texts_and_numbers_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "interactions.jsonl").write_text("{'user_id': 'a', 'item_id': 1}\n{'user_id': 2, 'item_id': 1}\n")
+    with pytest.raises(DataError, match="column 'user_id', row 1: text and numbers are mixed"):
+        Dataset.load(tmp_path)

@@ -32,7 +32,9 @@ def test_numbers_with_decimal_commas_are_numbers(tmp_path: Path, sign: str) -> N
     assert prices(tmp_path, sign, "1,234", "1234,567") == [1.234, 1234.567]
 
 
-@pytest.mark.parametrize("values", [("1,234", "5,678"), ("1,5", "1,2,3"), ("3,50", "3.5"), ("3,50 EUR", "4,00 EUR")])
+@pytest.mark.parametrize(
+    "values", [("1,234", "5,678"), ("1,5", "1,2,3"), ("3,50", "3.5"), ("3,50 EUR", "4,00 EUR"), ("0.125", "3,50")]
+)
 def test_what_may_be_something_else_stays_text(tmp_path: Path, values: tuple[str, ...]) -> None:
     assert prices(tmp_path, ";", *values) == [*values]
 

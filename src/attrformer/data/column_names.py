@@ -40,13 +40,14 @@ def with_rows_of_lists(frame: pl.DataFrame, columns: Mapping[str, str]) -> tuple
         columns: canonical column name to the user's own.
     """
     theirs, user = columns.get(ITEM, ITEM), columns.get(USER, USER)
-    if user.split(".")[0] not in frame.columns:
+    if not {user, user.split(".")[0]} & {*frame.columns}:
         return frame, None
     place, held = _list_in(frame, theirs)
     if held is None:
         return frame, None
     frame = frame.with_columns(held.alias(place)).filter(pl.col(place).list.len() > 0).explode(place)
-    return frame, f"column '{place}': each entry of its lists is a row, and rows without one are left out"
+    name = ITEM if place == theirs else place
+    return frame, f"column '{name}': each entry of its lists is a row, and rows without one are left out"
 
 
 def _list_in(frame: pl.DataFrame, theirs: str) -> tuple[str, pl.Expr | None]:

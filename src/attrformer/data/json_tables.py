@@ -99,7 +99,8 @@ def _refuse_mixed_ids(frame: pl.DataFrame, data: bytes, ids: Collection[str], so
     """
     for name in ids:
         if name in frame.columns and frame[name].dtype == pl.String:
-            number = re.search(rb'"%b"\s*:\s*-?\d' % re.escape(name).encode(), data)
+            quote = b"['\"]" if _PYTHON.match(data) else b'"'
+            number = re.search(rb"%b%b%b\s*:\s*-?\d" % (quote, re.escape(name).encode(), quote), data)
             if number is not None:
                 raise DataError(
                     "text and numbers are mixed",

@@ -88,8 +88,18 @@ def named_table(found: TableFile, source: str, columns: Mapping[str, str]) -> Ta
         if ours in frame.columns and ours not in renamed:
             frame = frame.drop(ours)
             notes.append(f"column '{ours}' is the one that is called '{theirs}'; that of the same name is not used")
+    notes = [_about_ours(note, renamed) for note in notes]
     named = [ours for ours, theirs in columns.items() if theirs in frame.columns]
     return Table(frame.rename(renamed), source, found.text, tuple(notes), tuple(named))
+
+
+def _about_ours(note: str, renamed: Mapping[str, str]) -> str:
+    """A note on a column of a file by the library's own name of the column."""
+    for theirs, ours in renamed.items():
+        start = f"column '{theirs}':"
+        if note.startswith(start):
+            return f"column '{ours}':{note.removeprefix(start)}"
+    return note
 
 
 def notes_about(notes: Iterable[str], columns: Iterable[str]) -> list[str]:

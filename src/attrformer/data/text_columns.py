@@ -17,7 +17,7 @@ _INTEGER: Final = r"^[+-]?(0|[1-9][0-9]*)$"
 _FLOAT: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?([iI]nf|INF)$"
 _COMMA: Final = r"\d,\d"
 # With points between thousands, or none.
-_DECIMAL: Final = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?$"
+_DECIMAL: Final = r"^[+-]?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"
 # A comma that does not stand between thousands: `1,5`, `0,125`, `1234,567` and `1.234,567`, unlike `1,234`.
 _FRACTION: Final = r"^[+-]?(.*,([0-9]{1,2}|[0-9]{4,})|0+,.*|[0-9]{4,},.*|.*\..*,.*)$"
 _LEADING_ZERO: Final = r"^[+-]?0[0-9]"
