@@ -14,7 +14,7 @@ from attrformer.data.vector_tables import VECTOR_FOLDERS
 UNREAD: Final = " is not read; "
 """What stands in each sentence of `unread_in`."""
 
-_PLAIN_TEXTS: Final = ("interactions.dat", "interactions.txt", "interactions.log", "interactions")
+_PLAIN_TEXTS: Final = ("interactions.dat", "interactions.txt", "interactions.log")
 _ARRAYS: Final = ".prepared"
 _NAMED: Final = re.compile(r"^(interactions?|items?|users?|item_relations?|item_changes?)([^a-z]|$)")
 _TABLES: Final = tuple(ending for ending in ENDINGS if unpacked_ending(ending) not in JSON)
