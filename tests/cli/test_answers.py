@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from tests.support.recommenders import small_config, small_dataset
+from tests.support.signalled import signalled
 from typer.testing import CliRunner, Result
 
 from attrformer.cli.app import app
@@ -142,20 +141,12 @@ def test_explanations_as_a_table(model: AttrFormer, run: Path, tmp_path: Path) -
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_an_interrupted_file_is_gone_on_with(model: AttrFormer, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "recs.csv"
-    # Every user by itself, so that there is time to interrupt.
     words = ["recommend", str(run), "--users", "all", "--out", str(out), "-k", "3", "--save-every", "1", "--quiet"]
-    process = subprocess.Popen([sys.executable, "-m", "attrformer.cli", *words], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 180
-    while not list(unfinished_folder(out).glob("*.parquet")) and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=180)
-    assert process.returncode == 130, errors
-    assert "The same command goes on where it stopped" in errors and "Traceback" not in errors
+    ended = signalled(signal.SIGINT, "attrformer.recommender.pieces:PieceFiles.keep", 7, *words)
+    assert ended.returncode == 130, ended.stderr
+    assert "The same command goes on where it stopped" in ended.stderr and "Traceback" not in ended.stderr
     assert not out.exists()
-    kept = len(list(unfinished_folder(out).glob("*.parquet")))
-    assert 0 < kept < 150
+    assert len(list(unfinished_folder(out).glob("*.parquet"))) == 7
     assert run_command(*words).exit_code == 0
     expected = model.recommend(k=3)
     assert_frame_equal(pl.read_csv(out).cast(expected.schema), expected, abs_tol=1e-4)  # type: ignore[arg-type]

@@ -70,10 +70,6 @@ BAD = [
         {"columns": {"user_id": "uid"}, "interactions": LOG.drop("user_id")},
         r"column 'uid': no table has the column that is",
     ),
-    (
-        {"columns": {"user_id": "channel"}},
-        r"column 'channel': the table has a column 'user_id' and 'channel' is mapped",
-    ),
     ({"kinds": {"colour": "multi"}}, r"column 'colour': a kind is declared for 'colour', and no such column"),
 ]
 

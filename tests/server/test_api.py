@@ -97,7 +97,10 @@ def test_similar_says_what_is_unknown(service: Service) -> None:
 
 
 @pytest.mark.slow
-def test_company_changes_no_answer(service: Service) -> None:
+def test_company_changes_no_answer(fitted_run: Path) -> None:
+    # Of its own, since what calls have taken before says how many are answered together.
+    service = Service(fitted_run, ServeOptions(timeout=120))
+    service.engine.start()
     bodies: list[dict[str, Any]] = [
         *({"users": [f"user-{n:04d}", f"user-{n + 1:04d}"], "k": 3} for n in range(1, 8)),
         *({"histories": [[f"item-{n:04d}", f"item-{n + 2:04d}"]], "k": 3} for n in range(1, 8)),
@@ -128,6 +131,7 @@ def test_company_changes_no_answer(service: Service) -> None:
         assert answer.status_code == alone.status_code
         assert flat(answer.json().get("results", [])) == flat(alone.json().get("results", []))
     assert [answer.status_code for answer in joint].count(404) == 2
+    service.close()
 
 
 def test_unknown_ids_are_refused_warned_of_or_left_out(service: Service) -> None:

@@ -118,13 +118,13 @@ def test_a_body_that_does_not_arrive_is_given_up(fitted_run: Path) -> None:
 
     async def run() -> None:
         async def receive() -> Any:
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
 
         async def send(message: Any) -> None:
             sent.append(message)
 
         scope = {"type": "http", "method": "POST", "path": "/v1/recommend", "headers": [], "query_string": b""}
-        await asyncio.wait_for(application(service)(scope, receive, send), 10)
+        await asyncio.wait_for(application(service)(scope, receive, send), 60)
 
     asyncio.run(run())
     assert sent[0]["status"] == 408 and json.loads(sent[1]["body"])["error"]["code"] == "too_slow"

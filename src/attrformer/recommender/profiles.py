@@ -11,7 +11,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import USER
-from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.frames import to_polars
 from attrformer.data.python_values import mixed_series
@@ -107,7 +106,7 @@ def value_codes(relation: Encoded, table: Table, name: str, unknown: OnUnknown) 
     """
     encoder, labels, rows = relation.encoder or _AS_TEXT, relation.labels[:-1], len(table.frame)
     everyone = np.arange(rows, dtype=np.int32)
-    attribute = attribute_from_column(table, name, encoder.kind, everyone, rows, encoder.separator)
+    attribute = encoder.read(table, name, everyone, rows)
     unseen = pl.Series(encoder.unseen(attribute, labels), dtype=pl.String)
     unknown.report(unseen, f"{SOURCE}, '{name}'", f"the values of this model ({_some(labels)})")
     return first_values(*encoder.codes(attribute, labels), rows, len(labels))

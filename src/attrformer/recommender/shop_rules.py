@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,8 +150,8 @@ def _overlaid(ids: IdMap, values: ItemValues, given: Any) -> ItemValues:
             continue
         old = values.columns.get(name)
         kind = _kind_of(table, name) if old is None else old.kind
-        separator = "" if old is None else old.separator
-        attribute = attribute_from_column(table, name, kind, rows, len(known), separator)
+        separator, order = ("", None) if old is None else (old.separator, old.date_order or None)
+        attribute = attribute_from_column(replace(table, date_order=order), name, kind, rows, len(known), separator)
         if attribute.kind in READABLE:
             attributes[name] = attribute
     return values.overlaid(codes[known], attributes)
