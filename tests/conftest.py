@@ -23,6 +23,7 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support import delays
 
 try:
     from hypothesis.internal.conjecture import providers
@@ -46,6 +47,21 @@ settings.load_profile("repository")
 os.environ["COLUMNS"] = "80"
 for name in ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERMINAL_WIDTH"):
     os.environ.pop(name, None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "random pauses that bring out races, one seed or SEED,KIND,...; see CONTRIBUTING.md"
+    parser.addoption("--delays", metavar="SEED", help=words)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if told := config.getoption("delays"):
+        delays.start(told)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if told := item.config.getoption("delays"):
+        delays.seed(told, item.nodeid)
 
 
 @pytest.fixture(scope="session")
