@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 from tests.cli.commands import call
 from tests.cli.tiny import refused
+from tests.support.held_tasks import waiting
 from tests.support.ray_nodes import Nodes, two_nodes
 from tests.support.recommenders import small_config, small_dataset
 
@@ -68,8 +69,7 @@ def lost_in_the_middle(nodes: Nodes, place: Path, folder: Path, pattern: str, *w
     nodes.ensure()
     held = ("-m", "tests.support.held_tasks", str(folder), pattern, str(go))
     process = started(*words, "--engine", "ray", "--address", nodes.address, program=held)
-    # No task ends before the node is gone.
-    wait_for(lambda: len(list(folder.glob(pattern))) >= 3 and nodes.kill_in_the_middle(), process)
+    wait_for(lambda: nodes.kill_in_the_middle(lambda worker: waiting(go, worker).exists()), process)
     go.touch()
     said, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors

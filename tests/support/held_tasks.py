@@ -6,6 +6,7 @@ as in the pattern, no task ends before the file is there.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +16,15 @@ from pathlib import Path
 from typing import Any
 
 
+def waiting(go: Path, process: int) -> Path:
+    """A file that is there once a process waits."""
+    return go.with_name(f"{process} waits")
+
+
 def computed(folder: Path, pattern: str, go: Path, compute: Callable[[Any, Any], Any], state: Any, item: Any) -> Any:
     """What a node runs: the result of an item, once the task may go on."""
     while len(list(folder.glob(pattern))) >= 3 and not go.exists():
+        waiting(go, os.getpid()).touch()
         time.sleep(0.01)
     return compute(state, item)
 

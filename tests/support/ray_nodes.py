@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,20 +33,19 @@ class Nodes:
     def address(self) -> str:
         return str(self.cluster.address)
 
-    def kill_in_the_middle(self) -> bool:
+    def kill_in_the_middle(self, waits: Callable[[int], bool]) -> bool:
         """Kills the second node with its processes, if one of them is within a task; whether it was killed.
 
-        Tasks must not end meanwhile.
+        Args:
+            waits: says of a process whether it is within a task that does not end by itself.
         """
         (raylet,) = (found.process.pid for found in self.second.all_processes["raylet"])
         for worker in children(raylet):
-            # Ray ends processes that have nothing to do.
-            with suppress(ProcessLookupError, FileNotFoundError):
-                if title(worker).startswith("ray::_task"):
-                    self.cluster.remove_node(self.second, allow_graceful=False)
-                    with suppress(ProcessLookupError):
-                        os.kill(worker, signal.SIGKILL)
-                    return True
+            if waits(worker):
+                self.cluster.remove_node(self.second, allow_graceful=False)
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+                return True
         return False
 
     def ensure(self) -> None:
@@ -63,11 +62,6 @@ def children(process: int) -> list[int]:
         with suppress(FileNotFoundError, ProcessLookupError):
             found += map(int, path.read_text().split())
     return found
-
-
-def title(process: int) -> str:
-    """What a process calls itself; nothing once it has ended and nobody has asked for its exit code."""
-    return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace")
 
 
 @contextmanager
