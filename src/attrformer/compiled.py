@@ -6,11 +6,12 @@ import importlib.util
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, Final
 
+from attrformer.collector import spared
 from attrformer.errors import AttrFormerWarning
 
 
@@ -28,7 +29,9 @@ def can_compile() -> bool:
 @cache
 def _is_imported() -> bool:
     try:
-        importlib.import_module("numba")
+        with spared():
+            importlib.import_module("numba")
+            _ready()
     except ImportError as error:
         warnings.warn(
             f"numba is installed and cannot be used ({error}), so that training and counting take several times as "
@@ -38,6 +41,16 @@ def _is_imported() -> bool:
         )
         return False
     return True
+
+
+def _ready() -> None:
+    """Loads what the first compiled function would: half of numba, by objects that all stay."""
+    # No part of what numba promises: without it, the first function loads the same.
+    with suppress(ImportError, AttributeError):
+        from numba.core.registry import cpu_target
+
+        cpu_target.typing_context.refresh()
+        cpu_target.target_context.refresh()
 
 
 _ROUNDING: Final[ContextVar[bool]] = ContextVar("rounding", default=False)

@@ -9,6 +9,7 @@ import typer
 
 from attrformer.cli import console, reading, runs
 from attrformer.cli.arguments import Columns, Duplicates, Kinds, Quiet, Separators, Settings, Vectors
+from attrformer.collector import spared
 from attrformer.locks import locked_folder
 from attrformer.ranks import joined
 
@@ -58,8 +59,9 @@ def train(
 
     `attrformer options` lists everything that can be set.
     """
-    from attrformer.recommender import Recommender
-    from attrformer.report import write_report
+    with spared():
+        from attrformer.recommender import Recommender
+        from attrformer.report import write_report
 
     ctx.meta[console.HINT] = "The same command with --resume continues."
     with joined() as ranks:

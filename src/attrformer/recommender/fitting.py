@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from attrformer.collector import left_alone
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Split
@@ -101,7 +102,7 @@ class Fit:
         parse_metric(config.training.metric)
         device = ranks.device(choose_device(config.training.device))
         settled = ranks.told(lambda: self._settle(device))
-        with numerics(config.training.threads, device, config.seed):
+        with left_alone(), numerics(config.training.threads, device, config.seed):
             read = config.model.reads(config.relations)
             # Before it takes long.
             check_relations(self.dataset, self.split.train, read, config.seed, sampled=settled["loss"] == SAMPLED)
