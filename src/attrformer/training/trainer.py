@@ -103,6 +103,8 @@ class Trainer:
             self._train_jointly(sharded, seed)
         self._set_rate, self.progress = -1.0, Progress()
         self.averaged, self.best = dict[str, Tensor](), dict[str, Tensor]()
+        # Looking them up takes longer than some operations on them.
+        self._parameters = list(network.parameters())
         self._learns = any(group["params"] for group in self.optimizer.param_groups)
         self._stop: int | None = None
         self._saved = time.monotonic()
@@ -214,14 +216,15 @@ class Trainer:
         return self.selection.has_ended(self.progress) or (self.progress.epoch > 0 and not self._learns)
 
     def _validated(self) -> Figures:
-        if not self.averaged:
-            return self.validate()
-        own = {name: value.clone() for name, value in self.weights.own().items()}
-        self.weights.set(self.averaged)
-        try:
-            return self.validate()
-        finally:
-            self.weights.set(own)
+        with rounding(self.objective.compiled):
+            if not self.averaged:
+                return self.validate()
+            own = {name: value.clone() for name, value in self.weights.own().items()}
+            self.weights.set(self.averaged)
+            try:
+                return self.validate()
+            finally:
+                self.weights.set(own)
 
     def step(self, example: Example) -> float:
         """Makes one step; gives the loss that it began from."""
@@ -254,7 +257,7 @@ class Trainer:
         loss = self.loss(example)
         loss.backward()  # type: ignore[no-untyped-call]
         clip = torch.nn.utils.clip_grad_norm_ if candidates is None else clip_with_rows
-        clip(self.network.parameters(), self.training.clip)
+        clip(self._parameters, self.training.clip)
         self._update()
         return loss.detach()
 
