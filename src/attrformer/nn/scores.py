@@ -20,6 +20,7 @@ from attrformer.nn.contributions import (
 )
 from attrformer.nn.linear import product
 from attrformer.nn.tables import DenseRows
+from attrformer.nn.workers import each_share
 
 Parts = list[tuple[Contribution, ContributionInputs]]
 
@@ -64,11 +65,16 @@ def scores(hidden: Tensor, table: Tensor, parts: Parts) -> Tensor:
         parts: the relation parts with their inputs.
     """
     out = product(hidden.squeeze(1), table, None)
-    step = max(1, TOGETHER // len(table))
-    for start in range(0, len(hidden), step):
-        rows = slice(start, min(start + step, len(hidden)))
-        for part, inputs in parts:
-            _add(out[rows], part, rows, inputs.block(rows))
+    # Each thread gets a few blocks.
+    step = max(1, min(TOGETHER // len(table), len(hidden) // (2 * torch.get_num_threads())))
+
+    @torch.no_grad()
+    def share(blocks: list[slice]) -> None:
+        for rows in blocks:
+            for part, inputs in parts:
+                _add(out[rows], part, rows, inputs.block(rows))
+
+    each_share(share, [slice(start, start + step) for start in range(0, len(hidden), step)], table.device)
     return out.unsqueeze(1)
 
 
