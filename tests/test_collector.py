@@ -61,7 +61,9 @@ def test_what_is_there_is_left_alone_until_the_end_of_the_block() -> None:
 
 
 @pytest.mark.parametrize("block", [spared, left_alone])
-def test_a_collector_that_is_off_stays_off_and_what_was_frozen_stays_frozen(block: Callable[[], AbstractContextManager[None]]) -> None:
+def test_a_collector_that_is_off_stays_off_and_what_was_frozen_stays_frozen(
+    block: Callable[[], AbstractContextManager[None]],
+) -> None:
     gc.freeze()
     with block():
         pass

@@ -291,17 +291,7 @@ def score_catalogue(
     block_elements: int = 1 << 20,
     precision: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Logits of every item for a few targets, float32 `[b, t, items]`, by the same blocks as the loss.
-
-    Where they may differ by rounding, compiled passes make them (`nn/scores.py`).
-
-    Args:
-        hidden: `[b, t, d]`.
-        table: `[items, d]`.
-        parts: relation parts and their inputs.
-        block_elements: about how many logits are made at a time.
-        precision: type of the products.
-    """
+    """Logits of every item, float32 `[b, t, items]`, by the blocks of the loss, or `nn/scores.py` in validation."""
     if precision == torch.float32 and scores.takes(hidden, table, parts):
         return scores.scores(hidden, table, parts)
     walk = LogitBlocks(hidden, table, parts, block_elements, precision)

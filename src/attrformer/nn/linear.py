@@ -49,7 +49,5 @@ def product(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     # build.
     if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return F.linear(values, weight, bias)
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(
-        values.contiguous(), weight.contiguous(), bias, "none", [], ""
-    )
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(values.contiguous(), weight.contiguous(), bias, "none", [], "")
     return found

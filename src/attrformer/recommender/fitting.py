@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from attrformer.collector import left_alone
 from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.splits import Split
@@ -102,7 +101,7 @@ class Fit:
         parse_metric(config.training.metric)
         device = ranks.device(choose_device(config.training.device))
         settled = ranks.told(lambda: self._settle(device))
-        with left_alone(), numerics(config.training.threads, device, config.seed):
+        with numerics(config.training.threads, device, config.seed, len(split.train.items)):
             read = config.model.reads(config.relations)
             # Before it takes long.
             check_relations(self.dataset, self.split.train, read, config.seed, sampled=settled["loss"] == SAMPLED)

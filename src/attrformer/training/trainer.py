@@ -103,9 +103,7 @@ class Trainer:
             self._train_jointly(sharded, seed)
         self._set_rate, self.progress = -1.0, Progress()
         self.averaged, self.best = dict[str, Tensor](), dict[str, Tensor]()
-        # Looking them up takes longer than some operations on them.
-        self._parameters = list(network.parameters())
-        self._learns = any(group["params"] for group in self.optimizer.param_groups)
+        self._learns, self._parameters = any(group["params"] for group in groups), list(network.parameters())
         self._stop: int | None = None
         self._saved = time.monotonic()
         self._steps_per_epoch = len(examples.batches(0))
@@ -205,8 +203,8 @@ class Trainer:
         if self.training.evaluations_per_epoch > 1:
             line["passes"] = round(progress.epoch + share, 6)
         if evaluated:
-            figures = self._validated()
-            line["validation"] = figures
+            with rounding(self.objective.compiled):
+                figures = line["validation"] = self._validated()
             if self.selection.is_best(progress, figures):
                 self.best = {n: v.clone() for n, v in (self.averaged or self.weights.own()).items()}
         self.watcher.epoch(line)
@@ -216,15 +214,14 @@ class Trainer:
         return self.selection.has_ended(self.progress) or (self.progress.epoch > 0 and not self._learns)
 
     def _validated(self) -> Figures:
-        with rounding(self.objective.compiled):
-            if not self.averaged:
-                return self.validate()
-            own = {name: value.clone() for name, value in self.weights.own().items()}
-            self.weights.set(self.averaged)
-            try:
-                return self.validate()
-            finally:
-                self.weights.set(own)
+        if not self.averaged:
+            return self.validate()
+        own = {name: value.clone() for name, value in self.weights.own().items()}
+        self.weights.set(self.averaged)
+        try:
+            return self.validate()
+        finally:
+            self.weights.set(own)
 
     def step(self, example: Example) -> float:
         """Makes one step; gives the loss that it began from."""
