@@ -47,7 +47,8 @@ def product(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """
     # The operation of oneDNN itself, in less than half of MKL's time on AMD. It is internal to torch, and not in every
     # build.
-    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not there or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return F.linear(values, weight, bias)
     found: Tensor = torch.ops.mkldnn._linear_pointwise(values.contiguous(), weight.contiguous(), bias, "none", [], "")
     return found

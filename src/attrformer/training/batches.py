@@ -99,7 +99,7 @@ class Examples:
         order = np.argsort(lengths * (1.0 + 0.1 * rng.random(len(lengths))) + rng.random(len(lengths)), kind="stable")
         lengths, order = lengths[order], chosen[order]
         places = np.ones_like(lengths) if self._prefixes else np.minimum(lengths, self._training.sequence_targets)
-        groups = np.split(order, self._cuts(memoryview(lengths), memoryview(places)))
+        groups = np.split(order, self._cuts(lengths.data, places.data))
         return [groups[k] for k in rng.permutation(len(groups))]
 
     def _cuts(self, lengths: Iterable[int], places: Iterable[int]) -> list[int]:
