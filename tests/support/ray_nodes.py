@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,19 +34,19 @@ class Nodes:
         return str(self.cluster.address)
 
     def kill_in_the_middle(self) -> bool:
-        """Kills the second node with its processes, if one of them is computing; whether it was killed."""
+        """Kills the second node with its processes, if one of them is within a task; whether it was killed.
+
+        Tasks must not end meanwhile.
+        """
         (raylet,) = (found.process.pid for found in self.second.all_processes["raylet"])
         for worker in children(raylet):
             # Ray ends processes that have nothing to do.
             with suppress(ProcessLookupError, FileNotFoundError):
-                os.kill(worker, signal.SIGSTOP)
-                # Stopped within a task, it cannot finish it.
                 if title(worker).startswith("ray::_task"):
                     self.cluster.remove_node(self.second, allow_graceful=False)
                     with suppress(ProcessLookupError):
                         os.kill(worker, signal.SIGKILL)
                     return True
-                os.kill(worker, signal.SIGCONT)
         return False
 
     def ensure(self) -> None:
@@ -78,7 +79,8 @@ def two_nodes() -> Iterator[Nodes]:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # Whether nodes ask for a token must not depend on what ran on this machine before; a process cannot change it.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-        patch.setenv("PYTHONPATH", os.pathsep.join(["src", os.environ.get("PYTHONPATH", "")]))
+        # Nodes import what the tests do.
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         pytest.importorskip("ray")
         from ray.cluster_utils import Cluster
