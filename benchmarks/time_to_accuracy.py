@@ -50,12 +50,13 @@ def parse() -> argparse.Namespace:
 
 def train(options: argparse.Namespace) -> None:
     """Trains a row, printing each evaluation with the processor time that it took to get there."""
+    # First, as a program imports the library.
+    from attrformer import Dataset, Recommender  # isort: split
+
     from attrformer.benchmark.jobs import Selection, jobs
     from attrformer.benchmark.options import Overrides
     from attrformer.benchmark.plan import load_plan
     from attrformer.config import override
-    from attrformer.data.dataset import Dataset
-    from attrformer.recommender import Recommender
     from attrformer.recommender.run_folder import RunFolder, passes_of
     from attrformer.training.trainer import Trainer
 

@@ -29,3 +29,13 @@ def test_a_collector_that_is_off_stays_off() -> None:
 def test_objects_that_were_frozen_stay_frozen() -> None:
     code = "import gc, attrformer; gc.freeze(); attrformer.AttrFormer; raise SystemExit(not gc.get_freeze_count())"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_training_that_shows_nothing_imports_no_rich() -> None:
+    code = (
+        "import sys; from attrformer.recommender.progress import TrainingWatcher\n"
+        "with TrainingWatcher(3, None, False) as watcher:\n"
+        "    watcher.epoch({'epoch': 0, 'loss': 1.0, 'seconds': 1.0})\n"
+        "raise SystemExit('rich' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

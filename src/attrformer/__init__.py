@@ -6,11 +6,12 @@ each of its parts is a class of its own.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
+
+from attrformer.collector import spared
 
 if TYPE_CHECKING:
     from attrformer.data import Dataset, Split, core_filter, leave_one_out, time_split
@@ -199,18 +200,10 @@ if not TYPE_CHECKING:
 
 
 def _imported(home: str) -> Any:
-    # Torch and polars make many objects, and all of them stay. The collector would look through them again and again,
-    # for a fifth of the time; freezing and unfreezing moves them to the oldest generation unread.
-    if home in sys.modules or not gc.isenabled():
+    if home in sys.modules:
         return importlib.import_module(home)
-    gc.disable()
-    try:
+    with spared():
         return importlib.import_module(home)
-    finally:
-        if not gc.get_freeze_count():
-            gc.freeze()
-            gc.unfreeze()
-        gc.enable()
 
 
 def __dir__() -> list[str]:

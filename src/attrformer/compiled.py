@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, Final
 
+from attrformer.collector import spared
 from attrformer.errors import AttrFormerWarning
 
 
@@ -30,7 +31,9 @@ def can_compile() -> bool:
 @cache
 def _is_imported() -> bool:
     try:
-        importlib.import_module("numba")
+        with spared():
+            importlib.import_module("numba")
+            _ready()
     except ImportError as error:
         warnings.warn(
             f"numba is installed and cannot be used ({error}), so that training and counting take several times as "
@@ -40,6 +43,16 @@ def _is_imported() -> bool:
         )
         return False
     return True
+
+
+def _ready() -> None:
+    """Loads what the first compiled function would: half of numba, by objects that all stay."""
+    # No part of what numba promises: without it, the first function loads the same.
+    with suppress(ImportError, AttributeError):
+        from numba.core.registry import cpu_target
+
+        cpu_target.typing_context.refresh()
+        cpu_target.target_context.refresh()
 
 
 _ROUNDING: Final[ContextVar[bool]] = ContextVar("rounding", default=False)

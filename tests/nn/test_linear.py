@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from attrformer.nn.linear import applied, linear
+from attrformer.nn.linear import applied, linear, product
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (1, 5, 4), (3, 1, 4)])
@@ -26,3 +26,18 @@ def test_values_and_gradients_are_those_of_torch(shape: tuple[int, int, int], bi
 def test_a_layer_is_applied() -> None:
     layer, values = torch.nn.Linear(4, 6), torch.randn(3, 5, 4)
     torch.testing.assert_close(applied(layer, values), layer(values))
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("shape", [(3, 5, 4), (1, 5, 4), (7, 4)])
+def test_values_without_a_gradient_are_those_of_torch_with_its_own_operation_and_without(
+    shape: tuple[int, ...], there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, weight, bias = torch.randn(shape), torch.randn(4, 6).t(), torch.randn(6)
+    if not there:
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    torch.testing.assert_close(product(values, weight, bias), F.linear(values, weight, bias))
+    torch.testing.assert_close(product(values, weight, None), F.linear(values, weight))
+    if values.dim() == 3:
+        with torch.no_grad():
+            torch.testing.assert_close(linear(values, weight, bias), F.linear(values, weight, bias))

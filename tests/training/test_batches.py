@@ -11,7 +11,7 @@ from tests.relations.builders import dataset, relations_of, sequences, shop, wal
 
 from attrformer.data.dataset import Dataset
 from attrformer.nn.batch import Example
-from attrformer.training.batches import Examples
+from attrformer.training.batches import Examples, most_rows
 from attrformer.training.config import TargetConfig, TrainingConfig
 
 
@@ -111,6 +111,20 @@ def test_batches_of_long_windows_are_as_small_as_their_pairs_of_positions_ask_fo
     monkeypatch.setattr("attrformer.training.batches.together", lambda longest: max(1, 2000 // longest**2))
     assert sorted(map(len, examples.batches(0))) == [2, 2, 2, 6]
     assert examples.shape_for(29).rows == 2
+
+
+def test_batches_are_cut_where_the_next_window_would_be_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attrformer.training.batches.together", lambda longest: max(1, 3000 // longest**2))
+    examples = examples_with(distinct([3]), batch_targets=70)
+    rng = np.random.default_rng(0)
+    lengths, places = rng.integers(1, 31, 200), rng.integers(1, 10, 200)
+    cuts, start = [], 0
+    for here in range(200):
+        size, widest, longest = here - start + 1, places[start : here + 1].max(), lengths[start : here + 1].max()
+        if size > 1 and (size * widest > 70 or size > most_rows(int(longest))):
+            cuts.append(here)
+            start = here
+    assert examples._cuts(lengths.data, places.data) == cuts and len(cuts) > 10
 
 
 def assert_equal(first: Example, second: Example) -> None:

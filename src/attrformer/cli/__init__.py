@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from attrformer.collector import spared
+
 
 def main() -> None:
     """Runs the command line and exits."""
@@ -12,7 +14,8 @@ def main() -> None:
     # times slower as soon as another process wants a core (docs/lab-notes.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        from attrformer.cli.app import app
+        with spared():
+            from attrformer.cli.app import app
     except KeyboardInterrupt:
         # Nothing has begun that could be left half.
         sys.stderr.write("\nInterrupted.\n")

@@ -22,6 +22,7 @@ from attrformer.cli.arguments import (
     Settings,
     Vectors,
 )
+from attrformer.collector import spared
 from attrformer.locks import locked_folder
 from attrformer.ranks import joined
 
@@ -76,8 +77,9 @@ def train(
 
     `attrformer options` lists everything that can be set.
     """
-    from attrformer.recommender import Recommender
-    from attrformer.report import write_report
+    with spared():
+        from attrformer.recommender import Recommender
+        from attrformer.report import write_report
 
     ctx.meta[console.HINT] = "The same command with --resume continues."
     with joined() as ranks:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from attrformer.nn import scores
 from attrformer.nn.column_loss import ColumnPass, takes
 from attrformer.nn.contributions import Contribution, ContributionInputs
 from attrformer.nn.fixed import LowCopies
@@ -290,6 +291,8 @@ def score_catalogue(
     block_elements: int = 1 << 20,
     precision: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Logits of every item for a few targets, float32 `[b, t, items]`, by the same blocks as the loss."""
+    """Logits of every item, float32 `[b, t, items]`, by the blocks of the loss, or `nn/scores.py` in validation."""
+    if precision == torch.float32 and scores.takes(hidden, table, parts):
+        return scores.scores(hidden, table, parts)
     walk = LogitBlocks(hidden, table, parts, block_elements, precision)
     return torch.cat([logits for _, logits, _ in walk])

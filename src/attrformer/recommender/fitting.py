@@ -101,7 +101,7 @@ class Fit:
         parse_metric(config.training.metric)
         device = ranks.device(choose_device(config.training.device))
         settled = ranks.told(lambda: self._settle(device))
-        with numerics(config.training.threads, device, config.seed):
+        with numerics(config.training.threads, device, config.seed, len(split.train.items)):
             read = config.model.reads(config.relations)
             # Before it takes long.
             check_relations(self.dataset, self.split.train, read, config.seed, sampled=settled["loss"] == SAMPLED)

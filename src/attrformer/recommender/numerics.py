@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import torch
 
+from attrformer.collector import left_alone
 from attrformer.relations.threads import on_threads
+from attrformer.training.device import keep_freed_memory
+
+SMALL_LOG: Final = 4_000_000
+"""Interactions up to which what counting frees is kept already, as in training: its pages would be asked for again and
+again. With a large log counting takes most memory, and gives it back on the way."""
 
 
 @contextmanager
-def numerics(threads: int | None, device: torch.device, seed: int) -> Iterator[None]:
-    """Threads, seed and deterministic kernels for the time of training; the caller's are put back.
+def numerics(threads: int | None, device: torch.device, seed: int, interactions: int) -> Iterator[None]:
+    """Threads, seed, collector and deterministic kernels for the time of training; the caller's are put back.
 
     Args:
         threads: of the options; None leaves them as they are.
         device: where the model is trained.
         seed: of torch's generator.
+        interactions: that are trained on.
     """
+    if interactions <= SMALL_LOG:
+        keep_freed_memory()
     before, deterministic = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with left_alone(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
             if threads is not None:
                 torch.set_num_threads(threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -99,15 +99,23 @@ class Examples:
         order = np.argsort(lengths * (1.0 + 0.1 * rng.random(len(lengths))) + rng.random(len(lengths)), kind="stable")
         lengths, order = lengths[order], chosen[order]
         places = np.ones_like(lengths) if self._prefixes else np.minimum(lengths, self._training.sequence_targets)
-        cuts, start, widest, longest = [], 0, 0, 0
-        for here in range(len(order)):
-            widest, longest = max(widest, int(places[here])), max(longest, int(lengths[here]))
-            size = here - start + 1
-            if size > 1 and (size * widest > self._training.batch_targets or size > most_rows(longest)):
-                cuts.append(here)
-                start, widest, longest = here, int(places[here]), int(lengths[here])
-        groups = np.split(order, cuts)
+        groups = np.split(order, self._cuts(lengths.data, places.data))
         return [groups[k] for k in rng.permutation(len(groups))]
+
+    def _cuts(self, lengths: Iterable[int], places: Iterable[int]) -> list[int]:
+        """Where a batch begins but for the first, for windows of given lengths and target positions."""
+        targets = self._training.batch_targets
+        cuts, start, widest, longest, most = [], 0, 0, 0, 1
+        for here, (length, place) in enumerate(zip(lengths, places, strict=True)):
+            size = here - start + 1
+            if length > longest:
+                longest, most = length, most_rows(length)
+            if place > widest:
+                widest = place
+            if size > 1 and (size * widest > targets or size > most):
+                cuts.append(here)
+                start, widest, longest, most = here, place, length, most_rows(length)
+        return cuts
 
     def make(self, epoch: int, number: int, windows: NDArray[np.int64], ranks: Ranks = ALONE) -> Example:
         """The batch of the given windows, or the part of it that a rank computes.

@@ -103,7 +103,7 @@ class Trainer:
             self._train_jointly(sharded, seed)
         self._set_rate, self.progress = -1.0, Progress()
         self.averaged, self.best = dict[str, Tensor](), dict[str, Tensor]()
-        self._learns = any(group["params"] for group in self.optimizer.param_groups)
+        self._learns, self._parameters = any(group["params"] for group in groups), list(network.parameters())
         self._stop: int | None = None
         self._saved = time.monotonic()
         self._steps_per_epoch = len(examples.batches(0))
@@ -203,8 +203,8 @@ class Trainer:
         if self.training.evaluations_per_epoch > 1:
             line["passes"] = round(progress.epoch + share, 6)
         if evaluated:
-            figures = self._validated()
-            line["validation"] = figures
+            with rounding(self.objective.compiled):
+                figures = line["validation"] = self._validated()
             if self.selection.is_best(progress, figures):
                 self.best = {n: v.clone() for n, v in (self.averaged or self.weights.own()).items()}
         self.watcher.epoch(line)
@@ -254,7 +254,7 @@ class Trainer:
         loss = self.loss(example)
         loss.backward()  # type: ignore[no-untyped-call]
         clip = torch.nn.utils.clip_grad_norm_ if candidates is None else clip_with_rows
-        clip(self.network.parameters(), self.training.clip)
+        clip(self._parameters, self.training.clip)
         self._update()
         return loss.detach()
 

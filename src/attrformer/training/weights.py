@@ -8,7 +8,7 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from attrformer.training.checkpoint import parameters_of, set_parameters
+from attrformer.training.checkpoint import set_parameters
 from attrformer.training.config import TrainingConfig
 
 LONG_EPOCH: Final = 300
@@ -24,6 +24,8 @@ class Weights:
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
+        # Looking them up takes longer than some operations on them.
+        self._named = dict(network.named_parameters())
 
     def trained(self, name: str, parameter: nn.Parameter) -> nn.Parameter:
         """What the optimizer updates of a parameter.
@@ -36,7 +38,7 @@ class Weights:
 
     def own(self) -> dict[str, Tensor]:
         """What this process holds of each parameter, by name."""
-        return parameters_of(self.network)
+        return {name: parameter.data for name, parameter in self._named.items()}
 
     def set(self, values: dict[str, Tensor]) -> None:
         """Copies values, as `own` has them, into the network.

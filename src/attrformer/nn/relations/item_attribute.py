@@ -105,9 +105,12 @@ class ItemAttributeModule(ContributingModule):
             out = F.embedding_bag(codes, self.left, per_sample_weights=weights, mode="sum") @ self.right.t()
         else:
             out = torch.zeros(len(codes), self.values, device=items.device)
-        out = out.scatter_add(1, codes, self.log_diagonal[codes].exp() * weights)
+        learned = self.log_diagonal[codes].exp() * weights
+        if not torch.is_grad_enabled():
+            # The same numbers without two copies.
+            return out.scatter_add_(1, codes, learned).clamp_min_(0.0).view(*items.shape, self.values)
         # clamp passes the gradient at exactly 0, where the low-rank part starts.
-        return out.clamp_min(0.0).view(*items.shape, self.values)
+        return out.scatter_add(1, codes, learned).clamp_min(0.0).view(*items.shape, self.values)
 
     def lookup(self, batch: Batch) -> Tensor:
         """The features of every position, carried over by M_a, `[b, l, values]`."""
