@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Both libraries read these once, when first imported; with one test process a core, more threads only get in the way.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("POLARS_MAX_THREADS", "2")
+# Both libraries read these once, when first imported. More threads get in the way of other test processes, and answers
+# differ by them in their last digits.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["POLARS_MAX_THREADS"] = "2"
 
 # A shell starts background jobs with interrupts ignored, nohup ignores SIGHUP, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -22,6 +23,7 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support import delays
 
 try:
     from hypothesis.internal.conjecture import providers
@@ -39,6 +41,27 @@ settings.register_profile(
     "repository", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repository")
+
+
+# How wide a terminal is and who wants colours must not depend on who runs the tests; consoles and children read these.
+os.environ["COLUMNS"] = "80"
+for name in ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERMINAL_WIDTH"):
+    os.environ.pop(name, None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "random pauses that bring out races, one seed or SEED,KIND,...; see CONTRIBUTING.md"
+    parser.addoption("--delays", metavar="SEED", help=words)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if told := config.getoption("delays"):
+        delays.start(told)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if told := item.config.getoption("delays"):
+        delays.seed(told, item.nodeid)
 
 
 @pytest.fixture(scope="session")

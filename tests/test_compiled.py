@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -53,3 +55,76 @@ def test_the_option_reaches_the_loss(wanted: bool | None, monkeypatch: pytest.Mo
     monkeypatch.setattr(trainer.network, "loss", lambda example, objective: compiled.may_round())
     assert trainer.loss(example_of(data, relations_of(data))) == (wanted is None)
     assert not compiled.may_round()
+
+
+KERNEL = "from attrformer.compiled import compiler\n@compiler()\ndef half(x):\n    return x // 2 + {more}\n"
+ASKS = "import kernel; print(kernel.half({argument}))"
+STOPS = """
+import os, sys, time
+from pathlib import Path
+
+import kernel
+
+replace, moved = os.replace, []
+
+def stops(old, new):
+    if len(moved) == {moves}:
+        {then}
+    moved.append(new)
+    replace(old, new)
+
+os.replace = stops
+print(kernel.half({argument}))
+"""
+
+
+def said_of(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Path:
+    pytest.importorskip("numba")
+    (tmp_path / "kernel.py").write_text(KERNEL.format(more=0))
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_code_of_an_earlier_source_is_not_run_wherever_a_process_is_killed(kernel: Path) -> None:
+    assert said_of(kernel, ASKS.format(argument=8)).stdout == "4\n"
+    for moves, more in ((0, 10), (1, 100)):
+        (kernel / "kernel.py").write_text(KERNEL.format(more=more))
+        ended = said_of(kernel, STOPS.format(moves=moves, then="os.kill(os.getpid(), 9)", argument=8))
+        assert ended.returncode in (-9, 0), ended.stderr
+        assert said_of(kernel, ASKS.format(argument=8)).stdout == f"{4 + more}\n"
+
+
+@pytest.mark.slow
+def test_processes_that_compile_at_a_time_keep_the_code_of_each_signature(kernel: Path) -> None:
+    # The second has begun to write its code, of another signature, and writes the rest after the first.
+    waits = f"""Path({str(kernel / "there")!r}).touch()
+        while not Path({str(kernel / "go")!r}).exists():
+            time.sleep(0.01)"""
+    second = STOPS.format(moves=1, then=waits, argument=8.0)
+    begins = f"""global other
+        import subprocess
+        other = subprocess.Popen([sys.executable, "-c", {second!r}])
+        while other.poll() is None and not Path({str(kernel / "there")!r}).exists():
+            time.sleep(0.01)"""
+    ended = f"Path({str(kernel / 'go')!r}).touch(); raise SystemExit(other.wait())"
+    first = said_of(kernel, STOPS.format(moves=0, then=begins, argument=8) + ended)
+    assert (first.returncode, sorted(first.stdout.split())) == (0, ["4", "4.0"]), first.stderr
+    for argument in (8, 8.0):
+        assert said_of(kernel, ASKS.format(argument=argument)).stdout == f"{argument // 2}\n"
+
+
+@pytest.mark.slow
+def test_code_that_is_kept_is_used_and_damaged_code_made_anew(kernel: Path) -> None:
+    hits = ASKS.format(argument=8) + "; print(sum(kernel.half.stats.cache_hits.values()))"
+    assert [said_of(kernel, hits).stdout for _ in range(2)] == ["4\n0\n", "4\n1\n"]
+    (code,) = (kernel / "__pycache__").glob("*.nbc")
+    for content in (code.read_bytes()[:-9], b"", b"\0" * 99):
+        code.write_bytes(content)
+        assert [said_of(kernel, hits).stdout for _ in range(2)] == ["4\n0\n", "4\n1\n"]

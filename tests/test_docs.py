@@ -54,7 +54,7 @@ def commands() -> dict[str, Any]:
 
 def resolved(words: list[str]) -> tuple[list[str], list[str], Any]:
     """The words that name a command, those after them, and the command; a group alone stands for its `run`."""
-    if words[0] in ("--plugins", "--models"):
+    if words[0] == "--plugins":
         words = words[2:]
     command = commands()[words[0]]
     if not isinstance(command, TyperGroup):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.data.small_log import ITEMS, LOG
 
-from attrformer import Config, earlier_names
+from attrformer import Config, Dataset, earlier_names, time_split
 from attrformer.config import describe
-from attrformer.errors import AttrFormerWarning, ConfigurationError
+from attrformer.errors import AttrFormerWarning, ConfigurationError, DataError
 from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.relations.config import RelationsConfig
 
@@ -91,3 +93,28 @@ def test_both_names_at_once_are_refused() -> None:
 def test_an_argument_of_before_is_refused_with_its_new_name() -> None:
     with pytest.raises(ConfigurationError, match=r"^'near' is called 'cooccurrence_near' now\.$"):
         RelationsConfig(near={"window": 3})  # type: ignore[call-arg]
+
+
+def test_arguments_of_before_are_taken_with_a_warning() -> None:
+    dataset = Dataset.from_frames(LOG)
+    wanted = time_split(dataset, validation_from=15, test_from=25)
+    with pytest.warns(AttrFormerWarning, match=r"'test' of time_split is called 'test_from' now\. The earlier name is"):
+        found = time_split(dataset, validation=15, test=25)  # type: ignore[call-arg]
+    assert [part.items.tolist() for part in (found.train, found.validation, found.test)] == [
+        part.items.tolist() for part in (wanted.train, wanted.validation, wanted.test)
+    ]
+    with pytest.raises(ConfigurationError, match=r"'test' of time_split .* Both are given\. Give test_from alone\."):
+        time_split(dataset, validation_from=15, test_from=25, test=25)  # type: ignore[call-arg]
+
+
+def test_values_of_before_are_read_as_those_of_today(tmp_path: Path) -> None:
+    LOG.write_csv(tmp_path / "interactions.csv")
+    ITEMS.write_csv(tmp_path / "items.csv")
+    for read in (partial(Dataset.from_frames, LOG, ITEMS), partial(Dataset.load, tmp_path)):
+        with pytest.warns(AttrFormerWarning, match="'unknown' of .* is called 'on_unknown' now"):
+            before = read(unknown="drop")
+        assert before.notes == read(on_unknown="skip").notes == read().notes
+        for told in ({"unknown": "error"}, {"on_unknown": "raise"}):
+            with warnings.catch_warnings(), pytest.raises(DataError, match=r"'w'.*pass on_unknown='skip'"):
+                warnings.simplefilter("ignore", AttrFormerWarning)
+                read(**told)  # type: ignore[arg-type]

@@ -50,7 +50,7 @@ def test_a_child_forked_after_a_model_was_used_is_refused_and_does_not_hang() ->
     # At the default number of threads, whose pools do not survive.
     plain = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM], capture_output=True, text=True, timeout=120, env=plain
+        [sys.executable, "-W", "ignore", "-c", PROGRAM], capture_output=True, text=True, timeout=600, env=plain
     )
     assert found.returncode == 0, found.stderr
     first, *refused, last = found.stdout.splitlines()

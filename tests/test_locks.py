@@ -19,12 +19,12 @@ from attrformer.locks import locked_folder, locked_place
 pytestmark = pytest.mark.slow
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from attrformer import locks
 with getattr(locks, sys.argv[1])(Path(sys.argv[2])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 Lock = Callable[[Path], AbstractContextManager[None]]
 BOTH = pytest.mark.parametrize("lock", [locked_folder, locked_place])
@@ -64,7 +64,7 @@ def test_the_holder_may_take_it_again_and_nobody_else(lock: Lock, tmp_path: Path
 def test_a_dead_process_holds_nothing(lock: Lock, tmp_path: Path) -> None:
     path = tmp_path / "place"
     words = [sys.executable, "-c", HOLDER, lock.__name__, str(path)]
-    holder = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         with (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, Final
@@ -79,8 +81,49 @@ def compiler(**options: Any) -> Callable[[Any], Any]:
 
     def compiled(function: Any) -> Any:
         try:
-            return numba.njit(function, nogil=True, cache=True, **options)
+            found = numba.njit(function, nogil=True, cache=True, **options)
         except RuntimeError:  # Neither the folder of the file nor a cache of the user can be written.
             return numba.njit(function, nogil=True, **options)
+        files = getattr(getattr(found, "_cache", None), "_cache_file", None)
+        if files is not None:
+            found._cache._cache_file = _CodeFiles(files)
+        return found
 
     return compiled
+
+
+class _CodeFiles:
+    """Compiled code of a function on disk: a file for each signature, which says what it belongs to.
+
+    numba keeps an index that names the file of a signature before that is written, and two processes may give one name
+    to different signatures. Whoever comes next then runs the code of the other signature, or of an earlier source.
+
+    Args:
+        theirs: an `IndexDataCacheFile` of numba, in place of which this is used.
+    """
+
+    def __init__(self, theirs: Any) -> None:
+        self._theirs = theirs
+
+    def _mark(self, key: Any) -> tuple[Any, ...]:
+        return self._theirs._version, self._theirs._source_stamp, key
+
+    def _path(self, key: Any) -> str:
+        signature, machine, (_, enclosed) = key
+        digest = hashlib.sha256(repr((signature, machine, enclosed)).encode()).hexdigest()[:16]
+        return f"{self._theirs._index_path.removesuffix('.nbi')}.{digest}.nbc"
+
+    def save(self, key: Any, data: Any) -> None:
+        """Writes the code of a signature, whole or not at all."""
+        # Without it a later process compiles the function once more.
+        with suppress(OSError), self._theirs._open_for_write(self._path(key)) as file:
+            for part in (self._mark(key), data):
+                file.write(self._theirs._dump(part))
+
+    def load(self, key: Any) -> Any:
+        """The code of a signature; None where there is none of this source, or it is damaged."""
+        try:
+            with open(self._path(key), "rb") as file:
+                return pickle.load(file) if pickle.load(file) == self._mark(key) else None
+        except Exception:
+            return None

@@ -1,10 +1,17 @@
-"""Names of relations and options that earlier versions stored, and what each of them is called today."""
+"""Names of relations, options and arguments in earlier versions, and what each of them is called today."""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Final, ParamSpec, TypeVar
+
+from attrformer.errors import AttrFormerWarning, ConfigurationError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 RELATIONS: Final = {
     "near": "cooccurrence_near",
@@ -106,3 +113,30 @@ def _parameter(name: str, names: Mapping[str, str]) -> str:
     # Only where a network keeps what belongs to a relation: a layer of one's own may be called "next".
     pattern = rf"(?<![^.])(relations|position_bias|temperature)\.({'|'.join(names)})(?![^.])"
     return re.sub(pattern, lambda found: f"{found[1]}.{names[found[2]]}", name)
+
+
+def takes_earlier(
+    names: Mapping[str, str], values: Mapping[str, str] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Lets a function take arguments by the names they had before, each with a warning.
+
+    Args:
+        names: earlier name to the name of today.
+        values: what these arguments could be before, to the same of today.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for earlier in names.keys() & kwargs.keys():
+                name, value = names[earlier], kwargs.pop(earlier)
+                note = f"The argument '{earlier}' of {function.__name__} is called '{name}' now."
+                if name in kwargs:
+                    raise ConfigurationError(f"{note} Both are given. Give {name} alone.")
+                kwargs[name] = (values or {}).get(value, value) if isinstance(value, str) else value
+                warnings.warn(AttrFormerWarning(f"{note} The earlier name is still read."), stacklevel=2)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate

@@ -72,7 +72,7 @@ def _import(name: str) -> ModuleType:
         return _imported(name, name)
     source = path / "__init__.py" if path.is_dir() else path
     if not source.is_file():
-        raise ConfigurationError(f"There is no file {source} to read. Correct --plugins, --models or {VARIABLE}.")
+        raise ConfigurationError(f"There is no file {source} to read. Correct --plugins or {VARIABLE}.")
     if str(path.parent) not in sys.path:
         # Processes that are started for several runs at a time find the module by its name.
         sys.path.insert(0, str(path.parent))

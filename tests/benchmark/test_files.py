@@ -63,7 +63,7 @@ def test_one_process_holds_a_folder_until_it_is_killed(tmp_path: Path) -> None:
 def test_a_child_keeps_the_claim_of_a_parent_that_is_gone(tmp_path: Path) -> None:
     with claim(tmp_path) as descriptor:
         assert descriptor is not None
-        child = subprocess.Popen(["sleep", "60"], pass_fds=(descriptor,))
+        child = subprocess.Popen(["sleep", "3600"], pass_fds=(descriptor,))
     try:
         with claim(tmp_path) as other:
             assert other is None

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,9 @@ def test_a_plan_goes_on_after_a_failure_and_skips_what_is_finished(
     results = Path(plan.results)
     run = Runner(results, allow_dirty=True, threads=1, say=said.append)
     wanted = jobs(plan, overrides=Overrides(threads=1), root=data)
+    begun = time.perf_counter()
     assert counts(run(wanted)) == {DONE: ["sasrec"], FAILED: ["broken"]}
+    elapsed = time.perf_counter() - begun
     assert "1000-core filter" in runner.last_words(wanted[0].folder)
     assert any("epoch 1/1" in text for text in said)
     (line,) = read_lines(results)
@@ -46,7 +49,7 @@ def test_a_plan_goes_on_after_a_failure_and_skips_what_is_finished(
     assert line["configuration"]["model"]["name"] == "sasrec"
     assert line["hardware"]["threads"] == 1
     assert line["cost"]["complete"] and line["cost"]["sittings"] == 1
-    assert 0 < line["cost"]["optimising_seconds"] < line["cost"]["training_seconds"] < 60
+    assert 0 < line["cost"]["optimising_seconds"] < line["cost"]["training_seconds"] < elapsed
     assert 100 < line["cost"]["peak_memory_mib"] < 4000
     # The figures of the line are those of the model in the run folder, target by target.
     ranks = load_ranks(results.parent / "evaluations" / f"{line['key']}.npz")
@@ -165,7 +168,8 @@ except KeyboardInterrupt:
 
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_was(make_plan: MakePlan, data: Path, tmp_path: Path) -> None:
-    row = "name: sasrec, set: {model.name: sasrec, training.epochs: 400, training.patience: 400}"
+    # More epochs than any machine makes in the time of the test.
+    row = "name: sasrec, set: {model.name: sasrec, training.epochs: 1000000, training.patience: 1000000}"
     plan = make_plan(row)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "plan.yaml"), str(data)]
@@ -180,7 +184,7 @@ def test_an_interrupted_run_goes_on_where_it_was(make_plan: MakePlan, data: Path
     (job,) = jobs(plan, root=data)
     done = len((job.folder / "metrics.jsonl").read_text().splitlines())
     state = json.loads((job.folder / "checkpoint" / "state.json").read_text())
-    assert 3 <= done == state["epoch"] < 400 and not Path(plan.results).exists()
+    assert 3 <= done == state["epoch"] and not Path(plan.results).exists()
     # More epochs may be asked for, fewer too: the run keeps its own options, so the file of options is changed here.
     stored = json.loads((job.folder / "config.json").read_text())
     stored["training"]["epochs"] = done + 2

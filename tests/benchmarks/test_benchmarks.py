@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,15 @@ def run(name: str, *arguments: object, code: int = 0) -> subprocess.CompletedPro
 
 
 def figures(name: str, *arguments: object) -> dict[str, Any]:
+    begun = time.perf_counter()
     found = json.loads(run(name, *arguments, "--json").stdout)
     assert set(found["hardware"]) == {"cpu", "cores", "threads", "torch", "commit"}
     assert isinstance(found, dict)
-    return found
+    return found | {"elapsed": time.perf_counter() - begun}
 
 
-def assert_times(seconds: dict[str, float]) -> None:
-    assert 0 < seconds["best"] <= seconds["median"] < 60
+def assert_times(seconds: dict[str, float], elapsed: float) -> None:
+    assert 0 < seconds["best"] <= seconds["median"] < elapsed
 
 
 def test_fused_loss() -> None:
@@ -50,7 +52,7 @@ def test_fused_loss() -> None:
     for allocation, runs in found["seconds"].items():
         assert list(runs) == ["plain", "fused, 24,000 logits at a time"]
         for seconds in runs.values():
-            assert_times(seconds)
+            assert_times(seconds, found["elapsed"])
         ratio = found["ratio"][allocation]["fused, 24,000 logits at a time"]["best"]
         assert ratio == pytest.approx(runs["plain"]["best"] / runs["fused, 24,000 logits at a time"]["best"])
     if sys.platform != "win32":
@@ -73,7 +75,7 @@ def test_evaluation_speed(tmp_path: Path) -> None:
     AttrFormer(override(Config(), settings)).fit(dataset, run=tmp_path / "run", progress=False)
     found = figures("evaluation_speed", tmp_path / "run", "--data", tmp_path / "data")
     assert (found["targets"], found["items"]) == (60, dataset.item_count)
-    assert_times(found["seconds"])
+    assert_times(found["seconds"], found["elapsed"])
     assert found["users_per_second"]["best"] == pytest.approx(60 / found["seconds"]["best"])
     shown = run("evaluation_speed", tmp_path / "run", "--data", tmp_path / "data").stdout.splitlines()
     assert "1 threads | torch" in shown[0] and "leave-one-out" in shown[1] and "users/s" in shown[2]
@@ -95,7 +97,7 @@ def test_raw_to_dataset(tmp_path: Path) -> None:
     assert (found["interactions"], found["users"], found["items"]) == (6, 2, 3)
     assert list(found["seconds"]) == ["read", "dataset", "both", "split"]
     for seconds in found["seconds"].values():
-        assert_times(seconds)
+        assert_times(seconds, found["elapsed"])
     assert "Traceback" not in run("raw_to_dataset", tmp_path / "none.zip", code=2).stderr
 
 
@@ -144,6 +146,7 @@ def test_answers_speed(tmp_path: Path) -> None:
     assert set(found["seconds"]) == {"first answer", "all users", "import torch"}
     for name, each in found["seconds"].items():
         assert found["times as fast"][name] == pytest.approx(each["other"] / each["this"])
+    # Of the processor.
     assert found["seconds"]["first answer"]["this"] > found["seconds"]["import torch"]["this"] / 2 > 0
     missing = run("answers_speed", tmp_path / "none", "--what", "all users", "--rounds", "1", code=2).stderr
     assert "holds no" in missing or "none" in missing

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from tests.support.recommenders import small_config, small_dataset
+from tests.support.signalled import signalled
 from typer.testing import CliRunner, Result
 
 from attrformer.cli.app import app
@@ -58,7 +57,7 @@ def test_people_of_every_kind_in_one_command(model: AttrFormer, run: Path, tmp_p
     attributes = {"anna": {"age_band": "18-24"}, "ben": {"region": "North"}}
     (tmp_path / "histories.json").write_text(json.dumps(histories))
     (tmp_path / "people.json").write_text(json.dumps(attributes))
-    arguments = ("--histories", tmp_path / "histories.json", "--attributes", tmp_path / "people.json", "-k", 3)
+    arguments = ("--histories", tmp_path / "histories.json", "--user-attributes", tmp_path / "people.json", "-k", 3)
     result = run_command("recommend", run, "--user", "user-0007", *arguments)
     assert result.exit_code == 0, result.stderr
     expected = model.recommend(["user-0007"], histories, user_attributes=attributes, k=3)
@@ -68,10 +67,10 @@ def test_people_of_every_kind_in_one_command(model: AttrFormer, run: Path, tmp_p
 def test_attributes_from_a_table(model: AttrFormer, run: Path, tmp_path: Path) -> None:
     table = pl.DataFrame({"user_id": ["anna", "user-0001"], "age_band": ["18-24", "65+"]})
     table.write_csv(tmp_path / "people.csv")
-    result = run_command("recommend", run, "--attributes", tmp_path / "people.csv", "-k", 3)
+    result = run_command("recommend", run, "--user-attributes", tmp_path / "people.csv", "-k", 3)
     expected = model.recommend(user_attributes=table, k=3)
     assert pl.read_csv(result.stdout.encode())["item_id"].to_list() == expected["item_id"].to_list()
-    everyone = run_command("recommend", run, "-u", "all", "--attributes", tmp_path / "people.csv", "-k", 1)
+    everyone = run_command("recommend", run, "-u", "all", "--user-attributes", tmp_path / "people.csv", "-k", 1)
     frame = pl.read_csv(everyone.stdout.encode())
     assert frame["user_id"].to_list() == model.fitted.knowledge.user_ids.to_list()
     assert frame["item_id"][0] == expected.filter(pl.col("user_id") == "user-0001")["item_id"][0]
@@ -82,7 +81,7 @@ def test_attributes_from_a_table(model: AttrFormer, run: Path, tmp_path: Path) -
 )
 def test_attributes_that_cannot_be_used(run: Path, tmp_path: Path, content: str, words: str) -> None:
     (tmp_path / "people.json").write_text(content)
-    result = run_command("recommend", run, "--attributes", tmp_path / "people.json")
+    result = run_command("recommend", run, "--user-attributes", tmp_path / "people.json")
     assert result.exit_code == 2
     assert words in result.stderr and "Traceback" not in result.stderr
 
@@ -99,8 +98,11 @@ def test_unknown_ids_are_refused_warned_of_or_skipped(run: Path) -> None:
 
 
 def test_candidates(run: Path) -> None:
-    result = run_command("recommend", run, "--users", "user-0001", "--seen", "--candidates", "item-0004, item-0005")
+    asked = ("recommend", run, "--users", "user-0001", "--candidates", "item-0004, item-0005")
+    result = run_command(*asked, "--no-hide-seen")
     assert set(pl.read_csv(result.stdout.encode())["item_id"]) == {"item-0004", "item-0005"}
+    before = run_command(*asked, "--seen")
+    assert before.stdout == result.stdout and "--seen is called --no-hide-seen now" in before.stderr
 
 
 def test_explanations_as_text(model: AttrFormer, run: Path) -> None:
@@ -129,7 +131,7 @@ def test_explanations_as_a_drawing(run: Path, tmp_path: Path) -> None:
 def test_explanations_as_a_table(model: AttrFormer, run: Path, tmp_path: Path) -> None:
     (tmp_path / "people.json").write_text('{"anna": {"age_band": "18-24"}}')
     out = tmp_path / "why.parquet"
-    arguments = ("--attributes", tmp_path / "people.json", "--exclude", "item-0001", "-k", 3, "--out", out)
+    arguments = ("--user-attributes", tmp_path / "people.json", "--exclude", "item-0001", "-k", 3, "--out", out)
     assert run_command("explain", run, *arguments).exit_code == 0
     expected = model.explain(user_attributes={"anna": {"age_band": "18-24"}}, exclude=["item-0001"], k=3)
     assert_frame_equal(pl.read_parquet(out), expected, abs_tol=1e-5)
@@ -139,20 +141,12 @@ def test_explanations_as_a_table(model: AttrFormer, run: Path, tmp_path: Path) -
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_an_interrupted_file_is_gone_on_with(model: AttrFormer, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "recs.csv"
-    # Every user by itself, so that there is time to interrupt.
     words = ["recommend", str(run), "--users", "all", "--out", str(out), "-k", "3", "--save-every", "1", "--quiet"]
-    process = subprocess.Popen([sys.executable, "-m", "attrformer.cli", *words], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 180
-    while not list(unfinished_folder(out).glob("*.parquet")) and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=180)
-    assert process.returncode == 130, errors
-    assert "The same command goes on where it stopped" in errors and "Traceback" not in errors
+    ended = signalled(signal.SIGINT, "attrformer.recommender.pieces:PieceFiles.keep", 7, *words)
+    assert ended.returncode == 130, ended.stderr
+    assert "The same command goes on where it stopped" in ended.stderr and "Traceback" not in ended.stderr
     assert not out.exists()
-    kept = len(list(unfinished_folder(out).glob("*.parquet")))
-    assert 0 < kept < 150
+    assert len(list(unfinished_folder(out).glob("*.parquet"))) == 7
     assert run_command(*words).exit_code == 0
     expected = model.recommend(k=3)
     assert_frame_equal(pl.read_csv(out).cast(expected.schema), expected, abs_tol=1e-4)  # type: ignore[arg-type]

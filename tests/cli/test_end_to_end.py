@@ -76,7 +76,7 @@ def items_acted_on(run: Path) -> int:
 @pytest.mark.slow
 def test_evaluate_on_validation_leaves_the_figures_of_the_run(run: Path, shop: Path) -> None:
     before = (run / "figures.json").read_bytes()
-    result = call("evaluate", run, "--data", shop, "--split", "validation", "--json")
+    result = call("evaluate", run, "--data", shop, "--part", "validation", "--json")
     assert json.loads(result.stdout)["protocol"]["part"] == "validation"
     assert (run / "figures.json").read_bytes() == before
     again = call("evaluate", run, "--part", "validation")

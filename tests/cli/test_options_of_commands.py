@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from typing import Any
 
 import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from attrformer import IndexOptions, ServeOptions
+from attrformer import IndexOptions, Recommender, ServeOptions
 from attrformer.cli.app import app
+from attrformer.cli.earlier import EARLIER, under_names_of_today
 from attrformer.config.schema import default_of
 
 
@@ -33,3 +35,36 @@ def test_an_index_has_one_default_of_each_option() -> None:
     known = {field.name: default_of(field) for field in dataclasses.fields(IndexOptions)}
     given = {name: parameter.default for name, parameter in parameters("index").items() if name in known}
     assert given == {name: known[name] for name in ("method", "content", "connectivity")}
+
+
+@pytest.mark.parametrize(
+    ("command", "method"), [("recommend", "recommend"), ("explain", "explain"), ("evaluate", "evaluate")]
+)
+def test_an_argument_of_python_is_an_option_of_the_same_name(command: str, method: str) -> None:
+    # A dataset comes from a folder (--data), and its split from the options of the run.
+    elsewhere = {"self", "dataset", "split"}
+    named = inspect.signature(getattr(Recommender, method)).parameters
+    known = {option for parameter in parameters(command).values() for option in parameter.opts}
+    assert not {f"--{name.replace('_', '-')}" for name in named if name not in elsewhere} - known
+
+
+def test_earlier_names_lead_to_options_of_today_and_are_listed_nowhere() -> None:
+    for command, names in EARLIER.items():
+        options = {
+            name for each in parameters(command).values() for name in (*each.opts, *getattr(each, "secondary_opts", ()))
+        }
+        assert set(names.values()) <= options and not options & set(names)
+
+
+def test_earlier_names_are_taken_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    names = EARLIER["recommend"]
+    given = ["run", "--seen", "--pin=1=x", "--pin", "y", "--attributes", "a.json", "--where", "seen", "--", "--seen"]
+    found = under_names_of_today(given, names)
+    assert found == [
+        *("run", "--no-hide-seen", "--pinned=1=x", "--pinned", "y", "--user-attributes", "a.json"),
+        *("--where", "seen", "--", "--seen"),
+    ]
+    told = capsys.readouterr().err
+    assert "Warning: The option --seen is called --no-hide-seen now. The earlier name is still read." in told
+    assert told.count("--pin is called --pinned now") == 2
+    assert under_names_of_today(found, names) == found and not capsys.readouterr().err

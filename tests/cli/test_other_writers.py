@@ -36,7 +36,7 @@ def held(lock: AbstractContextManager[None]) -> Callable[[], None]:
     def hold() -> None:
         with lock:
             taken.set()
-            done.wait(60)
+            done.wait()
 
     def release() -> None:
         done.set()
@@ -44,7 +44,7 @@ def held(lock: AbstractContextManager[None]) -> Callable[[], None]:
 
     holding = threading.Thread(target=hold, daemon=True)
     holding.start()
-    assert taken.wait(20)
+    assert taken.wait(120)
     return release
 
 

@@ -6,13 +6,13 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from tests.cli.tiny import train
+from tests.support.signalled import signalled
 from typer.testing import CliRunner
 
 from attrformer.cli.app import app
@@ -103,18 +103,12 @@ def test_a_killed_preparation_goes_on_where_it_stopped(how: signal.Signals, tmp_
     (tmp_path / "log").mkdir()
     log(1_000_000).write_csv(tmp_path / "log" / "interactions.csv")
     command = [*COMMAND, str(tmp_path / "log"), "--out", str(tmp_path / "out"), "--memory", "0.1", "--quiet"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 180
-        while not list((tmp_path / ".out.preparing").glob("coded-*.bin")):
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.005)
-        process.send_signal(how)
-        process.wait()
-        assert not (tmp_path / "out").exists()
-        if how is signal.SIGTERM:
-            assert process.stderr is not None and "The same command goes on" in process.stderr.read()
-    read = {file.name: file.stat().st_mtime_ns for file in (tmp_path / ".out.preparing").glob("survey-*.json")}
-    assert read
+    killed = signalled(how, "attrformer.data.preparing:code_task", 1, *command[len(COMMAND) - 1 :])
+    assert killed.returncode == (-how if how is signal.SIGKILL else 128 + how), killed.stderr
+    assert not (tmp_path / "out").exists()
+    assert how is signal.SIGKILL or "The same command goes on" in killed.stderr
+    kept = tmp_path / ".out.preparing"
+    assert list(kept.glob("survey-*.json")) and list(kept.glob("coded-*.bin"))
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     prepare_tables(tmp_path / "log", tmp_path / "whole", memory=10**8)

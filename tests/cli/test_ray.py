@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 from tests.cli.commands import call
 from tests.cli.tiny import refused
+from tests.support.held_tasks import waiting
 from tests.support.ray_nodes import Nodes, two_nodes
 from tests.support.recommenders import small_config, small_dataset
 
@@ -51,18 +52,32 @@ def needs_ray() -> None:
         pytest.skip("needs Ray")
 
 
-def started(*words: object, mark: str = "") -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "attrformer.cli", *map(str, words)]
+def started(*words: object, mark: str = "", program: Sequence[str] = ("-m", "attrformer.cli")) -> subprocess.Popen[str]:
+    command = [sys.executable, *program, *map(str, words)]
     environment = os.environ | {MARK: mark, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     if mark:
         # A command that starts Ray by itself, and that no other of this machine has prepared for it.
         environment = {name: value for name, value in environment.items() if not name.startswith("RAY_")}
         environment |= {"HOME": mark, "RAY_USAGE_STATS_ENABLED": "0"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
+
+
+def lost_in_the_middle(nodes: Nodes, place: Path, folder: Path, pattern: str, *words: object) -> tuple[str, str]:
+    """What a command says whose second node is lost while a task runs there, once three files are in a folder."""
+    go = place / "go"
+    nodes.ensure()
+    held = ("-m", "tests.support.held_tasks", str(folder), pattern, str(go))
+    process = started(*words, "--engine", "ray", "--address", nodes.address, program=held)
+    wait_for(lambda: nodes.kill_in_the_middle(lambda worker: waiting(go, worker).exists()), process)
+    go.touch()
+    said, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return said, errors
 
 
 def wait_for(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not holds():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -73,16 +88,15 @@ def pieces(out: Path) -> int:
     return len(list(unfinished_folder(out).glob("*.parquet")))
 
 
-def test_a_lost_node_changes_nothing(trained: Path, tmp_path: Path, nodes: Nodes) -> None:
+def test_a_lost_node_changes_nothing(
+    trained: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, nodes: Nodes
+) -> None:
     whole, out = tmp_path / "whole.parquet", tmp_path / "a.parquet"
     words = ("recommend", trained, "--users", "all", "-k", 3, "--save-every", 3, "--threads", 1, "--quiet", "--out")
     assert call(*words, whole).exit_code == 0
-    nodes.ensure()
-    process = started(*words, out, "--engine", "ray", "--address", nodes.address)
-    wait_for(lambda: pieces(out) >= 3 and nodes.kill_in_the_middle(), process)
-    assert pieces(out) < USERS // 3
-    said, errors = process.communicate(timeout=300)
-    assert (process.returncode, said) == (0, f"{out}\n"), errors
+    place = tmp_path_factory.mktemp("held")
+    said, errors = lost_in_the_middle(nodes, place, unfinished_folder(out), "*.parquet", *words, out)
+    assert said == f"{out}\n", errors
     assert "Note: tasks lost with their node or process and run again: " in errors
     assert out.read_bytes() == whole.read_bytes()
     answered = pl.read_parquet(out).group_by("user_id").len()
@@ -106,15 +120,14 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_lost_node_changes_nothing_of_a_preparation(tables: Path, tmp_path: Path, nodes: Nodes) -> None:
+def test_a_lost_node_changes_nothing_of_a_preparation(
+    tables: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, nodes: Nodes
+) -> None:
     whole, out, kept = tmp_path / "whole", tmp_path / "out", tmp_path / ".out.preparing"
     assert call("prepare", tables, "--out", whole, "--quiet").exit_code == 0
-    nodes.ensure()
-    process = started("prepare", tables, "--out", out, "--quiet", "--engine", "ray", "--address", nodes.address)
-    wait_for(lambda: len(list(kept.glob("survey-*.json"))) >= 3 and nodes.kill_in_the_middle(), process)
-    assert not list(kept.glob("ordered-*"))
-    said, errors = process.communicate(timeout=300)
-    assert (process.returncode, said) == (0, f"{out}\n"), errors
+    place, words = tmp_path_factory.mktemp("held"), ("prepare", tables, "--quiet", "--out", out)
+    said, errors = lost_in_the_middle(nodes, place, kept, "survey-*.json", *words)
+    assert said == f"{out}\n", errors
     assert "Note: tasks lost with their node or process and run again: " in errors
     assert content(out) == content(whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "whole"]
@@ -156,15 +169,38 @@ def test_what_ray_cannot_do_is_refused(trained: Path, tmp_path: Path, more: tupl
     assert list(tmp_path.iterdir()) == []
 
 
+INTERRUPTED = """
+import os, signal, sys, threading
+from attrformer.cli import main
+from attrformer.recommender.pieces import PieceFiles
+
+kept, made = PieceFiles.keep, []
+interrupt = threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT))
+
+def keep(files, number, answers):
+    kept(files, number, answers)
+    made.append(number)
+    if len(made) == 3:
+        # Until somebody has looked at what was started.
+        sys.stdin.readline()
+        interrupt.start()
+    # It comes whatever this process does then, and not at its end.
+    if len(made) == 100:
+        interrupt.join()
+
+PieceFiles.keep = keep
+main()
+"""
+
+
 def test_an_interrupt_ends_what_was_started_and_keeps_what_is_finished(trained: Path, tmp_path: Path) -> None:
     needs_ray()
     whole, out = tmp_path / "whole.csv", tmp_path / "a.csv"
     words = ("recommend", trained, "-k", 2, "--save-every", 3, "--threads", 1, "--quiet", "--out")
-    process = started(*words, out, "--engine", "ray", mark=str(tmp_path))
+    process = started(*words, out, "--engine", "ray", mark=str(tmp_path), program=("-c", INTERRUPTED))
     wait_for(lambda: pieces(out) >= 3, process)
     assert len(marked(str(tmp_path))) > 1
-    process.send_signal(signal.SIGINT)
-    said, errors = process.communicate(timeout=180)
+    said, errors = process.communicate("\n", timeout=300)
     assert (process.returncode, said) == (130, ""), errors
     assert errors.endswith("Interrupted. The same command goes on where it stopped.\n")
     deadline = time.monotonic() + 120
@@ -172,7 +208,7 @@ def test_an_interrupt_ends_what_was_started_and_keeps_what_is_finished(trained: 
         time.sleep(0.05)
     assert marked(str(tmp_path)) == [] and not (tmp_path / ".ray").exists()
     kept = {path: path.stat().st_mtime_ns for path in unfinished_folder(out).glob("*.parquet")}
-    assert 3 <= len(kept) < USERS // 3 and not out.exists()
+    assert 3 <= len(kept) <= 101 and not out.exists()
     done: list[int] = []
     model = AttrFormer.load(trained / "model", device="cpu")
     request, choice = model.query(k=2)
@@ -191,13 +227,13 @@ def test_what_runs_ends_with_the_connection(nodes: Nodes) -> None:
     waits = Work(set, signal.sigtimedwait, [signal.SIGUSR2])
     nodes.ensure()
     with connected(RayOptions(nodes.address)) as cluster:
-        results = cluster.run(waits, [0, *[600] * 8])
+        results = cluster.run(waits, [0, *[7200] * 8])
         assert next(results) == (0, None)
         results.close()  # type: ignore[attr-defined]
     began = time.monotonic()
     with connected(RayOptions(nodes.address)) as cluster:
         assert sorted(cluster.run(Work(list, operator.getitem, "ab"), [0, 1])) == [(0, "a"), (1, "b")]
-    assert time.monotonic() - began < 100
+    assert time.monotonic() - began < 1800
 
 
 def marked(mark: str) -> list[int]:

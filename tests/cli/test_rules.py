@@ -44,7 +44,7 @@ CASES: tuple[tuple[list[object], dict[str, Any]], ...] = (
     ),
     (["--diversity", 0.4], {"diversity": 0.4}),
     (["--new-items", "share=0.5,within=60d"], {"new_items": {"share": 0.5, "within": "60d"}}),
-    (["--pin", "3=item-0006", "--pin", "item-0007"], {"pinned": {3: "item-0006", 4: "item-0007"}}),
+    (["--pinned", "3=item-0006", "--pinned", "item-0007"], {"pinned": {3: "item-0006", 4: "item-0007"}}),
 )
 
 
@@ -107,7 +107,7 @@ def test_a_short_list_is_told_of_in_a_line(run: Path, tmp_path: Path, out: str |
         (["--boost", "price<1: much"], "--boost has 'much' for a number"),
         (["--new-items", "shar=1"], "Did you mean share"),
         (["--diversity", 3], "diversity is 3.0"),
-        (["--pin", "item-x"], "pinned: 'item-x'"),
+        (["--pinned", "item-x"], "pinned: 'item-x'"),
         (["--rules", "nowhere.yaml"], "nowhere.yaml cannot be read"),
         (["--candidates", "item-0001", "--candidates-file", "a.json"], "Give one of them"),
         (["--candidates-file", "nowhere.json"], "the file cannot be read"),
@@ -119,11 +119,10 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(run: Path, options: list[o
 
 
 def test_every_rule_is_an_option_with_the_help_of_the_library() -> None:
-    names = {"pinned": "pin"}
     for command in ("recommend", "explain"):
         options = {one.name: one for one in typer.main.get_command(app).commands[command].params}  # type: ignore[attr-defined]
         for rule in RULES:
-            text = options[names.get(rule, rule)].help
+            text = options[rule].help
             assert text.lower().startswith(help_of(rule).lower())
         assert {"rules", "item_values", "candidates_file", "exclude_file"} <= set(options)
 

@@ -83,11 +83,11 @@ def test_a_run_without_data_asks_for_them(tmp_path: Path) -> None:
 
 
 def test_models_of_ones_own_may_be_named_before_and_behind_the_command(tmp_path: Path) -> None:
-    assert _plugins_first(["train", "--models", "a.py", "-d", "x", "--models=b.py"]) == [
-        *("--models", "a.py", "--models=b.py"),
+    assert _plugins_first(["train", "--plugins", "a.py", "-d", "x", "--plugins=b.py"]) == [
+        *("--plugins", "a.py", "--plugins=b.py"),
         *("train", "-d", "x"),
     ]
-    assert _plugins_first(["train", "--", "--models", "a.py"]) == ["train", "--", "--models", "a.py"]
+    assert _plugins_first(["train", "--", "--plugins", "a.py"]) == ["train", "--", "--plugins", "a.py"]
     assert _plugins_first(["train", "--plugins=a.py", "--plugins", "b.py"]) == [
         *("--plugins=a.py", "--plugins", "b.py", "train"),
     ]

@@ -108,7 +108,7 @@ def test_deeply_nested_files_are_one_line(shop: Path, run: Path, tmp_path: Path,
     nested.write_text(text)
     (tmp_path / "options.yaml").write_text(text)
     assert "nested too deeply" in refused(call("recommend", run, "--histories", nested))
-    assert "nested too deeply" in refused(call("recommend", run, "--attributes", nested))
+    assert "nested too deeply" in refused(call("recommend", run, "--user-attributes", nested))
     assert "nested too deeply" in refused(train(shop, tmp_path / "new", "--config", tmp_path / "options.yaml"))
     assert "nested too deeply" in refused(train(shop, tmp_path / "new", "--set", f"model.width={text[:5000]}"))
     copy, data = tmp_path / "run", tmp_path / "data"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from attrformer.cli.tables import check_target, deliver, latest, read_histories, split_ids, with_reasons
@@ -17,6 +19,22 @@ def test_ids_from_repeated_and_comma_separated_options() -> None:
     assert split_ids(["1, 2", "x y", "3,"]) == ["1", "2", "x y", "3"]
     assert split_ids([]) is None
     assert split_ids(None) is None
+
+
+@given(st.lists(st.text(min_size=1), min_size=1))
+def test_double_quotes_keep_an_id_as_it_is(ids: list[str]) -> None:
+    assert split_ids([", ".join('"' + name.replace('"', '""') + '"' for name in ids)]) == ids
+
+
+@given(st.text(st.sampled_from("ab ,\n")))
+def test_without_quotes_commas_and_outer_blanks_are_none_of_an_id(text: str) -> None:
+    plain = [word.strip() for word in text.split(",") if word.strip()]
+    assert (split_ids([text, "x"]) or [])[:-1] == plain
+
+
+def test_quotes_within_an_id_are_of_the_id() -> None:
+    assert split_ids(['12" pan, b']) == ['12" pan', "b"]
+    assert split_ids(['" u 1",x', 'a"b']) == [" u 1", "x", 'a"b']
 
 
 def test_an_option_without_an_id_is_refused() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from tests.cli.commands import TINY, call, settings, write_shop
+from tests.support.signalled import signalled
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +80,7 @@ def test_a_run_interrupted_after_an_evaluation_within_an_epoch_ends_as_if_it_nev
     assert call("train", "--data", shop, "--out", whole, "--quiet", *options).exit_code == 0
     arguments = ["train", "--data", str(shop), "--out", str(cut), "--quiet", *options]
     # Asked to end by the first evaluation, of which it then must not lose anything.
-    program = (
-        "import os, signal, sys\n"
-        "from attrformer.cli.app import app\n"
-        "from attrformer.recommender.run_folder import RunFolder\n"
-        "kept = RunFolder.add_epoch\n"
-        "def told(folder, line):\n"
-        "    kept(folder, line)\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
-        "RunFolder.add_epoch = told\n"
-        "app(sys.argv[1:])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True, check=False)
+    done = signalled(signal.SIGINT, "attrformer.recommender.run_folder:RunFolder.add_epoch", 1, *arguments)
     assert done.returncode == 130 and "--resume" in done.stderr, done.stderr
 
     def lines(folder: Path) -> list[dict[str, object]]:
@@ -112,21 +100,13 @@ def test_a_run_interrupted_after_an_evaluation_within_an_epoch_ends_as_if_it_nev
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupted_training_can_be_resumed(shop: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    arguments = ["train", "--data", str(shop), "--out", str(folder), *settings("training.epochs=500")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "attrformer.cli", *arguments, "--set", "training.patience=500", "--quiet"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 180
-    while not (folder / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=180)
-    assert process.returncode == 130, errors
-    assert "--resume" in errors and "Traceback" not in errors
+    words = ["train", "--data", str(shop), "--out", str(folder), "--quiet"]
+    options = settings("training.epochs=9", "training.batch_targets=64")
+    ended = signalled(signal.SIGINT, "attrformer.recommender.progress:TrainingWatcher.batch", 20, *words, *options)
+    assert ended.returncode == 130, ended.stderr
+    assert "--resume" in ended.stderr and "Traceback" not in ended.stderr
     done = len((folder / "metrics.jsonl").read_text().splitlines())
-    more = ("--resume", "--set", f"training.epochs={done + 1}", "--quiet")
-    result = call("train", "--data", shop, "--out", folder, *more)
+    assert 0 < done < 8
+    result = call(*words, "--resume", "--set", f"training.epochs={done + 1}")
     assert result.exit_code == 0, result.stderr
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == done + 1

@@ -40,7 +40,8 @@ def test_every_item_has_one_result(cluster: Cluster) -> None:
 def test_what_tasks_share_is_prepared_once_in_a_process(cluster: Cluster) -> None:
     work = Work(partial(eval, f"[{OWN_NUMBER}, __import__('time').monotonic_ns()]"), operator.getitem, {})
     prepared = {tuple(result) for _, result in cluster.run(work, [slice(2)] * 40)}
-    assert len({process for process, _ in prepared}) == len(prepared) <= (os.cpu_count() or 1)
+    # Ray ends processes that have nothing to do, and starts others.
+    assert len({process for process, _ in prepared}) == len(prepared) < 40
 
 
 def test_a_task_that_is_lost_again_and_again_ends_the_job(cluster: Cluster) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import polars as pl
+
+from attrformer.data import Dataset
 
 LOG = pl.DataFrame(
     {
@@ -34,3 +37,9 @@ EDGES = pl.DataFrame(
         "rank": [3, 0, 0, 1, 0],
     }
 )
+
+
+def items_with(column: list[Any], **options: Any) -> Dataset:
+    ids = list(range(len(column)))
+    log = pl.DataFrame({"user_id": ["u"] * len(ids), "item_id": ids})
+    return Dataset.from_frames(log, pl.DataFrame({"item_id": ids, "value": column}, strict=False), **options)

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_refused_with_its_place() -> None:
     with pytest.raises(DataError, match="column 'column', row 1: the id is null"):
         read(CHANGES.with_columns(column=pl.Series(["price", None, *CHANGES["column"][2:]])))
     with pytest.raises(DataError, match="'w' is not in the data"):
-        read(unknown="error")
+        read(on_unknown="raise")
     with pytest.raises(DataError, match=r"no attribute of items has that name. Use one of: brand, price"):
         read().item_values_at("colour")
 

@@ -10,6 +10,7 @@ from tests.data.small_log import assert_same
 
 from attrformer.data import Dataset
 from attrformer.data.folder import fitting_columns
+from attrformer.data.options import TableOptions
 from attrformer.data.prepare_tables import prepare_tables
 from attrformer.errors import ConfigurationError, DataError
 
@@ -81,10 +82,14 @@ def test_names_that_another_folder_does_not_need_are_left_out(tmp_path: Path) ->
         frame.write_csv(folder / "interactions.csv")
     ITEMS.write_csv(own / "items.csv")
     prepare_tables(other, tmp_path / "prepared")
-    assert fitting_columns(own, COLUMNS) == COLUMNS
-    assert fitting_columns(other, COLUMNS) == fitting_columns(tmp_path / "prepared", COLUMNS) == {}
+    assert fitting_columns(own, TableOptions(COLUMNS)) == COLUMNS
+    assert (
+        fitting_columns(other, TableOptions(COLUMNS))
+        == fitting_columns(tmp_path / "prepared", TableOptions(COLUMNS))
+        == {}
+    )
     # Neither name is there, which has to be said.
-    assert fitting_columns(third, COLUMNS) == {"item_id": "line sku"}
+    assert fitting_columns(third, TableOptions(COLUMNS)) == {"item_id": "line sku"}
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
@@ -101,10 +106,18 @@ def test_values_of_mappings_are_columns_where_they_are_named(form: str, tmp_path
         Dataset.load(tmp_path / "shop", columns={**columns, "item_id": "properties.sku"})
 
 
-def test_values_in_lists_are_no_columns() -> None:
-    orders = pl.DataFrame({"user_id": ["a"], "items": [[{"item_id": "1"}, {"item_id": "2"}]]})
+def test_lists_of_values_are_no_values() -> None:
+    orders = pl.DataFrame({"user_id": ["a"], "items": [[{"item_id": "1"}, {"item_id": "2"}]], "sku": ["x"]})
     with pytest.raises(DataError, match="'items' holds lists, and a row has to be one interaction: write one for each"):
-        Dataset.from_frames(orders, columns={"item_id": "items.item_id"})
+        Dataset.from_frames(orders, columns={"item_id": "sku", "user_id": "items.item_id"})
+
+
+def test_a_column_that_is_named_goes_before_one_of_our_name() -> None:
+    log = pl.DataFrame({"user_id": [None, "x"], "device_id": ["a", "b"], "item_id": ["1", "2"]})
+    read = Dataset.from_frames(log, columns={"user_id": "device_id"})
+    assert read.user_ids.values.to_list() == ["a", "b"] and not read.sequences.behaviours
+    told = "column 'user_id' is the one that is called 'device_id'; that of the same name is not used"
+    assert any(told in note for note in read.notes)
 
 
 @pytest.mark.parametrize("columns", [{}, {"user_id": "user"}])

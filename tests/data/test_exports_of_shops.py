@@ -126,4 +126,4 @@ def test_what_cannot_be_read_is_refused_alike_in_memory_and_in_parts(tmp_path: P
     (tmp_path / "shop" / "interactions.jsonl").write_text("\n".join(map(json.dumps, orders)))
     for read in (Dataset.load, lambda path, columns: prepare_tables(path, tmp_path / "out", columns=columns)):
         with pytest.raises(DataError, match="'items' holds lists, and a row has to be one interaction"):
-            read(tmp_path / "shop", columns={"item_id": "items.item_id"})
+            read(tmp_path / "shop", columns={"item_id": "user_id", "user_id": "items.item_id"})

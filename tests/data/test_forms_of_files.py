@@ -106,7 +106,7 @@ def test_numbers_in_the_names_of_folders_are_numbers(ending: str, tmp_path: Path
 def test_commas_within_quotes_separate_nothing(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('"name, short";user_id;price\n"a, b";1;3,5\nc;2;4,5\n')
     read = read_table(tmp_path / "t.csv")
-    assert read.columns == ["name, short", "user_id", "price"] and read["price"].to_list() == ["3,5", "4,5"]
+    assert read.columns == ["name, short", "user_id", "price"] and read["price"].to_list() == [3.5, 4.5]
 
 
 def test_parts_with_their_columns_in_another_order_are_one_table(tmp_path: Path) -> None:

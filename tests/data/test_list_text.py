@@ -144,11 +144,13 @@ def test_numbers_with_other_signs_get_a_hint(tmp_path: Path, texts: list[str]) -
 @pytest.mark.parametrize(
     ("texts", "hint"),
     [
+        (["13.01.2023", "14.02.2023"], "read as time, its texts are dates with the day first"),
+        (["01/13/2023 10:00", "02/14/2023 11:00"], "read as time, its texts are dates with the month first"),
         (
-            ["13.01.2023", "14.02.2023"],
-            "its texts look like days, which are times where they are written as 2024-01-31",
+            ["01/12/2023", "02/11/2023"],
+            "its texts look like days (kinds={'genres': 'time'} reads them, with --date-order",
         ),
-        (["01/13/2023 10:00", "02/14/2023 11:00"], "its texts look like days"),
+        (["13.01.23", "14.02.23"], "its texts look like days"),
         (["Home>Garden", "Home>Kitchen"], "look like paths of levels (kinds={'genres': 'hierarchy'} reads"),
     ],
 )

@@ -206,7 +206,7 @@ def test_the_check_looks_at_the_targets_of_the_splits() -> None:
 
 
 def test_a_time_split_has_events_as_targets_only() -> None:
-    split = time_split(shop(targets="event=buy"), validation=2, test=4)
+    split = time_split(shop(targets="event=buy"), validation_from=2, test_from=4)
     assert (split.validation.items.tolist(), split.validation.users.tolist()) == ([1, 2], [0, 1])
     assert (split.test.items.tolist(), split.test.users.tolist()) == ([3], [0])
     assert split.test.contexts.items.tolist() == [0, 1, 2]

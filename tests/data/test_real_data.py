@@ -60,7 +60,7 @@ def test_movielens_attributes(data_root: Path) -> None:
 def test_a_time_split_of_movielens_leaks_nothing(data_root: Path) -> None:
     table(data_root, "ml-1m", "interactions")
     dataset = Dataset.load(data_root / "ml-1m")
-    split = time_split(dataset, validation=0.8, test=0.9, per_user="first")
+    split = time_split(dataset, validation_from=0.8, test_from=0.9, per_user="first")
     assert (
         split.train.times is not None and split.test.contexts.times is not None and dataset.sequences.times is not None
     )

@@ -70,10 +70,6 @@ BAD = [
         {"columns": {"user_id": "uid"}, "interactions": LOG.drop("user_id")},
         r"column 'uid': no table has the column that is",
     ),
-    (
-        {"columns": {"user_id": "channel"}},
-        r"column 'channel': the table has a column 'user_id' and 'channel' is mapped",
-    ),
     ({"kinds": {"colour": "multi"}}, r"column 'colour': a kind is declared for 'colour', and no such column"),
 ]
 
@@ -90,7 +86,7 @@ def test_bad_tables_are_refused_with_place_and_fix(arguments: dict[str, Any], me
     ("options", "message"),
     [
         ({"catalogue": "some"}, "catalogue='some' is not known"),
-        ({"unknown": "ignore"}, "unknown='ignore' is not known"),
+        ({"on_unknown": "ignore"}, "on_unknown='ignore' is not known"),
         (
             {"kinds": {"interactions.timestamp": "ignore"}},
             r"kinds\['interactions.timestamp'\] is about a column that has a r",

@@ -48,7 +48,7 @@ def test_targets_know_whether_they_have_the_time_of_what_came_before() -> None:
     assert split.validation.same_time is not None and split.validation.same_time.tolist() == [False, True]
     assert split.test.times is not None and split.test.times.tolist() == [8, 9]
     assert split.test.same_time is not None and split.test.same_time.tolist() == [True, False]
-    windows = time_split(Dataset.from_frames(log), validation=5, test=7).test
+    windows = time_split(Dataset.from_frames(log), validation_from=5, test_from=7).test
     assert windows.times is not None and windows.times.tolist() == [8, 8, 9]
     assert windows.same_time is not None and windows.same_time.tolist() == [False, True, False]
     later = windows.rows(np.array([2, 1]))
@@ -69,7 +69,7 @@ def test_leave_one_out_needs_a_user_who_did_enough() -> None:
 
 def test_time_split_at_given_moments() -> None:
     dataset = Dataset.from_frames(LOG)
-    split = time_split(dataset, validation=5, test=7)
+    split = time_split(dataset, validation_from=5, test_from=7)
     assert split.name == "time"
     assert rows(dataset, split.train) == [[10, 20], [10], [20], []]
     assert examples(dataset, split.validation) == [("a", [10, 20], 30), ("b", [10], 30)]
@@ -84,18 +84,18 @@ def test_time_split_at_given_moments() -> None:
 
 def test_time_split_can_take_each_users_first_target_only() -> None:
     dataset = Dataset.from_frames(LOG)
-    test = time_split(dataset, validation=5, test=7, per_user="first").test
+    test = time_split(dataset, validation_from=5, test_from=7, per_user="first").test
     assert examples(dataset, test) == [("a", [10, 20, 30], 40), ("c", [20], 20)]
 
 
 @pytest.mark.parametrize("zone", [None, timezone.utc])
 def test_moments_as_datetimes_and_shares_mean_the_same(zone: timezone | None) -> None:
     dataset = Dataset.from_frames(LOG)
-    by_seconds = time_split(dataset, validation=5, test=7)
+    by_seconds = time_split(dataset, validation_from=5, test_from=7)
     begin, middle = datetime(1970, 1, 1, 0, 0, 5, tzinfo=zone), datetime(1970, 1, 1, 0, 0, 7, tzinfo=zone)
-    by_moment = time_split(dataset, validation=begin, test=middle)
+    by_moment = time_split(dataset, validation_from=begin, test_from=middle)
     # Sorted times are 1 2 3 4 5 5 6 7 8 9.
-    by_share = time_split(dataset, validation=0.4, test=0.75)
+    by_share = time_split(dataset, validation_from=0.4, test_from=0.75)
     for other in (by_moment, by_share):
         assert rows(dataset, other.train) == rows(dataset, by_seconds.train)
         assert examples(dataset, other.test) == examples(dataset, by_seconds.test)
@@ -104,11 +104,11 @@ def test_moments_as_datetimes_and_shares_mean_the_same(zone: timezone | None) ->
 def test_time_split_refuses_what_it_cannot_do() -> None:
     dataset = Dataset.from_frames(LOG, name="tiny")
     with pytest.raises(DataError, match=r"^tiny, column 'timestamp': a time split needs times"):
-        time_split(Dataset.from_frames(LOG.drop("timestamp"), name="tiny"), validation=0.5, test=0.8)
+        time_split(Dataset.from_frames(LOG.drop("timestamp"), name="tiny"), validation_from=0.5, test_from=0.8)
     with pytest.raises(DataError, match="no interaction is left for training"):
-        time_split(dataset, validation=1, test=5)
+        time_split(dataset, validation_from=1, test_from=5)
     with pytest.raises(DataError, match="no interaction is left for test"):
-        time_split(dataset, validation=5, test=10)
+        time_split(dataset, validation_from=5, test_from=10)
     with pytest.raises(DataError, match="nobody with an interaction in the validation window did anything before"):
         time_split(
             Dataset.from_frames(LOG.filter(~((pl.col("timestamp") == 5) & (pl.col("user_id") == "a")))),
@@ -116,11 +116,11 @@ def test_time_split_refuses_what_it_cannot_do() -> None:
             test=6,
         )
     with pytest.raises(ConfigurationError, match="Let validation start before test"):
-        time_split(dataset, validation=7, test=5)
+        time_split(dataset, validation_from=7, test_from=5)
     with pytest.raises(ConfigurationError, match=r"1\.5 is no share"):
-        time_split(dataset, validation=0.5, test=1.5)
+        time_split(dataset, validation_from=0.5, test_from=1.5)
     with pytest.raises(ConfigurationError, match="per_user='last'"):
-        time_split(dataset, validation=5, test=7, per_user="last")  # type: ignore[arg-type]
+        time_split(dataset, validation_from=5, test_from=7, per_user="last")  # type: ignore[arg-type]
 
 
 events = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8), st.integers(0, 20)), min_size=1, max_size=60)
@@ -154,7 +154,7 @@ def test_leave_one_out_puts_every_interaction_exactly_once(events: list[tuple[in
 def test_time_split_never_shows_what_comes_later(events: list[tuple[int, int, int]], begin: int, length: int) -> None:
     dataset = log_of(events)
     try:
-        split = time_split(dataset, validation=begin, test=begin + length)
+        split = time_split(dataset, validation_from=begin, test_from=begin + length)
     except DataError:
         return
     assert (split.train.times < begin).all()

@@ -91,7 +91,10 @@ def test_a_table_of_any_name_may_be_a_folder_of_files(tmp_path: Path, table: str
     [
         ("user_id,item_id,a,a\n1,2,3,4\n", "column 'a': the column stands twice in the header. Rename one"),
         ("user_id,item_id,a, a\n1,2,3,4\n", "column 'a': the column stands twice in the header"),
-        ("user_id;item_id\n1;2;3\n", "its columns are separated by semicolons. Write a .csv with commas, or a .tsv"),
+        (
+            "user_id;item_id\n1;2;3\n",
+            "its columns are separated by semicolons. Say which sign counts: --delimiter semicolon",
+        ),
         ("user_id;item_id\tx\n1;2\t3\n", "its columns are separated by tabs or semicolons"),
         ("user_id item_id\n1 2\n", "its columns are separated by blanks"),
     ],

@@ -31,7 +31,7 @@ def test_repeats_and_last_targets_are_those_of_a_plain_count(rows):
 def test_a_time_split_has_one_last_target_for_each_user():
     rows = [(user, item, 100 * item + user) for user in range(6) for item in range(user % 2, 10)]
     dataset = Dataset.from_frames(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"))
-    test = time_split(dataset, validation=500, test=700).test
+    test = time_split(dataset, validation_from=500, test_from=700).test
     assert len(test) == 18 and test.last.sum() == 6
     assert dataset.item_ids.decode(test.items[test.last].astype(np.int64)).to_list() == [9] * 6
     assert leave_one_out(dataset).test.last.all()

@@ -48,8 +48,8 @@ def test_times_with_the_names_of_months(texts: list[str]) -> None:
         read(pl.Series([texts[0], "Mon Foo 01"]))
 
 
-@pytest.mark.parametrize("text", ["11/15/2019 8:55:22 AM", "31.12.2019 18:30", "Mon Foo 01 00:00:19 +0200 2001"])
-def test_days_that_may_be_months_are_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["31/02/2019", "15/11-2019", "11/15/2019 13:45 PM", "Mon Foo 01 00:00:19 +0200 2001"])
+def test_what_only_looks_like_a_time_is_refused(text: str) -> None:
     with pytest.raises(DataError, match=re.escape(f"'{text}' is not a time")):
         read(pl.Series([text, text]))
 

@@ -16,7 +16,15 @@ from tests.retrieval.builders import assert_same_answers, grown, histories_of, m
 from tests.test_damage import COUNT, check
 
 from attrformer.config import override
-from attrformer.errors import CheckpointError, ConfigurationError, DataError, UnknownIdError
+from attrformer.errors import (
+    AttrFormerWarning,
+    CheckpointError,
+    ConfigurationError,
+    DataError,
+    ShortListWarning,
+    UnknownIdError,
+    UnknownValueWarning,
+)
 from attrformer.onnx import OnnxRecommender, export_model
 from attrformer.onnx.folder import DESCRIPTION, GRAPH
 from attrformer.recommender import Config, Recommender
@@ -52,6 +60,9 @@ RULES: tuple[dict[str, Any], ...] = (
     {"boost": [("price < 0.7", 2.0)]},
     {"at_most": {"brand": 1}},
     {"where": "price > 0.2", "at_most": {"brand": 2}, "boost": [("price < 0.5", -1.0)]},
+    {"rules": {"where": "price < 0.7", "at_most": {"brand": 2}}, "at_most": {"brand": 1}},
+    {"where": "price < 0.7", "item_values": {"i1": {"price": 0.9}, "i2": {"price": 0.1}}},
+    {"candidates": {"new-1": ["i1", "i2", "i3"], "new-2": []}, "exclude": {"new-3": ["i4", "i5"]}},
 )
 
 
@@ -71,12 +82,52 @@ def test_rules_that_an_export_cannot_apply_are_refused(exported: OnnxRecommender
     histories = histories_of(model, 1)
     for rules, said in (
         ({"where": "prise < 1"}, "Did you mean 'price'"),
+        ({"rules": {"diversity": 0.5}}, "diversity reads"),
+        ({"rules": {"new_items": {"share": 0.5}}}, "new_items reads"),
         ({"pinned": {99: model.fitted.knowledge.item_ids.to_list()[0]}}, "position 99"),
     ):
         with pytest.raises(ConfigurationError, match=said):
             exported.recommend(histories, k=5, **rules)
     with pytest.raises(UnknownIdError, match="pinned: 'nothing'"):
         exported.recommend(histories, pinned=["nothing"])
+
+
+def test_what_is_unknown_is_warned_of_or_left_out_as_by_the_model(
+    exported: OnnxRecommender, model: Recommender
+) -> None:
+    histories = {"a": ["i1", "ghost", "i2"], "b": ["i3"]}
+    asked: dict[str, Any] = {"exclude": ["nowhere", "i5"], "user_attributes": {"a": {"region": "mars"}}, "k": 4}
+    with pytest.warns(UserWarning) as found:
+        answer = exported.recommend(histories, on_unknown="warn", **asked)
+    with pytest.warns(UserWarning) as wanted:
+        right = model.recommend(histories=histories, on_unknown="warn", **asked)
+    assert sorted(str(one.message) for one in found) == sorted(str(one.message) for one in wanted)
+    assert len(found) == 3
+    assert_same_answers(answer, right)
+    assert exported.recommend(histories, on_unknown="skip", **asked).equals(answer)
+    with pytest.raises(DataError, match="empty"):
+        exported.recommend([["ghost"]], on_unknown="skip")
+
+
+def test_rules_that_leave_too_little_are_told_of_as_by_the_model(exported: OnnxRecommender, model: Recommender) -> None:
+    histories = histories_of(model, 2)
+    rules = {"where": 'price < 0.1 or brand == "nobody"', "exclude": {"new-1": ["i1"]}}
+    with pytest.warns(AttrFormerWarning) as found:
+        exported.recommend(histories, k=60, **rules)
+    with pytest.warns(AttrFormerWarning) as wanted:
+        model.recommend(histories=histories, k=60, **rules)
+    assert {one.category for one in found} == {UnknownValueWarning, ShortListWarning}
+    assert [str(one.message) for one in found] == [str(one.message) for one in wanted]
+
+
+def test_attributes_may_come_in_a_table(exported: OnnxRecommender, model: Recommender) -> None:
+    new = histories_of(model, 3)
+    table = pl.DataFrame({"user_id": ["new-0", "else", "new-2"], "region": ["r1", "r0", None], "unread": [1, 2, 3]})
+    for attributes in (table, table.to_pandas(), table.head(0)):
+        found = exported.recommend(new, user_attributes=attributes)
+        right = model.recommend(histories=new, users=list(new), user_attributes=attributes)
+        assert type(found) is type(right)
+        assert_same_answers(pl.DataFrame(found), pl.DataFrame(right))
 
 
 @pytest.mark.slow

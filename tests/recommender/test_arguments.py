@@ -121,7 +121,7 @@ def test_k_is_a_whole_number_from_one_on(model: AttrFormer, k: Any) -> None:
     for call in (model.recommend, model.explain, lambda k: model.similar_items(item, k=k)):
         with pytest.raises(ConfigurationError, match="k is "):
             call(k=k)
-    with pytest.raises(ConfigurationError, match="count is "):
+    with pytest.raises(ConfigurationError, match="k is "):
         model.strongest_pairs("category", k)
 
 

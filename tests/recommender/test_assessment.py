@@ -125,7 +125,7 @@ def test_a_time_split_shows_last_targets_new_items_and_new_users_apart() -> None
     rows += [(99, 3, 80), (99, 42, 95), (99, 5, 97), (0, 8, 98)]
     table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
     dataset = Dataset.from_frames(table)
-    split = time_split(dataset, validation=60, test=72)
+    split = time_split(dataset, validation_from=60, test_from=72)
     config = override(Config(), ["model.name=popularity", "evaluation.resamples=5"])
     found = Recommender(config).fit(dataset, split=split, progress=False).evaluate(dataset, split=split)
     assert found.protocol.later_share == 0.0

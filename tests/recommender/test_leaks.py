@@ -25,7 +25,7 @@ def made(*, times: bool = True, twice: bool = False) -> Dataset:
 
 
 def by_time(dataset: Dataset) -> Split:
-    return time_split(dataset, validation=0.8, test=0.9)
+    return time_split(dataset, validation_from=0.8, test_from=0.9)
 
 
 def test_figures_on_another_split_than_the_one_trained_on_are_marked() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,7 +10,7 @@ import torch
 
 from attrformer.config import override
 from attrformer.data.dataset import Dataset
-from attrformer.errors import ConfigurationError, UnknownIdError
+from attrformer.errors import ConfigurationError, UnknownIdError, UnknownValueWarning
 from attrformer.models.attrformer import AttrFormerNetwork
 from attrformer.nn.relations.item_attribute import ItemAttributeModule
 from attrformer.recommender import AttrFormer, Config, Recommender
@@ -62,6 +65,30 @@ def test_by_an_attribute_with_what_was_learned_of_it(model: AttrFormer, dataset:
     frame = model.similar_items(dataset.item_ids.to_list(), k=1000, by="item_category")
     np.testing.assert_allclose(np.nan_to_num(as_matrix(frame, dataset)), expected, atol=1e-5)
     assert model.similar_items("item-0001", by="category").equals(model.similar_items("item-0001", by="item_category"))
+
+
+def test_conditions_and_exclusions_bound_the_choice(model: AttrFormer, dataset: Dataset) -> None:
+    every = model.similar_items("item-0002", k=1000)
+    prices = dict(zip(dataset.item_ids.to_list(), dataset.item_attributes["price"].numbers.tolist(), strict=True))
+    out = every["similar_item_id"][:2].to_list()
+    found = model.similar_items("item-0002", k=3, exclude=out, where="price < 50")
+    right = [item for item in every["similar_item_id"] if prices[item] < 50 and item not in out]
+    assert found["similar_item_id"].to_list() == right[:3] and found["rank"].to_list() == [1, 2, 3]
+    expression = model.similar_items("item-0002", k=3, exclude=out, where=pl.col("price") < 50)
+    assert expression.equals(found)
+    with pytest.warns(UnknownValueWarning, match="no item has 'Nobody'"):
+        model.similar_items("item-0002", where='brand != "Nobody"')
+
+
+def test_unknown_items_are_raised_warned_of_or_skipped(model: AttrFormer) -> None:
+    asked: dict[str, Any] = {"candidates": ["item-0001", "elsewhere"], "exclude": ["nowhere"], "k": 2}
+    with pytest.warns(UserWarning) as told:
+        found = model.similar_items(["ghost", "item-0002"], on_unknown="warn", **asked)
+    assert [str(one.message).partition(" ")[0] for one in told] == ["items:", "candidates:", "exclude:"]
+    assert found.select("item_id", "similar_item_id").rows() == [("item-0002", "item-0001")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.similar_items(["ghost", "item-0002"], on_unknown="skip", **asked).equals(found)
 
 
 def test_candidates_bound_the_choice(model: AttrFormer) -> None:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.services import listening
+from tests.support.services import PATIENT, listening
 
 from attrformer.config import override
 from attrformer.data.dataset import Dataset
 from attrformer.data.sample import make_sample
 from attrformer.recommender import AttrFormer, Config
-from attrformer.server.options import ServeOptions
 from attrformer.server.state import Service
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def run(fitted_run: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def service(fitted_run: Path) -> Iterator[Service]:
     """A started service that no test changes."""
-    made = Service(fitted_run, ServeOptions())
+    made = Service(fitted_run, PATIENT)
     made.engine.start()
     yield made
     made.close()
@@ -64,11 +63,13 @@ def service(fitted_run: Path) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     playwright_api = pytest.importorskip("playwright.sync_api")
+    from tests.server.pages import PATIENCE
+
     installed = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    playwright_api.expect.set_options(timeout=30_000)
+    playwright_api.expect.set_options(timeout=PATIENCE)
     with playwright_api.sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"], timeout=PATIENCE)
         except playwright_api.Error:
             pytest.skip("needs Chromium: playwright install chromium, or the package chromium of the system")
         yield browser
@@ -77,7 +78,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(fitted_run: Path) -> Iterator[str]:
-    service = Service(fitted_run, ServeOptions())
+    service = Service(fitted_run, PATIENT)
     service.engine.start()
     with listening(service) as address:
         yield address

@@ -7,12 +7,16 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Response, expect
 
+PATIENCE = 120_000
+"""Milliseconds that a browser may take for anything, on a processor that others use too."""
+
 
 class Opened:
     """A page, and whatever went wrong in it or was fetched from elsewhere."""
 
     def __init__(self, browser: Browser, address: str, **options: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
@@ -43,4 +47,4 @@ def titles(page: Page) -> list[str]:
 
 
 def settled(page: Page, count: int = 10) -> None:
-    expect(page.locator("#answers-status")).to_have_text(f"{count} items", timeout=30_000)
+    expect(page.locator("#answers-status")).to_have_text(f"{count} items")

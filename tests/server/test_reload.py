@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
+import os
 import signal
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FuturesTimeout
@@ -11,11 +14,14 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
-from tests.support.services import TOKEN, Process, with_client
+from fastapi import FastAPI
+from tests.support.services import TOKEN, Process, listening, until, with_client
 
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.recommender import AttrFormer, Recommender
+from attrformer.server.app import create_app
 from attrformer.server.engine import Engine, ReloadRunning
+from attrformer.server.monitoring import LOGGER
 from attrformer.server.options import ServeOptions
 from attrformer.server.server import serve
 from attrformer.server.state import Service
@@ -59,6 +65,38 @@ def test_requests_go_on_while_a_new_model_is_read(run: Path, monkeypatch: pytest
 
     with_client(service, ask, Authorization=f"Bearer {TOKEN}")
     assert sorted(path.name for path in run.iterdir()) == ["model", "previous"]
+
+
+def test_a_reload_whose_sender_is_gone_is_counted_and_logged(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(run, ServeOptions(token=TOKEN))
+    service.engine.start()
+    larger(run)
+    begun, on = threading.Event(), threading.Event()
+
+    def tried(model: Recommender) -> None:
+        begun.set()
+        assert on.wait(60)
+        require_answers(model)
+
+    def told(line: str) -> bool:
+        return line in service.metrics.text().decode().splitlines()
+
+    monkeypatch.setattr("attrformer.server.engine.require_answers", tried)
+    monkeypatch.setattr(logging.getLogger(LOGGER), "propagate", True)
+    caplog.set_level(logging.INFO, LOGGER)
+    with listening(service) as address:
+        head = f"POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as connection:
+            connection.sendall(head.encode())
+            asyncio.run(until(begun.is_set))
+        gone = 'attrformer_requests_total{method="POST",route="/v1/reload",status="499"} 1.0'
+        asyncio.run(until(lambda: told(gone)))
+        on.set()
+        asyncio.run(until(lambda: told('attrformer_reloads_total{outcome="done"} 1.0')))
+        asyncio.run(until(lambda: "reload.done" in caplog.messages))
+        assert service.served.generation == 2
 
 
 @pytest.mark.slow
@@ -165,6 +203,29 @@ def test_a_model_that_cannot_be_read_ends_the_process_with_its_error(run: Path) 
     with pytest.raises(CheckpointError, match="cannot be read"):
         serve(run, ServeOptions(port=0, threads=0))
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_to_end_that_comes_while_the_service_starts_is_followed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = threading.Event()
+
+    def created(service: Service) -> FastAPI:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return create_app(service)
+
+    def end() -> None:
+        late.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("attrformer.server.app.create_app", created)
+    otherwise = threading.Timer(60, end)
+    otherwise.start()
+    try:
+        serve(run, ServeOptions(port=0, threads=0))
+    finally:
+        otherwise.cancel()
+    assert not late.is_set()
 
 
 @pytest.mark.parametrize(

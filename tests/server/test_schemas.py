@@ -24,6 +24,7 @@ from attrformer.server.schemas import AddBody
         [0, 0.5, -1],
         [["Beauty", "Hair"], ["Tools"]],
         {"calm": 0.5, "loud": 2},
+        {"calm": 0.5, "loud": None},
         {"lat": 48.1, "lon": 11},
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ from tests.server.test_command import refusal
 
 from attrformer import processes
 from attrformer.errors import CheckpointError, ConfigurationError, ForkedProcessError
-from attrformer.server import workers
+from attrformer.server import worker, workers
 from attrformer.server.added import Added
 from attrformer.server.channel import Channel, ChannelClosed, Content, Declined
+from attrformer.server.draining import DrainingServer
 from attrformer.server.merging import merged
 from attrformer.server.monitoring import Metrics
 from attrformer.server.options import ServeOptions
 from attrformer.server.restarts import DEATHS, WITHIN, Deaths
 from attrformer.server.server import serve
+from attrformer.server.supervising import Supervisor, _Worker
 
 
 def test_metrics_of_all_workers_have_the_worker_as_a_label() -> None:
@@ -117,22 +120,71 @@ def test_both_ends_of_a_channel_ask_and_answer() -> None:
 
 
 def test_a_question_whose_other_side_ends_is_no_endless_wait() -> None:
-    async def never(what: str, content: Content) -> Content | None:
-        await asyncio.Event().wait()
-        return None
-
     async def ask() -> None:
+        heard = asyncio.Event()
+
+        async def never(what: str, content: Content) -> Content | None:
+            heard.set()
+            await asyncio.Event().wait()
+            return None
+
         ours, theirs = socket.socketpair()
         left, right = Channel(ours, never), Channel(theirs, never)
         running = [asyncio.ensure_future(channel.run()) for channel in (left, right)]
         asked = asyncio.ensure_future(left.ask("anything"))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(heard.wait(), 60)
         running[1].cancel()
         with pytest.raises(ChannelClosed):
-            await asyncio.wait_for(asked, 10)
+            await asyncio.wait_for(asked, 60)
         await asyncio.wait(running)
 
     asyncio.run(ask())
+
+
+def test_a_worker_that_dies_while_it_waits_for_its_turn_keeps_nobody_out(tmp_path: Path) -> None:
+    nothing: Any = None
+    supervisor = Supervisor(tmp_path, ServeOptions(workers=2, timeout=60), nothing, tmp_path, 1)
+    first, second = (_Worker(number, 0, nothing, nothing, open=True, ready=True) for number in (1, 2))
+
+    async def ask() -> None:
+        supervisor._workers = {1: first, 2: second}
+        await supervisor._answer(first, "turn", {})
+        waits = asyncio.ensure_future(supervisor._answer(second, "turn", {}))
+        await asyncio.sleep(0)
+        # As it is once the death has been noticed.
+        del supervisor._workers[2]
+        await supervisor._answer(first, "added", {"changed": False})
+        await waits
+        await supervisor._answer(first, "turn", {})
+
+    asyncio.run(ask())
+
+
+def test_a_signal_to_end_that_comes_just_before_a_worker_serves_is_followed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_until_end = DrainingServer.serve
+
+    async def serving(self: DrainingServer, sockets: list[socket.socket] | None = None) -> None:
+        # The event loop hears of it when the server below handles signals already.
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serve_until_end(self, sockets)
+
+    async def nothing(what: str, content: Content) -> Content | None:
+        return None
+
+    async def work() -> None:
+        ours, theirs = socket.socketpair()
+        port = socket.create_server(("127.0.0.1", 0))
+        listener = worker.SharedListener(port.family, port.type, port.proto, port.detach())
+        post = worker.Post(1, 1, None, True, run, theirs, listener)
+        supervising = asyncio.ensure_future(Channel(ours, nothing).run())
+        await asyncio.wait_for(worker._Worker(run, ServeOptions(workers=2), post).run(), 60)
+        theirs.close()
+        await supervising
+
+    monkeypatch.setattr(DrainingServer, "serve", serving)
+    asyncio.run(work())
 
 
 def test_threads_of_all_workers_are_no_more_than_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,20 +33,19 @@ class Nodes:
     def address(self) -> str:
         return str(self.cluster.address)
 
-    def kill_in_the_middle(self) -> bool:
-        """Kills the second node with its processes, if one of them is computing; whether it was killed."""
+    def kill_in_the_middle(self, waits: Callable[[int], bool]) -> bool:
+        """Kills the second node with its processes, if one of them is within a task; whether it was killed.
+
+        Args:
+            waits: says of a process whether it is within a task that does not end by itself.
+        """
         (raylet,) = (found.process.pid for found in self.second.all_processes["raylet"])
         for worker in children(raylet):
-            # Ray ends processes that have nothing to do.
-            with suppress(ProcessLookupError, FileNotFoundError):
-                os.kill(worker, signal.SIGSTOP)
-                # Stopped within a task, it cannot finish it.
-                if title(worker).startswith("ray::_task"):
-                    self.cluster.remove_node(self.second, allow_graceful=False)
-                    with suppress(ProcessLookupError):
-                        os.kill(worker, signal.SIGKILL)
-                    return True
-                os.kill(worker, signal.SIGCONT)
+            if waits(worker):
+                self.cluster.remove_node(self.second, allow_graceful=False)
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+                return True
         return False
 
     def ensure(self) -> None:
@@ -64,11 +64,6 @@ def children(process: int) -> list[int]:
     return found
 
 
-def title(process: int) -> str:
-    """What a process calls itself; nothing once it has ended and nobody has asked for its exit code."""
-    return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace")
-
-
 @contextmanager
 def two_nodes() -> Iterator[Nodes]:
     """Two nodes with one processor each; the test is skipped where Ray is not installed."""
@@ -78,7 +73,8 @@ def two_nodes() -> Iterator[Nodes]:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # Whether nodes ask for a token must not depend on what ran on this machine before; a process cannot change it.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-        patch.setenv("PYTHONPATH", os.pathsep.join(["src", os.environ.get("PYTHONPATH", "")]))
+        # Nodes import what the tests do.
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         pytest.importorskip("ray")
         from ray.cluster_utils import Cluster

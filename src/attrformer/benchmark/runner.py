@@ -148,8 +148,8 @@ class Runner:
             start_new_session=True,
         )
         reader = threading.Thread(target=self._listen, args=(child, job.folder / LOG), daemon=True)
-        reader.start()
         try:
+            reader.start()
             code = child.wait()
         except KeyboardInterrupt:
             self.say("Interrupted; the run saves its state.")

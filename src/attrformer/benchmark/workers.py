@@ -46,9 +46,9 @@ def _side_by_side(work: Callable[[Task], Outcome], tasks: Sequence[Task], count:
     waiting: SimpleQueue[tuple[int, Task] | None] = context.SimpleQueue()
     results: SimpleQueue[tuple[int, Outcome | None, Exception | None]] = context.SimpleQueue()
     workers = [context.Process(target=_serve, args=(work, waiting, results)) for _ in range(min(count, len(tasks)))]
-    for worker in workers:
-        worker.start()
     try:
+        for worker in workers:
+            worker.start()
         for numbered in enumerate(tasks):
             waiting.put(numbered)
         for _ in workers:
@@ -83,8 +83,10 @@ def _serve(work: Callable[[Any], Any], waiting: Any, results: Any) -> None:
 
 
 def _stop(workers: Sequence[BaseProcess]) -> None:
-    for worker in workers:
-        if worker.pid is not None and worker.is_alive():
-            os.kill(worker.pid, signal.SIGINT)
-    for worker in workers:
+    # An interrupt may come before all of them were started.
+    started = [(worker, worker.pid) for worker in workers if worker.pid is not None]
+    for worker, number in started:
+        if worker.is_alive():
+            os.kill(number, signal.SIGINT)
+    for worker, _ in started:
         worker.join()

@@ -14,6 +14,7 @@ from attrformer.cli import (
     check,
     console,
     demo,
+    earlier,
     evaluate,
     explain,
     export,
@@ -49,7 +50,8 @@ COMMANDS = (
     export.report,
     options.options,
 )
-PLUGINS = ("--plugins", "--models")
+PLUGINS = "--plugins"
+EARLIER = {"--models": PLUGINS}
 
 
 def _is_request(interrupt: KeyboardInterrupt) -> TypeGuard[Terminated]:
@@ -62,7 +64,7 @@ class Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Reads the arguments; `--plugins` may also stand behind the command."""
-        return super().parse_args(ctx, _plugins_first(args))
+        return super().parse_args(ctx, _plugins_first(earlier.under_names_of_today(args, EARLIER)))
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command that was asked for.
@@ -104,10 +106,10 @@ def _plugins_first(args: list[str]) -> list[str]:
     end = args.index("--") if "--" in args else len(args)
     first, rest, place = [], [], 0
     while place < end:
-        if args[place] in PLUGINS and place + 1 < end:
+        if args[place] == PLUGINS and place + 1 < end:
             first += args[place : place + 2]
             place += 1
-        elif args[place].startswith(tuple(f"{option}=" for option in PLUGINS)):
+        elif args[place].startswith(f"{PLUGINS}="):
             first.append(args[place])
         else:
             rest.append(args[place])
@@ -143,7 +145,7 @@ def about(
     plugins: Annotated[
         list[str] | None,
         typer.Option(
-            *PLUGINS,
+            PLUGINS,
             metavar="FILE",
             help="Python file, folder of a package, or module, that registers models, relations, metrics or formats of "
             "your own; it is run. Several may be given, also by the environment variable ATTRFORMER_PLUGINS, separated "
@@ -160,6 +162,7 @@ def about(
 
 
 for command in COMMANDS:
-    app.command(command.__name__, cls=prepare.Command if command.__module__ == prepare.__name__ else None)(command)
+    of_prepare = command.__module__ == prepare.__name__
+    app.command(command.__name__, cls=prepare.Command if of_prepare else earlier.Command)(command)
 
 app.add_typer(benchmark.benchmark, name="benchmark")

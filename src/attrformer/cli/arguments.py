@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,7 +16,8 @@ Users = Annotated[
         "--users",
         "--user",
         "-u",
-        help="User ids, separated by commas, or `all`; everyone where nobody is named at all.",
+        help="User ids, separated by commas, or `all`; everyone where nobody is named at all. Double quotes keep the "
+        "commas and outer blanks of an id.",
         show_default=False,
     ),
 ]
@@ -83,6 +84,47 @@ Duplicates = Annotated[
     typer.Option(
         "--duplicates",
         help="Rows that repeat an earlier one in every column: keep them, leave them out, or count them.",
+        show_default=False,
+    ),
+]
+
+DateFirst = Annotated[
+    Literal["day", "month", "year"] | None,
+    typer.Option(
+        "--date-order",
+        help="What stands first in dates such as 05/11/2019; needed only where their values do not tell.",
+        show_default=False,
+    ),
+]
+
+Delimited = Annotated[
+    Literal["comma", "semicolon", "tab", "pipe"] | None,
+    typer.Option(
+        "--delimiter",
+        help="What stands between the values of csv files; needed only where their headers do not tell.",
+        show_default=False,
+    ),
+]
+
+Decimals = Annotated[
+    Literal["point", "comma"] | None,
+    typer.Option(
+        "--decimal",
+        help="What stands before the fraction of numbers in csv files; needed only where their values do not tell.",
+        show_default=False,
+    ),
+]
+
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", help="Of csv files, such as latin-1; UTF-8 by default.", show_default=False)
+]
+
+Headers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--headers",
+        metavar="TABLE=NAMES",
+        help="Columns of a csv file without a header, such as interactions=user_id,item_id,timestamp; may be repeated.",
         show_default=False,
     ),
 ]

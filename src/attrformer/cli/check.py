@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from attrformer.cli import console, reading
-from attrformer.cli.arguments import Columns, Duplicates, Kinds, Separators, Vectors
+from attrformer.cli.arguments import (
+    Columns,
+    DateFirst,
+    Decimals,
+    Delimited,
+    Duplicates,
+    Encoding,
+    Headers,
+    Kinds,
+    Separators,
+    Vectors,
+)
 
 FOUND = 1
 UNUSABLE = 2
@@ -63,6 +74,11 @@ def check(
     separators: Separators = None,
     vectors: Vectors = None,
     duplicates: Duplicates = None,
+    date_order: DateFirst = None,
+    delimiter: Delimited = None,
+    decimal: Decimals = None,
+    encoding: Encoding = None,
+    headers: Headers = None,
 ) -> None:
     """Say what your data will do to your figures, before anything is trained.
 
@@ -80,7 +96,8 @@ def check(
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigurationError(f"{out} does not end in .html. Give a file name that does.")
-    given = reading.as_given(columns, kinds, separators, duplicates, vectors)
+    forms = reading.forms_of(date_order, delimiter, decimal, encoding, headers)
+    given = reading.as_given(columns, kinds, separators, duplicates, vectors, forms=forms)
     report = check_path(data, format=format, targets=targets, negative=negative, **given)
     if out is not None:
         from attrformer.report import write_check

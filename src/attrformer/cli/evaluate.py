@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attrformer.cli import console, reading, runs
-from attrformer.cli.arguments import Columns, Duplicates, Kinds, Run, Separators, Vectors
+from attrformer.cli.arguments import (
+    Columns,
+    DateFirst,
+    Decimals,
+    Delimited,
+    Duplicates,
+    Encoding,
+    Headers,
+    Kinds,
+    Run,
+    Separators,
+    Vectors,
+)
 from attrformer.cli.console import shown_warnings
 from attrformer.errors import AttrFormerError, BusyError, CheckpointError, WriteError
 from attrformer.locks import locked_folder
@@ -35,7 +47,7 @@ def evaluate(
         Path | None,
         typer.Option("--data", "-d", help="Dataset folder; the one it was trained on by default.", show_default=False),
     ] = None,
-    part: Annotated[Part, typer.Option("--split", "--part", help="Which interactions to predict.")] = Part.TEST,
+    part: Annotated[Part, typer.Option("--part", help="Which interactions to predict.")] = Part.TEST,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -59,6 +71,11 @@ def evaluate(
     separators: Separators = None,
     vectors: Vectors = None,
     duplicates: Duplicates = None,
+    date_order: DateFirst = None,
+    delimiter: Delimited = None,
+    decimal: Decimals = None,
+    encoding: Encoding = None,
+    headers: Headers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Rank the whole catalogue for every user and print the metrics with their confidence intervals.
@@ -72,7 +89,8 @@ def evaluate(
     """
     named = None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()]
     model = runs.open_model(run)
-    options = reading.configured(model.config, columns, kinds, separators, duplicates, vectors)
+    forms = reading.forms_of(date_order, delimiter, decimal, encoding, headers)
+    options = reading.configured(model.config, columns, kinds, separators, duplicates, vectors, forms=forms)
     told = reading.as_given(columns, None, None, None)["columns"]
     dataset, split = runs.split_of_run(run, data, options, told)
     with shown_warnings():

@@ -21,13 +21,13 @@ def explain(
     run: Run,
     users: Users = None,
     histories: query.Histories = None,
-    attributes: query.Attributes = None,
+    user_attributes: query.UserAttributes = None,
     items: Annotated[
         list[str] | None,
         typer.Option("--items", "-i", help="Item ids, separated by commas; the k best by default.", show_default=False),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each user.")] = 10,
-    seen: Annotated[bool, typer.Option("--seen", help="Also explain what the user already had.")] = False,
+    hide_seen: query.HideSeen = True,
     candidates: query.Candidates = None,
     exclude: query.Exclude = None,
     as_of: query.AsOf = None,
@@ -38,7 +38,7 @@ def explain(
     at_most: shop.AtMost = None,
     diversity: shop.Diversity = None,
     new_items: shop.NewItems = None,
-    pin: shop.Pin = None,
+    pinned: shop.Pinned = None,
     rules: shop.RulesFile = None,
     item_values: shop.ItemValues = None,
     on_unknown: query.OnUnknown = query.Unknown.RAISE,
@@ -70,15 +70,15 @@ def explain(
     model = runs.open_model(run)
     with console.shown_warnings():
         found = model.explain(
-            **query.asked_users(model, users, histories, attributes),
+            **query.asked_users(model, users, histories, user_attributes),
             items=tables.split_ids(items),
             k=k,
-            hide_seen=not seen,
+            hide_seen=hide_seen,
             candidates=shop.each_or_all(tables.split_ids(candidates), candidates_file, "candidates"),
             exclude=shop.each_or_all(tables.split_ids(exclude), exclude_file, "exclude"),
             as_of=as_of,
             on_unknown=on_unknown.value,
-            **shop.rules_of(where, boost, at_most, diversity, new_items, pin, rules, item_values),
+            **shop.rules_of(where, boost, at_most, diversity, new_items, pinned, rules, item_values),
         )
     frame, known = to_polars(found), model.fitted.knowledge
     titles = tables.titles_of(known.item_ids, known.titles)

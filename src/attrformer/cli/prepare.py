@@ -10,7 +10,17 @@ import typer
 from typer.core import TyperCommand
 
 from attrformer.cli import console, reading
-from attrformer.cli.arguments import Columns, Duplicates, Kinds, Separators
+from attrformer.cli.arguments import (
+    Columns,
+    DateFirst,
+    Decimals,
+    Delimited,
+    Duplicates,
+    Encoding,
+    Headers,
+    Kinds,
+    Separators,
+)
 from attrformer.cli.engine import Address, Engine, EngineOption, on_cluster, ray_options
 from attrformer.errors import ConfigurationError, DownloadError
 
@@ -90,6 +100,11 @@ def prepare(
     kinds: Kinds = None,
     separators: Separators = None,
     duplicates: Duplicates = None,
+    date_order: DateFirst = None,
+    delimiter: Delimited = None,
+    decimal: Decimals = None,
+    encoding: Encoding = None,
+    headers: Headers = None,
     engine: EngineOption = Engine.LOCAL,
     address: Address = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
@@ -103,24 +118,27 @@ def prepare(
     .gz and .zst) with user_id, item_id and timestamp into a folder, items, users and item_changes beside it if you have
     them, and pass it to --data. Of a folder with larger ones, interactions.parquet, .csv, .tsv or a folder of them,
     this command makes one that holds the interactions coded and sorted, and opens at once. It reads the table in parts;
-    --memory says how large they may be. How the interactions are read is settled here; give --columns, --kinds and
-    --duplicates to this command. After an interrupt, the same command goes on where it stopped. Tasks of a Ray cluster
-    (--engine ray) read and write the same parts in folders that every node has under the same path; the result is the
-    same byte for byte.
+    --memory says how large they may be. How the interactions are read is settled here; give --columns, --kinds,
+    --duplicates, --date-order, --delimiter, --decimal, --encoding and --headers to this command. After an interrupt,
+    the same command goes on where it stopped. Tasks of a Ray cluster (--engine ray) read and write the same parts in
+    folders that every node has under the same path; the result is the same byte for byte.
 
     Example:  attrformer prepare data/raw/ml-1m.zip --out data/ml-1m
     """
     from attrformer.data.formats import prepare as prepare_raw
     from attrformer.data.formats.reading import holds_tables
 
-    given, ray = reading.as_given(columns, kinds, separators, duplicates), ray_options(engine, address)
+    forms = reading.forms_of(date_order, delimiter, decimal, encoding, headers)
+    given, ray = reading.as_given(columns, kinds, separators, duplicates, forms=forms), ray_options(engine, address)
     if format is None and holds_tables(raw):
         ctx.meta[console.HINT] = "The same command goes on where it stopped."
         _prepare_tables(raw, out, memory, overwrite, quiet, given, ray)
         return
     refused = [name for name, value in {**given, "memory": memory, "engine": ray}.items() if value]
     if refused:
-        raise ConfigurationError(f"--{refused[0]} is for folders of your own tables, and {raw} is none. Leave it out.")
+        raise ConfigurationError(
+            f"--{refused[0].replace('_', '-')} is for folders of your own tables, and {raw} is none. Leave it out."
+        )
     done = prepare_raw(raw, out, format=format, overwrite=overwrite)
     rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in done.summary.rows.items())
     console.say(f"Read as {done.format}: {rows}")

@@ -26,7 +26,7 @@ Histories = Annotated[
     ),
 ]
 
-Attributes = Annotated[
+UserAttributes = Annotated[
     Path | None,
     typer.Option(
         help="Attributes of users the model need not know: a csv or parquet table with user_id, or JSON, an object of "
@@ -56,6 +56,11 @@ AsOf = Annotated[
 ]
 
 
+HideSeen = Annotated[
+    bool, typer.Option("--hide-seen/--no-hide-seen", help="Leave out what the user already had, or not.")
+]
+
+
 class Unknown(str, Enum):
     """What becomes of ids that the model does not know."""
 
@@ -68,7 +73,7 @@ OnUnknown = Annotated[Unknown, typer.Option(help="What becomes of ids and values
 
 
 def asked_users(
-    model: Recommender, users: list[str] | None, histories: Path | None, attributes: Path | None
+    model: Recommender, users: list[str] | None, histories: Path | None, user_attributes: Path | None
 ) -> dict[str, Any]:
     """The arguments of `Recommender.recommend` that say which users are meant.
 
@@ -76,7 +81,7 @@ def asked_users(
         model: the model; its users are meant by "all".
         users: ids as given on the command line.
         histories: a file, or None.
-        attributes: a file, or None.
+        user_attributes: a file, or None.
 
     Raises:
         DataError: a file cannot be read.
@@ -84,12 +89,12 @@ def asked_users(
     """
     named: Any = tables.split_ids(users)
     if named == [EVERYONE]:
-        alone = histories is None and attributes is None
+        alone = histories is None and user_attributes is None
         named = None if alone else model.fitted.knowledge.user_ids.values
     return {
         "users": named,
         "histories": tables.read_histories(histories),
-        "user_attributes": read_attributes(attributes),
+        "user_attributes": read_attributes(user_attributes),
     }
 
 

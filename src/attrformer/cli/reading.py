@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ def configured(
     separators: Iterable[str] | None,
     duplicates: Repeated | None,
     vectors: Iterable[str] | None = None,
+    forms: Mapping[str, Any] | None = None,
 ) -> Config:
     """The options with what a command says of columns, which goes before what they said.
 
@@ -31,6 +32,7 @@ def configured(
         separators: texts such as `genres=, `.
         duplicates: what becomes of repeated rows.
         vectors: texts such as `image=image.npz`.
+        forms: of dates and text files, by the names of the options.
 
     Raises:
         ConfigurationError: a text is no assignment.
@@ -42,6 +44,7 @@ def configured(
         separators={**config.data.separators, **_pairs("--separators", separators, listed=False)},
         vectors={**config.data.vectors, **_pairs("--vectors", vectors, listed=False)},
         duplicates=config.data.duplicates if duplicates is None else duplicates.value,
+        **_given(forms),
     )
     return config if data == config.data else replace(config, data=data)
 
@@ -52,6 +55,7 @@ def as_given(
     separators: Iterable[str] | None,
     duplicates: Repeated | None,
     vectors: Iterable[str] | None = None,
+    forms: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a command says of columns as arguments of `Dataset.load`; arguments as `configured`."""
     return {
@@ -60,7 +64,35 @@ def as_given(
         "separators": _pairs("--separators", separators, listed=False),
         "vectors": _pairs("--vectors", vectors, listed=False),
         "duplicates": None if duplicates is None else duplicates.value,
+        **_given(forms),
     }
+
+
+def forms_of(
+    date_order: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    headers: Iterable[str] | None,
+) -> dict[str, Any]:
+    """What a command says of the forms of dates and text files, by the names of the options.
+
+    Args:
+        date_order: what stands first in dates.
+        delimiter: between two values.
+        decimal: before the fraction of a number.
+        encoding: of text.
+        headers: texts such as `interactions=user_id,item_id`.
+
+    Raises:
+        ConfigurationError: a text is no assignment.
+    """
+    said = {"date_order": date_order, "delimiter": delimiter, "decimal": decimal, "encoding": encoding}
+    return {**said, "headers": _pairs("--headers", headers, listed=False) or None}
+
+
+def _given(forms: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (forms or {}).items() if value is not None}
 
 
 def as_words(config: Config) -> str:
@@ -76,6 +108,9 @@ def as_words(config: Config) -> str:
         )
         for name, value in given.items()
     ]
+    said = data.tables.told
+    words += [f"--headers {shlex.quote(f'{name}={names}')}" for name, names in said.pop("headers", {}).items()]
+    words += [f"--{name.replace('_', '-')} {value}" for name, value in said.items()]
     words += [f"--duplicates {data.duplicates}"] if data.duplicates else []
     return "".join(f" {word}" for word in words)
 

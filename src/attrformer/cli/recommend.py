@@ -29,9 +29,9 @@ def recommend(
     run: Run,
     users: Users = None,
     histories: query.Histories = None,
-    attributes: query.Attributes = None,
+    user_attributes: query.UserAttributes = None,
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="Items for each user.")] = 10,
-    seen: Annotated[bool, typer.Option("--seen", help="Also recommend what the user already had.")] = False,
+    hide_seen: query.HideSeen = True,
     candidates: query.Candidates = None,
     exclude: query.Exclude = None,
     as_of: query.AsOf = None,
@@ -42,7 +42,7 @@ def recommend(
     at_most: shop.AtMost = None,
     diversity: shop.Diversity = None,
     new_items: shop.NewItems = None,
-    pin: shop.Pin = None,
+    pinned: shop.Pinned = None,
     rules: shop.RulesFile = None,
     item_values: shop.ItemValues = None,
     on_unknown: query.OnUnknown = query.Unknown.RAISE,
@@ -102,14 +102,14 @@ def recommend(
         _use_threads(threads)
     model = runs.open_model(run)
     arguments: dict[str, Any] = {
-        **query.asked_users(model, users, histories, attributes),
+        **query.asked_users(model, users, histories, user_attributes),
         "k": k,
-        "hide_seen": not seen,
+        "hide_seen": hide_seen,
         "candidates": shop.each_or_all(tables.split_ids(candidates), candidates_file, "candidates"),
         "exclude": shop.each_or_all(tables.split_ids(exclude), exclude_file, "exclude"),
         "as_of": as_of,
         "on_unknown": on_unknown.value,
-        **shop.rules_of(where, boost, at_most, diversity, new_items, pin, rules, item_values),
+        **shop.rules_of(where, boost, at_most, diversity, new_items, pinned, rules, item_values),
     }
     with console.shown_warnings():
         if out is None or out.suffix.lower() == ".json":

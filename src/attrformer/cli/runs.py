@@ -129,7 +129,7 @@ def check_data(dataset: Dataset, folder: Path, config: Config, *, quiet: bool = 
     report = check_loaded(
         dataset,
         folder,
-        config.data.columns,
+        config.data.tables,
         shuffled=config.data.same_time == "shuffled",
         unread_edges=dataset.item_relations.keys() - set(read),
     )
@@ -232,7 +232,7 @@ def _fitting_columns(folder: Path, config: Config, told: Collection[str]) -> dic
     from attrformer.data.folder import fitting_columns
 
     given = config.data.columns
-    fitting = fitting_columns(folder, given)
+    fitting = fitting_columns(folder, config.data.tables)
     for name in given:
         if name not in fitting and name not in told:
             console.say(f"Note: {folder} has no column '{given[name]}', which the run reads as '{name}'.")

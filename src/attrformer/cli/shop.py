@@ -48,10 +48,10 @@ NewItems = Annotated[
     ),
 ]
 
-Pin = Annotated[
+Pinned = Annotated[
     list[str] | None,
     typer.Option(
-        "--pin",
+        "--pinned",
         metavar="POSITION=ITEM",
         help=_help("pinned", "An id without a position takes the next one; may be repeated."),
         show_default=False,
@@ -99,7 +99,7 @@ def rules_of(
     at_most: list[str] | None,
     diversity: float | None,
     new_items: str | None,
-    pin: list[str] | None,
+    pinned: list[str] | None,
     rules: Path | None,
     item_values: Path | None,
 ) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def rules_of(
         at_most: texts such as `brand=2`.
         diversity: from 0 to 1.
         new_items: a text such as `share=0.1,within=30d`.
-        pin: texts such as `1=item-3`, or ids.
+        pinned: texts such as `1=item-3`, or ids.
         rules: a YAML file.
         item_values: a file.
 
@@ -125,7 +125,7 @@ def rules_of(
         "at_most": None if not at_most else dict(_at_most(text) for text in at_most),
         "diversity": diversity,
         "new_items": None if new_items is None else NewItemsRule().override(*new_items.split(",")),
-        "pinned": None if not pin else _pinned(pin),
+        "pinned": None if not pinned else _pinned(pinned),
         "rules": rules,
         "item_values": mapping_or_table(item_values, '{"item": {"column": value, ...}, ...}', dict),
     }

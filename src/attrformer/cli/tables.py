@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -25,19 +26,30 @@ PARTS_SHOWN = 3
 LATEST_SHOWN = 5
 REASONS = "reasons"
 
+_WORD: Final = re.compile(r'\s*(?:"((?:[^"]|"")*)"\s*(?=,|\Z)|([^,]*))')
+
 
 def split_ids(given: Sequence[str] | None) -> list[str] | None:
     """Ids from repeated options, each one or several separated by commas; None where there are none.
+
+    Double quotes keep the commas and outer blanks of an id, as in csv files.
 
     Raises:
         ConfigurationError: an option without any id.
     """
     if not given:
         return None
-    ids = [word.strip() for text in given for word in text.split(",") if word.strip()]
+    ids = [word for text in given for word in _words(text) if word]
     if not ids:
         raise ConfigurationError("No id is given. Write them separated by commas, such as 1,2,3.")
     return ids
+
+
+def _words(text: str) -> Iterator[str]:
+    place = 0
+    while place <= len(text) and (found := _WORD.match(text, place)) is not None:
+        yield found[2].strip() if found[1] is None else found[1].replace('""', '"')
+        place = found.end() + 1
 
 
 def read_histories(path: Path | None) -> pl.DataFrame | dict[str, list[Any]] | list[list[Any]] | None:

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attrformer.cli import console, reading, runs
-from attrformer.cli.arguments import Columns, Duplicates, Kinds, Quiet, Separators, Settings, Vectors
+from attrformer.cli.arguments import (
+    Columns,
+    DateFirst,
+    Decimals,
+    Delimited,
+    Duplicates,
+    Encoding,
+    Headers,
+    Kinds,
+    Quiet,
+    Separators,
+    Settings,
+    Vectors,
+)
 from attrformer.locks import locked_folder
 from attrformer.ranks import joined
 
@@ -41,6 +54,11 @@ def train(
     separators: Separators = None,
     vectors: Vectors = None,
     duplicates: Duplicates = None,
+    date_order: DateFirst = None,
+    delimiter: Delimited = None,
+    decimal: Decimals = None,
+    encoding: Encoding = None,
+    headers: Headers = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a dataset folder, then evaluate it.
@@ -70,9 +88,11 @@ def train(
         else:
             console.hush()
 
+        forms = reading.forms_of(date_order, delimiter, decimal, encoding, headers)
+
         def configured() -> Config:
             options = runs.configuration(config, settings or (), resumed=out if resume else None)
-            return reading.configured(options, columns, kinds, separators, duplicates, vectors)
+            return reading.configured(options, columns, kinds, separators, duplicates, vectors, forms=forms)
 
         start = ranks.in_turn(lambda: None if warm_start is None else runs.open_model(warm_start))
         options = ranks.in_turn(configured)

@@ -26,7 +26,7 @@ from attrformer.data.hierarchy_columns import levels_of
 from attrformer.data.list_text import lists_of_texts, split_texts
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.data.tables import Table, number_column
-from attrformer.data.times import read_times
+from attrformer.data.times import form_of_dates, times_of
 from attrformer.data.vector_columns import locations_of, vectors_of
 from attrformer.data.weighted_columns import scores_of
 from attrformer.errors import DataError
@@ -62,7 +62,7 @@ def attributes_of(
     declared = {**dict.fromkeys(separators, AttributeKind.MULTI), **kinds}
     for name in names:
         values, separator = table.frame[name].filter(used), separators.get(name, "")
-        kind = _kind_of(values, declared)
+        kind = _kind_of(values, declared, table.date_order)
         attribute = None
         if isinstance(kind, AttributeKind):
             _check_separator(table, name, separator)
@@ -121,7 +121,8 @@ def attribute_from_column(
         vectors[codes[used]] = rows[used]
         return replace(bare, vectors=vectors)
     if kind is AttributeKind.TIME:
-        numbers = read_times(table.frame[name], source=table.source, missing=True)[0]
+        times = times_of(table.frame[name], source=table.source, missing=True, date_order=table.date_order)
+        numbers, bare = times.seconds, replace(bare, date_order=times.date_order)
     else:
         numbers = _within_range(table, number_column(table, name)).fill_null(float("nan")).to_numpy()
     placed = np.full(count, np.nan)
@@ -155,7 +156,9 @@ def _within_range(table: Table, numbers: pl.Series) -> pl.Series:
     return numbers
 
 
-def _kind_of(values: pl.Series, declared: Mapping[str, AttributeKind | None]) -> AttributeKind | str:
+def _kind_of(
+    values: pl.Series, declared: Mapping[str, AttributeKind | None], date_order: str | None
+) -> AttributeKind | str:
     """The declared or inferred kind of a column, or why it is not used."""
     if values.name in declared:
         return declared[values.name] or "as it is declared"
@@ -164,7 +167,7 @@ def _kind_of(values: pl.Series, declared: Mapping[str, AttributeKind | None]) ->
             "by its name it is computed after the interactions, from them, and would know of those to be predicted "
             f"(declare a kind to use it: kinds={{'{values.name}': 'numeric'}})"
         )
-    return infer_kind(values)
+    return infer_kind(values, dates=True, date_order=date_order)
 
 
 def _said(attribute: Attribute, values: pl.Series) -> str:
@@ -182,7 +185,8 @@ def _said(attribute: Attribute, values: pl.Series) -> str:
         return f"{attribute.kind.value}{size}"
     if attribute.kind is AttributeKind.TIME:
         words = int((missing_among_numbers(values.str.strip_chars()) & (values.str.strip_chars() != "")).sum())
-        return f"{attribute.kind.value}, its texts are dates{f', {words:,} say that it is missing' if words else ''}"
+        form = form_of_dates(attribute.date_order) if attribute.date_order else "dates"
+        return f"{attribute.kind.value}, its texts are {form}{f', {words:,} say that it is missing' if words else ''}"
     if attribute.kind is AttributeKind.MULTI:
         listed = not attribute.separator and lists_of_texts(values) is not None
         return f"{attribute.kind.value}{size}, {'its texts are lists' if listed else _split_at(attribute)}"

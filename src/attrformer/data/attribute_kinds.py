@@ -12,7 +12,7 @@ from attrformer.data.attributes import AttributeKind
 from attrformer.data.list_text import MULTI_SEPARATOR, lists_of_texts
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.data.text_columns import profile_of
-from attrformer.data.times import read_times
+from attrformer.data.times import times_of
 from attrformer.errors import DataError
 
 PATH: Final = r"^[^<>]+>[^<]+$"
@@ -33,6 +33,11 @@ _SIGNED: Final = (
 )
 # A day with the year last.
 _DAY_FIRST: Final = r"^\s*\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})\b"
+# A whole such date with a year of four digits, which is no number of a version, and a time of day.
+_YEAR_LAST: Final = (
+    rf"^\s*(\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}[./-]\s?\d{{1,2}}[./-]\s?\d{{4}}\.?)"
+    rf"((,?\s+|[Tt])\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?(\s*[AaPp]\.?\s?[Mm]\.?)?\s*{_ZONE}?)?\s*$"
+)
 # Latitude and longitude, both with fractions.
 _PLACE: Final = r"^\s*-?\d{1,2}\.\d+\s*,\s*-?\d{1,3}\.\d+\s*$"
 # Separators that a hint is given for, and the least share of texts that hold one.
@@ -42,11 +47,13 @@ _HINT_PARTS: Final = 0.7
 _PATH_SHARE: Final = 0.5
 
 
-def infer_kind(values: pl.Series) -> AttributeKind | str:
+def infer_kind(values: pl.Series, *, dates: bool = False, date_order: str | None = None) -> AttributeKind | str:
     """The kind of a column's values, or the reason why they are no attribute.
 
     Args:
         values: the column, `[rows]`.
+        dates: whether dates whose year of four digits stands last are times where their order is clear.
+        date_order: what stands first in these; None: what all of them allow.
     """
     dtype, known = values.dtype, values.drop_nulls()
     if dtype.is_float():
@@ -57,7 +64,7 @@ def infer_kind(values: pl.Series) -> AttributeKind | str:
     if known.is_empty():
         return "it is empty"
     if known.dtype == pl.String:
-        return _kind_of_text(known)
+        return _kind_of_text(known, dates=dates, date_order=date_order)
     if isinstance(dtype, (pl.List, pl.Array)):
         return _kind_of_lists(known)
     if dtype.is_temporal():
@@ -160,7 +167,10 @@ def text_hint(values: pl.Series, kind: AttributeKind | str) -> str:
     if not glance.is_empty() and glance.str.contains(_PLACE).all():
         return f"; its texts look like latitude and longitude (kinds={{'{values.name}': 'location'}} reads places)"
     if not glance.is_empty() and glance.str.contains(_DAY_FIRST).all():
-        return "; its texts look like days, which are times where they are written as 2024-01-31"
+        return (
+            f"; its texts look like days (kinds={{'{values.name}': 'time'}} reads them, with --date-order where it is "
+            "not clear what stands first)"
+        )
     if glance.str.contains(_SIGNED).all() and glance.str.contains(r"[^\d]").any() and not glance.is_empty():
         return "; its texts look like numbers with other signs, without which they would be a numeric attribute"
     if glance.str.contains(PATH).sum() >= max(2, _PATH_SHARE * len(glance)):
@@ -212,8 +222,8 @@ def _kind_of_number_lists(lists: pl.Series) -> AttributeKind | str:
     )
 
 
-def _kind_of_text(known: pl.Series) -> AttributeKind | str:
-    if _are_dates(known):
+def _kind_of_text(known: pl.Series, *, dates: bool, date_order: str | None) -> AttributeKind | str:
+    if _are_dates(known) or (dates and _are_dates(known, _YEAR_LAST, date_order)):
         return AttributeKind.TIME
     lists = lists_of_texts(known)
     if lists is not None:
@@ -232,23 +242,19 @@ def _kind_of_text(known: pl.Series) -> AttributeKind | str:
     return AttributeKind.CATEGORICAL
 
 
-def _are_dates(known: pl.Series) -> bool:
-    known = known.filter(~missing_among_numbers(known)) if _may_be_dates(known) else known
-    if (
-        known.is_empty()
-        or not known.head(_GLANCE).str.contains(_ISO_DATE).all()
-        or not known.str.contains(_ISO_DATE).all()
-    ):
+def _are_dates(known: pl.Series, form: str = _ISO_DATE, date_order: str | None = None) -> bool:
+    known = known.filter(~missing_among_numbers(known)) if _may_be_dates(known, form) else known
+    if known.is_empty() or not known.head(_GLANCE).str.contains(form).all() or not known.str.contains(form).all():
         return False
     try:
-        read_times(known, source="")
+        times_of(known, source="", date_order=date_order)
     except DataError:
         return False
     return True
 
 
-def _may_be_dates(known: pl.Series) -> bool:
-    return bool(known.head(_GLANCE).str.contains(_ISO_DATE).any())
+def _may_be_dates(known: pl.Series, form: str = _ISO_DATE) -> bool:
+    return bool(known.head(_GLANCE).str.contains(form).any())
 
 
 def _are_whole(known: pl.Series) -> bool:

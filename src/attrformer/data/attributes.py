@@ -62,6 +62,7 @@ class Attribute:
         texts: `[n]`, "" where missing; empty for other kinds. Where `vectors` are given as well, an encoder has made
             these of the texts.
         encoder: the name of that encoder; empty where there is none.
+        date_order: what stands first in the dates that times were read from, where their form left it open.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Attribute:
     vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     texts: tuple[str, ...] = ()
     encoder: str = ""
+    date_order: str = ""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

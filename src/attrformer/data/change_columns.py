@@ -39,14 +39,14 @@ def read_changes(
     last: int | None,
     *,
     whole: bool = True,
-) -> tuple[dict[str, ChangingAttribute], list[str]]:
-    """The attributes that a table of changes holds, and sentences that say how it was read.
+) -> tuple[dict[str, ChangingAttribute], list[str], str]:
+    """The attributes that a table of changes holds, sentences that say how it was read, and the order of its dates.
 
     Args:
         table: `item_id`, `timestamp`, `column`, `value`, one row for each change; None where there is none.
         item_ids: the catalogue.
         kinds: declared kinds by column; None for columns to be ignored.
-        unknown: "error" where a row may not be about an item outside the catalogue.
+        unknown: "raise" where a row may not be about an item outside the catalogue.
         last: time of the last interaction in seconds; None where interactions have no times.
         whole: whether nothing is known before, so that what an item has already need not be kept.
 
@@ -56,11 +56,11 @@ def read_changes(
         ConfigurationError: a kind is declared that values which change cannot have.
     """
     if table is None:
-        return {}, []
+        return {}, [], ""
     require_columns(table, (ITEM, TIMESTAMP, CHANGED, VALUE))
     _check_kinds(kinds)
     if table.frame.is_empty():
-        return {}, []
+        return {}, [], ""
     if last is None:
         raise DataError(
             "the interactions have no times, so nothing tells which value held at each of them",
@@ -70,7 +70,7 @@ def read_changes(
     ids = id_column(table, ITEM)
     codes = item_ids.encode(ids)
     notes = rows_outside(table, ITEM, ids, codes < 0, unknown)
-    times = times_of(table.frame[TIMESTAMP], source=table.source, up=True)
+    times = times_of(table.frame[TIMESTAMP], source=table.source, up=True, date_order=table.date_order)
     seconds = times.seconds.astype(np.int64)
     span = f"from {_day(seconds.min())} to {_day(seconds.max())}"
     notes.append(f"{table.label}: column '{TIMESTAMP}' holds {times.form}, {span}")
@@ -78,7 +78,7 @@ def read_changes(
     found, said = rows.attributes(kinds)
     if found and min(int(one.times.min()) for one in found.values()) > last:
         said.append(f"every change comes after the last interaction ({_day(last)}), so that none is known")
-    return found, [*notes, *(f"{table.label}: {note}" for note in said)]
+    return found, [*notes, *(f"{table.label}: {note}" for note in said)], times.date_order
 
 
 class _Rows:

@@ -32,7 +32,7 @@ from attrformer.data.index_columns import without_index
 from attrformer.data.interactions import Interactions, read_interactions
 from attrformer.data.mapped_columns import check_mapping
 from attrformer.data.meaning import PLAIN, Meaning
-from attrformer.data.options import CHANGES, OWNERS, TableOptions, columns_for
+from attrformer.data.options import CHANGES, INTERACTIONS, OWNERS, TableOptions, columns_for
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.prepared.folder import PreparedInteractions
 from attrformer.data.tables import (
@@ -66,7 +66,7 @@ def dataset_of_given(
         ConfigurationError: an option has an unknown value.
     """
     tables = {
-        key: open_table(table, key, columns_for(options.columns, key))
+        key: open_table(table, key, columns_for(options.columns, key), options.form_of(key))
         for key, table in given.items()
         if table is not None or key == "interactions"
     }
@@ -100,7 +100,8 @@ def histories_from_frame(
         for column in behaviours
         if column in table.frame.columns
     }
-    dataset = dataset_of_tables({"interactions": table}, name=name, options=TableOptions(kinds=kinds))
+    options = TableOptions(kinds=kinds, date_order=meaning.date_orders.get(INTERACTIONS))
+    dataset = dataset_of_tables({"interactions": table}, name=name, options=options)
     sequences = dataset.sequences.understood(meaning, name)
     return replace(dataset, sequences=sequences, frame_library=library_of(frame))
 
@@ -108,6 +109,7 @@ def histories_from_frame(
 def dataset_of_tables(tables: Mapping[str, Table], *, name: str, options: TableOptions) -> PlainDataset:
     """What `dataset_of_given` does once its tables are open; `tables` by their names in `TABLE_NAMES`."""
     declared = declared_columns(tables, options)
+    tables = _dated(tables, options)
     tables, notes = _prepared(tables, declared.kept)
     read = read_interactions(tables["interactions"], declared.kinds["interactions"], options.duplicates)
     read = read._replace(notes=[*notes, *read.notes])
@@ -134,7 +136,7 @@ def dataset_of_prepared(
     """
     declared = declared_columns({"interactions": columns_of_prepared(read), **tables}, options)
     read.check_options(options, declared.kinds["interactions"])
-    others, notes = without_indices(tables, declared.kept)
+    others, notes = without_indices(_dated(tables, options), declared.kept)
     ids = (read.user_ids.values, read.item_ids.values)
     *_, typed, _ = with_ids_of(*ids, others, source=read.source)
     found = Interactions(read.user_ids, read.item_ids, read.sequences, [*read.about, *notes, *read.told, *read.said])
@@ -192,11 +194,14 @@ def _described(
     kinds, separators = declared
     if last is None and sequences.times is not None:
         last = int(sequences.times.max())
-    changes, change_notes = read_changes(tables.get(CHANGES), item_ids, kinds[CHANGES], options.unknown, last)
+    changes, change_notes, order = read_changes(tables.get(CHANGES), item_ids, kinds[CHANGES], options.on_unknown, last)
+    if order:
+        orders = {**sequences.meaning.date_orders, CHANGES: order}
+        sequences = replace(sequences, meaning=replace(sequences.meaning, date_orders=orders))
     items, replaced = _without_changing(tables.get("items"), changes)
-    about_items = describe(items, ITEM, item_ids, kinds["items"], separators["items"], options.unknown)
-    about_users = describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.unknown)
-    edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.unknown)
+    about_items = describe(items, ITEM, item_ids, kinds["items"], separators["items"], options.on_unknown)
+    about_users = describe(tables.get("users"), USER, user_ids, kinds["users"], separators["users"], options.on_unknown)
+    edges, edge_notes = read_edges(tables.get("item_relations"), item_ids, options.on_unknown)
     return PlainDataset(
         name=name,
         user_ids=user_ids,
@@ -218,6 +223,10 @@ def _without_changing(table: Table | None, changes: Collection[str]) -> tuple[Ta
         return table, []
     notes = [f"{table.label}: column '{name}' is not used, {CHANGES} says how it changed" for name in both]
     return replace(table, frame=table.frame.drop(both)), notes
+
+
+def _dated(tables: Mapping[str, Table], options: TableOptions) -> dict[str, Table]:
+    return {key: replace(table, date_order=options.date_order) for key, table in tables.items()}
 
 
 def _prepared(tables: Mapping[str, Table], kept: Mapping[str, Collection[str]]) -> tuple[dict[str, Table], list[str]]:

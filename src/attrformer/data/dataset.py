@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import dataset_of_given
+from attrformer.data.date_order import DateOrder
 from attrformer.data.folder import dataset_of_folder, folder_options, folder_tables
 from attrformer.data.options import Duplicates, TableOptions
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.store import save_dataset
 from attrformer.data.table_paths import TABLE_NAMES
+from attrformer.data.text_tables import Decimal, Delimiter
 from attrformer.data.vector_tables import Vectors
+from attrformer.earlier_names import takes_earlier
 from attrformer.paths import folder_path
 
 if TYPE_CHECKING:
     from attrformer.data.check import CheckReport
+
+
+_UNKNOWN: Final = ({"unknown": "on_unknown"}, {"error": "raise", "drop": "skip"})
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -40,6 +46,7 @@ class Dataset(PlainDataset):
     """
 
     @classmethod
+    @takes_earlier(*_UNKNOWN)
     def from_frames(
         cls,
         interactions: Any,
@@ -54,8 +61,11 @@ class Dataset(PlainDataset):
         separators: Mapping[str, str] | None = None,
         vectors: Vectors | None = None,
         catalogue: Literal["interacted", "all"] = "interacted",
-        unknown: Literal["error", "drop"] = "drop",
+        on_unknown: Literal["raise", "skip"] = "skip",
         duplicates: Duplicates | None = None,
+        date_order: DateOrder | None = None,
+        delimiter: Delimiter | None = None,
+        decimal: Decimal | None = None,
     ) -> Dataset:
         """A dataset from up to five tables: of any frame library, or paths of parquet, Arrow, csv, tsv or JSON lines.
 
@@ -80,10 +90,14 @@ class Dataset(PlainDataset):
             separators: attribute to the text between its values, such as {"genres": ", "}; multi-valued by default.
             vectors: attribute, or table and attribute ("users.taste"), to a file or a mapping; see docs/tables.md.
             catalogue: "interacted": items that somebody acted on; "all": those of the items table as well.
-            unknown: what a row about a user or item outside the data is: "drop" leaves it out with a note, "error"
-                refuses it.
+            on_unknown: what becomes of a row about a user or item outside the data: "skip" leaves it out with a note,
+                "raise" refuses it.
             duplicates: what becomes of rows of the interactions that repeat an earlier one in every column: "keep" (the
                 default), "drop", or "count", which makes one interaction of them with a behaviour attribute `count`.
+            date_order: what stands first in dates such as 05/11/2019, "day", "month" or "year"; None: the one that all
+                values of a column allow, and an error where several do.
+            delimiter: between the values of text files, "comma", "semicolon", "tab" or "pipe"; None: as each tells.
+            decimal: before the fraction of numbers in text files, "point" or "comma"; None: as each column tells.
 
         Returns:
             The dataset; its `notes` say how every column was read, what was inferred and what was left out.
@@ -93,10 +107,21 @@ class Dataset(PlainDataset):
             ConfigurationError: an option has an unknown value.
         """
         tables = dict(zip(TABLE_NAMES, (interactions, items, users, item_relations, item_changes), strict=True))
-        options = TableOptions(columns or {}, kinds or {}, separators or {}, catalogue, unknown, duplicates)
+        options = TableOptions(
+            columns or {},
+            kinds or {},
+            separators or {},
+            catalogue,
+            on_unknown,
+            duplicates,
+            date_order,
+            delimiter,
+            decimal,
+        )
         return cls._of(dataset_of_given(tables, name=name, options=options, vectors=vectors))
 
     @classmethod
+    @takes_earlier(*_UNKNOWN)
     def load(
         cls,
         folder: Path | str,
@@ -107,16 +132,21 @@ class Dataset(PlainDataset):
         separators: Mapping[str, str] | None = None,
         vectors: Vectors | None = None,
         catalogue: Literal["interacted", "all"] | None = None,
-        unknown: Literal["error", "drop"] = "drop",
+        on_unknown: Literal["raise", "skip"] = "skip",
         duplicates: Duplicates | None = None,
-        encoding: str = "utf-8",
+        date_order: DateOrder | None = None,
+        delimiter: Delimiter | None = None,
+        decimal: Decimal | None = None,
+        encoding: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Dataset:
         """A dataset from a folder with `interactions` and, where there are any, the other tables of `from_frames`.
 
         Each is a parquet, Arrow, csv, tsv or JSON lines file, the text files also packed by gzip or zstd, or a folder
         of such files, in folders of partitions (`day=2026-01-31`) where they are partitioned; of several files of
         one table the parquet file is read. A `dataset.json`, which `save` writes, may hold "name", "columns",
-        "kinds", "separators", "catalogue", "duplicates" and "notes"; the arguments go before it.
+        "kinds", "separators", "catalogue", "duplicates", "date_order", "delimiter", "decimal", "encoding",
+        "headers" and "notes"; the arguments go before it.
 
         Args:
             folder: where the tables are.
@@ -127,9 +157,14 @@ class Dataset(PlainDataset):
             vectors: as `from_frames` takes them, beside those in `item_vectors` and `user_vectors`.
             catalogue: "interacted": items that somebody acted on; "all": those of the items table as well; None: as
                 `dataset.json` says, else "interacted".
-            unknown: as `from_frames` takes it.
+            on_unknown: as `from_frames` takes it.
             duplicates: as `from_frames` takes it; None: as `dataset.json` says, else "keep".
-            encoding: of csv files.
+            date_order: as `from_frames` takes it; None: as `dataset.json` says.
+            delimiter: as `date_order`.
+            decimal: as `date_order`.
+            encoding: of csv files; None: as `dataset.json` says, else UTF-8.
+            headers: names of the columns of csv files that have no header, by table, such as
+                {"interactions": "user_id,item_id,timestamp"}.
 
         Returns:
             The dataset; its `notes` say how every column was read, what was inferred and what was left out.
@@ -145,10 +180,15 @@ class Dataset(PlainDataset):
             kinds=kinds,
             separators=separators,
             catalogue=catalogue,
-            unknown=unknown,
+            on_unknown=on_unknown,
             duplicates=duplicates,
+            date_order=date_order,
+            delimiter=delimiter,
+            decimal=decimal,
+            encoding=encoding,
+            headers=headers,
         )
-        tables, notes = folder_tables(folder, options.columns, encoding=encoding, vectors=vectors)
+        tables, notes = folder_tables(folder, options, vectors=vectors)
         return cls._of(dataset_of_folder(folder, tables, options, name=name, notes=notes))
 
     @classmethod

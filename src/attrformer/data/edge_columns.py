@@ -18,7 +18,7 @@ def read_edges(table: Table | None, item_ids: IdMap, unknown: str) -> tuple[dict
     Args:
         table: `source_item_id`, `target_item_id`, `relation`, optionally `weight` or `rank`; None where there is none.
         item_ids: the catalogue.
-        unknown: "error" where edges may not lead out of the catalogue.
+        unknown: "raise" where edges may not lead out of the catalogue.
 
     Returns:
         Edge tables by relation, each edge once, with its greatest weight.

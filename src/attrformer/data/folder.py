@@ -18,7 +18,7 @@ from attrformer.data.prepared.folder import is_prepared, open_prepared
 from attrformer.data.prepared.names import PREPARED
 from attrformer.data.table_paths import PARQUET, TABLE_NAMES, ending_of, parts_of
 from attrformer.data.tables import Table, open_table
-from attrformer.data.unread_files import held_by, unread_in
+from attrformer.data.unread_files import held_by, renaming_of, unread_in
 from attrformer.data.vector_tables import Vectors, by_table, vectors_in, with_vectors
 from attrformer.errors import DataError
 from attrformer.folders import standing_file, standing_files
@@ -37,6 +37,11 @@ _SHAPE: Final = {
     "kinds": dict,
     "separators": dict,
     "duplicates": str,
+    "date_order": str,
+    "delimiter": str,
+    "decimal": str,
+    "encoding": str,
+    "headers": dict,
     "notes": list,
 }
 
@@ -48,8 +53,13 @@ def folder_options(
     kinds: Mapping[str, str | AttributeKind] | None = None,
     separators: Mapping[str, str] | None = None,
     catalogue: str | None = None,
-    unknown: str = "drop",
+    on_unknown: str = "skip",
     duplicates: str | None = None,
+    date_order: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> TableOptions:
     """How the tables in a folder are to be read: as its description says, unless the arguments of `Dataset.load` do.
 
@@ -65,8 +75,13 @@ def folder_options(
         kinds={**described.get("kinds", {}), **(kinds or {})},
         separators={**described.get("separators", {}), **(separators or {})},
         catalogue=catalogue or described.get("catalogue", "interacted"),
-        unknown=unknown,
+        on_unknown=on_unknown,
         duplicates=duplicates or described.get("duplicates"),
+        date_order=date_order or described.get("date_order"),
+        delimiter=delimiter or described.get("delimiter"),
+        decimal=decimal or described.get("decimal"),
+        encoding=encoding or described.get("encoding", "utf-8"),
+        headers={**described.get("headers", {}), **(headers or {})},
     )
 
 
@@ -79,9 +94,8 @@ def is_dataset_folder(folder: Path) -> bool:
 
 def folder_tables(
     folder: Path,
-    columns: Mapping[str, str],
+    options: TableOptions,
     *,
-    encoding: str = "utf-8",
     names: Collection[str] = TABLE_NAMES,
     vectors: Vectors | None = None,
 ) -> tuple[dict[str, Table], list[str]]:
@@ -89,8 +103,7 @@ def folder_tables(
 
     Args:
         folder: where the tables are.
-        columns: canonical column name to the one in the files.
-        encoding: of csv files.
+        options: how they are read.
         names: the tables to read.
         vectors: files of vectors beside those in the folder, as `Dataset.load` takes them.
 
@@ -101,12 +114,12 @@ def folder_tables(
     if "interactions" not in files and not is_prepared(folder):
         raise DataError(
             f"the folder has no table of interactions ({held_by(folder)})",
-            fix="Write interactions.parquet, interactions.csv or a folder interactions of such files with user_id, "
-            "item_id and, where known, timestamp",
+            fix=f"{renaming_of(folder)} interactions.parquet, interactions.csv or a folder interactions of such files "
+            "with user_id, item_id and, where known, timestamp",
             source=str(folder),
         )
     tables = {
-        table: open_table(file, table, columns_for(columns, table), encoding)
+        table: open_table(file, table, columns_for(options.columns, table), options.form_of(table))
         for table, file in files.items()
         if table in names
     }
@@ -114,12 +127,12 @@ def folder_tables(
     return with_vectors(tables, {**beside, **by_table(vectors)}), notes
 
 
-def fitting_columns(folder: Path, columns: Mapping[str, str]) -> dict[str, str]:
+def fitting_columns(folder: Path, options: TableOptions) -> dict[str, str]:
     """Names of columns that another folder was read by, without those that this one does not need.
 
     Args:
         folder: where the tables are.
-        columns: canonical column name to the user's own.
+        options: how they are read.
 
     Returns:
         Without names of columns that no table has, where a table has the library's own, or there is no such table.
@@ -127,7 +140,8 @@ def fitting_columns(folder: Path, columns: Mapping[str, str]) -> dict[str, str]:
     Raises:
         DataError: a table cannot be read.
     """
-    tables, _ = folder_tables(folder, columns)
+    columns = options.columns
+    tables, _ = folder_tables(folder, options)
     read = None if "interactions" in tables else open_prepared(folder)
     if read is not None:
         tables["interactions"] = columns_of_prepared(read)

@@ -19,9 +19,10 @@ from attrformer.data.duplicates import COUNTED, find_repeats, repeat_notes
 from attrformer.data.id_columns import spelling_notes
 from attrformer.data.id_map import IdMap
 from attrformer.data.meaning import Meaning
+from attrformer.data.options import INTERACTIONS
 from attrformer.data.sequences import Sequences
 from attrformer.data.tables import Table, id_column, require_columns
-from attrformer.data.times import Times, times_of
+from attrformer.data.times import Times, joined_form, times_of
 from attrformer.errors import DataError
 
 _1980: Final = 315_532_800
@@ -62,6 +63,7 @@ class TimeSpan(NamedTuple):
         high: the latest.
         early: how many are of the first day of 1970 or before.
         late: how many are after the year 2100.
+        date_order: what stands first in its dates, where their form leaves that open; else empty.
     """
 
     form: str
@@ -74,6 +76,7 @@ class TimeSpan(NamedTuple):
     high: float
     early: int
     late: int
+    date_order: str = ""
 
     @classmethod
     def of(cls, times: Times) -> TimeSpan:
@@ -82,11 +85,13 @@ class TimeSpan(NamedTuple):
         whole = bool(np.issubdtype(order.dtype, np.integer))
         ends = (int(seconds.min()), int(seconds.max()), order.min().item(), order.max().item())
         counts = (int((seconds <= _DAY).sum()), int((seconds > _2100).sum()))
-        return cls(times.form, times.factor, whole, len(seconds), *ends, *counts)
+        return cls(times.form, times.factor, whole, len(seconds), *ends, *counts, times.date_order)
 
     def then(self, other: TimeSpan) -> TimeSpan:
         """The same of two parts whose times are of one form."""
         return self._replace(
+            form=joined_form(self.form, other.form) or self.form,
+            date_order=self.date_order or other.date_order,
             whole=self.whole and other.whole,
             rows=self.rows + other.rows,
             first=min(self.first, other.first),
@@ -116,14 +121,17 @@ def read_interactions(table: Table, kinds: Mapping[str, AttributeKind | None], d
     user_ids, item_ids = IdMap(users.unique().sort()), IdMap(items.unique().sort())
     rows, codes = user_ids.encode(users), item_ids.encode(items)
     found = [*spelling_notes("user", user_ids.values), *spelling_notes("item", item_ids.values)]
-    times = times_of(table.frame[TIMESTAMP], source=table.source) if TIMESTAMP in table.frame.columns else None
+    times = None
+    if TIMESTAMP in table.frame.columns:
+        times = times_of(table.frame[TIMESTAMP], source=table.source, date_order=table.date_order)
     found += time_notes(None if times is None else TimeSpan.of(times))
     behaviours, values, said = read_behaviours(table, kinds)
     seconds = None if times is None else times.seconds.astype(np.int64)
+    orders = {INTERACTIONS: times.date_order} if times is not None and times.date_order else {}
     repeats = find_repeats(table.frame, rows, codes, seconds, duplicates)
     if duplicates == COUNTED and repeats.counts is not None:
         behaviours[COUNT] = _counts(table, repeats.counts)
-    unordered = Sequences(np.empty(0, np.int64), codes, seconds, behaviours, Meaning(values))
+    unordered = Sequences(np.empty(0, np.int64), codes, seconds, behaviours, Meaning(values, date_orders=orders))
     if repeats.kept is not None:
         unordered, rows = _only(unordered, rows, repeats.kept, counted=duplicates == COUNTED)
     order = _order(rows, times, repeats.kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import re
@@ -14,6 +15,7 @@ from attrformer.errors import DataError
 
 _BOM: Final = b"\xef\xbb\xbf"
 _NOT_JSON: Final = re.compile(rb"\b(NaN|-?Infinity)\b")
+_PYTHON: Final = re.compile(rb"^\s*\{\s*u?'")
 _AS_ROWS: Final = "Write a line for each row (pandas: to_json(path, orient='records', lines=True))"
 
 
@@ -49,19 +51,12 @@ def _parsed(data: bytes, source: str) -> pl.DataFrame:
                 return pl.read_json(io.BytesIO(data), infer_schema_length=None)
             return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
         except pl.exceptions.PolarsError:
-            _refuse_bad_line(data, array, source)
-            raise
+            found = _rows(data, array, source)
+            if array or not _PYTHON.match(data):
+                raise
+            return pl.from_dicts(found, infer_schema_length=None)
     rows = _rows(data, array, source)
     return pl.from_dicts([dict(row) for row in rows], infer_schema_length=None)
-
-
-def _refuse_bad_line(data: bytes, array: bool, source: str) -> None:
-    """Names the line that is no JSON object, if that is what went wrong.
-
-    Raises:
-        DataError: there is one.
-    """
-    _rows(data, array, source)
 
 
 def _rows(data: bytes, array: bool, source: str) -> list[dict[str, Any]]:
@@ -71,7 +66,7 @@ def _rows(data: bytes, array: bool, source: str) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = _row(line)
         except (ValueError, RecursionError) as error:
             raise DataError(
                 f"it is no JSON ({error})", fix=_AS_ROWS, source=source, row=None if array else number
@@ -83,6 +78,19 @@ def _rows(data: bytes, array: bool, source: str) -> list[dict[str, Any]]:
     return found
 
 
+def _row(line: bytes) -> Any:
+    """A row in JSON, or as Python writes it, `{'item_id': 'a'}`, as logs of several public datasets are."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        if not _PYTHON.match(line):
+            raise
+    try:
+        return ast.literal_eval(line.decode().strip())
+    except (SyntaxError, ValueError, MemoryError, TypeError) as error:
+        raise ValueError(f"nor is it Python: {error}") from error
+
+
 def _refuse_mixed_ids(frame: pl.DataFrame, data: bytes, ids: Collection[str], source: str) -> None:
     """Refuses ids that are texts in some lines and numbers in others, which polars makes texts all of them.
 
@@ -91,7 +99,8 @@ def _refuse_mixed_ids(frame: pl.DataFrame, data: bytes, ids: Collection[str], so
     """
     for name in ids:
         if name in frame.columns and frame[name].dtype == pl.String:
-            number = re.search(rb'"%b"\s*:\s*-?\d' % re.escape(name).encode(), data)
+            quote = b"['\"]" if _PYTHON.match(data) else b'"'
+            number = re.search(rb"%b%b%b\s*:\s*-?\d" % (quote, re.escape(name).encode(), quote), data)
             if number is not None:
                 raise DataError(
                     "text and numbers are mixed",

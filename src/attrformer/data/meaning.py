@@ -129,12 +129,14 @@ class Meaning:
         weight: the column that says how much an interaction counts; None: all count the same.
         negative: interactions that count against an item; None: none do.
         targets: interactions that are predicted; None: all, but those that count against an item.
+        date_orders: what stands first in dates of times, by table, where their form left it open.
     """
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     weight: str | None = None
     negative: Condition | None = None
     targets: Condition | None = None
+    date_orders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -159,6 +161,7 @@ class Meaning:
             "weight": self.weight,
             "negative": None if self.negative is None else self.negative.text,
             "targets": None if self.targets is None else self.targets.text,
+            "date_orders": dict(self.date_orders),
         }
         return {name: value for name, value in told.items() if value}
 
@@ -172,7 +175,7 @@ class Meaning:
         """The inverse of `to_json`."""
         read = {name: Condition.parse(told[name], name) if name in told else None for name in ("negative", "targets")}
         values = {name: tuple(labels) for name, labels in told.get("values", {}).items()}
-        return cls(values, told.get("weight"), **read)
+        return cls(values, told.get("weight"), **read, date_orders=told.get("date_orders", {}))
 
 
 PLAIN: Final = Meaning()

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from attrformer.data.meaning import Condition, Meaning
+from attrformer.data.meaning import Condition
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.sequences import Sequences, some_of
 from attrformer.errors import ConfigurationError, DataError
@@ -40,7 +40,7 @@ def with_meaning(dataset: D, targets: str | None = None, negative: str | None = 
         _require_column(sequences, weight, "data.weight")
         if weight in sequences.meaning.values:
             raise ConfigurationError(f"data.weight names '{weight}', which holds categories. Name a column of numbers.")
-    meaning = Meaning(sequences.meaning.values, weight, **read)
+    meaning = replace(sequences.meaning, weight=weight, targets=read["targets"], negative=read["negative"])
     if meaning == sequences.meaning:
         return dataset
     known = replace(dataset, sequences=replace(sequences, meaning=meaning))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from attrformer.columns import ITEM, TIMESTAMP, TITLE, USER
 from attrformer.data.attributes import AttributeKind
+from attrformer.data.date_order import DATE_ORDERS
 from attrformer.data.table_paths import TABLE_NAMES
+from attrformer.data.text_tables import DECIMALS, DELIMITERS, TextForm
 from attrformer.errors import ConfigurationError, DataError
 
 IGNORE: Final = "ignore"
@@ -23,6 +25,7 @@ _EXAMPLES: Final = {
     "columns": "{'user_id': 'customer'}",
     "kinds": "{'year': 'numeric'}",
     "separators": "{'genres': ', '}",
+    "headers": "{'interactions': 'user_id,item_id,timestamp'}",
 }
 _ROLES: Final = {"items": (ITEM, TITLE), "users": (USER,), INTERACTIONS: (USER, ITEM, TIMESTAMP), CHANGES: ()}
 
@@ -68,8 +71,14 @@ class TableOptions:
         kinds: declared kind by column, or by table and column ("items.age").
         separators: what stands between the values of a text column, by the same names.
         catalogue: "interacted" or "all".
-        unknown: "drop" or "error".
+        on_unknown: "skip" or "raise".
         duplicates: "keep", "drop" or "count"; None keeps, and the note names the option.
+        date_order: what stands first in dates whose form leaves it open, "day", "month" or "year"; None: what all
+            values of a column allow.
+        delimiter: between the values of text files, "comma", "semicolon", "tab" or "pipe"; None: as the file tells.
+        decimal: before the fraction of numbers in text files, "point" or "comma"; None: as a column tells.
+        encoding: of text files.
+        headers: names of the columns of text files that have no header, by table, with commas between them.
 
     Raises:
         ConfigurationError: an option has an unknown value.
@@ -79,26 +88,58 @@ class TableOptions:
     kinds: Mapping[str, str | AttributeKind] = field(default_factory=dict)
     separators: Mapping[str, str] = field(default_factory=dict)
     catalogue: str = "interacted"
-    unknown: str = "drop"
+    on_unknown: str = "skip"
     duplicates: str | None = None
+    date_order: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str = "utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for option in ("columns", "kinds", "separators"):
+        for option in ("columns", "kinds", "separators", "headers"):
             _check_texts(option, getattr(self, option))
         for option, value, choices in (
             ("catalogue", self.catalogue, ("interacted", "all")),
-            ("unknown", self.unknown, ("error", "drop")),
+            ("on_unknown", self.on_unknown, ("raise", "skip")),
             ("duplicates", self.duplicates, (None, "keep", "drop", "count")),
+            ("date_order", self.date_order, (None, *DATE_ORDERS)),
+            ("delimiter", self.delimiter, (None, *DELIMITERS)),
+            ("decimal", self.decimal, (None, *DECIMALS)),
         ):
             if value not in choices:
                 named = ", ".join(choice for choice in choices if choice)
                 raise ConfigurationError(f"{option}='{value}' is not known. Use one of: {named}.")
         _check_owners(self.columns)
+        unknown = next((name for name in self.headers if name not in TABLE_NAMES), None)
+        if unknown is not None:
+            raise ConfigurationError(f"headers['{unknown}'] is about no table. Use one of: {', '.join(TABLE_NAMES)}.")
         for key, kind in self.kinds.items():
             _kind(key, kind)
         for key, separator in self.separators.items():
             if not separator:
                 raise ConfigurationError(f"separators['{key}'] is {separator!r}. Give the text between two values.")
+
+    def form_of(self, table: str) -> TextForm:
+        """What is known of the text files of a table, one of `TABLE_NAMES`."""
+        kept = [
+            key for key, kind in self.kinds.items() if kind not in (AttributeKind.NUMERIC, AttributeKind.NUMERIC.value)
+        ]
+        ours = {name for key in (*self.separators, *kept) for name in (key, key.partition(".")[2])}
+        theirs = {
+            self.columns[name]
+            for name in {*ours, *(f"{table}.{name}" for table in OWNERS for name in ours)} & {*self.columns}
+        }
+        header = tuple(name.strip() for name in self.headers[table].split(",")) if table in self.headers else ()
+        return TextForm(self.encoding, self.delimiter, self.decimal, frozenset(ours | theirs), header)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is said of the forms of dates and text files, by option."""
+        said = {"date_order": self.date_order, "delimiter": self.delimiter, "decimal": self.decimal}
+        said["encoding"] = None if self.encoding == "utf-8" else self.encoding
+        plain: dict[str, Any] = {option: value for option, value in said.items() if value is not None}
+        return plain | ({"headers": dict(self.headers)} if self.headers else {})
 
     def declared(self, table: str, present: ColumnsOf) -> dict[str, AttributeKind | None]:
         """Declared kinds of one table's columns; None for a column that is to be ignored.

@@ -14,7 +14,7 @@ from attrformer.errors import DataError
 _BEHIND: Final = "Give its name the ending {0} behind the one it has, or unpack it"
 _RENAME: Final = "Give its name the ending {0}"
 _EXPORT: Final = "Save the table as .csv (UTF-8) or .parquet"
-_UTF16: Final = "Save it as UTF-8, or name its encoding in Python (encoding='utf-16')"
+_UTF16: Final = "Save it as UTF-8, or name its encoding: --encoding utf-16 (in Python encoding='utf-16')"
 ARROW_STREAM: Final = b"\xff\xff\xff\xff"
 """How an Arrow file begins that is a stream."""
 

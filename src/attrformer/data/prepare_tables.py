@@ -12,6 +12,7 @@ from pathlib import Path
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.folder import DESCRIPTION, find_tables, folder_options
 from attrformer.data.formats.tables import check_target
+from attrformer.data.options import INTERACTIONS
 from attrformer.data.prepared.folder import open_prepared
 from attrformer.data.prepared.names import MANIFEST, PREPARED
 from attrformer.data.prepared.parts import whole_table
@@ -63,7 +64,11 @@ def prepare_tables(
     separators: Mapping[str, str] | None = None,
     catalogue: str | None = None,
     duplicates: str | None = None,
-    encoding: str = "utf-8",
+    date_order: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    headers: Mapping[str, str] | None = None,
     memory: int | None = None,
     overwrite: bool = False,
     run: Run = side_by_side,
@@ -78,12 +83,16 @@ def prepare_tables(
         folder: as `Dataset.load` takes it.
         out: the dataset folder to write. It holds arrays in place of the table of interactions, and copies of the other
             tables.
-        columns: as `Dataset.load` takes it, and so are the next five.
+        columns: as `Dataset.load` takes it, and so are the next nine.
         kinds: see `columns`.
         separators: see `columns`.
         catalogue: see `columns`.
         duplicates: see `columns`.
+        date_order: see `columns`.
+        delimiter: see `columns`.
+        decimal: see `columns`.
         encoding: see `columns`.
+        headers: see `columns`.
         memory: bytes for the rows that are looked at together; ids and the other tables come on top of it.
         overwrite: replace an earlier dataset folder.
         run: runs the tasks of a step; in a few threads by default.
@@ -97,9 +106,19 @@ def prepare_tables(
     """
     folder, out = Path(folder).expanduser(), Path(out).expanduser().resolve()
     options = folder_options(
-        folder, columns=columns, kinds=kinds, separators=separators, catalogue=catalogue, duplicates=duplicates
+        folder,
+        columns=columns,
+        kinds=kinds,
+        separators=separators,
+        catalogue=catalogue,
+        duplicates=duplicates,
+        date_order=date_order,
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
+        headers=headers,
     )
-    asked = Asked(folder, options, encoding, MEMORY if memory is None else memory, part_rows)
+    asked = Asked(folder, options, MEMORY if memory is None else memory, part_rows)
     if folder.resolve() == out:
         raise DataError(
             "the output would take the place of the tables", fix="Name another folder for it", source=str(out)
@@ -116,7 +135,7 @@ def prepare_tables(
             except WholeTableError:
                 if asked.needed > asked.memory:
                     raise
-                prepare_source(asked, whole_table(asked.table, encoding), work, out, run)
+                prepare_source(asked, whole_table(asked.table, options.form_of(INTERACTIONS)), work, out, run)
             shutil.rmtree(work)
     return replace(_of(out), fresh=True)
 

@@ -67,7 +67,7 @@ Run = Callable[[str, Task, int], None]
 KEY: Final = "key.json"
 """File that says what the files of the steps depend on."""
 
-_LAYOUT: Final = 2
+_LAYOUT: Final = 3
 """Changes with what the steps write."""
 
 
@@ -87,8 +87,15 @@ def prepare_source(asked: Asked, source: Source, folder: Path, out: Path, run: R
     """
     key = asked.key()
     others = [name for name in TABLE_NAMES if name != INTERACTIONS]
-    tables, _ = folder_tables(asked.folder, asked.options.columns, encoding=asked.encoding, names=others)
-    reading = Reading(source, columns_for(asked.options.columns, INTERACTIONS), {}, kept_columns(()))
+    tables, _ = folder_tables(asked.folder, asked.options, names=others)
+    reading = Reading(
+        source,
+        columns_for(asked.options.columns, INTERACTIONS),
+        {},
+        kept_columns(()),
+        form=asked.options.form_of(INTERACTIONS),
+        date_order=asked.options.date_order,
+    )
     columns = columns_of(reading)
     declared = declared_columns({INTERACTIONS: columns, **tables}, asked.options)
     require_columns(columns, (USER, ITEM))
@@ -229,6 +236,7 @@ def _manifest(
         "said": [f"{label}: {note}" for note in said],
         "timed": plan.times is not None,
         "last": None if plan.times is None else plan.times.last,
+        "date_order": "" if plan.times is None else plan.times.date_order,
         "behaviours": described_columns(labels, wanted == COUNTED),
     }
 
@@ -250,6 +258,7 @@ def _write(
         "separators": dict(asked.options.separators),
         "catalogue": asked.options.catalogue,
     }
+    described |= asked.options.told
     described |= {} if asked.options.duplicates is None else {"duplicates": asked.options.duplicates}
     plan = work.plan
     assert plan is not None

@@ -16,6 +16,7 @@ from attrformer.data.dataset import Dataset
 from attrformer.data.sequences import Sequences
 from attrformer.data.targets import Targets as Targets
 from attrformer.data.targets import targets_at as targets_at
+from attrformer.earlier_names import takes_earlier
 from attrformer.errors import ConfigurationError, DataError
 
 _NAMED: Final = 5
@@ -124,11 +125,12 @@ def _last_events(dataset: Dataset, chosen: NDArray[np.bool_]) -> Split:
     )
 
 
+@takes_earlier({"validation": "validation_from", "test": "test_from"})
 def time_split(
     dataset: Dataset,
     *,
-    validation: float | int | datetime,
-    test: float | int | datetime,
+    validation_from: float | int | datetime,
+    test_from: float | int | datetime,
     per_user: Literal["all", "first"] = "all",
 ) -> Split:
     """Training before one point in time, validation from it to a second one, test from there on.
@@ -139,9 +141,9 @@ def time_split(
 
     Args:
         dataset: the data, with times.
-        validation: where validation starts: a share of all interactions (a float between 0 and 1), seconds since 1970
-            (an integer), or a datetime (UTC where it has no zone).
-        test: where test starts: a share, seconds or a datetime as well.
+        validation_from: where validation starts: a share of all interactions (a float between 0 and 1), seconds since
+            1970 (an integer), or a datetime (UTC where it has no zone).
+        test_from: where test starts: a share, seconds or a datetime as well.
         per_user: "all" interactions of a window are targets (memory grows with their number times the history
             length), or each user's "first" one.
 
@@ -152,7 +154,7 @@ def time_split(
     if per_user not in ("all", "first"):
         raise ConfigurationError(f"per_user='{per_user}' is not known. Use one of: all, first.")
     sequences = dataset.sequences
-    window = _windows(dataset, validation, test)
+    window = _windows(dataset, validation_from, test_from)
     trained = window == 0
     chosen = np.True_ if sequences.targets is None else sequences.targets
     parts = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from attrformer.data.table_paths import (
     unpacked_ending,
 )
 from attrformer.data.text_columns import TextProfile, column_as, is_whole, profile_of, told_of, typed_column
-from attrformer.data.text_tables import read_texts, separator_of
+from attrformer.data.text_tables import PLAIN, TextForm, header_line, read_texts, separator_of
 from attrformer.errors import DataError
 
 IDS: Final = frozenset({USER, ITEM, SOURCE_ITEM, TARGET_ITEM})
@@ -75,19 +75,19 @@ def read_table(path: Path | str, *, encoding: str = "utf-8") -> pl.DataFrame:
     Raises:
         DataError: the file is absent, of another format, damaged or in another encoding.
     """
-    found = read_file(path, encoding=encoding)
+    found = read_file(path, form=TextForm(encoding))
     if not found.text:
         return found.frame
     ids = [found.frame[name] for name in IDS & set(found.frame.columns)]
     return found.frame.with_columns(values.cast(pl.Int64) for values in ids if is_whole(values.drop_nulls()))
 
 
-def read_file(path: Path | str, *, encoding: str = "utf-8", columns: Mapping[str, str] | None = None) -> TableFile:
+def read_file(path: Path | str, *, form: TextForm = PLAIN, columns: Mapping[str, str] | None = None) -> TableFile:
     """What `read_table` gives, with ids as they stand in the file, and what is to be said of it.
 
     Args:
         path: the file, whose ending says the format, or a folder of files.
-        encoding: of a csv file.
+        form: of a text file.
         columns: canonical column name to the one in the file.
 
     Raises:
@@ -103,7 +103,7 @@ def read_file(path: Path | str, *, encoding: str = "utf-8", columns: Mapping[str
         known = ", ".join(ENDINGS)
         raise DataError(f"the ending '{path.suffix}' is not known", fix=f"Give one of {known}", source=str(path))
     with reading(path):
-        return _read(path, files, ending, encoding, columns or {})
+        return _read(path, files, ending, form, columns or {})
 
 
 @contextmanager
@@ -128,16 +128,18 @@ def reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _read(path: Path, files: list[Path], ending: str, encoding: str, columns: Mapping[str, str]) -> TableFile:
+def _read(path: Path, files: list[Path], ending: str, form: TextForm, columns: Mapping[str, str]) -> TableFile:
     for file in files:
-        check_content(file, text=encoding != "utf-8")
+        check_content(file, text=form.encoding != "utf-8")
     plain = unpacked_ending(ending)
     if plain in SEPARATORS:
-        raws = [_texts_in(file, ending, encoding) for file in files]
+        found = [_texts_in(file, ending, form) for file in files]
+        raws = [raw for raw, _ in found]
         raw = same_columns(raws, files)
+        commas = any(may_hold_decimal_commas(sign, form) for _, sign in found)
         raw = raw.with_columns(_partitions(path, files, raw.columns, [len(each) for each in raws], typed=False))
         untyped = untyped_in(columns)
-        return typed_table(raw, columns, {text.name: profile_of(text) for text in raw if text.name not in untyped})
+        return typed_table(raw, columns, profiles_of(raw, untyped, form, commas=commas))
     if plain in JSON:
         ids = IDS | {columns[name] for name in IDS & set(columns)}
         frames = [read_json_table(text_of(file, ending), ids, str(file)) for file in files]
@@ -154,9 +156,11 @@ def _read(path: Path, files: list[Path], ending: str, encoding: str, columns: Ma
     return TableFile(frame.with_columns(_partitions(path, files, frame.columns, lengths)))
 
 
-def _texts_in(file: Path, ending: str, encoding: str) -> pl.DataFrame:
-    data = text_of(file, ending, encoding)
-    return read_texts(file, data, separator_of(file, data, unpacked_ending(ending), encoding), encoding)
+def _texts_in(file: Path, ending: str, form: TextForm) -> tuple[pl.DataFrame, str]:
+    """The values of a file, and what stands between them."""
+    data = text_of(file, ending, form.encoding)
+    sign = separator_of(file, data, unpacked_ending(ending), form)
+    return read_texts(file, data, sign, form.encoding, header_line(file, data, sign, form)), sign
 
 
 def _partitions(
@@ -191,6 +195,33 @@ def untyped_in(columns: Mapping[str, str]) -> frozenset[str]:
         columns: canonical column name to the one in the file.
     """
     return _UNTYPED | {columns[name] for name in _UNTYPED & set(columns)}
+
+
+def may_hold_decimal_commas(sign: str, form: TextForm) -> bool:
+    """Whether numbers of a text file may have decimal commas.
+
+    Args:
+        sign: between two of its values.
+        form: what is known of it.
+    """
+    return form.decimal == "comma" or (form.decimal is None and sign != ",")
+
+
+def profiles_of(raw: pl.DataFrame, untyped: Collection[str], form: TextForm, *, commas: bool) -> dict[str, TextProfile]:
+    """What the columns of a text file, or of a part of it, say about how they are to be read.
+
+    Args:
+        raw: texts as they stand in the file.
+        untyped: columns whose texts stay as they are.
+        form: what is known of the file.
+        commas: whether numbers may have decimal commas.
+    """
+    told = form.decimal == "comma"
+    return {
+        text.name: profile_of(text, commas=commas and text.name not in form.texts, told=told)
+        for text in raw
+        if text.name not in untyped
+    }
 
 
 def typed_table(raw: pl.DataFrame, columns: Mapping[str, str], profiles: Mapping[str, TextProfile]) -> TableFile:

@@ -12,11 +12,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, USER
-from attrformer.data.column_names import alike_names, renaming, with_made_columns, without_header
+from attrformer.data.column_names import alike_names, renaming, with_made_columns, with_rows_of_lists, without_header
 from attrformer.data.frames import to_polars
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.data.table_files import TableFile, read_file
 from attrformer.data.text_columns import is_whole
+from attrformer.data.text_tables import PLAIN, TextForm
 from attrformer.errors import DataError
 
 MAPPED_BY: Final = ("columns=", "--columns")
@@ -34,6 +35,7 @@ class Table:
         notes: what is to be said of how it was read.
         renamed: its columns that the user calls otherwise.
         mapped_by: the options that say how the user calls columns, for messages; none where there are none.
+        date_order: what stands first in dates whose form leaves it open; None: what all values of a column allow.
     """
 
     frame: pl.DataFrame
@@ -42,6 +44,7 @@ class Table:
     notes: tuple[str, ...] = ()
     renamed: tuple[str, ...] = ()
     mapped_by: tuple[str, ...] = MAPPED_BY
+    date_order: str | None = None
 
     @property
     def label(self) -> str:
@@ -53,7 +56,7 @@ def open_table(
     table: Any,
     source: str,
     columns: Mapping[str, str],
-    encoding: str = "utf-8",
+    form: TextForm = PLAIN,
     mapped_by: tuple[str, ...] = MAPPED_BY,
 ) -> Table:
     """A table from the user, as polars and with the library's own column names.
@@ -62,7 +65,7 @@ def open_table(
         table: a frame of any library or the path of a file.
         source: the name of the argument.
         columns: canonical name to the user's column; names that this table does not have are left alone.
-        encoding: of a csv file.
+        form: of a text file.
         mapped_by: the options that `columns` comes from, for messages.
 
     Raises:
@@ -70,7 +73,7 @@ def open_table(
     """
     if isinstance(table, (str, Path)):
         source = str(table)
-        found = read_file(table, encoding=encoding, columns=columns)
+        found = read_file(table, form=form, columns=columns)
     else:
         found = TableFile(to_polars(table, source=source))
     return replace(named_table(found, source, columns), mapped_by=mapped_by)
@@ -78,18 +81,25 @@ def open_table(
 
 def named_table(found: TableFile, source: str, columns: Mapping[str, str]) -> Table:
     """A table that was read, with the library's own column names; arguments and errors as `open_table`."""
-    frame = with_made_columns(found.frame, columns)
+    frame, told = with_rows_of_lists(found.frame, columns)
+    frame, notes = with_made_columns(frame, columns), [*found.notes, *([] if told is None else [told])]
     renamed = {theirs: ours for ours, theirs in columns.items() if theirs in frame.columns and theirs != ours}
     for theirs, ours in renamed.items():
         if ours in frame.columns and ours not in renamed:
-            raise DataError(
-                f"the table has a column '{ours}' and '{theirs}' is mapped to that name as well",
-                fix="Drop or rename one of the two",
-                source=source,
-                column=theirs,
-            )
+            frame = frame.drop(ours)
+            notes.append(f"column '{ours}' is the one that is called '{theirs}'; that of the same name is not used")
+    notes = [_about_ours(note, renamed) for note in notes]
     named = [ours for ours, theirs in columns.items() if theirs in frame.columns]
-    return Table(frame.rename(renamed), source, found.text, found.notes, tuple(named))
+    return Table(frame.rename(renamed), source, found.text, tuple(notes), tuple(named))
+
+
+def _about_ours(note: str, renamed: Mapping[str, str]) -> str:
+    """A note on a column of a file by the library's own name of the column."""
+    for theirs, ours in renamed.items():
+        start = f"column '{theirs}':"
+        if note.startswith(start):
+            return f"column '{ours}':{note.removeprefix(start)}"
+    return note
 
 
 def notes_about(notes: Iterable[str], columns: Iterable[str]) -> list[str]:
@@ -229,18 +239,18 @@ def rows_outside(table: Table, column: str, ids: pl.Series, outside: NDArray[np.
         column: its column of ids.
         ids: the ids, `[rows]`.
         outside: which of them the data do not have, `[rows]`.
-        unknown: "error" where that is not allowed.
+        unknown: "raise" where that is not allowed.
 
     Raises:
-        DataError: there is such a row and `unknown` is "error".
+        DataError: there is such a row and `unknown` is "raise".
     """
     if not outside.any():
         return []
     row = int(np.flatnonzero(outside)[0])
-    if unknown == "error":
+    if unknown == "raise":
         raise DataError(
             f"'{ids[row]}' is not in the data, nobody acted on it" if column != USER else f"'{ids[row]}' never acted",
-            fix="Drop the row, pass unknown='drop'" + (", or catalogue='all'" if column == ITEM else ""),
+            fix="Drop the row, pass on_unknown='skip'" + (", or catalogue='all'" if column == ITEM else ""),
             source=table.source,
             column=column,
             row=row,

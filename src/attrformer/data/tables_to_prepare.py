@@ -53,7 +53,6 @@ class Asked:
 
     folder: Path
     options: TableOptions
-    encoding: str
     memory: int
     part_rows: int | None
 
@@ -73,7 +72,7 @@ class Asked:
             )
         if INTERACTIONS not in files:
             # Says what is missing.
-            folder_tables(self.folder, {}, names=())
+            folder_tables(self.folder, TableOptions(), names=())
         return files[INTERACTIONS]
 
     @property
@@ -111,7 +110,7 @@ class Asked:
         Raises:
             DataError: it can only be read as a whole, and is too large for that.
         """
-        source = cut_table(self.table, self.rows, self.encoding)
+        source = cut_table(self.table, self.rows, self.options.form_of(INTERACTIONS))
         if source is not None:
             return source
         if self.needed > self.memory:
@@ -121,7 +120,7 @@ class Asked:
                 fix="Write it as parquet or csv, or allow more (--memory)",
                 source=str(self.table),
             )
-        return whole_table(self.table, self.encoding)
+        return whole_table(self.table, self.options.form_of(INTERACTIONS))
 
     def copied(self) -> list[Path]:
         """What else of the folder is read."""
@@ -150,7 +149,8 @@ class Asked:
             "separators": dict(self.options.separators),
             "catalogue": self.options.catalogue,
             "duplicates": self.options.duplicates,
-            "encoding": self.encoding,
+            "encoding": self.options.encoding,
+            **self.options.told,
             # Its name and notes are copied.
             "description": read_description(self.folder),
         }

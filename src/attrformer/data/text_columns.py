@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import polars as pl
@@ -15,6 +15,11 @@ WHOLE: Final = r"^(0|-?[1-9][0-9]*)$"
 
 _INTEGER: Final = r"^[+-]?(0|[1-9][0-9]*)$"
 _FLOAT: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?([iI]nf|INF)$"
+_COMMA: Final = r"\d,\d"
+# With points between thousands, or none.
+_DECIMAL: Final = r"^[+-]?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"
+# A comma that does not stand between thousands: `1,5`, `0,125`, `1234,567` and `1.234,567`, unlike `1,234`.
+_FRACTION: Final = r"^[+-]?(.*,([0-9]{1,2}|[0-9]{4,})|0+,.*|[0-9]{4,},.*|.*\..*,.*)$"
 _LEADING_ZERO: Final = r"^[+-]?0[0-9]"
 _BOOLEANS: Final = pl.Series(["true", "false"])
 _SHOWN: Final = 3
@@ -34,6 +39,8 @@ class Shapes:
         readable: all that look like numbers can be read as such.
         padded: some begin with a zero and another digit, as post codes do.
         truth: all are true or false.
+        comma: all are numbers with at most one comma before the fraction, and points between thousands alone.
+        fraction: some have a comma that cannot stand between thousands.
     """
 
     none: bool = True
@@ -43,6 +50,8 @@ class Shapes:
     readable: bool = True
     padded: bool = False
     truth: bool = True
+    comma: bool = True
+    fraction: bool = False
 
     def __or__(self, other: Shapes) -> Shapes:
         return Shapes(
@@ -53,6 +62,8 @@ class Shapes:
             self.readable and other.readable,
             self.padded or other.padded,
             self.truth and other.truth,
+            self.comma and other.comma,
+            self.fraction or other.fraction,
         )
 
     @property
@@ -77,6 +88,9 @@ class TextProfile:
         bared: whether there are such blanks or words.
         words: how often each word occurs that is, or may be, one for a missing value.
         codes: the other texts as long as all of them are codes of two capital letters; else None.
+        commas: whether numbers with decimal commas are read as such.
+        told: whether that is said of every comma, not only of those that can be nothing else.
+        shown: a number with a decimal comma as it stands there; empty where there is none.
     """
 
     given: Shapes = Shapes()
@@ -84,11 +98,23 @@ class TextProfile:
     bared: bool = False
     words: Mapping[str, int] = field(default_factory=dict)
     codes: frozenset[str] | None = frozenset()
+    commas: bool = False
+    told: bool = False
+    shown: str = ""
 
     def __or__(self, other: TextProfile) -> TextProfile:
         words = {word: self.words.get(word, 0) + other.words.get(word, 0) for word in {*self.words, *other.words}}
         codes = None if self.codes is None or other.codes is None else self.codes | other.codes
-        return TextProfile(self.given | other.given, self.bare | other.bare, self.bared or other.bared, words, codes)
+        shapes = self.given | other.given, self.bare | other.bare, self.bared or other.bared
+        commas = self.commas or other.commas, self.told or other.told, self.shown or other.shown
+        return TextProfile(*shapes, words, codes, *commas)
+
+    @property
+    def decimals(self) -> bool:
+        """Whether the column holds numbers with decimal commas."""
+        plain = self.given.type is None and not (self.bared and self.bare.type is not None)
+        known = plain and self.commas and not self.bare.none and self.bare.comma
+        return known and bool(self.shown) and (self.bare.fraction or self.told)
 
     @property
     def way(self) -> tuple[str, str]:
@@ -97,6 +123,8 @@ class TextProfile:
             return "given", str(self.given.type)
         if self.bared and self.bare.type is not None:
             return "bare", str(self.bare.type)
+        if self.decimals:
+            return "commas", str(pl.Float64())
         return "text", str(self.holds_codes)
 
     @property
@@ -105,12 +133,22 @@ class TextProfile:
         return self.codes is not None and len(self.codes) >= LEAST_CODES
 
 
-def profile_of(column: pl.Series) -> TextProfile:
+def profile_of(column: pl.Series, *, commas: bool = False, told: bool = False) -> TextProfile:
     """What a column of a text file, or a part of it, says about how it is to be read.
 
     Args:
         column: texts as they stand in the file.
+        commas: whether numbers may have decimal commas.
+        told: whether it is said that they do.
     """
+    profile = replace(_profile_of(column), commas=commas, told=told)
+    if not commas or profile.given.type is not None or not profile.bare.comma:
+        return profile
+    shown = column.filter(column.str.contains(_COMMA).fill_null(False))
+    return replace(profile, shown=shown[0].strip()) if len(shown) else profile
+
+
+def _profile_of(column: pl.Series) -> TextProfile:
     known = column.filter((column != "").fill_null(False))
     if known.head(_GLANCE).n_unique() <= _FEW:
         counts = known.value_counts(name="rows")
@@ -152,6 +190,9 @@ def column_as(column: pl.Series, profile: TextProfile) -> pl.Series:
     bare = column.str.strip_chars()
     if profile.bared and profile.bare.type is not None:
         return _cast(bare.set(missing_among_numbers(bare), None), profile.bare.type)
+    if profile.decimals:
+        plain = bare.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+        return _cast(plain.set(missing_among_numbers(bare), None), pl.Float64())
     words = [*SURE_WORDS, *UNSURE_WORDS, ""]
     if profile.holds_codes:
         words.remove("NA")
@@ -167,6 +208,15 @@ def told_of(name: str, profile: TextProfile) -> str | None:
     """
     if profile.given.type is not None:
         return None
+    if profile.decimals:
+        count = sum(profile.words.values())
+        words = f", {count:,} rows say that it is missing" if count else ""
+        return f"column '{name}': numbers with decimal commas, such as '{profile.shown}'{words}"
+    if profile.commas and profile.bare.comma and profile.shown:
+        return (
+            f"column '{name}': '{profile.shown}' may have a decimal comma or one between thousands, and is read as "
+            "text (--decimal comma, in Python decimal='comma', reads such numbers)"
+        )
     numbers = profile.bared and profile.bare.type is not None
     missing = {*SURE_WORDS, *UNSURE_WORDS} - ({"NA"} if profile.holds_codes else set())
     counted = {word: count for word, count in profile.words.items() if numbers or word in missing}
@@ -209,7 +259,9 @@ def _shapes(known: pl.Series) -> Shapes:
     truth = not number and all(
         bool(some.str.to_lowercase().is_in(_BOOLEANS.implode()).all()) for some in (known.head(_GLANCE), known)
     )
-    return Shapes(False, integer, fits, number, readable, padded, truth)
+    comma = integer or (not truth and _all(known, _DECIMAL))
+    fraction = comma and not number and bool(known.str.contains(_FRACTION).any())
+    return Shapes(False, integer, fits, number, readable, padded, truth, comma, fraction)
 
 
 def _all(known: pl.Series, pattern: str) -> bool:

@@ -6,12 +6,14 @@ import csv
 import io
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 import polars as pl
 
+from attrformer.data.column_names import HEADLESS, without_header
 from attrformer.data.table_paths import SEPARATORS
 from attrformer.errors import DataError
 
@@ -24,7 +26,41 @@ _LOOKED_AT: Final = 50
 """Rows that have to have as many fields as the header for a separator that the ending of a file does not say."""
 
 
-def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
+Delimiter = Literal["comma", "semicolon", "tab", "pipe"]
+"""What stands between two values of a text file."""
+
+Decimal = Literal["point", "comma"]
+"""What stands before the fraction of a number in a text file."""
+
+DECIMALS: Final[tuple[str, ...]] = get_args(Decimal)
+_SIGNS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """How text files are written.
+
+    Args:
+        encoding: of the text.
+        delimiter: between two values; None: as the file tells. Files without it in the header tell it themselves.
+        decimal: before the fraction of a number; None: as all values of a column tell.
+        texts: columns whose commas are no decimal ones, as they are named in the file.
+        header: the names of the columns where the file begins with its first row; empty where it says them itself.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    decimal: str | None = None
+    texts: frozenset[str] = frozenset()
+    header: tuple[str, ...] = ()
+
+
+DELIMITERS: Final = tuple(_SIGNS)
+PLAIN: Final = TextForm()
+"""A file that tells everything itself."""
+
+
+def separator_of(path: Path, data: bytes, ending: str, form: TextForm = PLAIN) -> str:
     """What stands between two values of a text file.
 
     That is what its ending says, or another sign where the header holds no other and the rows have as many fields.
@@ -33,14 +69,14 @@ def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
         path: of the file, for errors.
         data: the text, or its beginning up to the end of a row.
         ending: ".csv" or ".tsv".
-        encoding: of the text.
+        form: what is known of it.
 
     Raises:
         DataError: the header holds other separators alone, and it is not clear which of them counts.
     """
     given = SEPARATORS[ending]
     try:
-        text = data[:_HEADER].decode(encoding, "replace").removeprefix("\ufeff").lstrip("\r\n")
+        text = data[:_HEADER].decode(form.encoding, "replace").removeprefix("\ufeff").lstrip("\r\n")
     except LookupError:
         # The error of the reader says more.
         return given
@@ -48,6 +84,8 @@ def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
         return told[1]
     header = next((line for line in text.splitlines() if line.strip()), "")
     outside = _QUOTED.sub("", header)
+    if form.delimiter is not None and _SIGNS[form.delimiter] in outside:
+        return _SIGNS[form.delimiter]
     if given in outside:
         return given
     if header.startswith(("#", "//")):
@@ -64,10 +102,39 @@ def separator_of(path: Path, data: bytes, ending: str, encoding: str) -> str:
         named = " or ".join(_OTHERS[sign] for sign in found)
         raise DataError(
             f"its columns are separated by {named}",
-            fix="Write a .csv with commas, or a .tsv with tabs",
+            fix="Say which sign counts: --delimiter semicolon (or comma, tab, pipe; in Python delimiter='semicolon'), "
+            "or write a .csv with commas, or a .tsv with tabs",
             source=str(path),
         )
     return given
+
+
+def header_line(path: Path, data: bytes, sign: str, form: TextForm) -> str:
+    """The line that a file without a header lacks; empty where it has one.
+
+    Args:
+        path: of the file, for errors.
+        data: the text, or its beginning up to the end of a row.
+        sign: between two of its values.
+        form: what is known of it.
+
+    Raises:
+        DataError: the first row has another number of values.
+    """
+    if not form.header:
+        return ""
+    text = data[:_HEADER].decode(form.encoding, "replace").removeprefix("\ufeff")
+    first = next(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=sign)), [])
+    if len(first) != len(form.header):
+        raise DataError(
+            f"its first row has {len(first)} values ({_OTHERS[sign]} between them), and --headers names "
+            f"{len(form.header)} columns",
+            fix="Name every column, in order",
+            source=str(path),
+        )
+    line = io.StringIO()
+    csv.writer(line, delimiter=sign, lineterminator="\n").writerow(form.header)
+    return line.getvalue()
 
 
 def _fits(text: str, sign: str) -> bool:
@@ -82,7 +149,7 @@ def _fits(text: str, sign: str) -> bool:
     return len({len(row) for row in whole}) == 1 and len(whole[0]) > 1
 
 
-def read_texts(path: Path, data: bytes, separator: str, encoding: str) -> pl.DataFrame:
+def read_texts(path: Path, data: bytes, separator: str, encoding: str, header: str = "") -> pl.DataFrame:
     """The table that delimited text holds, every value as it stands there.
 
     Args:
@@ -90,6 +157,7 @@ def read_texts(path: Path, data: bytes, separator: str, encoding: str) -> pl.Dat
         data: the text, or the header and a part of it.
         separator: between two values.
         encoding: of the text.
+        header: the line that the text lacks, where it has no header.
 
     Raises:
         DataError: it is no such table.
@@ -102,7 +170,7 @@ def read_texts(path: Path, data: bytes, separator: str, encoding: str) -> pl.Dat
         ) from error
     except UnicodeDecodeError as error:
         raise _encoding_error(str(path), data, separator, error) from error
-    text = _TOLD.sub("", text, count=1)
+    text = header + _TOLD.sub("", text, count=1)
     if "\n" not in text:
         # As spreadsheets of the first Macintoshes ended lines, and still offer to.
         text = text.replace("\r", "\n")
@@ -126,7 +194,9 @@ def _headings(given: Collection[str], text: str, separator: str, source: str) ->
     blank, names = 0, dict[str, str]()
     for old, new in zip(given, words, strict=True):
         if new and new in names.values():
-            raise DataError("the column stands twice in the header", fix="Rename one", source=source, column=new)
+            values = without_header(words)
+            fix = HEADLESS if values else "Rename one"
+            raise DataError(f"the column stands twice in the header{values}", fix=fix, source=source, column=new)
         # Columns without a name need different ones all the same; they are left out later.
         names[old] = new or f"{'' if not blank else f'Unnamed: {blank}'}"
         blank += not new
@@ -166,7 +236,7 @@ def _encoding_error(source: str, data: bytes, separator: str, error: UnicodeDeco
     field = data[line_start : error.start].count(separator.encode())
     return DataError(
         f"the text is not {error.encoding.upper()}",
-        fix="Save the file as UTF-8 (iconv -f latin1 -t utf-8), or name its encoding in Python (encoding='latin-1')",
+        fix="Save the file as UTF-8 (iconv -f latin1 -t utf-8), or name its encoding: --encoding latin-1",
         source=source,
         column=header[field].strip('"') if line and field < len(header) else None,
         row=line - 1 if line else None,

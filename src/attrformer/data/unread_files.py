@@ -14,6 +14,7 @@ from attrformer.data.vector_tables import VECTOR_FOLDERS
 UNREAD: Final = " is not read; "
 """What stands in each sentence of `unread_in`."""
 
+_PLAIN_TEXTS: Final = ("interactions.dat", "interactions.txt", "interactions.log")
 _ARRAYS: Final = ".prepared"
 _NAMED: Final = re.compile(r"^(interactions?|items?|users?|item_relations?|item_changes?)([^a-z]|$)")
 _TABLES: Final = tuple(ending for ending in ENDINGS if unpacked_ending(ending) not in JSON)
@@ -42,6 +43,16 @@ def held_by(folder: Path) -> str:
     """The first files and folders in a folder, in words."""
     names = [entry.name for entry in _shown(folder)]
     return f"it holds {', '.join(names[:5])}{', ...' if names[5:] else ''}" if names else "it is empty"
+
+
+def renaming_of(folder: Path) -> str:
+    """How an error about a missing table of interactions begins to say what to do.
+
+    Args:
+        folder: which may hold one with an ending that says nothing, such as interactions.dat.
+    """
+    texts = [entry.name for entry in _shown(folder) if entry.name.lower() in _PLAIN_TEXTS]
+    return f"Rename {texts[0]} to interactions.csv or .tsv, or write" if texts else "Write"
 
 
 def _shown(folder: Path) -> list[Path]:

@@ -199,16 +199,20 @@ class Evaluation(Grouped):
 
     __repr__ = __str__
 
-    def save(self, path: Path | str) -> None:
+    def save(self, path: Path | str) -> Path:
         """Write ranks, lists and protocol to a safetensors file, for later comparisons.
 
         Args:
             path: the file, replaced as a whole where it exists.
 
+        Returns:
+            The file.
+
         Raises:
             WriteError: the file cannot be written; what was there before is as it was.
         """
         save_values(Path(path), {name: getattr(self, name) for name in STORED})
+        return Path(path)
 
     @classmethod
     def load(cls, path: Path | str) -> Evaluation:

@@ -33,6 +33,9 @@ GRAPH: Final = "model.onnx"
 DESCRIPTION: Final = "recommender.json"
 ARRAYS: Final = "arrays.npz"
 
+Out = tuple[dict[str, Any], dict[str, NDArray[Any]]]
+"""What is told of a part of a model, and its arrays."""
+
 _ITEM_VALUES: Final = "item_values/"
 _ID_TYPES: Final[dict[str, Any]] = {"String": pl.String, "Int64": pl.Int64}
 
@@ -89,21 +92,57 @@ class Description:
 
 def write_description(description: Description, folder: Path) -> None:
     """Writes `recommender.json` and `arrays.npz` into a folder that holds the graph already."""
+    described: dict[str, Any] = {
+        "format": FORMAT,
+        "version": CHANGING if description.changing else VERSION,
+        "model": description.model,
+        "max_length": description.max_length,
+        "times": description.times,
+        "frame_library": description.frame_library,
+    }
     arrays: dict[str, NDArray[Any]] = {}
-    attributes = []
+    for told, own in (_users_out(description), _histories_out(description), _values_out(description)):
+        described |= told
+        arrays |= own
+    described |= {"items": _ids_out(description.items), "users": _ids_out(description.users)}
+    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+    described["files"] = {path.name: file_checksum(path) for path in sorted(folder.iterdir())}
+    (folder / DESCRIPTION).write_text(json_text(with_checksum(described)), encoding="utf-8")
+
+
+def _users_out(description: Description) -> Out:
+    """Attributes of users."""
+    attributes, arrays = [], dict[str, NDArray[Any]]()
     for number, (name, attribute) in enumerate(description.attributes.items()):
         arrays[f"users/{number}/codes"] = attribute.codes
         own, kind = AttributeEncoder.to_arrays(attribute.encoder)
         arrays |= {f"users/{number}/{part}": array for part, array in own.items()}
         attributes.append({"name": name, "labels": list(attribute.labels), "kind": kind})
-    for number, edges in enumerate(description.levels.values()):
-        arrays[f"levels/{number}"] = edges
+    return {"user_attributes": attributes}, arrays
+
+
+def _histories_out(description: Description) -> Out:
+    """What is read of histories, and those of similar users."""
+    arrays: dict[str, NDArray[Any]] = {
+        f"levels/{number}": edges for number, edges in enumerate(description.levels.values())
+    }
     index, neighbours = description.similar_users, None
     if index is not None:
         neighbours = {"count": index.count, "anchors": index.anchors, "horizon": index.horizon}
         arrays |= {f"neighbours/{part}": getattr(index, part) for part in ("positions", "starts", "idf")}
         arrays |= {"neighbours/offsets": index.train.offsets, "neighbours/items": index.train.items}
-    values = None
+    told = {
+        "levels": list(description.levels),
+        "behaviours": list(description.behaviours),
+        "meaning": description.meaning.to_json(),
+        "neighbours": neighbours,
+    }
+    return told, arrays
+
+
+def _values_out(description: Description) -> Out:
+    """Attribute values of items, for rules and over time."""
+    arrays, values = dict[str, NDArray[Any]](), None
     if description.item_values is not None:
         own, values = description.item_values.to_arrays()
         arrays |= {f"{_ITEM_VALUES}{name}": array for name, array in own.items()}
@@ -112,26 +151,7 @@ def write_description(description: Description, folder: Path) -> None:
         own, told = relation.to_arrays()
         arrays |= {f"changing/{number}/{part}": array for part, array in own.items()}
         changing.append({"name": name, **told})
-    described = {
-        "format": FORMAT,
-        "version": CHANGING if changing else VERSION,
-        "model": description.model,
-        "max_length": description.max_length,
-        "times": description.times,
-        "frame_library": description.frame_library,
-        "user_attributes": attributes,
-        "levels": list(description.levels),
-        "behaviours": list(description.behaviours),
-        "meaning": description.meaning.to_json(),
-        "neighbours": neighbours,
-        "item_values": values,
-        **({"changing": changing} if changing else {}),
-        "items": _ids_out(description.items),
-        "users": _ids_out(description.users),
-    }
-    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
-    described["files"] = {path.name: file_checksum(path) for path in sorted(folder.iterdir())}
-    (folder / DESCRIPTION).write_text(json_text(with_checksum(described)), encoding="utf-8")
+    return {"item_values": values} | ({"changing": changing} if changing else {}), arrays
 
 
 def read_description(folder: Path) -> Description:

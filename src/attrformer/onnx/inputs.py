@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,31 +12,22 @@ from numpy.typing import NDArray
 
 from attrformer.columns import USER
 from attrformer.csr import offsets_of
-from attrformer.data.attribute_columns import attribute_from_column
-from attrformer.data.attributes import AttributeKind
 from attrformer.data.construct import histories_from_frame
-from attrformer.data.frames import library_of
-from attrformer.data.id_map import IdMap
-from attrformer.data.python_values import mixed_series
 from attrformer.data.sequences import Sequences
-from attrformer.data.tables import Table
-from attrformer.errors import ConfigurationError, DataError, UnknownIdError
-from attrformer.onnx.folder import Description, UserAttribute
+from attrformer.errors import DataError
+from attrformer.onnx.folder import Description
 from attrformer.onnx.states import ValueStates
-from attrformer.recommender.entries import alike, ids_of, with_details
-from attrformer.recommender.unknown import id_series
-from attrformer.relations.attribute_encoder import AttributeEncoder
+from attrformer.recommender.entries import alike, ids_of, known_only, with_details
+from attrformer.recommender.profiles import read_profiles
+from attrformer.recommender.unknown import CATALOGUE, REFUSE, OnUnknown, id_series, rows_among
 from attrformer.relations.naming import module_key
 from attrformer.relations.positions import NO_TIMES, level
-from attrformer.relations.user_attribute import first_values
 from attrformer.relations.user_index import latest_anchors
 
 Codes = NDArray[np.int64]
 
 USERS, LEVELS, NEIGHBOURS, THEN, NOW = "user_", "level_", "neighbour_", "then_", "now_"
 """What the names of inputs begin with."""
-
-_AS_TEXT: Final = AttributeEncoder(AttributeKind.CATEGORICAL, np.empty(0), np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,16 +38,14 @@ class People:
         names: what the answer calls each of them, `[n]`.
         users: int64 `[n]`, rows of the training, -1 for people it did not have.
         contexts: their histories in item codes, none empty.
-        library: frame library of the answer.
     """
 
     names: pl.Series
     users: Codes
     contexts: Sequences
-    library: str
 
 
-def read_people(description: Description, histories: Any) -> People:
+def read_people(description: Description, histories: Any, unknown: OnUnknown = REFUSE) -> People:
     """The people whose histories are given.
 
     Args:
@@ -64,21 +53,22 @@ def read_people(description: Description, histories: Any) -> People:
         histories: item ids, oldest first, or mappings with `item_id`, `timestamp` in seconds and behaviour attributes;
             a mapping by user id, a list of lists (users are then called 0, 1, ...), or a table with `user_id`,
             `item_id` and what else the training interactions had.
+        unknown: what becomes of items that are not in the catalogue.
 
     Raises:
-        UnknownIdError: an item is not in the catalogue.
+        UnknownIdError: an item is not in the catalogue and is not to be left out.
         DataError: a history is empty or cannot be read.
     """
     if isinstance(histories, (list, tuple, Mapping)):
         named = isinstance(histories, Mapping)
         names = pl.Series(USER, list(histories) if named else np.arange(len(histories)))
-        contexts = _of_lists(description, list(histories.values()) if isinstance(histories, Mapping) else histories)
-        library = description.frame_library
+        lists = list(histories.values()) if isinstance(histories, Mapping) else histories
+        contexts = _of_lists(description, lists, unknown)
     else:
         given = histories_from_frame(histories, description.behaviours, meaning=description.meaning)
-        names, named, library = given.user_ids.values.rename(USER), True, library_of(histories)
-        codes = item_codes(description.items, given.item_ids.values, "histories")
-        contexts = replace(given.sequences, items=codes[given.sequences.items].astype(np.int32))
+        names, named = given.user_ids.values.rename(USER), True
+        codes = unknown.known(description.items, given.item_ids.values, "histories", CATALOGUE)
+        contexts = known_only(replace(given.sequences, items=codes[given.sequences.items].astype(np.int32)))
     empty = np.flatnonzero(contexts.lengths == 0)
     if len(empty):
         raise DataError(
@@ -88,52 +78,33 @@ def read_people(description: Description, histories: Any) -> People:
         )
     nobody = np.full(len(names), -1, dtype=np.int64)
     users = description.users.encode(names).astype(np.int64) if named else nobody
-    return People(names, users, contexts, library)
+    return People(names, users, contexts)
 
 
-def item_codes(ids: IdMap, items: Any, what: str) -> Codes:
-    """Codes of external item ids, int64 `[n]`.
-
-    Raises:
-        UnknownIdError: one is not in the catalogue; the message names it.
-    """
-    series = id_series(items, what)
-    codes = ids.encode(series).astype(np.int64)
-    if (codes < 0).any():
-        first = series[int(np.flatnonzero(codes < 0)[0])]
-        raise UnknownIdError(f"{what}: '{first}' is not in the catalogue of this model. Give known ids.")
-    return codes
-
-
-def attribute_codes(description: Description, people: People, given: Mapping[Any, Any] | None) -> dict[str, Codes]:
+def attribute_codes(
+    description: Description, people: People, given: Any, unknown: OnUnknown = REFUSE
+) -> dict[str, Codes]:
     """Codes of each user attribute, int64 `[n]`: what is given, else what the training knew, else missing.
 
     Args:
         description: of the model.
         people: the users to answer.
-        given: user id to {attribute: value}; None says that a value is not known.
+        given: user id to {attribute: value}, or a table with `user_id`; None says that a value is not known.
+        unknown: what becomes of values that were never seen.
 
     Raises:
         ConfigurationError: an attribute is none of the model.
         DataError: a value does not fit its attribute.
-        UnknownIdError: a value was never seen.
+        UnknownIdError: a value was never seen and is not to be left out.
     """
-    said = [dict((given or {}).get(name, {})) for name in people.names]
-    wrong = [name for one in said for name in one if name not in description.attributes]
-    if wrong:
-        raise ConfigurationError(
-            f"user_attributes names '{wrong[0]}', which is no user attribute of this model. "
-            f"It has: {', '.join(description.attributes) or 'none'}."
-        )
     codes = {}
     for name, attribute in description.attributes.items():
-        missing = len(attribute.labels) - 1
-        known = np.where(people.users >= 0, attribute.codes[np.maximum(people.users, 0)], missing)
-        rows = [row for row, one in enumerate(said) if name in one]
-        if rows:
-            known[rows] = _value_codes(name, attribute, [said[row][name] for row in rows])
+        known = np.where(people.users >= 0, attribute.codes[np.maximum(people.users, 0)], len(attribute.labels) - 1)
         codes[name] = known.astype(np.int64)
-    return codes
+    if given is None:
+        return codes
+    profiles = read_profiles(description.attributes, given, unknown)
+    return profiles.over(codes, rows_among(people.names, profiles.names))
 
 
 def model_inputs(
@@ -196,7 +167,7 @@ def model_inputs(
     return inputs
 
 
-def _of_lists(description: Description, lists: list[Any] | tuple[Any, ...]) -> Sequences:
+def _of_lists(description: Description, lists: list[Any] | tuple[Any, ...], unknown: OnUnknown) -> Sequences:
     for items in lists:
         if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
             raise DataError(
@@ -206,22 +177,10 @@ def _of_lists(description: Description, lists: list[Any] | tuple[Any, ...]) -> S
             )
     rows = [list(items) for items in lists]
     offsets = offsets_of([len(row) for row in rows])
-    codes = item_codes(description.items, ids_of(rows), "histories")
+    codes = unknown.known(description.items, id_series(ids_of(rows), "histories"), "histories", CATALOGUE)
     contexts = Sequences(offsets, codes.astype(np.int32))
     read = (*description.behaviours, *description.meaning.columns)
     contexts = with_details(contexts, rows, dict.fromkeys(read), description.meaning.values)
-    unknown = np.full(len(codes), np.nan, dtype=np.float32)
-    behaviours = dict.fromkeys(read, unknown) | dict(contexts.behaviours)
-    return replace(contexts, behaviours=behaviours, meaning=description.meaning)
-
-
-def _value_codes(name: str, attribute: UserAttribute, values: list[Any]) -> Codes:
-    encoder, labels = attribute.encoder or _AS_TEXT, attribute.labels[:-1]
-    source = "user_attributes"
-    table = Table(pl.DataFrame([mixed_series(name, values)]), source)
-    rows = np.arange(len(values), dtype=np.int32)
-    read = attribute_from_column(table, name, encoder.kind, rows, len(values), encoder.separator)
-    unseen = encoder.unseen(read, labels)
-    if unseen:
-        raise UnknownIdError(f"{source}, '{name}': '{unseen[0]}' is no value of this model. Give a known one, or None.")
-    return first_values(*encoder.codes(read, labels), len(values), len(labels))
+    missing = np.full(len(codes), np.nan, dtype=np.float32)
+    behaviours = dict.fromkeys(read, missing) | dict(contexts.behaviours)
+    return known_only(replace(contexts, behaviours=behaviours, meaning=description.meaning))

@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, RANK, SCORE, USER
 from attrformer.data.frames import native_like
-from attrformer.data.id_map import IdMap
 from attrformer.errors import CheckpointError, ConfigurationError
 from attrformer.folders import standing_folder
 from attrformer.onnx.folder import GRAPH, Description, read_description
-from attrformer.onnx.inputs import Codes, People, attribute_codes, item_codes, model_inputs, read_people
-from attrformer.onnx.lists import Lists, rules_of
+from attrformer.onnx.inputs import Codes, People, attribute_codes, model_inputs, read_people
+from attrformer.onnx.lists import rules_of
 from attrformer.onnx.states import ValueStates
 from attrformer.processes import require_own_process
-from attrformer.recommender.arguments import point_in_time, truth_value, whole_number
-from attrformer.recommender.entries import alike
+from attrformer.recommender.arguments import point_in_time
+from attrformer.recommender.choice import Choice
+from attrformer.recommender.choosing import read_choice
+from attrformer.recommender.entries import alike, library_of_given
+from attrformer.recommender.lists import list_of, marks_of
+from attrformer.recommender.unknown import OnUnknown
 
 _ELEMENTS = 1 << 23
 _MOST = 256
@@ -75,16 +78,19 @@ class OnnxRecommender:
         self,
         histories: Any,
         *,
-        user_attributes: dict[Any, dict[str, Any]] | None = None,
+        user_attributes: Any = None,
         k: int = 10,
         hide_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
         as_of: Any = None,
+        on_unknown: str = "raise",
         where: Any = None,
         boost: Any = None,
         at_most: Any = None,
         pinned: Any = None,
+        item_values: Any = None,
+        rules: Any = None,
     ) -> Any:
         """The best items for some histories, as the model answers that was exported.
 
@@ -93,50 +99,66 @@ class OnnxRecommender:
                 or a table with `user_id`, `item_id` and what else the training interactions had. None may be empty. In
                 place of an id stands `{"item_id": ..., "timestamp": seconds, "event": ...}` where more is known.
                 Ids of users of the training bring their attributes and leave these users out of those who are similar.
-            user_attributes: user id to {attribute: value}, in place of what the training knew; None says that a value
-                is not known.
+            user_attributes: a mapping of user id to {attribute: value}, or a table with `user_id` and a column for each
+                attribute, in place of what the training knew; None says that a value is not known.
             k: items for each user; fewer come back where fewer are left.
             hide_seen: leave out items of the history.
-            candidates: external ids of the items to choose from; the whole catalogue by default.
-            exclude: external ids of items never to recommend.
+            candidates: external ids of the items to choose from; the whole catalogue by default. A mapping of user id
+                to ids, or a table with `user_id` and `item_id`, is for each user; others get everything.
+            exclude: external ids of items never to recommend, for everybody or for each user, as `candidates`.
             as_of: at what time items have the values of attributes that change, seconds since 1970, a datetime or ISO
                 8601 text. Where None, relations read those at the last interaction of each history, and rules the
                 latest ones.
+            on_unknown: what to do with unknown item ids and attribute values: "raise" an error, "warn" and leave them
+                out, or "skip" them without a warning.
             where: condition on item attributes, "price < 50 and stock > 0", or a polars expression over the columns.
             boost: what is added to scores, {column: {value: amount}} or [(condition, amount), ...]; below 0 buries.
             at_most: items with the same value of a column in one list, {column: count}.
             pinned: items by position, {1: item}, or a list of items for the first positions; `exclude` goes before it.
+            item_values: attribute values that have changed, such as stock: a table with `item_id`, or a mapping of item
+                id to {column: value}.
+            rules: several of these together: `Rules`, a mapping, or a YAML file; what is given besides goes before it.
+                Diversity and room for new items read what is not exported.
 
         Returns:
             A table `user_id, item_id, score, rank`, best first, equal scores in the order of the catalogue.
 
         Raises:
-            UnknownIdError: an id or value is unknown; the message names it.
+            UnknownIdError: an id or value is unknown and `on_unknown` is "raise"; the message names it.
             DataError: a history is empty, or an argument cannot be read.
-            ConfigurationError: k is below 1, an attribute is none of this model, or a rule cannot be read.
+            ConfigurationError: k is below 1, an attribute is none of this model, or a rule cannot be used.
             CheckpointError: a rule reads item attributes, and the model was exported without their values.
         """
         require_own_process()
-        k, hide_seen = whole_number(k, "k"), truth_value(hide_seen, "hide_seen")
-        ids = self.description.items
-        people = read_people(self.description, histories)
-        attributes = attribute_codes(self.description, people, user_attributes)
+        unknown, ids = OnUnknown(on_unknown), self.description.items
+        people = read_people(self.description, histories, unknown)
+        attributes = attribute_codes(self.description, people, user_attributes, unknown)
         time = None if as_of is None else point_in_time(as_of, "as_of")
-        rules = rules_of(self.description, k, time, where=where, boost=boost, at_most=at_most, pinned=pinned)
-        lists = Lists(k, rules, _closed(ids, candidates, exclude), set() if exclude is None else _codes(ids, exclude))
+        given = {"where": where, "boost": boost, "at_most": at_most, "pinned": pinned, "item_values": item_values}
+        ruled = rules_of(self.description, unknown, time, rules, **given)
+        wanted: dict[str, Any] = {"k": k, "hide_seen": hide_seen, "candidates": candidates, "exclude": exclude}
+        library = library_of_given(self.description.frame_library, histories, user_attributes)
+        choice = read_choice(ids, people.names, unknown, **wanted, rules=ruled)
+        found = native_like(self._answered(people, attributes, choice, time), library)
+        choice.warn()
+        return found
+
+    def _answered(self, people: People, attributes: dict[str, Codes], choice: Choice, time: int | None) -> pl.DataFrame:
+        """`user_id, item_id, score, rank`, and what rules mark."""
+        ids = self.description.items
         owners, chosen, values = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.float32)]
         size = max(1, min(_MOST, _ELEMENTS // max(1, len(ids))))
         for start in range(0, len(people.users), size):
             rows = np.arange(start, min(start + size, len(people.users)))
             scores = self._scores(people, attributes, rows, time)
-            for row, own in zip(rows, scores, strict=True):
-                best, scored = lists.of(own, people.contexts.seen_items(int(row)) if hide_seen else None)
+            for row, own in zip(rows.tolist(), scores, strict=True):
+                best, scored = list_of(own, choice, row, people.contexts.seen_items(row))
                 owners.append(np.full(len(best), row))
                 chosen.append(best)
                 values.append(scored)
         items = np.concatenate(chosen)
-        found = _table(people, ids.decode(items), owners, values)
-        return native_like(found.with_columns(lists.marks(items)), people.library)
+        marks = [pl.Series(name, mark) for name, mark in marks_of(choice, items).items()]
+        return _table(people, ids.decode(items), owners, values).with_columns(marks)
 
     def _scores(
         self, people: People, attributes: dict[str, Codes], rows: Codes, as_of: int | None
@@ -147,21 +169,6 @@ class OnnxRecommender:
             asked = {name: array for name, array in inputs.items() if name in self._names}
             scores[some] = self._session.run(["scores"], asked)[0]
         return scores
-
-
-def _codes(ids: IdMap, items: Any) -> set[int]:
-    return set(item_codes(ids, items, "exclude").tolist())
-
-
-def _closed(ids: IdMap, candidates: Any, exclude: Any) -> NDArray[np.bool_]:
-    """What may not be recommended, bool `[items]`."""
-    closed = np.zeros(len(ids), dtype=bool)
-    if candidates is not None:
-        closed[:] = True
-        closed[item_codes(ids, candidates, "candidates")] = False
-    if exclude is not None:
-        closed[item_codes(ids, exclude, "exclude")] = True
-    return closed
 
 
 def _table(people: People, items: pl.Series, owners: list[Codes], values: list[NDArray[np.float32]]) -> pl.DataFrame:

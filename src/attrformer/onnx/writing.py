@@ -34,7 +34,7 @@ _SINGLE_FILE = 1 << 30
 """Bytes of weights and relations up to which a graph is one file; ONNX itself allows 2 GiB."""
 
 
-def export_model(model: Recommender, folder: Path | str) -> None:
+def export_model(model: Recommender, folder: Path | str) -> Path:
     """Writes a model that `OnnxRecommender` runs: encoder and scorer with all relations and attributes.
 
     The graph takes batches and histories of any length; its outputs are "hidden" `[batch, width]` and "scores"
@@ -44,6 +44,9 @@ def export_model(model: Recommender, folder: Path | str) -> None:
     Args:
         model: a fitted model on the CPU.
         folder: made where needed; an exported model that lies there is replaced when the new one is complete.
+
+    Returns:
+        The folder.
 
     Raises:
         NotFittedError: the model is not fitted.
@@ -60,6 +63,7 @@ def export_model(model: Recommender, folder: Path | str) -> None:
     with locked_place(folder), new_folder(folder) as unfinished:
         program.save(str(unfinished / GRAPH), external_data=size > _SINGLE_FILE)
         write_description(_describe(fitted), unfinished)
+    return folder
 
 
 def _check(fitted: ModelState, folder: Path) -> None:

@@ -10,8 +10,7 @@ from attrformer.recommender.choice import Choice
 from attrformer.recommender.fitted_model import FittedModel
 from attrformer.recommender.query import Query
 from attrformer.recommender.requests import Request
-from attrformer.recommender.similar import similar_items
-from attrformer.recommender.unknown import CATALOGUE, REFUSE, chosen_items, id_series
+from attrformer.recommender.similar import SimilarQuery, similar_items
 
 
 class Answering(FittedModel):
@@ -239,7 +238,17 @@ class Answering(FittedModel):
         choice.warn()
         return native_like(explained, request.library)
 
-    def similar_items(self, items: Any, *, k: int = 10, by: str = "content", candidates: Any = None) -> Any:
+    def similar_items(
+        self,
+        items: Any,
+        *,
+        k: int = 10,
+        by: str = "content",
+        candidates: Any = None,
+        exclude: Any = None,
+        on_unknown: str = "raise",
+        where: Any = None,
+    ) -> Any:
         """The items most like some items.
 
         Args:
@@ -249,17 +258,24 @@ class Answering(FittedModel):
                 between items, whose R(item, other) is then the score: "cooccurrence_near", an edge table
                 ("edge_also_bought"), or an attribute ("item_brand") with what was learned of its values.
             candidates: external ids of the items to choose from; the whole catalogue by default.
+            exclude: external ids of items that are never among the similar ones.
+            on_unknown: what to do with unknown item ids: "raise" an error, "warn" and leave them out, or "skip" them
+                without a warning.
+            where: condition on attributes of the similar items, "price < 50 and stock > 0", or a polars expression over
+                the columns.
 
         Returns:
             A table `item_id, similar_item_id, score, rank`, most similar first, in the frame library of the dataset.
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            UnknownIdError: an item id is unknown; the message names it.
-            ConfigurationError: k is below 1, candidates is empty, or the model has no such relation or no vectors.
+            UnknownIdError: an item id is unknown and `on_unknown` is "raise"; the message names it.
+            ConfigurationError: k is below 1, candidates is empty, where cannot be read, or the model has no such
+                relation or no vectors.
+            CheckpointError: where reads item attributes, and the model was saved without their values.
         """
         fitted = self.fitted
-        ids = fitted.knowledge.item_ids
-        codes = REFUSE.known(ids, id_series(items, "items"), "items", CATALOGUE)
-        chosen = None if candidates is None else chosen_items(ids, candidates, "candidates", REFUSE)
-        return native_like(similar_items(fitted, codes, k, by, chosen), fitted.knowledge.frame_library)
+        codes, choice = SimilarQuery(items, k, by, candidates, exclude, on_unknown, where).read(fitted)
+        found = similar_items(fitted, codes, by, choice)
+        choice.warn()
+        return native_like(found, fitted.knowledge.frame_library)

@@ -85,7 +85,10 @@ def with_changes(
     read = table.frame.with_columns(ids.rename(ITEM), pl.col(CHANGED).cast(pl.String))
     left_out, kinds = _kinds(fitted, read[CHANGED], tell)
     read = read.filter(~pl.col(CHANGED).is_in(left_out) | pl.col(CHANGED).is_null())
-    changes, _ = read_changes(replace(table, frame=read), known, kinds, "error", _ANY_TIME, whole=False)
+    order = fitted.knowledge.histories.meaning.date_orders.get(CHANGES)
+    changes, *_ = read_changes(
+        replace(table, frame=read, date_order=order), known, kinds, "raise", _ANY_TIME, whole=False
+    )
     if values is not None:
         before = fitted.relations.changing
         since = {name: _last(before[name].offsets, before[name].times) for name in changes if name in before}

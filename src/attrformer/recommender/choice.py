@@ -1,4 +1,4 @@
-"""What may be recommended to whom, and the best of it."""
+"""What may be recommended to whom; without torch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from attrformer.errors import UnknownValueWarning
-from attrformer.evaluation.ranks import best_columns
 from attrformer.recommender.arguments import truth_value, whole_number
-from attrformer.recommender.requests import Group
 from attrformer.recommender.short_lists import ShortLists
 from attrformer.rules.compiled import CompiledRules, require_positions
 
@@ -98,30 +94,23 @@ class Choice:
         if self.short is not None:
             self.short.warn()
 
-    def mask(self, scores: Tensor, group: Group) -> None:
-        """-inf for what may not be chosen, in place.
+    def closed_to_all(self, n_items: int) -> NDArray[np.bool_] | None:
+        """What nobody may get, bool `[n_items]`; None where that is nothing.
 
         Args:
-            scores: `[b, items]`.
-            group: whose scores they are.
+            n_items: size of the catalogue.
         """
+        opened = None if self.rules is None else self.rules.open
+        if self.candidates is None and self.excluded is None and opened is None:
+            return None
+        closed = np.zeros(n_items, dtype=bool) if opened is None else ~opened
         if self.candidates is not None:
-            outside = torch.ones(scores.shape[1], dtype=torch.bool, device=scores.device)
-            outside[torch.from_numpy(self.candidates).to(scores.device)] = False
-            scores.masked_fill_(outside, -torch.inf)
+            outside = np.ones(n_items, dtype=bool)
+            outside[self.candidates] = False
+            closed |= outside
         if self.excluded is not None:
-            scores[:, torch.from_numpy(self.excluded).to(scores.device)] = -torch.inf
-        if self.hide_seen and group.contexts is not None:
-            rows, items = group.contexts.row_of_position(), group.contexts.items.astype(np.int64)
-            if group.contexts.seen is not None:
-                rows, items = rows[group.contexts.seen], items[group.contexts.seen]
-            scores[torch.from_numpy(rows).to(scores.device), torch.from_numpy(items).to(scores.device)] = -torch.inf
-        if self.rules is not None and self.rules.open is not None:
-            scores.masked_fill_(torch.from_numpy(~self.rules.open).to(scores.device), -torch.inf)
-        for row, place in enumerate(group.places.tolist() if self.own_candidates or self.own_excluded else ()):
-            closed = self.closed_for(place, scores.shape[1])
-            if closed is not None:
-                scores[row].masked_fill_(torch.from_numpy(closed).to(scores.device), -torch.inf)
+            closed[self.excluded] = True
+        return closed
 
     def closed_for(self, place: int, n_items: int) -> NDArray[np.bool_] | None:
         """What the own lists of a user leave out, bool `[n_items]`; None where they leave out nothing.
@@ -150,18 +139,3 @@ class Choice:
         if self.own_excluded is not None:
             never |= set(self.own_excluded.of(place).tolist())
         return [(position, item) for position, item in pinned if item not in never]
-
-
-def best_items(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k best items of each row, equal scores in the order of the catalogue; -inf is never among them.
-
-    Args:
-        scores: `[b, items]`.
-        k: items wanted, at least 1.
-
-    Returns:
-        Rows and item codes, two int64 tensors of equal length, rows ascending, best items first.
-    """
-    values, items = best_columns(scores, min(k, scores.shape[1]))
-    rows, places = (values > -torch.inf).nonzero(as_tuple=True)
-    return rows, items[rows, places]

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, TIMESTAMP
+from attrformer.csr import offsets_of
+from attrformer.data.frames import library_of
 from attrformer.data.sequences import Sequences, some_of
 from attrformer.errors import DataError
 from attrformer.relations.positions import NO_TIMES
@@ -135,3 +137,29 @@ def _code(entry: Mapping[str, Any], name: str, labels: tuple[str, ...]) -> float
 
 def _wrong(problem: str, fix: str) -> DataError:
     return DataError(problem, fix=fix, source="histories")
+
+
+def known_only(contexts: Sequences) -> Sequences:
+    """The same histories without items whose code is -1.
+
+    Args:
+        contexts: histories in item codes.
+    """
+    kept = contexts.items >= 0
+    if kept.all():
+        return contexts
+    lengths = np.bincount(contexts.row_of_position()[kept], minlength=len(contexts))
+    return contexts.select(np.flatnonzero(kept), offsets_of(lengths))
+
+
+def library_of_given(default: str, *given: Any) -> str:
+    """The frame library of the first table that came with a request.
+
+    Args:
+        default: the library where none came.
+        given: tables, or mappings and lists in place of them; None for what did not come.
+    """
+    for table in given:
+        if table is not None and not isinstance(table, (Mapping, list, tuple)):
+            return library_of(table)
+    return default

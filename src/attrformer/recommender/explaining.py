@@ -15,11 +15,12 @@ from attrformer.columns import COMPONENT, CONTRIBUTION, COUNT, HISTORY, ITEM, RA
 from attrformer.models.inputs import together
 from attrformer.recommender.attributions import Attributor, Explained
 from attrformer.recommender.choice import Choice
+from attrformer.recommender.lists import marks_of
 from attrformer.recommender.parts import part_scores
 from attrformer.recommender.popularity import popularity_parts
 from attrformer.recommender.ranking import answers, blocks
 from attrformer.recommender.requests import Group, Request
-from attrformer.recommender.ruled_lists import RULE, boost_part, boosts_of, listed, marks_of
+from attrformer.recommender.ruled_lists import RULE, boost_part, boosts_of, listed
 from attrformer.recommender.state import ModelState
 from attrformer.relations.config import RelationsConfig
 from attrformer.relations.explaining import Attribution

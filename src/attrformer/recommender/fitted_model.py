@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from attrformer.data.vector_tables import Vectors
+from attrformer.earlier_names import takes_earlier
 from attrformer.errors import ConfigurationError, NotFittedError
 from attrformer.evaluation.evaluation import Evaluation
 from attrformer.models.config import ModelConfig
@@ -181,7 +182,8 @@ class FittedModel:
         """
         return pair_attributes(self.fitted)
 
-    def strongest_pairs(self, attribute: str, count: int = 12) -> tuple[list[str], NDArray[Any]]:
+    @takes_earlier({"count": "k"})
+    def strongest_pairs(self, attribute: str, k: int = 12) -> tuple[list[str], NDArray[Any]]:
         """The values of an attribute with the strongest learned pairs, and the learned relation among them.
 
         For an item attribute the relation is M_a: row a, column b says how much an item with value a in the history
@@ -191,22 +193,25 @@ class FittedModel:
 
         Args:
             attribute: its name; "item_age" and "user_age" tell two of one name apart.
-            count: most values to show.
+            k: most values to show.
 
         Returns:
             Names of values `[n]` and the matrix `[n, n]`.
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            ConfigurationError: no pairs are learned for the attribute, or the count is no whole number from 1 on.
+            ConfigurationError: no pairs are learned for the attribute, or k is no whole number from 1 on.
         """
-        return strongest_pairs(self.fitted, attribute, whole_number(count, "count"))
+        return strongest_pairs(self.fitted, attribute, whole_number(k, "k"))
 
-    def save(self, folder: Path | str) -> None:
+    def save(self, folder: Path | str) -> Path:
         """Writes `model.safetensors` and `model.json`, from which `load` recommends without the dataset.
 
         Args:
             folder: made where needed; a model that lies there is replaced.
+
+        Returns:
+            The folder.
 
         Raises:
             NotFittedError: before `fit` or `load`.
@@ -214,7 +219,9 @@ class FittedModel:
             BusyError: another process is saving a model there.
             WriteError: the folder cannot be written; a model that lay there is as it was.
         """
-        save_model(self.fitted, self.config, folder_path(folder, "folder"))
+        place = folder_path(folder, "folder")
+        save_model(self.fitted, self.config, place)
+        return place
 
     @classmethod
     def load(cls, folder: Path | str, *, device: str = "auto") -> Self:

@@ -109,7 +109,9 @@ def _item_values(fitted: ModelState, table: Table, count: int) -> ItemValues | N
         return None
     everyone = np.arange(count, dtype=np.int32)
     given = {
-        name: attribute_from_column(table, name, each.kind, everyone, count, each.separator)
+        name: attribute_from_column(
+            replace(table, date_order=each.date_order or None), name, each.kind, everyone, count, each.separator
+        )
         for name in table.frame.columns
         if (each := values.columns.get(name)) is not None
     }

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import Attribute
 from attrformer.data.id_map import IdMap
 from attrformer.data.options import columns_for
@@ -103,5 +102,5 @@ def read_attributes(
             raise CheckpointError(
                 f"The model was saved by an earlier version, which did not keep how '{name}' is read. Fit it again."
             )
-        found[name] = attribute_from_column(table, name, encoder.kind, codes, count, encoder.separator)
+        found[name] = encoder.read(table, name, codes, count)
     return found

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from attrformer.columns import ITEM, USER
 from attrformer.csr import offsets_of
+from attrformer.data.id_map import IdMap
 from attrformer.data.tables import id_column, open_table, require_columns
 from attrformer.errors import DataError
 from attrformer.recommender.choice import ItemLists
-from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, OnUnknown, id_series
 
 Codes = NDArray[np.int64]
@@ -28,11 +28,11 @@ def is_for_each(given: Any) -> bool:
     return isinstance(given, (Mapping, Path)) or USER in list(columns)
 
 
-def own_lists(fitted: ModelState, names: pl.Series, given: Any, what: str, unknown: OnUnknown) -> ItemLists:
+def own_lists(ids: IdMap, names: pl.Series, given: Any, what: str, unknown: OnUnknown) -> ItemLists:
     """Items for each user of a request; what is said of others is left alone.
 
     Args:
-        fitted: the model.
+        ids: the catalogue.
         names: users of the request, `[n]`.
         given: a mapping of user id to item ids, or a table with `user_id` and `item_id`.
         what: the argument, for errors.
@@ -49,7 +49,7 @@ def own_lists(fitted: ModelState, names: pl.Series, given: Any, what: str, unkno
     named[[row for row in mentioned if row >= 0]] = True
     owner = np.array([rows.get(name, -1) for name in users.cast(pl.String).to_list()], dtype=np.int64)
     kept = np.flatnonzero(owner >= 0)
-    codes = unknown.known(fitted.knowledge.item_ids, items.gather(kept), what, CATALOGUE)
+    codes = unknown.known(ids, items.gather(kept), what, CATALOGUE)
     owner, codes = owner[kept][codes >= 0], codes[codes >= 0]
     order = np.argsort(owner, kind="stable")
     return ItemLists(offsets_of(np.bincount(owner, minlength=len(names))), codes[order], named)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.columns import USER
-from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import AttributeKind
 from attrformer.data.frames import to_polars
 from attrformer.data.python_values import mixed_series
@@ -19,12 +18,24 @@ from attrformer.data.tables import Table, id_column, require_columns, require_di
 from attrformer.errors import ConfigurationError, DataError
 from attrformer.recommender.unknown import OnUnknown, id_series
 from attrformer.relations.attribute_encoder import AttributeEncoder
-from attrformer.relations.user_attribute import UserAttributeRelation, first_values
+from attrformer.relations.user_attribute import first_values
 
 SOURCE: Final = "user_attributes"
 
 _AS_TEXT: Final = AttributeEncoder(AttributeKind.CATEGORICAL, np.empty(0), np.empty(0, dtype=np.int64))
 """For models that were saved without how their attributes are read."""
+
+
+class Encoded(Protocol):
+    """A user attribute with what its values became: external ones by code, the last for a missing one."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """External value of each code."""
+
+    @property
+    def encoder(self) -> AttributeEncoder | None:
+        """How values become codes; None where the model was saved without it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +52,21 @@ class Profiles:
     codes: dict[str, NDArray[np.int64]]
     given: dict[str, NDArray[np.bool_]]
 
+    def over(self, known: Mapping[str, NDArray[np.int64]], rows: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """Codes of some users, int64 `[b]` by attribute: what their profiles say, else what was known before.
 
-def read_profiles(relations: Mapping[str, UserAttributeRelation], attributes: Any, unknown: OnUnknown) -> Profiles:
+        Args:
+            known: int64 `[b]` by attribute.
+            rows: int64 `[b]`, the profile of each of them; -1 for those without one.
+        """
+        values = dict(known)
+        for name, codes in self.codes.items() if len(self.names) else ():
+            said = (rows >= 0) & self.given[name][rows]
+            values[name] = np.where(said, codes[rows], values[name])
+        return values
+
+
+def read_profiles(relations: Mapping[str, Encoded], attributes: Any, unknown: OnUnknown) -> Profiles:
     """The profiles that the argument `user_attributes` holds.
 
     Args:
@@ -67,7 +91,7 @@ def read_profiles(relations: Mapping[str, UserAttributeRelation], attributes: An
     return Profiles(names, codes, {name: given.get(name, everyone) for name in read})
 
 
-def value_codes(relation: UserAttributeRelation, table: Table, name: str, unknown: OnUnknown) -> NDArray[np.int64]:
+def value_codes(relation: Encoded, table: Table, name: str, unknown: OnUnknown) -> NDArray[np.int64]:
     """Codes of the values in a column, int64 `[rows]`; of several values of one user the first, as in training.
 
     Args:
@@ -82,14 +106,14 @@ def value_codes(relation: UserAttributeRelation, table: Table, name: str, unknow
     """
     encoder, labels, rows = relation.encoder or _AS_TEXT, relation.labels[:-1], len(table.frame)
     everyone = np.arange(rows, dtype=np.int32)
-    attribute = attribute_from_column(table, name, encoder.kind, everyone, rows, encoder.separator)
+    attribute = encoder.read(table, name, everyone, rows)
     unseen = pl.Series(encoder.unseen(attribute, labels), dtype=pl.String)
     unknown.report(unseen, f"{SOURCE}, '{name}'", f"the values of this model ({_some(labels)})")
     return first_values(*encoder.codes(attribute, labels), rows, len(labels))
 
 
 def _of_mapping(
-    attributes: Mapping[Any, Any], relations: Mapping[str, UserAttributeRelation]
+    attributes: Mapping[Any, Any], relations: Mapping[str, Encoded]
 ) -> tuple[pl.DataFrame, dict[str, NDArray[np.bool_]]]:
     rows = list(attributes.values())
     if not all(isinstance(row, Mapping) for row in rows):

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.recommender.arguments import point_in_time
-from attrformer.recommender.choice import Choice, ItemLists
-from attrformer.recommender.own_lists import is_for_each, own_lists
+from attrformer.recommender.choice import Choice
+from attrformer.recommender.choosing import read_choice
 from attrformer.recommender.requests import Request, read_request
 from attrformer.recommender.shop_rules import compiled
-from attrformer.recommender.short_lists import ShortLists
 from attrformer.recommender.state import ModelState
-from attrformer.recommender.unknown import CATALOGUE, OnUnknown, chosen_items, id_series
+from attrformer.recommender.unknown import OnUnknown, chosen_items
 from attrformer.rules.request import ARGUMENTS, ShopRules
 
 
@@ -103,21 +102,18 @@ class Query:
         as_of = None if self.as_of is None else point_in_time(self.as_of, "as_of")
         request = read_request(fitted, self.users, self.histories, self.user_attributes, unknown)
         request = request if as_of is None else replace(request, as_of=as_of)
-        own_candidates, candidates = self._split(fitted, request, self.candidates, "candidates")
-        own_excluded, exclude = self._split(fitted, request, self.exclude, "exclude")
-        chosen, excluded = self.among(fitted, candidates, "candidates"), None
-        if exclude is not None:
-            codes = unknown.known(fitted.knowledge.item_ids, id_series(exclude, "exclude"), "exclude", CATALOGUE)
-            excluded = np.unique(codes[codes >= 0])
         rules = None if shop is None else compiled(shop, fitted, unknown, as_of)
-        choice = Choice(self.k, self.hide_seen, chosen, excluded, own_candidates, own_excluded, rules)
-        return request, choice.telling(ShortLists(request.names)) if choice.ruled else choice
-
-    def _split(self, fitted: ModelState, request: Request, given: Any, what: str) -> tuple[ItemLists | None, Any]:
-        """What is given for each user, and what is given for everybody; one of them is None."""
-        if given is None or not is_for_each(given):
-            return None, given
-        return own_lists(fitted, request.names, given, what, OnUnknown(self.on_unknown)), None
+        choice = read_choice(
+            fitted.knowledge.item_ids,
+            request.names,
+            unknown,
+            k=self.k,
+            hide_seen=self.hide_seen,
+            candidates=self.candidates,
+            exclude=self.exclude,
+            rules=rules,
+        )
+        return request, choice
 
     def among(self, fitted: ModelState, items: Any, what: str) -> NDArray[np.int64] | None:
         """Codes of items that are chosen by id.

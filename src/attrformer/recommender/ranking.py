@@ -12,10 +12,11 @@ from torch import Tensor
 
 from attrformer.columns import ITEM, RANK, SCORE, USER
 from attrformer.recommender.choice import Choice as Choice
-from attrformer.recommender.choice import best_items as best_items
+from attrformer.recommender.lists import marks_of
+from attrformer.recommender.masking import best_items as best_items
 from attrformer.recommender.popularity import popularity_scores
 from attrformer.recommender.requests import Group, Request
-from attrformer.recommender.ruled_lists import listed, marks_of
+from attrformer.recommender.ruled_lists import listed
 from attrformer.recommender.state import ModelState
 from attrformer.training.device import keep_freed_memory
 

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from attrformer.columns import USER
 from attrformer.csr import offsets_of
 from attrformer.data.construct import histories_from_frame
-from attrformer.data.frames import library_of
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.recommender.entries import alike, ids_of, with_details
-from attrformer.recommender.profiles import Profiles, read_profiles
+from attrformer.recommender.entries import alike, ids_of, known_only, library_of_given, with_details
+from attrformer.recommender.profiles import read_profiles
 from attrformer.recommender.state import ModelState
-from attrformer.recommender.unknown import CATALOGUE, REFUSE, USERS, OnUnknown, id_series
+from attrformer.recommender.unknown import CATALOGUE, REFUSE, USERS, OnUnknown, id_series, rows_among
 
 Codes = NDArray[np.int64]
 
@@ -147,8 +146,8 @@ def read_request(
     nameless = 0 if given is None or given.named else len(given.names)
     codes = np.full(len(names), -1, dtype=np.int64)
     codes[nameless:] = knowledge.user_ids.encode(names[nameless:])
-    rows = _rows(names, None if given is None else given.names)
-    described = _rows(names, None if profiles is None else profiles.names)
+    rows = rows_among(names, None if given is None else given.names)
+    described = rows_among(names, None if profiles is None else profiles.names)
     strangers = (codes < 0) & (rows < 0) & (described < 0)
     if strangers.any():
         unknown.report(names.filter(pl.Series(strangers)), "users", USERS)
@@ -160,8 +159,8 @@ def read_request(
         stored=np.where(rows < 0, codes, -1),
         given=rows,
         histories=_no_histories() if given is None else given.contexts,
-        values=None if profiles is None else _values(fitted, codes, profiles, described),
-        library=_library(fitted, histories, user_attributes),
+        values=None if profiles is None else profiles.over(fitted.user_values(codes), described),
+        library=library_of_given(knowledge.frame_library, histories, user_attributes),
     )
 
 
@@ -185,31 +184,6 @@ def _names(users: pl.Series | None, histories: pl.Series | None, attributes: pl.
     return every
 
 
-def _rows(names: pl.Series, among: pl.Series | None) -> Codes:
-    """The row of each name among others, -1 where it is not; ids of different types are compared as text."""
-    if among is None or not len(among):
-        return np.full(len(names), -1, dtype=np.int64)
-    rows = {name: row for row, name in enumerate(among.cast(pl.String).to_list())}
-    return np.array([rows.get(name, -1) for name in names.cast(pl.String).to_list()], dtype=np.int64)
-
-
-def _values(fitted: ModelState, users: Codes, profiles: Profiles, rows: Codes) -> dict[str, Codes]:
-    """What the model knows of the users, and over it what their profiles say."""
-    values = fitted.user_values(users)
-    for name, codes in profiles.codes.items():
-        said = (rows >= 0) & profiles.given[name][rows]
-        values[name] = np.where(said, codes[rows], values[name])
-    return values
-
-
-def _library(fitted: ModelState, histories: Any, user_attributes: Any) -> str:
-    """The frame library of the tables that came with the request, else that of the dataset."""
-    for table in (histories, user_attributes):
-        if table is not None and not isinstance(table, (Mapping, list, tuple)):
-            return library_of(table)
-    return fitted.knowledge.frame_library
-
-
 def _read_histories(fitted: ModelState, histories: Any, unknown: OnUnknown) -> _Given:
     if isinstance(histories, (int, float, set, frozenset, np.generic)):
         raise DataError(
@@ -229,7 +203,7 @@ def _read_histories(fitted: ModelState, histories: Any, unknown: OnUnknown) -> _
     given = histories_from_frame(histories, fitted.behaviours, meaning=fitted.knowledge.histories.meaning)
     known = unknown.known(fitted.knowledge.item_ids, given.item_ids.values, "histories", CATALOGUE)
     contexts = _with_levels(fitted, replace(given.sequences, items=known[given.sequences.items].astype(np.int32)))
-    return _Given(given.user_ids.values, _known_only(contexts))
+    return _Given(given.user_ids.values, known_only(contexts))
 
 
 def _of_lists(fitted: ModelState, names: pl.Series, lists: list[Any], unknown: OnUnknown) -> _Given:
@@ -246,16 +220,7 @@ def _of_lists(fitted: ModelState, names: pl.Series, lists: list[Any], unknown: O
     codes = unknown.known(fitted.knowledge.item_ids, items, "histories", CATALOGUE)
     values = fitted.knowledge.histories.meaning.values
     contexts = with_details(Sequences(offsets, codes.astype(np.int32)), rows, fitted.behaviours, values)
-    return _Given(names, _known_only(_with_levels(fitted, contexts)))
-
-
-def _known_only(contexts: Sequences) -> Sequences:
-    """The same histories without items whose code is -1."""
-    kept = contexts.items >= 0
-    if kept.all():
-        return contexts
-    lengths = np.bincount(contexts.row_of_position()[kept], minlength=len(contexts))
-    return contexts.select(np.flatnonzero(kept), offsets_of(lengths))
+    return _Given(names, known_only(_with_levels(fitted, contexts)))
 
 
 def _with_levels(fitted: ModelState, contexts: Sequences) -> Sequences:

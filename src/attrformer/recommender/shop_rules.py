@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -12,15 +13,19 @@ from numpy.typing import NDArray
 from attrformer.columns import ITEM, TITLE
 from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import Attribute, AttributeKind
+from attrformer.data.id_map import IdMap
 from attrformer.data.python_values import mixed_series
 from attrformer.data.tables import Table, id_column, open_table, require_columns, require_distinct
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.recommender.state import ModelState
 from attrformer.recommender.unknown import CATALOGUE, OnUnknown, id_series
 from attrformer.rules.compiled import CompiledRules, columns_read, compile_rules
 from attrformer.rules.item_values import READABLE, ItemValues
 from attrformer.rules.options import NewItemsRule
 from attrformer.rules.request import ITEM_VALUES, ShopRules
+
+if TYPE_CHECKING:
+    # Exported models compile rules as well, and have no torch.
+    from attrformer.recommender.state import ModelState
 
 
 def compiled(shop: ShopRules, fitted: ModelState, unknown: OnUnknown, as_of: int | None = None) -> CompiledRules:
@@ -51,17 +56,44 @@ def compiled(shop: ShopRules, fitted: ModelState, unknown: OnUnknown, as_of: int
 
 
 def _compile(shop: ShopRules, fitted: ModelState, unknown: OnUnknown, as_of: int | None) -> CompiledRules:
-    ids, values = fitted.knowledge.item_ids, fitted.knowledge.item_values
+    knowledge = fitted.knowledge
+    return compiled_for(
+        shop, knowledge.item_ids, knowledge.item_values, unknown, lambda rule: new_items(fitted, rule, as_of), as_of
+    )
+
+
+def compiled_for(
+    shop: ShopRules,
+    ids: IdMap,
+    values: ItemValues | None,
+    unknown: OnUnknown,
+    is_new: Callable[[NewItemsRule], NDArray[np.bool_]],
+    as_of: int | None = None,
+) -> CompiledRules:
+    """The rules of a request by item codes; without torch.
+
+    Args:
+        shop: the rules.
+        ids: the catalogue.
+        values: attribute values of all items over time; None where they are not known.
+        unknown: what becomes of pinned items that are not in the catalogue.
+        is_new: which items are new, bool `[items]`.
+        as_of: when items have the values that rules read, in seconds; the latest values where None.
+
+    Raises:
+        RuleError: a condition cannot be read, or does not fit the attributes.
+        ConfigurationError: a column does not exist.
+        UnknownIdError: a pinned item is unknown.
+        CheckpointError: the rules read what is not known.
+    """
     values = None if values is None else values.at(as_of)
     if shop.item_values is not None:
-        values = _overlaid(fitted, ItemValues(len(ids)) if values is None else values, shop.item_values)
+        values = _overlaid(ids, ItemValues(len(ids)) if values is None else values, shop.item_values)
 
     def codes_of(pinned: list[Any]) -> NDArray[np.int64]:
         return unknown.known(ids, id_series([str(item) for item in pinned], "pinned"), "pinned", CATALOGUE)
 
-    return compile_rules(
-        shop.rules, shop.expression, values, len(ids), codes_of, lambda rule: new_items(fitted, rule, as_of)
-    )
+    return compile_rules(shop.rules, shop.expression, values, len(ids), codes_of, is_new)
 
 
 def new_items(fitted: ModelState, rule: NewItemsRule, as_of: int | None = None) -> NDArray[np.bool_]:
@@ -102,13 +134,13 @@ def new_items_at(fitted: ModelState, rule: NewItemsRule) -> Callable[[int | None
     return lambda as_of: never | (first >= (latest if as_of is None else as_of) - within)
 
 
-def _overlaid(fitted: ModelState, values: ItemValues, given: Any) -> ItemValues:
+def _overlaid(ids: IdMap, values: ItemValues, given: Any) -> ItemValues:
     """Attribute values with those of a request over them; items that the model does not know are left alone."""
     table = _table_of(given)
     require_columns(table, (ITEM,))
     external = id_column(table, ITEM)
     require_distinct(table, external.rename(ITEM))
-    codes = fitted.knowledge.item_ids.encode(external).astype(np.int64)
+    codes = ids.encode(external).astype(np.int64)
     known = np.flatnonzero(codes >= 0)
     rows = np.full(len(codes), -1, dtype=np.int32)
     rows[known] = np.arange(len(known))
@@ -118,8 +150,8 @@ def _overlaid(fitted: ModelState, values: ItemValues, given: Any) -> ItemValues:
             continue
         old = values.columns.get(name)
         kind = _kind_of(table, name) if old is None else old.kind
-        separator = "" if old is None else old.separator
-        attribute = attribute_from_column(table, name, kind, rows, len(known), separator)
+        separator, order = ("", None) if old is None else (old.separator, old.date_order or None)
+        attribute = attribute_from_column(replace(table, date_order=order), name, kind, rows, len(known), separator)
         if attribute.kind in READABLE:
             attributes[name] = attribute
     return values.overlaid(codes[known], attributes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,40 +16,89 @@ from attrformer.columns import ITEM, RANK, SCORE, SIMILAR_ITEM
 from attrformer.data.sequences import Sequences
 from attrformer.errors import ConfigurationError
 from attrformer.models.attrformer import AttrFormerNetwork
-from attrformer.recommender.arguments import whole_number
+from attrformer.recommender.choice import Choice
+from attrformer.recommender.choosing import read_choice
 from attrformer.recommender.parts import CONTENT
 from attrformer.recommender.ranking import best_items, blocks
+from attrformer.recommender.shop_rules import compiled
 from attrformer.recommender.state import ModelState
+from attrformer.recommender.unknown import CATALOGUE, OnUnknown, id_series
+from attrformer.rules.request import ShopRules
 
 Codes = NDArray[np.int64]
 
 
-def similar_items(fitted: ModelState, items: Codes, k: int, by: str, candidates: Codes | None) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True, eq=False)
+class SimilarQuery:
+    """The arguments of `similar_items`, and how they are read.
+
+    Args:
+        items: external ids of the items, or one id.
+        k: similar items for each.
+        by: "content" or the name of a relation between items.
+        candidates: external ids of the items to choose from; the whole catalogue where None.
+        exclude: external ids of items that are never among the similar ones.
+        on_unknown: what to do with unknown ids: "raise", "warn" or "skip".
+        where: condition on attributes of the similar items, a text or a polars expression.
+    """
+
+    items: Any
+    k: int = 10
+    by: str = CONTENT
+    candidates: Any = None
+    exclude: Any = None
+    on_unknown: str = "raise"
+    where: Any = None
+
+    def read(self, fitted: ModelState) -> tuple[Codes, Choice]:
+        """The items, int64 `[n]`, and what may be similar to them, in codes of the model.
+
+        Args:
+            fitted: the model.
+
+        Raises:
+            UnknownIdError: an id is unknown and `on_unknown` is "raise".
+            DataError: an argument cannot be read.
+            ConfigurationError: an argument has a value that cannot be used.
+            CheckpointError: the condition reads what the model does not have.
+        """
+        unknown, ids = OnUnknown(self.on_unknown), fitted.knowledge.item_ids
+        codes = unknown.known(ids, id_series(self.items, "items"), "items", CATALOGUE)
+        shop = ShopRules.read({"where": self.where})
+        choice = read_choice(
+            ids,
+            None,
+            unknown,
+            k=self.k,
+            hide_seen=False,
+            candidates=self.candidates,
+            exclude=self.exclude,
+            rules=None if shop is None else compiled(shop, fitted, unknown),
+        )
+        return codes[codes >= 0], choice
+
+
+def similar_items(fitted: ModelState, items: Codes, by: str, choice: Choice) -> pl.DataFrame:
     """`item_id, similar_item_id, score, rank`, items in the order of the question, the most similar first.
 
     Args:
         fitted: the model.
         items: int64 `[n]`, item codes.
-        k: most items for each; an item is not similar to itself.
         by: "content" or the name of a relation between items.
-        candidates: item codes to choose from, or None for the whole catalogue.
+        choice: how many for each, and which may be among them; an item is not similar to itself.
 
     Raises:
-        ConfigurationError: k is no whole number from 1 on, the relation is not known, or the model has no vectors of
-            items.
+        ConfigurationError: the relation is not known, or the model has no vectors of items.
     """
-    k = whole_number(k, "k")
-    outside = None
-    if candidates is not None:
-        outside = torch.ones(fitted.relations.n_items, dtype=torch.bool, device=fitted.device)
-        outside[torch.from_numpy(candidates).to(fitted.device)] = False
+    closed = choice.closed_to_all(fitted.relations.n_items)
+    outside = None if closed is None else torch.from_numpy(closed).to(fitted.device)
     found = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))]
     for block, scores in _scores(fitted, items, by):
         rows = torch.arange(len(block), device=scores.device)
         scores[rows, torch.from_numpy(items[block]).to(scores.device)] = -torch.inf
         if outside is not None:
             scores.masked_fill_(outside, -torch.inf)
-        row, chosen = best_items(scores, k)
+        row, chosen = best_items(scores, choice.k)
         counts = torch.bincount(row, minlength=len(block))
         rank = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row] + 1
         parts = (row, chosen, scores[row, chosen], rank)

@@ -145,3 +145,16 @@ def chosen_items(ids: IdMap, items: Any, what: str, unknown: OnUnknown) -> NDArr
         raise ConfigurationError(f"{what} is empty. Give at least one item id, or None.")
     codes = np.unique(unknown.known(ids, series, what, CATALOGUE))
     return codes[codes >= 0]
+
+
+def rows_among(names: pl.Series, among: pl.Series | None) -> NDArray[np.int64]:
+    """The row of each id among others, int64 `[n]`, -1 where it is not; ids of different types are compared as text.
+
+    Args:
+        names: ids, `[n]`.
+        among: distinct ids; None is like none.
+    """
+    if among is None or not len(among):
+        return np.full(len(names), -1, dtype=np.int64)
+    rows = {name: row for row, name in enumerate(among.cast(pl.String).to_list())}
+    return np.array([rows.get(name, -1) for name in names.cast(pl.String).to_list()], dtype=np.int64)

@@ -9,7 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from attrformer.data.attribute_columns import attribute_from_column
 from attrformer.data.attributes import LEVEL_SEPARATOR, NUMBER_KINDS, Attribute, AttributeKind
+from attrformer.data.tables import Table
 from attrformer.relations.array_checks import FLOATS, INTEGERS, require_array, require_that
 from attrformer.relations.clusters import GROUPED, Clusters
 
@@ -28,6 +30,7 @@ class AttributeEncoder:
             multi-valued attributes, whose labels say it.
         separator: what stands between the values of a text, where it was declared.
         clusters: the groups that vectors, texts and places of users belong to; None for other kinds.
+        date_order: what stands first in the dates that times were read from, where their form left it open.
     """
 
     kind: AttributeKind
@@ -35,17 +38,36 @@ class AttributeEncoder:
     buckets: NDArray[np.int64]
     separator: str = ""
     clusters: Clusters | None = None
+    date_order: str = ""
 
     @property
     def described(self) -> str:
-        """Kind and separator in one text, for files."""
-        return f"{self.kind.value} {self.separator}" if self.separator else self.kind.value
+        """Kind and separator, or order of dates, in one text, for files."""
+        more = self.separator or self.date_order
+        return f"{self.kind.value} {more}" if more else self.kind.value
 
     @classmethod
     def from_described(cls, text: str, edges: NDArray[np.float64], buckets: NDArray[np.int64]) -> AttributeEncoder:
         """The encoder whose `described` is the text."""
-        kind, _, separator = text.partition(" ")
-        return cls(AttributeKind(kind), edges, buckets, separator)
+        kind, _, more = text.partition(" ")
+        if kind == AttributeKind.TIME:
+            return cls(AttributeKind.TIME, edges, buckets, date_order=more)
+        return cls(AttributeKind(kind), edges, buckets, more)
+
+    def read(self, table: Table, name: str, codes: NDArray[np.int32], count: int) -> Attribute:
+        """An attribute of a table that came later, read as in training.
+
+        Args:
+            table: one row for each user or item.
+            name: the column.
+            codes: int32 `[rows]`, the user or item of each row; -1 where the row is not used.
+            count: how many users or items there are.
+
+        Raises:
+            DataError: a value does not fit the attribute.
+        """
+        table = replace(table, date_order=self.date_order or None)
+        return attribute_from_column(table, name, self.kind, codes, count, self.separator)
 
     @classmethod
     def of(cls, attribute: Attribute, buckets: int) -> tuple[AttributeEncoder, Attribute]:
@@ -61,7 +83,9 @@ class AttributeEncoder:
         if attribute.kind not in NUMBER_KINDS:
             return cls(attribute.kind, np.empty(0), nothing, attribute.separator), attribute
         edges = attribute.bucket_edges(buckets)
-        return cls(attribute.kind, edges, np.arange(len(edges) + 1)), attribute.cut(edges)
+        return cls(attribute.kind, edges, np.arange(len(edges) + 1), date_order=attribute.date_order), attribute.cut(
+            edges
+        )
 
     def keeping(self, codes: NDArray[np.int64]) -> AttributeEncoder:
         """The same encoder where only some value codes are kept, which are then numbered in their order."""

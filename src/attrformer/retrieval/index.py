@@ -20,10 +20,11 @@ from attrformer.models.inputs import together
 from attrformer.recommender import ranking
 from attrformer.recommender.choice import Choice
 from attrformer.recommender.likeness import likeness_of
+from attrformer.recommender.lists import tell_short
 from attrformer.recommender.model import Recommender
 from attrformer.recommender.query import Query
 from attrformer.recommender.requests import Group, Request
-from attrformer.recommender.ruled_lists import listed, tell_short
+from attrformer.recommender.ruled_lists import listed
 from attrformer.recommender.state import ModelState
 from attrformer.retrieval.compiled import compiled_contributions
 from attrformer.retrieval.content import ContentGraph
@@ -228,16 +229,20 @@ class Index:
             tell_short(choice, int(place), len(found[-1][0]), history, self._fitted.relations.n_items)
         return found
 
-    def save(self, folder: Path | str) -> None:
+    def save(self, folder: Path | str) -> Path:
         """Writes the index; it can be loaded with the same state of the model only.
 
         Args:
             folder: made where needed; an index that lies there is replaced.
 
+        Returns:
+            The folder.
+
         Raises:
             CheckpointError: the model has changed since the index was made.
         """
         save_index(Path(folder), fingerprint(self._current()), self.options, self._graph)
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: Path | str, model: Recommender) -> Index:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrformer.recommender.choice import Choice
-from attrformer.recommender.ruled_lists import FURTHER
+from attrformer.recommender.lists import FURTHER
 from attrformer.retrieval import finding
 from attrformer.retrieval.compiled import CompiledContribution
 from attrformer.retrieval.pruning import Sums, pruned

@@ -61,15 +61,17 @@ class ColumnsAt(Mapping[str, Attribute]):
         return ColumnsAt({**self.still, **columns}, changes, self._time)
 
 
-def numbers_attribute(name: str, kind: AttributeKind, numbers: NDArray[np.float64]) -> Attribute:
+def numbers_attribute(name: str, kind: AttributeKind, numbers: NDArray[np.float64], date_order: str = "") -> Attribute:
     """An attribute of numbers or times.
 
     Args:
         name: of the column.
         kind: numeric or time.
         numbers: float64 `[n]`, NaN where missing.
+        date_order: what stands first in the dates that times were read from, where their form left it open.
     """
-    return Attribute(name, kind, np.zeros(len(numbers) + 1, np.int64), np.empty(0, np.int32), (), numbers)
+    offsets = np.zeros(len(numbers) + 1, np.int64)
+    return Attribute(name, kind, offsets, np.empty(0, np.int32), (), numbers, date_order=date_order)
 
 
 def joined(first: Attribute, second: Attribute) -> Attribute:
@@ -80,7 +82,8 @@ def joined(first: Attribute, second: Attribute) -> Attribute:
         second: of the same kind.
     """
     if first.kind in NUMBERS:
-        return numbers_attribute(first.name, first.kind, np.concatenate([first.numbers, second.numbers]))
+        numbers = np.concatenate([first.numbers, second.numbers])
+        return numbers_attribute(first.name, first.kind, numbers, first.date_order)
     codes = {value: code for code, value in enumerate(first.vocabulary)}
     renumber = np.array([codes.setdefault(value, len(codes)) for value in second.vocabulary], dtype=np.int32)
     return replace(
@@ -100,7 +103,7 @@ def missing(like: Attribute, count: int) -> Attribute:
         count: of rows.
     """
     if like.kind in NUMBERS:
-        return numbers_attribute(like.name, like.kind, np.full(count, np.nan))
+        return numbers_attribute(like.name, like.kind, np.full(count, np.nan), like.date_order)
     offsets = np.zeros(count + 1, dtype=np.int64)
     return Attribute(like.name, like.kind, offsets, np.empty(0, np.int32), (), np.empty(0), like.separator)
 

@@ -164,6 +164,8 @@ class ItemValues:
             # Not looked up, which would keep the values of all columns in memory.
             each = self.changes[name].at() if name in self.changes else self.columns[name]
             described.append({"column": name, "kind": each.kind.value, "separator": each.separator})
+            if each.date_order:
+                described[-1]["date_order"] = each.date_order
             if name in self.changes:
                 described[-1]["changes"] = True
                 arrays |= {f"{number}/{part}": array for part, array in parts_of(self.changes[name]).items()}
@@ -189,7 +191,7 @@ class ItemValues:
                 changes[name] = changing_of(name, kind, tuple(told.get("values", ())), own)
                 continue
             if kind in NUMBERS:
-                each = numbers_attribute(name, kind, arrays[f"{number}/numbers"])
+                each = numbers_attribute(name, kind, arrays[f"{number}/numbers"], told.get("date_order", ""))
             else:
                 offsets, codes = arrays[f"{number}/offsets"], arrays[f"{number}/codes"]
                 each = Attribute(name, kind, offsets, codes, tuple(told["values"]), np.empty(0), told["separator"])

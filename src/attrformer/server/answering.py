@@ -13,10 +13,10 @@ from typing import Any, Final
 import polars as pl
 import torch
 
-from attrformer.data.frames import to_polars
 from attrformer.recommender import Recommender, explaining, ranking
 from attrformer.recommender.query import Query
 from attrformer.recommender.short_lists import ShortLists
+from attrformer.recommender.similar import SimilarQuery, similar_items
 from attrformer.server.answers import Row, grouped, list_of, notes_of, results
 from attrformer.server.calls import EXPLAIN, SIMILAR, Call, Joint, Share, join
 from attrformer.server.catalogue import Catalogue
@@ -225,7 +225,9 @@ def _answered(served: Served, call: Call) -> tuple[pl.DataFrame, ShortLists | No
     """The answer to a call as a whole, the lists in it that rules leave too short, and what is told of its rules."""
     model, arguments = served.model, dict(call.arguments)
     if call.method == SIMILAR:
-        return to_polars(model.similar_items(**arguments)), None, ()
+        similar = SimilarQuery(**arguments)
+        codes, choice = similar.read(model.fitted)
+        return similar_items(model.fitted, codes, similar.by, choice), None, choice.told
     items = arguments.pop("items", None)
     query = Query(**arguments)
     request, choice = query.read(model.fitted)
@@ -244,11 +246,14 @@ def _frames(
     model, arguments = served.model, dict(call.arguments)
     rows, start = rows_of_each(call, len(served.catalogue)), 0
     if call.method == SIMILAR:
-        items = arguments.pop("items")
-        while start < len(items):
-            piece = items[start : start + prices.people(SIMILAR, rows)]
+        with _heeding(call, caught):
+            similar = SimilarQuery(**arguments)
+            codes, choice = similar.read(model.fitted)
+        caught += choice.told
+        while start < len(codes):
+            piece = codes[start : start + prices.people(SIMILAR, rows)]
             start += len(piece)
-            yield to_polars(model.similar_items(piece, **arguments))
+            yield similar_items(model.fitted, piece, similar.by, choice)
         return
     with _heeding(call, caught):
         items = arguments.pop("items", None)

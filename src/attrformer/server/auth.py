@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from attrformer.server.errors import Refused, as_response
+from attrformer.server.errors import Refused, as_response, stopping
 from attrformer.server.monitoring import Metrics, log
 from attrformer.server.options import Hosts, ServeOptions
 
@@ -81,6 +81,11 @@ class Gate:
         except _Gone:
             # Nobody is there to be answered.
             status = status or _CLOSED
+        except asyncio.CancelledError:
+            # The server below ends what has not been answered within the grace.
+            if status:
+                raise
+            await stopping().response()(scope, receive, watched)
         except Exception as error:
             # Whatever has begun cannot become an error any more.
             if status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from socket import socket
 from types import FrameType
 
@@ -38,6 +39,11 @@ class DrainingServer(uvicorn.Server):
         log("draining", seconds=service.options.drain)
         loop = self._loop
         loop.call_soon_threadsafe(loop.call_later, service.options.drain, super().handle_exit, sig, frame)
+
+    def end(self) -> None:
+        """Ends as a signal would have it, unless it is ending already."""
+        if not (self.should_exit or self._service.draining):
+            self.handle_exit(signal.SIGTERM, None)
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Opens the port."""

@@ -7,8 +7,10 @@ import logging
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from attrformer.server.answering import Served
 from attrformer.server.engine import Engine
 
 LOGGER: Final = "attrformer.server"
@@ -79,6 +81,30 @@ _SECONDS: Final = (0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.02, 0.04, 0.08, 0
 _COUNTS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
+class _InUse:
+    """The gauges of the model in use.
+
+    It is looked up whenever they are read, and all are of the same model, even while another takes its place.
+    """
+
+    def __init__(self) -> None:
+        self.served: Callable[[], Served | None] = lambda: None
+
+    def collect(self) -> Iterator[Any]:
+        """The gauges, as the registry asks for them."""
+        from prometheus_client.core import GaugeMetricFamily as Gauge
+
+        served = self.served()
+        items, generation = (0, 0) if served is None else (len(served.catalogue), served.generation)
+        yield Gauge("attrformer_catalogue_items", "Items that can be recommended.", items)
+        yield Gauge("attrformer_model_generation", "1 at the start, one more for each reload.", generation)
+        version = Gauge("attrformer_model_info", "1 for the version of the model in use.", labels=["version"])
+        if served is not None:
+            version.add_metric([served.version], 1)
+        yield version
+        yield Gauge("attrformer_ready", "1 when a model answers.", float(served is not None))
+
+
 class Metrics:
     """The figures of one service, in a registry of its own."""
 
@@ -105,17 +131,13 @@ class Metrics:
         )
         self._reloads = Counter("attrformer_reloads", "Changes of the model by outcome.", ["outcome"], **own)
         self._waiting = Gauge("attrformer_waiting_requests", "Requests that wait for the model.", **own)
-        self._items = Gauge("attrformer_catalogue_items", "Items that can be recommended.", **own)
-        self._generation = Gauge("attrformer_model_generation", "1 at the start, one more for each reload.", **own)
-        self._model = Gauge("attrformer_model_info", "1 for the version of the model in use.", ["version"], **own)
-        self._ready = Gauge("attrformer_ready", "1 when a model answers.", **own)
+        self._in_use = _InUse()
+        self.registry.register(self._in_use)
 
     def watch(self, engine: Engine, waiting: Any) -> None:
         """Ties the gauges to the model in use and to the line before it, anything with a length."""
         self._waiting.set_function(lambda: len(waiting))
-        self._items.set_function(lambda: 0 if engine.served is None else len(engine.served.catalogue))
-        self._generation.set_function(lambda: 0 if engine.served is None else engine.served.generation)
-        self._ready.set_function(lambda: float(engine.served is not None))
+        self._in_use.served = lambda: engine.served
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Counts a request that has been answered."""
@@ -130,11 +152,6 @@ class Metrics:
     def reload(self, outcome: str) -> None:
         """Counts a change of the model: "done" or "failed"."""
         self._reloads.labels(outcome).inc()
-
-    def model(self, version: str) -> None:
-        """Notes the version of the model in use."""
-        self._model.clear()
-        self._model.labels(version).set(1)
 
     def text(self) -> bytes:
         """All figures in the format that Prometheus reads."""

@@ -161,11 +161,12 @@ async def model(service: Here) -> JSONResponse:
 async def pairs(
     service: Here,
     attribute: Annotated[str, Query(min_length=1, max_length=256, examples=["brand"])],
-    count: Annotated[int, Query(ge=2, le=40, description="Most values to give.")] = 12,
+    k: Annotated[int, Query(ge=2, le=40, description="Most values to give.")] = 12,
+    count: Annotated[int | None, Query(ge=2, le=40, description="Earlier name of k.", include_in_schema=False)] = None,
 ) -> JSONResponse:
     """What `Recommender.strongest_pairs` gives: row a, column b says how much value a speaks for value b."""
-    served = service.served
-    values, matrix = await service.between(lambda: served.model.strongest_pairs(attribute, count))
+    served, most = service.served, k if count is None else count
+    values, matrix = await service.between(lambda: served.model.strongest_pairs(attribute, most))
     return JSONResponse({"attribute": attribute, "values": values, "matrix": matrix.tolist()})
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from attrformer.recommender.arguments import LATEST_TIME
-from attrformer.server.fields import Body, Chosen, ChosenByUser, RuleFields
+from attrformer.rules.options import help_of
+from attrformer.server.fields import Body, Chosen, ChosenByUser, Condition, RuleFields
 from attrformer.server.options import MOST_ADDED, MOST_ASKED, MOST_CHANGED, MOST_CHOSEN, MOST_HISTORY, MOST_K
 from attrformer.server.values import Attributes, Id, Name, Number, Text
 
@@ -27,6 +28,7 @@ class Entry(BaseModel):
     ] = Field(default_factory=dict, description="Behaviour attributes of the interaction, such as a rating or event.")
 
 
+OnUnknown = Literal["raise", "warn", "skip"]
 History = Annotated[list[Id | Entry], Field(max_length=MOST_HISTORY)]
 
 
@@ -59,7 +61,7 @@ class Whom(Body):
         description="Seconds since 1970 at which items have the values of attributes that change. Where not given, "
         "relations read those at the last interaction of each history, and rules the latest ones.",
     )
-    on_unknown: Literal["raise", "warn", "skip"] = Field(
+    on_unknown: OnUnknown = Field(
         "raise", description="What becomes of ids that the model does not know: 404, a warning in the answer, nothing."
     )
 
@@ -99,9 +101,12 @@ class SimilarBody(Body):
     items: Annotated[list[Id], Field(min_length=1, max_length=MOST_ASKED)] = Field(description="Items to start from.")
     k: Annotated[StrictInt, Field(ge=1, le=MOST_K)] = Field(10, description="Items for each.")
     by: Name = Field("content", description="`content`, or a relation between items as `/v1/model` names it.")
-    candidates: Annotated[list[Id], Field(min_length=1, max_length=MOST_CHOSEN)] | None = Field(
-        None, description="Items to choose from; the whole catalogue where not given."
+    candidates: Chosen | None = Field(None, description="Items to choose from; the whole catalogue where not given.")
+    exclude: Chosen | None = Field(None, description="Items never to give.")
+    on_unknown: OnUnknown = Field(
+        "raise", description="What becomes of ids that the model does not know: 404, a warning in the answer, nothing."
     )
+    where: Condition | None = Field(None, description=help_of("where"), examples=["price < 50"])
 
 
 class AddBody(Body):

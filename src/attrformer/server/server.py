@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -61,10 +62,12 @@ def serve(run: Path | str, options: ServeOptions | None = None) -> None:
         torch.set_num_threads(options.threads)
     listener = _listen(options)
     service = Service(run, options)
-    # The server below raises the signal that ended it once more when it is done; by then there is nothing left to end.
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    # The server below handles signals only while it runs. It raises the one that ended it once more when it is done; by
+    # then there is nothing left to end.
+    early: list[int] = []
+    before = {n: signal.signal(n, lambda number, _: early.append(number)) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
-        asyncio.run(_run(create_app(service), service, listener, options))
+        asyncio.run(_run(create_app(service), service, listener, options, early))
     finally:
         listener.close()
         for number, handler in before.items():
@@ -75,7 +78,9 @@ def serve(run: Path | str, options: ServeOptions | None = None) -> None:
         raise CheckpointError(f"The model of {run} cannot be served. The log says why.") from service.failure
 
 
-async def _run(app: Any, service: Service, listener: socket.socket, options: ServeOptions) -> None:
+async def _run(
+    app: Any, service: Service, listener: socket.socket, options: ServeOptions, early: Sequence[int]
+) -> None:
     from attrformer.server.draining import DrainingServer
     from attrformer.server.monitoring import log
 
@@ -87,8 +92,10 @@ async def _run(app: Any, service: Service, listener: socket.socket, options: Ser
     log("listening", host=host, port=port, process=os.getpid())
 
     async def start() -> None:
-        await service.start()
-        if service.failure is not None:
+        # By now signals go to the server.
+        if not early:
+            await service.start()
+        if early or service.failure is not None:
             server.should_exit = True
 
     reading = asyncio.ensure_future(start())

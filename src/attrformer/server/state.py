@@ -81,7 +81,6 @@ class Service:
             self.failure = error
             log("start.failed", logging.ERROR, error=error)
         else:
-            self.metrics.model(self.served.version)
             log("ready", version=self.served.version, items=len(self.served.catalogue), **_carried(self.served))
             if self.options.changes_file is not None:
                 look = (self._adder, self.engine.follow, lambda: self.served.changes_lost)
@@ -225,6 +224,12 @@ class Service:
             ReloadRunning: another change is under way.
             AttrFormerError: the new model cannot be used; the old one stays.
         """
+        # Goes on where nobody waits any more: the model changes all the same, which is to be counted and logged.
+        change = asyncio.ensure_future(self._change_model(wait, follow, version, again))
+        change.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(change)
+
+    async def _change_model(self, wait: bool, follow: int | None, version: str | None, again: bool) -> Served:
         if not again:
             self._reasons.clear()
             log("reload.started")
@@ -241,8 +246,8 @@ class Service:
                 self._reasons.add(reason)
                 log("reload.failed", logging.ERROR, error=error)
             raise
+        # After the model has changed: whoever reads that it has finds the new one.
         self.metrics.reload("done")
-        self.metrics.model(served.version)
         log(
             "reload.done",
             model=served.generation,

@@ -141,6 +141,10 @@ class Supervisor:
                 await self._reload(worker)
         elif what == "turn":
             await asyncio.wait_for(self._turn.acquire(), self._options.timeout)
+            if self._workers.get(worker.number) is not worker:
+                # It has died while it waited, and nobody would end its turn.
+                self._turn.release()
+                return None
             self._adds = worker
         elif what == "added":
             self._end_turn(worker)

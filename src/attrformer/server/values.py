@@ -21,7 +21,7 @@ Value = (
     | Annotated[list[Text], Field(max_length=100)]
     | Annotated[list[Number], Field(max_length=MOST_NUMBERS)]
     | Annotated[list[Annotated[list[Text], Field(max_length=100)]], Field(max_length=100)]
-    | Annotated[dict[Name, Number], Field(max_length=MOST_TAGS)]
+    | Annotated[dict[Name, Number | None], Field(max_length=MOST_TAGS)]
     | None
 )
 """Of an attribute: one or several, a vector, paths of levels, tags with scores or latitude and longitude by name."""

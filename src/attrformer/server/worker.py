@@ -107,6 +107,8 @@ class _Worker:
             self._post.listener.close()
             self._service.close()
         else:
+            # A signal that came just before the server below handles them would be lost.
+            waiting[1].add_done_callback(lambda done: None if done.cancelled() else server.end())
             await server.serve(sockets=[self._post.listener])
         await starting
         for task in (listening, *waiting):

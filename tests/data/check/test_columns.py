@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -7,7 +8,7 @@ import pytest
 from tests.data.check.clean import ITEMS, check, found, items_of, log, silent
 
 from attrformer.data import Dataset
-from attrformer.data.check import CheckReport, Severity
+from attrformer.data.check import CheckReport, Severity, check_path
 
 
 def of_column(values: Any, name: str = "feature") -> CheckReport:
@@ -70,7 +71,7 @@ def test_years_in_a_list_are_no_numbers_and_decimal_commas_are() -> None:
 @pytest.mark.parametrize(
     ("id", "values"),
     [
-        ("date-in-text", cycled("12/31/2020", "1/2/2021", "3/4/2021")),
+        ("date-in-text", cycled("12/11/2020", "1/2/2021", "3/4/2021")),
         ("list-in-text", cycled("[Action; Comedy]", "[Drama; x]")),
         ("number-in-text", cycled("$1,200.50", "$3", "$4.99")),
         ("list-in-text", cycled("Action, Comedy", "Action, Drama", "Comedy, Drama", "Action", "Drama, Western")),
@@ -143,3 +144,15 @@ def test_every_column_has_a_use_with_its_values_and_gaps() -> None:
     assert (brand.used_as, brand.values, brand.missing) == ("item attribute, categorical", 3, 0.25)
     assert uses["items.title"].used_as == "shown in place of the id"
     assert "free text" in uses["items.text"].used_as and uses["items.text"].values == ITEMS
+
+
+def test_how_dates_and_decimals_were_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv").write_text(
+        "user_id;item_id;timestamp;price\n1;a;31.12.2019;1,5\n1;b;1.2.2020;2\n2;a;3.4.2020;3,25\n"
+    )
+    (tmp_path / "items.csv").write_text("item_id;launched;size\na;13.1.2018;0,5\nb;1.2.2018;1,75\n")
+    used = {use.column: use.used_as for use in check_path(tmp_path).columns}
+    assert used["timestamp"] == "time, orders the interactions, dates with the day first"
+    assert used["price"] == "behaviour attribute, numeric, decimal commas"
+    assert used["launched"] == "item attribute, time, dates with the day first"
+    assert used["size"] == "item attribute, numeric, decimal commas"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrformer.data.prepared.parts import cut_table, read_part
-from attrformer.data.text_tables import read_texts
+from attrformer.data.text_tables import TextForm, read_texts
 from attrformer.errors import DataError
 
 FIELDS = st.sampled_from(["1", "23", "a", "a b", '"a,b"', '"line\nbreak"', '"say ""x"""', "", "é", "007", "+5", "-4"])
@@ -89,7 +89,7 @@ def test_files_that_are_read_as_a_whole_are_not_cut(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
         assert cut_table(tmp_path / name, 10) is None
     (tmp_path / "interactions.csv").write_bytes("user_id,item_id\n".encode("utf-16"))
-    assert cut_table(tmp_path / "interactions.csv", 10, "utf-16") is None
+    assert cut_table(tmp_path / "interactions.csv", 10, TextForm("utf-16")) is None
     pl.DataFrame({"user_id": [1]}).to_pandas().rename_axis("visit").to_parquet(tmp_path / "interactions.parquet")
     assert cut_table(tmp_path / "interactions.parquet", 10) is None
 

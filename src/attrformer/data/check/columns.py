@@ -206,7 +206,12 @@ def _text_that_is_something_else(column: Column) -> Iterator[Finding]:
         if column.table == "interactions":
             return
         yield _read_as(
-            column, "date-in-text", "dates", dates, "Give the column the type date, or ISO dates in a csv file"
+            column,
+            "date-in-text",
+            "dates",
+            dates,
+            "Declare the kind 'time' (--kinds), with --date-order where it is not clear what stands first, or write "
+            "dates as 2024-01-31",
         )
     elif listed >= MOST * count:
         yield _read_as(column, "list-in-text", "lists written as text", listed, "Give lists, or text with '|' between")

@@ -26,6 +26,7 @@ from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.prepared.folder import open_prepared
 from attrformer.data.table_paths import ending_of, parts_of
 from attrformer.data.tables import Table, open_table
+from attrformer.data.unread_files import renaming_of
 from attrformer.data.vector_tables import Vectors, with_vectors
 from attrformer.errors import DataError
 
@@ -43,7 +44,11 @@ def check_path(
     vectors: Vectors | None = None,
     duplicates: str | None = None,
     format: str | None = None,
-    encoding: str = "utf-8",
+    date_order: str | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    headers: Mapping[str, str] | None = None,
     targets: str | None = None,
     negative: str | None = None,
     now: float | None = None,
@@ -65,7 +70,12 @@ def check_path(
             or "count", which makes one interaction of them with a behaviour attribute `count`; None: as `dataset.json`
             says, else "keep".
         format: of raw files; recognised by itself by default.
-        encoding: of csv files.
+        date_order: what stands first in dates such as 05/11/2019, "day", "month" or "year"; None: the one that all
+            values of a column allow.
+        delimiter: between the values of text files, "comma", "semicolon", "tab" or "pipe"; None: as each tells.
+        decimal: before the fraction of numbers in text files, "point" or "comma"; None: as each column tells.
+        encoding: of csv files; None: UTF-8.
+        headers: names of the columns of csv files that have no header, by table, with commas between them.
         targets: which interactions are predicted, as `data.targets` says: "event=purchase"; None: all.
         negative: which count against their item, as `data.negative` says.
         now: seconds since 1970 after which a time lies in the future; the present by default.
@@ -77,8 +87,19 @@ def check_path(
         DataError: the path cannot be read at all.
         ConfigurationError: an option has an unknown value, or a condition fits no interaction.
     """
-    path, options = Path(path), TableOptions(columns or {}, kinds or {}, separators or {}, duplicates=duplicates)
-    tables, make = _opened(path, options, format, encoding, vectors)
+    path = Path(path)
+    options = TableOptions(
+        columns or {},
+        kinds or {},
+        separators or {},
+        duplicates=duplicates,
+        date_order=date_order,
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding or "utf-8",
+        headers=headers or {},
+    )
+    tables, make = _opened(path, options, format, vectors)
     try:
         if "interactions" not in tables:
             # They were prepared, and all of them will be read anyway.
@@ -97,7 +118,7 @@ def check_path(
 def check_loaded(
     dataset: PlainDataset,
     folder: Path,
-    columns: Mapping[str, str],
+    options: TableOptions,
     *,
     shuffled: bool = False,
     unread_edges: Collection[str] = (),
@@ -107,11 +128,11 @@ def check_loaded(
     Args:
         dataset: the data.
         folder: where its tables are; those of items and users are read again.
-        columns: canonical column name to the one in the files.
+        options: how they are read.
         shuffled: whether the order of interactions within a time was made arbitrary.
         unread_edges: names of edge tables that no model is to read.
     """
-    tables, _ = folder_tables(folder, columns, names=("items", "users"))
+    tables, _ = folder_tables(folder, options, names=("items", "users"))
     looked_at = _some_users(dataset)
     if looked_at is not dataset:
         # It is about all users; what the dataset says of some stands for it.
@@ -160,7 +181,7 @@ def check_frames(dataset: PlainDataset, tables: Mapping[str, object], *, shuffle
 
 
 def _opened(
-    path: Path, given: TableOptions, format: str | None, encoding: str, vectors: Vectors | None
+    path: Path, given: TableOptions, format: str | None, vectors: Vectors | None
 ) -> tuple[dict[str, Table], Callable[[], PlainDataset]]:
     """The tables at a path, and what makes a dataset of them.
 
@@ -168,33 +189,44 @@ def _opened(
         DataError: nothing there can be read.
     """
     if format is not None or not is_dataset_folder(path):
-        tables = with_vectors(_other_tables(path, given.columns, format, encoding), vectors)
+        tables = with_vectors(_other_tables(path, given, format), vectors)
         return tables, partial(dataset_of_tables, tables, name=_name(path), options=given)
     options = folder_options(
-        path, columns=given.columns, kinds=given.kinds, separators=given.separators, duplicates=given.duplicates
+        path,
+        columns=given.columns,
+        kinds=given.kinds,
+        separators=given.separators,
+        duplicates=given.duplicates,
+        **given.told,
     )
-    tables, notes = folder_tables(path, options.columns, encoding=encoding, vectors=vectors)
+    tables, notes = folder_tables(path, options, vectors=vectors)
     return tables, partial(dataset_of_folder, path, tables, options, notes=notes)
 
 
-def _other_tables(path: Path, columns: Mapping[str, str], format: str | None, encoding: str) -> dict[str, Table]:
+def _other_tables(path: Path, given: TableOptions, format: str | None) -> dict[str, Table]:
     """The tables in raw files, or in one file.
 
     Raises:
         DataError: nothing there can be read.
     """
+    columns = given.columns
     try:
         known = format or detect(path)
     except DataError as error:
         if path.is_dir() and not parts_of(path):
             raise DataError(
                 f"there is no table of interactions, and {error.problem}",
-                fix="Write interactions.parquet or interactions.csv with user_id, item_id and, where known, timestamp",
+                fix=f"{renaming_of(path)} interactions.parquet or interactions.csv with user_id, item_id and, where "
+                "known, timestamp",
                 source=str(path),
             ) from error
         if ending_of(path) is None or not (path.is_file() or parts_of(path)):
             raise
-        return {"interactions": open_table(path, "interactions", columns_for(columns, "interactions"), encoding)}
+        return {
+            "interactions": open_table(
+                path, "interactions", columns_for(columns, "interactions"), given.form_of("interactions")
+            )
+        }
     found = read_raw(path, known).frames()
     return {name: open_table(frame, f"{path}, {name}", columns_for(columns, name)) for name, frame in found.items()}
 

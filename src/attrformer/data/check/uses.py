@@ -24,11 +24,13 @@ from attrformer.columns import (
 )
 from attrformer.data.attributes import NUMBER_KINDS, VECTOR_KINDS, Attribute, AttributeKind
 from attrformer.data.check.findings import ColumnUse
-from attrformer.data.options import CHANGES
+from attrformer.data.options import CHANGES, INTERACTIONS
 from attrformer.data.plain_dataset import PlainDataset
 from attrformer.data.tables import Table
+from attrformer.data.times import form_of_dates
 
 _NOTE: Final = re.compile(r"column '(?P<column>.*?)' is not used,? ?(?P<why>.*)$", re.DOTALL)
+_DECIMALS: Final = re.compile(r"(?P<place>[^:]*): column '(?P<column>.*?)': numbers with decimal commas", re.DOTALL)
 _EDGE_COLUMNS: Final = {
     SOURCE_ITEM: "edge from this item",
     TARGET_ITEM: "edge to this item",
@@ -62,12 +64,15 @@ def _interactions(dataset: PlainDataset, table: Table | None) -> Iterator[Column
     yield ColumnUse("interactions", USER, "user", dataset.user_count, 0.0)
     yield ColumnUse("interactions", ITEM, "item", _taken(dataset), 0.0)
     if sequences.times is not None:
-        yield ColumnUse("interactions", TIMESTAMP, "time, orders the interactions", None, 0.0)
+        order = sequences.meaning.date_orders.get(INTERACTIONS, "")
+        yield ColumnUse("interactions", TIMESTAMP, f"time, orders the interactions{_form(order)}", None, 0.0)
+    decimals = _decimals(dataset, "interactions", table)
     for name, values in sequences.behaviours.items():
         known = values[~np.isnan(values)]
         missing = 1 - len(known) / max(len(values), 1)
         kind = "categorical" if name in sequences.meaning.values else "numeric"
-        yield ColumnUse("interactions", name, f"behaviour attribute, {kind}", pl.Series(known).n_unique(), missing)
+        used_as = f"behaviour attribute, {kind}{decimals.get(name, '')}"
+        yield ColumnUse("interactions", name, used_as, pl.Series(known).n_unique(), missing)
     used = {USER, ITEM, TIMESTAMP, *sequences.behaviours}
     yield from _unused(dataset, "interactions", table, used)
 
@@ -82,10 +87,12 @@ def _described(dataset: PlainDataset, name: str, table: Table | None) -> Iterato
         used = "shown in place of the id"
         read = f", item attribute, {attributes[TITLE].kind.value}" if TITLE in attributes else ""
         yield ColumnUse(name, TITLE, f"{used}{read}", len(set(dataset.item_titles)))
+    decimals = _decimals(dataset, name, table)
     for column, attribute in attributes.items():
         if items and column == TITLE:
             continue
-        yield ColumnUse(name, column, f"{name[:-1]} attribute, {attribute.kind.value}", *_counts(attribute))
+        form = _form(attribute.date_order) or decimals.get(column, "")
+        yield ColumnUse(name, column, f"{name[:-1]} attribute, {attribute.kind.value}{form}", *_counts(attribute))
     yield from _unused(dataset, name, table, {key, *attributes, *((TITLE,) if titled else ())})
 
 
@@ -113,6 +120,22 @@ def _changes(dataset: PlainDataset, table: Table | None) -> Iterator[ColumnUse]:
         for column in table.frame.columns:
             if column not in _CHANGE_COLUMNS:
                 yield ColumnUse(CHANGES, column, "not used", None, _missing(table.frame[column]))
+
+
+def _form(order: str) -> str:
+    """How a column of dates whose form leaves the order open was read."""
+    return f", {form_of_dates(order)}" if order else ""
+
+
+def _decimals(dataset: PlainDataset, name: str, table: Table | None) -> dict[str, str]:
+    """The columns of a table that were read as numbers with decimal commas, as the notes have it."""
+    found = (_DECIMALS.match(note) for note in dataset.notes)
+    places = (name, table.label if table is not None else name)
+    return {
+        one["column"]: ", decimal commas"
+        for one in found
+        if one is not None and (one["place"] in places or one["place"].partition(".")[0] == name)
+    }
 
 
 def _unused(dataset: PlainDataset, name: str, table: Table | None, used: set[str]) -> Iterator[ColumnUse]:

@@ -96,6 +96,9 @@ def reading_options(options: TableOptions, kinds: Mapping[str, AttributeKind | N
         "kinds": {name: None if kind is None else kind.value for name, kind in sorted(kinds.items())},
         "catalogue": options.catalogue,
         "duplicates": options.duplicates,
+        "date_order": options.date_order,
+        "decimal": options.decimal,
+        "headers": options.headers.get(INTERACTIONS),
     }
 
 
@@ -171,7 +174,10 @@ def _sequences(place: Path, manifest: Mapping[str, Any], users: int) -> Sequence
     }
     labels = {column["name"]: tuple(column["labels"]) for column in columns if column["labels"] is not None}
     items = _mapped(place / "items.npy", TYPES[ITEMS], count)
-    return Sequences(offsets, items, times, behaviours, Meaning(labels))
+    order = manifest.get("date_order", "")
+    return Sequences(
+        offsets, items, times, behaviours, Meaning(labels, date_orders={INTERACTIONS: order} if order else {})
+    )
 
 
 def _mapped(file: Path, kind: np.dtype[Any], count: int) -> NDArray[Any]:

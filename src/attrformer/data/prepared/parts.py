@@ -18,7 +18,7 @@ from attrformer.data.prepared.text_cuts import BLOCK, cuts_of_text, keeps_ascii
 from attrformer.data.table_files import reading
 from attrformer.data.table_paths import ARROW, PARQUET, SEPARATORS, ending_of, form_of, partitions_of, parts_of
 from attrformer.data.text_columns import typed_column
-from attrformer.data.text_tables import read_texts, separator_of
+from attrformer.data.text_tables import PLAIN, TextForm, header_line, read_texts, separator_of
 
 _TYPES: Final[dict[str, Any]] = {str(kind): kind for kind in (pl.Int64, pl.Float64, pl.Boolean, pl.String)}
 _BYTES_OF_ROW: Final = 32
@@ -75,13 +75,13 @@ def files_of(path: Path) -> list[Path]:
     return parts_of(path) or [path]
 
 
-def cut_table(path: Path, rows: int, encoding: str = "utf-8") -> Source | None:
+def cut_table(path: Path, rows: int, form: TextForm = PLAIN) -> Source | None:
     """Cuts a table into parts.
 
     Args:
         path: a parquet, Arrow, csv or tsv file, or a folder of parquet, csv or tsv files.
         rows: of a part, about.
-        encoding: of a text file.
+        form: of a text file.
 
     Returns:
         None where the table can only be read as a whole.
@@ -92,7 +92,7 @@ def cut_table(path: Path, rows: int, encoding: str = "utf-8") -> Source | None:
     files = files_of(path)
     ending = form_of(path, files if path.is_dir() else ())
     if ending in SEPARATORS:
-        return _cut_text(path, files, ending, rows * _BYTES_OF_ROW, encoding) if keeps_ascii(encoding) else None
+        return _cut_text(path, files, ending, rows * _BYTES_OF_ROW, form) if keeps_ascii(form.encoding) else None
     if ending not in (*PARQUET, *ARROW) or (ending in ARROW and path.is_dir()):
         return None
     with reading(path):
@@ -108,26 +108,28 @@ def cut_table(path: Path, rows: int, encoding: str = "utf-8") -> Source | None:
     return Source(str(path), tuple(cut), partitions=partitions)
 
 
-def _cut_text(path: Path, files: list[Path], ending: str, size: int, encoding: str) -> Source | None:
+def _cut_text(path: Path, files: list[Path], ending: str, size: int, form: TextForm) -> Source | None:
     """Text files in parts; None where they differ in their headers or separators."""
     header, separator, cut = b"", "", []
     with reading(path):
         for number, file in enumerate(files):
             check_content(file)
-            start, ends = cuts_of_text(file, size)
+            start, ends = cuts_of_text(file, size, headed=not form.header)
             with file.open("rb") as opened:
                 head = opened.read(max(start, BLOCK))
-            found = head[:start], separator_of(file, head, ending, encoding)
+            sign = separator_of(file, head, ending, form)
+            line = header_line(file, head, sign, form).encode(form.encoding)
+            found = line or head[:start], sign
             if not number:
                 header, separator = found
             elif found != (header, separator):
                 return None
             places = zip([start, *ends[:-1]], ends, strict=True) if ends else iter([(start, start)])
             cut.append([Part(str(file), first, last) for first, last in places])
-        names = read_texts(path, header, separator, encoding).columns if path.is_dir() else []
+        names = read_texts(path, header, separator, form.encoding).columns if path.is_dir() else []
         partitions, values = _partitions(path, files, names, typed=False)
     parts = tuple(replace(part, values=own) for each, own in zip(cut, values, strict=True) for part in each)
-    return Source(str(path), parts, separator, encoding, header.decode("latin-1"), partitions=partitions)
+    return Source(str(path), parts, separator, form.encoding, header.decode("latin-1"), partitions=partitions)
 
 
 def _partitions(
@@ -142,14 +144,19 @@ def _partitions(
     return kinds, table.rows() if kinds else [()] * len(files)
 
 
-def whole_table(path: Path, encoding: str = "utf-8") -> Source:
+def whole_table(path: Path, form: TextForm = PLAIN) -> Source:
     """A table as one part."""
-    return Source(str(path), (Part(str(path), 0, -1),), encoding=encoding, whole=True)
+    return Source(str(path), (Part(str(path), 0, -1),), encoding=form.encoding, whole=True)
 
 
 def names_in(source: Source) -> list[str]:
     """The columns of a table that is no text file."""
     return [*_schema(source), *(name for name, _ in source.partitions)]
+
+
+def texts_in(source: Source) -> list[str]:
+    """The columns of texts of a table that is no text file."""
+    return [name for name, kind in _schema(source).items() if kind == pl.String]
 
 
 def read_part(source: Source, part: Part, numbers: Collection[str] = ()) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from attrformer.data.interactions import TimeSpan, clashing_count
 from attrformer.data.prepared.columns import Column, decide_column
 from attrformer.data.prepared.reading import WholeTableError
 from attrformer.data.prepared.survey import Survey
+from attrformer.data.times import joined_form
 from attrformer.errors import DataError
 
 
@@ -80,7 +81,7 @@ def _span(surveys: Sequence[Survey], source: str) -> TimeSpan | None:
         found = survey.times
         if whole is None or found is None:
             return None
-        if (found.form, found.factor) != (whole.form, whole.factor):
+        if joined_form(whole.form, found.form) is None or found.factor != whole.factor:
             raise WholeTableError(
                 f"the times of rows 0 to {start - 1} are {whole.form}, and those of rows {start} to "
                 f"{start + survey.rows - 1} are {found.form}",

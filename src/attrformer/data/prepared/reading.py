@@ -10,11 +10,14 @@ import polars as pl
 
 from attrformer.columns import ITEM, TIMESTAMP, USER
 from attrformer.data.attributes import AttributeKind
+from attrformer.data.date_order import DateForms
 from attrformer.data.index_columns import INDEX_BY_NAME, index_note, may_number_rows, without_index
-from attrformer.data.prepared.parts import Part, Source, names_in, read_part
-from attrformer.data.table_files import TableFile, typed_table, untyped_in
+from attrformer.data.prepared.parts import Part, Source, names_in, read_part, texts_in
+from attrformer.data.table_files import TableFile, may_hold_decimal_commas, profiles_of, typed_table, untyped_in
 from attrformer.data.tables import Table, named_table, notes_about, open_table
-from attrformer.data.text_columns import TextProfile, is_whole, profile_of
+from attrformer.data.text_columns import TextProfile, is_whole
+from attrformer.data.text_tables import PLAIN, TextForm
+from attrformer.data.times import date_forms
 from attrformer.errors import DataError
 
 
@@ -79,12 +82,14 @@ class Glance:
         texts: by column of a text file, as it is named there.
         numbering: by column that may number the rows, as it is named in the file.
         numbers: columns of a text file that are read as they stand, and hold plain whole numbers.
+        dates: what its times say about the order of day and month.
     """
 
     rows: int = 0
     texts: Mapping[str, TextProfile] = field(default_factory=dict)
     numbering: Mapping[str, Numbering] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
+    dates: DateForms = field(default_factory=DateForms)
 
     def then(self, other: Glance) -> Glance:
         """The same of two parts, one behind the other."""
@@ -95,6 +100,7 @@ class Glance:
             {name: profile | other.texts[name] for name, profile in self.texts.items()},
             {name: found.then(other.numbering[name]) for name, found in self.numbering.items()},
             self.numbers,
+            self.dates | other.dates,
         )
 
 
@@ -110,6 +116,8 @@ class Reading:
         texts: how the texts of a text file are read, by column.
         left_out: columns that number the rows, as they are named in the file.
         numbers: columns of a text file that most likely hold whole numbers, as they are named there.
+        form: what is known of a text file.
+        date_order: what stands first in the dates of its times, where their form leaves that open; None: as all tell.
     """
 
     source: Source
@@ -119,6 +127,8 @@ class Reading:
     texts: Mapping[str, TextProfile] = field(default_factory=dict)
     left_out: Collection[str] = ()
     numbers: Collection[str] = ()
+    form: TextForm = PLAIN
+    date_order: str | None = None
 
     def ours(self, name: str) -> str:
         """The library's own name of a column of the file."""
@@ -145,13 +155,15 @@ def glance_at(reading: Reading, part: Part) -> Glance:
 def glance_of(reading: Reading, raw: pl.DataFrame) -> Glance:
     """What `glance_at` finds in the rows of a part, as they stand in the file."""
     numbering = {name: _numbering(raw[name]) for name in raw.columns if reading.doubts(name)}
+    when = reading.columns.get(TIMESTAMP, TIMESTAMP)
+    dates = date_forms(raw[when]) if when in raw.columns else DateForms()
     if not reading.source.text:
-        return Glance(len(raw), {}, numbering)
-    untyped = untyped_in(reading.columns)
-    texts = {text.name: profile_of(text) for text in raw if text.name not in untyped}
+        return Glance(len(raw), {}, numbering, dates=dates)
+    commas = may_hold_decimal_commas(reading.source.separator, reading.form)
+    texts = profiles_of(raw, untyped_in(reading.columns), reading.form, commas=commas)
     ids = [reading.columns.get(name, name) for name in (USER, ITEM, TIMESTAMP)]
     numbers = tuple(name for name in ids if name in raw.columns and _is_plain(raw[name]))
-    return Glance(len(raw), texts, numbering, numbers)
+    return Glance(len(raw), texts, numbering, numbers, dates)
 
 
 def _is_plain(values: pl.Series) -> bool:
@@ -167,23 +179,28 @@ def reading_of(reading: Reading, glance: Glance) -> Reading:
 
     Raises:
         WholeTableError: a column may number the rows.
+        DataError: the order of day and month is not clear.
     """
     source = reading.source.path
     left_out = tuple(name for name, found in glance.numbering.items() if found.numbers_rows(name, source))
-    return replace(reading, texts=glance.texts, left_out=left_out, numbers=glance.numbers)
+    order = reading.date_order or glance.dates.decide(source=source, column=TIMESTAMP) or None
+    return replace(reading, texts=glance.texts, left_out=left_out, numbers=glance.numbers, date_order=order)
 
 
 def reads_alike(one: Reading, other: Reading) -> bool:
     """Whether parts are the same read in one way and in another."""
     ways = ({name: profile.way for name, profile in reading.texts.items()} for reading in (one, other))
-    return next(ways) == next(ways) and one.left_out == other.left_out
+    same = (one.left_out, one.date_order) == (other.left_out, other.date_order)
+    return next(ways) == next(ways) and same
 
 
 def needs_glance(reading: Reading) -> bool:
     """Whether parts can be read only after a glance at all of them."""
     if reading.source.whole:
         return False
-    return reading.source.text or any(map(reading.doubts, names_in(reading.source)))
+    names = names_in(reading.source) if not reading.source.text else []
+    when = reading.columns.get(TIMESTAMP, TIMESTAMP)
+    return reading.source.text or any(map(reading.doubts, names)) or when in texts_in(reading.source)
 
 
 def _numbering(values: pl.Series) -> Numbering:
@@ -220,7 +237,7 @@ def opened_table(reading: Reading) -> Table:
     Raises:
         DataError: it cannot be read, or has both a mapped column and one of the canonical name.
     """
-    return open_table(Path(reading.source.path), reading.source.path, reading.columns, reading.source.encoding)
+    return open_table(Path(reading.source.path), reading.source.path, reading.columns, reading.form)
 
 
 def columns_of(reading: Reading) -> Table:

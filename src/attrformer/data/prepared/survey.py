@@ -88,7 +88,7 @@ def _surveyed(reading: Reading, table: Table, glance: Glance, first: int, same: 
     kept = {USERS: id_column(table, USER), ITEMS: id_column(table, ITEM)}
     span = None
     if TIMESTAMP in frame.columns and len(frame):
-        times = times_of(frame[TIMESTAMP], source=table.source, first=first)
+        times = times_of(frame[TIMESTAMP], source=table.source, first=first, date_order=reading.date_order)
         span = TimeSpan.of(times)
         kept[ORDER] = pl.Series(times.order)
     told = _telling(frame, reading.source.text)

@@ -21,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from attrformer.data.attribute_kinds import TextSigns
+from attrformer.data.date_order import DateForms
 from attrformer.data.id_map import IdMap
 from attrformer.data.interactions import TimeSpan
 from attrformer.data.prepared.coding import (
@@ -195,7 +196,9 @@ def read_glance(work: Work, number: int) -> Glance:
 def _glance(found: dict[str, Any]) -> Glance:
     texts = {name: _profile(**profile) for name, profile in found["texts"].items()}
     numbering = {name: Numbering(**each) for name, each in found["numbering"].items()}
-    return Glance(found["rows"], texts, numbering, tuple(found["numbers"]))
+    dates = dict(found["dates"])
+    allowed = None if dates["allowed"] is None else tuple(dates.pop("allowed"))
+    return Glance(found["rows"], texts, numbering, tuple(found["numbers"]), DateForms(**{**dates, "allowed": allowed}))
 
 
 def read_survey(work: Work, number: int) -> Survey:

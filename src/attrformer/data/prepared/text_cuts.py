@@ -21,7 +21,7 @@ def keeps_ascii(encoding: str) -> bool:
     return name in ("utf-8", "ascii", "cp1252") or name.startswith("iso8859")
 
 
-def cuts_of_text(path: Path, size: int) -> tuple[int, list[int]]:
+def cuts_of_text(path: Path, size: int, *, headed: bool = True) -> tuple[int, list[int]]:
     """Where the header of a text file ends, and where parts of about a size end, each behind a whole row.
 
     The first part is a small one, since it is looked at before the others.
@@ -29,9 +29,12 @@ def cuts_of_text(path: Path, size: int) -> tuple[int, list[int]]:
     Args:
         path: of the file.
         size: bytes of a part.
+        headed: whether it has a header; else the first row follows the mark of the encoding, if there is one.
     """
     with path.open("rb") as file:
-        start = _end_of_header(file)
+        mark = len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
+        file.seek(0)
+        start = _end_of_header(file) if headed else mark
         file.seek(start)
         ends, last = list[int](), start
         for end in _row_ends(file, min(size, BLOCK)):

@@ -27,7 +27,7 @@ function cell(value, most, row, column) {
 }
 
 const showPairs = latest(
-  (attribute) => get("v1/pairs", { attribute, count: 14 }),
+  (attribute) => get("v1/pairs", { attribute, k: 14 }),
   ({ attribute, values, matrix }) => {
     const most = Math.max(0, ...matrix.flat().map(Math.abs));
     const head = element("tr", {}, element("td"), ...values.map((name) => element("th", { scope: "col" }, element("span", {}, name))));
