@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from attrformer.models.baselines.layers.post_norm import attend, seen_before
-from attrformer.nn.dropout import Dropout, dropped, keep_mask
+from attrformer.nn.dropout import Dropout, Masks, dropped, keep_mask
 
 
 def test_a_share_is_dropped_and_the_rest_is_scaled_up() -> None:
@@ -68,3 +68,20 @@ def test_attention_without_dropout_of_its_weights_is_the_mean_of_that_with_it() 
     found = attend(query, key, value, seen, 0.2)
     torch.manual_seed(1)
     torch.testing.assert_close(found, dropped(plain, 0.2) @ value)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_parts_of_a_batch_drop_what_the_whole_of_it_drops(parts: int) -> None:
+    def run(values: torch.Tensor) -> list[torch.Tensor]:
+        return [dropped(values, 0.3), dropped(values[:, :2].repeat(1, 1, 3), 0.5)]
+
+    values = torch.randn(7, 5, 4)
+    torch.manual_seed(0)
+    whole, following = run(values), dropped(values, 0.5)
+    torch.manual_seed(0)
+    masks = Masks(len(values), parts)
+    for number in reversed(range(parts)):
+        with masks.of_part(number):
+            for found, expected in zip(run(values[number::parts]), whole, strict=True):
+                assert torch.equal(found, expected[number::parts])
+    assert torch.equal(dropped(values, 0.5), following)

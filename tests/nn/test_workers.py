@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from threading import Barrier
+from threading import Barrier, get_ident
 
 import pytest
 import torch
 
 from attrformer.nn import workers
 from attrformer.nn.fused_loss import PosteriorTarget, fused_cross_entropy
-from attrformer.nn.workers import each_share, whole_operations
+from attrformer.nn.workers import each_part, each_share, thread_count, whole_operations
 
 CPU = torch.device("cpu")
 
@@ -81,3 +81,16 @@ def test_two_threads_give_the_loss_and_gradients_of_one(two_threads: None) -> No
     assert len(both) == len(alone) == 3
     for first, second in zip(both, alone, strict=True):
         torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
+
+
+def test_each_part_has_a_thread_in_which_nothing_is_shared_out(two_threads: None) -> None:
+    def run(number: int) -> tuple[int, int, int, int]:
+        both.wait()
+        return number, thread_count(), len(each_share(lambda share: share, list(range(8)), CPU)), get_ident()
+
+    both = Barrier(2, timeout=60)
+    with whole_operations(True):
+        assert thread_count() == 2
+        found = each_part(run, [5, 7])
+    assert [own[:3] for own in found] == [(5, 1, 1), (7, 1, 1)]
+    assert len({own[3] for own in found}) == 2

@@ -98,6 +98,7 @@ class AttrFormerNetwork(Network):
     """
 
     ITEM_PARAMETERS: ClassVar[tuple[str, ...]] = (OWN_EMBEDDING,)
+    ROWS_APART: ClassVar[bool] = True
 
     def __init__(self, relations: RelationSet, config: AttrFormerConfig, dropout: float) -> None:
         super().__init__()

@@ -22,6 +22,11 @@ class Network(nn.Module):
     """Parameters with a row for each item, which `forward` reads row by row where it is given candidates; none: the
     network knows no candidates."""
 
+    ROWS_APART: ClassVar[bool] = False
+    """Whether threads may compute parts of a batch at a time in training: the loss is a mean over its targets, each of
+    which depends on its own row alone, nothing is drawn but by `nn/dropout.py`, and a step leaves nothing behind in the
+    network. A class says so of itself; what is derived from it has to say so again."""
+
     @property
     def parameter_count(self) -> int:
         """How many numbers training may change."""

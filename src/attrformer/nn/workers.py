@@ -7,7 +7,7 @@ that take whole blocks do not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -47,6 +47,30 @@ def whole_operations(wanted: bool) -> Iterator[None]:
         _SHARES.reset(token)
 
 
+def thread_count() -> int:
+    """How many CPU threads work is shared out among here."""
+    return _SHARES.get() or torch.get_num_threads()
+
+
+def each_part(run: Callable[[Work], Result], work: list[Work]) -> list[Result]:
+    """Runs pieces of some work, each in a CPU thread of its own in which nothing is shared out once more.
+
+    No piece runs any more once it is over, whether or not one has failed.
+
+    Args:
+        run: does one piece.
+        work: the pieces, as many as there are CPU threads.
+
+    Returns:
+        The result of each piece, in order.
+    """
+    futures = [_pool(len(work)).submit(run, piece) for piece in work]
+    try:
+        return [future.result() for future in futures]
+    finally:
+        wait(futures)
+
+
 def each_share(run: Callable[[list[Work]], Result], work: list[Work], device: torch.device) -> list[Result]:
     """Runs shares of some work, one for each CPU thread of torch; on other devices all of it at once.
 
@@ -60,7 +84,7 @@ def each_share(run: Callable[[list[Work]], Result], work: list[Work], device: to
     Returns:
         The result of each share, in order.
     """
-    threads = (_SHARES.get() or torch.get_num_threads()) if device.type == "cpu" else 1
+    threads = thread_count() if device.type == "cpu" else 1
     if threads == 1 or len(work) < 2 * threads:
         return [run(work)]
     return list(_pool(threads).map(run, [work[start::threads] for start in range(threads)]))

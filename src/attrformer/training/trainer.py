@@ -28,6 +28,7 @@ from attrformer.training.cuda_graphs import StepGraphs
 from attrformer.training.device import choose_block, compiles, keep_freed_memory
 from attrformer.training.joint_step import JointStep, Wishes
 from attrformer.training.lazy_rows import LazyRows, clip_with_rows
+from attrformer.training.parts import differentiate, part_count, takes_whole_operations
 from attrformer.training.selection import Figures, Selection
 from attrformer.training.sharded_weights import ShardedWeights
 from attrformer.training.watcher import Watcher
@@ -230,7 +231,7 @@ class Trainer:
             self._joint.seed(self.progress.step)
         if self.sampler is not None:
             example = replace(example, candidates=self.sampler(self.network, example))
-        with whole_operations(self.objective.compiled and self.network.is_short(example)):
+        with whole_operations(takes_whole_operations(self.network, example, self.objective)):
             loss = self._learn(example)
             self._average()
         self.progress.step += 1
@@ -251,12 +252,11 @@ class Trainer:
         candidates = example.candidates
         if candidates is not None:
             self._refresh(candidates.read)
-        loss = self.loss(example)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = differentiate(self.loss, example, self.network, part_count(self.network, example, self.objective))
         clip = torch.nn.utils.clip_grad_norm_ if candidates is None else clip_with_rows
         clip(self._parameters, self.training.clip)
         self._update()
-        return loss.detach()
+        return loss
 
     def _refresh(self, rows: Tensor | None) -> None:
         self.rows.refresh(rows, self.averaged)
