@@ -4,7 +4,10 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +47,21 @@ def test_without_numba_nothing_is_compiled_and_what_asks_for_it_is_refused(monke
     assert not compiled.can_compile() and compiles(None)
     with pytest.raises(ConfigurationError, match=r"training\.compiled is true.*pip install 'attrformer\[fast\]'"):
         compiles(True)
+
+
+def test_threads_that_ask_at_a_time_make_numba_ready_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, both = list[int](), threading.Barrier(2)
+
+    def ready() -> None:
+        entered.append(1)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.25)
+
+    monkeypatch.setattr(compiled, "_ready", ready)
+    compiled._is_imported.cache_clear()
+    with ThreadPoolExecutor(2) as pool:
+        assert all(pool.map(lambda _: compiled.can_compile(), range(2)))
+    assert len(entered) == 1
 
 
 @pytest.mark.parametrize("wanted", [None, False])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
+from threading import RLock
 from typing import Any, Final
 
 from attrformer.collector import spared
@@ -25,7 +26,14 @@ def can_compile() -> bool:
     Warns:
         AttrFormerWarning: it is installed and cannot be imported; said once.
     """
-    return importlib.util.find_spec("numba") is not None and _is_imported()
+    if importlib.util.find_spec("numba") is None:
+        return False
+    # Threads that ask for the first time together wait for one of them: numba makes itself ready once.
+    with _IMPORTING:
+        return _is_imported()
+
+
+_IMPORTING: Final = RLock()
 
 
 @cache
@@ -49,10 +57,13 @@ def _ready() -> None:
     """Loads what the first compiled function would: half of numba, by objects that all stay."""
     # No part of what numba promises: without it, the first function loads the same.
     with suppress(ImportError, AttributeError):
+        from numba.core.compiler_lock import global_compiler_lock
         from numba.core.registry import cpu_target
 
-        cpu_target.typing_context.refresh()
-        cpu_target.target_context.refresh()
+        # Another thread may be compiling by a decorator of its own.
+        with global_compiler_lock:
+            cpu_target.typing_context.refresh()
+            cpu_target.target_context.refresh()
 
 
 _ROUNDING: Final[ContextVar[bool]] = ContextVar("rounding", default=False)

@@ -13,6 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from attrformer.compiled import can_compile
 from attrformer.models.network import Network
 from attrformer.nn import column_loss
 from attrformer.nn.batch import Example
@@ -54,7 +55,9 @@ def part_count(network: Network, example: Example, objective: Objective) -> int:
     least = rows // threads
     # A part is to be worth the same compiled passes as the batch.
     few = least < LEAST_ROWS or least * targets * len(objective.popularity) < column_loss.LEAST_LOGITS
-    return 1 if few or example.candidates is not None or not _may_be_cut(network) else threads
+    if few or example.candidates is not None or not _may_be_cut(network):
+        return 1
+    return threads if can_compile() else 1
 
 
 def _may_be_cut(network: Network) -> bool:
