@@ -155,8 +155,9 @@ def names_in(source: Source) -> list[str]:
 
 
 def texts_in(source: Source) -> list[str]:
-    """The columns of texts of a table that is no text file."""
-    return [name for name, kind in _schema(source).items() if kind == pl.String]
+    """The columns of a table that is no text file which hold texts, or mappings that may."""
+    kinds = (pl.String, pl.Categorical, pl.Enum, pl.Struct)
+    return [name for name, kind in _schema(source).items() if isinstance(kind, kinds)]
 
 
 def read_part(source: Source, part: Part, numbers: Collection[str] = ()) -> pl.DataFrame:
