@@ -77,7 +77,7 @@ def separator_of(path: Path, data: bytes, ending: str, form: TextForm = PLAIN) -
     given = SEPARATORS[ending]
     try:
         text = data[:_HEADER].decode(form.encoding, "replace").removeprefix("\ufeff").lstrip("\r\n")
-    except LookupError:
+    except (LookupError, UnicodeError):
         # The error of the reader says more.
         return given
     if (told := _TOLD.match(text)) is not None:
@@ -119,12 +119,17 @@ def header_line(path: Path, data: bytes, sign: str, form: TextForm) -> str:
         form: what is known of it.
 
     Raises:
-        DataError: the first row has another number of values.
+        DataError: the first row cannot be read, or has another number of values.
     """
     if not form.header:
         return ""
     text = data[:_HEADER].decode(form.encoding, "replace").removeprefix("\ufeff")
-    first = next(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=sign)), [])
+    try:
+        first = next(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=sign)), [])
+    except csv.Error as error:
+        raise DataError(
+            f"its first row cannot be read ({error})", fix="Close the quotes, or write '\"\"' for one", source=str(path)
+        ) from error
     if len(first) != len(form.header):
         raise DataError(
             f"its first row has {len(first)} values ({_OTHERS[sign]} between them), and --headers names "
@@ -164,12 +169,13 @@ def read_texts(path: Path, data: bytes, separator: str, encoding: str, header: s
     """
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
-    except LookupError as error:
+    except UnicodeDecodeError as error:
+        raise _encoding_error(str(path), data, separator, error) from error
+    except (LookupError, UnicodeError) as error:
+        # Some of Python's encodings are of names of hosts, not of text.
         raise DataError(
             f"the encoding '{encoding}' is not known", fix="Use a name such as 'utf-8' or 'latin-1'", source=str(path)
         ) from error
-    except UnicodeDecodeError as error:
-        raise _encoding_error(str(path), data, separator, error) from error
     text = header + _TOLD.sub("", text, count=1)
     if "\n" not in text:
         # As spreadsheets of the first Macintoshes ended lines, and still offer to.

@@ -109,7 +109,7 @@ def cut_table(path: Path, rows: int, form: TextForm = PLAIN) -> Source | None:
 
 
 def _cut_text(path: Path, files: list[Path], ending: str, size: int, form: TextForm) -> Source | None:
-    """Text files in parts; None where they differ in their headers or separators."""
+    """Text files in parts; None where they differ in headers or separators, or names do not fit their encoding."""
     header, separator, cut = b"", "", []
     with reading(path):
         for number, file in enumerate(files):
@@ -118,7 +118,10 @@ def _cut_text(path: Path, files: list[Path], ending: str, size: int, form: TextF
             with file.open("rb") as opened:
                 head = opened.read(max(start, BLOCK))
             sign = separator_of(file, head, ending, form)
-            line = header_line(file, head, sign, form).encode(form.encoding)
+            try:
+                line = header_line(file, head, sign, form).encode(form.encoding)
+            except UnicodeEncodeError:
+                return None
             found = line or head[:start], sign
             if not number:
                 header, separator = found
