@@ -159,6 +159,17 @@ def test_names_that_the_encoding_of_the_rows_lacks(tmp_path: Path) -> None:
     assert_same(Dataset.load(tmp_path / "out"), whole)
 
 
+def test_the_number_of_names_tells_what_is_between_the_values(tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv").write_text("a;x;12,5\nb;y;3,25\n")
+    named = {"interactions": "user_id,item_id,price"}
+    whole = Dataset.load(tmp_path, headers=named)
+    assert whole.sequences.behaviours["price"].tolist() == [12.5, 3.25]
+    prepare_tables(tmp_path, tmp_path / "out", headers=named)
+    assert_same(Dataset.load(tmp_path / "out"), whole)
+    with pytest.raises(DataError, match=r"2 values \(commas between them\).* or say with --delimiter"):
+        Dataset.load(tmp_path, headers={"interactions": "user_id,item_id,price,kind"})
+
+
 def test_a_first_row_without_an_end_is_refused(tmp_path: Path) -> None:
     (tmp_path / "interactions.csv").write_text('1,"x\n' + "2,y\n" * 50_000)
     with pytest.raises(DataError, match=r"its first row cannot be read .* Close the quotes"):

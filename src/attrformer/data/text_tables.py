@@ -86,6 +86,9 @@ def separator_of(path: Path, data: bytes, ending: str, form: TextForm = PLAIN) -
     outside = _QUOTED.sub("", header)
     if form.delimiter is not None and _SIGNS[form.delimiter] in outside:
         return _SIGNS[form.delimiter]
+    told = [sign for sign in dict.fromkeys((given, *_SIGNS.values())) if _width(header, sign) == len(form.header)]
+    if len(told) == 1:
+        return told[0]
     if given in outside:
         return given
     if header.startswith(("#", "//")):
@@ -107,6 +110,14 @@ def separator_of(path: Path, data: bytes, ending: str, form: TextForm = PLAIN) -
             source=str(path),
         )
     return given
+
+
+def _width(line: str, sign: str) -> int:
+    """How many values a row has; 0 where it cannot be read."""
+    try:
+        return len(next(csv.reader([line], delimiter=sign), []))
+    except csv.Error:
+        return 0
 
 
 def header_line(path: Path, data: bytes, sign: str, form: TextForm) -> str:
@@ -134,7 +145,7 @@ def header_line(path: Path, data: bytes, sign: str, form: TextForm) -> str:
         raise DataError(
             f"its first row has {len(first)} values ({_OTHERS[sign]} between them), and --headers names "
             f"{len(form.header)} columns",
-            fix="Name every column, in order",
+            fix="Name every column, in order, or say with --delimiter what stands between the values",
             source=str(path),
         )
     line = io.StringIO()
