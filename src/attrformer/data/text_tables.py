@@ -86,9 +86,10 @@ def separator_of(path: Path, data: bytes, ending: str, form: TextForm = PLAIN) -
     outside = _QUOTED.sub("", header)
     if form.delimiter is not None and _SIGNS[form.delimiter] in outside:
         return _SIGNS[form.delimiter]
-    told = [sign for sign in dict.fromkeys((given, *_SIGNS.values())) if _width(header, sign) == len(form.header)]
-    if len(told) == 1:
-        return told[0]
+    if form.header:
+        fitting = [sign for sign in _SIGNS.values() if _width(header, sign) == len(form.header)]
+        if len(fitting) == 1:
+            return fitting[0]
     if given in outside:
         return given
     if header.startswith(("#", "//")):
