@@ -216,3 +216,44 @@ def test_a_day_more_is_no_other_reading() -> None:
     days = [date(2019, 1, 13) + timedelta(days=n) for n in range(400)]
     found = read(*(f"{day.month}/{day.day}/{day.year}" for day in days))
     assert (np.diff(found.seconds) == 86400).all()
+
+
+@pytest.mark.parametrize("way", ["categories", "a mapping", "another table's name"])
+def test_parts_of_every_kind_tell_together(tmp_path: Path, way: str) -> None:
+    # The first part leaves open what the second one tells.
+    (tmp_path / "log" / "interactions").mkdir(parents=True)
+    columns = {}
+    for number, text in enumerate(["05/11/2019", "25/11/2019"]):
+        times = pl.Series("timestamp", [text, text], dtype=pl.Categorical if way == "categories" else pl.String)
+        frame = pl.DataFrame({"user_id": [1, 2], "item_id": [number, number], "timestamp": times})
+        if way == "a mapping":
+            frame = frame.select("user_id", "item_id", pl.struct(time="timestamp").alias("about"))
+            columns = {"timestamp": "about.time"}
+        frame.write_parquet(tmp_path / "log" / "interactions" / f"{number}.parquet")
+    if way == "another table's name":
+        columns = {"timestamp": "since"}
+        changes = pl.DataFrame({"item_id": [0], "since": ["2019-01-01"], "column": "price", "value": "2"})
+        changes.write_csv(tmp_path / "log" / "item_changes.csv")
+    whole = Dataset.load(tmp_path / "log", columns=columns)
+    assert whole.sequences.meaning.date_orders["interactions"] == "day"
+    prepare_tables(tmp_path / "log", tmp_path / "out", columns=columns)
+    assert_same(Dataset.load(tmp_path / "out"), whole)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (("1.2.2019", "1.14.2019"), "categorical"),  # numbers of versions: no country writes the month first with dots
+        (("1/2/2019", "1/14/2019"), "time"),
+        (("12-13-5555", "01-31-1999"), "categorical"),
+        (("12.11.2018", "31.12.9999"), "time"),
+        (("10.0.0.1", "192.168.20.1999"), "categorical"),
+    ],
+)
+def test_codes_that_look_like_dates_stay_categories(texts: tuple[str, str], kind: str) -> None:
+    log = pl.DataFrame({"user_id": [1, 1], "item_id": [0, 1]})
+    read_so = Dataset.from_frames(log, pl.DataFrame({"item_id": [0, 1], "code": texts}))
+    assert read_so.item_attributes["code"].kind.value == kind
+    if texts[1] == "1.14.2019":
+        told = Dataset.from_frames(log, pl.DataFrame({"item_id": [0, 1], "code": texts}), date_order="month")
+        assert told.item_attributes["code"].kind.value == "time"

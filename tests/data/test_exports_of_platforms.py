@@ -150,6 +150,39 @@ def test_names_have_to_fit_the_rows(tmp_path: Path) -> None:
         Dataset.load(tmp_path, headers={"log": "user_id,item_id"})
 
 
+def test_names_that_the_encoding_of_the_rows_lacks(tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv").write_bytes("é,x,1\n".encode("latin-1"))
+    told: Any = {"headers": {"interactions": "user_id,item_id,ocena_łączna"}, "encoding": "latin-1"}
+    whole = Dataset.load(tmp_path, **told)
+    assert whole.user_ids.values.to_list() == ["é"] and [*whole.sequences.behaviours] == ["ocena_łączna"]
+    prepare_tables(tmp_path, tmp_path / "out", **told)
+    assert_same(Dataset.load(tmp_path / "out"), whole)
+
+
+def test_the_number_of_names_tells_what_is_between_the_values(tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv").write_text("a;x;12,5\nb;y;3,25\n")
+    named = {"interactions": "user_id,item_id,price"}
+    whole = Dataset.load(tmp_path, headers=named)
+    assert whole.sequences.behaviours["price"].tolist() == [12.5, 3.25]
+    prepare_tables(tmp_path, tmp_path / "out", headers=named)
+    assert_same(Dataset.load(tmp_path / "out"), whole)
+    with pytest.raises(DataError, match=r"2 values \(commas between them\).* or say with --delimiter"):
+        Dataset.load(tmp_path, headers={"interactions": "user_id,item_id,price,kind"})
+
+
+def test_a_first_row_without_an_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv").write_text('1,"x\n' + "2,y\n" * 50_000)
+    with pytest.raises(DataError, match=r"its first row cannot be read .* Close the quotes"):
+        Dataset.load(tmp_path, headers={"interactions": "user_id,item_id"})
+
+
+@pytest.mark.parametrize("encoding", ["punycode", "undefined"])
+def test_encodings_of_something_else_than_text_are_refused(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "interactions.csv").write_text("user_id,item_id\na,x\n")
+    with pytest.raises(DataError, match=f"the encoding '{encoding}' is not known"):
+        Dataset.load(tmp_path, encoding=encoding)
+
+
 def test_other_endings_of_text_say_how_to_rename_them(tmp_path: Path) -> None:
     (tmp_path / "interactions.dat").write_text("1,2014-04-07T10:51:09.277Z,214536502,0\n")
     for read in (Dataset.load, check_path):

@@ -46,6 +46,11 @@ def test_options_say_what_is_not_clear(tmp_path: Path) -> None:
     assert prices(tmp_path, ",", '"1,5"', '"2,5"') == ["1,5", "2,5"]
     assert prices(tmp_path, ";", "1,5", "2,5", form=point) == ["1,5", "2,5"]
     assert prices(tmp_path, ";", "1.5", "2.5", form=comma) == [1.5, 2.5]
+    # A point that is not before the fraction stands between thousands.
+    assert prices(tmp_path, ";", "1.234", "12.500", form=comma) == [1234.0, 12500.0]
+    assert prices(tmp_path, ";", "1.234", "7", "n/a", form=comma) == [1234.0, 7.0, None]
+    assert prices(tmp_path, ";", "1.234", "12.5", form=comma) == [1.234, 12.5]
+    assert prices(tmp_path, ";", "1.234", "12.500") == [1.234, 12.5]
     with pytest.raises(ConfigurationError, match=r"decimal=',' is not known. Use one of: point, comma"):
         Dataset.from_frames({"user_id": [1], "item_id": [1]}, decimal=",")  # type: ignore[arg-type]
 

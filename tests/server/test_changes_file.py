@@ -58,6 +58,18 @@ def test_a_table_of_changes_brings_its_own_times(tmp_path: Path) -> None:
     assert news is not None and news.rows() == [("a", 86_400, "stock", "1")]
 
 
+def test_dates_are_read_in_the_order_that_training_found(tmp_path: Path) -> None:
+    path = tmp_path / "changes.csv"
+    path.write_text("item_id,timestamp,column,value\na,01/02/1970,stock,1\n")
+    file = ChangesFile(path)
+    with pytest.raises(ConfigurationError, match="no value of the column tells which"):
+        file.whole()
+    assert file.whole("month").rows() == [("a", 86_400, "stock", "1")]
+    path.write_text("item_id,timestamp,column,value\na,01/02/1970,stock,1\na,01/03/1970,stock,2\n")
+    news = file.news("month")
+    assert news is not None and news.rows() == [("a", 2 * 86_400, "stock", "2")]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -33,11 +33,12 @@ _SIGNED: Final = (
 )
 # A day with the year last.
 _DAY_FIRST: Final = r"^\s*\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})\b"
-# A whole such date with a year of four digits, which is no number of a version, and a time of day.
+# A whole such date with a year of four digits that a date may have, unlike codes such as 12-34-5678, and a time of day.
 _YEAR_LAST: Final = (
-    rf"^\s*(\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}[./-]\s?\d{{1,2}}[./-]\s?\d{{4}}\.?)"
+    rf"^\s*(\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}[./-]\s?\d{{1,2}}[./-]\s?([12]\d{{3}}|9999)\.?)"
     rf"((,?\s+|[Tt])\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?(\s*[AaPp]\.?\s?[Mm]\.?)?\s*{_ZONE}?)?\s*$"
 )
+_DOTTED: Final = r"^\s*\d{1,2}\."
 # Latitude and longitude, both with fractions.
 _PLACE: Final = r"^\s*-?\d{1,2}\.\d+\s*,\s*-?\d{1,3}\.\d+\s*$"
 # Separators that a hint is given for, and the least share of texts that hold one.
@@ -247,10 +248,11 @@ def _are_dates(known: pl.Series, form: str = _ISO_DATE, date_order: str | None =
     if known.is_empty() or not known.head(_GLANCE).str.contains(form).all() or not known.str.contains(form).all():
         return False
     try:
-        times_of(known, source="", date_order=date_order)
+        order = times_of(known, source="", date_order=date_order).date_order
     except DataError:
         return False
-    return True
+    # With dots the day stands first everywhere: 1.14.2019 is a number of a version, unless months are said to do so.
+    return order != "month" or date_order is not None or not known.str.contains(_DOTTED).any()
 
 
 def _may_be_dates(known: pl.Series, form: str = _ISO_DATE) -> bool:

@@ -16,6 +16,8 @@ WHOLE: Final = r"^(0|-?[1-9][0-9]*)$"
 _INTEGER: Final = r"^[+-]?(0|[1-9][0-9]*)$"
 _FLOAT: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?([iI]nf|INF)$"
 _COMMA: Final = r"\d,\d"
+# Where commas are said to stand before fractions, a point stands between thousands: `1.234` is no fraction.
+_MARK: Final = r"\d[.,]\d"
 # With points between thousands, or none.
 _DECIMAL: Final = r"^[+-]?([0-9]+|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?$"
 # A comma that does not stand between thousands: `1,5`, `0,125`, `1234,567` and `1.234,567`, unlike `1,234`.
@@ -90,7 +92,8 @@ class TextProfile:
         codes: the other texts as long as all of them are codes of two capital letters; else None.
         commas: whether numbers with decimal commas are read as such.
         told: whether that is said of every comma, not only of those that can be nothing else.
-        shown: a number with a decimal comma as it stands there; empty where there is none.
+        shown: a number with a decimal comma as it stands there, or with a point between thousands where decimal commas
+            are told; empty where there is none.
     """
 
     given: Shapes = Shapes()
@@ -112,19 +115,20 @@ class TextProfile:
     @property
     def decimals(self) -> bool:
         """Whether the column holds numbers with decimal commas."""
+        if not (self.commas and self.shown and self.bare.comma):
+            return False
         plain = self.given.type is None and not (self.bared and self.bare.type is not None)
-        known = plain and self.commas and not self.bare.none and self.bare.comma
-        return known and bool(self.shown) and (self.bare.fraction or self.told)
+        return self.told or (plain and self.bare.fraction)
 
     @property
     def way(self) -> tuple[str, str]:
         """How `column_as` reads a column."""
+        if self.decimals:
+            return "commas", str(pl.Float64())
         if self.given.type is not None:
             return "given", str(self.given.type)
         if self.bared and self.bare.type is not None:
             return "bare", str(self.bare.type)
-        if self.decimals:
-            return "commas", str(pl.Float64())
         return "text", str(self.holds_codes)
 
     @property
@@ -142,9 +146,9 @@ def profile_of(column: pl.Series, *, commas: bool = False, told: bool = False) -
         told: whether it is said that they do.
     """
     profile = replace(_profile_of(column), commas=commas, told=told)
-    if not commas or profile.given.type is not None or not profile.bare.comma:
+    if not commas or not profile.bare.comma or (profile.given.type is not None and not told):
         return profile
-    shown = column.filter(column.str.contains(_COMMA).fill_null(False))
+    shown = column.filter(column.str.contains(_MARK if told else _COMMA).fill_null(False))
     return replace(profile, shown=shown[0].strip()) if len(shown) else profile
 
 
@@ -185,14 +189,14 @@ def column_as(column: pl.Series, profile: TextProfile) -> pl.Series:
         profile: of all of its texts.
     """
     column = column.set(column == "", None)
-    if profile.given.type is not None:
+    if profile.given.type is not None and not profile.decimals:
         return _cast(column, profile.given.type)
     bare = column.str.strip_chars()
-    if profile.bared and profile.bare.type is not None:
-        return _cast(bare.set(missing_among_numbers(bare), None), profile.bare.type)
     if profile.decimals:
         plain = bare.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
         return _cast(plain.set(missing_among_numbers(bare), None), pl.Float64())
+    if profile.bared and profile.bare.type is not None:
+        return _cast(bare.set(missing_among_numbers(bare), None), profile.bare.type)
     words = [*SURE_WORDS, *UNSURE_WORDS, ""]
     if profile.holds_codes:
         words.remove("NA")
@@ -206,7 +210,7 @@ def told_of(name: str, profile: TextProfile) -> str | None:
         name: of the column.
         profile: of all of its texts.
     """
-    if profile.given.type is not None:
+    if profile.given.type is not None and not profile.decimals:
         return None
     if profile.decimals:
         count = sum(profile.words.values())

@@ -77,7 +77,7 @@ def separator_of(path: Path, data: bytes, ending: str, form: TextForm = PLAIN) -
     given = SEPARATORS[ending]
     try:
         text = data[:_HEADER].decode(form.encoding, "replace").removeprefix("\ufeff").lstrip("\r\n")
-    except LookupError:
+    except (LookupError, UnicodeError):
         # The error of the reader says more.
         return given
     if (told := _TOLD.match(text)) is not None:
@@ -86,6 +86,10 @@ def separator_of(path: Path, data: bytes, ending: str, form: TextForm = PLAIN) -
     outside = _QUOTED.sub("", header)
     if form.delimiter is not None and _SIGNS[form.delimiter] in outside:
         return _SIGNS[form.delimiter]
+    if form.header:
+        fitting = [sign for sign in _SIGNS.values() if _width(header, sign) == len(form.header)]
+        if len(fitting) == 1:
+            return fitting[0]
     if given in outside:
         return given
     if header.startswith(("#", "//")):
@@ -109,6 +113,14 @@ def separator_of(path: Path, data: bytes, ending: str, form: TextForm = PLAIN) -
     return given
 
 
+def _width(line: str, sign: str) -> int:
+    """How many values a row has; 0 where it cannot be read."""
+    try:
+        return len(next(csv.reader([line], delimiter=sign), []))
+    except csv.Error:
+        return 0
+
+
 def header_line(path: Path, data: bytes, sign: str, form: TextForm) -> str:
     """The line that a file without a header lacks; empty where it has one.
 
@@ -119,17 +131,22 @@ def header_line(path: Path, data: bytes, sign: str, form: TextForm) -> str:
         form: what is known of it.
 
     Raises:
-        DataError: the first row has another number of values.
+        DataError: the first row cannot be read, or has another number of values.
     """
     if not form.header:
         return ""
     text = data[:_HEADER].decode(form.encoding, "replace").removeprefix("\ufeff")
-    first = next(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=sign)), [])
+    try:
+        first = next(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=sign)), [])
+    except csv.Error as error:
+        raise DataError(
+            f"its first row cannot be read ({error})", fix="Close the quotes, or write '\"\"' for one", source=str(path)
+        ) from error
     if len(first) != len(form.header):
         raise DataError(
             f"its first row has {len(first)} values ({_OTHERS[sign]} between them), and --headers names "
             f"{len(form.header)} columns",
-            fix="Name every column, in order",
+            fix="Name every column, in order, or say with --delimiter what stands between the values",
             source=str(path),
         )
     line = io.StringIO()
@@ -164,12 +181,13 @@ def read_texts(path: Path, data: bytes, separator: str, encoding: str, header: s
     """
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
-    except LookupError as error:
+    except UnicodeDecodeError as error:
+        raise _encoding_error(str(path), data, separator, error) from error
+    except (LookupError, UnicodeError) as error:
+        # Some of Python's encodings are of names of hosts, not of text.
         raise DataError(
             f"the encoding '{encoding}' is not known", fix="Use a name such as 'utf-8' or 'latin-1'", source=str(path)
         ) from error
-    except UnicodeDecodeError as error:
-        raise _encoding_error(str(path), data, separator, error) from error
     text = header + _TOLD.sub("", text, count=1)
     if "\n" not in text:
         # As spreadsheets of the first Macintoshes ended lines, and still offer to.

@@ -121,7 +121,7 @@ _Read = tuple[pl.Series, int, str, str]
 
 def _numbers(values: pl.Series, asked: _Asked) -> _Read:
     kind, fail = values.dtype, asked.fail
-    if kind == pl.String or isinstance(kind, (pl.Categorical, pl.Enum)):
+    if is_text(kind):
         return _of_text(values.cast(pl.String).str.strip_chars(), asked)
     if isinstance(kind, pl.Datetime):
         return values.to_physical(), _FACTORS[kind.time_unit], "dates with a time", ""
@@ -190,7 +190,12 @@ def date_forms(values: pl.Series) -> DateForms:
     Args:
         values: of any type; only texts say anything.
     """
-    return DateForms.of(values.str.strip_chars()) if values.dtype == pl.String else DateForms()
+    return DateForms.of(values.cast(pl.String).str.strip_chars()) if is_text(values.dtype) else DateForms()
+
+
+def is_text(kind: pl.DataType) -> bool:
+    """Whether values of a type are texts, each written out or as a number of a list."""
+    return kind == pl.String or isinstance(kind, (pl.Categorical, pl.Enum))
 
 
 def form_of_dates(order: str) -> str:

@@ -85,10 +85,8 @@ def with_changes(
     read = table.frame.with_columns(ids.rename(ITEM), pl.col(CHANGED).cast(pl.String))
     left_out, kinds = _kinds(fitted, read[CHANGED], tell)
     read = read.filter(~pl.col(CHANGED).is_in(left_out) | pl.col(CHANGED).is_null())
-    order = fitted.knowledge.histories.meaning.date_orders.get(CHANGES)
-    changes, *_ = read_changes(
-        replace(table, frame=read, date_order=order), known, kinds, "raise", _ANY_TIME, whole=False
-    )
+    table = replace(table, frame=read, date_order=date_order_of(fitted))
+    changes, *_ = read_changes(table, known, kinds, "raise", _ANY_TIME, whole=False)
     if values is not None:
         before = fitted.relations.changing
         since = {name: _last(before[name].offsets, before[name].times) for name in changes if name in before}
@@ -97,6 +95,11 @@ def with_changes(
     if not set(changes) & set(encoders):
         return fitted.knowing(knowledge)
     return fitted.rebuilt(fitted.relations.with_changes(changes), knowledge)
+
+
+def date_order_of(fitted: ModelState) -> str | None:
+    """What stood first in the dates of the changes that a model was trained with; None where that was not open."""
+    return fitted.knowledge.histories.meaning.date_orders.get(CHANGES)
 
 
 def _kinds(

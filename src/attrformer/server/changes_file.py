@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -30,8 +31,11 @@ class ChangesFile:
         self._read: tuple[int, int, int] | None = None
         self._before: pl.DataFrame | None = None
 
-    def whole(self) -> pl.DataFrame:
+    def whole(self, date_order: str | None = None) -> pl.DataFrame:
         """All of its changes: item_id, timestamp in seconds, column and value as text.
+
+        Args:
+            date_order: what stands first in dates such as 05/11/2019; None: what all of them allow.
 
         Raises:
             ConfigurationError: it cannot be used.
@@ -39,7 +43,8 @@ class ChangesFile:
         try:
             state = self._path.stat()
             self._read = state.st_ino, state.st_mtime_ns, state.st_size
-            found = self._changes(open_table(self._path, "item_changes", {}, mapped_by=()), int(state.st_mtime))
+            table = open_table(self._path, "item_changes", {}, mapped_by=())
+            found = self._changes(replace(table, date_order=date_order), int(state.st_mtime))
         except OSError as error:
             raise ConfigurationError(
                 f"{self._path} cannot be read ({error.strerror or error}). Correct --changes-file, or write the table."
@@ -49,8 +54,11 @@ class ChangesFile:
         self._before = found
         return found
 
-    def news(self) -> pl.DataFrame | None:
+    def news(self, date_order: str | None = None) -> pl.DataFrame | None:
         """What was not in it before; None where the file is the same.
+
+        Args:
+            date_order: as `whole` takes it.
 
         Raises:
             ConfigurationError: it cannot be used as it is.
@@ -62,7 +70,7 @@ class ChangesFile:
             return None
         if (state.st_ino, state.st_mtime_ns, state.st_size) == self._read:
             return None
-        before, found = self._before, self.whole()
+        before, found = self._before, self.whole(date_order)
         if before is None:
             return found
         # Values of now have another time whenever the file is written: only other values are changes.
@@ -88,8 +96,8 @@ class ChangesFile:
         if self._timed:
             require_columns(table, _KEYS)
             _require_single(table, (VALUE,))
-            seconds = pl.Series(TIMESTAMP, times_of(frame[TIMESTAMP], source=table.source, up=True).seconds)
-            return frame.with_columns(seconds).select(
+            times = times_of(frame[TIMESTAMP], source=table.source, up=True, date_order=table.date_order)
+            return frame.with_columns(pl.Series(TIMESTAMP, times.seconds)).select(
                 ITEM, pl.col(TIMESTAMP).cast(pl.Int64), pl.col(CHANGED, VALUE).cast(pl.String)
             )
         values = [name for name in frame.columns if name not in (ITEM, TITLE)]

@@ -16,7 +16,7 @@ from attrformer.data.attributes import AttributeKind
 from attrformer.data.missing_words import missing_among_numbers
 from attrformer.errors import AttrFormerError, ConfigurationError
 from attrformer.recommender import Recommender
-from attrformer.recommender.changes import CHANGEABLE, kind_of, with_changes
+from attrformer.recommender.changes import CHANGEABLE, date_order_of, kind_of, with_changes
 from attrformer.server.added import Added
 from attrformer.server.answering import Served
 from attrformer.server.catalogue import Catalogue
@@ -67,7 +67,9 @@ class Changes:
             ConfigurationError: the file that is followed cannot be used.
         """
         served = self.caught_up(served) if self._keeps else served
-        return served if self._file is None else self._with_file(served, self._file.whole())
+        if self._file is None:
+            return served
+        return self._with_file(served, self._file.whole(date_order_of(served.model.fitted)))
 
     def caught_up(self, served: Served) -> Served:
         """The model with what other processes have taken up since.
@@ -116,7 +118,7 @@ class Changes:
         Raises:
             ConfigurationError: the file cannot be used as it is; it is read again when it has changed.
         """
-        news = None if self._file is None else self._file.news()
+        news = None if self._file is None else self._file.news(date_order_of(served.model.fitted))
         return served if news is None or news.is_empty() else self._with_file(served, news)
 
     def forget(self) -> None:

@@ -109,7 +109,7 @@ def cut_table(path: Path, rows: int, form: TextForm = PLAIN) -> Source | None:
 
 
 def _cut_text(path: Path, files: list[Path], ending: str, size: int, form: TextForm) -> Source | None:
-    """Text files in parts; None where they differ in their headers or separators."""
+    """Text files in parts; None where they differ in headers or separators, or names do not fit their encoding."""
     header, separator, cut = b"", "", []
     with reading(path):
         for number, file in enumerate(files):
@@ -118,7 +118,10 @@ def _cut_text(path: Path, files: list[Path], ending: str, size: int, form: TextF
             with file.open("rb") as opened:
                 head = opened.read(max(start, BLOCK))
             sign = separator_of(file, head, ending, form)
-            line = header_line(file, head, sign, form).encode(form.encoding)
+            try:
+                line = header_line(file, head, sign, form).encode(form.encoding)
+            except UnicodeEncodeError:
+                return None
             found = line or head[:start], sign
             if not number:
                 header, separator = found
@@ -155,8 +158,9 @@ def names_in(source: Source) -> list[str]:
 
 
 def texts_in(source: Source) -> list[str]:
-    """The columns of texts of a table that is no text file."""
-    return [name for name, kind in _schema(source).items() if kind == pl.String]
+    """The columns of a table that is no text file which hold texts, or mappings that may."""
+    kinds = (pl.String, pl.Categorical, pl.Enum, pl.Struct)
+    return [name for name, kind in _schema(source).items() if isinstance(kind, kinds)]
 
 
 def read_part(source: Source, part: Part, numbers: Collection[str] = ()) -> pl.DataFrame:

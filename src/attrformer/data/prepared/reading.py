@@ -10,6 +10,7 @@ import polars as pl
 
 from attrformer.columns import ITEM, TIMESTAMP, USER
 from attrformer.data.attributes import AttributeKind
+from attrformer.data.column_names import with_made_columns
 from attrformer.data.date_order import DateForms
 from attrformer.data.index_columns import INDEX_BY_NAME, index_note, may_number_rows, without_index
 from attrformer.data.prepared.parts import Part, Source, names_in, read_part, texts_in
@@ -155,8 +156,7 @@ def glance_at(reading: Reading, part: Part) -> Glance:
 def glance_of(reading: Reading, raw: pl.DataFrame) -> Glance:
     """What `glance_at` finds in the rows of a part, as they stand in the file."""
     numbering = {name: _numbering(raw[name]) for name in raw.columns if reading.doubts(name)}
-    when = reading.columns.get(TIMESTAMP, TIMESTAMP)
-    dates = date_forms(raw[when]) if when in raw.columns else DateForms()
+    dates = _dates_in(reading, raw)
     if not reading.source.text:
         return Glance(len(raw), {}, numbering, dates=dates)
     commas = may_hold_decimal_commas(reading.source.separator, reading.form)
@@ -164,6 +164,15 @@ def glance_of(reading: Reading, raw: pl.DataFrame) -> Glance:
     ids = [reading.columns.get(name, name) for name in (USER, ITEM, TIMESTAMP)]
     numbers = tuple(name for name in ids if name in raw.columns and _is_plain(raw[name]))
     return Glance(len(raw), texts, numbering, numbers, dates)
+
+
+def _dates_in(reading: Reading, raw: pl.DataFrame) -> DateForms:
+    """What the times of a part say about the order of day and month."""
+    theirs = {TIMESTAMP: reading.columns.get(TIMESTAMP, TIMESTAMP)}
+    made = with_made_columns(raw, theirs)
+    # A name that this table does not have is about another one.
+    when = theirs[TIMESTAMP] if theirs[TIMESTAMP] in made.columns else TIMESTAMP
+    return date_forms(made[when]) if when in made.columns else DateForms()
 
 
 def _is_plain(values: pl.Series) -> bool:
@@ -199,8 +208,10 @@ def needs_glance(reading: Reading) -> bool:
     if reading.source.whole:
         return False
     names = names_in(reading.source) if not reading.source.text else []
+    if reading.source.text or any(map(reading.doubts, names)):
+        return True
     when = reading.columns.get(TIMESTAMP, TIMESTAMP)
-    return reading.source.text or any(map(reading.doubts, names)) or when in texts_in(reading.source)
+    return bool({when, when.split(".")[0], TIMESTAMP} & {*texts_in(reading.source)})
 
 
 def _numbering(values: pl.Series) -> Numbering:
