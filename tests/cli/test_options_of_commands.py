@@ -75,7 +75,19 @@ def test_earlier_names_are_taken_with_a_warning(capsys: pytest.CaptureFixture[st
 
 
 def test_a_value_that_is_an_earlier_name_stays(capsys: pytest.CaptureFixture[str]) -> None:
-    given = ["run", "--users", "--seen", "-u", "--pin", "--attributes", "--pin", "--where=--pin", "--seen", "--pin", "x"]
+    given = [
+        "run",
+        "--users",
+        "--seen",
+        "-u",
+        "--pin",
+        "--attributes",
+        "--pin",
+        "--where=--pin",
+        "--seen",
+        "--pin",
+        "x",
+    ]
     context = command_of("recommend").make_context("recommend", given)
     assert context.params["users"] == ["--seen", "--pin"] and str(context.params["user_attributes"]) == "--pin"
     assert (context.params["where"], context.params["hide_seen"], context.params["pinned"]) == ("--pin", False, ["x"])
