@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -141,3 +142,12 @@ def test_code_that_holds_what_another_file_said_before_is_not_run(kernel: Path) 
     for more in (1, 10):
         (package / "terms.py").write_text(f"MORE = {more}\n")
         assert [said_of(kernel, hits).stdout for _ in range(2)] == [f"{4 + more}\n0\n", f"{4 + more}\n1\n"]
+
+
+@pytest.mark.slow
+def test_code_of_a_package_in_a_zip_file_is_kept(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kernel / "cache"))
+    with zipfile.ZipFile(kernel / "packed.zip", "w") as packed:
+        packed.write(kernel / "kernel.py", "kernel.py")
+    hits = ASKS.format(argument=8) + "; print(sum(kernel.half.stats.cache_hits.values()))"
+    assert [said_of(kernel / "packed.zip", hits).stdout for _ in range(2)] == ["4\n0\n", "4\n1\n"]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from attrformer.errors import AttrFormerWarning
@@ -97,13 +96,15 @@ def compiler(**options: Any) -> Callable[[Any], Any]:
 @cache
 def _source_of(module: str) -> str:
     """A digest of the source of a module and of what it imports of its package: compiled code holds that as well."""
-    waiting, sources = [module], dict[str, bytes]()
+    waiting, sources = [module], dict[str, str]()
     while waiting:
         name = waiting.pop()
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if name in sources or file is None or name.partition(".")[0] != module.partition(".")[0]:
+        loader = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
+        mine = name.partition(".")[0] == module.partition(".")[0]
+        if name in sources or not mine or not hasattr(loader, "get_source"):
             continue
-        sources[name] = Path(file).read_bytes()
+        # Also of a package in a zip file.
+        sources[name] = loader.get_source(name) or ""
         for node in ast.walk(ast.parse(sources[name])):
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
@@ -137,7 +138,7 @@ class _CodeFiles:
     def save(self, key: Any, data: Any) -> None:
         """Writes the code of a signature, whole or not at all."""
         # Without it a later process compiles the function once more.
-        with suppress(OSError), self._theirs._open_for_write(self._path(key)) as file:
+        with suppress(OSError, ImportError), self._theirs._open_for_write(self._path(key)) as file:
             for part in (self._mark(key), data):
                 file.write(self._theirs._dump(part))
 
