@@ -99,7 +99,7 @@ def _source_of(module: str) -> str:
     waiting, sources = [module], dict[str, str]()
     while waiting:
         name = waiting.pop()
-        loader = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
+        loader: Any = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
         mine = name.partition(".")[0] == module.partition(".")[0]
         if name in sources or not mine or not hasattr(loader, "get_source"):
             continue
