@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -146,3 +147,25 @@ def test_code_that_is_kept_is_used_and_damaged_code_made_anew(kernel: Path) -> N
     for content in (code.read_bytes()[:-9], b"", b"\0" * 99):
         code.write_bytes(content)
         assert [said_of(kernel, hits).stdout for _ in range(2)] == ["4\n0\n", "4\n1\n"]
+
+
+@pytest.mark.slow
+def test_code_that_holds_what_another_file_said_before_is_not_run(kernel: Path) -> None:
+    package = kernel / "shop"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "half.py").write_text("from shop.terms import MORE\n" + KERNEL.format(more="MORE"))
+    asks = ASKS.replace("import kernel", "from shop import half as kernel").format(argument=8)
+    hits = asks + "; print(sum(kernel.half.stats.cache_hits.values()))"
+    for more in (1, 10):
+        (package / "terms.py").write_text(f"MORE = {more}\n")
+        assert [said_of(kernel, hits).stdout for _ in range(2)] == [f"{4 + more}\n0\n", f"{4 + more}\n1\n"]
+
+
+@pytest.mark.slow
+def test_code_of_a_package_in_a_zip_file_is_kept(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kernel / "cache"))
+    with zipfile.ZipFile(kernel / "packed.zip", "w") as packed:
+        packed.write(kernel / "kernel.py", "kernel.py")
+    hits = ASKS.format(argument=8) + "; print(sum(kernel.half.stats.cache_hits.values()))"
+    assert [said_of(kernel / "packed.zip", hits).stdout for _ in range(2)] == ["4\n0\n", "4\n1\n"]

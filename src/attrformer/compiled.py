@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import pickle
@@ -110,10 +111,30 @@ def compiler(**options: Any) -> Callable[[Any], Any]:
             return numba.njit(function, nogil=True, **options)
         files = getattr(getattr(found, "_cache", None), "_cache_file", None)
         if files is not None:
-            found._cache._cache_file = _CodeFiles(files)
+            found._cache._cache_file = _CodeFiles(files, function.__module__)
         return found
 
     return compiled
+
+
+@cache
+def _source_of(module: str) -> str:
+    """A digest of the source of a module and of what it imports of its package: compiled code holds that as well."""
+    waiting, sources = [module], dict[str, str]()
+    while waiting:
+        name = waiting.pop()
+        loader: Any = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
+        mine = name.partition(".")[0] == module.partition(".")[0]
+        if name in sources or not mine or not hasattr(loader, "get_source"):
+            continue
+        # Also of a package in a zip file.
+        sources[name] = loader.get_source(name) or ""
+        for node in ast.walk(ast.parse(sources[name])):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [each.name for each in node.names]
+    return hashlib.sha256(repr(sorted(sources.items())).encode()).hexdigest()
 
 
 class _CodeFiles:
@@ -124,13 +145,14 @@ class _CodeFiles:
 
     Args:
         theirs: an `IndexDataCacheFile` of numba, in place of which this is used.
+        module: name of the module of the function.
     """
 
-    def __init__(self, theirs: Any) -> None:
-        self._theirs = theirs
+    def __init__(self, theirs: Any, module: str) -> None:
+        self._theirs, self._module = theirs, module
 
     def _mark(self, key: Any) -> tuple[Any, ...]:
-        return self._theirs._version, self._theirs._source_stamp, key
+        return self._theirs._version, self._theirs._source_stamp, _source_of(self._module), key
 
     def _path(self, key: Any) -> str:
         signature, machine, (_, enclosed) = key
@@ -140,7 +162,7 @@ class _CodeFiles:
     def save(self, key: Any, data: Any) -> None:
         """Writes the code of a signature, whole or not at all."""
         # Without it a later process compiles the function once more.
-        with suppress(OSError), self._theirs._open_for_write(self._path(key)) as file:
+        with suppress(OSError, ImportError), self._theirs._open_for_write(self._path(key)) as file:
             for part in (self._mark(key), data):
                 file.write(self._theirs._dump(part))
 

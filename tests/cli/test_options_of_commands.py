@@ -16,10 +16,14 @@ from attrformer.cli.earlier import EARLIER, under_names_of_today
 from attrformer.config.schema import default_of
 
 
-def parameters(command: str) -> dict[str, Any]:
+def command_of(name: str) -> Any:
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    return {str(parameter.name): parameter for parameter in group.commands[command].params}
+    return group.commands[name]
+
+
+def parameters(command: str) -> dict[str, Any]:
+    return {str(parameter.name): parameter for parameter in command_of(command).params}
 
 
 # The command takes a file in place of the token, and one text in place of a list of names.
@@ -68,3 +72,23 @@ def test_earlier_names_are_taken_with_a_warning(capsys: pytest.CaptureFixture[st
     assert "Warning: The option --seen is called --no-hide-seen now. The earlier name is still read." in told
     assert told.count("--pin is called --pinned now") == 2
     assert under_names_of_today(found, names) == found and not capsys.readouterr().err
+
+
+def test_a_value_that_is_an_earlier_name_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    given = [
+        "run",
+        "--users",
+        "--seen",
+        "-u",
+        "--pin",
+        "--attributes",
+        "--pin",
+        "--where=--pin",
+        "--seen",
+        "--pin",
+        "x",
+    ]
+    context = command_of("recommend").make_context("recommend", given)
+    assert context.params["users"] == ["--seen", "--pin"] and str(context.params["user_attributes"]) == "--pin"
+    assert (context.params["where"], context.params["hide_seen"], context.params["pinned"]) == ("--pin", False, ["x"])
+    assert capsys.readouterr().err.count("Warning") == 3

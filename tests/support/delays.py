@@ -42,6 +42,17 @@ def pause(most: float, share: float) -> float:
     return seconds
 
 
+def pause_and_rest(rest: Any) -> None:
+    """A pause between lines, seldom; work of many lines becomes a few times as slow, and not hundreds.
+
+    Args:
+        rest: of this thread; has none before it ends.
+    """
+    if getattr(rest, "end", 0.0) < time.monotonic():
+        seconds = pause(0.1, 0.005)
+        rest.end = time.monotonic() + seconds / 5
+
+
 def _around(place: Any, names: str, most: float, share: float) -> None:
     """Lets functions begin late, and those who called them go on late."""
 
@@ -66,9 +77,7 @@ def lines() -> None:
     rest = threading.local()
 
     def each(frame: FrameType, event: str, arg: Any) -> Any:
-        # Work of many lines becomes a few times as slow, and not hundreds.
-        if getattr(rest, "end", 0.0) < time.monotonic():
-            rest.end = time.monotonic() + pause(0.1, 0.005) / 5
+        pause_and_rest(rest)
         return each
 
     def entered(frame: FrameType, event: str, arg: Any, places: tuple[str, ...] = PLACES) -> Any:

@@ -1,11 +1,9 @@
-"""What is given to the methods of a model, checked before anything is done with it."""
+"""What is given to the methods of a model, checked before anything is done with it; without torch."""
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, Final
@@ -13,48 +11,14 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from attrformer.config import from_dict, variants_of
 from attrformer.data.dataset import Dataset
 from attrformer.data.splits import Split
 from attrformer.data.times import read_times
 from attrformer.errors import ConfigurationError, DataError
-from attrformer.models.config import ModelConfig
 from attrformer.paths import shown
-from attrformer.recommender.config import Config
 
 LATEST_TIME: Final = 253_402_300_799
 """Seconds since 1970 at the end of the year 9999."""
-
-
-def read_config(given: Any) -> Config:
-    """All options, however they are given.
-
-    Args:
-        given: None for the defaults, a `Config`, a mapping as in a YAML file, the name of a model ("sasrec"), or the
-            options of a model.
-
-    Raises:
-        ConfigurationError: it is something else, or an option is unknown or has a value that cannot be used.
-    """
-    if given is None:
-        return Config()
-    if isinstance(given, Config):
-        return given
-    if isinstance(given, Mapping):
-        return from_dict(Config, given)
-    if isinstance(given, ModelConfig):
-        return Config(model=given)
-    if isinstance(given, str):
-        models = variants_of(ModelConfig)
-        if given in models:
-            return Config(model=models[given]())
-        near = difflib.get_close_matches(given.lower(), models, n=1)
-        advice = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(models)}."
-        raise ConfigurationError(f"There is no model '{given}'. {advice} Options from a file: Config.from_yaml(path).")
-    raise ConfigurationError(
-        f"config is {shown(given)}. Give a Config, a mapping such as {{'training': {{'epochs': 5}}}}, or the name of "
-        "a model."
-    )
 
 
 def whole_number(value: Any, name: str) -> int:

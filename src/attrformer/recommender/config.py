@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from attrformer import earlier_names
-from attrformer.config import Options, to_dict
+from attrformer.config import Options, from_dict, to_dict, variants_of
+from attrformer.errors import ConfigurationError
 from attrformer.evaluation.config import EvaluationConfig
 from attrformer.models.attrformer import AttrFormerConfig
 from attrformer.models.config import ModelConfig
+from attrformer.paths import shown
 from attrformer.recommender.data_config import DataConfig as DataConfig
 from attrformer.relations.config import RelationsConfig
 from attrformer.training.config import TargetConfig, TrainingConfig
@@ -91,6 +94,37 @@ LATER: Final[dict[str, Any]] = {
     "model.item_gates": None,
 }
 """Options that came later, by their defaults: a run that was begun without them had these."""
+
+
+def read_config(given: Any) -> Config:
+    """All options, however they are given.
+
+    Args:
+        given: None for the defaults, a `Config`, a mapping as in a YAML file, the name of a model ("sasrec"), or the
+            options of a model.
+
+    Raises:
+        ConfigurationError: it is something else, or an option is unknown or has a value that cannot be used.
+    """
+    if given is None:
+        return Config()
+    if isinstance(given, Config):
+        return given
+    if isinstance(given, Mapping):
+        return from_dict(Config, given)
+    if isinstance(given, ModelConfig):
+        return Config(model=given)
+    if isinstance(given, str):
+        models = variants_of(ModelConfig)
+        if given in models:
+            return Config(model=models[given]())
+        near = difflib.get_close_matches(given.lower(), models, n=1)
+        advice = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(models)}."
+        raise ConfigurationError(f"There is no model '{given}'. {advice} Options from a file: Config.from_yaml(path).")
+    raise ConfigurationError(
+        f"config is {shown(given)}. Give a Config, a mapping such as {{'training': {{'epochs': 5}}}}, or the name of "
+        "a model."
+    )
 
 
 def changed_options(before: dict[str, Any], after: Config) -> list[str]:

@@ -15,9 +15,9 @@ from attrformer.evaluation.evaluation import Evaluation
 from attrformer.models.config import ModelConfig
 from attrformer.paths import folder_path
 from attrformer.processes import require_own_process
-from attrformer.recommender.arguments import read_config, whole_number
+from attrformer.recommender.arguments import whole_number
 from attrformer.recommender.changes import with_changes
-from attrformer.recommender.config import Config
+from attrformer.recommender.config import Config, read_config
 from attrformer.recommender.growth import with_items
 from attrformer.recommender.predicted_rows import reads_predicted_rows, with_predicted_rows
 from attrformer.recommender.state import ModelState

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,6 +11,9 @@ from torch import Tensor
 from attrformer.evaluation.ranks import best_columns
 from attrformer.recommender.choice import Choice
 from attrformer.recommender.requests import Group
+
+FEW: Final = 16
+"""Where one item in so many is closed, or fewer, they are named, so that not all scores are gone through."""
 
 
 def mask(scores: Tensor, choice: Choice, group: Group) -> None:
@@ -20,7 +25,9 @@ def mask(scores: Tensor, choice: Choice, group: Group) -> None:
         group: whose scores they are.
     """
     closed = choice.closed_to_all(scores.shape[1])
-    if closed is not None:
+    if closed is not None and FEW * closed.sum() < len(closed):
+        scores[:, torch.from_numpy(np.flatnonzero(closed)).to(scores.device)] = -torch.inf
+    elif closed is not None:
         scores.masked_fill_(torch.from_numpy(closed).to(scores.device), -torch.inf)
     if choice.hide_seen and group.contexts is not None:
         rows, items = group.contexts.row_of_position(), group.contexts.items.astype(np.int64)
