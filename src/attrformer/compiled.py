@@ -123,18 +123,26 @@ def _source_of(module: str) -> str:
     waiting, sources = [module], dict[str, str]()
     while waiting:
         name = waiting.pop()
-        loader: Any = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
-        mine = name.partition(".")[0] == module.partition(".")[0]
-        if name in sources or not mine or not hasattr(loader, "get_source"):
-            continue
-        # Also of a package in a zip file.
-        sources[name] = loader.get_source(name) or ""
-        for node in ast.walk(ast.parse(sources[name])):
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
-            elif isinstance(node, ast.Import):
-                waiting += [each.name for each in node.names]
+        if name not in sources and name.partition(".")[0] == module.partition(".")[0]:
+            sources[name], imported = _read(name)
+            waiting += imported
     return hashlib.sha256(repr(sorted(sources.items())).encode()).hexdigest()
+
+
+@cache
+def _read(name: str) -> tuple[str, list[str]]:
+    """The source of a module, and what it may import as it is loaded; both empty where it is none."""
+    loader: Any = getattr(getattr(sys.modules.get(name), "__spec__", None), "loader", None)
+    # Also of a package in a zip file.
+    source = loader.get_source(name) or "" if hasattr(loader, "get_source") else ""
+    found = list[str]()
+    # What is imported later, or for types alone, is there in some processes only.
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+        elif isinstance(node, ast.Import):
+            found += [each.name for each in node.names]
+    return source, found
 
 
 class _CodeFiles:
