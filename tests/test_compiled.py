@@ -169,3 +169,13 @@ def test_code_of_a_package_in_a_zip_file_is_kept(kernel: Path, monkeypatch: pyte
         packed.write(kernel / "kernel.py", "kernel.py")
     hits = ASKS.format(argument=8) + "; print(sum(kernel.half.stats.cache_hits.values()))"
     assert [said_of(kernel / "packed.zip", hits).stdout for _ in range(2)] == ["4\n0\n", "4\n1\n"]
+
+
+def test_what_is_imported_in_some_processes_only_is_no_part_of_compiled_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from os import path\nimport json\ndef later():\n    import csv\nif json is None:\n    import ast\n"
+    (tmp_path / "reads_others.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("reads_others")
+    assert compiled._read("reads_others") == (text, ["os", "os.path", "json"])
