@@ -73,8 +73,7 @@ class Stages:
         self.result["stages"][name] = {
             "seconds": round(time.perf_counter() - clock, 2),
             "processor_seconds": round(time.process_time() - processor, 2),
-            "peak_mib": _memory("VmHWM"),
-            "after_mib": _memory("VmRSS"),
+            **_memory(),
         }
         self.add()
         return made
@@ -95,14 +94,16 @@ def _forget_peak() -> None:
         return
 
 
-def _memory(field: str) -> int | None:
-    """A figure of this process in MiB: VmHWM, the peak, or VmRSS, what it has now; None where it is not known."""
+def _memory() -> dict[str, int | None]:
+    """The peak of this process and what it has now, both in MiB and at one moment; None for what is not known."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:
         unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit if field == "VmHWM" else None
-    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(field))
+        return {"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit, "after_mib": None}
+    told = dict(line.split(":", 1) for line in lines)
+    peak, now = (int(told[name].split()[0]) // 1024 for name in ("VmHWM", "VmRSS"))
+    return {"peak_mib": peak, "after_mib": now}
 
 
 class Enough(Exception):

@@ -20,7 +20,7 @@ from attrformer.data.transfer import Patience
 from attrformer.errors import DownloadError
 
 BODY = random.Random(0).randbytes(700_000)
-QUICK = Patience(retries=2, backoff=0.001, timeout=5)
+QUICK = Patience(retries=2, backoff=0.001, timeout=60)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_threads_of_the_pool_keep_to_one(two_threads: None) -> None:
         both.wait()
         return torch.get_num_threads()
 
-    both = Barrier(2, timeout=30)
+    both = Barrier(2, timeout=60)
     workers._pool.cache_clear()
     each_share(lambda share: both.wait(), list(range(8)), CPU)
     torch.set_num_threads(1)
