@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,6 +96,46 @@ def test_those_who_ask_again_are_answered_together_with_those_who_wait(patient: 
         await asyncio.sleep(0)
         assert len(line) == 1
         model.on.set()
+        await asyncio.gather(asks, waits)
+        assert model.asked == [[call("first")], [call("other"), call("again")]]
+        line.close()
+
+    asyncio.run(run())
+
+
+class Held(Line):
+    """A line whose event loop stands still until the thread has taken what it may begin with."""
+
+    def _look(self, loop: asyncio.AbstractEventLoop, came: int, quiet: int, since: float) -> None:
+        super()._look(loop, came, quiet, since)
+        while self._begin:
+            time.sleep(0.001)
+
+
+@pytest.mark.parametrize("rounds", range(1, queueing._QUIET + 2))
+def test_those_who_ask_again_have_all_rounds_wherever_the_look_for_others_is(patient: None, rounds: int) -> None:
+    async def run() -> None:
+        model, handed = Model(), threading.Event()
+        line = Held(model.answer, most=10, batch=9)
+        hand_back = line._hand_back
+
+        def told(*given: Any) -> None:
+            hand_back(*given)
+            handed.set()
+
+        line._hand_back = told  # type: ignore[method-assign]
+
+        async def twice() -> None:
+            await line.submit(call("first"), 60)
+            await line.submit(call("again"), 60)
+
+        asks = asyncio.create_task(twice())
+        await until(model.busy.is_set)
+        waits = asyncio.create_task(line.submit(call("other"), 60))
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        model.on.set()
+        assert handed.wait(60)
         await asyncio.gather(asks, waits)
         assert model.asked == [[call("first")], [call("other"), call("again")]]
         line.close()

@@ -284,5 +284,7 @@ class Line:
                 future.set_result(answer)
         with self._changed:
             self._answered = None
+            # A look that is under way begins anew: those who have just been answered may ask again.
+            self._came += 1
             if self._waiting or self._long:
                 self._look_soon(loop)
