@@ -92,6 +92,6 @@ def _candidates(option: Option) -> Iterator[Any]:
                 yield [{"name": "probe", "share": 0.5}]
             yield from ([3, 7],) if kind == "list of int" else (["off", "a b"], ["MRR"])
         elif kind.startswith("mapping"):
-            yield {"items.a b": "multi"}
+            yield from ({"items.a b": "multi"}, {"interactions": "user_id,item_id"})
         elif kind != "null":
             yield from ("cuda:1", "MRR@5", "event=a b") if kind == "text" else (kind,)
