@@ -223,6 +223,30 @@ def test_ranks_evaluate_within_an_epoch_as_one_process_does(shop: Path, tmp_path
     assert found == wanted and len(found) == 6
 
 
+TOLD = """
+import atexit, os
+from attrformer.cli import main
+
+class Last:
+    def __del__(self, write=os.write):
+        write(2, b"taken down|")
+
+last = Last()
+atexit.register(os.write, 2, b"at exit|")
+main()
+"""
+
+
+def test_ranks_end_without_taking_their_interpreter_down(shop: Path, tmp_path: Path) -> None:
+    # Threads of gloo are there until the end; see `_end_of_rank`.
+    (tmp_path / "told.py").write_text(TOLD)
+    said = ended(start(2, shop, tmp_path / "run", 1, program=(str(tmp_path / "told.py"),)))
+    assert said.count("at exit|") == 2 and "taken down|" not in said
+    told = [sys.executable, str(tmp_path / "told.py"), "options"]
+    done = subprocess.run(told, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
+    assert done.stderr.endswith("at exit|taken down|")
+
+
 def test_a_mistake_is_said_once(shop: Path, tmp_path: Path) -> None:
     said = ended(start(2, shop, tmp_path / "run", 1, "--set", "training.epoch=3"), 1)
     assert said.count("training.epochs") == 1 and "Error: " in said

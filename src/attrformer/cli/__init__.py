@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 
@@ -20,7 +21,24 @@ def main() -> None:
         # Nothing has begun that could be left half.
         sys.stderr.write("\nInterrupted.\n")
         raise SystemExit(130) from None
-    app()
+    try:
+        app()
+    except SystemExit as done:
+        _end_of_rank(done.code)
+        raise
+
+
+def _end_of_rank(code: str | int | None) -> None:
+    """Ends a process that has joined others at once, its interpreter as it is; does nothing in other processes."""
+    joining = sys.modules.get("attrformer.ranks.joining")
+    if joining is None or not joining.has_joined():
+        return
+    # Threads of gloo outlive the process group. One that lets go of a tensor while the interpreter is taken down aborts
+    # the process, and with it the job (torch 2.13).
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 __all__ = ["main"]

@@ -21,6 +21,12 @@ TIMEOUT: Final = "ATTRFORMER_RANK_TIMEOUT"
 _SECONDS: Final = 600.0
 
 _current: Ranks = ALONE
+_has_joined = False
+
+
+def has_joined() -> bool:
+    """Whether this process has made a group with others, at any time."""
+    return _has_joined
 
 
 def current() -> Ranks:
@@ -56,6 +62,7 @@ def joined() -> Iterator[Ranks]:
 
 
 def _join() -> JoinedRanks:
+    global _has_joined
     import torch
     import torch.distributed as dist
 
@@ -72,6 +79,7 @@ def _join() -> JoinedRanks:
     if made:
         try:
             dist.init_process_group(backend, timeout=timedelta(seconds=_timeout()))
+            _has_joined = True
         except (RuntimeError, ValueError) as error:
             raise RankError(f"Rank {os.environ['RANK']} could not join the others ({error}).") from error
     return JoinedRanks(local, made)
