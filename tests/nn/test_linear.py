@@ -41,3 +41,17 @@ def test_values_without_a_gradient_are_those_of_torch_with_its_own_operation_and
     if values.dim() == 3:
         with torch.no_grad():
             torch.testing.assert_close(linear(values, weight, bias), F.linear(values, weight, bias))
+
+
+def test_large_weights_are_not_copied_for_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def __getattr__(self, name: str) -> None:
+            raise AssertionError(name)
+
+    monkeypatch.setattr(torch.ops, "mkldnn", Refusing())
+    values, weight = torch.randn(7, 4), torch.randn(6, 4)
+    monkeypatch.setattr("attrformer.nn.linear.LARGE", 24 - 1)
+    assert torch.equal(product(values, weight, None), F.linear(values, weight))
+    monkeypatch.setattr("attrformer.nn.linear.LARGE", 24)
+    with pytest.raises(AssertionError, match="_linear_pointwise"):
+        product(values, weight, None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,6 +36,10 @@ def applied(layer: nn.Linear, values: Tensor) -> Tensor:
     return linear(values, layer.weight, layer.bias)
 
 
+LARGE: Final = 1 << 23
+"""Weights of which oneDNN's own copy would take much memory."""
+
+
 def product(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """What `F.linear` gives, but for rounding, without a gradient.
 
@@ -48,7 +54,7 @@ def product(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     # The operation of oneDNN itself, in less than half of MKL's time on AMD. It is internal to torch, and not in every
     # build.
     there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if not there or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    if weight.numel() > LARGE or not there or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return F.linear(values, weight, bias)
     found: Tensor = torch.ops.mkldnn._linear_pointwise(values.contiguous(), weight.contiguous(), bias, "none", [], "")
     return found

@@ -12,7 +12,7 @@ from attrformer.collector import left_alone
 from attrformer.relations.threads import on_threads
 from attrformer.training.device import keep_freed_memory
 
-SMALL_LOG: Final = 4_000_000
+SMALL_LOG: Final = 1_000_000
 """Interactions up to which what counting frees is kept already, as in training: its pages would be asked for again and
 again. With a large log counting takes most memory, and gives it back on the way."""
 
