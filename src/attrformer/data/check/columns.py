@@ -205,14 +205,8 @@ def _text_that_is_something_else(column: Column) -> Iterator[Finding]:
         # Interactions have one column of times; others are not used, of whatever type they are.
         if column.table == "interactions":
             return
-        yield _read_as(
-            column,
-            "date-in-text",
-            "dates",
-            dates,
-            "Declare the kind 'time' (--kinds), with --date-order where it is not clear what stands first, or write "
-            "dates as 2024-01-31",
-        )
+        fix = "Declare the kind 'time' (--kinds), with --date-order where it is unclear, or write dates as 2024-01-31"
+        yield _read_as(column, "date-in-text", "dates", dates, fix)
     elif listed >= MOST * count:
         yield _read_as(column, "list-in-text", "lists written as text", listed, "Give lists, or text with '|' between")
     elif not codes and dressed >= MOST * count:
