@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,18 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similar_users, "BLOCK_ENTRIES", 60)
     parts = similar_users._Table(index, CPU).align(anchors, users)
     assert torch.equal(whole.positions, parts.positions) and torch.equal(whole.similarity, parts.similarity)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "compiled"], scope="module", autouse=True)
+def compiled(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param:
+            pytest.importorskip("numba", reason="needs the extra `fast`")
+            patch.setattr(similar_users, "MANY", 1)
+            patch.setattr(similar_users, "is_ready", lambda: True)
+        else:
+            patch.setattr(similar_users, "is_ready", lambda: False)
+        yield
 
 
 @pytest.mark.slow

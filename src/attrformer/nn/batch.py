@@ -32,9 +32,9 @@ class NeighbourBatch:
     """Similar training users for every place that a batch asks about.
 
     Args:
-        users: int64 `[b, t, k]`, -1 for none.
+        users: int32 or int64 `[b, t, k]`, -1 for none.
         similarity: float32 `[b, t, k]`.
-        following: int64 `[b, t, k, horizon]`, -1 for none.
+        following: int32 or int64 `[b, t, k, horizon]`, -1 for none.
     """
 
     users: Tensor

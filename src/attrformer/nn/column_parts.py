@@ -279,5 +279,5 @@ class EntryColumns:
             block: gradient of the logits but for the factor, `[items, n]`.
         """
         of_weights, of_gate = torch.empty(self._weights.shape), torch.empty(self._gate.shape)
-        entry_kernels.entry_gradients(block.numpy(), self._found, of_weights.numpy(), of_gate.numpy())
+        entry_kernels.entry_gradients(block.numpy(), self._items, self._found, of_weights.numpy(), of_gate.numpy())
         return of_weights, of_gate

@@ -237,7 +237,7 @@ class EntryContribution:
     """Evidence as a list of items for each target, its weights given by the caller.
 
     Args:
-        items: int64 `[b, t, e]`; t may be 1.
+        items: int32 or int64 `[b, t, e]`; t may be 1.
         columns: number of items.
     """
 
@@ -247,7 +247,7 @@ class EntryContribution:
     def block(self, rows: slice, inputs: ContributionInputs, copies: LowCopies | None = None) -> Block:
         """The entries of some sequences, for every target."""
         targets = inputs.gate.shape[1]
-        items = self.items[rows].expand(-1, targets, -1)
+        items = self.items[rows].long().expand(-1, targets, -1)
         entries = inputs.weights.expand(-1, targets, -1)
         return EntryBlock(items, entries, inputs.gate, lambda gradient: gradient, self.columns)
 

@@ -157,61 +157,61 @@ def add_entries(logits: Any, items: Any, weights: Any, gate: Any) -> Any:
         gate: `[b, t]`.
 
     Returns:
-        How many items each target names, int32 `[b, t]`; these items, int32 `[b, t, e]`; their evidence, same shape;
-        which of them each entry is, int32 `[b, t, e]`, -1 for those that do not count.
+        How many items each target names, int32 `[b, t]`; these items, int32 `[b, t, e]`; their evidence, same shape.
+        An item may be named again with an evidence of 0.
     """
     batch, targets, entries = items.shape
-    counts, slots = np.empty((batch, targets), np.int32), np.zeros(len(logits), np.int32)
-    distinct, places = np.empty(items.shape, np.int32), np.empty(items.shape, np.int32)
-    evidence, logs = np.empty(items.shape, np.float32), np.empty(entries, np.float32)
+    counts, sums = np.empty((batch, targets), np.int32), np.zeros(len(logits), np.float32)
+    distinct, evidence = np.empty(items.shape, np.int32), np.empty(items.shape, np.float32)
+    logs = np.empty(entries, np.float32)
     for b in range(batch):
         for t in range(targets):
-            named, own, there, count = distinct[b, t], evidence[b, t], places[b, t], 0
+            named, own, count = distinct[b, t], evidence[b, t], 0
             for e in range(entries):
                 item = items[b, t, e]
-                if item < 0:
-                    there[e] = -1
-                    continue
-                if slots[item] == 0:
-                    named[count], own[count] = item, 0
-                    count += 1
-                    slots[item] = count
-                place = slots[item] - 1
-                own[place] += weights[b, t, e]
-                there[e] = place
+                if item >= 0:
+                    named[count] = item
+                    count += sums[item] == ZERO
+                    sums[item] += weights[b, t, e]
             counts[b, t] = count
+            for place in range(count):
+                own[place], sums[named[place]] = sums[named[place]], ZERO
             used = own[:count]
             for place in range(len(used)):
                 logs[place] = log(ONE + used[place])
             for place in range(count):
-                slots[named[place]] = 0
                 logits[named[place], b * targets + t] += gate[b, t] * logs[place]
-    return counts, distinct, evidence, places
+    return counts, distinct, evidence
 
 
 @compiled
-def entry_gradients(block: Any, found: Any, of_weights: Any, of_gate: Any) -> None:
+def entry_gradients(block: Any, items: Any, found: Any, of_weights: Any, of_gate: Any) -> None:
     """The gradients of what `add_entries` has added.
 
     Args:
         block: gradient of the logits, `[items, b t]`.
-        found: what `add_entries` gave; the evidence is used up.
+        items: as for `add_entries`.
+        found: what `add_entries` gave.
         of_weights: `[b, t, e]`, filled in.
         of_gate: `[b, t]`, filled in.
     """
-    counts, distinct, evidence, places = found
+    counts, distinct, evidence = found
     batch, targets = of_gate.shape
-    taken = np.empty(evidence.shape[2], np.float32)
+    taken, of_item = np.empty(evidence.shape[2], np.float32), np.empty(len(block), np.float32)
     for b in range(batch):
         for t in range(targets):
-            named, there, out = distinct[b, t], places[b, t], of_weights[b, t]
+            named, there, out = distinct[b, t], items[b, t], of_weights[b, t]
             own, total = evidence[b, t, : counts[b, t]], ZERO
             for place in range(len(own)):
                 taken[place] = block[named[place], b * targets + t]
             for place in range(len(own)):
                 scaled = ONE + own[place]
                 total += taken[place] * log(scaled)
-                own[place] = taken[place] / scaled
+                taken[place] /= scaled
             of_gate[b, t] = total
+            # The evidence of an item stands where it is named first.
+            for place in range(len(own) - 1, -1, -1):
+                of_item[named[place]] = taken[place]
             for e in range(len(out)):
-                out[e] = own[there[e]] if there[e] >= 0 else ZERO
+                value = of_item[max(there[e], 0)]
+                out[e] = value if there[e] >= 0 else ZERO

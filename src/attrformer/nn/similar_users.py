@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attrformer.compiled import is_ready
 from attrformer.nn.batch import NeighbourBatch
 from attrformer.ranks import Ranks
 from attrformer.relations.user_index import UserIndex
@@ -19,6 +20,9 @@ TABLE_ENTRIES = 1 << 28
 
 BLOCK_ENTRIES = 1 << 23
 """Contexts times users that are searched at a time there."""
+
+MANY = 1 << 12
+"""Fewer positions are not worth a compiled pass."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +78,8 @@ class SimilarUsers:
         # After each user, and in the end for no position, there is room for whole horizons of no item.
         rooms = np.full(len(train.items) + (len(train) + 2) * index.horizon, -1, dtype=np.int32)
         rooms[np.arange(len(owner)) + owner.astype(np.int64) * index.horizon] = train.items
-        self._following = torch.from_numpy(rooms).to(device).unfold(0, index.horizon, 1)
+        self._rooms = torch.from_numpy(rooms).to(device)
+        self._following = self._rooms.unfold(0, index.horizon, 1)
         entries = len(index.idf) * max(len(train), 1)
         self._table = _Table(index, device) if device.type == "cuda" and entries <= TABLE_ENTRIES else None
 
@@ -99,15 +104,23 @@ class SimilarUsers:
             found: users of all places of a batch, in the order of rows.
             shape: of the places, `(b, t)`.
         """
-        position = found.positions.long()
-        owner = self._owner[position].long()
-        # No position is one before the first: it begins with the room in the end.
-        following = self._following[position + owner * self._following.shape[1] + 1]
+        users, following = self._next(found.positions)
         return NeighbourBatch(
-            owner.view(*shape, -1),
-            found.similarity.view(*shape, -1),
-            following.long().view(*shape, *following.shape[1:]),
+            users.view(*shape, -1), found.similarity.view(*shape, -1), following.view(*shape, *following.shape[1:])
         )
+
+    def _next(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        horizon = self._following.shape[1]
+        if positions.numel() < MANY or positions.device.type != "cpu" or not is_ready():
+            owner, long = self._owner[positions], positions.long()
+            # No position is one before the first: it begins with the room in the end.
+            return owner, self._following[long + owner * horizon + 1]
+        from attrformer.nn.similar_user_kernels import read
+
+        users, following = torch.empty_like(positions), positions.new_empty(*positions.shape, horizon)
+        arrays = (positions.flatten(), self._owner, self._rooms, users.view(-1), following.view(-1, horizon))
+        read(*(tensor.numpy() for tensor in arrays))
+        return users, following
 
 
 class _Table:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attrformer.compiled import can_compile
 from attrformer.models.network import Network
@@ -98,16 +98,23 @@ def differentiate(loss: Callable[[Example], Tensor], example: Example, network: 
             return own.detach(), torch.autograd.grad(own, parameters, allow_unused=True)
 
     losses, gradients = zip(*each_part(run, list(range(count))), strict=True)
+    alike: list[tuple[nn.Parameter, Tensor, Tensor]] = []
     for parameter, found in zip(parameters, zip(*gradients, strict=True), strict=True):
-        parameter.grad = _added_up(parameter, [gradient for gradient in found if gradient is not None])
+        own = tuple(gradient for gradient in found if gradient is not None)
+        if len(own) == 2 and all(gradient.stride() == parameter.stride() for gradient in own):
+            alike.append((parameter, *own))
+        else:
+            parameter.grad = _added_up(parameter, own)
+    if alike:
+        named, first, second = zip(*alike, strict=True)
+        for parameter, whole in zip(named, torch._foreach_add(first, second), strict=True):
+            parameter.grad = whole
     return torch.stack(losses).sum()
 
 
-def _added_up(parameter: Tensor, gradients: list[Tensor]) -> Tensor | None:
+def _added_up(parameter: Tensor, gradients: tuple[Tensor, ...]) -> Tensor | None:
     if not gradients:
         return None
-    if len(gradients) == 2 and all(gradient.stride() == parameter.stride() for gradient in gradients):
-        return torch.add(*gradients)
     # AdamW as one operation reads memory in order, and a gradient may be a transposed view.
     total = torch.zeros_like(parameter)
     for gradient in gradients:

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from attrformer.compiled import may_round
 from attrformer.nn.bags import weighted_sums
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.contributions import Contribution, EntryContribution
 from attrformer.nn.named import NamedParameters
+from attrformer.nn.neighbour_weights import entries_of, weighed
 from attrformer.nn.relations.base import (
     AnswerBatch,
     ContributingModule,
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 NOTHING = -1e9
+
+MANY = 1 << 14
+"""Fewer similar users or entries are not worth importing numba for."""
 
 
 class SimilarUsersModule(ContributingModule):
@@ -70,6 +75,7 @@ class SimilarUsersModule(ContributingModule):
         self.user_relation = NamedParameters(tables)
         for name, codes in user_codes.items():
             self.register_buffer(_codes_key(name), codes, persistent=False)
+        self._places: Tensor | None = None
         self.project = nn.Linear(width, width, bias=False)
         self.norm = nn.LayerNorm(width)
         nn.init.zeros_(self.project.weight)
@@ -93,6 +99,8 @@ class SimilarUsersModule(ContributingModule):
         Returns:
             float32 `[b, t, k]`.
         """
+        if found.users.numel() >= MANY and found.users.device.type == "cpu" and may_round():
+            return weighed(found, *self._pairs(batch), self.power)
         there = found.users >= 0
         logit = self.power * found.similarity.clamp_min(1e-6).log()
         for name in self.attributes:
@@ -102,6 +110,15 @@ class SimilarUsersModule(ContributingModule):
             logit = logit + table[batch.user_features[name]].gather(1, codes.flatten(1)).view_as(codes)
         weights = torch.softmax(logit.masked_fill(~there, NOTHING), -1)
         return weights * there
+
+    def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Where the values of every training user stand, int32 `[users, a]`, in rows of the user relation `[b, v]`."""
+        rows = [self.relation_of_users(name)[batch.user_features[name]] for name in self.attributes]
+        if self._places is None:
+            starts = np.cumsum([0, *(row.shape[1] for row in rows)]).tolist()
+            found = [self._codes(name).int() + start for name, start in zip(self.attributes, starts, strict=False)]
+            self._places = torch.stack(found, 1) if found else torch.empty(0, 0, dtype=torch.int32)
+        return self._places, torch.cat(rows, 1) if rows else torch.empty(len(batch.items), 0)
 
     def relation_of_users(self, name: str) -> Tensor:
         """Logarithm of R_a(u, v) by value codes of the user attribute `name`, `[values, values]`."""
@@ -120,8 +137,13 @@ class SimilarUsersModule(ContributingModule):
 
     def contribution(self, batch: Batch, looked_up: Tensor | None, weights: Tensor) -> tuple[Contribution, Tensor]:
         """What neighbours did after the aligned position, weighted by neighbour and step."""
-        following, entries = self._entries(batch, looked_up, weights)
-        return EntryContribution(following.flatten(2), self.padding), entries.flatten(2)
+        assert batch.similar_users is not None and looked_up is not None
+        following = batch.similar_users.following
+        if following.numel() >= MANY and following.device.type == "cpu" and may_round():
+            items, entries = entries_of(following, looked_up, torch.softmax(self.step_weight, 0) * weights.flatten())
+        else:
+            items, entries = (values.flatten(2) for values in self._entries(batch, looked_up, weights))
+        return EntryContribution(items, self.padding), entries
 
     def named(self, batch: Batch) -> tuple[Tensor, Tensor] | None:
         """What similar users did next, the most similar ones first."""
