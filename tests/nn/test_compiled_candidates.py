@@ -23,6 +23,8 @@ THRESHOLDS = (
     "candidate_rows.MANY_ENTRIES",
     "restricted.MANY_ENTRIES",
     "relations.row_table.MANY_ROWS",
+    "relations.similar_users.MANY",
+    "similar_users.MANY",
     "bags.MANY",
     "item_table.MANY_ITEMS",
     "stacked.MANY_WEIGHTS",

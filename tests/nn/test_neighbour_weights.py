@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.models.builders import everywhere, network_of
-from tests.relations.builders import relations_of, shop
+from tests.relations.builders import categorical, relations_of, shop
 from torch import Tensor, nn
 
 from attrformer.compiled import rounding
+from attrformer.data.dataset import Dataset
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.contributions import EntryContribution
 from attrformer.nn.neighbour_weights import entries_of, weighed
@@ -22,7 +24,15 @@ from attrformer.nn.relations.similar_users import SimilarUsersModule
 
 pytest.importorskip("numba", reason="needs the extra `fast`")
 pytestmark = pytest.mark.slow
-DATA = shop()
+
+
+def with_ages(data: Dataset) -> Dataset:
+    """The same with one more attribute of users, of which some have no value."""
+    ages = [None if user % 5 == 1 else f"a{user % 4}" for user in range(len(data.sequences))]
+    return replace(data, user_attributes={**data.user_attributes, "age": categorical("age", ages)})
+
+
+DATA = with_ages(shop())
 
 
 @pytest.fixture
@@ -30,7 +40,7 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> tuple[SimilarUsersModule, Batch]
     monkeypatch.setattr(similar_users, "MANY", 1)
     relations = relations_of(DATA)
     module = network_of(relations).relations["similar_users"]
-    assert isinstance(module, SimilarUsersModule) and module.attributes
+    assert isinstance(module, SimilarUsersModule) and len(module.attributes) == 2
     return module, everywhere(relations, DATA.sequences.rows(np.arange(8)), list(range(8)))
 
 

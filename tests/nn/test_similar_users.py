@@ -48,7 +48,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(whole.positions, parts.positions) and torch.equal(whole.similarity, parts.similarity)
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "compiled"], scope="module", autouse=True)
+@pytest.fixture(params=[False, True], ids=["plain", "compiled"], scope="module")
 def compiled(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param:
@@ -61,6 +61,7 @@ def compiled(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled")
 @given(histories, histories)
 def test_reading_equals_that_of_the_index(rows: list[list[int]], contexts: list[list[int]]) -> None:
     index = index_of(rows)
@@ -73,6 +74,7 @@ def test_reading_equals_that_of_the_index(rows: list[list[int]], contexts: list[
     np.testing.assert_array_equal(read.following.squeeze(1).numpy(), wanted.following)
 
 
+@pytest.mark.usefixtures("compiled")
 @given(histories, st.lists(st.integers(-1, 60), min_size=1, max_size=9))
 def test_what_similar_users_did_next_is_read_up_to_the_end_of_each(rows: list[list[int]], drawn: list[int]) -> None:
     items = [item for row in rows for item in row]
@@ -88,3 +90,20 @@ def test_what_similar_users_did_next_is_read_up_to_the_end_of_each(rows: list[li
             wanted[: len(after)] = after
         assert read.users[0, 0, place] == (owners[position] if position >= 0 else -1)
         assert read.following[0, 0, place].tolist() == wanted
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_many_positions_are_read_as_one_by_one(horizon: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="needs the extra `fast`")
+    rng = np.random.default_rng(horizon)
+    rows = [rng.integers(0, ITEMS, int(rng.integers(0, 9))).tolist() for _ in range(60)]
+    index = UserIndex.build(sequences(rows), ITEMS, count=3, anchors=ANCHORS, horizon=horizon, candidates=64)
+    positions = torch.from_numpy(rng.integers(-1, sum(map(len, rows)), (1, 333)).astype(np.int32))
+    found = {}
+    for ready in (False, True):
+        monkeypatch.setattr(similar_users, "is_ready", lambda ready=ready: ready)
+        monkeypatch.setattr(similar_users, "MANY", 1)
+        found[ready] = SimilarUsers(index, CPU).read(AlignedUsers(positions, torch.ones(1, 333)), (1, 1))
+    assert bool((found[True].users < 0).any()) and bool((found[True].following >= 0).any())
+    assert torch.equal(found[True].users, found[False].users)
+    assert torch.equal(found[True].following, found[False].following)

@@ -69,7 +69,7 @@ class Network(nn.Module):
         return None
 
     def items_read(self, batch: Batch) -> Tensor:
-        """Items beside those of the histories whose representation `forward` reads, int64 `[n]`, also repeated.
+        """Items beside those of the histories whose representation `forward` reads, `[n]`, also repeated.
 
         Args:
             batch: histories and positions.

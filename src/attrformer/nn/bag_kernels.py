@@ -16,7 +16,7 @@ def gradients(rows: Any, table: Any, weights: Any, gradient: Any, of_table: Any,
     """Gradients of weighted sums.
 
     Args:
-        rows: int64 `[n, k]`.
+        rows: int32 or int64 `[n, k]`.
         table: `[m, d]`.
         weights: `[n, k]`.
         gradient: of the sums, `[n, d]`.

@@ -18,7 +18,7 @@ def weighted_sums(rows: Tensor, table: Tensor, weights: Tensor) -> Tensor:
     """Rows of a table added up with weights, `[n, d]`.
 
     Args:
-        rows: int64 `[n, k]`.
+        rows: int32 or int64 `[n, k]`.
         table: float32 `[m, d]`.
         weights: float32 `[n, k]`.
     """

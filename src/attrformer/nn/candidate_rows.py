@@ -214,7 +214,7 @@ class SomeEntries:
         """Entries of items, placed among the candidates.
 
         Args:
-            items: int64 `[b, t, e]`.
+            items: int32 or int64 `[b, t, e]`.
             candidates: of the step.
         """
         if items.numel() < MANY_ENTRIES or items.device.type != "cpu" or not can_compile():

@@ -50,7 +50,7 @@ def candidates_of(certain: Tensor, drawn: Tensor, log_chance: Tensor, others: Te
         certain: int64 `[n]`, ascending and distinct, items that are candidates whatever is drawn.
         drawn: int64 `[m]`, drawn items; they may repeat, and repeat certain ones.
         log_chance: float32 `[m]`, log of the probability that each is drawn at all.
-        others: int64, any shape, item codes below the catalogue's size whose rows are read as well.
+        others: int32 or int64, any shape, item codes below the catalogue's size whose rows are read as well.
         places: int32 `[items + 1]`, all of them `items + 1`; it is filled in here (`forget` undoes that).
     """
     unused = len(places)

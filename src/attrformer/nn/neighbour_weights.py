@@ -72,9 +72,9 @@ class _Entries(torch.autograd.Function):
         spread(*(tensor.numpy() for tensor in (flat, own, each, items, entries)))
         ctx.save_for_backward(flat, own, each)
         ctx.shape = weights.shape
-        ctx.mark_non_differentiable(items)
-        shape = (*weights.shape[:2], -1)
-        return items.view(shape), entries.view(shape)
+        named, said = (values.view(*weights.shape[:2], -1) for values in (items, entries))
+        ctx.mark_non_differentiable(named)
+        return named, said
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:

@@ -76,7 +76,7 @@ def place(items: Any, places: Any, limit: Any, out: Any) -> None:
     """What takes the place of items, -1 where that is not below a limit.
 
     Args:
-        items: int64 `[n]`.
+        items: int32 or int64 `[n]`.
         places: as for `cut`.
         limit: as for `cut`.
         out: int32 `[n]`, filled in.

@@ -114,7 +114,7 @@ class SimilarUsers:
         if positions.numel() < MANY or positions.device.type != "cpu" or not is_ready():
             owner, long = self._owner[positions], positions.long()
             # No position is one before the first: it begins with the room in the end.
-            return owner, self._following[long + owner * horizon + 1]
+            return owner, self._following[long + owner.long() * horizon + 1]
         from attrformer.nn.similar_user_kernels import read
 
         users, following = torch.empty_like(positions), positions.new_empty(*positions.shape, horizon)

@@ -288,8 +288,8 @@ def scattered(items: Tensor, weights: Tensor, count: int) -> Tensor:
     """Entries `[b, e]` added up over the catalogue, `[b, count]`.
 
     Args:
-        items: int64 `[b, e]`.
+        items: int32 or int64 `[b, e]`.
         weights: `[b, e]`.
         count: size of the catalogue.
     """
-    return torch.zeros(items.shape[0], count, device=weights.device).scatter_add(1, items, weights)
+    return torch.zeros(items.shape[0], count, device=weights.device).scatter_add(1, items.long(), weights)

@@ -75,7 +75,10 @@ class SimilarUsersModule(ContributingModule):
         self.user_relation = NamedParameters(tables)
         for name, codes in user_codes.items():
             self.register_buffer(_codes_key(name), codes, persistent=False)
-        self._places: Tensor | None = None
+        starts = np.cumsum([0, *user_values.values()]).tolist()
+        placed = [user_codes[name].int() + start for name, start in zip(user_values, starts, strict=False)]
+        of_users = torch.stack(placed, 1) if placed else torch.empty(0, 0, dtype=torch.int32)
+        self.register_buffer("_codes_in_rows", of_users, persistent=False)
         self.project = nn.Linear(width, width, bias=False)
         self.norm = nn.LayerNorm(width)
         nn.init.zeros_(self.project.weight)
@@ -114,11 +117,9 @@ class SimilarUsersModule(ContributingModule):
     def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Where the values of every training user stand, int32 `[users, a]`, in rows of the user relation `[b, v]`."""
         rows = [self.relation_of_users(name)[batch.user_features[name]] for name in self.attributes]
-        if self._places is None:
-            starts = np.cumsum([0, *(row.shape[1] for row in rows)]).tolist()
-            found = [self._codes(name).int() + start for name, start in zip(self.attributes, starts, strict=False)]
-            self._places = torch.stack(found, 1) if found else torch.empty(0, 0, dtype=torch.int32)
-        return self._places, torch.cat(rows, 1) if rows else torch.empty(len(batch.items), 0)
+        places = self._codes_in_rows
+        assert isinstance(places, Tensor)
+        return places, torch.cat(rows, 1) if rows else torch.empty(len(batch.items), 0)
 
     def relation_of_users(self, name: str) -> Tensor:
         """Logarithm of R_a(u, v) by value codes of the user attribute `name`, `[values, values]`."""
