@@ -25,7 +25,9 @@ def inputs_of(batch: Batch) -> dict[str, torch.Tensor]:
     inputs |= {f"{USERS}{name}": codes for name, codes in batch.user_features.items()}
     inputs |= {f"{LEVELS}{name}": codes for name, codes in batch.levels.items()}
     for part in ("users", "similarity", "following"):
-        inputs[f"{NEIGHBOURS}{part}"] = getattr(batch.similar_users, part)[:, 0]
+        values = getattr(batch.similar_users, part)[:, 0]
+        # Whole numbers of a graph have 64 bits (`onnx/inputs.py`).
+        inputs[f"{NEIGHBOURS}{part}"] = values if values.is_floating_point() else values.long()
     return inputs
 
 
