@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from bisect import insort
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ class ShortLists:
 
     Args:
         names: what the answer calls each user, `[n]`.
-        notes: of the first short lists that were made.
+        notes: of the first short lists in the order of the request, whatever order they are made in.
         count: how many are short.
     """
 
@@ -59,11 +60,11 @@ class ShortLists:
             left_out: items that each rule leaves out, of those that the rules before it leave.
         """
         self.count += 1
-        if len(self.notes) < MOST_NOTES:
+        if len(self.notes) < MOST_NOTES or place < self.notes[-1].place:
             name = self.names[place]
             told = ", ".join(f"{rule} leaves out {count:,}" for rule, count in left_out.items() if count)
             said = f"{found:,} of {wanted:,} items: of {n_items:,}, {told or 'no more are left'}."
-            self.notes.append(Note(place, name, said))
+            self._keep(Note(place, name, said))
 
     def take(self, other: ShortLists) -> None:
         """Adds what was told of other lists of the same request.
@@ -72,14 +73,17 @@ class ShortLists:
             other: what was told.
         """
         self.count += other.count
-        self.notes += other.notes[: MOST_NOTES - len(self.notes)]
+        for note in other.notes:
+            self._keep(note)
+
+    def _keep(self, note: Note) -> None:
+        insort(self.notes, note, key=lambda kept: kept.place)
+        del self.notes[MOST_NOTES:]
 
     def warn(self) -> None:
         """Warns of the lists that are too short, where there are any."""
         if self.count:
-            # Lists are made in the order of their histories' lengths.
-            notes = sorted(self.notes, key=lambda note: note.place)
-            told = " ".join(note.text for note in notes[:_TOLD])
+            told = " ".join(note.text for note in self.notes[:_TOLD])
             more = f" {self.count - _TOLD:,} more lists are short." if self.count > _TOLD else ""
             message = f"{told}{more}"
-            warnings.warn(ShortListWarning(tuple(note.text for note in notes), message), stacklevel=3)
+            warnings.warn(ShortListWarning(tuple(note.text for note in self.notes), message), stacklevel=3)
