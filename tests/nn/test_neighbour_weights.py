@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +10,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.models.builders import everywhere, network_of
+from tests.nn.both_ways import both_ways
 from tests.relations.builders import categorical, relations_of, shop
 from torch import Tensor, nn
 
-from attrformer.compiled import rounding
 from attrformer.data.dataset import Dataset
 from attrformer.nn.batch import Batch, NeighbourBatch
 from attrformer.nn.contributions import EntryContribution
@@ -42,17 +41,6 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> tuple[SimilarUsersModule, Batch]
     module = network_of(relations).relations["similar_users"]
     assert isinstance(module, SimilarUsersModule) and len(module.attributes) == 2
     return module, everywhere(relations, DATA.sequences.rows(np.arange(8)), list(range(8)))
-
-
-def both_ways(parameters: list[nn.Parameter], make: Callable[[], Tensor]) -> list[list[Tensor]]:
-    """The result and the gradients of parameters, plain and compiled."""
-    found, weights = [], None
-    for compiled in (False, True):
-        with rounding(compiled):
-            out = make()
-        weights = torch.randn(out.shape) if weights is None else weights
-        found.append([out.detach(), *torch.autograd.grad((out * weights).sum(), parameters)])
-    return found
 
 
 def close(plain: list[Tensor], compiled: list[Tensor]) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from tests.models.builders import network_of
+from tests.nn.both_ways import both_ways
 from tests.relations.builders import relations_of, shop
-from torch import Tensor, nn
 
-from attrformer.compiled import rounding
 from attrformer.nn import item_table
 from attrformer.nn.relations import item_attribute
 
@@ -22,17 +19,6 @@ pytestmark = pytest.mark.slow
 def small_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_table, "MANY_ITEMS", 1)
     monkeypatch.setattr(item_attribute, "MANY_FEATURES", 1)
-
-
-def _both_ways(parameters: list[nn.Parameter], make: Callable[[], Tensor]) -> list[list[Tensor]]:
-    """The result and the gradients of parameters, plain and compiled."""
-    found, weights = [], None
-    for compiled in (False, True):
-        with rounding(compiled):
-            out = make()
-        weights = torch.randn(out.shape) if weights is None else weights
-        found.append([out.detach(), *torch.autograd.grad((out * weights).sum(), parameters)])
-    return found
 
 
 @pytest.mark.parametrize("started", [True, False], ids=["as it starts", "trained"])
@@ -48,7 +34,7 @@ def test_projection_equals_plain(name: str, started: bool, monkeypatch: pytest.M
     monkeypatch.setattr(item_attribute, "projected", lambda *given: called.append(1) or projected(*given))
     # Padding as well.
     items = torch.randint(0, module.padding + 1, (5, 7))
-    plain, compiled = _both_ways([module.left, module.right, module.log_diagonal], lambda: module.project(items))
+    plain, compiled = both_ways([module.left, module.right, module.log_diagonal], lambda: module.project(items))
     assert called == [1]
     if not started:
         assert bool((plain[0] == 0).any()) and bool((plain[0] > 0).any())
@@ -62,7 +48,7 @@ def test_item_table_equals_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_table, "described", lambda *given: called.append(1) or described(*given))
     with torch.no_grad():
         table.item[3] = 0
-    plain, compiled = _both_ways(list(table.parameters()), table)
+    plain, compiled = both_ways(list(table.parameters()), table)
     assert called == [1]
     for own, other in zip(plain, compiled, strict=True):
         torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)
